@@ -1,0 +1,43 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+PYTEST_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup study test test-all check format bench clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with fusemax and everything a developer needs
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+study: setup ## Run the FuseMax MICRO 2024 study from YAML to its tables, figures and report
+	$(BIN)/fusemax run micro24
+
+test: setup ## Run the tests, all but the slow ones
+	$(BIN)/pytest -m 'not slow' $(PYTEST_FLAGS)
+
+test-all: setup ## Run every test
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+check: setup ## Check format, lint, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-cache
+
+format: setup ## Format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+bench: setup ## Print times and peak memory of start-up and of the study
+	$(BIN)/python benchmarks/run.py
+
+clean: ## Remove the environment, the results and every cache
+	rm -rf .venv results dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
