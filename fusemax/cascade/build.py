@@ -1,0 +1,223 @@
+"""From a cascade file to a checked :class:`~fusemax.cascade.ir.Cascade`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fusemax.cascade.check import check
+from fusemax.cascade.ir import Cascade, Einsum, Rank, Tensor, affine, is_variable
+from fusemax.errors import Problem, ProblemsError
+from fusemax.language.parse import parse, parse_expression
+from fusemax.language.syntax import Access, Binary, Expression, Loop, Name, Number, Program, names
+from fusemax.shipped import find
+from fusemax.source import Document, document_of, read_yaml, typed
+
+
+class CascadeFile(BaseModel):
+    """What a file in ``einsums/`` holds."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    title: str
+    source: str
+    doc: str = ""
+    batch: list[str] = Field(default_factory=list)
+    ranks: dict[str, str | int] = Field(default_factory=dict)
+    same: list[list[str]] = Field(default_factory=list)
+    constants: dict[str, float | int] = Field(default_factory=dict)
+    inputs: dict[str, list[str]]
+    outputs: list[str] | None = None
+    einsums: str
+
+
+def load_cascade(name: str) -> Cascade:
+    """Return the cascade called *name*: a file of ``einsums/`` or the user's own path."""
+    path = find("einsums", name)
+    return cascade_of(read_yaml(path), name if not name.endswith((".yaml", ".yml")) else Path(name).stem)
+
+
+def cascade_from_text(content: str, name: str = "cascade") -> Cascade:
+    """Return the cascade that the YAML text *content* describes."""
+    return cascade_of(document_of(content, f"{name}.yaml"), name)
+
+
+def cascade_of(document: Document, name: str) -> Cascade:
+    """Return the checked cascade in *document*.
+
+    Raises
+    ------
+    ProblemsError
+        With every mistake found: keys, syntax, then names, ranks, single assignment, reductions, order.
+    """
+    file = typed(document, CascadeFile)
+    program = parse(document.text(("einsums",)))
+    einsums = _flattened(program)
+    tensors, problems = _tensors(document, file, einsums)
+    ranks = _ranks(document, file, einsums, tensors)
+    outputs = file.outputs if file.outputs is not None else _never_read(einsums)
+    cascade = Cascade(
+        name=name,
+        title=file.title,
+        source=file.source,
+        doc=file.doc,
+        batch=tuple(file.batch),
+        ranks=ranks,
+        tensors=tensors,
+        inputs=tuple(file.inputs),
+        outputs=tuple(outputs),
+        einsums=einsums,
+        constants={key: float(value) for key, value in file.constants.items()},
+        same=tuple(tuple(group) for group in file.same),
+        file=document.file,
+    )
+    ordered, more = check(cascade, document)
+    problems += more
+    if problems:
+        raise ProblemsError(problems)
+    return ordered
+
+
+def _flattened(program: Program) -> tuple[Einsum, ...]:
+    in_loops = {
+        output.tensor
+        for statement in program.statements
+        if isinstance(statement, Loop)
+        for assignment in statement.body
+        for output in assignment.outputs
+    }
+    einsums: list[Einsum] = []
+    for statement in program.statements:
+        loop = statement.variable if isinstance(statement, Loop) else None
+        for a in statement.body if isinstance(statement, Loop) else (statement,):
+            output = a.outputs[0]
+            constant = any(isinstance(index, Number) for index in output.indices)
+            initial = loop is None and constant and output.tensor in in_loops
+            einsums.append(Einsum(a.outputs, a.expression, a.action, a.conditions, loop, initial, a.place))
+    return tuple(einsums)
+
+
+def _tensors(
+    document: Document, file: CascadeFile, einsums: tuple[Einsum, ...]
+) -> tuple[dict[str, Tensor], list[Problem]]:
+    problems: list[Problem] = []
+    tensors = {
+        name: Tensor(name, tuple(ranks), None, document.place(("inputs", name), key=True))
+        for name, ranks in file.inputs.items()
+    }
+    for einsum in einsums:
+        if einsum.initial:
+            continue
+        for output in einsum.outputs:
+            tensor, mistakes = _written(einsum, output)
+            problems += mistakes
+            tensors.setdefault(tensor.name, tensor)
+    return tensors, problems
+
+
+def _written(einsum: Einsum, output: Access) -> tuple[Tensor, list[Problem]]:
+    ranks: list[str] = []
+    problems: list[Problem] = []
+    generation: str | None = None
+    for index in output.indices:
+        variable, shifted = _output_index(index)
+        if variable is None:
+            hint = "write each output index as one rank variable, or as the loop's variable + 1"
+            text = f"{output.tensor} is written at {str(index)!r}, which is not a rank variable"
+            problems.append(Problem(output.place, text, hint))
+            ranks.append("?")
+            continue
+        if shifted and variable != einsum.loop:
+            text = f"{output.tensor} is written at {str(index)!r} outside 'loop {variable}:'"
+            problems.append(Problem(output.place, text, f"only the loop's own variable may be shifted by 1"))
+        if shifted:
+            generation = variable.upper()
+        ranks.append(variable.upper())
+    return Tensor(output.tensor, tuple(ranks), generation, output.place), problems
+
+
+def _output_index(index: Expression) -> tuple[str | None, bool]:
+    if isinstance(index, Name) and is_variable(index.name):
+        return index.name, False
+    if isinstance(index, Binary) and index.operator == "+" and index.right == Number(1):
+        if isinstance(index.left, Name) and is_variable(index.left.name):
+            return index.left.name, True
+    return None, False
+
+
+def _ranks(
+    document: Document, file: CascadeFile, einsums: tuple[Einsum, ...], tensors: dict[str, Tensor]
+) -> dict[str, Rank]:
+    ranks: dict[str, Rank] = {name: Rank(name) for name in file.batch}
+    for tensor in tensors.values():
+        for name in tensor.ranks:
+            ranks.setdefault(name, Rank(name, None, tensor.place))
+    for einsum in einsums:
+        for variable in einsum.variables:
+            ranks.setdefault(variable.upper(), Rank(variable.upper(), None, einsum.place))
+    for name, size in _partitions(einsums, tensors).items():
+        ranks[name] = replace(ranks[name], size=size)
+    for name in file.ranks:
+        size = parse_expression(document.text(("ranks", name)))
+        ranks[name] = Rank(name, size, document.place(("ranks", name), key=True))
+    return ranks
+
+
+def _partitions(einsums: tuple[Einsum, ...], tensors: dict[str, Tensor]) -> dict[str, Expression]:
+    """Return ``{M: M1*M0}`` for ranks that are read in mixed radix, as ``K[e, m1*M0+m0]``."""
+    found: dict[str, Expression] = {}
+    for einsum in einsums:
+        for access in einsum.reads:
+            tensor = tensors.get(access.tensor)
+            if tensor is None or len(tensor.ranks) != len(access.indices):
+                continue
+            for rank, index in zip(tensor.ranks, access.indices, strict=True):
+                size = mixed_radix(index)
+                if size is not None:
+                    found.setdefault(rank, size)
+    return found
+
+
+def mixed_radix(index: Expression) -> Expression | None:
+    """Return the size ``M1*M0`` of a rank indexed as ``m1*M0+m0``; None for any other index.
+
+    Any number of digits works: ``m2*M1*M0 + m1*M0 + m0``.
+    """
+    terms = affine(index)
+    if terms is None or terms[1] is not None or len(terms[0]) < 2:
+        return None
+    by_digits = sorted(terms[0].items(), key=lambda item: 0 if item[1] is None else len(names(item[1])))
+    size: Expression = Name(by_digits[0][0].upper())
+    expected = {by_digits[0][0].upper()}
+    if by_digits[0][1] is not None:
+        return None
+    for variable, coefficient in by_digits[1:]:
+        if coefficient is None or set(names(coefficient)) != expected or _has_numbers(coefficient):
+            return None
+        size = Binary("*", Name(variable.upper()), size)
+        expected.add(variable.upper())
+    return size
+
+
+def _has_numbers(expression: Expression) -> bool:
+    from fusemax.language.syntax import walk
+
+    return any(isinstance(node, Number) for node in walk(expression))
+
+
+def _never_read(einsums: Iterable[Einsum]) -> list[str]:
+    einsums = tuple(einsums)
+    read = {access.tensor for einsum in einsums for access in einsum.reads}
+    written = dict.fromkeys(output.tensor for einsum in einsums for output in einsum.outputs)
+    return [name for name in written if name not in read]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str | None:
+    """Return a hint with the nearest of *known*, or the list of them."""
+    known = list(known)
+    near = get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}" if known else None

@@ -1,0 +1,341 @@
+"""The rules that every cascade obeys, and the order in which its Einsums run.
+
+Single assignment; every tensor defined before it is used; indices that fit the ranks; reductions that name exactly the
+variables of the right-hand side that the output lacks; an initial value for each iterative tensor; no cycles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+
+from fusemax.cascade.ir import Cascade, Einsum, Tensor, affine, is_variable
+from fusemax.errors import Place, Problem
+from fusemax.language.syntax import Access, Call, Name, Populate, names, walk
+from fusemax.source import Document
+
+FUNCTIONS: Mapping[str, tuple[int, int]] = {
+    "exp": (1, 1),
+    "log": (1, 1),
+    "sqrt": (1, 1),
+    "rsqrt": (1, 1),
+    "abs": (1, 1),
+    "relu": (1, 1),
+    "elu": (1, 1),
+    "sigmoid": (1, 1),
+    "silu": (1, 1),
+    "tanh": (1, 1),
+    "softplus": (1, 1),
+    "gelu": (1, 1),
+    "sin": (1, 1),
+    "cos": (1, 1),
+    "floor": (1, 1),
+    "max": (2, 9),
+    "min": (2, 9),
+    "ge": (2, 2),
+    "gt": (2, 2),
+    "le": (2, 2),
+    "lt": (2, 2),
+    "eq": (2, 2),
+    "where": (3, 3),
+}
+
+
+def check(cascade: Cascade, document: Document) -> tuple[Cascade, list[Problem]]:
+    """Return *cascade* with its Einsums in running order, and every rule that it breaks."""
+    problems = [
+        *_batch(cascade, document),
+        *_outputs(cascade, document),
+        *_single_assignment(cascade),
+        *_sources(document),
+    ]
+    for einsum in cascade.einsums:
+        problems += _names(cascade, einsum)
+        problems += _accesses(cascade, einsum)
+        problems += _reduction(cascade, einsum)
+    problems += _initial_values(cascade)
+    problems += _unused(cascade, document)
+    ordered, cycles = _ordered(cascade)
+    with_lines = [_with_line(problem, document) for problem in (*problems, *cycles)]
+    return replace(cascade, einsums=ordered), with_lines
+
+
+def _with_line(problem: Problem, document: Document) -> Problem:
+    """Return *problem* with the line of Einsum text that it stands in."""
+    text = document.texts.get(("einsums",))
+    if problem.place is None or text is None or problem.line_text is not None:
+        return problem
+    index = problem.place.line - text.line
+    lines = text.content.split("\n")
+    return replace(problem, line_text=text.line_at(index)) if 0 <= index < len(lines) else problem
+
+
+def _sources(document: Document) -> list[Problem]:
+    if not str(document.data.get("source", "")).strip():
+        return [document.problem(("source",), "is empty", "say where the cascade is from, or 'our own'")]
+    return []
+
+
+def _batch(cascade: Cascade, document: Document) -> list[Problem]:
+    problems = []
+    for position, name in enumerate(cascade.batch):
+        users = [t.name for t in cascade.tensors.values() if name in t.ranks]
+        if users:
+            text = f"rank {name} is a batch rank and stands in {', '.join(users)} as well"
+            problems.append(document.problem(("batch", position), text, "write it in one of the two places"))
+    return problems
+
+
+def _outputs(cascade: Cascade, document: Document) -> list[Problem]:
+    problems = []
+    written = {output.tensor for einsum in cascade.einsums for output in einsum.outputs}
+    for position, name in enumerate(cascade.outputs):
+        if name not in written:
+            text = f"output {name!r} is written by no Einsum"
+            path = ("outputs", position) if "outputs" in document.data else ("einsums",)
+            problems.append(document.problem(path, text, _near(name, written)))
+    return problems
+
+
+def _single_assignment(cascade: Cascade) -> list[Problem]:
+    problems = []
+    first: dict[tuple[str, bool], Einsum] = {}
+    for einsum in cascade.einsums:
+        for output in einsum.outputs:
+            earlier = first.setdefault((output.tensor, einsum.initial), einsum)
+            if earlier is not einsum:
+                text = f"{output.tensor} is written twice"
+                hint = f"it is first written at line {_line(earlier.place)}; give one of the two another name"
+                problems.append(Problem(output.place, text, hint))
+            if output.tensor in cascade.inputs:
+                text = f"{output.tensor} is an input and is written here"
+                problems.append(Problem(output.place, text, "give the result another name"))
+    return problems
+
+
+def _line(place: Place | None) -> str:
+    return str(place.line) if place else "?"
+
+
+def _names(cascade: Cascade, einsum: Einsum) -> list[Problem]:
+    problems = []
+    known = {rank.variable for rank in cascade.ranks.values()}
+    for root in (
+        einsum.expression,
+        *einsum.outputs,
+        *(s for c in einsum.conditions for s in (c.left, c.right)),
+    ):
+        for node in walk(root):
+            if isinstance(node, Call):
+                problems += _function(node)
+            if not isinstance(node, Name) or node.name in cascade.constants:
+                continue
+            if is_variable(node.name) and node.name not in known:
+                text = f"{node.name!r} is neither a rank variable nor a constant"
+                hint = _near(node.name, {*known, *cascade.constants}) or "declare it under 'constants:'"
+                problems.append(Problem(node.place, text, hint))
+            elif not is_variable(node.name) and not _is_size(cascade, node.name):
+                text = f"{node.name!r} is not the size of a rank of this cascade"
+                problems.append(Problem(node.place, text, _near(node.name, cascade.ranks)))
+    return problems
+
+
+def _is_size(cascade: Cascade, name: str) -> bool:
+    declared = {n for rank in cascade.ranks.values() if rank.size is not None for n in names(rank.size)}
+    return name in cascade.ranks or name in declared
+
+
+def _function(call: Call) -> list[Problem]:
+    if call.function not in FUNCTIONS:
+        text = f"unknown function {call.function!r}"
+        return [Problem(call.place, text, _near(call.function, FUNCTIONS))]
+    low, high = FUNCTIONS[call.function]
+    if not low <= len(call.arguments) <= high:
+        text = f"{call.function} takes {low if low == high else f'{low} to {high}'} operands, got {len(call.arguments)}"
+        return [Problem(call.place, text)]
+    return []
+
+
+def _accesses(cascade: Cascade, einsum: Einsum) -> list[Problem]:
+    problems = []
+    for access in (*einsum.reads, *einsum.outputs):
+        tensor = cascade.tensors.get(access.tensor)
+        if tensor is None:
+            text = f"tensor {access.tensor!r} is read here, but no Einsum writes it and it is no input"
+            problems.append(Problem(access.place, text, _near(access.tensor, cascade.tensors)))
+        elif len(tensor.ranks) != len(access.indices):
+            text = f"{access.tensor} has {len(tensor.ranks)} ranks [{', '.join(tensor.ranks)}], got {len(access.indices)} indices"
+            problems.append(Problem(access.place, text))
+        else:
+            problems += _index_ranks(cascade, access, tensor.ranks)
+    return problems
+
+
+def _index_ranks(cascade: Cascade, access: Access, ranks: tuple[str, ...]) -> list[Problem]:
+    problems = []
+    for position, (index, rank) in enumerate(zip(access.indices, ranks, strict=True)):
+        if any(isinstance(node, Access) for node in walk(index)):
+            continue
+        terms = affine(index)
+        if terms is None:
+            text = f"index {str(index)!r} is not affine in rank variables"
+            problems.append(Problem(access.place, text, "use sums of variables times sizes or integers"))
+            continue
+        if len(terms[0]) != 1:
+            continue
+        (variable, coefficient), shift = next(iter(terms[0].items())), terms[1]
+        if coefficient is None and shift is None and not _same_rank(cascade, variable.upper(), rank):
+            text = f"{variable!r} runs over {variable.upper()}, but rank {position + 1} of {access.tensor} is {rank}"
+            hint = f"if both are one sequence, say so: 'same: [[{variable.upper()}, {rank}]]'"
+            problems.append(Problem(access.place, text, hint))
+    return problems
+
+
+def _same_rank(cascade: Cascade, first: str, second: str) -> bool:
+    if first == second or first not in cascade.ranks:
+        return True
+    if any(first in group and second in group for group in cascade.same):
+        return True
+
+    def root(name: str) -> str:
+        rank = cascade.ranks.get(name)
+        return root(rank.size.name) if rank and isinstance(rank.size, Name) else name
+
+    return root(first) == root(second)
+
+
+def _reduction(cascade: Cascade, einsum: Einsum) -> list[Problem]:
+    constants = cascade.constants
+    right = [n for n in names(einsum.expression) if is_variable(n) and n not in constants]
+    left = set(einsum.output_variables)
+    if einsum.initial:
+        return []
+    if isinstance(einsum.action, Populate):
+        return []
+    over = [name for name in right if name not in left and name != einsum.loop]
+    problems = []
+    missing = [name for name in over if name not in einsum.reduced]
+    if missing:
+        text = (
+            f"{_listed(missing)} of the right-hand side {_is(missing)} not in {einsum.output} and not reduced"
+        )
+        operator = einsum.action.operator if einsum.action else "sum"
+        hint = f"add ':: {operator}[{','.join((*einsum.reduced, *missing))}]', or the rank to the output"
+        problems.append(Problem(einsum.place, text, hint))
+    for name in einsum.reduced:
+        if name in left:
+            text = f"{name!r} is reduced and stands in the output {einsum.output} as well"
+            problems.append(Problem(_action_place(einsum), text, "remove it from one of the two"))
+        elif name not in right:
+            text = f"{name!r} is reduced but does not occur on the right-hand side"
+            problems.append(Problem(_action_place(einsum), text, "remove it from the reduction"))
+    spare = [name for name in left if name not in right and name != einsum.loop and right]
+    if spare and not isinstance(einsum.expression, Name) and not einsum.conditions:
+        text = f"{_listed(spare)} of the output {einsum.output} {_is(spare)} not on the right-hand side"
+        problems.append(
+            Problem(einsum.place, text, "a value cannot be copied over a rank: read it where it is used")
+        )
+    return problems
+
+
+def _action_place(einsum: Einsum) -> Place | None:
+    return einsum.action.place if einsum.action else einsum.place
+
+
+def _listed(names_: list[str]) -> str:
+    return ", ".join(repr(name) for name in names_)
+
+
+def _is(names_: list[str]) -> str:
+    return "is" if len(names_) == 1 else "are"
+
+
+def _initial_values(cascade: Cascade) -> list[Problem]:
+    initial = {output.tensor for einsum in cascade.einsums if einsum.initial for output in einsum.outputs}
+    problems = []
+    for tensor in cascade.tensors.values():
+        if tensor.generation and tensor.name not in initial:
+            first = ["0" if rank == tensor.generation else rank.lower() for rank in tensor.ranks]
+            text = f"{tensor.name} is iterative over {tensor.generation} and has no initial value"
+            hint = f"write its generation 0 before the loop: {tensor.name}[{','.join(first)}] = 0"
+            problems.append(Problem(tensor.place, text, hint))
+    return problems
+
+
+def _unused(cascade: Cascade, document: Document) -> list[Problem]:
+    read = {access.tensor for einsum in cascade.einsums for access in einsum.reads}
+    problems = []
+    for name in cascade.inputs:
+        if name not in read:
+            problems.append(
+                document.problem(("inputs", name), "no Einsum reads this input", "remove it", key=True)
+            )
+    for einsum in cascade.computed:
+        if not any(output.tensor in read or output.tensor in cascade.outputs for output in einsum.outputs):
+            text = f"{einsum.name} is computed and never read"
+            problems.append(Problem(einsum.place, text, "list it under 'outputs:' or remove the Einsum"))
+    return problems
+
+
+def _near(name: str, known: Iterable[str]) -> str | None:
+    near = get_close_matches(name, list(known), 1)
+    return f"did you mean {near[0]!r}?" if near else None
+
+
+def _ordered(cascade: Cascade) -> tuple[tuple[Einsum, ...], list[Problem]]:
+    """Return the Einsums in an order that respects the data flow, loops kept whole; report cycles."""
+    blocks: dict[str, list[Einsum]] = {}
+    for position, einsum in enumerate(cascade.einsums):
+        key = f"loop {einsum.loop}" if einsum.loop else f"{position:06d}"
+        blocks.setdefault(key, []).append(einsum)
+    inner: list[list[Einsum]] = []
+    problems: list[Problem] = []
+    for block in blocks.values():
+        ordered = _sorted(cascade.tensors, [[einsum] for einsum in block], problems, within_loop=True)
+        inner.append([einsum for part in ordered for einsum in part])
+    outer = _sorted(cascade.tensors, inner, problems, within_loop=False)
+    return tuple(einsum for part in outer for einsum in part), problems
+
+
+def _sorted(
+    tensors: Mapping[str, Tensor], parts: list[list[Einsum]], problems: list[Problem], within_loop: bool
+) -> list[list[Einsum]]:
+    import networkx
+
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(range(len(parts)))
+    writer: dict[str, list[int]] = {}
+    for number, part in enumerate(parts):
+        for einsum in part:
+            for output in einsum.outputs:
+                writer.setdefault(output.tensor, []).append(number)
+    for number, part in enumerate(parts):
+        for einsum in part:
+            for access in einsum.reads:
+                for source in writer.get(access.tensor, ()):
+                    if within_loop and _earlier_generation(tensors.get(access.tensor), access, einsum):
+                        continue
+                    if source != number or within_loop:
+                        graph.add_edge(source, number)
+            if einsum.loop and not within_loop:
+                for source in {s for output in einsum.outputs for s in writer[output.tensor]} - {number}:
+                    graph.add_edge(source, number)
+    try:
+        return [parts[n] for n in networkx.lexicographical_topological_sort(graph)]
+    except networkx.NetworkXUnfeasible:
+        cycle = [source for source, _ in networkx.find_cycle(graph)]
+        members = [parts[number][0] for number in cycle]
+        chain = " -> ".join(f"{e.name} (line {_line(e.place)})" for e in (*members, members[0]))
+        text = f"these Einsums need each other: {chain}"
+        hint = "a value may depend on an earlier generation of itself only: write X[i+1] from X[i] in a 'loop i:'"
+        problems.append(Problem(min(e.place for e in members if e.place), text, hint))
+        return parts
+
+
+def _earlier_generation(tensor: Tensor | None, access: Access, einsum: Einsum) -> bool:
+    """Return whether *access* reads, inside its loop, the generation that the previous iteration wrote."""
+    if tensor is None or einsum.loop is None or tensor.generation != einsum.loop.upper():
+        return False
+    index = access.indices[tensor.ranks.index(tensor.generation)]
+    return index == Name(einsum.loop)

@@ -1,0 +1,285 @@
+"""What a cascade means: its values on numpy arrays.
+
+This is the definition against which everything else is checked, so it is plain and general rather than quick: each
+Einsum is evaluated over its whole (dense) iteration space, one generation at a time inside a loop.
+
+A rank that is read in mixed radix (``K[e, m1*M0+m0]``) may be ragged: points past its end do not exist. A point that does
+not exist contributes the reduction's identity; an output element without any point holds NaN unless it is reduced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import groupby
+
+import numpy as np
+
+from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.cascade.sizes import SizeError, evaluate_size, resolve_sizes
+from fusemax.language.syntax import (
+    Access,
+    Binary,
+    Call,
+    Condition,
+    Expression,
+    Name,
+    Negative,
+    Number,
+    Populate,
+    Reduction,
+    names,
+    walk,
+)
+
+Array = np.ndarray
+IDENTITY: Mapping[str, float] = {
+    "sum": 0.0, "max": -np.inf, "min": np.inf, "prod": 1.0, "or": 0.0, "and": 1.0, "any": 0.0,
+}  # fmt: skip
+REDUCE: Mapping[str, Callable[..., Array]] = {
+    "sum": np.sum, "max": np.max, "min": np.min, "prod": np.prod, "or": np.max, "and": np.min, "any": np.max,
+}  # fmt: skip
+BINARY: Mapping[str, Callable[[Array, Array], Array]] = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "**": np.power,
+}  # fmt: skip
+COMPARE: Mapping[str, Callable[[Array, Array], Array]] = {
+    "<=": np.less_equal, "<": np.less, ">=": np.greater_equal,
+    ">": np.greater, "==": np.equal, "!=": np.not_equal,
+}  # fmt: skip
+
+
+def _sigmoid(x: Array) -> Array:
+    positive = 1.0 / (1.0 + np.exp(-np.abs(x)))
+    return np.where(x >= 0, positive, 1.0 - positive)
+
+
+def _gelu(x: Array) -> Array:
+    """GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415, section 2)."""
+    return 0.5 * x * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def _as_float(comparison: Callable[..., Array]) -> Callable[..., Array]:
+    return lambda a, b: comparison(a, b).astype(np.float64)
+
+
+FUNCTION: Mapping[str, Callable[..., Array]] = {
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1.0 / np.sqrt(x),
+    "abs": np.abs,
+    "relu": lambda x: np.maximum(x, 0.0),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0.0))),
+    "sigmoid": _sigmoid,
+    "silu": lambda x: x * _sigmoid(x),
+    "tanh": np.tanh,
+    "softplus": lambda x: np.logaddexp(x, 0.0),
+    "gelu": _gelu,
+    "sin": np.sin,
+    "cos": np.cos,
+    "floor": np.floor,
+    "max": lambda *xs: np.maximum.reduce(np.broadcast_arrays(*xs)),
+    "min": lambda *xs: np.minimum.reduce(np.broadcast_arrays(*xs)),
+    "ge": _as_float(np.greater_equal),
+    "gt": _as_float(np.greater),
+    "le": _as_float(np.less_equal),
+    "lt": _as_float(np.less),
+    "eq": _as_float(np.equal),
+    "where": lambda condition, a, b: np.where(condition != 0, a, b),
+}
+
+
+def evaluate(
+    cascade: Cascade, inputs: Mapping[str, Array], sizes: Mapping[str, int] | None = None
+) -> dict[str, Array]:
+    """Return every tensor of *cascade* by name, for the given *inputs*.
+
+    Parameters
+    ----------
+    inputs
+        float64 arrays by tensor name, one axis per rank, the batch ranks first.
+    sizes
+        Sizes that the shapes of the inputs do not tell, e.g. the tile ``M0``.
+
+    Raises
+    ------
+    SizeError
+        When an input is missing, has the wrong shape, or a size is not known.
+    """
+    cascade = cascade.batched()
+    known = resolve_sizes(cascade, {**_sizes_of_inputs(cascade, inputs), **(sizes or {})})
+    values = {name: np.asarray(inputs[name], dtype=np.float64) for name in cascade.inputs}
+    for name, tensor in cascade.tensors.items():
+        if name not in values:
+            shape = [known[rank] + (rank == tensor.generation) for rank in tensor.ranks]
+            values[name] = np.full(shape, np.nan)
+    run = _Run(cascade, known, values)
+    with np.errstate(all="ignore"):
+        for loop, members in groupby(cascade.einsums, key=lambda einsum: einsum.loop):
+            body = tuple(members)
+            for step in range(known[loop.upper()]) if loop else (None,):
+                for einsum in body:
+                    run.einsum(einsum, {} if step is None else {str(loop): step})
+    return values
+
+
+def _sizes_of_inputs(cascade: Cascade, inputs: Mapping[str, Array]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    mistakes: list[str] = []
+    for name in cascade.inputs:
+        ranks = cascade.tensors[name].ranks
+        if name not in inputs:
+            mistakes.append(f"input {name}[{', '.join(ranks)}] is missing")
+            continue
+        shape = np.shape(inputs[name])
+        if len(shape) != len(ranks):
+            mistakes.append(f"input {name} needs {len(ranks)} axes [{', '.join(ranks)}], got shape {shape}")
+            continue
+        for rank, size in zip(ranks, shape, strict=True):
+            if sizes.setdefault(rank, size) != size:
+                mistakes.append(f"input {name} has {rank}={size}, but another input has {rank}={sizes[rank]}")
+    mistakes += [
+        f"{name} is no input of cascade {cascade.name}" for name in inputs if name not in cascade.inputs
+    ]
+    if mistakes:
+        raise SizeError("; ".join(mistakes))
+    return sizes
+
+
+class _Run:
+    """Evaluates single Einsums into the arrays of one run."""
+
+    def __init__(self, cascade: Cascade, sizes: Mapping[str, int], values: dict[str, Array]) -> None:
+        self.cascade, self.sizes, self.values = cascade, sizes, values
+        self.ragged = [
+            (rank.size, sizes[name], tuple(n.lower() for n in names(rank.size)))
+            for name, rank in cascade.ranks.items()
+            if rank.size is not None
+        ]
+
+    def einsum(self, einsum: Einsum, fixed: Mapping[str, int]) -> None:
+        """Evaluate *einsum* with the loop variable held at its value in *fixed*."""
+        variables = [v for v in einsum.variables if v not in fixed and v in self._running(einsum)]
+        if isinstance(einsum.action, Populate):
+            variables = [v for v in variables if v != einsum.action.target]
+        grid = dict(fixed)
+        space = _Space(self, {v: self.sizes[v.upper()] for v in variables}, grid)
+        value = np.broadcast_to(space.value(einsum.expression), space.shape)
+        exists = space.exists(einsum.conditions)
+        if isinstance(einsum.action, Populate):
+            self._populate(einsum, space, value, exists)
+            return
+        if isinstance(einsum.action, Reduction):
+            axes = tuple(space.order.index(v) for v in einsum.reduced)
+            operator = einsum.action.operator
+            if exists is not None:
+                value = np.where(exists, value, IDENTITY[operator])
+                exists = None
+            value = REDUCE[operator](value, axis=axes, keepdims=True)
+        target = einsum.output
+        where = tuple(space.index(index) for index in target.indices)
+        old = self.values[target.tensor]
+        whole = tuple(np.broadcast_shapes(*(np.shape(w) for w in where))) if where else ()
+        kept = [1 if v in einsum.reduced else n for v, n in zip(space.order, space.shape, strict=True)]
+        value = np.broadcast_to(value, kept)
+        if exists is not None:
+            value = np.where(exists, value, np.nan)
+        if where:
+            old[where] = np.broadcast_to(value, whole) if value.size == np.prod(whole) else value
+        else:
+            old[...] = value.reshape(())
+
+    def _running(self, einsum: Einsum) -> set[str]:
+        return set(einsum.output_variables) | set(einsum.reduced)
+
+    def _populate(self, einsum: Einsum, space: _Space, value: Array, exists: Array | None) -> None:
+        action = einsum.action
+        assert isinstance(action, Populate)
+        if exists is not None:
+            value = np.where(exists, value, -np.inf)
+        axis = space.order.index(action.source)
+        by_value = np.moveaxis(value, axis, -1)
+        order = np.argsort(by_value if action.operator == "argmin" else -by_value, axis=-1, kind="stable")
+        order = order[..., : self.sizes[action.target.upper()]]
+        picked = np.take_along_axis(by_value, order, axis=-1)
+        index_only = action.operator in ("topk_index", "argmax", "argmin")
+        results = [order.astype(np.float64)] if index_only else [order.astype(np.float64), picked]
+        if action.operator == "sort":
+            results = [picked]
+        names_left = [v for v in space.order if v != action.source] + [action.target]
+        for output, result in zip(einsum.outputs, results, strict=True):
+            positions = [names_left.index(index.name) for index in output.indices if isinstance(index, Name)]
+            self.values[output.tensor][...] = np.transpose(result, positions)
+
+
+class _Space:
+    """The iteration space of one Einsum: an axis for each running variable, in order."""
+
+    def __init__(self, run: _Run, extents: Mapping[str, int], fixed: Mapping[str, int]) -> None:
+        self.run, self.order, self.shape = run, tuple(extents), tuple(extents.values())
+        self.coordinates: dict[str, Array] = {v: np.asarray(value) for v, value in fixed.items()}
+        for axis, (variable, extent) in enumerate(extents.items()):
+            shape = [1] * len(extents)
+            shape[axis] = extent
+            self.coordinates[variable] = np.arange(extent).reshape(shape)
+
+    def value(self, expression: Expression) -> Array:
+        """Return the value of *expression* at every point (broadcastable to the space)."""
+        if isinstance(expression, Number):
+            return np.asarray(expression.value)
+        if isinstance(expression, Name):
+            return self._name(expression.name)
+        if isinstance(expression, Negative):
+            return -self.value(expression.operand)
+        if isinstance(expression, Binary):
+            left, right = self.value(expression.left), self.value(expression.right)
+            return BINARY[expression.operator](np.asarray(left, dtype=np.float64), right)
+        if isinstance(expression, Call):
+            arguments = [np.asarray(self.value(a), dtype=np.float64) for a in expression.arguments]
+            return FUNCTION[expression.function](*arguments)
+        return self._access(expression)
+
+    def _name(self, name: str) -> Array:
+        constants = self.run.cascade.constants
+        if name in constants:
+            return np.asarray(constants[name])
+        if name in self.coordinates:
+            return self.coordinates[name]
+        return np.asarray(self.run.sizes[name])
+
+    def index(self, expression: Expression) -> Array:
+        """Return the integer index array of *expression*, not clipped."""
+        return np.asarray(self.value(expression)).astype(np.int64)
+
+    def _access(self, access: Access) -> Array:
+        array = self.run.values[access.tensor]
+        if not access.indices:
+            return array
+        where = [self.index(index) for index in access.indices]
+        clipped = tuple(np.clip(w, 0, n - 1) for w, n in zip(where, array.shape, strict=True))
+        return array[clipped]
+
+    def exists(self, conditions: tuple[Condition, ...]) -> Array | None:
+        """Return where points exist (None: everywhere): the conditions, and the ends of ragged ranks."""
+        mask: Array | None = None
+        for condition in conditions:
+            here = COMPARE[condition.comparison](self.value(condition.left), self.value(condition.right))
+            mask = here if mask is None else mask & here
+        for size, extent, variables in self.run.ragged:
+            if len(variables) > 1 and all(v in self.coordinates for v in variables):
+                if evaluate_size(size, self.run.sizes) > extent:
+                    position = self._position(variables)
+                    mask = position < extent if mask is None else mask & (position < extent)
+        return None if mask is None else np.broadcast_to(mask, self.shape)
+
+    def _position(self, variables: tuple[str, ...]) -> Array:
+        position: Array = np.asarray(0)
+        for variable in variables:
+            position = position * self.run.sizes[variable.upper()] + self.coordinates[variable]
+        return position
+
+
+def referenced_sizes(expression: Expression) -> tuple[str, ...]:
+    """Return the upper-case names in *expression*."""
+    return tuple(
+        dict.fromkeys(n.name for n in walk(expression) if isinstance(n, Name) and n.name[0].isupper())
+    )

@@ -1,0 +1,264 @@
+"""The cascade: ranks, tensors and Einsums in single assignment, all frozen.
+
+A rank variable is the lower-case name of its rank: ``m1`` runs over rank ``M1``. Einsums stand in an order in which every
+value is written before it is read, except for the previous generation of an iterative rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from fusemax.errors import Place
+from fusemax.language.syntax import (
+    Access,
+    Assignment,
+    Condition,
+    Expression,
+    Name,
+    Populate,
+    Reduction,
+    accesses,
+    names,
+    walk,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """A rank: its name, and its size in terms of other sizes where the cascade fixes that (``M = M1*M0``)."""
+
+    name: str
+    size: Expression | None = None
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def variable(self) -> str:
+        """The rank variable that runs over this rank."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor: the names of its ranks, and the rank over which it is generative, if any.
+
+    A generative tensor over rank ``M1`` has generations 0 to M1, one more than the rank's size.
+    """
+
+    name: str
+    ranks: tuple[str, ...]
+    generation: str | None = None
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Einsum:
+    """One extended Einsum. ``loop`` names the iterative rank variable whose loop it stands in."""
+
+    outputs: tuple[Access, ...]
+    expression: Expression
+    action: Reduction | Populate | None = None
+    conditions: tuple[Condition, ...] = ()
+    loop: str | None = None
+    initial: bool = False
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the Einsum: that of the tensor that it writes; ``RM[0,p]`` for an initial value."""
+        return str(self.outputs[0]) if self.initial else self.outputs[0].tensor
+
+    @property
+    def output(self) -> Access:
+        """The (first) access written."""
+        return self.outputs[0]
+
+    @property
+    def reads(self) -> tuple[Access, ...]:
+        """Every access read, gathers inside indices included, left to right, each once."""
+        inside = [access for output in self.outputs for index in output.indices for access in accesses(index)]
+        return tuple(dict.fromkeys((*accesses(self.expression), *inside)))
+
+    @property
+    def reduced(self) -> tuple[str, ...]:
+        """The rank variables that the action folds away."""
+        if isinstance(self.action, Reduction):
+            return self.action.variables
+        return (self.action.source,) if isinstance(self.action, Populate) else ()
+
+    @property
+    def output_variables(self) -> tuple[str, ...]:
+        """The lower-case names in the output's indices, each once."""
+        found = [name for index in self.output.indices for name in names(index)]
+        return tuple(dict.fromkeys(name for name in found if is_variable(name)))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The rank variables of the iteration space: the output's, then the reduced ones."""
+        return tuple(dict.fromkeys((*self.output_variables, *self.reduced)))
+
+    def __str__(self) -> str:
+        return str(Assignment(self.outputs, self.expression, self.action, self.conditions))
+
+
+def is_variable(name: str) -> bool:
+    """Return whether *name* is written like a rank variable (lower case) rather than a size (upper case)."""
+    return name[0].islower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cascade:
+    """A checked cascade.
+
+    Attributes
+    ----------
+    batch
+        Ranks that every tensor carries besides the written ones (``B``, ``H``); the Einsums are written without them.
+    ranks
+        All ranks by name, batch included.
+    constants
+        Declared scalar constants by name (``eps``).
+    same
+        Groups of ranks that are one sequence (``P`` and ``M`` of self-attention).
+    """
+
+    name: str
+    title: str
+    source: str
+    batch: tuple[str, ...]
+    ranks: Mapping[str, Rank]
+    tensors: Mapping[str, Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    einsums: tuple[Einsum, ...]
+    constants: Mapping[str, float]
+    same: tuple[tuple[str, ...], ...] = ()
+    doc: str = ""
+    file: str = "<text>"
+
+    def __str__(self) -> str:
+        rows: list[str] = []
+        loop: str | None = None
+        for einsum in self.einsums:
+            if einsum.loop != loop and einsum.loop is not None:
+                rows.append(f"loop {einsum.loop}:")
+            loop = einsum.loop
+            rows.append(("  " if loop else "") + str(einsum))
+        return "\n".join(rows)
+
+    @property
+    def computed(self) -> tuple[Einsum, ...]:
+        """The Einsums without those that only set initial values."""
+        return tuple(einsum for einsum in self.einsums if not einsum.initial)
+
+    def producers(self, tensor: str) -> tuple[Einsum, ...]:
+        """Return the Einsums that write *tensor*, initial values included."""
+        return tuple(e for e in self.einsums if any(output.tensor == tensor for output in e.outputs))
+
+    def readers(self, tensor: str) -> tuple[Einsum, ...]:
+        """Return the Einsums that read *tensor*."""
+        return tuple(e for e in self.einsums if any(access.tensor == tensor for access in e.reads))
+
+    def einsum(self, name: str) -> Einsum:
+        """Return the Einsum called *name*."""
+        return next(einsum for einsum in self.computed if einsum.name == name)
+
+    def size_symbols(self) -> tuple[str, ...]:
+        """Return the names of sizes that a workload has to give: ranks whose size nothing else fixes, and free sizes."""
+        fixed = {name for name, rank in self.ranks.items() if rank.size is not None}
+        wanted = [name for name in self.ranks if name not in fixed]
+        wanted += [name for rank in self.ranks.values() if rank.size is not None for name in names(rank.size)]
+        for einsum in self.einsums:
+            for node in _expressions(einsum):
+                wanted += [n.name for n in walk(node) if isinstance(n, Name) and not is_variable(n.name)]
+        return tuple(
+            name for name in dict.fromkeys(wanted) if name not in fixed and name not in self.constants
+        )
+
+    def batched(self) -> Cascade:
+        """Return the same cascade with the batch ranks written out in every access."""
+        if not self.batch:
+            return self
+        lead = tuple(Name(rank.lower()) for rank in self.batch)
+        tensors = {n: replace(t, ranks=(*self.batch, *t.ranks)) for n, t in self.tensors.items()}
+        einsums = tuple(_with_lead(einsum, lead) for einsum in self.einsums)
+        return replace(self, batch=(), tensors=tensors, einsums=einsums)
+
+
+def _expressions(einsum: Einsum) -> Iterator[Expression]:
+    yield from einsum.outputs
+    yield einsum.expression
+    for condition in einsum.conditions:
+        yield condition.left
+        yield condition.right
+
+
+def _with_lead(einsum: Einsum, lead: tuple[Expression, ...]) -> Einsum:
+    def add(access: Access) -> Access:
+        inner = tuple(map_accesses(index, add) for index in access.indices)
+        return Access(access.tensor, (*lead, *inner), access.place)
+
+    outputs = tuple(Access(o.tensor, (*lead, *o.indices), o.place) for o in einsum.outputs)
+    return replace(einsum, outputs=outputs, expression=map_accesses(einsum.expression, add))
+
+
+def map_accesses(expression: Expression, change) -> Expression:
+    """Return *expression* with *change* applied to each of its outermost accesses."""
+    from fusemax.language.syntax import Binary, Call, Negative
+
+    if isinstance(expression, Access):
+        return change(expression)
+    if isinstance(expression, Call):
+        return replace(expression, arguments=tuple(map_accesses(a, change) for a in expression.arguments))
+    if isinstance(expression, Negative):
+        return replace(expression, operand=map_accesses(expression.operand, change))
+    if isinstance(expression, Binary):
+        left, right = map_accesses(expression.left, change), map_accesses(expression.right, change)
+        return replace(expression, left=left, right=right)
+    return expression
+
+
+def affine(expression: Expression) -> tuple[dict[str, Expression | None], Expression | None] | None:
+    """Return ``({variable: coefficient}, constant)`` of an index that is affine in rank variables, else None.
+
+    A coefficient of None stands for 1, a constant of None for 0; both may hold sizes (``m1*M0 + m0``).
+    """
+    from fusemax.language.syntax import Binary, Negative, Number
+
+    if isinstance(expression, Number):
+        return {}, None if expression.value == 0 else expression
+    if isinstance(expression, Name):
+        return ({expression.name: None}, None) if is_variable(expression.name) else ({}, expression)
+    if isinstance(expression, Negative):
+        inner = affine(expression.operand)
+        if inner is None:
+            return None
+        terms = {v: Negative(c if c is not None else Number(1)) for v, c in inner[0].items()}
+        return terms, None if inner[1] is None else Negative(inner[1])
+    if isinstance(expression, Binary) and expression.operator in "+-":
+        return _affine_sum(expression)
+    if isinstance(expression, Binary) and expression.operator == "*":
+        for scale, rest in ((expression.left, expression.right), (expression.right, expression.left)):
+            inner = affine(rest)
+            if inner is not None and not any(is_variable(name) for name in names(scale)):
+                terms = {v: scale if c is None else Binary("*", scale, c) for v, c in inner[0].items()}
+                return terms, None if inner[1] is None else Binary("*", scale, inner[1])
+    return None
+
+
+def _affine_sum(expression):
+    from fusemax.language.syntax import Binary, Negative, Number
+
+    left = affine(expression.left)
+    right = affine(expression.right if expression.operator == "+" else Negative(expression.right))
+    if left is None or right is None:
+        return None
+    terms = dict(left[0])
+    for variable, coefficient in right[0].items():
+        if variable in terms:
+            one = Number(1)
+            terms[variable] = Binary("+", terms[variable] or one, coefficient or one)
+        else:
+            terms[variable] = coefficient
+    constants = [constant for constant in (left[1], right[1]) if constant is not None]
+    return terms, (Binary("+", *constants) if len(constants) == 2 else (constants[0] if constants else None))

@@ -1,0 +1,114 @@
+"""Sizes of ranks as numbers: what a workload gives, and what follows from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from fusemax.cascade.ir import Cascade
+from fusemax.errors import FusemaxError
+from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number, names
+
+
+class SizeError(FusemaxError):
+    """Sizes that are missing, unknown or not whole numbers of at least 1."""
+
+
+def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
+    """Return the size of every rank (and free size) of *cascade*, from the *given* ones.
+
+    A partitioned rank ``M = M1*M0`` needs two of its three sizes; with M and M0 given, M1 is rounded up and the last
+    tile is ragged. Generative ranks count iterations, not generations.
+
+    Raises
+    ------
+    SizeError
+        Naming all sizes that are missing, not used, or not whole numbers of at least 1.
+    """
+    known_names = {*cascade.ranks, *cascade.size_symbols()}
+    mistakes = [
+        f"{name}={value} is not a whole number of at least 1"
+        for name, value in given.items()
+        if not _whole(value)
+    ]
+    mistakes += [
+        f"{name} is no rank or size of cascade {cascade.name}; there are: {', '.join(sorted(known_names))}"
+        for name in given
+        if name not in known_names
+    ]
+    if mistakes:
+        raise SizeError("; ".join(mistakes))
+    known = dict(given)
+    while _step(cascade, known):
+        pass
+    missing = [name for name in known_names if name not in known]
+    if missing:
+        raise SizeError(f"cascade {cascade.name} needs a size for {', '.join(sorted(missing))}")
+    for name, rank in cascade.ranks.items():
+        if rank.size is not None and not isinstance(rank.size, Name) and _factors(rank.size) is None:
+            value = evaluate_size(rank.size, known)
+            if value != known[name]:
+                raise SizeError(
+                    f"{name}={known[name]}, but the cascade says {name} = {rank.size} = {value:g}"
+                )
+    return known
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _step(cascade: Cascade, known: dict[str, int]) -> bool:
+    """Derive one more size; return whether one was found."""
+    for name, rank in cascade.ranks.items():
+        if rank.size is None:
+            continue
+        factors = _factors(rank.size)
+        unknown = [factor for factor in names(rank.size) if factor not in known]
+        if name not in known and not unknown:
+            value = evaluate_size(rank.size, known)
+            if value < 1 or value != int(value):
+                raise SizeError(f"{name} = {rank.size} = {value:g}, not a whole number of at least 1")
+            known[name] = int(value)
+            return True
+        if name in known and factors and len(unknown) == 1:
+            rest = math.prod(known[factor] for factor in factors if factor != unknown[0])
+            known[unknown[0]] = -(-known[name] // rest)
+            return True
+    return False
+
+
+def _factors(size: Expression) -> tuple[str, ...] | None:
+    """Return the names in a size that is a plain product (or one name), else None."""
+    if isinstance(size, Name):
+        return (size.name,)
+    if isinstance(size, Binary) and size.operator == "*":
+        left, right = _factors(size.left), _factors(size.right)
+        return None if left is None or right is None else (*left, *right)
+    return None
+
+
+def evaluate_size(expression: Expression, sizes: Mapping[str, float]) -> float:
+    """Return the value of a size expression for the given *sizes*."""
+    if isinstance(expression, Number):
+        return expression.value
+    if isinstance(expression, Name):
+        return sizes[expression.name]
+    if isinstance(expression, Negative):
+        return -evaluate_size(expression.operand, sizes)
+    if isinstance(expression, Binary):
+        left, right = evaluate_size(expression.left, sizes), evaluate_size(expression.right, sizes)
+        if expression.operator == "/":
+            return left / right
+        return {"+": left + right, "-": left - right, "*": left * right, "**": left**right}[
+            expression.operator
+        ]
+    if isinstance(expression, Call) and expression.function in ("max", "min", "ceil", "floor"):
+        values = [evaluate_size(argument, sizes) for argument in expression.arguments]
+        function = {"max": max, "min": min, "ceil": lambda x: math.ceil(x), "floor": lambda x: math.floor(x)}
+        return (
+            function[expression.function](*values)
+            if len(values) > 1
+            else function[expression.function](values[0])
+        )
+    raise SizeError(f"{expression} is not an expression of sizes")

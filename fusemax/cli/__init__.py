@@ -1,0 +1,58 @@
+"""The command line. Commands import what they need when they run, so that help is quick.
+
+Each command lives in a module of its own and is one entry in :data:`COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+
+import typer
+
+from fusemax.errors import FusemaxError
+
+COMMANDS: Mapping[str, str] = {
+    "check": "fusemax.cli.check:check",
+    "show": "fusemax.cli.show:show",
+}
+
+
+def build() -> typer.Typer:
+    """Return the command-line application with every command of :data:`COMMANDS`."""
+    app = typer.Typer(
+        name="fusemax",
+        help="The best way to run an attention algorithm on a machine, and how we know.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_version)
+    for name, target in COMMANDS.items():
+        module, function = target.split(":")
+        app.command(name)(getattr(import_module(module), function))
+    return app
+
+
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
+) -> None:
+    if version:
+        from fusemax import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit()
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's ends with its message and exit code 1."""
+    try:
+        build()()
+    except FusemaxError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        sys.exit(130)

@@ -1,0 +1,78 @@
+"""Errors with a place: what is wrong, where, and how to mend it.
+
+Inner code states the local fact; a border collects facts into :class:`Problems` so that a user sees every mistake of a
+file at once. The command line prints ``str(error)`` and exits with 1: no traceback for anything a user can type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+
+class FusemaxError(Exception):
+    """Base of every error that fusemax raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A position in a text: file name, line and column, both counted from 1.
+
+    >>> str(Place("a.yaml", 3, 7))
+    'a.yaml:3:7'
+    """
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def moved(self, columns: int) -> Place:
+        """Return the place *columns* further right on the same line."""
+        return replace(self, column=self.column + columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: where it is, what it is, the line it stands in, and how to mend it."""
+
+    place: Place | None
+    text: str
+    hint: str | None = None
+    line_text: str | None = None
+
+    def __str__(self) -> str:
+        head = f"{self.place}: {self.text}" if self.place else self.text
+        rows = [head]
+        if self.line_text is not None and self.place is not None:
+            rows.append(f"  {self.line_text.rstrip()}")
+            rows.append("  " + " " * (self.place.column - 1) + "^")
+        if self.hint:
+            rows.append(f"  hint: {self.hint}")
+        return "\n".join(rows)
+
+    def sort_key(self) -> tuple[str, int, int]:
+        """Return a key that orders problems as they stand in their files."""
+        return (self.place.file, self.place.line, self.place.column) if self.place else ("", 0, 0)
+
+
+class ProblemsError(FusemaxError):
+    """Every mistake of one input, in the order in which they stand there.
+
+    >>> print(ProblemsError([Problem(Place("a.yaml", 2, 1), "unknown key 'nmae'", "did you mean 'name'?")]))
+    a.yaml:2:1: unknown key 'nmae'
+      hint: did you mean 'name'?
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=Problem.sort_key))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def raise_if_any(problems: Iterable[Problem]) -> None:
+    """Raise :class:`ProblemsError` when *problems* is not empty."""
+    found = tuple(problems)
+    if found:
+        raise ProblemsError(found)

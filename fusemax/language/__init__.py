@@ -1,0 +1,1 @@
+"""Einsum text to syntax tree and back."""

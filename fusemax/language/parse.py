@@ -1,0 +1,360 @@
+"""Read the text of a cascade into a syntax tree.
+
+The grammar::
+
+    program    := { statement }                              one or more on a line, separated by ";"
+    statement  := assignment | "loop" NAME ":" indented assignments
+    assignment := access { "," access } "=" expression [ "::" action ] [ "|" condition { "," condition } ]
+    action     := NAME "[" NAME { "," NAME } "]"             reduction, e.g. sum[m1,m0]
+                | NAME "[" NAME "->" NAME "]"                coordinate operator, e.g. topk[m -> j]
+    condition  := expression ("<=" | "<" | ">=" | ">" | "==" | "!=") expression
+    access     := NAME "[" [ expression { "," expression } ] "]"
+    expression := term { ("+" | "-") term }
+    term       := signed { ("*" | "/") signed }
+    signed     := "-" signed | power
+    power      := atom [ "**" signed ]
+    atom       := NUMBER | "inf" | access | NAME | NAME "(" expression { "," expression } ")" | "(" expression ")"
+
+A comment runs from ``#``, or from ``--`` at a word's start, to the end of the line. A statement may go on over lines while a bracket is open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fusemax.errors import Place, Problem, ProblemsError
+from fusemax.language.syntax import (
+    Access,
+    Assignment,
+    Binary,
+    Call,
+    Condition,
+    Expression,
+    Loop,
+    Name,
+    Negative,
+    Number,
+    Populate,
+    Program,
+    Reduction,
+    Statement,
+)
+from fusemax.source import Text
+
+TOKEN = re.compile(
+    r"(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
+    r"|(?P<symbol>::|->|\*\*|<=|>=|==|!=|[-+*/()\[\],=|<>:])|(?P<space>\s+)"
+)
+COMMENT = re.compile(r"#|(?:^|(?<=\s))--")
+COMPARISONS = ("<=", "<", ">=", ">", "==", "!=")
+REDUCTIONS = ("sum", "max", "min", "prod", "or", "and", "any")
+COORDINATE_OPERATORS = ("topk", "topk_index", "sort", "argmax", "argmin")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of the language and where it stands."""
+
+    kind: str
+    text: str
+    place: Place
+    line: int
+
+
+class _Mistake(Exception):
+    """The first mistake of one statement."""
+
+    def __init__(self, token: Token, text: str, hint: str | None = None) -> None:
+        super().__init__(text)
+        self.token, self.text, self.hint = token, text, hint
+
+
+def parse(text: Text) -> Program:
+    """Return the program that *text* holds.
+
+    Raises
+    ------
+    ProblemsError
+        With one problem for each statement that cannot be read.
+    """
+    problems: list[Problem] = []
+    statements: list[Statement] = []
+    loop: tuple[Token, str, int] | None = None
+    body: list[Assignment] = []
+
+    def close() -> None:
+        nonlocal loop, body
+        if loop is not None:
+            token, variable, _ = loop
+            if body:
+                statements.append(Loop(variable, tuple(body), token.place))
+            else:
+                problems.append(
+                    _problem(text, _Mistake(token, "a loop without Einsums", "indent its Einsums"))
+                )
+        loop, body = None, []
+
+    for indent, tokens in _logical_lines(text, problems):
+        if loop is not None and indent <= loop[2]:
+            close()
+        try:
+            if tokens[0].text == "loop" and len(tokens) > 1 and tokens[1].kind == "name":
+                if loop is not None:
+                    raise _Mistake(
+                        tokens[0], "a loop inside a loop", "write nested iteration as a cascade of its own"
+                    )
+                loop = (tokens[0], _Parser(tokens).loop_header(), indent)
+                continue
+            for part in _statements_of(tokens):
+                assignment = _Parser(part).assignment()
+                if loop is None:
+                    statements.append(assignment)
+                else:
+                    body.append(assignment)
+        except _Mistake as mistake:
+            problems.append(_problem(text, mistake))
+    close()
+    if problems:
+        raise ProblemsError(problems)
+    return Program(tuple(statements))
+
+
+def parse_expression(text: Text) -> Expression:
+    """Return the expression that *text* holds, e.g. a tile rule or the size of a rank."""
+    problems: list[Problem] = []
+    lines = list(_logical_lines(text, problems))
+    if problems:
+        raise ProblemsError(problems)
+    if not lines:
+        raise ProblemsError([Problem(text.place(0, 0), "expected an expression, got nothing")])
+    try:
+        parser = _Parser(lines[0][1])
+        expression = parser.expression()
+        parser.finish("after a complete expression")
+        return expression
+    except _Mistake as mistake:
+        raise ProblemsError([_problem(text, mistake)]) from None
+
+
+def _problem(text: Text, mistake: _Mistake) -> Problem:
+    return Problem(mistake.token.place, mistake.text, mistake.hint, text.line_at(mistake.token.line))
+
+
+def _logical_lines(text: Text, problems: list[Problem]):
+    """Yield the indentation and the tokens of each line; lines are joined while a bracket is open."""
+    pending: list[Token] = []
+    indent = depth = 0
+    for number, line in enumerate(text.content.split("\n")):
+        code = COMMENT.split(line, maxsplit=1)[0].rstrip()
+        if not code.strip():
+            continue
+        if not pending:
+            indent = len(code) - len(code.lstrip())
+        tokens = _tokens(text, number, code, problems)
+        if tokens is None:
+            pending, depth = [], 0
+            continue
+        pending += tokens
+        depth += sum(
+            (token.text in "([") - (token.text in ")]") for token in tokens if token.kind == "symbol"
+        )
+        if depth <= 0:
+            yield indent, pending
+            pending, depth = [], 0
+    if pending:
+        opening = next(token for token in pending if token.text in ("(", "["))
+        problems.append(_problem(text, _Mistake(opening, f"this {opening.text!r} is never closed")))
+
+
+def _tokens(text: Text, number: int, code: str, problems: list[Problem]) -> list[Token] | None:
+    tokens: list[Token] = []
+    position = 0
+    while position < len(code):
+        match = TOKEN.match(code, position)
+        place = text.place(number, position)
+        if code[position] == ";":
+            tokens.append(Token("end", ";", place, number))
+            position += 1
+            continue
+        if match is None:
+            problems.append(
+                Problem(place, f"unexpected character {code[position]!r}", None, text.line_at(number))
+            )
+            return None
+        if match.lastgroup != "space":
+            tokens.append(Token(str(match.lastgroup), match.group(), place, number))
+        position = match.end()
+    return tokens
+
+
+def _statements_of(tokens: list[Token]) -> list[list[Token]]:
+    parts: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.kind == "end":
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [part for part in parts if part]
+
+
+class _Parser:
+    """A recursive-descent parser over the tokens of one statement."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        last = tokens[-1]
+        self._end = Token("end", "", last.place.moved(len(last.text)), last.line)
+        self._tokens = tokens
+        self._at = 0
+
+    @property
+    def next(self) -> Token:
+        """The token to read next."""
+        return self._tokens[self._at] if self._at < len(self._tokens) else self._end
+
+    def take(self, *texts: str) -> Token | None:
+        """Return the next token and step over it if it is one of *texts*."""
+        token = self.next
+        if token.kind != "end" and token.text in texts:
+            self._at += 1
+            return token
+        return None
+
+    def expect(self, text: str, where: str, hint: str | None = None) -> Token:
+        """Return the next token, which must be *text*."""
+        token = self.take(text)
+        if token is None:
+            raise _Mistake(self.next, f"expected {text!r} {where}, got {_shown(self.next)}", hint)
+        return token
+
+    def name(self, what: str) -> Token:
+        """Return the next token, which must be a name."""
+        token = self.next
+        if token.kind != "name":
+            raise _Mistake(token, f"expected {what}, got {_shown(token)}")
+        self._at += 1
+        return token
+
+    def finish(self, where: str) -> None:
+        """Check that nothing is left."""
+        token = self.next
+        if token.kind != "end":
+            hint = (
+                "write '*' between factors" if token.kind in ("name", "number") or token.text == "(" else None
+            )
+            raise _Mistake(token, f"unexpected {token.text!r} {where}", hint)
+
+    def loop_header(self) -> str:
+        self.take("loop")
+        variable = self.name("the loop's rank variable").text
+        self.expect(":", "after the loop's rank variable")
+        self.finish("after 'loop ...:'; write its Einsums indented below")
+        return variable
+
+    def assignment(self) -> Assignment:
+        start = self.next
+        outputs = [self.access("an output tensor such as QK[m,p]")]
+        while self.take(","):
+            outputs.append(self.access("another output tensor"))
+        self.expect("=", "after the output", "an Einsum is written  OUT[ranks] = expression :: op[ranks]")
+        expression = self.expression()
+        action = self.action() if self.take("::") else None
+        conditions: list[Condition] = []
+        if self.take("|"):
+            conditions.append(self.condition())
+            while self.take(","):
+                conditions.append(self.condition())
+        self.finish("after a complete expression" if action is None else "after the action")
+        return Assignment(tuple(outputs), expression, action, tuple(conditions), start.place)
+
+    def action(self) -> Reduction | Populate:
+        token = self.name("a reduction such as sum[m]")
+        self.expect("[", f"after {token.text!r}", f"name the reduced variables: {token.text}[m]")
+        variables = [self.name("a rank variable").text]
+        if self.take("->"):
+            target = self.name("the new list rank's variable").text
+            self.expect("]", "after the list rank's variable")
+            self._known(token, COORDINATE_OPERATORS, "coordinate operator")
+            return Populate(token.text, variables[0], target, token.place)
+        while self.take(","):
+            variables.append(self.name("a rank variable").text)
+        self.expect("]", "after the reduced variables")
+        self._known(token, REDUCTIONS, "reduction")
+        return Reduction(token.text, tuple(variables), token.place)
+
+    @staticmethod
+    def _known(token: Token, known: tuple[str, ...], what: str) -> None:
+        if token.text not in known:
+            raise _Mistake(token, f"unknown {what} {token.text!r}", f"there are: {', '.join(known)}")
+
+    def condition(self) -> Condition:
+        start = self.next
+        left = self.expression()
+        comparison = self.take(*COMPARISONS)
+        if comparison is None:
+            raise _Mistake(self.next, f"expected a comparison such as '<=', got {_shown(self.next)}")
+        return Condition(left, comparison.text, self.expression(), start.place)
+
+    def access(self, what: str) -> Access:
+        token = self.name(what)
+        self.expect("[", f"after tensor {token.text!r}", f"write {token.text}[] for a scalar")
+        return self._indexed(token)
+
+    def _indexed(self, token: Token) -> Access:
+        indices: list[Expression] = []
+        if not self.take("]"):
+            indices.append(self.expression())
+            while self.take(","):
+                indices.append(self.expression())
+            self.expect("]", f"to close the indices of {token.text!r}")
+        return Access(token.text, tuple(indices), token.place)
+
+    def expression(self) -> Expression:
+        return self._chain(("+", "-"), self.term)
+
+    def term(self) -> Expression:
+        return self._chain(("*", "/"), self.signed)
+
+    def _chain(self, operators: tuple[str, ...], operand: Callable[[], Expression]) -> Expression:
+        left = operand()
+        while operator := self.take(*operators):
+            left = Binary(operator.text, left, operand(), operator.place)
+        return left
+
+    def signed(self) -> Expression:
+        minus = self.take("-")
+        return Negative(self.signed(), minus.place) if minus else self.power()
+
+    def power(self) -> Expression:
+        base = self.atom()
+        operator = self.take("**")
+        return Binary("**", base, self.signed(), operator.place) if operator else base
+
+    def atom(self) -> Expression:
+        token = self.next
+        if self.take("("):
+            inner = self.expression()
+            self.expect(")", "to close '('")
+            return inner
+        if token.kind == "number":
+            self._at += 1
+            return Number(float(token.text), token.place)
+        if token.kind != "name":
+            raise _Mistake(token, f"expected a value, got {_shown(token)}")
+        self._at += 1
+        if token.text == "inf":
+            return Number(float("inf"), token.place)
+        if self.take("["):
+            return self._indexed(token)
+        if self.take("("):
+            arguments = [self.expression()]
+            while self.take(","):
+                arguments.append(self.expression())
+            self.expect(")", f"to close the arguments of {token.text!r}")
+            return Call(token.text, tuple(arguments), token.place)
+        return Name(token.text, token.place)
+
+
+def _shown(token: Token) -> str:
+    return "the end of the line" if token.kind == "end" else repr(token.text)
