@@ -1,7 +1,7 @@
 """Attention algorithms as cascades of extended Einsums, on machines and mappings written in YAML.
 
-From these three texts fusemax derives the passes that an algorithm must make, and the cycles, traffic, energy and
-buffers that it costs. Public names are imported on first use, so that ``import fusemax`` itself is quick.
+From these three texts fusemax derives the passes that an algorithm must make, and the cycles, traffic, energy
+and buffers that it costs. Public names are imported on first use, so that ``import fusemax`` itself is quick.
 
 >>> import fusemax
 >>> fusemax.FusemaxError.__module__

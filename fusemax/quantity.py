@@ -1,0 +1,197 @@
+"""Quantities as people write them, as plain SI floats, and back.
+
+A quantity is a number, an optional decimal (``k``, ``m``, ``u`` ...) or binary (``Ki``, ``Mi`` ...) prefix
+and a unit: ``400 GiB/s``, ``17.2 pJ``, ``5.98 um2``, ``16Ki``. A bare number is taken to be in the unit that
+is asked for. The prefix of a square unit is squared with it (1 um2 is 1e-12 m2); ``bit`` is an eighth of a
+byte ``B``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from fusemax.errors import FusemaxError
+
+
+class QuantityError(FusemaxError):
+    """A text that is not a quantity in the unit that is asked for."""
+
+
+_DECIMAL = {
+    "f": Fraction(1, 10**15),
+    "p": Fraction(1, 10**12),
+    "n": Fraction(1, 10**9),
+    "u": Fraction(1, 10**6),
+    "m": Fraction(1, 1000),
+    "": Fraction(1),
+    "k": Fraction(10**3),
+    "M": Fraction(10**6),
+    "G": Fraction(10**9),
+    "T": Fraction(10**12),
+    "P": Fraction(10**15),
+}
+_BINARY = {
+    "Ki": Fraction(2**10),
+    "Mi": Fraction(2**20),
+    "Gi": Fraction(2**30),
+    "Ti": Fraction(2**40),
+}
+_LARGE = {prefix: scale for prefix, scale in _DECIMAL.items() if scale >= 1}
+_LENGTH = _DECIMAL | {"c": Fraction(1, 100)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One spelling of a unit: its size in the unit of its dimension and the prefixes that it takes."""
+
+    prefixes: Mapping[str, Fraction]
+    size: Fraction = Fraction(1)
+    power: int = 1
+    after: str = ""  #: what follows the prefixed name, such as ``/s``
+
+
+@dataclass(frozen=True, slots=True)
+class _Dimension:
+    """One dimension: the spellings of its units and an example for messages."""
+
+    example: str
+    units: Mapping[str, _Unit]
+    shown: Mapping[str, Fraction]  #: the prefixes that people expect to read
+
+
+_BYTES = _LARGE | _BINARY
+_BIT = Fraction(1, 8)
+_PURE = _LARGE | _BINARY
+_DIMENSIONS: Mapping[str, _Dimension] = {
+    "B": _Dimension("16 MiB", {"B": _Unit(_BYTES), "bit": _Unit(_BYTES, _BIT)}, _BINARY | {"": Fraction(1)}),
+    "B/s": _Dimension(
+        "1.5 MB/s",
+        {"B": _Unit(_BYTES, after="/s"), "bit": _Unit(_BYTES, _BIT, after="/s")},
+        _BYTES,
+    ),
+    "Hz": _Dimension("940 MHz", {"Hz": _Unit(_DECIMAL)}, _DECIMAL),
+    "s": _Dimension("2.5 us", {"s": _Unit(_DECIMAL)}, _DECIMAL),
+    "J": _Dimension("17.2 pJ", {"J": _Unit(_DECIMAL)}, _DECIMAL),
+    "W": _Dimension("350 W", {"W": _Unit(_DECIMAL)}, _DECIMAL),
+    "m2": _Dimension(
+        "5.98 um2",
+        {"m": _Unit(_LENGTH, power=2, after="2")},
+        {"u": Fraction(1, 10**6), "m": Fraction(1, 1000)},
+    ),
+    "cycles": _Dimension("12 cycles", {"cycles": _Unit(_LARGE), "cycle": _Unit(_LARGE)}, {"": Fraction(1)}),
+    "1": _Dimension("16Ki", {"": _Unit(_PURE)}, {"": Fraction(1)}),
+    "FLOP/s": _Dimension("989 TFLOP/s", {"FLOP": _Unit(_LARGE, after="/s")}, _LARGE),
+}
+#: Spellings by their text: ``_SPELLINGS["B/s"]["GiB/s"]`` is how many B/s one GiB/s is.
+_SPELLINGS: Mapping[str, Mapping[str, Fraction]] = {
+    name: {
+        f"{prefix}{stem}{unit.after}": unit.size * scale**unit.power
+        for stem, unit in dimension.units.items()
+        for prefix, scale in unit.prefixes.items()
+    }
+    for name, dimension in _DIMENSIONS.items()
+}
+_DIGITS = r"[0-9]+(?:_[0-9]+)*"
+_NUMBER = rf"[+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?[0-9]{{1,4}})?"
+_PATTERN = re.compile(rf"\s*({_NUMBER})\s*([^\W\d_][^\s]*)?\s*")
+
+
+def units() -> tuple[str, ...]:
+    """Return the units that :func:`quantity` can be asked for."""
+    return tuple(_DIMENSIONS)
+
+
+def quantity(text: str | int | float, unit: str) -> float:
+    """Return *text* as a float in *unit*, one of :func:`units`.
+
+    The number is read exactly and rounded once, so that ``17.2 pJ`` is the float nearest to 17.2e-12.
+
+    Raises
+    ------
+    QuantityError
+        When *text* is no finite number, has a unit of another dimension, or is too large for a float.
+    ValueError
+        When *unit* is not one of :func:`units`: a mistake of the caller, not of a user.
+
+    >>> quantity("16 MiB", "B"), quantity("940 MHz", "Hz"), quantity("5.98 um2", "m2"), quantity("16Ki", "1")
+    (16777216.0, 940000000.0, 5.98e-12, 16384.0)
+    """
+    if unit not in _DIMENSIONS:
+        raise ValueError(f"unknown unit {unit!r}; there are: {', '.join(_DIMENSIONS)}")
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return _finite(text, text, unit)
+    match = _PATTERN.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise _refusal(text, unit)
+    spelling = (match[2] or "").replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+    scale = _SPELLINGS[unit].get(spelling) if spelling else Fraction(1)
+    if scale is None:
+        raise _refusal(text, unit)
+    return _finite(Fraction(match[1]) * scale, text, unit)
+
+
+def format_quantity(value: float, unit: str, digits: int = 3) -> str:
+    """Return *value*, in *unit*, as people write it, rounded to *digits* significant digits.
+
+    Sizes and bandwidths take a binary prefix; a bandwidth takes a decimal one where that alone is exact.
+
+    >>> format_quantity(2**24, "B"), format_quantity(400 * 2**30, "B/s"), format_quantity(1.72e-11, "J")
+    ('16 MiB', '400 GiB/s', '17.2 pJ')
+    >>> format_quantity(3.35e12, "B/s"), format_quantity(65536, "1"), format_quantity(5.98e-12, "m2")
+    ('3.35 TB/s', '65536', '5.98 um2')
+    """
+    if unit not in _DIMENSIONS:
+        raise ValueError(f"unknown unit {unit!r}; there are: {', '.join(_DIMENSIONS)}")
+    dimension = _DIMENSIONS[unit]
+    stem, spelling = next(iter(dimension.units.items()))
+    if not math.isfinite(value):
+        return f"{value} {stem}{spelling.after}".rstrip()
+    prefix, scale = _readable_prefix(value, dimension.shown, spelling.power, digits)
+    number = _plain(value / float(scale**spelling.power), digits)
+    return f"{number} {prefix}{stem}{spelling.after}".rstrip()
+
+
+def _finite(number: int | float | Fraction, text: object, unit: str) -> float:
+    """Return *number* as a float; refuse what a float can only hold as infinity or as zero."""
+    try:
+        value = float(number)
+    except OverflowError:
+        raise _refusal(text, unit) from None
+    if not math.isfinite(value) or (value == 0 and number != 0):
+        raise _refusal(text, unit)
+    return value
+
+
+def _refusal(text: object, unit: str) -> QuantityError:
+    wanted = "a number" if unit == "1" else f"a quantity in {unit}"
+    return QuantityError(f"expected {wanted} such as {_DIMENSIONS[unit].example!r}, got {text!r}")
+
+
+def _readable_prefix(
+    value: float, prefixes: Mapping[str, Fraction], power: int, digits: int
+) -> tuple[str, Fraction]:
+    """Return the largest prefix that says all of *value* in *digits* digits, else the largest fitting."""
+    ordered = sorted(prefixes.items(), key=lambda item: item[1])
+    if value == 0:
+        return ("", Fraction(1)) if "" in prefixes else ordered[-1]
+    fitting = [item for item in ordered if abs(value) >= float(item[1] ** power)]
+    exact = [item for item in fitting if _is_short(value / float(item[1] ** power), digits)]
+    return (exact or fitting or ordered[:1])[-1]
+
+
+def _is_short(number: float, digits: int) -> bool:
+    """Return whether *digits* significant digits, and one more place at most, say all of *number*."""
+    rounded = float(f"{number:.{digits}g}")
+    return abs(number) < 10 ** (digits + 1) and math.isclose(rounded, number, rel_tol=1e-12)
+
+
+def _plain(number: float, digits: int) -> str:
+    """Return *number* with *digits* significant digits; up to a million, all whole digits are kept."""
+    if 10**digits <= abs(number) < 1e6:
+        return f"{number:.0f}"
+    rounded = float(f"{number:.{digits}g}")
+    return str(int(rounded)) if rounded.is_integer() and abs(rounded) < 1e6 else f"{number:.{digits}g}"

@@ -1,0 +1,109 @@
+"""The cascades, machines, mappings and studies that come with fusemax, by name.
+
+They stand on three shelves of YAML files: ``einsums``, ``arch`` and ``studies``. A checkout has these at its
+top, beside the package; an installed wheel has them inside the package. A name is the path below the shelf
+without its ending, such as ``attention/one_pass``. A path of the user's own may stand wherever a name may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from fusemax.errors import FusemaxError
+
+SHELVES = ("einsums", "arch", "studies")
+_PACKAGE = Path(__file__).resolve().parent
+_INSTALLED = _PACKAGE / "_shipped"
+ROOT = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
+_ENDINGS = (".yaml", ".yml")
+_MACHINE = "machine"
+
+
+class UnknownNameError(FusemaxError):
+    """A name that no shipped file bears and that is no file of the user's."""
+
+
+def shipped(shelf: str) -> Mapping[str, Path]:
+    """Return the files of *shelf*, one of ``SHELVES``, by name and in the order of their names."""
+    home = ROOT / shelf
+    files = (path for path in home.rglob("*") if path.suffix in _ENDINGS)
+    return {path.relative_to(home).with_suffix("").as_posix(): path for path in sorted(files)}
+
+
+def find(shelf: str, name: str) -> Path:
+    """Return the file of *shelf* called *name*, or the user's own file at the path *name*.
+
+    Where both exist the shipped file wins, so that a name means the same in every folder; a path that ends in
+    ``.yaml`` or ``.yml`` is never taken for a name.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is neither; the message names what is near, or all there is.
+    """
+    files = shipped(shelf)
+    return files.get(name) or _own_file(name) or _refuse(name, f"{shelf}/", files)
+
+
+def machines() -> Mapping[str, Path]:
+    """Return the machine files of ``arch`` by name: ``fusemax`` stands for ``arch/fusemax/machine.yaml``."""
+    ending = f"/{_MACHINE}"
+    return {
+        name.removesuffix(ending): path for name, path in shipped("arch").items() if name.endswith(ending)
+    }
+
+
+def find_machine(name: str) -> Path:
+    """Return the file of the machine called *name*.
+
+    ``fusemax`` is ``arch/fusemax/machine.yaml``, ``fusemax/edge`` is ``arch/fusemax/edge.yaml``; a path is
+    the user's own file, and a folder of the user's own stands for the ``machine.yaml`` in it.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such machine; the message names what is near, or all there is.
+    """
+    known = machines()
+    found = known.get(name) or shipped("arch").get(name)
+    own_folder = Path(name) / f"{_MACHINE}.yaml"
+    if found is None and own_folder.is_file():
+        return own_folder
+    return found or _own_file(name) or _refuse(name, "arch/", known)
+
+
+def find_mapping(name: str, machine_path: Path) -> Path:
+    """Return the file of the mapping called *name* for the machine read from *machine_path*.
+
+    It is looked for beside the machine's file, then as ``machine/name`` in ``arch``, then as a path of the
+    user's.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such mapping; the message names what is near, or all that lie beside the machine.
+    """
+    files = sorted(path for ending in _ENDINGS for path in machine_path.parent.glob(f"*{ending}"))
+    beside = {path.stem: path for path in files}
+    beside.pop(machine_path.stem, None)
+    found = beside.get(name) or shipped("arch").get(name) or _own_file(name)
+    return found or _refuse(name, f"{machine_path.parent}/", beside)
+
+
+def _own_file(name: str) -> Path | None:
+    """Return the path *name* when it is meant as one: by its ending, or because such a file exists."""
+    path = Path(name)
+    return path if path.suffix in _ENDINGS or path.is_file() else None
+
+
+def _refuse(name: str, place: str, names: Collection[str]) -> Path:
+    near = get_close_matches(name, names, 1)
+    if near:
+        hint = f"did you mean {near[0]!r}?"
+    elif names:
+        hint = f"there are: {', '.join(names)}"
+    else:
+        hint = "there are none; give the path of a .yaml file of your own"
+    raise UnknownNameError(f"no file called {name!r} in {place}; {hint}")
