@@ -1,7 +1,7 @@
 """Print wall time and peak memory of what users wait for: import, help, and the MICRO 2024 study.
 
-Every command runs three times, in a process and a folder of its own; the least wall time and the largest memory
-are printed. Nothing here is a test: the numbers belong to the machine.
+Every command runs three times, in a process and a folder of its own; the least wall time and the largest
+memory are printed. Nothing here is a test: the numbers belong to the machine.
 """
 
 from __future__ import annotations
