@@ -1,0 +1,1 @@
+"""Attention on GPUs that exist: what others published, and a harness that measures one's own."""
