@@ -1,0 +1,1 @@
+"""Pass reduction: from a cascade to equivalent ones with fewer passes, each with its derivation."""

@@ -1,0 +1,46 @@
+"""The factor that repairs a partial result when the earlier results that it was computed with have moved on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy
+
+from fusemax.analysis.rewrite.separate import Refusal, Separation
+
+#: The operation that undoes each operation between H and G; those without one allow deferral only.
+INVERTIBLE = {"*", "+"}
+
+
+def correction(
+    head: sympy.Expr, operation: str, old: Mapping[sympy.Symbol, sympy.Expr], new: Mapping[sympy.Symbol, sympy.Expr]
+) -> sympy.Expr | Refusal:
+    """Return ``H(old)^-1 (*) H(new)``: what turns a partial result under the old values into one under the new.
+
+    Source: the running form of attention by Milakov and Gimelshein (arXiv 1805.02867), for any invertible H.
+    """
+    if operation not in INVERTIBLE:
+        return Refusal(f"the operation {operation!r} has no inverse, so a partial result cannot be repaired")
+    before, after = head.subs(old, simultaneous=True), head.subs(new, simultaneous=True)
+    return tidy(after / before) if operation == "*" else sympy.expand(after - before)
+
+
+def tidy(value: sympy.Expr) -> sympy.Expr:
+    """Return *value* with exponentials joined and common factors cancelled."""
+    joined = sympy.powsimp(value, combine="exp")
+    return joined if joined.has(sympy.exp) else sympy.cancel(joined)
+
+
+def moments(separation: Separation) -> tuple[tuple[sympy.Expr, sympy.Expr], ...]:
+    """Return the pairs of a sum of products whose H depends on earlier results.
+
+    A partial sum moves from y to y' by ``sum_j (H_j(y') - H_j(y)) * (sum of G_j so far)``, and pairs with a constant H drop
+    out: this is how the variance needs the count and the sum, but never the sum of squares.
+    """
+    return tuple((head, rest) for head, rest in separation.terms if head.free_symbols)
+
+
+def may_vanish(head: sympy.Expr) -> bool:
+    """Return whether H can be 0 (or is not known to be positive), so that dividing by it needs a guard."""
+    numerator, _ = sympy.fraction(sympy.together(head)) if not head.has(sympy.exp) else (head, None)
+    return not any((numerator.is_positive, numerator.is_number, numerator.is_zero is False))

@@ -1,0 +1,123 @@
+"""New cascades from old ones: fresh names, Einsums that nobody reads any more, and the checks that every file passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from fusemax.cascade.build import cascade_from_text
+from fusemax.cascade.ir import Cascade, Einsum, Rank, Tensor
+from fusemax.cascade.write import cascade_to_yaml
+from fusemax.language.syntax import Access, Expression, Name, Populate, Reduction, names, walk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A rewritten cascade and the sentences that derive it."""
+
+    cascade: Cascade
+    kind: str
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def fresh(cascade: Cascade, wanted: str, taken: Iterable[str] = ()) -> str:
+    """Return *wanted*, or it with the first number that makes it a name the cascade does not use."""
+    used = {*cascade.tensors, *cascade.ranks, *cascade.constants, *taken}
+    used |= {name.lower() for name in cascade.ranks} | {name.upper() for name in cascade.constants}
+    if wanted not in used and wanted.lower() not in cascade.constants:
+        return wanted
+    number = 2
+    while f"{wanted}{number}" in used:
+        number += 1
+    return f"{wanted}{number}"
+
+
+def einsum_of(
+    output: Access,
+    expression: Expression,
+    action: Reduction | Populate | None = None,
+    like: Einsum | None = None,
+    loop: str | None = None,
+    initial: bool = False,
+) -> Einsum:
+    """Return an Einsum of one output; conditions are those of *like*."""
+    conditions = like.conditions if like is not None else ()
+    return Einsum((output,), expression, action, conditions, loop, initial, like.place if like else None)
+
+
+def variables_in(expression: Expression, candidates: Iterable[str]) -> tuple[str, ...]:
+    """Return those of *candidates* that *expression* names, in their order."""
+    found = set(names(expression))
+    return tuple(variable for variable in candidates if variable in found)
+
+
+def beside_last(variables: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Return *variables* with *more* put before the last one: ``[f, p]`` and ``m1`` give ``[f, m1, p]``."""
+    return (*variables[:-1], *more, *variables[-1:])
+
+
+def without_dead(einsums: tuple[Einsum, ...], outputs: tuple[str, ...]) -> tuple[Einsum, ...]:
+    """Return *einsums* without those that no output needs."""
+    needed = set(outputs)
+    changed = True
+    while changed:
+        changed = False
+        for einsum in einsums:
+            if any(output.tensor in needed for output in einsum.outputs):
+                more = {access.tensor for access in einsum.reads} - needed
+                changed = changed or bool(more)
+                needed |= more
+    return tuple(e for e in einsums if any(output.tensor in needed for output in e.outputs))
+
+
+def remade(
+    cascade: Cascade,
+    einsums: Iterable[Einsum],
+    ranks: Mapping[str, Rank] | None = None,
+    inputs: tuple[str, ...] | None = None,
+) -> Cascade:
+    """Return *cascade* with other Einsums, checked as if it had been read from a file.
+
+    Raises
+    ------
+    ProblemsError
+        When the Einsums break a rule of the language.
+    """
+    kept = without_dead(tuple(einsums), cascade.outputs)
+    read = {access.tensor for einsum in kept for access in einsum.reads}
+    wanted = inputs if inputs is not None else cascade.inputs
+    tables = {name: cascade.tensors[name] for name in wanted}
+    sizes = {**cascade.ranks, **(ranks or {})}
+    used = _used_ranks(kept, {n: t for n, t in tables.items() if n in read}) | set(cascade.batch)
+    kept_ranks = {n: r for n, r in sizes.items() if n in used or (r.size is not None and _split(r, used))}
+    bare = replace(
+        cascade,
+        einsums=kept,
+        inputs=tuple(name for name in wanted if name in read),
+        tensors={**cascade.tensors, **tables},
+        ranks=kept_ranks,
+        constants={n: v for n, v in cascade.constants.items() if _mentioned(kept, n)},
+        same=tuple(g for g in cascade.same if all(name in kept_ranks for name in g)),
+    )
+    text = cascade_to_yaml(bare)
+    return replace(cascade_from_text(text, cascade.name), file=cascade.file)
+
+
+def _split(rank: Rank, used: set[str]) -> bool:
+    return rank.size is not None and all(name in used for name in names(rank.size))
+
+
+def _used_ranks(einsums: tuple[Einsum, ...], inputs: Mapping[str, Tensor]) -> set[str]:
+    used = {rank for tensor in inputs.values() for rank in tensor.ranks}
+    for einsum in einsums:
+        used |= {variable.upper() for variable in einsum.variables}
+        used |= {einsum.loop.upper()} if einsum.loop else set()
+        for part in (*einsum.outputs, einsum.expression):
+            used |= {node.name for node in walk(part) if isinstance(node, Name) and node.name[0].isupper()}
+    return used
+
+
+def _mentioned(einsums: tuple[Einsum, ...], name: str) -> bool:
+    parts = [p for e in einsums for p in (e.expression, *(s for c in e.conditions for s in (c.left, c.right)))]
+    return any(isinstance(node, Name) and node.name == name for part in parts for node in walk(part))

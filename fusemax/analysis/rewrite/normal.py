@@ -1,0 +1,254 @@
+"""A cascade seen along one rank: the reductions over it, what depends on them, and their terms with steps written out.
+
+The normal form of a chain over the rank: ``y_k = op_k over r of g_k(y_1 .. y_{k-1}, x_r)``. Maps that carry the rank are
+inlined into g; values without the rank (epilogues such as ``1/sqrt(S/D)``) stay names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from fusemax.analysis.rewrite.separate import Refusal
+from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.errors import FusemaxError
+from fusemax.language.syntax import (
+    Access,
+    Binary,
+    Call,
+    Condition,
+    Expression,
+    Name,
+    Negative,
+    Number,
+    accesses,
+    names,
+    walk,
+)
+
+POSITIVE_CALLS = frozenset({"exp", "sqrt", "rsqrt", "sigmoid", "softplus"})
+
+
+class RankError(FusemaxError):
+    """A rank that the cascade does not have, or that its Einsums do not run over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A cascade along the rank variables *variables*, outermost first.
+
+    Attributes
+    ----------
+    reductions
+        Names of the Einsums that fold every one of the variables away, in running order.
+    needs
+        For each tensor, the reductions over any of the variables that it depends on.
+    positive
+        Tensors and constants whose values are above 0 by construction.
+    """
+
+    cascade: Cascade
+    rank: str
+    variables: tuple[str, ...]
+    reductions: tuple[str, ...]
+    needs: Mapping[str, frozenset[str]]
+    positive: frozenset[str]
+
+    def carries(self, tensor: str) -> bool:
+        """Return whether *tensor* has every rank of the view."""
+        ranks = self.cascade.tensors[tensor].ranks
+        return all(variable.upper() in ranks for variable in self.variables)
+
+    def touches(self, tensor: str) -> bool:
+        """Return whether *tensor* has some rank of the view."""
+        return any(variable.upper() in self.cascade.tensors[tensor].ranks for variable in self.variables)
+
+    def maker(self, tensor: str) -> Einsum | None:
+        """Return the Einsum that writes *tensor*, None for an input or an iterative tensor."""
+        found = self.cascade.producers(tensor)
+        return found[0] if len(found) == 1 and found[0].loop is None else None
+
+
+def view(cascade: Cascade, rank: str) -> View:
+    """Return *cascade* along *rank*: one rank (``M``), or the parts of a partitioned one (``M1,M0``).
+
+    Raises
+    ------
+    RankError
+        When no Einsum runs over it.
+    """
+    variables = rank_variables(cascade, rank)
+    over = [e.name for e in cascade.computed if _folds(e, variables)]
+    return View(
+        cascade=cascade,
+        rank=rank,
+        variables=variables,
+        reductions=tuple(over),
+        needs=_needs(cascade, variables),
+        positive=_positive(cascade),
+    )
+
+
+def _folds(einsum: Einsum, variables: tuple[str, ...]) -> bool:
+    return einsum.loop is None and bool(einsum.reduced) and set(variables) <= set(einsum.reduced)
+
+
+def rank_variables(cascade: Cascade, rank: str) -> tuple[str, ...]:
+    """Return the rank variables that run over *rank*, its own or, of a partitioned rank, those of its parts."""
+    used = {variable for einsum in cascade.computed for variable in einsum.variables}
+    result: list[str] = []
+    for part in (piece.strip() for piece in rank.split(",")):
+        known = cascade.ranks.get(part)
+        if known is None:
+            raise RankError(f"{part} is no rank of cascade {cascade.name}; there are: {', '.join(cascade.ranks)}")
+        digits = names(known.size) if known.size is not None else ()
+        whole = part.lower() in used
+        parts = tuple(digit.lower() for digit in digits if digit.lower() in used)
+        if whole and parts:
+            raise RankError(
+                f"cascade {cascade.name} runs over {part} both whole and in parts {', '.join(digits)}; "
+                f"write it one way, {' or '.join((part, ','.join(digits)))}"
+            )
+        if not whole and not parts:
+            raise RankError(f"no Einsum of cascade {cascade.name} runs over rank {part}")
+        result += [part.lower()] if whole else parts
+    return tuple(dict.fromkeys(result))
+
+
+def _needs(cascade: Cascade, variables: tuple[str, ...]) -> dict[str, frozenset[str]]:
+    """Return the reductions over a variable of the view behind each tensor."""
+    found: dict[str, frozenset[str]] = {name: frozenset() for name in cascade.tensors}
+    changed = True
+    while changed:
+        changed = False
+        for einsum in cascade.einsums:
+            behind = frozenset().union(*(found[a.tensor] for a in einsum.reads))
+            if set(einsum.reduced) & set(variables):
+                behind |= {einsum.name}
+            for output in einsum.outputs:
+                if not behind <= found[output.tensor]:
+                    found[output.tensor] |= behind
+                    changed = True
+    return found
+
+
+def _positive(cascade: Cascade) -> frozenset[str]:
+    known = {name for name, value in cascade.constants.items() if value > 0}
+    for einsum in cascade.einsums:
+        keeps = einsum.action is None or einsum.action.operator in ("sum", "prod", "max", "min")
+        if keeps and einsum.loop is None and not einsum.initial and is_positive(einsum.expression, known):
+            known |= {output.tensor for output in einsum.outputs}
+    return frozenset(known)
+
+
+def is_positive(expression: Expression, known: set[str]) -> bool:
+    """Return whether *expression* is above 0 by its form, given the names *known* to be."""
+    if isinstance(expression, Number):
+        return expression.value > 0
+    if isinstance(expression, Name):
+        return expression.name in known or expression.name[0].isupper()
+    if isinstance(expression, Access):
+        return expression.tensor in known
+    if isinstance(expression, Call):
+        if expression.function == "max":
+            return any(is_positive(argument, known) for argument in expression.arguments)
+        if expression.function == "min":
+            return all(is_positive(argument, known) for argument in expression.arguments)
+        return expression.function in POSITIVE_CALLS
+    if isinstance(expression, Binary) and expression.operator in "+*/**":
+        return is_positive(expression.left, known) and is_positive(expression.right, known)
+    return False
+
+
+def substitute(expression: Expression, table: Mapping[str, Expression]) -> Expression:
+    """Return *expression* with the names in *table* replaced, indices included."""
+    if isinstance(expression, Name):
+        return table.get(expression.name, expression)
+    return rebuild(expression, lambda child: substitute(child, table))
+
+
+def rebuild(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """Return *expression* with *change* applied to each of its operands."""
+    if isinstance(expression, Access):
+        return Access(expression.tensor, tuple(change(index) for index in expression.indices), expression.place)
+    if isinstance(expression, Call):
+        return replace(expression, arguments=tuple(change(argument) for argument in expression.arguments))
+    if isinstance(expression, Negative):
+        return replace(expression, operand=change(expression.operand))
+    if isinstance(expression, Binary):
+        return replace(expression, left=change(expression.left), right=change(expression.right))
+    return expression
+
+
+def replace_accesses(expression: Expression, change: Callable[[Access], Expression]) -> Expression:
+    """Return *expression* with *change* applied to every access, inner ones (gathers) first."""
+    inner = rebuild(expression, lambda child: replace_accesses(child, change))
+    return change(inner) if isinstance(inner, Access) else inner
+
+
+def conditions_with(conditions: tuple[Condition, ...], change: Callable[[Expression], Expression]) -> tuple[Condition, ...]:
+    """Return *conditions* with *change* applied to both sides of each."""
+    return tuple(replace(c, left=change(c.left), right=change(c.right)) for c in conditions)
+
+
+def is_map(einsum: Einsum | None) -> bool:
+    """Return whether *einsum* computes each output element from one point, outside any loop."""
+    return einsum is not None and einsum.action is None and einsum.loop is None and not einsum.initial
+
+
+def inlined(seen: View, einsum: Einsum, expression: Expression, wanted: Callable[[str], bool]) -> Expression | Refusal:
+    """Return *expression* of *einsum* with the maps that make *wanted* tensors written out, again and again."""
+    for node in accesses(expression):
+        maker = seen.maker(node.tensor)
+        if maker is None or not is_map(maker) or not wanted(node.tensor):
+            continue
+        if not set(maker.conditions) <= set(einsum.conditions):
+            return Refusal(f"{node.tensor} exists only where {', '.join(map(str, maker.conditions))}")
+        if node in [a for index in node.indices for a in accesses(index)]:
+            continue
+        step = replace_accesses(expression, lambda a, n=node, m=maker: _written_out(a, m) if a == n else a)
+        return inlined(seen, einsum, step, wanted)
+    return expression
+
+
+def _written_out(access: Access, maker: Einsum) -> Expression:
+    table = {
+        written.name: index
+        for written, index in zip(maker.output.indices, access.indices, strict=True)
+        if isinstance(written, Name)
+    }
+    return substitute(maker.expression, table)
+
+
+def mentions(expression: Expression, variables: tuple[str, ...]) -> bool:
+    """Return whether *expression* names one of *variables*."""
+    return any(isinstance(node, Name) and node.name in variables for node in walk(expression))
+
+
+def term_of(seen: View, einsum: Einsum, through: Callable[[str], bool] | None = None) -> Expression | Refusal:
+    """Return g of a reduction: its expression with the maps that carry the rank and need earlier results written out.
+
+    *through* narrows which tensors are written out (all of those by default).
+    """
+
+    def wanted(tensor: str) -> bool:
+        return seen.carries(tensor) and bool(seen.needs[tensor]) and (through is None or through(tensor))
+
+    return inlined(seen, einsum, einsum.expression, wanted)
+
+
+def earlier_results(seen: View, expression: Expression, everywhere: bool = True) -> tuple[Access, ...]:
+    """Return the accesses in g to results of reductions over the rank: of the whole of it, or of a part of it.
+
+    With *everywhere* false, results that still carry a part of the rank (a tile's own maximum) count as well.
+    """
+    found = [
+        access
+        for access in accesses(expression)
+        if seen.needs[access.tensor] and not (mentions(access, seen.variables) if everywhere else _carried(seen, access))
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _carried(seen: View, access: Access) -> bool:
+    return all(mentions(access, (variable,)) for variable in seen.variables)
