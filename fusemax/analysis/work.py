@@ -1,0 +1,138 @@
+"""The operations that an Einsum does, named and counted over the rank variables that they run over.
+
+An operation is counted once for each point of the variables that its operands carry, so that in
+``A[m]*B[m]*C[] :: sum[m]`` every product runs over ``m``. Values made of constants and sizes only cost nothing. Two pairs
+are also known under one name, for units that do both at once: a product that is summed (``mac``) and the exponential of a
+difference (``sub_exp``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number, Populate
+
+BINARY_NAMES: Mapping[str, str] = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow"}
+REDUCTION_NAMES: Mapping[str, str] = {
+    "sum": "add", "max": "max", "min": "min", "prod": "mul", "or": "or", "and": "and", "any": "or",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One kind of operation of an Einsum.
+
+    Attributes
+    ----------
+    name
+        What a unit of a machine has to offer (``mac``, ``sub_exp``, ``max``).
+    variables
+        The rank variables over which it is done, one operation for each point.
+    operands
+        Values that it reads per point.
+    parts
+        For a pair under one name: the two operations that do the same for a unit without it.
+    """
+
+    name: str
+    variables: frozenset[str]
+    operands: int
+    parts: tuple[Operation, ...] = ()
+
+
+def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
+    """Return the operations of *einsum*, innermost first.
+
+    >>> from fusemax.cascade.build import load_cascade
+    >>> cascade = load_cascade("attention/1-pass")
+    >>> [operation.name for operation in operations(cascade, cascade.einsum("SLN"))]
+    ['sub_exp']
+    """
+    if einsum.initial:
+        return ()
+    found: list[Operation] = []
+    variables = _collect(cascade, einsum.expression, found)
+    if isinstance(einsum.action, Populate):
+        found.append(Operation(einsum.action.operator, frozenset(einsum.variables), 1))
+    elif einsum.action is not None:
+        space = variables | frozenset(einsum.reduced)
+        reduce = Operation(REDUCTION_NAMES[einsum.action.operator], space, 2)
+        last = found[-1] if found else None
+        if (
+            einsum.action.operator == "sum"
+            and last is not None
+            and last.name == "mul"
+            and last.variables == space
+        ):
+            found[-1] = Operation("mac", space, 3, (last, reduce))
+        else:
+            found.append(reduce)
+    return tuple(found)
+
+
+def is_view(einsum: Einsum) -> bool:
+    """Return whether *einsum* only renames: one access, no action, no condition (``BK[e,m1,m0] = K[e,m1*M0+m0]``)."""
+    plain = isinstance(einsum.expression, Access) and einsum.action is None and not einsum.conditions
+    return plain and not einsum.initial and einsum.loop is None
+
+
+def _collect(cascade: Cascade, expression: Expression, found: list[Operation]) -> frozenset[str]:
+    """Append the operations of *expression* to *found*; return the variables of its value (empty: a constant)."""
+    if isinstance(expression, Number):
+        return frozenset()
+    if isinstance(expression, Name):
+        variable = expression.name.upper() in cascade.ranks and expression.name.islower()
+        constant = expression.name in cascade.constants or not variable
+        return frozenset() if constant else frozenset({expression.name})
+    if isinstance(expression, Access):
+        return _index_variables(cascade, expression) or frozenset({_SCALAR})
+    if isinstance(expression, Negative):
+        return _collect(cascade, expression.operand, found)
+    if isinstance(expression, Binary):
+        return _binary(cascade, expression, found)
+    return _call(cascade, expression, found)
+
+
+_SCALAR = "@scalar"
+
+
+def _index_variables(cascade: Cascade, access: Access) -> frozenset[str]:
+    from fusemax.language.syntax import names
+
+    used = {name for index in access.indices for name in names(index)}
+    return frozenset(name for name in used if name.islower() and name.upper() in cascade.ranks)
+
+
+def _add(found: list[Operation], name: str, variables: frozenset[str], operands: int) -> frozenset[str]:
+    if variables:
+        found.append(Operation(name, variables - {_SCALAR}, operands))
+    return variables
+
+
+def _binary(cascade: Cascade, expression: Binary, found: list[Operation]) -> frozenset[str]:
+    left = _collect(cascade, expression.left, found)
+    right = _collect(cascade, expression.right, found)
+    name = BINARY_NAMES[expression.operator]
+    if expression.operator == "/" and not right and left:
+        name = "mul"  # division by a constant is a product with its reciprocal
+    return _add(found, name, left | right, 2)
+
+
+def _call(cascade: Cascade, expression: Call, found: list[Operation]) -> frozenset[str]:
+    variables: frozenset[str] = frozenset()
+    before = len(found)
+    for argument in expression.arguments:
+        variables |= _collect(cascade, argument, found)
+    argument = expression.arguments[0]
+    fresh = len(found) > before and found[-1].name == "sub" and found[-1].variables == variables - {_SCALAR}
+    if expression.function == "exp" and isinstance(argument, Binary) and argument.operator == "-" and fresh:
+        difference = found.pop()
+        exponential = Operation("exp", difference.variables, 1)
+        found.append(Operation("sub_exp", difference.variables, 2, (difference, exponential)))
+        return variables
+    if expression.function in ("max", "min") and len(expression.arguments) > 2:
+        for _ in expression.arguments[2:]:
+            _add(found, expression.function, variables, 2)
+    return _add(found, expression.function, variables, min(len(expression.arguments), 2))

@@ -1,0 +1,1 @@
+"""The analytical cost of a mapping: symbolic counts, the schedule, energy and area, and their evaluation over points."""

@@ -1,0 +1,253 @@
+"""What a nest does, counted: operations on units, words moved between levels, and the room that kept tiles take.
+
+Rules (docs/mappings.md says them with examples):
+
+- A body takes each operand from the innermost level that keeps it around the body (the outermost level, if none does), once
+  per iteration of the loops around the body: a broadcast to many lanes is one access. What the body itself makes is not
+  fetched, except an earlier generation.
+- A body writes what is needed outside it: by another body, by the next generation, or as an output of the cascade. While a
+  reduction is still open over a loop outside the body, partial sums are written and, but for the first, read back.
+- Between neighbouring levels that keep a tensor, a tile moves when it changes; a tile that is wanted again at once stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sympy
+
+from fusemax.analysis.work import operations
+from fusemax.cascade.ir import Einsum
+from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
+from fusemax.cost.symbols import ceildiv, symbol
+from fusemax.language.syntax import Access
+from fusemax.machine import Machine
+from fusemax.mapping.build import lowered
+from fusemax.mapping.legality import previous_generation
+from fusemax.mapping.nest import Body, Mapped, Nest, Residence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One operation of an Einsum on a unit: how often over all lanes, and for how many steps of the unit."""
+
+    einsum: str
+    unit: str
+    operation: str
+    operands: int
+    points: sympy.Expr
+    steps: sympy.Expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Words of a tensor at a level: ``read`` inwards, ``write`` from inside, ``fill`` from outside, ``drain`` outwards.
+
+    ``serves`` names the inner level whose tiles the words are, where they move between two levels.
+    """
+
+    tensor: str
+    level: str
+    kind: str
+    words: sympy.Expr
+    serves: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """The words that a residence takes at its level, buffers not counted."""
+
+    residence: Residence
+    words: sympy.Expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NestCounts:
+    """Everything counted in one nest. ``epochs`` is the number of iterations around the deepest body."""
+
+    nest: Nest
+    jobs: tuple[Job, ...]
+    moves: tuple[Move, ...]
+    rooms: tuple[Room, ...]
+    epochs: sympy.Expr
+    tasks: sympy.Expr
+
+
+def count(mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> NestCounts:
+    """Return the counts of *nest*; *extents* knows the symbols of its tile sizes."""
+    counter = _Counter(mapped, machine, nest, extents)
+    deepest = max(nest.bodies, key=lambda body: len(body.loops))
+    return NestCounts(
+        nest=nest,
+        jobs=tuple(job for body in nest.bodies for name in body.einsums for job in counter.jobs(body, name)),
+        moves=tuple(counter.moves()),
+        rooms=tuple(Room(residence=r, words=counter.room(r)) for r in nest.residences),
+        epochs=extents.points(deepest.loops),
+        tasks=extents.points(nest.spread) if nest.spread else ONE,
+    )
+
+
+class _Counter:
+    def __init__(self, mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> None:
+        self.mapped, self.machine, self.nest, self.extents = mapped, machine, nest, extents
+        self.cascade = mapped.cascade
+        self.order = [machine.outermost, *machine.level_names[1:], *machine.units]
+
+    # --- operations
+
+    def jobs(self, body: Body, name: str) -> Iterator[Job]:
+        einsum = self.mapped.einsum(name)
+        for index, whole in enumerate(operations(self.cascade, einsum)):
+            unit = self.mapped.bind[name, index]
+            for operation in lowered(self.machine, unit, whole):
+                mine = digits_of(self.nest, operation.variables)
+                yield Job(
+                    einsum=name, unit=unit, operation=operation.name, operands=operation.operands,
+                    points=self._points(body, mine), steps=self._steps(body, unit, mine),
+                )  # fmt: skip
+
+    def _points(self, body: Body, mine: frozenset[str]) -> sympy.Expr:
+        return self.extents.points(mine | set(body.loops))
+
+    def _steps(self, body: Body, unit: str, mine: frozenset[str]) -> sympy.Expr:
+        spatial = {d: dim for d, dim in body.spatial.get(unit, {}).items() if d in mine}
+        steps = self.extents.points((mine | set(body.loops)) - set(spatial))
+        for dimension in dict.fromkeys(spatial.values()):
+            across = self.extents.points([d for d, dim in spatial.items() if dim == dimension])
+            steps *= ceildiv(across, symbol(f"{unit}.{dimension}"))
+        return steps
+
+    # --- words
+
+    def moves(self) -> Iterator[Move]:
+        for body in self.nest.bodies:
+            yield from self._reads(body)
+            yield from self._writes(body)
+        for residence in self.nest.residences:
+            if not residence.staged:
+                yield from self._transfers(residence)
+
+    def _reads(self, body: Body) -> Iterator[Move]:
+        made = {(o.tensor, o.indices) for name in body.einsums for o in self.mapped.einsum(name).outputs}
+        wanted: dict[tuple[str, object], Access] = {}
+        for name in body.einsums:
+            for access in self.mapped.einsum(name).reads:
+                if (access.tensor, access.indices) not in made:
+                    wanted.setdefault((access.tensor, access.indices), access)
+        for access in wanted.values():
+            words = self.extents.moved(access_digits(self.nest, access), body.loops, stays=False)
+            yield Move(
+                tensor=access.tensor, level=self._home(access.tensor, body.node), kind="read", words=words
+            )
+
+    def _writes(self, body: Body) -> Iterator[Move]:
+        for name in body.einsums:
+            einsum = self.mapped.einsum(name)
+            for output in einsum.outputs:
+                if not self._leaves(output.tensor, body, einsum):
+                    continue
+                home = self._home(output.tensor, body.node)
+                digits = access_digits(self.nest, output)
+                words = self.extents.moved(digits, body.loops, stays=False)
+                yield Move(tensor=output.tensor, level=home, kind="write", words=words)
+                if self._open_reduction(body, einsum):
+                    first = self.extents.moved(digits, (), stays=False)
+                    yield Move(tensor=output.tensor, level=home, kind="read", words=words - first)
+
+    def _leaves(self, tensor: str, body: Body, einsum: Einsum) -> bool:
+        if tensor in self.cascade.outputs:
+            return True
+        for reader in self.cascade.readers(tensor):
+            inside = reader.name in body.einsums
+            for access in reader.reads:
+                if access.tensor == tensor and (
+                    not inside or previous_generation(self.mapped, access, einsum)
+                ):
+                    return True
+        return False
+
+    def _open_reduction(self, body: Body, einsum: Einsum) -> bool:
+        reduced = digits_of(self.nest, einsum.reduced)
+        return any(loop in reduced for loop in body.loops)
+
+    def _home(self, tensor: str, node: tuple[int, ...]) -> str:
+        around = self._around(tensor, node)
+        return around[-1].level if around else self.machine.outermost
+
+    def _around(self, tensor: str, node: tuple[int, ...]) -> list[Residence]:
+        """Return the residences of *tensor* around *node*, outermost first."""
+        found = [r for r in self.nest.residences if r.tensor == tensor and not r.staged and r.covers(node)]
+        return sorted(found, key=lambda r: (len(r.node), self.order.index(r.level)))
+
+    def _transfers(self, residence: Residence) -> Iterator[Move]:
+        chain = self._around(residence.tensor, residence.node)
+        position = chain.index(residence)
+        tensor, level = residence.tensor, residence.level
+        outside = chain[position - 1].level if position else self.machine.outermost
+        writers, readers = self._users(residence)
+        inside_writer = any(residence.covers(body.node) for body in writers)
+        outer = self._scope(chain, position)
+        words = self.extents.moved(self._digits(residence), residence.loops, stays=True)
+        if not inside_writer:
+            yield Move(tensor=tensor, level=outside, kind="read", words=words, serves=level)
+            yield Move(tensor=tensor, level=level, kind="fill", words=words)
+            return
+        if self._wanted_outside(residence, readers, outer):
+            yield Move(tensor=tensor, level=outside, kind="write", words=words, serves=level)
+            yield Move(tensor=tensor, level=level, kind="drain", words=words)
+            if self._reopened(residence, writers):
+                again = words - self.extents.moved(self._digits(residence), (), stays=True)
+                yield Move(tensor=tensor, level=outside, kind="read", words=again, serves=level)
+                yield Move(tensor=tensor, level=level, kind="fill", words=again)
+
+    def _scope(self, chain: list[Residence], position: int) -> Residence | None:
+        return chain[position - 1] if position else None
+
+    def _users(self, residence: Residence) -> tuple[list[Body], list[Body]]:
+        writers, readers = [], []
+        for body in self.nest.bodies:
+            for name in body.einsums:
+                einsum = self.mapped.einsum(name)
+                if any(o.tensor == residence.tensor for o in einsum.outputs):
+                    writers.append(body)
+                if any(a.tensor == residence.tensor for a in einsum.reads):
+                    readers.append(body)
+        return writers, readers
+
+    def _wanted_outside(self, residence: Residence, readers: list[Body], outer: Residence | None) -> bool:
+        if residence.tensor in self.cascade.outputs or outer is not None:
+            return True
+        here = {name for body in self.nest.bodies for name in body.einsums if residence.covers(body.node)}
+        return any(reader.name not in here for reader in self.cascade.readers(residence.tensor))
+
+    def _reopened(self, residence: Residence, writers: list[Body]) -> bool:
+        reduced = {
+            d for body in writers for n in body.einsums for d in self._reduced_into(n, residence.tensor)
+        }
+        return any(loop in reduced for loop in residence.loops)
+
+    def _reduced_into(self, name: str, tensor: str) -> frozenset[str]:
+        einsum = self.mapped.einsum(name)
+        mine = any(output.tensor == tensor for output in einsum.outputs)
+        return digits_of(self.nest, einsum.reduced) if mine else frozenset()
+
+    def _digits(self, residence: Residence) -> frozenset[str]:
+        """Return the digits that the kept tensor carries, from the accesses inside the residence."""
+        digits: set[str] = set()
+        for body in self.nest.bodies:
+            if residence.covers(body.node):
+                for name in body.einsums:
+                    einsum = self.mapped.einsum(name)
+                    for access in (*einsum.reads, *einsum.outputs):
+                        if access.tensor == residence.tensor:
+                            digits |= access_digits(self.nest, access)
+        return frozenset(digits)
+
+    def room(self, residence: Residence) -> sympy.Expr:
+        """Return the words of the tile that *residence* keeps: the digits not fixed by loops, one generation."""
+        digits = set(self._digits(residence)) - set(residence.loops)
+        generation = self.cascade.tensors[residence.tensor].generation
+        if generation is not None:
+            digits.discard(generation.lower())
+        return self.extents.points(digits)

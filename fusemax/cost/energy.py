@@ -1,0 +1,111 @@
+"""Energy by component and area by component, as formulas.
+
+Energy: each operation's actions at the unit's energy per action; each operand of an operation is written to and read from its
+lane's registers once; each line of a level at the level's energy for its kind of access. A machine that gives no energy for a
+part simply has no line for it, and then no total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy
+
+from fusemax.cost.counts import Job, Move, NestCounts
+from fusemax.cost.program import Label, Writer
+from fusemax.cost.symbols import symbol, to_sympy
+from fusemax.machine import Machine
+from fusemax.mapping.nest import Mapped
+
+ZERO = sympy.Integer(0)
+
+
+def write_energy(
+    writer: Writer, machine: Machine, mapped: Mapped, nests: Sequence[tuple[NestCounts, Sequence[Move]]]
+) -> None:
+    """Write the energy of every component in joules, and ``energy_J`` when all of them are known."""
+    jobs = [job for counts, _ in nests for job in counts.jobs]
+    moves = [move for _, nest_moves in nests for move in nest_moves]
+    parts = [*_actions(writer, machine, jobs), *_registers(writer, machine, jobs)]
+    parts += _levels(writer, machine, mapped, moves)
+    if not missing_energies(machine, mapped, jobs, moves):
+        writer.add("energy_J", sum(parts, ZERO), Label("energy"))
+
+
+def missing_energies(
+    machine: Machine, mapped: Mapped, jobs: Sequence[Job], moves: Sequence[Move]
+) -> tuple[str, ...]:
+    """Return the figures without which the total energy is not known."""
+    missing = [
+        f"{job.unit}.energy.{action}"
+        for job in jobs
+        for action in machine.units[job.unit].operations[job.operation].actions
+        if action not in machine.units[job.unit].energy
+    ]
+    levels = {move.level for move in moves if move.level in machine.levels}
+    missing += [f"{level}.energy" for level in levels if machine.levels[level].energy is None]
+    return tuple(dict.fromkeys(missing))
+
+
+def _actions(writer: Writer, machine: Machine, jobs: Sequence[Job]) -> list[sympy.Expr]:
+    totals: dict[tuple[str, str], sympy.Expr] = {}
+    for job in jobs:
+        unit = machine.units[job.unit]
+        for action, times in unit.operations[job.operation].actions.items():
+            if action in unit.energy:
+                key = (job.unit, action)
+                totals[key] = totals.get(key, ZERO) + job.points * to_sympy(times)
+    return [
+        writer.add(
+            f"energy_J[{unit},{action}]",
+            count * symbol(f"{unit}.energy.{action}"),
+            Label("component_energy", unit=unit, action=action),
+        )
+        for (unit, action), count in totals.items()
+    ]
+
+
+def _registers(writer: Writer, machine: Machine, jobs: Sequence[Job]) -> list[sympy.Expr]:
+    parts: list[sympy.Expr] = []
+    for name, unit in machine.units.items():
+        if unit.registers is None or unit.registers.energy is None:
+            continue
+        accesses = sum((job.points * job.operands for job in jobs if job.unit == name), ZERO)
+        energy = accesses * (
+            symbol(f"{name}.registers.energy.read") + symbol(f"{name}.registers.energy.write")
+        )
+        label = Label("component_energy", unit=name, action="registers")
+        parts.append(writer.add(f"energy_J[{name},registers]", energy, label))
+    return parts
+
+
+def _levels(writer: Writer, machine: Machine, mapped: Mapped, moves: Sequence[Move]) -> list[sympy.Expr]:
+    parts: list[sympy.Expr] = []
+    for name, level in machine.levels.items():
+        if level.energy is None:
+            continue
+        total: sympy.Expr = ZERO
+        for move in moves:
+            if move.level == name:
+                word = mapped.words.get(move.tensor)
+                size = symbol("word") if word is None else to_sympy(word)
+                total += move.words * size / symbol(f"{name}.line") * symbol(f"{name}.energy.{move.kind}")
+        if total != 0:
+            parts.append(writer.add(f"energy_J[{name}]", total, Label("component_energy", level=name)))
+    return parts
+
+
+def write_area(writer: Writer, machine: Machine) -> None:
+    """Write the area of every component in square metres, and ``area_m2`` when the machine gives any."""
+    total: sympy.Expr = ZERO
+    for table, field in ((machine.units, "unit"), (machine.levels, "level")):
+        for name, part in table.items():
+            if not part.area:
+                continue
+            area = sum((symbol(f"{name}.area.{key}") for key in part.area), ZERO)
+            label = (
+                Label("component_area", unit=name) if field == "unit" else Label("component_area", level=name)
+            )
+            total += writer.add(f"area_m2[{name}]", area, label)
+    if total != 0:
+        writer.add("area_m2", total, Label("area"))

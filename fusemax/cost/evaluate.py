@@ -1,0 +1,157 @@
+"""One point, or many, of a cost program; what does not fit is refused with the tensor, the level and the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusemax.cascade.sizes import SizeError, resolve_sizes
+from fusemax.cost.lower import run
+from fusemax.cost.program import Label, Line, Program
+from fusemax.errors import FusemaxError
+from fusemax.mapping.nest import Mapped
+from fusemax.quantity import format_quantity
+
+
+class CapacityError(FusemaxError):
+    """Tiles that do not fit where the mapping keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The cost of one point: every line of the program with its value, and the few numbers that everybody wants."""
+
+    values: Mapping[str, float]
+    labels: Mapping[str, Label]
+    parameters: Mapping[str, float]
+
+    @property
+    def latency_s(self) -> float:
+        """Time from start to end."""
+        return self.values["latency_s"]
+
+    @property
+    def bound_s(self) -> float:
+        """The largest of all resources' own times: a lower bound for every schedule."""
+        return self.values["bound_s"]
+
+    @property
+    def traffic_B(self) -> float:  # noqa: N802 - the unit is a byte
+        """Bytes that cross the outermost level's border, reads and writes together."""
+        return self.values["traffic_B"]
+
+    @property
+    def energy_J(self) -> float:  # noqa: N802 - the unit is a joule
+        """Energy of all components; NaN when the machine does not give all of them."""
+        return self.values.get("energy_J", float("nan"))
+
+    @property
+    def area_m2(self) -> float:
+        """Area of all components; NaN when the machine gives none."""
+        return self.values.get("area_m2", float("nan"))
+
+    def table(self, kind: str) -> dict[Label, float]:
+        """Return the values of one kind of line by label, e.g. ``cycles`` or ``words``."""
+        return {label: self.values[name] for name, label in self.labels.items() if label.kind == kind}
+
+    def utilization(self) -> dict[str, float]:
+        """Return busy lane-cycles over all lane-cycles, by unit."""
+        return {label.unit: value for label, value in self.table("utilization").items()}
+
+    def limits(self) -> dict[str, str]:
+        """Return, for each nest, what its time is: the schedule of its units, or one level."""
+        limits: dict[str, str] = {}
+        for phase, total in self.table("phase").items():
+            computing = {
+                "schedule": v for lab, v in self.table("computing").items() if lab.nest == phase.nest
+            }
+            levels = {
+                lab.level: v for lab, v in self.table("time").items() if lab.nest == phase.nest and lab.level
+            }
+            both = {**computing, **levels}
+            limits[phase.nest] = next((name for name, value in both.items() if value == total), "nothing")
+        return limits
+
+
+def sizes_for(mapped: Mapped, program: Program, given: Mapping[str, int]) -> dict[str, int]:
+    """Return every size that *program* needs, from the *given* ones; raise SizeError naming what is missing."""
+    tiles = {line.label.tensor for line in program.labelled("tile")}
+    needed = [name for name, value in program.parameters.items() if value is None]
+    cascade = mapped.cascade
+    extra = {name: 1 for name in tiles if name in cascade.size_symbols() and name not in given}
+    known = resolve_sizes(cascade, {**extra, **given})
+    missing = [name for name in needed if name not in known]
+    if missing:
+        raise SizeError(f"mapping {mapped.name} needs a size for {', '.join(sorted(missing))}")
+    return {name: known[name] for name in needed}
+
+
+def cost(
+    mapped: Mapped, program: Program, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None
+) -> Cost:
+    """Return the cost of one point.
+
+    Parameters
+    ----------
+    sizes
+        Sizes of ranks, e.g. ``{"B": 64, "M": 4096, ...}``.
+    figures
+        Figures of the machine to replace, e.g. ``{"L3.size": 2**25}``.
+
+    Raises
+    ------
+    SizeError, CapacityError, FusemaxError
+        For sizes that are missing or unknown, tiles that do not fit, and figures that the machine does not have.
+    """
+    unknown = [name for name in figures or {} if program.parameters.get(name, "none") in ("none", None)]
+    if unknown:
+        raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}")
+    parameters = {name: value for name, value in program.parameters.items() if value is not None}
+    parameters |= {name: float(value) for name, value in sizes_for(mapped, program, sizes).items()}
+    parameters |= {name: float(value) for name, value in (figures or {}).items()}
+    result = evaluate_lines(program, program.lines, [parameters])[0]
+    labels = {line.name: line.label for line in program.lines}
+    answer = Cost(dict(zip(labels, result, strict=True)), labels, parameters)
+    check_room(mapped, answer)
+    return answer
+
+
+def evaluate_lines(
+    program: Program, lines: Sequence[Line], points: Sequence[Mapping[str, float]]
+) -> list[list[float]]:
+    """Return the values of *lines* at each of *points* (full sets of parameters)."""
+    order = list(program.parameters)
+    matrix = np.array([[point[name] for name in order] for point in points], dtype=np.float64)
+    return run(program, [line.name for line in lines], matrix).tolist()
+
+
+def check_room(mapped: Mapped, answer: Cost) -> None:
+    """Raise CapacityError when something that may not spill does not fit, naming tensors, level and bytes."""
+    capacity = {(lab.nest, lab.level): value for lab, value in answer.table("capacity").items()}
+    mistakes: list[str] = []
+    for label, needed in answer.table("occupancy").items():
+        have = capacity[label.nest, label.level]
+        if needed <= have or mapped.spill.get(label.level):
+            continue
+        rooms = {
+            lab.tensor: value
+            for lab, value in answer.table("room").items()
+            if (lab.nest, lab.level) == (label.nest, label.level) and value > 0
+        }
+        parts = ", ".join(
+            f"{tensor} {_bytes(value)}" for tensor, value in sorted(rooms.items(), key=lambda r: -r[1])
+        )
+        mistakes.append(
+            f"{label.level} is too small in nest {label.nest} of mapping {mapped.name}: "
+            f"{_bytes(needed)} needed ({parts}), {_bytes(have)} there\n"
+            f"  hint: use smaller tiles, keep less at {label.level}, or let a tensor spill ('spill: {{{label.level}: [...]}}')"
+        )
+    if mistakes:
+        raise CapacityError("\n".join(mistakes))
+
+
+def _bytes(value: float) -> str:
+    exact = f" ({value:,.0f} B)" if value >= 1024 else ""
+    return format_quantity(value, "B") + exact

@@ -1,0 +1,262 @@
+"""From a mapped cascade to its cost program: tiles, counts, times, traffic, energy, area, all as formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sympy
+
+from fusemax.cost.counts import Job, Move, NestCounts, Room, count
+from fusemax.cost.energy import write_area, write_energy
+from fusemax.cost.extents import Extents
+from fusemax.cost.program import FitRule, Label, Program, Writer
+from fusemax.cost.schedule import write_times
+from fusemax.cost.symbols import greatest, symbol, to_sympy
+from fusemax.language.syntax import Number
+from fusemax.machine import Machine, figures
+from fusemax.mapping.build import tile_expression
+from fusemax.mapping.nest import Mapped, Nest, Residence
+from fusemax.mapping.spec import Fit
+
+
+def derive(mapped: Mapped, machine: Machine, free: Iterable[str] = ()) -> Program:
+    """Return the cost program of *mapped* on *machine*.
+
+    *free* names figures of the machine that are formulas there but are to be given as parameters (a sweep's).
+    """
+    return _Derivation(mapped, machine, frozenset(free)).run()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """What one nest contributes: its counts and the moves after spilling."""
+
+    counts: NestCounts
+    moves: tuple[Move, ...]
+
+
+class _Derivation:
+    def __init__(self, mapped: Mapped, machine: Machine, free: frozenset[str]) -> None:
+        self.mapped, self.machine, self.free = mapped, machine, free
+        self.writer = Writer()
+        self.parameters: dict[str, float | None] = {}
+
+    def run(self) -> Program:
+        self._figures()
+        self._sizes()
+        derived = [self._nest(nest) for nest in self.mapped.nests]
+        latency = write_times(self.writer, self.machine, self.mapped, [(d.counts, d.moves) for d in derived])
+        self._traffic(derived)
+        self._activity(derived, latency)
+        write_energy(self.writer, self.machine, self.mapped, [(d.counts, d.moves) for d in derived])
+        write_area(self.writer, self.machine)
+        return Program(parameters=self.parameters, lines=tuple(self.writer.lines))
+
+    def _figures(self) -> None:
+        pending = dict(figures(self.machine))
+        for name, expression in list(pending.items()):
+            if isinstance(expression, Number) or name in self.free:
+                value = expression.value if isinstance(expression, Number) else None
+                self.parameters[name] = value
+                del pending[name]
+        done = set(self.parameters)
+        while pending:
+            ready = [
+                (name, value)
+                for name, value in pending.items()
+                if {str(s) for s in to_sympy(value).free_symbols} <= done
+            ]
+            for name, value in ready:
+                self.writer.add(name, to_sympy(value), Label("figure"))
+                done.add(name)
+                del pending[name]
+            if not ready:
+                raise ValueError(f"these figures need each other: {', '.join(sorted(pending))}")
+
+    def _sizes(self) -> None:
+        for nest in self.mapped.nests:
+            for root in nest.roots.values():
+                self.parameters.setdefault(root.size_name, None)
+
+    # --- tiles
+
+    def _nest(self, nest: Nest) -> Derived:
+        extents = Extents(nest, self._digit_symbols(nest))
+        counts = count(self.mapped, self.machine, nest, extents)
+        self._tiles(nest, extents, counts.rooms)
+        spilled = self._occupancy(nest, counts.rooms)
+        return Derived(counts=counts, moves=tuple(self._spilled(counts.moves, spilled)))
+
+    def _digit_symbols(self, nest: Nest) -> dict[str, sympy.Expr]:
+        suffix = f"@{nest.name}" if len(self.mapped.nests) > 1 else ""
+        return {
+            digit.name: symbol(digit.size_name + suffix)
+            for root in nest.roots.values()
+            for digit in root.digits
+            if digit.rule is not None
+        }
+
+    def _tiles(self, nest: Nest, extents: Extents, rooms: Sequence[Room]) -> None:
+        digits = [d for root in nest.roots.values() for d in root.digits if d.rule is not None]
+        for digit in digits:
+            if not isinstance(digit.rule, Fit):
+                assert digit.rule is not None
+                self._plain_tile(digit.size_name, digit.rule, extents.sizes[digit.name], nest)
+        fits = [digit for digit in digits if isinstance(digit.rule, Fit)]
+        for position, digit in enumerate(fits):
+            rule = digit.rule
+            assert isinstance(rule, Fit)
+            root = nest.root_of(digit.name)
+            inner = {d.name for d in root.inner_to(digit.name)}
+            outer = [d.name for d in root.digits if d.name not in inner]
+            later = {extents.sizes[d.name]: sympy.Integer(1) for d in fits[position + 1 :]}
+            tile = extents.sizes[digit.name]
+            bound = extents.covered(root, outer).subs({**later, tile: sympy.Integer(1)})
+            value = FitRule(
+                tile=tile,  # type: ignore[arg-type]
+                count=bound,
+                footprint=self._footprint(rule.level, rooms).subs(later),
+                capacity=self._capacity(rule.level),
+                kind=rule.kind,
+            )
+            self.writer.add(str(tile), value, Label("tile", nest=nest.name, tensor=digit.size_name))
+
+    def _plain_tile(self, name: str, rule, tile: sympy.Expr, nest: Nest) -> None:
+        value = to_sympy(tile_expression(rule))
+        if value == tile:
+            self.parameters.setdefault(str(tile), None)
+            return
+        for free in value.free_symbols:
+            if str(free) not in self.writer.names:
+                self.parameters.setdefault(str(free), None)
+        self.writer.add(str(tile), value, Label("tile", nest=nest.name, tensor=name))
+
+    # --- room
+
+    def _word(self, tensor: str) -> sympy.Expr:
+        found = self.mapped.words.get(tensor)
+        return symbol("word") if found is None else to_sympy(found)
+
+    def _footprint(self, level: str, rooms: Sequence[Room]) -> sympy.Expr:
+        """Return the bytes that everything kept at *level* takes; tensors that share their place count once."""
+        total: sympy.Expr = sympy.Integer(0)
+        shared: dict[tuple[str, ...], list[sympy.Expr]] = {}
+        for room in rooms:
+            residence = room.residence
+            if residence.level != level or residence.buffers == 0:
+                continue
+            size = room.words * residence.buffers * self._word(residence.tensor)
+            group = next((g for g in self.mapped.in_place if residence.tensor in g), None)
+            if group is None:
+                total += size
+            else:
+                shared.setdefault(group, []).append(size)
+        for sizes in shared.values():
+            total += greatest(*sizes) if len(sizes) > 1 else sizes[0]
+        return total
+
+    def _capacity(self, level: str) -> sympy.Expr:
+        if level in self.machine.levels:
+            return symbol(f"{level}.size")
+        unit = self.machine.units[level]
+        assert unit.registers is not None
+        word = symbol("word") if unit.registers.word is None else symbol(f"{level}.registers.word")
+        lanes = sympy.Integer(1)
+        for dimension in unit.shape:
+            lanes *= symbol(f"{level}.{dimension}")
+        return lanes * symbol(f"{level}.registers.depth") * word
+
+    def _occupancy(self, nest: Nest, rooms: Sequence[Room]) -> dict[str, sympy.Expr]:
+        """Write what each level holds; return the fraction that spills, by level that may."""
+        spilled: dict[str, sympy.Expr] = {}
+        for level in dict.fromkeys(room.residence.level for room in rooms):
+            if level in self.machine.levels and self.machine.levels[level].size is None:
+                continue
+            occupied = self.writer.add(
+                f"occupancy_B[{nest.name},{level}]",
+                self._footprint(level, rooms),
+                Label("occupancy", nest=nest.name, level=level),
+            )
+            capacity = self._capacity(level)
+            self.writer.add(
+                f"capacity_B[{nest.name},{level}]", capacity, Label("capacity", nest=nest.name, level=level)
+            )
+            for number, room in enumerate(rooms):
+                if room.residence.level == level:
+                    self._room_line(nest, number, room)
+            if self.mapped.spill.get(level):
+                fraction = greatest(sympy.Integer(0), 1 - capacity / occupied)
+                name = f"spilled[{nest.name},{level}]"
+                spilled[level] = self.writer.add(
+                    name, fraction, Label("spilled", nest=nest.name, level=level)
+                )
+        return spilled
+
+    def _room_line(self, nest: Nest, number: int, room: Room) -> None:
+        r: Residence = room.residence
+        label = Label("room", nest=nest.name, level=r.level, tensor=r.tensor)
+        words = room.words * r.buffers * self._word(r.tensor)
+        self.writer.add(f"room_B[{nest.name},{number},{r.level},{r.tensor}]", words, label)
+
+    def _spilled(self, moves: Iterable[Move], spilled: Mapping[str, sympy.Expr]) -> Iterable[Move]:
+        """Yield the moves, with the words that a level cannot hold served by the level outside it."""
+        for move in moves:
+            inner = spilled.get(move.serves or "")
+            if inner is not None and move.tensor in self.mapped.spill[move.serves or ""]:
+                yield _with_words(move, move.words * (1 - inner))
+                continue
+            yield move
+            here = spilled.get(move.level)
+            if (
+                here is not None
+                and move.tensor in self.mapped.spill[move.level]
+                and move.kind in ("read", "write")
+            ):
+                outside = self.machine.level_names[self.machine.level_names.index(move.level) - 1]
+                yield Move(tensor=move.tensor, level=outside, kind=move.kind, words=move.words * here)
+
+    # --- totals
+
+    def _traffic(self, derived: Sequence[Derived]) -> None:
+        total: sympy.Expr = sympy.Integer(0)
+        for item in derived:
+            nest = item.counts.nest.name
+            grouped: dict[tuple[str, str, str], sympy.Expr] = {}
+            for move in item.moves:
+                key = (move.level, move.kind, move.tensor)
+                grouped[key] = grouped.get(key, sympy.Integer(0)) + move.words
+            for (level, kind, tensor), words in grouped.items():
+                label = Label("words", nest=nest, level=level, tensor=tensor, action=kind)
+                line = self.writer.add(f"words[{nest},{level},{kind},{tensor}]", words, label)
+                if level == self.machine.outermost:
+                    total += line * self._word(tensor)
+        self.writer.add("traffic_B", total, Label("traffic"))
+
+    def _activity(self, derived: Sequence[Derived], latency: sympy.Expr) -> None:
+        busy: dict[str, dict[str, sympy.Expr]] = {unit: {} for unit in self.machine.units}
+        for item in derived:
+            for job in item.counts.jobs:
+                einsums = busy[job.unit]
+                einsums[job.einsum] = einsums.get(job.einsum, sympy.Integer(0)) + _lane_cycles(job)
+        for unit, einsums in busy.items():
+            lanes: sympy.Expr = symbol("replicas")
+            for dimension in self.machine.units[unit].shape:
+                lanes *= symbol(f"{unit}.{dimension}")
+            total: sympy.Expr = sympy.Integer(0)
+            for einsum, lane_cycles in einsums.items():
+                share = lane_cycles / (lanes * symbol("clock") * latency)
+                total += self.writer.add(
+                    f"activity[{unit},{einsum}]", share, Label("activity", unit=unit, einsum=einsum)
+                )
+            self.writer.add(f"utilization[{unit}]", total, Label("utilization", unit=unit))
+
+
+def _lane_cycles(job: Job) -> sympy.Expr:
+    return job.points * symbol(f"{job.unit}.operations.{job.operation}")
+
+
+def _with_words(move: Move, words: sympy.Expr) -> Move:
+    from dataclasses import replace
+
+    return replace(move, words=words)

@@ -1,0 +1,101 @@
+"""A cost model as a program: named lines, each a formula of parameters and earlier lines.
+
+This is the one derivation of a (cascade, machine, mapping). People read its formulas; :mod:`fusemax.cost.lower` turns it into
+code that evaluates one point or ten million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import sympy
+
+from fusemax.cost.symbols import symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a line is: its kind, and the parts of the model that it is about (empty where they do not apply)."""
+
+    kind: str
+    nest: str = ""
+    unit: str = ""
+    level: str = ""
+    einsum: str = ""
+    tensor: str = ""
+    action: str = ""
+
+    def __str__(self) -> str:
+        parts = (self.nest, self.unit, self.level, self.einsum, self.tensor, self.action)
+        return " ".join((self.kind, *(part for part in parts if part)))
+
+
+@dataclass(frozen=True, slots=True)
+class FitRule:
+    """The largest tile whose footprint fits.
+
+    The size is the largest admissible *d* with ``footprint(d) <= capacity``, where ``count`` bounds d and *kind* says which
+    d are admissible: divisors of count, powers of two, or any. It is 1 when nothing fits; the occupancy then tells.
+    """
+
+    tile: sympy.Symbol
+    count: sympy.Expr
+    footprint: sympy.Expr
+    capacity: sympy.Expr
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One named value."""
+
+    name: str
+    value: sympy.Expr | FitRule
+    label: Label
+
+    def needs(self) -> set[str]:
+        """Return the names that the value is computed from."""
+        if isinstance(self.value, FitRule):
+            rule = self.value
+            free = rule.count.free_symbols | rule.footprint.free_symbols | rule.capacity.free_symbols
+            return {str(s) for s in free} - {str(rule.tile)}
+        return {str(s) for s in self.value.free_symbols}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Parameters by name with their values (None: a workload has to give them), and lines in an order of evaluation."""
+
+    parameters: Mapping[str, float | None]
+    lines: tuple[Line, ...]
+
+    def labelled(self, kind: str) -> tuple[Line, ...]:
+        """Return the lines of one kind."""
+        return tuple(line for line in self.lines if line.label.kind == kind)
+
+    def needed(self, outputs: Iterable[str]) -> tuple[Line, ...]:
+        """Return the lines that *outputs* depend on, in order."""
+        wanted = set(outputs)
+        kept: list[Line] = []
+        for line in reversed(self.lines):
+            if line.name in wanted:
+                kept.append(line)
+                wanted |= line.needs()
+        return tuple(reversed(kept))
+
+
+@dataclass
+class Writer:
+    """Collects the lines of a program; ``add`` returns the symbol by which later lines refer to a value."""
+
+    lines: list[Line] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    def add(self, name: str, value: sympy.Expr | FitRule, label: Label) -> sympy.Symbol:
+        """Append a line and return its symbol."""
+        if name in self.names:
+            raise ValueError(f"two lines are called {name!r}")
+        self.names.add(name)
+        self.lines.append(Line(name, value, label))
+        return symbol(name)

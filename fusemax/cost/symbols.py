@@ -1,0 +1,141 @@
+"""The few functions that cost formulas are made of, kept unevaluated by sympy.
+
+sympy's own Max, Min and ceiling simplify wrongly under some assumptions (``Max(512, 65536/(a*b))`` drops a term for positive
+integers in sympy 1.14), so ours are opaque: they print well, lower to plain code, and are evaluated only on numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sympy
+
+from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number
+
+
+class ceildiv(sympy.Function):  # noqa: N801 - printed as it is called
+    """The whole number of tiles of size b that cover a: a/b rounded up."""
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, a: Any, b: Any) -> Any:
+        """Return the number when both are numbers, a when b is 1."""
+        if b == 1:
+            return a
+        if a == b:
+            return sympy.Integer(1)
+        return sympy.ceiling(a / b) if a.is_Number and b.is_Number else None
+
+
+class least(sympy.Function):  # noqa: N801
+    """The smaller of two values."""
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, a: Any, b: Any) -> Any:
+        """Return the smaller number when both are numbers."""
+        if a == b:
+            return a
+        return min(a, b) if a.is_Number and b.is_Number else None
+
+
+class greatest(sympy.Function):  # noqa: N801
+    """The largest of any number of values."""
+
+    @classmethod
+    def eval(cls, *values: Any) -> Any:
+        """Return the single value, or the largest number when all are numbers."""
+        distinct = tuple(dict.fromkeys(values))
+        if len(distinct) == 1:
+            return distinct[0]
+        if all(value.is_Number for value in distinct):
+            return max(distinct)
+        return None if distinct == values else cls(*distinct)
+
+
+class repeated(sympy.Function):  # noqa: N801
+    """``repeated(n, many, once)``: *many* if n > 1, else *once*: a tile that stays is not loaded again."""
+
+    nargs = 3
+
+    @classmethod
+    def eval(cls, n: Any, many: Any, once: Any) -> Any:
+        """Return the branch when it is known."""
+        if many == once:
+            return many
+        return (many if n > 1 else once) if n.is_Number else None
+
+
+class ceil(sympy.Function):  # noqa: N801
+    """Rounded up."""
+
+    nargs = 1
+
+
+class floor(sympy.Function):  # noqa: N801
+    """Rounded down."""
+
+    nargs = 1
+
+
+class log2(sympy.Function):  # noqa: N801
+    """Logarithm to base 2."""
+
+    nargs = 1
+
+
+class root2(sympy.Function):  # noqa: N801
+    """Square root."""
+
+    nargs = 1
+
+
+_CALLS: Mapping[str, Callable[..., Any]] = {
+    "ceil": ceil, "floor": floor, "log2": log2, "sqrt": root2, "max": greatest,
+    "min": lambda *values: _nested(least, values),
+}  # fmt: skip
+
+
+def _nested(function: Any, values: tuple[Any, ...]) -> Any:
+    result = values[0]
+    for value in values[1:]:
+        result = function(result, value)
+    return result
+
+
+def symbol(name: str) -> sympy.Symbol:
+    """Return the symbol of a named value; it is positive and, on purpose, not said to be an integer."""
+    return sympy.Symbol(name, positive=True)
+
+
+def to_sympy(expression: Expression, names: Mapping[str, sympy.Expr] | None = None) -> sympy.Expr:
+    """Return a formula as a sympy expression; names not in *names* become symbols."""
+    if isinstance(expression, Number):
+        value = expression.value
+        return (
+            sympy.Integer(int(value))
+            if math.isfinite(value) and value == int(value)
+            else sympy.Float(value, 17)
+        )
+    if isinstance(expression, Name):
+        found = (names or {}).get(expression.name)
+        return symbol(expression.name) if found is None else found
+    if isinstance(expression, Negative):
+        return -to_sympy(expression.operand, names)
+    if isinstance(expression, Binary):
+        left, right = to_sympy(expression.left, names), to_sympy(expression.right, names)
+        if expression.operator == "+":
+            return left + right
+        if expression.operator == "-":
+            return left - right
+        if expression.operator == "*":
+            return left * right
+        return left / right if expression.operator == "/" else left**right
+    if isinstance(expression, Call):
+        return _CALLS[expression.function](*(to_sympy(a, names) for a in expression.arguments))
+    assert isinstance(expression, Access)
+    raise TypeError(f"{expression} is a tensor, not a size")

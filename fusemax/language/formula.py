@@ -1,0 +1,120 @@
+"""Formulas in YAML: sizes, tiles and machine figures such as ``lanes * 1545 um2 + 5.98 um2 * depth``.
+
+A quantity with a unit inside a formula becomes its SI value, so a formula of one unit is one expression of names and
+numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from fusemax.errors import Problem, ProblemsError
+from fusemax.language.parse import parse_expression
+from fusemax.language.syntax import Expression, Name, Number, walk
+from fusemax.quantity import QuantityError, quantity
+from fusemax.source import Text
+
+FUNCTIONS = ("ceil", "floor", "max", "min", "log2", "sqrt")
+_QUANTITY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%][A-Za-zµ/0-9]*)(?![\w(\[.])")
+_DOTTED = re.compile(r"\b(\w*[A-Za-z_]\w*|\d+[A-Za-z]\w*)\.([A-Za-z_]\w*)")
+
+
+def formula(value: str | int | float, unit: str, file: str = "<value>") -> Expression:
+    """Return the expression that *value* holds; quantities in it must be in *unit* or plain numbers.
+
+    >>> str(formula("2 * 3 MHz + clock", "Hz"))
+    '2*3000000 + clock'
+
+    Raises
+    ------
+    QuantityError
+        When a quantity is in another unit, or a plain number stands where a unit is needed.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Number(float(_checked(value, unit)))
+    text = str(value).strip()
+    try:
+        return Number(quantity(text, unit)) if _is_plain(text, unit) else _expression(text, unit, file)
+    except ProblemsError as error:
+        first = error.problems[0]
+        hint = f"\nhint: {first.hint}" if first.hint else ""
+        raise QuantityError(f"{first.text} in formula {text!r}{hint}") from None
+
+
+def _is_plain(text: str, unit: str) -> bool:
+    """Return whether *text* is one quantity; raise when it is neither that nor a formula."""
+    if re.fullmatch(r"[-+]?\d+(\.\d+)?([eE][+-]?\d+)?", text):
+        _checked(float(text), unit)
+        return True
+    try:
+        quantity(text, unit)
+    except QuantityError:
+        without_units = re.sub(r"(?<=[A-Za-z])/(s|cycle)\b", "", text)
+        name = re.fullmatch(r"\w+\.[A-Za-z_]\w*", text) or (
+            unit == "1" and re.fullmatch(r"[A-Za-z_]\w*", text)
+        )
+        if name or re.search(r"[-+*/(]", without_units):
+            return False
+        raise
+    return True
+
+
+def _checked(value: float, unit: str) -> float:
+    if unit not in ("1", "cycles") and value != 0:
+        raise QuantityError(
+            f"expected a quantity in {unit}, got {value!r} without a unit\nhint: write the unit, e.g. '{value:g} {unit}'"
+        )
+    return value
+
+
+def _expression(text: str, unit: str, file: str) -> Expression:
+    def si(match: re.Match[str]) -> str:
+        return repr(quantity(match.group(0), unit))
+
+    plain = _DOTTED.sub(lambda m: dotted(m.group(1), m.group(2)), text)
+    return parse_expression(Text(_QUANTITY.sub(si, plain), file))
+
+
+def dotted(owner: str, name: str) -> str:
+    """Return the one-word spelling of ``owner.name`` that the expression parser reads.
+
+    >>> undotted(dotted("2d", "rows"))
+    '2d.rows'
+    """
+    return f"at_{owner}_dot_{name}"
+
+
+def undotted(name: str) -> str:
+    """Return ``owner.name`` for a word made by :func:`dotted`, other names unchanged."""
+    match = re.fullmatch(r"at_(\w+)_dot_(\w+)", name)
+    return f"{match.group(1)}.{match.group(2)}" if match else name
+
+
+def formula_names(expression: Expression) -> tuple[str, ...]:
+    """Return the names that a formula uses, dotted ones as written."""
+    return tuple(dict.fromkeys(undotted(n.name) for n in walk(expression) if isinstance(n, Name)))
+
+
+def substituted(expression: Expression, scope: Mapping[str, str]) -> Expression:
+    """Return *expression* with local names replaced by their full names in *scope*."""
+    from dataclasses import replace
+
+    from fusemax.language.syntax import Access, Binary, Call, Negative
+
+    if isinstance(expression, Name):
+        return replace(expression, name=scope.get(expression.name, undotted(expression.name)))
+    if isinstance(expression, Call | Access):
+        field = "arguments" if isinstance(expression, Call) else "indices"
+        return replace(
+            expression, **{field: tuple(substituted(a, scope) for a in getattr(expression, field))}
+        )
+    if isinstance(expression, Negative):
+        return replace(expression, operand=substituted(expression.operand, scope))
+    if isinstance(expression, Binary):
+        left, right = substituted(expression.left, scope), substituted(expression.right, scope)
+        return replace(expression, left=left, right=right)
+    return expression
+
+
+__all__ = ["FUNCTIONS", "Problem", "dotted", "formula", "formula_names", "substituted", "undotted"]

@@ -1,0 +1,294 @@
+"""Machines: memory levels, compute units and what their operations cost, as ``arch/*/machine.yaml`` says.
+
+Every figure of a machine is a named parameter (``L3.size``, ``2d.rows``, ``DRAM.bandwidth``), so that a study can sweep it.
+Values are SI floats; a figure may be a formula of others (``11.63484 um2 * ceil(log2(size/line))``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from fusemax.language.formula import formula, formula_names, substituted
+from fusemax.language.syntax import Expression, Number
+from fusemax.quantity import QuantityError
+from fusemax.shipped import find_machine
+from fusemax.source import Document, read_yaml, typed
+
+
+def _read(unit: str, positive: bool, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"expected a quantity in {unit}, got {value!r}")
+    try:
+        result = formula(value, unit)
+    except QuantityError as error:
+        raise ValueError(str(error)) from None
+    if isinstance(result, Number) and (result.value < 0 or (positive and result.value == 0)):
+        raise ValueError(
+            f"expected more than zero, got {value!r}"
+            if positive
+            else f"expected no less than zero, got {value!r}"
+        )
+    return result
+
+
+def _figure(unit: str, positive: bool = False) -> Any:
+    return Annotated[Any, BeforeValidator(partial(_read, unit, positive))]
+
+
+def _count(value: Any) -> Any:
+    result = _read("1", True, value)
+    if isinstance(result, Number) and result.value != int(result.value):
+        raise ValueError(f"expected a whole number, got {value!r}")
+    return result
+
+
+Bytes = _figure("B", positive=True)
+BytesPerSecond = _figure("B/s", positive=True)
+Hertz = _figure("Hz", positive=True)
+Seconds = _figure("s")
+Joules = _figure("J")
+SquareMetres = _figure("m2")
+Cycles = _figure("1")
+Count = Annotated[Any, BeforeValidator(_count)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+
+
+class AccessEnergy(_Part):
+    """Energy of one line of a level (of one word of a register file): read, write, fill from outside, drain outwards."""
+
+    read: Joules
+    write: Joules
+    fill: Joules | None = None
+    drain: Joules | None = None
+
+
+class Level(_Part):
+    """One memory level. Without ``size`` it holds everything; without ``bandwidth`` and ``ports`` it is never waited for.
+
+    ``ports`` counts lines per cycle, reads and writes pooled. ``per_core`` says that each of the machine's ``replicas`` has
+    its own.
+    """
+
+    bandwidth: BytesPerSecond | None = None
+    ports: Count | None = None
+    size: Bytes | None = None
+    line: Bytes | None = None
+    energy: AccessEnergy | None = None
+    area: dict[str, SquareMetres] = Field(default_factory=dict)
+    per_core: bool = False
+
+    @model_validator(mode="after")
+    def _lines(self) -> Level:
+        if self.line is None and (self.ports is not None or self.energy is not None):
+            raise ValueError("a level with ports or energy needs its 'line' in bytes")
+        return self
+
+
+class Operation(_Part):
+    """What one operation on one lane costs: cycles, and the actions that are charged for energy."""
+
+    cycles: Cycles
+    actions: dict[str, Cycles]
+
+
+class Registers(_Part):
+    """The register file of one lane."""
+
+    depth: Count
+    word: Bytes | None = None
+    energy: AccessEnergy | None = None
+
+
+class Unit(_Part):
+    """A compute unit: lanes in one or more dimensions, the operations that a lane does, registers, energy, area."""
+
+    shape: dict[str, Count]
+    operations: dict[str, Operation]
+    registers: Registers | None = None
+    energy: dict[str, Joules] = Field(default_factory=dict)
+    area: dict[str, SquareMetres] = Field(default_factory=dict)
+    fill: Cycles | None = None
+    drain: Cycles | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("operations"), dict):
+            data = {**data, "operations": _expanded(data["operations"])}
+        return data
+
+
+def _expanded(operations: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *operations* with the short forms written out: ``mac: 1`` and ``exp: {mac: 6, add: 1}``."""
+    full: dict[str, Any] = {}
+    for name, value in operations.items():
+        if isinstance(value, dict) and "cycles" in value:
+            full[name] = {"actions": {name: 1}, **value}
+        elif isinstance(value, dict):
+            full[name] = {"cycles": _sum_of(value, operations), "actions": value}
+        else:
+            full[name] = {"cycles": value, "actions": {name: 1}}
+    return full
+
+
+def _sum_of(parts: Mapping[str, Any], operations: Mapping[str, Any]) -> str:
+    missing = [part for part in parts if not isinstance(operations.get(part), str | int | float)]
+    if missing:
+        raise ValueError(
+            f"is made of {', '.join(missing)}, which this unit does not do by itself\nhint: give '{missing[0]}' its own cycles"
+        )
+    return " + ".join(f"({count})*({operations[part]})" for part, count in parts.items())
+
+
+class Machine(_Part):
+    """A machine. Levels stand from the outside in; ``replicas`` is the number of equal cores, each with all units."""
+
+    title: str
+    source: str
+    clock: Hertz
+    word: Bytes
+    levels: dict[str, Level]
+    units: dict[str, Unit]
+    replicas: Count = Number(1.0)
+    launch: Seconds = Number(0.0)
+    doc: str = ""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Machine:
+        if not self.levels or not self.units:
+            raise ValueError("a machine needs at least one level and one unit")
+        shared = set(self.levels) & set(self.units)
+        if shared:
+            raise ValueError(f"{', '.join(sorted(shared))} names a level and a unit")
+        for name, level in self.levels.items():
+            if name == self.outermost and level.size is not None:
+                raise ValueError(f"the outermost level {name} holds everything and takes no 'size'")
+        return self
+
+    @property
+    def outermost(self) -> str:
+        """The name of the outermost level."""
+        return next(iter(self.levels))
+
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        """The levels' names from the outside in."""
+        return tuple(self.levels)
+
+
+def load_machine(name: str) -> tuple[Machine, Path]:
+    """Return the machine called *name* (of ``arch/`` or the user's own path) and its file."""
+    path = find_machine(name)
+    return machine_of(read_yaml(path)), path
+
+
+def machine_of(document: Document) -> Machine:
+    """Return the checked machine in *document*; raise ProblemsError with every mistake."""
+    from fusemax.errors import raise_if_any
+
+    machine = typed(document, Machine)
+    known = figures(machine)
+    problems = []
+    for path, name, expression in _walk_figures(machine):
+        for used in formula_names(expression):
+            if used not in known:
+                hint = f"a formula may use: {', '.join(sorted(known))}" if len(known) < 12 else None
+                problems.append(document.problem(path, f"{used!r} is no figure of this machine", hint))
+        del name
+    raise_if_any(problems)
+    return machine
+
+
+Figure = tuple[tuple[str | int, ...], str, Expression]
+
+
+def figures(machine: Machine) -> dict[str, Expression]:
+    """Return every figure of *machine* by its full name, as an expression of other full names.
+
+    >>> from fusemax.source import document_of
+    >>> text = "title: t\\nsource: s\\nclock: 1 GHz\\nword: 2 B\\nlevels: {DRAM: {bandwidth: 1 GB/s}}\\n"
+    >>> text += "units: {alu: {shape: {lanes: 4}, operations: {mac: 1}}}\\n"
+    >>> {name: str(value) for name, value in figures(machine_of(document_of(text))).items()}
+    {'clock': '1000000000', 'word': '2', 'replicas': '1', 'launch': '0', 'DRAM.bandwidth': '1000000000',
+     'alu.lanes': '4', 'alu.operations.mac': '1'}
+    """
+    return {name: expression for _, name, expression in _walk_figures(machine)}
+
+
+def _walk_figures(machine: Machine) -> list[Figure]:
+    found: list[Figure] = []
+    for name in ("clock", "word", "replicas", "launch"):
+        found.append(((name,), name, getattr(machine, name)))
+    for name, level in machine.levels.items():
+        found += _level_figures(name, level)
+    for name, unit in machine.units.items():
+        found += _unit_figures(name, unit)
+    return found
+
+
+def _level_figures(name: str, level: Level) -> list[Figure]:
+    scope = {short: f"{name}.{short}" for short in ("size", "line", "bandwidth", "ports")}
+    found: list[Figure] = []
+    for key in scope:
+        value = getattr(level, key)
+        if value is not None:
+            found.append((("levels", name, key), f"{name}.{key}", substituted(value, scope)))
+    if level.energy is not None:
+        found += _energies(("levels", name, "energy"), name, level.energy, scope)
+    for part, value in level.area.items():
+        found.append((("levels", name, "area", part), f"{name}.area.{part}", substituted(value, scope)))
+    return found
+
+
+def _energies(
+    path: tuple[str | int, ...], name: str, energy: AccessEnergy, scope: Mapping[str, str]
+) -> list[Figure]:
+    filled = {
+        "read": energy.read,
+        "write": energy.write,
+        "fill": energy.write if energy.fill is None else energy.fill,
+        "drain": energy.read if energy.drain is None else energy.drain,
+    }
+    return [
+        ((*path, key), f"{name}.energy.{key}", substituted(value, scope)) for key, value in filled.items()
+    ]
+
+
+def _unit_figures(name: str, unit: Unit) -> list[Figure]:
+    scope = {dimension: f"{name}.{dimension}" for dimension in unit.shape}
+    lanes = " * ".join(f"{name}.{dimension}" for dimension in unit.shape)
+    found: list[Figure] = []
+    for dimension, size in unit.shape.items():
+        found.append((("units", name, "shape", dimension), f"{name}.{dimension}", substituted(size, scope)))
+    if "lanes" not in unit.shape:
+        scope["lanes"] = f"{name}.lanes"
+        found.append((("units", name, "shape"), f"{name}.lanes", substituted(formula(lanes, "1"), {})))
+    if unit.registers is not None:
+        scope["depth"] = f"{name}.registers.depth"
+        path = ("units", name, "registers")
+        found.append(((*path, "depth"), f"{name}.registers.depth", substituted(unit.registers.depth, scope)))
+        if unit.registers.word is not None:
+            found.append(((*path, "word"), f"{name}.registers.word", substituted(unit.registers.word, scope)))
+        if unit.registers.energy is not None:
+            found += _energies((*path, "energy"), f"{name}.registers", unit.registers.energy, scope)
+    for operation, cost in unit.operations.items():
+        path = ("units", name, "operations", operation)
+        found.append((path, f"{name}.operations.{operation}", substituted(cost.cycles, scope)))
+    for table, label in ((unit.energy, "energy"), (unit.area, "area")):
+        for key, value in table.items():
+            found.append((("units", name, label, key), f"{name}.{label}.{key}", substituted(value, scope)))
+    for key in ("fill", "drain"):
+        if getattr(unit, key) is not None:
+            found.append((("units", name, key), f"{name}.{key}", substituted(getattr(unit, key), scope)))
+    return found
+
+
+Reader = Callable[[str], Machine]

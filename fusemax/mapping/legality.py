@@ -1,0 +1,102 @@
+"""Is a mapping legal? What is produced must be there, whole, before it is read, and must have a place to wait in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fusemax.cascade.ir import Einsum
+from fusemax.errors import Problem
+from fusemax.language.syntax import Access, Name
+from fusemax.machine import Machine
+from fusemax.mapping.nest import Body, Mapped, Nest
+from fusemax.source import Document
+
+
+def dataflow_problems(mapped: Mapped, machine: Machine, document: Document) -> list[Problem]:
+    """Return what breaks the data flow: values read before they are whole, or left without a place."""
+    problems: list[Problem] = []
+    order = [(nest, body) for nest in mapped.nests for body in nest.bodies]
+    position = {name: number for number, (_, body) in enumerate(order) for name in body.einsums}
+    for number, (nest, body) in enumerate(order):
+        for name in body.einsums:
+            for access, producer in _needs(mapped, mapped.einsum(name)):
+                text = _misplaced(mapped, order, number, position[producer.name], access, producer, name)
+                if text:
+                    problems.append(document.problem(_path(body), text[0], text[1], key=True))
+    return _unique(problems)
+
+
+def _needs(mapped: Mapped, einsum: Einsum) -> Iterator[tuple[Access, Einsum]]:
+    for access in einsum.reads:
+        for producer in mapped.cascade.producers(access.tensor):
+            if not producer.initial:
+                yield access, producer
+
+
+def _misplaced(mapped, order, reader: int, writer: int, access: Access, producer: Einsum, name: str):
+    nest, body = order[reader]
+    other_nest, other = order[writer]
+    if previous_generation(mapped, access, producer):
+        return None
+    if reader < writer:
+        return (
+            f"{name} reads {access.tensor} before {producer.name} writes it",
+            f"move {producer.name} ahead of {name}",
+        )
+    if nest is not other_nest:
+        return None
+    shared = body.shared_with(other)
+    barrier = _reduced_inside(mapped, nest, shared, producer, access)
+    if barrier:
+        text = f"{name} cannot share loop {barrier} with {producer.name}: {access.tensor} is whole only when {barrier} has ended"
+        return (
+            text,
+            f"close loop {barrier} before {name} (a pass boundary), or use a cascade with fewer passes",
+        )
+    if reader != writer and not _kept(nest, body, other, access.tensor):
+        text = f"{access.tensor} leaves the body of {producer.name} for that of {name} and is kept nowhere"
+        return text, f"keep {access.tensor} at a level around both, or do {name} in the same body"
+    return None
+
+
+def previous_generation(mapped: Mapped, access: Access, producer: Einsum) -> bool:
+    """Return whether *access* reads what an earlier iteration of the loop wrote."""
+    tensor = mapped.cascade.tensors[access.tensor]
+    if tensor.generation is None or producer.loop is None:
+        return False
+    index = access.indices[tensor.ranks.index(tensor.generation)]
+    return index == Name(tensor.generation.lower())
+
+
+def _reduced_inside(mapped: Mapped, nest: Nest, shared, producer: Einsum, access: Access) -> str | None:
+    """Return a shared loop over which *producer* still reduces, so that its value is not whole inside it."""
+    reduced = {v for v in producer.reduced}
+    for loop in shared:
+        root = nest.root_of(loop)
+        if root.name in reduced or loop in reduced:
+            return loop
+    tensor = mapped.cascade.tensors[access.tensor]
+    if tensor.generation is not None and producer.loop is not None:
+        index = access.indices[tensor.ranks.index(tensor.generation)]
+        last = isinstance(index, Name) and index.name.isupper()
+        if last and producer.loop in shared:
+            return producer.loop
+    return None
+
+
+def _kept(nest: Nest, one: Body, other: Body, tensor: str) -> bool:
+    return any(
+        r.tensor == tensor and not r.staged and r.covers(one.node) and r.covers(other.node)
+        for r in nest.residences
+    )
+
+
+def _path(body: Body) -> tuple[str | int, ...]:
+    path: list[str | int] = ["nests", body.node[0]]
+    for step in body.node[1:]:
+        path += ["do", step]
+    return (*path, "do")
+
+
+def _unique(problems: list[Problem]) -> list[Problem]:
+    return list(dict.fromkeys(problems))

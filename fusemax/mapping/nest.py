@@ -1,0 +1,144 @@
+"""A mapping set against its cascade: ranks as digits of loops, nests as bodies with everything around them.
+
+A *root* is a rank that is cut into *digits*, outermost first: ``p = (p2*P1 + p1)*P0 + p0``. A digit is a loop, a spatial
+dimension, or left to run inside its body. A *body* is a list of Einsums executed together, tile by tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.language.syntax import Expression
+from fusemax.mapping.spec import Fit, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """One digit of a root. ``rule`` gives its size; the outermost digit has none: it takes what is left."""
+
+    name: str
+    rule: Expression | Fit | None
+
+    @property
+    def size_name(self) -> str:
+        """The name of the digit's size, e.g. ``P1``."""
+        return self.name.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A whole rank and its digits, outermost first; an uncut rank has one digit, its own variable."""
+
+    name: str
+    digits: tuple[Digit, ...]
+
+    @property
+    def size_name(self) -> str:
+        """The name of the rank's size, e.g. ``P``."""
+        return self.name.upper()
+
+    def inner_to(self, digit: str) -> tuple[Digit, ...]:
+        """Return the digits inside *digit*, outermost first."""
+        names = [d.name for d in self.digits]
+        return self.digits[names.index(digit) + 1 :]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residence:
+    """A tensor kept (or only staged on its way) at a level inside the loops of one node.
+
+    ``node`` is the path of the node in the tree of nests, ``loops`` all loops around the kept tile.
+    """
+
+    tensor: str
+    level: str
+    node: tuple[int, ...]
+    loops: tuple[str, ...]
+    buffers: int
+    staged: bool = False
+
+    def covers(self, node: tuple[int, ...]) -> bool:
+        """Return whether *node* is the residence's own node or one below it."""
+        return node[: len(self.node)] == self.node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """Einsums executed together inside loops.
+
+    ``opened`` holds the loops that each node on the way down opens; ``spatial`` gives, per unit, the dimension that a digit
+    runs over.
+    """
+
+    node: tuple[int, ...]
+    opened: tuple[tuple[str, ...], ...]
+    spatial: Mapping[str, Mapping[str, str]]
+    einsums: tuple[str, ...]
+
+    @property
+    def loops(self) -> tuple[str, ...]:
+        """All loops around the body, outermost first."""
+        return tuple(loop for opened in self.opened for loop in opened)
+
+    def shared_with(self, other: Body) -> tuple[str, ...]:
+        """Return the loops that this body and *other* run inside together."""
+        depth = 0
+        while depth < min(len(self.node), len(other.node)) and self.node[depth] == other.node[depth]:
+            depth += 1
+        return tuple(loop for opened in self.opened[:depth] for loop in opened)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nest:
+    """A phase: one top-level nest, run to its end before the next begins."""
+
+    name: str
+    roots: Mapping[str, Root]
+    bodies: tuple[Body, ...]
+    residences: tuple[Residence, ...]
+    schedule: Schedule
+    spread: tuple[str, ...] = ()
+
+    def root_of(self, digit: str) -> Root:
+        """Return the root that *digit* belongs to."""
+        return next(root for root in self.roots.values() if any(d.name == digit for d in root.digits))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """A cascade on a machine: the legal result of reading a mapping.
+
+    Attributes
+    ----------
+    cascade
+        Batch ranks written out, views and absorbed Einsums gone.
+    bind
+        Unit of each ``(einsum, operation index)``.
+    spill
+        Tensors that may overflow a level, by level.
+    in_place
+        Groups of tensors that share one allocation.
+    """
+
+    name: str
+    title: str
+    cascade: Cascade
+    nests: tuple[Nest, ...]
+    bind: Mapping[tuple[str, int], str]
+    spill: Mapping[str, tuple[str, ...]]
+    in_place: tuple[tuple[str, ...], ...]
+    words: Mapping[str, Expression] = field(default_factory=dict)
+
+    def einsum(self, name: str) -> Einsum:
+        """Return the Einsum called *name*."""
+        return self.cascade.einsum(name)
+
+    def nest_of(self, einsum: str) -> Nest:
+        """Return the nest in which *einsum* is executed."""
+        return next(n for n in self.nests if any(einsum in body.einsums for body in n.bodies))
+
+    def body_of(self, einsum: str) -> Body:
+        """Return the body in which *einsum* is executed."""
+        return next(b for n in self.nests for b in n.bodies if einsum in b.einsums)

@@ -1,0 +1,135 @@
+"""What a mapping file says, typed but not yet set against its cascade and machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from fusemax.language.formula import formula
+from fusemax.language.syntax import Call, Expression, Name
+from fusemax.quantity import QuantityError
+from fusemax.shipped import find_mapping
+from fusemax.source import Document, read_yaml, typed
+
+FIT_KINDS = ("divisor", "any", "power_of_two")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+
+
+def _expression(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"expected a number or a formula such as '2d.rows', got {value!r}")
+    try:
+        return formula(value, "1")
+    except QuantityError as error:
+        raise ValueError(str(error)) from None
+
+
+Formula = Annotated[Any, BeforeValidator(_expression)]
+
+
+class Fit(_Part):
+    """A tile as large as a level allows: ``fit(L3)`` the largest divisor, ``fit(L3, any)``, ``fit(L3, power_of_two)``."""
+
+    level: str
+    kind: Literal["divisor", "any", "power_of_two"] = "divisor"
+
+
+def _tile(value: Any) -> Any:
+    expression = _expression(value)
+    if not (isinstance(expression, Call) and expression.function == "fit"):
+        return expression
+    names = [a.name if isinstance(a, Name) else str(a) for a in expression.arguments]
+    if not 1 <= len(names) <= 2 or (len(names) == 2 and names[1] not in FIT_KINDS):
+        raise ValueError(f"expected fit(LEVEL) or fit(LEVEL, {' | '.join(FIT_KINDS)}), got {value!r}")
+    return Fit(level=names[0], kind=names[1] if len(names) == 2 else "divisor")  # type: ignore[arg-type]
+
+
+Tile = Annotated[Any, BeforeValidator(_tile)]
+
+
+class Kept(_Part):
+    """A tensor kept at a level: in how many buffers (2: the next tile is loaded behind the current one; 0: not budgeted)."""
+
+    tensor: str
+    buffers: int = Field(default=1, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        return {"tensor": data} if isinstance(data, str) else data
+
+
+class Stall(_Part):
+    """A wait of so many cycles in every epoch, e.g. for a value to ripple through an array."""
+
+    stall: Formula
+
+
+Step = dict[str, list[str]] | Stall
+Schedule = Literal["overlapped", "serial", "auto"] | list[Step]
+
+
+class Node(_Part):
+    """A loop nest: loops, what is kept inside them, and what is done there (nests, or Einsums that make one body)."""
+
+    loops: list[str] = Field(default_factory=list, alias="for")
+    name: str | None = None
+    tiles: dict[str, Tile] = Field(default_factory=dict)
+    spread: list[str] = Field(default_factory=list)
+    keep: dict[str, list[Kept]] = Field(default_factory=dict)
+    stage: dict[str, list[Kept]] = Field(default_factory=dict)
+    spatial: dict[str, dict[str, str]] = Field(default_factory=dict)
+    schedule: Schedule | None = None
+    do: list[str] | list[Node]
+
+
+class MappingFile(_Part):
+    """What a mapping file in ``arch/<machine>/`` holds."""
+
+    title: str
+    source: str
+    cascade: str
+    doc: str = ""
+    absorb: list[str] = Field(default_factory=list)
+    tiles: dict[str, Tile] = Field(default_factory=dict)
+    nests: list[Node]
+    bind: dict[str, list[str]]
+    schedule: Schedule = "overlapped"
+    spill: dict[str, list[str]] = Field(default_factory=dict)
+    in_place: list[list[str]] = Field(default_factory=list)
+    words: dict[str, Any] = Field(default_factory=dict)
+
+
+def load_mapping_file(name: str, machine_path: Path) -> tuple[MappingFile, Document]:
+    """Return the mapping called *name* (beside the machine's file, in ``arch/``, or the user's own path)."""
+    document = read_yaml(find_mapping(name, machine_path))
+    return mapping_file_of(document), document
+
+
+def mapping_file_of(document: Document) -> MappingFile:
+    """Return the mapping file in *document*; raise ProblemsError with every mistake of form."""
+    return typed(document, MappingFile)
+
+
+def with_changes(document: Document, changes: Mapping[str, Any]) -> Document:
+    """Return *document* with the values at dotted paths replaced (``nests.0.keep.L3: [Q, K]``), before it is typed."""
+    from copy import deepcopy
+    from dataclasses import replace
+
+    data = deepcopy(document.data)
+    for path, value in changes.items():
+        steps = path.split(".")
+        inside = data
+        for step in steps[:-1]:
+            inside = inside[int(step)] if isinstance(inside, list) else inside[step]
+        inside[int(steps[-1]) if isinstance(inside, list) else steps[-1]] = value
+    return replace(document, data=data)
+
+
+Rule = Expression | Fit
