@@ -125,7 +125,7 @@ class _Counter:
             yield from self._reads(body)
             yield from self._writes(body)
         for residence in self.nest.residences:
-            if not residence.staged:
+            if not residence.staged and residence.level != self.machine.outermost:
                 yield from self._transfers(residence)
 
     def _reads(self, body: Body) -> Iterator[Move]:

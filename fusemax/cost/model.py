@@ -144,7 +144,7 @@ class _Derivation:
         shared: dict[tuple[str, ...], list[sympy.Expr]] = {}
         for room in rooms:
             residence = room.residence
-            if residence.level != level or residence.buffers == 0:
+            if residence.level != level or residence.buffers == 0 or _is_there_already(residence, rooms):
                 continue
             size = room.words * residence.buffers * self._word(residence.tensor)
             group = next((g for g in self.mapped.in_place if residence.tensor in g), None)
@@ -250,6 +250,15 @@ class _Derivation:
                     f"activity[{unit},{einsum}]", share, Label("activity", unit=unit, einsum=einsum)
                 )
             self.writer.add(f"utilization[{unit}]", total, Label("utilization", unit=unit))
+
+
+def _is_there_already(residence: Residence, rooms: Sequence[Room]) -> bool:
+    """Return whether a tensor that is staged through a level is kept at that level as a whole."""
+    return residence.staged and any(
+        not other.residence.staged
+        and (other.residence.level, other.residence.tensor) == (residence.level, residence.tensor)
+        for other in rooms
+    )
 
 
 def _lane_cycles(job: Job) -> sympy.Expr:

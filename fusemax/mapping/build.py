@@ -300,9 +300,9 @@ class _Builder:
         return good
 
     def _residence_ok(self, level: str, tensor: str, path: KeyPath, position: int, staged: bool) -> bool:
-        places = [*self.machine.level_names[1:], *self.machine.units]
+        places = [*self.machine.level_names, *self.machine.units]
         if not self._known(
-            level, places, "level (or unit with registers) inside the outermost", path, key=True
+            level, places, "level or unit of this machine", path, key=True
         ):
             return False
         if level in self.machine.units and self.machine.units[level].registers is None:
