@@ -40,10 +40,12 @@ class Term:
     neutral: frozenset[sympy.Symbol]
 
 
-def separation_of(seen: View, einsum: Einsum, chosen: tuple[Access, ...]) -> tuple[Term, Separation] | Refusal:
+def separation_of(
+    seen: View, einsum: Einsum, chosen: tuple[Access, ...], parts: bool = True
+) -> tuple[Term, Separation] | Refusal:
     """Return how the term of *einsum* separates with respect to the earlier results *chosen*."""
-    through = _reaching(seen, {access.tensor for access in chosen})
-    written = term_of(seen, einsum, lambda tensor: tensor in through)
+    through = _reaching(seen, {access.tensor for access in chosen}, parts)
+    written = term_of(seen, einsum, lambda tensor: tensor in through, parts)
     if isinstance(written, Refusal):
         return written
     value = to_sympy(written, seen.positive)
@@ -56,13 +58,14 @@ def separation_of(seen: View, einsum: Einsum, chosen: tuple[Access, ...]) -> tup
     return result if isinstance(result, Refusal) else (term, result)
 
 
-def _reaching(seen: View, wanted: set[str]) -> set[str]:
+def _reaching(seen: View, wanted: set[str], parts: bool) -> set[str]:
     """Return the maps along the rank through which the *wanted* tensors reach a reduction."""
     found: set[str] = set()
     for einsum in seen.cascade.einsums:
         if not is_map(einsum):
             continue
-        if any(access.tensor in wanted | found for access in einsum.reads) and seen.carries(einsum.name):
+        along = seen.carries(einsum.name) if parts else seen.touches(einsum.name)
+        if along and any(access.tensor in wanted | found for access in einsum.reads):
             found.add(einsum.name)
     return found - wanted
 

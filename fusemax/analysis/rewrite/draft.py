@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from fusemax.cascade.build import cascade_from_text
 from fusemax.cascade.ir import Cascade, Einsum, Rank, Tensor
 from fusemax.cascade.write import cascade_to_yaml
 from fusemax.language.syntax import Access, Expression, Name, Populate, Reduction, names, walk
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,7 @@ def variables_in(expression: Expression, candidates: Iterable[str]) -> tuple[str
     return tuple(variable for variable in candidates if variable in found)
 
 
-def beside_last(variables: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+def beside_last(variables: tuple[Part, ...], more: tuple[Part, ...]) -> tuple[Part, ...]:
     """Return *variables* with *more* put before the last one: ``[f, p]`` and ``m1`` give ``[f, m1, p]``."""
     return (*variables[:-1], *more, *variables[-1:])
 

@@ -40,7 +40,7 @@ class View:
     Attributes
     ----------
     reductions
-        Names of the Einsums that fold every one of the variables away, in running order.
+        Names of the Einsums that fold the outermost variable and leave none of the others, in running order.
     needs
         For each tensor, the reductions over any of the variables that it depends on.
     positive
@@ -90,7 +90,8 @@ def view(cascade: Cascade, rank: str) -> View:
 
 
 def _folds(einsum: Einsum, variables: tuple[str, ...]) -> bool:
-    return einsum.loop is None and bool(einsum.reduced) and set(variables) <= set(einsum.reduced)
+    kept = set(variables) & set(einsum.output_variables)
+    return einsum.loop is None and variables[0] in einsum.reduced and not kept
 
 
 def rank_variables(cascade: Cascade, rank: str) -> tuple[str, ...]:
@@ -225,30 +226,32 @@ def mentions(expression: Expression, variables: tuple[str, ...]) -> bool:
     return any(isinstance(node, Name) and node.name in variables for node in walk(expression))
 
 
-def term_of(seen: View, einsum: Einsum, through: Callable[[str], bool] | None = None) -> Expression | Refusal:
-    """Return g of a reduction: its expression with the maps that carry the rank and need earlier results written out.
+def term_of(
+    seen: View, einsum: Einsum, through: Callable[[str], bool] | None = None, parts: bool = True
+) -> Expression | Refusal:
+    """Return g of a reduction: its expression with the maps along the rank that need earlier results written out.
 
-    *through* narrows which tensors are written out (all of those by default).
+    *through* narrows which tensors are written out (all of those by default). With *parts*, maps that carry only a part
+    of the rank stay names, as they may be pulled out of a sum over the other part.
     """
 
     def wanted(tensor: str) -> bool:
-        return seen.carries(tensor) and bool(seen.needs[tensor]) and (through is None or through(tensor))
+        along = seen.carries(tensor) if parts else seen.touches(tensor)
+        return along and bool(seen.needs[tensor]) and (through is None or through(tensor))
 
     return inlined(seen, einsum, einsum.expression, wanted)
 
 
-def earlier_results(seen: View, expression: Expression, everywhere: bool = True) -> tuple[Access, ...]:
-    """Return the accesses in g to results of reductions over the rank: of the whole of it, or of a part of it.
+def earlier_results(seen: View, expression: Expression, parts: bool = True) -> tuple[Access, ...]:
+    """Return the accesses in g to results of reductions over the rank.
 
-    With *everywhere* false, results that still carry a part of the rank (a tile's own maximum) count as well.
+    With *parts*, results that still carry some part of the rank (a tile's own maximum) count as well.
     """
-    found = [
-        access
-        for access in accesses(expression)
-        if seen.needs[access.tensor] and not (mentions(access, seen.variables) if everywhere else _carried(seen, access))
-    ]
-    return tuple(dict.fromkeys(found))
-
-
-def _carried(seen: View, access: Access) -> bool:
-    return all(mentions(access, (variable,)) for variable in seen.variables)
+    some = all if parts else any
+    return tuple(
+        dict.fromkeys(
+            access
+            for access in accesses(expression)
+            if seen.needs[access.tensor] and not some(mentions(access, (v,)) for v in seen.variables)
+        )
+    )

@@ -1,0 +1,220 @@
+"""The running form: one loop over the tiles of a rank in which every partial result is repaired as it goes.
+
+``z' = z (*) H(y)^-1 (*) H(y')  op  op_r g(y', x_r)``. Sources: Milakov and Gimelshein (arXiv 1805.02867) for the softmax,
+FuseMax (MICRO 2024, arXiv 2406.10491), Cascades 3 and 5; Welford (1962) and Chan et al. (1979) for sums repaired by moments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import sympy
+
+from fusemax.analysis.rewrite.draft import Move, einsum_of, remade
+from fusemax.analysis.rewrite.loops import Cannot, Writer, identity, joined
+from fusemax.analysis.rewrite.normal import replace_accesses, substitute
+from fusemax.analysis.rewrite.separate import Refusal
+from fusemax.analysis.rewrite.stages import Stage, told
+from fusemax.analysis.rewrite.symbols import symbol, to_sympy, to_syntax
+from fusemax.analysis.rewrite.tiles import Frame, at_generation, next_of
+from fusemax.cascade.ir import Einsum
+from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Number
+from fusemax.errors import ProblemsError
+
+
+def iterate(frame: Frame, guarded: bool) -> Move | Refusal:
+    """Return the cascade whose reductions of *frame* run in one loop.
+
+    *guarded* keeps running maxima that are still minus infinity (nothing but masked points so far) out of differences.
+    """
+    writer = _Running(frame, guarded)
+    try:
+        einsums = writer.write()
+    except Cannot as cannot:
+        return Refusal(str(cannot))
+    lines = [line for stage in frame.group.stages for line in told(stage, frame.seen.variables)]
+    loop = f"iterate: one loop over {frame.outer} holds {', '.join(s.name for s in frame.group.stages)}"
+    try:
+        cascade = remade(frame.seen.cascade, einsums, frame.ranks)
+    except ProblemsError as error:
+        return Refusal(f"the loop cannot be written in the language: {error.problems[0].text}")
+    return Move(cascade=cascade, kind="iterate", lines=(*lines, loop, *dict.fromkeys(writer.lines)))
+
+
+class _Running(Writer):
+    """Writes the loop: current values are at generation i+1, earlier ones at i."""
+
+    def __init__(self, frame: Frame, guarded: bool) -> None:
+        super().__init__(frame, guarded)
+        self.loop = frame.outer
+        self.running = {name: self.name(f"R{name}", name) for name in self.stage}
+        self.running |= {name: self.name(f"R{name}", name) for name in frame.tails if name in self.sources}
+        self.plain = {name: self.name(f"L{name}", name) for name in frame.tails if name not in self.sources}
+        orders = {n: s for n, s in self.stage.items() if n in self.sources and s.operator in ("max", "min")}
+        self.safe = {name: self.name(f"G{name}") for name in orders} if guarded else {}
+        self.start: dict[str, sympy.Expr] = {}
+
+    def current(self, access: Access) -> Access:
+        name, here = access.tensor, Name(self.loop)
+        if name in self.safe:
+            return at_generation(self.safe[name], access, here)
+        if name in self.plain:
+            return at_generation(self.plain[name], access, here)
+        return at_generation(self.running[name], access, next_of(self.loop))
+
+    def previous(self, access: Access) -> Access:
+        """Return the value of the iteration before."""
+        return at_generation(self.running[access.tensor], access, Name(self.loop))
+
+    def final(self, access: Access) -> Expression:
+        """Return the value after the loop."""
+        if access.tensor in self.stage:
+            return at_generation(self.running[access.tensor], access, self.frame.last)
+        return access
+
+    def write(self) -> list[Einsum]:
+        """Return all Einsums of the new cascade."""
+        before, after = [], []
+        for einsum in self.cascade.einsums:
+            name = einsum.name
+            if name in self.stage or (name in self.frame.body and name not in self.copied):
+                continue
+            own = einsum.loop is None and not einsum.initial
+            moved = self.frame.moved(einsum, within=False) if own and self._parted(einsum) else einsum
+            after.append(replace(moved, expression=replace_accesses(moved.expression, self.final)))
+        self._loop_in_order()
+        for name, stage in self.stage.items():
+            if name in self.cascade.outputs:
+                output = stage.einsum.output
+                after.append(einsum_of(output, self.final(output)))
+        before += [self._initial(name) for name in (*self.stage, *(t for t in self.frame.tails if t in self.running))]
+        return [*before, *self.made, *after]
+
+    def _parted(self, einsum: Einsum) -> bool:
+        names = {einsum.name, *(access.tensor for access in einsum.reads)}
+        return bool(names & self.frame.outside)
+
+    def _loop_in_order(self) -> None:
+        self.body(self.loop)
+        tails = list(self.frame.tails)
+        for einsum in self.cascade.computed:
+            if einsum.name in self.stage:
+                self._stage(self.stage[einsum.name])
+            elif einsum.name in tails:
+                self._tail(einsum)
+
+    def _initial(self, name: str) -> Einsum:
+        output = self.cascade.einsum(name).output
+        target = at_generation(self.running[name], output, Number(0.0))
+        if name in self.stage:
+            return einsum_of(target, identity(self.stage[name].operator), initial=True)
+        return einsum_of(target, to_syntax(self._tail_start(name)), initial=True)
+
+    def _tail_start(self, name: str) -> sympy.Expr:
+        """Return a tail's value before the first tile; where that is undefined any finite value will do: nothing is
+        gathered yet."""
+        einsum = self.cascade.einsum(name)
+        if einsum.action is not None:
+            return sympy.Integer(0)
+        table: dict[Any, Any] = {}
+        for access in einsum.reads:
+            if access.tensor in self.stage:
+                table[symbol(access)] = to_sympy(identity(self.stage[access.tensor].operator))
+            elif access.tensor in self.running:
+                table[symbol(access)] = self._tail_start(access.tensor)
+        counts = {size: Number(0.0) for size in self._sizes()}
+        value = to_sympy(substitute(einsum.expression, counts)).subs(table)
+        bad = value.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo) and value not in (sympy.oo, -sympy.oo)
+        return sympy.Integer(0) if bad else value
+
+    def _sizes(self) -> tuple[str, ...]:
+        return (self.seen.variables[0].upper(),) if len(self.seen.variables) == 1 else ()
+
+    def _count(self, generations: Expression) -> Expression:
+        """Return how many coordinates of the rank the first *generations* iterations visit."""
+        if not self.frame.split:
+            return generations
+        visited = Binary("*", generations, Name(self.frame.inner[0].upper()))
+        return visited if isinstance(generations, Name) else Call("min", (Name(self._sizes()[0]), visited))
+
+    def _tail(self, einsum: Einsum) -> None:
+        counts = {size: self._count(next_of(self.loop)) for size in self._sizes()}
+        expression = substitute(einsum.expression, counts)
+        if expression != einsum.expression:
+            size = self._sizes()[0]
+            self.lines.append(f"in {einsum.name} the size {size} is the number of points so far; they agree at the end")
+        made = einsum_of(self.current(einsum.output), self.inside(expression), einsum.action, loop=self.loop)
+        self.made.append(made)
+
+    def _stage(self, stage: Stage) -> None:
+        output = stage.einsum.output
+        old, new = self.previous(output), at_generation(self.running[stage.name], output, next_of(self.loop))
+        local = self.local(stage, self.loop)
+        kept = self._kept(stage, old) if stage.separation is not None else old
+        self.made.append(einsum_of(new, joined(stage.operator, kept, local), loop=self.loop))
+        if stage.name in self.safe:
+            self._guard(stage, new)
+
+    def _guard(self, stage: Stage, new: Access) -> None:
+        limit = identity(stage.operator)
+        target = at_generation(self.safe[stage.name], stage.einsum.output, Name(self.loop))
+        value = Call("where", (Call("eq", (new, limit)), Number(0.0), new))
+        self.made.append(einsum_of(target, value, loop=self.loop))
+        self.lines.append(f"guard: {target} stands for {new} while that is {limit}, as after masked points only")
+
+    def _kept(self, stage: Stage, old: Access) -> Expression:
+        """Return the partial result of the iteration before, repaired for this one."""
+        before = {symbol(a, self.seen.positive): self.symbol(self.previous(a)) for a in stage.earlier}
+        after = {symbol(a, self.seen.positive): self.symbol(self.current(a)) for a in stage.earlier}
+        if stage.additive:
+            return self._kept_by_moments(stage, old, before, after)
+        factor = self.factor(stage, before, after, self.loop)
+        if factor == (0 if stage.separation and stage.separation.operation == "+" else 1):
+            return old
+        exact = self._expanded(factor)
+        kept = self.repaired(stage, old, factor, exact)
+        if not self.frame.inner:
+            return kept
+        target = at_generation(self.name(f"S{stage.name}", stage.name), stage.einsum.output, Name(self.loop))
+        self.made.append(einsum_of(target, kept, loop=self.loop))
+        return target
+
+    def _expanded(self, factor: sympy.Expr) -> sympy.Expr:
+        """Return a named correction written out again, to see what it divides by."""
+        for made in self.made:
+            if factor == self.symbol(made.output):
+                return to_sympy(made.expression, self.positive)
+        return factor
+
+    def _kept_by_moments(self, stage: Stage, old: Access, before: dict[Any, Any], after: dict[Any, Any]) -> Expression:
+        gathered: dict[str, Access] = {}
+        for other in self.frame.group.stages:
+            if other.operator == "sum" and other.separation is None:
+                term = to_sympy(other.einsum.expression, self.seen.positive)
+                gathered[str(term)] = self.previous(other.einsum.output)
+        count = self._count(Name(self.loop))
+        change = self.moved_by_moments(stage, before, after, gathered, count)
+        change = self._with_means(stage, change, count)
+        self.lines.append(f"correction of {stage.name}: + {to_syntax(change)}")
+        return Binary("+", old, to_syntax(change))
+
+    def _with_means(self, stage: Stage, change: sympy.Expr, count: Expression) -> sympy.Expr:
+        """Return *change* with sums written as the tails that are made of them times a count, then factored."""
+        for access in stage.earlier:
+            maker = self.seen.maker(access.tensor)
+            if maker is None or access.tensor not in self.frame.tails or maker.action is not None:
+                continue
+            counted = substitute(maker.expression, {size: count for size in self._sizes()})
+            definition = to_sympy(replace_accesses(counted, self._before), self.positive)
+            unknown = [s for s in definition.free_symbols & change.free_symbols if "[" in str(s)]
+            mean = self.symbol(self.previous(access))
+            if len(unknown) == 1 and sympy.degree(definition, unknown[0]) == 1:
+                (solution,) = sympy.solve(sympy.Eq(definition, mean), unknown[0])
+                change = change.subs(unknown[0], solution)
+        return sympy.factor(change)
+
+    def _before(self, access: Access) -> Expression:
+        return self.previous(access) if access.tensor in self.running else access
+
+

@@ -1,0 +1,170 @@
+"""What the running form and the split form share: names, indices, corrections and moments inside a tile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import sympy
+
+from fusemax.analysis.rewrite.correction import correction, moments
+from fusemax.analysis.rewrite.draft import beside_last, einsum_of, fresh
+from fusemax.analysis.rewrite.normal import replace_accesses
+from fusemax.analysis.rewrite.separate import Refusal
+from fusemax.analysis.rewrite.stages import Stage
+from fusemax.analysis.rewrite.symbols import symbol, to_sympy, to_syntax
+from fusemax.analysis.rewrite.tiles import Frame, at_generation
+from fusemax.cascade.evaluate import IDENTITY
+from fusemax.cascade.ir import Einsum, is_variable
+from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number, Reduction, names
+
+JOIN = {"sum": "+", "prod": "*", "max": "max", "min": "min", "or": "max", "and": "min", "any": "max"}
+
+
+class Cannot(Exception):
+    """A form that cannot be written, with the reason."""
+
+
+def joined(operator: str, first: Expression, second: Expression) -> Expression:
+    """Return the two values folded by *operator*."""
+    name = JOIN[operator]
+    return Call(name, (first, second)) if name in ("max", "min") else Binary(name, first, second)
+
+
+def identity(operator: str) -> Expression:
+    """Return the identity of *operator*."""
+    value = IDENTITY[operator]
+    if value in (float("inf"), float("-inf")):
+        return Number(float("inf")) if value > 0 else Negative(Number(float("inf")))
+    return Number(value)
+
+
+class Writer:
+    """Writes Einsums inside a loop or a tile; the two forms say where current and earlier values live."""
+
+    def __init__(self, frame: Frame, guarded: bool) -> None:
+        self.frame, self.guarded = frame, guarded
+        self.seen, self.cascade = frame.seen, frame.seen.cascade
+        self.taken: list[str] = []
+        self.made: list[Einsum] = []
+        self.lines: list[str] = []
+        self.positive = set(frame.seen.positive)
+        self.stage = {stage.name: stage for stage in frame.group.stages}
+        self.sources = {a.tensor for stage in frame.group.stages for a in stage.earlier}
+        self.corrections: dict[str, Access] = {}
+        parted = frame.outside if frame.split else frame.after
+        self.copied = {n for n in frame.body if n in frame.after and (n not in parted or self._waits(n))}
+        self.inner_name = {n: self.name(f"L{n}", n) if n in self.copied else n for n in frame.body}
+
+    def _waits(self, tensor: str) -> bool:
+        return bool(self.seen.needs[tensor] & self.frame.group.names)
+
+    def name(self, wanted: str, like: str | None = None) -> str:
+        """Return a fresh name; it counts as positive when the tensor *like* is."""
+        found = fresh(self.cascade, wanted, self.taken)
+        self.taken.append(found)
+        if like in self.seen.positive:
+            self.positive.add(found)
+        return found
+
+    def current(self, access: Access) -> Access:
+        """Return the value of an earlier result that the current tile is to use."""
+        raise NotImplementedError
+
+    def inside(self, expression: Expression) -> Expression:
+        """Return *expression* as it stands within a tile."""
+
+        def change(access: Access) -> Expression:
+            if access.tensor in self.stage or access.tensor in self.frame.tails:
+                return self.current(access)
+            return replace(access, tensor=self.inner_name.get(access.tensor, access.tensor))
+
+        return replace_accesses(self.frame.points(expression), change)
+
+    def body(self, loop: str | None) -> None:
+        """Write the Einsums along the rank that the reductions need."""
+        for name in self.frame.body:
+            moved = self.frame.moved(self.cascade.einsum(name))
+            output = replace(moved.output, tensor=self.inner_name[name])
+            made = replace(moved, outputs=(output,), expression=self.inside(self.cascade.einsum(name).expression))
+            self.made.append(replace(made, loop=loop))
+
+    def local(self, stage: Stage, loop: str | None) -> Expression:
+        """Return the fold of one tile: an Einsum of its own, or the bare term when nothing is folded within a tile."""
+        einsum = self.frame.moved(stage.einsum)
+        action = einsum.action
+        assert isinstance(action, Reduction)
+        kept = tuple(v for v in action.variables if v not in self.frame.split and v != self.frame.outer)
+        kept = (*kept, *(self.frame.inner if self.frame.split else ()))
+        term = self.inside(stage.einsum.expression)
+        if not kept and not einsum.conditions:
+            return term
+        target = at_generation(self.name(f"L{stage.name}", stage.name), stage.einsum.output, Name(self.frame.outer))
+        fold = replace(action, variables=kept) if kept else None
+        self.made.append(einsum_of(target, term, fold, like=einsum, loop=loop))
+        return target
+
+    def symbol(self, access: Access) -> sympy.Symbol:
+        """Return the symbol of a new access, positive where the original is."""
+        return symbol(access, self.positive)
+
+    def factor(self, stage: Stage, old: dict[Any, Any], new: dict[Any, Any], loop: str | None) -> sympy.Expr:
+        """Return the correction of a partial result as an expression, written as an Einsum of its own when tiled."""
+        assert stage.separation is not None
+        head = stage.separation.terms[0][0]
+        found = correction(head, stage.separation.operation, old, new)
+        if isinstance(found, Refusal):
+            raise Cannot(found.reason)
+        self.lines.append(f"correction of {stage.name}: {to_syntax(found)}")
+        if found.is_number or isinstance(found, sympy.Symbol) or not self.frame.inner:
+            return found
+        key = str(found)
+        if key not in self.corrections:
+            self.corrections[key] = self._named_factor(stage, found, loop)
+        return self.symbol(self.corrections[key])
+
+    def _named_factor(self, stage: Stage, factor: sympy.Expr, loop: str | None) -> Access:
+        expression = to_syntax(factor)
+        order = [v for v in stage.einsum.output_variables if v in names(expression)]
+        order += [v for v in names(expression) if is_variable(v) and v not in (*order, self.frame.outer)]
+        order = [v for v in order if v.upper() in self.cascade.ranks]
+        target = Access(
+            self.name(f"P{stage.earlier[0].tensor}"), beside_last(tuple(Name(v) for v in order), (Name(self.frame.outer),))
+        )
+        if factor.is_positive:
+            self.positive.add(target.tensor)
+        self.made.append(einsum_of(target, expression, loop=loop))
+        return target
+
+    def repaired(self, stage: Stage, value: Access, factor: sympy.Expr, unguarded: sympy.Expr | None = None) -> Expression:
+        """Return ``value (*) factor``, guarded where the factor divides by something that may be 0."""
+        assert stage.separation is not None
+        inner = self.symbol(value)
+        plus = stage.separation.operation == "+"
+        total = to_syntax(inner + factor if plus else inner * factor)
+        if plus:
+            return total
+        _, under = sympy.fraction(factor if unguarded is None else unguarded)
+        if under.is_positive or under.is_number or isinstance(under, sympy.exp):
+            return total
+        zero = Number(0.0)
+        self.lines.append(f"guard: where {to_syntax(under)} = 0 there is no inverse; the partial result counts as 0 there")
+        return Call("where", (Call("eq", (to_syntax(under), zero)), zero, total))
+
+    def moved_by_moments(
+        self, stage: Stage, old: dict[Any, Any], new: dict[Any, Any], gathered: dict[str, Access], count: Expression
+    ) -> sympy.Expr:
+        """Return what a partial sum changes by when the earlier results move on: differences of H times moments."""
+        assert stage.separation is not None
+        total: sympy.Expr = sympy.Integer(0)
+        for head, rest in moments(stage.separation):
+            change = head.subs(new, simultaneous=True) - head.subs(old, simultaneous=True)
+            coefficient, bare = rest.as_coeff_Mul()
+            if bare == 1:
+                moment: sympy.Expr = to_sympy(count)
+            elif str(bare) in gathered:
+                moment = self.symbol(gathered[str(bare)])
+            else:
+                raise Cannot(f"the moment {to_syntax(bare)} is not gathered by any reduction of the loop")
+            total += change * coefficient * moment
+        return total

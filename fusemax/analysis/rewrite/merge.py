@@ -1,0 +1,130 @@
+"""The split form: every tile keeps its own results, and a last step repairs and joins them (split-K, flash-decoding).
+
+``z = op over tiles of z_t (*) H(y_t)^-1 (*) H(y)``. The tiles may run in any order or at the same time. Source: the merge of
+partial softmax results by Rabe and Staats (arXiv 2112.05682) and flash-decoding, for any invertible H.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import sympy
+
+from fusemax.analysis.rewrite.draft import Move, beside_last, einsum_of, remade
+from fusemax.analysis.rewrite.loops import Cannot, Writer, identity
+from fusemax.analysis.rewrite.separate import Refusal
+from fusemax.analysis.rewrite.stages import Stage, told
+from fusemax.analysis.rewrite.symbols import symbol
+from fusemax.analysis.rewrite.tiles import Frame
+from fusemax.cascade.ir import Einsum
+from fusemax.errors import ProblemsError
+from fusemax.language.syntax import Access, Call, Expression, Name, Number, Reduction
+
+
+def merge(frame: Frame, guarded: bool) -> Move | Refusal:
+    """Return the cascade whose reductions of *frame* run on each tile by itself and are joined afterwards."""
+    if not frame.inner:
+        return Refusal(f"rank {frame.outer.upper()} is not in tiles")
+    if any(stage.additive for stage in frame.group.stages):
+        return Refusal("sums repaired by moments are written in the running form only")
+    writer = _Split(frame, guarded)
+    try:
+        einsums = writer.write()
+    except Cannot as cannot:
+        return Refusal(str(cannot))
+    lines = [line for stage in frame.group.stages for line in told(stage, frame.seen.variables)]
+    names = ", ".join(stage.name for stage in frame.group.stages)
+    step = f"merge: each tile {frame.outer} computes {names} on its own; they are repaired and joined over {frame.outer}"
+    try:
+        cascade = remade(frame.seen.cascade, einsums, frame.ranks)
+    except ProblemsError as error:
+        return Refusal(f"the split form cannot be written in the language: {error.problems[0].text}")
+    return Move(cascade=cascade, kind="merge", lines=(*lines, step, *dict.fromkeys(writer.lines)))
+
+
+class _Split(Writer):
+    """Writes the tiles: current values are those of the tile, and the joined ones keep the names of the reductions."""
+
+    def __init__(self, frame: Frame, guarded: bool) -> None:
+        super().__init__(frame, guarded)
+        self.tile: dict[str, str] = {}
+        for name in (*self.stage, *frame.tails):
+            self.tile[name] = self.name(f"L{name}", name)
+        orders = {n: s for n, s in self.stage.items() if n in self.sources and s.operator in ("max", "min")}
+        self.safe = {name: self.name(f"G{name}") for name in orders} if guarded else {}
+        self.whole = {name: self.name(f"W{name}") for name in self.safe}
+
+    def _at_tile(self, name: str, access: Access) -> Access:
+        return Access(name, beside_last(access.indices, (Name(self.frame.outer),)))
+
+    def current(self, access: Access) -> Access:
+        return self._at_tile(self.safe.get(access.tensor, self.tile[access.tensor]), access)
+
+    def _joined_value(self, access: Access) -> Access:
+        return replace(access, tensor=self.whole.get(access.tensor, access.tensor))
+
+    def write(self) -> list[Einsum]:
+        """Return all Einsums of the new cascade."""
+        after = []
+        for einsum in self.cascade.einsums:
+            name = einsum.name
+            if name in self.stage or (name in self.frame.body and name not in self.copied):
+                continue
+            touched = {name, *(access.tensor for access in einsum.reads)} & self.frame.outside
+            own = einsum.loop is None and not einsum.initial
+            after.append(self.frame.moved(einsum, within=False) if own and touched else einsum)
+        self.body(None)
+        for einsum in self.cascade.computed:
+            if einsum.name in self.stage:
+                self._stage(self.stage[einsum.name])
+            elif einsum.name in self.frame.tails:
+                value = self.inside(einsum.expression)
+                self.made.append(einsum_of(self._at_tile(self.tile[einsum.name], einsum.output), value, einsum.action))
+        return [*self.made, *after]
+
+    def local_name(self, stage: Stage) -> str:
+        return self.tile[stage.name]
+
+    def _stage(self, stage: Stage) -> None:
+        output = stage.einsum.output
+        target = self._at_tile(self.tile[stage.name], output)
+        made = self.local(stage, None)
+        if isinstance(made, Access) and self.made and self.made[-1].output == made:
+            self.made[-1] = replace(self.made[-1], outputs=(target,))
+        else:
+            self.made.append(einsum_of(target, made, like=self.frame.moved(stage.einsum)))
+        if stage.name in self.safe:
+            self._guard(stage, self._at_tile(self.safe[stage.name], output), target)
+        value = self._repaired(stage, target) if stage.separation is not None else target
+        assert isinstance(stage.einsum.action, Reduction)
+        fold = replace(stage.einsum.action, variables=(self.frame.outer,))
+        self.made.append(einsum_of(output, value, fold))
+        if stage.name in self.safe:
+            self._guard(stage, replace(output, tensor=self.whole[stage.name]), output)
+
+    def _guard(self, stage: Stage, target: Access, value: Access) -> None:
+        limit = identity(stage.operator)
+        self.made.append(einsum_of(target, Call("where", (Call("eq", (value, limit)), Number(0.0), value))))
+        self.lines.append(f"guard: {target} stands for {value} while that is {limit}, as in a tile of masked points")
+
+    def _repaired(self, stage: Stage, value: Access) -> Expression:
+        before = {symbol(a, self.seen.positive): self.symbol(self._raw(a)) for a in stage.earlier}
+        after = {symbol(a, self.seen.positive): self.symbol(self._joined_value(a)) for a in stage.earlier}
+        factor = self.factor(stage, before, after, None)
+        exact = _expanded(factor, self.made, self)
+        kept = self.repaired(stage, value, factor, exact)
+        target = self._at_tile(self.name(f"S{stage.name}", stage.name), stage.einsum.output)
+        self.made.append(einsum_of(target, kept))
+        return target
+
+    def _raw(self, access: Access) -> Access:
+        return self._at_tile(self.tile[access.tensor], access)
+
+
+def _expanded(factor: sympy.Expr, made: list[Einsum], writer: Writer) -> sympy.Expr:
+    """Return a named correction written out again, to see what it divides by."""
+    from fusemax.analysis.rewrite.symbols import to_sympy
+
+    table: dict[Any, Any] = {writer.symbol(e.output): to_sympy(e.expression, writer.positive) for e in made if not e.action}
+    return table.get(factor, factor)
