@@ -93,8 +93,8 @@ def flop(shape: Shape, convention: Convention = "standard") -> float:
     *convention* says how masked pairs count: ``standard`` takes half of a causal square, ``exact`` the pairs
     that the mask leaves, ``rectangle`` every pair.
 
-    >>> sizes = dict(batch=1, heads=16, kv_heads=16, seqlen_q=1024, seqlen_kv=1024)
-    >>> flop(Shape(**sizes, head_dim=128, head_dim_v=128, causal=False, direction="fwd")) == 4 * 16 * 1024 * 1024 * 128
+    >>> sizes = dict(batch=1, heads=16, kv_heads=16, seqlen_q=64, seqlen_kv=64, head_dim=128, head_dim_v=128)
+    >>> flop(Shape(**sizes, causal=False, direction="fwd")) == 4 * 16 * 64 * 64 * 128
     True
     """
     of_width, of_width_v = _PRODUCTS[shape.direction]
