@@ -133,16 +133,31 @@ class _Reader:
 
     def _mapping(self, node: Any, path: KeyPath) -> dict[str | int, Any]:
         data: dict[str | int, Any] = {}
+        own: set[str] = set()
         for key_node, value_node in node.value:
             key = str(key_node.value)
             here = (*path, key)
-            if key in data:
+            if key == "<<":
+                self._merge(value_node, path, data)
+                continue
+            if key in data and key in own:
                 first = self.keys[here]
                 text = f"key {key!r} stands twice in one mapping"
                 self.problems.append(Problem(self._place(key_node), text, f"first at line {first.line}"))
+            own.add(key)
             self.keys[here] = self._place(key_node)
             data[key] = self.read(value_node, here)
         return data
+
+    def _merge(self, node: Any, path: KeyPath, data: dict[str | int, Any]) -> None:
+        """Take over the keys of an anchored mapping (``<<: *name``) that the mapping does not give itself."""
+        import yaml
+
+        if not isinstance(node, yaml.MappingNode):
+            self.problems.append(Problem(self._place(node), "'<<' takes one anchored mapping, such as *name"))
+            return
+        for key, value in self._mapping(node, path).items():
+            data.setdefault(key, value)
 
     def _scalar(self, node: Any, path: KeyPath) -> Any:
         self.texts[path] = self._text(node)

@@ -14,6 +14,8 @@ import typer
 from fusemax.errors import FusemaxError
 
 COMMANDS: Mapping[str, str] = {
+    "run": "fusemax.cli.run:run",
+    "cost": "fusemax.cli.cost:cost",
     "check": "fusemax.cli.check:check",
     "show": "fusemax.cli.show:show",
 }
@@ -49,7 +51,9 @@ def _version(
 def main() -> None:
     """Run the command line; a mistake of the user's ends with its message and exit code 1."""
     try:
-        build()()
+        from fusemax.cli.arguments import command_line
+
+        build()(args=command_line())
     except FusemaxError as error:
         typer.echo(str(error), err=True)
         sys.exit(1)

@@ -1,0 +1,93 @@
+"""Arguments that several commands share: sizes and figures of the machine on the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from fusemax.errors import FusemaxError
+from fusemax.quantity import QuantityError, quantity
+
+UNITS = ("1", "B/s", "B", "Hz", "s", "J", "m2")
+
+
+def sizes_and_figures(pairs: Sequence[str]) -> tuple[dict[str, int], dict[str, float]]:
+    """Return the sizes (``M=4096``) and the machine figures (``L3.size=32MiB``) among *pairs*.
+
+    Raises
+    ------
+    FusemaxError
+        Naming every pair that cannot be read, with what was expected.
+    """
+    sizes: dict[str, int] = {}
+    figures: dict[str, float] = {}
+    mistakes: list[str] = []
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name or not text:
+            mistakes.append(f"--set: expected NAME=VALUE such as M=4096, got {pair!r}")
+        elif "." in name:
+            value = _figure(text)
+            if value is None:
+                mistakes.append(
+                    f"--set {name}: expected a quantity such as '16MiB' or '940MHz', got {text!r}"
+                )
+            else:
+                figures[name] = value
+        else:
+            _size(name, text, sizes, mistakes)
+    if mistakes:
+        raise FusemaxError("\n".join(mistakes))
+    return sizes, figures
+
+
+def _size(name: str, text: str, sizes: dict[str, int], mistakes: list[str]) -> None:
+    try:
+        value = quantity(text, "1")
+    except QuantityError:
+        mistakes.append(f"--set {name}: expected a whole number such as 4096 or 4Ki, got {text!r}")
+        return
+    if value < 1 or value != int(value):
+        mistakes.append(f"--set {name}: a size is a whole number of at least 1, got {text!r}")
+    elif name in sizes:
+        mistakes.append(f"--set {name}: given twice")
+    else:
+        sizes[name] = int(value)
+
+
+def _figure(text: str) -> float | None:
+    for unit in UNITS:
+        try:
+            return quantity(text, unit)
+        except QuantityError:
+            continue
+    return None
+
+
+def gathered(arguments: Sequence[str]) -> list[str]:
+    """Return *arguments* with ``--set A=1 B=2`` written as ``--set A=1 --set B=2``, as a command line reads it.
+
+    >>> gathered(["cost", "x", "--set", "M=1", "P=2", "--json"])
+    ['cost', 'x', '--set', 'M=1', '--set', 'P=2', '--json']
+    """
+    result: list[str] = []
+    inside = False
+    for argument in arguments:
+        if argument == "--set":
+            inside = True
+            continue
+        if inside and "=" in argument and not argument.startswith("-"):
+            result += ["--set", argument]
+            continue
+        if inside and (not result or result[-2:-1] != ["--set"]):
+            result.append("--set")
+        inside = False
+        result.append(argument)
+    if inside and (len(result) < 2 or result[-2] != "--set"):
+        result.append("--set")
+    return result
+
+
+def command_line() -> list[str]:
+    """Return the arguments of this process, gathered."""
+    return gathered(sys.argv[1:])

@@ -1,0 +1,81 @@
+"""``fusemax check``: is a file of ours right? Every mistake with its place and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from fusemax.errors import FusemaxError
+
+
+def check(
+    files: list[Path] = typer.Argument(help="Cascades, machines, mappings or studies, as YAML files."),
+) -> None:
+    """Check YAML files of any kind; say "ok", or every mistake with file:line:column and how to mend it."""
+    failed = False
+    for file in files:
+        try:
+            kind = check_file(file)
+            typer.echo(f"{file}: ok ({kind})")
+        except FusemaxError as error:
+            failed = True
+            typer.echo(str(error), err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def check_file(file: Path) -> str:
+    """Return what kind of file *file* is, when it is right; raise FusemaxError with every mistake when not."""
+    from fusemax.source import read_yaml
+
+    document = read_yaml(file)
+    data = document.data
+    if not isinstance(data, dict):
+        raise FusemaxError(f"{document.place(())}: expected a mapping of keys to values")
+    if "einsums" in data or "inputs" in data:
+        from fusemax.cascade.build import cascade_of
+
+        cascade_of(document, file.stem)
+        return "cascade"
+    if "nests" in data or "bind" in data:
+        return _mapping(file)
+    if "levels" in data or "units" in data:
+        from fusemax.machine import machine_of
+
+        machine_of(document)
+        return "machine"
+    if "kind" in data:
+        return _study(file)
+    raise FusemaxError(
+        f"{document.place(())}: this is no file of ours\n"
+        "  hint: a cascade has 'einsums:', a machine 'levels:' and 'units:', a mapping 'nests:', a study 'kind:'"
+    )
+
+
+def _mapping(file: Path) -> str:
+    from fusemax.cascade.build import load_cascade
+    from fusemax.machine import load_machine
+    from fusemax.mapping.build import map_onto
+    from fusemax.mapping.spec import mapping_file_of
+    from fusemax.source import read_yaml
+
+    document = read_yaml(file)
+    described = mapping_file_of(document)
+    beside = file.parent / "machine.yaml"
+    if not beside.exists():
+        return "mapping, its form only: no machine.yaml lies beside it"
+    machine, _ = load_machine(str(beside))
+    cascade = described.cascade
+    own = file.parent / cascade
+    map_onto(load_cascade(str(own) if own.exists() else cascade), machine, described, document)
+    return "mapping"
+
+
+def _study(file: Path) -> str:
+    from fusemax.study.spec import load_study, study_kind
+
+    kind, _ = study_kind(str(file))
+    if kind == "sweep":
+        load_study(str(file))
+    return f"study, {kind}"

@@ -1,0 +1,160 @@
+"""``fusemax cost``: one design point, as a table for people or as JSON for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fusemax.cost.evaluate import Cost
+    from fusemax.cost.program import Program
+
+
+def cost(
+    cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
+    machine: str = typer.Option(..., "--machine", help="A machine of arch/, or your own file."),
+    mapping: str = typer.Option(..., "--mapping", help="A mapping beside the machine, or your own file."),
+    values: list[str] = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.size=32MiB ..."),
+    json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
+    formulas: bool = typer.Option(False, "--formulas", help="The formulas instead of numbers."),
+) -> None:
+    """Cycles, traffic, energy and utilization of one cascade on one machine under one mapping."""
+    from rich.console import Console
+
+    from fusemax.cascade.build import load_cascade
+    from fusemax.cli.arguments import sizes_and_figures
+    from fusemax.cost.evaluate import cost as cost_of
+    from fusemax.cost.model import derive
+    from fusemax.machine import load_machine
+    from fusemax.mapping.build import map_onto
+    from fusemax.mapping.spec import load_mapping_file
+
+    sizes, figures = sizes_and_figures(values)
+    described, path = load_machine(machine)
+    file, document = load_mapping_file(mapping, path)
+    mapped = map_onto(load_cascade(cascade), described, file, document)
+    program = derive(mapped, described, figures)
+    console = Console()
+    if formulas:
+        _show_formulas(console, program)
+        return
+    answer = cost_of(mapped, program, sizes, figures)
+    if json:
+        import json as format_json
+
+        typer.echo(format_json.dumps(as_record(answer), indent=2))
+    else:
+        _show(console, answer, f"{mapped.cascade.name} on {machine}, mapping {mapped.name}")
+
+
+def as_record(answer: Cost) -> dict[str, Any]:
+    """Return *answer* as plain data: the totals, then every line by kind with what it is about."""
+    import math
+
+    def number(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for name, label in answer.labels.items():
+        about = {key: getattr(label, key) for key in ("nest", "unit", "level", "einsum", "tensor", "action")}
+        entry = {key: value for key, value in about.items() if value} | {"value": number(answer.values[name])}
+        lines.setdefault(label.kind, []).append(entry)
+    return {
+        "latency_s": answer.latency_s,
+        "bound_s": answer.bound_s,
+        "traffic_B": answer.traffic_B,
+        "energy_J": number(answer.energy_J),
+        "area_m2": number(answer.area_m2),
+        "utilization": answer.utilization(),
+        "limits": answer.limits(),
+        "parameters": dict(answer.parameters),
+        "lines": lines,
+    }
+
+
+def _show(console: Console, answer: Cost, title: str) -> None:
+    import math
+
+    from rich.table import Table
+
+    from fusemax.quantity import format_quantity
+
+    clock = answer.parameters["clock"]
+    total = Table(title=title, title_justify="left", show_header=False)
+    cycles = f"{answer.latency_s * clock:,.0f} cycles"
+    total.add_row("latency", format_quantity(answer.latency_s, "s", 5), cycles)
+    total.add_row(
+        "lower bound", format_quantity(answer.bound_s, "s", 5), "the busiest unit or level, all else hidden"
+    )
+    total.add_row("traffic", format_quantity(answer.traffic_B, "B", 5), f"{answer.traffic_B:,.0f} B")
+    if math.isfinite(answer.energy_J):
+        total.add_row("energy", format_quantity(answer.energy_J, "J", 5), "")
+    if math.isfinite(answer.area_m2):
+        total.add_row("area", f"{answer.area_m2 * 1e6:.5g} mm2", "")
+    for unit, value in answer.utilization().items():
+        total.add_row(f"utilization {unit}", f"{value:.1%}", "")
+    for nest, limit in answer.limits().items():
+        total.add_row("limited by", limit, f"nest {nest}")
+    console.print(total)
+    console.print(_work(answer))
+    console.print(_words(answer))
+    if math.isfinite(answer.energy_J):
+        console.print(_energy(answer))
+
+
+def _work(answer: Cost) -> Table:
+    from rich.table import Table
+
+    table = Table("unit", "Einsum", "nest", title="Busy cycles", title_justify="left")
+    table.add_column("cycles", justify="right")
+    table.add_column("of the unit's lanes", justify="right")
+    activity = {(lab.unit, lab.einsum): value for lab, value in answer.table("activity").items()}
+    for label, value in answer.table("cycles").items():
+        share = activity[label.unit, label.einsum]
+        table.add_row(label.unit, label.einsum, label.nest, f"{value:,.0f}", f"{share:.2%}")
+    return table
+
+
+def _words(answer: Cost) -> Table:
+    from rich.table import Table
+
+    table = Table("level", "tensor", "nest", title="Words moved", title_justify="left")
+    kinds = ("read", "write", "fill", "drain")
+    for kind in kinds:
+        table.add_column(kind, justify="right")
+    rows: dict[tuple[str, str, str], dict[str, float]] = {}
+    for label, value in answer.table("words").items():
+        rows.setdefault((label.level, label.tensor, label.nest), {})[label.action] = value
+    for key in sorted(rows):
+        table.add_row(*key, *(f"{rows[key][kind]:,.0f}" if kind in rows[key] else "" for kind in kinds))
+    return table
+
+
+def _energy(answer: Cost) -> Table:
+    from rich.table import Table
+
+    from fusemax.quantity import format_quantity
+
+    table = Table("component", title="Energy", title_justify="left")
+    table.add_column("energy", justify="right")
+    table.add_column("share", justify="right")
+    for label, value in sorted(answer.table("component_energy").items(), key=lambda item: -item[1]):
+        name = " ".join(part for part in (label.unit or label.level, label.action) if part)
+        table.add_row(name, format_quantity(value, "J", 4), f"{value / answer.energy_J:.1%}")
+    return table
+
+
+def _show_formulas(console: Console, program: Program) -> None:
+    from fusemax.cost.program import FitRule
+
+    for line in program.lines:
+        if isinstance(line.value, FitRule):
+            rule = line.value
+            text = f"largest {rule.kind} d of {rule.count} with {rule.footprint} <= {rule.capacity}"
+        else:
+            text = str(line.value)
+        console.print(f"{line.name} = {text}", markup=False, highlight=False, soft_wrap=True)
