@@ -1,4 +1,4 @@
-"""When all of one visit must have happened before any of another: barriers, and the longest chains of them."""
+"""When all of one visit must have happened before any of another: barriers, and longest chains of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from fusemax.analysis.plain import Node
-from fusemax.analysis.relations import ALL, Relation
+from fusemax.analysis.conditions import ALL, SOME, Condition, Relation
+from fusemax.analysis.plain import INFINITY, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,54 +17,61 @@ class Corner:
     side: str
     position: int
 
-    def inside(self, condition: tuple) -> bool:
-        """Return whether a condition ``(side, low, high)`` holds here."""
-        return condition[0] == self.side and condition[1] <= self.position <= condition[2]
-
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A traversal of ranks ρ by one Einsum: what runs along ρ, what a fibre's coordinates fix, what runs besides."""
+    """A traversal of ranks ρ by an Einsum: variables along ρ and inside it take every coordinate.
+
+    The others stand at the corner, shifted by ``fixed`` where a coordinate of the fibre fixes them.
+    """
 
     along: tuple[str, ...]
     fixed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     inner: frozenset[str] = frozenset()
 
+    def standing(self, name: str, corner: Corner) -> int | None:
+        """Return where variable *name* stands, from the side of *corner*; None when everywhere."""
+        if name in self.along or name in self.inner:
+            return None
+        return corner.position + (self.fixed[name][1] if name in self.fixed else 0)
+
 
 def is_barrier(
     relation: Relation, before: Node, earlier: Sweep, after: Node, later: Sweep, corner: Corner
 ) -> bool:
-    """Return whether every task of *earlier* must run before every task of *later*, by *relation* alone."""
-    swept = {*later.along, *later.inner}
-    for position, name in enumerate(after.variables):
-        if name in swept and not relation.free(position):
+    """Return whether every task of *earlier* must run before every task of *later*, by *relation*."""
+    for name, restriction in zip(after.variables, relation.sinks, strict=True):
+        if restriction is not None and not _inside(restriction, later.standing(name, corner), corner):
             return False
-        restriction = relation.sinks[position]
-        if restriction is not None and not corner.inside(restriction):
+    for name, condition in zip(before.variables, relation.sources, strict=True):
+        here = earlier.standing(name, corner)
+        if condition == ALL:
+            continue
+        if condition[0] == "link":
+            there = later.standing(after.variables[condition[1]], corner)
+            if not _linked(here, there, *condition[2:], corner.side):
+                return False
+        elif condition == SOME or not _inside(condition, here, corner):
             return False
-    return all(
-        _allows(condition, name, earlier, after, later, corner)
-        for name, condition in zip(before.variables, relation.sources, strict=True)
-    )
+    return True
 
 
-def _allows(condition: tuple, name: str, earlier: Sweep, after: Node, later: Sweep, corner: Corner) -> bool:
-    if condition == ALL:
-        return True
-    if name in earlier.along or name in earlier.inner:
+def _inside(condition: Condition, standing: int | None, corner: Corner) -> bool:
+    return standing is not None and condition[0] == corner.side and condition[1] <= standing <= condition[2]
+
+
+def _linked(here: int | None, there: int | None, low: float, high: float, side: str) -> bool:
+    """Return whether *here* lies in [there + low, there + high], wherever either may be."""
+    if here is not None and there is not None:
+        return low <= here - there <= high
+    if here is None and there is None:
         return False
-    own = earlier.fixed.get(name)
-    if condition[0] == "link":
-        low, high = condition[2:]
-        other = later.fixed.get(after.variables[condition[1]])
-        if own is not None and other is not None and own[0] == other[0]:
-            return low <= own[1] - other[1] <= high
-        shift = own[1] if own is not None else 0
-        return shift == 0 and low <= 0 <= high
-    if condition[0] in ("start", "end"):
-        shift = own[1] if own is not None else 0
-        return Corner(corner.side, corner.position + shift).inside(condition)
-    return own is None and name not in after.variables
+    if here is None:
+        assert there is not None
+        if side == "start":
+            return high == INFINITY and there + low <= 0
+        return low == -INFINITY and there + high >= 0
+    return (low == -INFINITY and high >= here) if side == "start" else (high == INFINITY and low <= here)
 
 
 Item = TypeVar("Item")

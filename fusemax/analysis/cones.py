@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fusemax.analysis.plain import End, Index, Node, Opaque, Plain, Reading, Start, Variable
+from fusemax.analysis.plain import End, Filter, Index, Node, Opaque, Plain, Reading, Start, Variable
 from fusemax.errors import Place
 
 MEMBERS = 12  #: ways in which one tensor may carry a fibre, at most
+WIDEST = 2  #: shifts of a fibre that are followed, at most
 
 Trace = tuple  # ("at", position, offset) | ("start", c) | ("end", c) | ("lost",)
 LOST: Trace = ("lost",)
@@ -22,16 +23,26 @@ LOST: Trace = ("lost",)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A tensor of the cone: where ρ stands in its indices, shifted by how much, and where X's other ranks went."""
+    """A tensor of the cone: where ρ stands in its indices, how far shifted, and where the others went.
+
+    ``first`` are the positions of ρ in X itself; ``narrowed`` are conditions that leave some of ρ out.
+    """
 
     tensor: str
     positions: tuple[int, ...]
     offsets: tuple[int, ...]
     traces: tuple[Trace, ...]
+    first: tuple[int, ...]
+    narrowed: frozenset[tuple[str, ...]] = frozenset()
 
     def shape(self) -> tuple[object, ...]:
         """Return what tells members apart; later generations of a state are the same member."""
-        return (self.tensor, self.positions, tuple(t[:2] if t[0] == "at" else t for t in self.traces))
+        return (
+            self.tensor,
+            self.positions,
+            self.offsets,
+            tuple(t[:2] if t[0] == "at" else t for t in self.traces),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,8 @@ class Visit:
         Variables that a coordinate of the fibre fixes: ``(variable, coordinate of X, offset)``.
     constants
         Coordinates of the fibre that the read fixes: ``(coordinate of X, "start" or "end", position)``.
+    narrowed
+        Conditions under which the tensor that it reads was written, in words.
     inner
         Variables over which the whole of the visit runs besides ρ.
     complete
@@ -59,6 +72,7 @@ class Visit:
     fixed: tuple[tuple[str, int, int], ...]
     constants: tuple[tuple[int, str, int], ...]
     inner: frozenset[str]
+    narrowed: frozenset[tuple[str, ...]]
     complete: bool
     place: Place | None
 
@@ -68,7 +82,7 @@ def cone(plain: Plain, tensor: str, positions: tuple[int, ...]) -> tuple[Member,
     outer = tuple(
         LOST if position in positions else ("at", position, 0) for position in range(len(plain.ranks[tensor]))
     )
-    first = Member(tensor, positions, (0,) * len(positions), outer)
+    first = Member(tensor, positions, (0,) * len(positions), outer, positions)
     seen = {first.shape()}
     count: dict[str, int] = {}
     members, queue = [first], deque([first])
@@ -100,7 +114,7 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
         offset - index.offset + written[index.name][1]
         for offset, index in zip(member.offsets, along, strict=True)
     )
-    if any(abs(offset) > 8 for offset in offsets):
+    if any(abs(offset) > WIDEST for offset in offsets):
         return None
     traces = []
     for trace in member.traces:
@@ -115,7 +129,43 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
             traces.append(("at", q, offset - index.offset + shift))
         else:
             traces.append(constant or LOST)
-    return Member(output.tensor, tuple(written[i.name][0] for i in along), offsets, tuple(traces))
+    positions = tuple(written[index.name][0] for index in along)
+    if any(not one.ends() for one in node.filters if not {v.name for v in along} & set(one.variables)):
+        return None
+    narrowed = member.narrowed | _narrowing(node, reading, member, along)
+    return Member(output.tensor, positions, offsets, tuple(traces), member.first, narrowed)
+
+
+def names_of(reading: Reading, member: Member, first: tuple[int, ...]) -> dict[str, str]:
+    """Return names for the variables of *reading* that stand for coordinates of the fibre's own tensor."""
+    along = zip(member.positions, member.offsets, first, strict=True)
+    places = [(position, offset, at) for position, offset, at in along]
+    places += [(trace[1], trace[2], at) for at, trace in enumerate(member.traces) if trace[0] == "at"]
+    names: dict[str, str] = {}
+    for position, offset, at in places:
+        index = reading.indices[position]
+        if isinstance(index, Variable) and index.offset == offset:
+            names[index.name] = f"<{at}>"
+    return names
+
+
+def _narrowing(
+    node: Node, reading: Reading, member: Member, along: tuple[Variable, ...]
+) -> frozenset[tuple[str, ...]]:
+    """Return the conditions on ρ under which *node* writes, where they leave coordinates of the fibre out."""
+    names = names_of(reading, member, member.first)
+    swept = {index.name for index in along}
+    left_out = [
+        one for one in node.filters if any(v in swept for v in one.variables) and not _idle(node, one)
+    ]
+    return frozenset(one.renamed(names) for one in left_out)
+
+
+def _idle(node: Node, one: Filter) -> bool:
+    """Return whether a condition with a reduced variable leaves some of them to each coordinate of ρ."""
+    if one.difference is None or not any(v in node.reduced for v in one.variables):
+        return False
+    return one.difference[2] <= 0 <= one.difference[3]
 
 
 def _along(reading: Reading, member: Member) -> tuple[Variable, ...] | None:
@@ -137,18 +187,22 @@ def _constant(index: Index, offset: int) -> Trace | None:
 
 def visits(plain: Plain, members: tuple[Member, ...]) -> tuple[Visit, ...]:
     """Return the visits of the fibre whose cone *members* is, each once, in the order of the Einsums."""
+    first = members[0]
+    generation = plain.cascade.tensors[first.tensor].generation
+    states = tuple(plain.ranks[first.tensor][position] == generation for position in first.positions)
     found = {
         visit: None
         for node in plain.nodes
         for reading in node.reads
         for member in members
         if member.tensor == reading.tensor
-        for visit in _visit(node, reading, member)
+        for visit in _visit(node, reading, member, states)
     }
     return tuple(found)
 
 
-def _visit(node: Node, reading: Reading, member: Member) -> Iterator[Visit]:
+def _visit(node: Node, reading: Reading, member: Member, states: tuple[bool, ...]) -> Iterator[Visit]:
+    """Return the visit that *reading* makes, if any; a state's first and last generation may be left out."""
     along = _along(reading, member)
     if along is None:
         return
@@ -175,6 +229,10 @@ def _visit(node: Node, reading: Reading, member: Member) -> Iterator[Visit]:
         fixed=tuple(fixed),
         constants=tuple(constants),
         inner=frozenset(v for v in node.variables if v not in outer and v not in variables),
-        complete=all(o == index.offset for o, index in zip(member.offsets, along, strict=True)),
+        narrowed=member.narrowed,
+        complete=all(
+            index.offset - offset in ((0, 1) if state else (0,))
+            for offset, index, state in zip(member.offsets, along, states, strict=True)
+        ),
         place=node.einsum.place,
     )

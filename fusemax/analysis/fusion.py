@@ -1,4 +1,4 @@
-"""Which Einsums may share loops: levels of a rank from must-dependence, legality of a loop nest from may-dependence.
+"""Which Einsums may share loops: levels of a rank (must-dependence), legality of a nest (may-dependence).
 
 The two are kept apart. Bounds rest on what is certainly needed (:mod:`fusemax.analysis.relations`). Legality
 must hold for anything that may be needed: an index that the analysis does not know counts as "any
@@ -41,7 +41,7 @@ class Levels:
 
 
 def levels(form: Plain, table: Table, along: tuple[str, ...]) -> Levels:
-    """Return the fewest loops over the variables *along* that the Einsums need, and what crosses between them."""
+    """Return the fewest loops over the variables *along* that the Einsums need, and what crosses them."""
     nodes = [n for n in form.nodes if all(v in n.variables for v in along) and not n.einsum.initial]
     reached = _reachable(form)
     level: dict[int, int] = {}
@@ -160,7 +160,7 @@ def may_fuse(
     loops: Sequence[str],
     parts: Mapping[str, str] | None = None,
 ) -> tuple[Violation, ...]:
-    """Return why *einsums* may not share the ascending temporal *loops*, outermost first; empty when they may.
+    """Return why *einsums* may not share the ascending *loops*, outermost first; empty when they may.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def may_fuse(
 def _digits(
     form: Plain, loops: Sequence[str], parts: Mapping[str, str]
 ) -> dict[str, tuple[tuple[str, ...], bool]]:
-    """Return, for each loop, the plain variables it walks through and whether it is the last digit of them."""
+    """Return, for each loop, the plain variables that it walks through and whether it is their last digit."""
     found: dict[str, tuple[tuple[str, ...], bool]] = {}
     for position, loop in enumerate(loops):
         whole = parts.get(loop, loop)
@@ -235,12 +235,12 @@ def _order(
     loops: Sequence[str],
     digits: Mapping[str, tuple[tuple[str, ...], bool]],
 ) -> Violation | None:
-    """Return the first loop whose order a read breaks; an outer loop that carries the read frees the inner ones."""
+    """Return the first loop whose order a read breaks; a loop that carries the read frees the inner ones."""
     for loop in loops:
         variables, last = digits[loop]
         carried = False
         for variable in variables:
-            low, high, why = _distance(producer, output, consumer, reading, variable)
+            high, why = _distance(producer, output, consumer, reading, variable)
             if high > 0:
                 return Violation(variable=loop, producer=producer.name, consumer=consumer.name, why=why)
             carried = carried or (high < 0 and last)
@@ -253,11 +253,11 @@ def _order(
 
 def _distance(
     producer: Node, output: Reading, consumer: Node, reading: Reading, variable: str
-) -> tuple[float, float, str]:
-    """Return in which interval producer's coordinate minus consumer's lies, and the words for a violation."""
+) -> tuple[float, str]:
+    """Return how far ahead of the consumer's the producer's coordinate may lie, and words for a violation."""
     name = output.tensor
     if variable not in producer.variables:
-        return 0, 0, ""
+        return 0, ""
     written = next(
         (
             (index, read)
@@ -268,25 +268,21 @@ def _distance(
     )
     if written is None:
         why = f"{consumer.name} needs {name} after its reduction over {variable} has ended"
-        return -INFINITY, INFINITY, why
+        return INFINITY, why
     index, read = written
     return _gap(index, read, variable, f"{consumer.name} reads {name}")
 
 
-def _gap(index: Variable, read: Index, variable: str, head: str) -> tuple[float, float, str]:
+def _gap(index: Variable, read: Index, variable: str, head: str) -> tuple[float, str]:
     if isinstance(read, Variable) and read.name == variable:
         shift = read.offset - index.offset
-        return (
-            shift,
-            shift,
-            f"{head} {shift} coordinates of {variable} ahead; the loop has to be skewed by {shift}",
-        )
+        return shift, f"{head} {shift} coordinates of {variable} ahead; the loop has to be skewed by {shift}"
     if isinstance(read, Start) and read.position < index.offset:
-        return 0, 0, ""
+        return 0, ""
     if isinstance(read, End):
-        return -INFINITY, INFINITY, f"{head} at the last {variable}, after the loop has ended"
+        return INFINITY, f"{head} at the last {variable}, after the loop has ended"
     what = f"at {read.name}" if isinstance(read, Variable) else f"at {_shown(read)}"
-    return -INFINITY, INFINITY, f"{head} {what}, which may be any coordinate of {variable}"
+    return INFINITY, f"{head} {what}, which may be any coordinate of {variable}"
 
 
 def _shown(index: Index) -> str:
@@ -312,10 +308,12 @@ def _outsiders(form: Plain, group: Sequence[Node], loops: Sequence[str]) -> Iter
             middle = stack.pop()
             for target in feeds[middle]:
                 if target in inside:
-                    why = f"{form.nodes[middle].name}, which is not in the loop, needs {producer.name} and feeds {form.nodes[target].name}"
-                    yield Violation(
-                        variable=variable, producer=producer.name, consumer=form.nodes[target].name, why=why
-                    )
+                    yield _between(variable, producer, form.nodes[middle], form.nodes[target])
                 elif target not in seen:
                     seen.add(target)
                     stack.append(target)
+
+
+def _between(variable: str, producer: Node, middle: Node, consumer: Node) -> Violation:
+    why = f"{middle.name}, which is not in the loop, needs {producer.name} and feeds {consumer.name}"
+    return Violation(variable=variable, producer=producer.name, consumer=consumer.name, why=why)

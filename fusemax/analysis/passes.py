@@ -15,12 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier, longest_chain
+from fusemax.analysis.conditions import Relation
 from fusemax.analysis.cones import Visit, cone, visits
+from fusemax.analysis.domains import complete_visits
 from fusemax.analysis.fusion import Level, levels
-from fusemax.analysis.plain import INFINITY, Node, Opaque, Plain, plain, sequence
-from fusemax.analysis.relations import Relation, Table, relations
+from fusemax.analysis.plain import INFINITY, Node, Opaque, Plain, Start, plain, sequence
+from fusemax.analysis.relations import Table, relations
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError, Place
 
@@ -42,9 +45,11 @@ class Step:
 
     def __str__(self) -> str:
         link = f", by way of {', '.join(self.through)}," if self.through else ""
+        before, after = self.earlier, self.later
+        again = "it again" if before.tensor == after.tensor else after.tensor
         return (
-            f"{named(self.earlier.einsum, self.earlier.place)} needs all of {self.earlier.tensor} over {self.rank}{link} "
-            f"before {named(self.later.einsum, self.later.place)} can read any of {self.later.tensor}"
+            f"{named(before.einsum, before.place)} needs all of {before.tensor} over {self.rank}{link} "
+            f"before {named(after.einsum, after.place)} can read any of {again}"
         )
 
 
@@ -89,7 +94,8 @@ class TensorPasses:
             )
         if not self.steps:
             visit = self.chain[0]
-            return f"{named(visit.einsum, visit.place)} reads {visit.tensor} over {self.rank}; nothing needs it again after that"
+            reader = named(visit.einsum, visit.place)
+            return f"{reader} reads {visit.tensor} over {self.rank}; nothing needs it again after that"
         return "\n".join(str(step) for step in self.steps)
 
 
@@ -196,7 +202,7 @@ def analyse(cascade: Cascade) -> Analysis:
 
 
 def _questions(form: Plain) -> dict[str, tuple[str, ...]]:
-    """Return the ranks to ask about, each with its parts: whole ranks before the parts they are split into."""
+    """Return the ranks to ask about, each with its parts; whole ranks before their parts."""
     used = {v.upper() for node in form.nodes for v in node.variables}
     held = {rank for ranks in form.ranks.values() for rank in ranks}
     questions: dict[str, tuple[str, ...]] = {}
@@ -229,7 +235,7 @@ def _rank(form: Plain, table: Table, rank: str, parts: tuple[str, ...]) -> RankP
 
 
 def _variable(form: Plain, rank: str) -> str:
-    """Return the variable that runs over *rank*: its own, or that of a rank declared to be the same sequence."""
+    """Return the variable that runs over *rank*: its own, or that of a rank that is the same sequence."""
     used = dict.fromkeys(v for node in form.nodes for v in node.variables)
     same = [v for v in used if sequence(form.cascade, v.upper()) == sequence(form.cascade, rank)]
     return rank.lower() if rank.lower() in used or not same else same[0]
@@ -253,15 +259,15 @@ def _is_outer_digit(form: Plain, ranks: Sequence[str], part: str) -> bool:
 def tensor_passes(
     form: Plain, table: Table, tensor: str, rank: str, positions: tuple[int, ...]
 ) -> TensorPasses:
-    """Return the passes over the ranks at *positions* of *tensor*'s (plain) indices; *rank* names them in words."""
+    """Return the passes over the ranks at *positions* of *tensor*'s plain indices, called *rank*."""
     members = cone(form, tensor, positions)
     every = visits(form, members)
-    complete = _complete(form, every)
+    complete = complete_visits(form, tensor, positions, every)
     chain, corner = _longest(form, table, complete)
-    direct, _ = _longest(form, table, [v for v in complete if v.tensor == tensor])
+    direct, _ = _longest(form, table, {v: ends for v, ends in complete.items() if v.tensor == tensor})
     steps = tuple(
         Step(earlier=a, later=b, through=_through(form, table, a, b, corner), rank=rank)
-        for a, b in zip(chain, chain[1:], strict=False)
+        for a, b in pairwise(chain)
     )
     return TensorPasses(
         tensor=tensor,
@@ -271,44 +277,45 @@ def tensor_passes(
         direct=len(direct),
         chain=chain,
         steps=steps,
-        grows_with=_states(form, table, complete),
+        grows_with=_states(form, table, tuple(complete)),
         partial=bool(every) and not complete,
-    )
-
-
-def _complete(form: Plain, every: tuple[Visit, ...]) -> list[Visit]:
-    """Return the visits that see the whole fibre: as far as the filters go that all of them share."""
-    filters = {visit: _filters(form.nodes[visit.number], visit) for visit in every}
-    common = frozenset.intersection(*filters.values()) if filters else frozenset()
-    return [visit for visit in every if visit.complete and filters[visit] <= common]
-
-
-def _filters(node: Node, visit: Visit) -> frozenset[tuple[str, ...]]:
-    names = {name: f"<{position}>" for position, name in enumerate(visit.variables)}
-    return frozenset(
-        one.renamed(names) for one in node.filters if any(name in names for name in one.variables)
     )
 
 
 def _longest(form: Plain, table: Table, candidates: Sequence[Visit]) -> tuple[tuple[Visit, ...], Corner]:
     """Return the longest chain over all places where free coordinates may be fixed, and that place."""
-    corners = dict.fromkeys([FIRST, LAST])
-    for visit in candidates:
-        for _, side, position in visit.constants:
-            corners[Corner(side, position + (side == "end"))] = None
+    corners = _corners(form, candidates)
     best: tuple[tuple[Visit, ...], Corner] = ((), FIRST)
     for corner in corners:
-        fitting = [visit for visit in candidates if _agrees(visit, corner)]
+        fitting = [visit for visit in candidates if _agrees(visit, candidates[visit], corner)]
         chain = longest_chain(fitting, lambda a, b, c=corner: _barrier(form, table, a, b, c) is not None)
         if len(chain) > len(best[0]):
             best = (chain, corner)
     return best
 
 
-def _agrees(visit: Visit, corner: Corner) -> bool:
-    return all(
-        side == corner.side and position + (side == "end") == corner.position
-        for _, side, position in visit.constants
+def _corners(form: Plain, candidates: Iterable[Visit]) -> tuple[Corner, ...]:
+    """Return the places worth trying: both ends, and every constant index."""
+    corners = dict.fromkeys([FIRST, LAST])
+    for visit in candidates:
+        for _, side, position in visit.constants:
+            corners[Corner(side, position + (side == "end"))] = None
+    for node in form.nodes:
+        for reading in node.reads:
+            for index in reading.indices:
+                if isinstance(index, Start):
+                    corners[Corner("start", index.position)] = None
+    return tuple(corners)
+
+
+def _agrees(visit: Visit, ends: frozenset[str], corner: Corner) -> bool:
+    return (
+        ends <= {corner.side}
+        and (not ends or corner.position == 0)
+        and all(
+            side == corner.side and position + (side == "end") == corner.position
+            for _, side, position in visit.constants
+        )
     )
 
 
@@ -369,10 +376,11 @@ def _no_claims(form: Plain) -> tuple[NoClaim, ...]:
                     text = f"index {index.text} of {reading.tensor} {index.why}; no claim about what it reads"
                     note(node, reading.place, text)
         if node.early_exit:
-            text = f"{node.einsum.action} may end before it has seen everything; no claim that it needs all of it"
+            text = f"{node.einsum.action} may end early; no claim that it needs everything"
             note(node, node.einsum.place, text)
         for one in node.filters:
             if one.difference is None:
-                text = f"the condition {' '.join(one.words)} is not a difference of two variables; only equal ones are compared"
+                condition = " ".join(one.words)
+                text = f"{condition} is not a difference of two variables; only equal conditions are compared"
                 note(node, node.einsum.place, text)
     return tuple(found.values())

@@ -1,4 +1,4 @@
-"""A cascade in the plain form that the analysis reads: every index is one variable with an offset, or a constant.
+"""A cascade in plain form for the analysis: every index is one variable with an offset, or a constant.
 
 Ranks that are read in mixed radix are split wherever they occur: with ``K[e, m1*M0+m0]`` anywhere, K has the
 ranks [E, M1, M0], and a plain ``m`` stands for ``m1, m0``. An index that has no such form is :class:`Opaque`,
@@ -27,6 +27,7 @@ from fusemax.language.syntax import (
 )
 
 INFINITY = float("inf")
+BOTH = frozenset({"start", "end"})
 EARLY_EXIT = frozenset({"any", "or", "and"})
 TOKEN = re.compile(r"[A-Za-z_][A-Za-z_0-9]*|\d+(?:\.\d+)?|[^\sA-Za-z_0-9]+")
 
@@ -75,11 +76,23 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A restriction of an iteration space, as words; ``first - second`` in [low, high] where it has that form."""
+    """A restriction of an iteration space in words; ``first - second`` in [low, high] if it has that form."""
 
     words: tuple[str, ...]
     variables: tuple[str, ...]
     difference: tuple[str, str, float, float] | None = None
+    slopes: tuple[tuple[str, int], ...] = ()
+    at_zero: bool = False
+
+    def slope(self, variable: str) -> int:
+        """Return 1 when growing *variable* makes the condition harder to meet, -1 when easier, else 0."""
+        return dict(self.slopes).get(variable, 0)
+
+    def ends(self) -> frozenset[str]:
+        """Return the ends ("start", "end") at which the condition holds if all its variables stand there."""
+        if self.difference is not None:
+            return BOTH if self.difference[2] <= 0 <= self.difference[3] else frozenset()
+        return frozenset({"start"}) if self.slopes and self.at_zero else frozenset()
 
     def renamed(self, changes: Mapping[str, str]) -> tuple[str, ...]:
         """Return the words with variables replaced by *changes*."""
@@ -283,7 +296,8 @@ def filter_of(condition: Condition) -> Filter:
         left, comparison, right = right, comparison.replace(">", "<"), left
     words = tuple(TOKEN.findall(f"{left} {comparison} {right}"))
     variables = tuple(dict.fromkeys(n for n in (*names(left), *names(right)) if is_variable(n)))
-    return Filter(words, variables, _difference(left, comparison, right))
+    difference, slopes = _difference(left, comparison, right), _slopes(left, comparison, right)
+    return Filter(words, variables, difference, slopes, _at_zero(left, comparison, right))
 
 
 def _difference(left: Expression, comparison: str, right: Expression) -> tuple[str, str, float, float] | None:
@@ -299,6 +313,34 @@ def _difference(left: Expression, comparison: str, right: Expression) -> tuple[s
     high = float(-constant)
     ranges = {"<=": (-INFINITY, high), "<": (-INFINITY, high - 1), "==": (high, high)}
     return (first, second, *ranges[comparison]) if comparison in ranges else None
+
+
+def _slopes(left: Expression, comparison: str, right: Expression) -> tuple[tuple[str, int], ...]:
+    terms = affine(Binary("-", left, right))
+    if terms is None or comparison not in ("<", "<="):
+        return ()
+    return tuple((name, _sign(coefficient)) for name, coefficient in terms[0].items())
+
+
+def _at_zero(left: Expression, comparison: str, right: Expression) -> bool:
+    """Return whether a comparison certainly holds when all variables are 0; sizes are at least 1."""
+    terms = affine(Binary("-", left, right))
+    if terms is None or comparison not in ("<", "<="):
+        return False
+    value = _integer(terms[1])
+    if value is None:
+        return isinstance(terms[1], Negative) and _product(terms[1].operand) is not None
+    return value <= 0 if comparison == "<=" else value < 0
+
+
+def _sign(coefficient: Expression | None) -> int:
+    """Return the sign of a coefficient whose sizes are positive; 0 if it is not known."""
+    if coefficient is None or _product(coefficient) is not None:
+        return 1
+    if isinstance(coefficient, Negative):
+        return -_sign(coefficient.operand)
+    value = _integer(coefficient)
+    return 0 if value is None else (value > 0) - (value < 0)
 
 
 def _product(expression: Expression) -> tuple[str, ...] | None:

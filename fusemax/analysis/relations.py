@@ -1,4 +1,4 @@
-"""Which tasks of one Einsum must have run before a task of another: relations, composed until nothing new follows.
+"""Which tasks of one Einsum must run before a task of another: relations, composed until nothing new follows.
 
 A task is an Einsum at a point of its iteration space. A relation from u to v holds a set of pairs (a, b): v's
 task at b needs u's task at a. It is kept as one condition for each variable of u, and at most one for each
@@ -19,45 +19,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from fusemax.analysis.plain import INFINITY, End, Filter, Index, Node, Opaque, Plain, Reading, Start, Variable
-
-Condition = tuple
-ALL: Condition = ("all",)
-SOME: Condition = ("some",)
-FARTHEST = 8  #: finite offsets beyond this many coordinates are dropped
-LARGEST = 12  #: relations kept for each ordered pair of Einsums
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """A set of pairs of tasks: conditions on u's variables, restrictions of v's, and the Einsums on the way."""
-
-    sources: tuple[Condition, ...]
-    sinks: tuple[Condition | None, ...]
-    through: tuple[int, ...] = field(default=(), compare=False)
-
-    def free(self, position: int) -> bool:
-        """Return whether v's variable number *position* takes every coordinate, whatever u's task is."""
-        return self.sinks[position] is None and not any(
-            c[0] == "link" and c[1] == position for c in self.sources
-        )
-
+from fusemax.analysis.compose import Composer
+from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, add
+from fusemax.analysis.plain import INFINITY, End, Index, Node, Plain, Reading, Start, Variable
 
 Table = Mapping[int, Mapping[int, tuple[Relation, ...]]]
 
 
 def relations(plain: Plain) -> Table:
-    """Return ``table[u][v]``: the must-relations from Einsum number u to v, direct ones and all that follow."""
+    """Return ``table[u][v]``: the must-relations from Einsum number u to v, direct and composed."""
     edges = direct(plain)
-    composer = _Composer(plain.nodes)
+    composer = Composer(plain.nodes)
     for node in plain.nodes:
         if node.loop is not None:
             members = {other.number for other in plain.nodes if other.loop == node.loop}
             reached = _reach(node.number, edges, composer, members)
             for star in _stars(reached.get(node.number, [])):
-                _add(edges.setdefault(node.number, {}).setdefault(node.number, []), star)
+                add(edges.setdefault(node.number, {}).setdefault(node.number, []), star)
     return {
         node.number: {v: tuple(found) for v, found in _reach(node.number, edges, composer, None).items()}
         for node in plain.nodes
@@ -79,7 +58,7 @@ def direct(plain: Plain) -> Edges:
             for writer, output in writers.get(reading.tensor, ()):
                 relation = of_reading(writer, output, reader, reading)
                 if relation is not None:
-                    _add(edges.setdefault(writer.number, {}).setdefault(reader.number, []), relation)
+                    add(edges.setdefault(writer.number, {}).setdefault(reader.number, []), relation)
     return edges
 
 
@@ -114,7 +93,7 @@ def _meet(written: Variable, read: Index, variables: Sequence[str]) -> Condition
 
 
 def _fits(written: Index, read: Index, variables: Sequence[str], sinks: list[Condition | None]) -> bool:
-    """Return whether a read can meet an output at a constant index; restrict the reader's variable in *sinks*."""
+    """Return whether a read can meet an output at a constant index; restrict the reader in *sinks*."""
     if isinstance(written, Start) and isinstance(read, Variable) and read.name in variables:
         position = written.position - read.offset
         sinks[variables.index(read.name)] = ("start", position, position)
@@ -123,15 +102,15 @@ def _fits(written: Index, read: Index, variables: Sequence[str], sinks: list[Con
 
 
 def _reach(
-    start: int, edges: Edges, composer: _Composer, members: set[int] | None
+    start: int, edges: Edges, composer: Composer, members: set[int] | None
 ) -> dict[int, list[Relation]]:
-    """Return the relations from Einsum *start* to every Einsum that it reaches (inside *members*, if given)."""
+    """Return the relations from Einsum *start* to all that it reaches (inside *members*, if given)."""
     found: dict[int, list[Relation]] = {}
     queue: deque[tuple[int, Relation]] = deque()
 
     def note(target: int, relation: Relation) -> None:
         if members is None or target in members:
-            new = _add(found.setdefault(target, []), relation)
+            new = add(found.setdefault(target, []), relation)
             if new is not None:
                 queue.append((target, new))
 
@@ -173,250 +152,3 @@ def _stars(loops: Iterable[Relation]) -> list[Relation]:
 def _idle(relation: Relation, condition: Condition) -> bool:
     """Return whether a link of a self-relation leaves its variable as it is."""
     return relation.sources[condition[1]] == condition
-
-
-# ------------------------------------------------------------------------------------ sets of relations
-def _add(kept: list[Relation], relation: Relation) -> Relation | None:
-    """Add *relation* to *kept*, merged with neighbours; return what is new, or None."""
-    if any(_covers(other, relation) for other in kept):
-        return None
-    merged = True
-    while merged:
-        merged = False
-        for other in kept:
-            union = _union(other, relation)
-            if union is not None:
-                kept.remove(other)
-                relation, merged = union, True
-                break
-    kept[:] = [other for other in kept if not _covers(relation, other)]
-    if len(kept) >= LARGEST:
-        return None
-    kept.append(relation)
-    return relation
-
-
-def _covers(one: Relation, other: Relation) -> bool:
-    return all(_wider(a, b) for a, b in zip(one.sources, other.sources, strict=True)) and all(
-        a is None or (b is not None and _wider(a, b)) for a, b in zip(one.sinks, other.sinks, strict=True)
-    )
-
-
-def _wider(a: Condition, b: Condition) -> bool:
-    if a == b or a == ALL:
-        return True
-    return a[:-2] == b[:-2] and len(a) > 2 and a[-2] <= b[-2] and b[-1] <= a[-1]
-
-
-def _union(one: Relation, other: Relation) -> Relation | None:
-    """Return the union of two relations that differ in one interval only, when that is an interval again."""
-    mine, theirs = (*one.sources, *one.sinks), (*other.sources, *other.sinks)
-    different = [i for i, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b]
-    if len(different) != 1:
-        return None
-    (position,) = different
-    a, b = mine[position], theirs[position]
-    if a is None or b is None or len(a) < 3 or a[:-2] != b[:-2]:
-        return None
-    if a[-2] > b[-1] + 1 or b[-2] > a[-1] + 1:
-        return None
-    joined = _normal((*a[:-2], min(a[-2], b[-2]), max(a[-1], b[-1])))
-    values = list(mine)
-    values[position] = joined
-    count = len(one.sources)
-    if position >= count and joined == ALL:
-        values[position] = None
-    shorter = one if len(one.through) <= len(other.through) else other
-    return Relation(tuple(values[:count]), tuple(values[count:]), shorter.through)
-
-
-def _normal(condition: Condition) -> Condition:
-    """Return *condition* in its one form: an interval that is everything is ``ALL``."""
-    if len(condition) < 3:
-        return condition
-    low, high = condition[-2:]
-    if condition[0] == "start" and low <= 0:
-        low = -INFINITY
-    if condition[0] == "end" and high >= 0:
-        high = INFINITY
-    return ALL if low == -INFINITY and high == INFINITY else (*condition[:-2], low, high)
-
-
-# ------------------------------------------------------------------------------------------------ composition
-class _Unknown(Exception):
-    """The composition has no form here; it is dropped."""
-
-
-class _Composer:
-    """Composes relations and remembers results: the same shapes come again and again."""
-
-    def __init__(self, nodes: Sequence[Node]) -> None:
-        self.nodes = nodes
-        self._filtered = [bool(node.filters) for node in nodes]
-        self._known: dict[tuple, Relation | None] = {}
-
-    def compose(self, u: int, first: Relation, w: int, second: Relation, v: int) -> Relation | None:
-        """Return first∘second (u to w to v), or None when it is empty or not known."""
-        key = (first, second, (u, w, v) if self._filtered[w] else None)
-        if key not in self._known:
-            try:
-                self._known[key] = self._composed(u, first, w, second, v)
-            except _Unknown:
-                self._known[key] = None
-        found = self._known[key]
-        return (
-            None
-            if found is None
-            else Relation(found.sources, found.sinks, (*first.through, w, *second.through))
-        )
-
-    def _composed(self, u: int, first: Relation, w: int, second: Relation, v: int) -> Relation:
-        filtered = _filtered(self.nodes[u], first, self.nodes[w], second, self.nodes[v])
-        users: dict[int, list[int]] = {}
-        for i, condition in enumerate(first.sources):
-            if condition[0] == "link":
-                users.setdefault(condition[1], []).append(i)
-        sinks = list(second.sinks)
-        for j, through in enumerate(second.sources):
-            own = users.get(j, [])
-            if len(own) > 1 and not _point(through):
-                raise _Unknown
-            _restrict(first.sinks[j], through, bool(own), sinks)
-        sources = tuple(
-            _follow(c, filtered.get(c[1], second.sources[c[1]])) if c[0] == "link" else c
-            for c in first.sources
-        )
-        return Relation(sources, tuple(sinks))
-
-
-def _filtered(u: Node, first: Relation, w: Node, second: Relation, v: Node) -> dict[int, Condition]:
-    """Return the conditions that w's filters narrow from "all" to a prefix, or raise when they have no form here."""
-    changed: dict[int, Condition] = {}
-    for one in w.filters:
-        if _implied_before(one, u, first, w) or _implied_after(one, w, second, v):
-            continue
-        if one.difference is None:
-            raise _Unknown
-        position, condition = _prefix(one, first, w, second)
-        if position is None:
-            continue
-        if position in changed:
-            raise _Unknown
-        changed[position] = condition
-    return changed
-
-
-def _implied_before(one: Filter, u: Node, first: Relation, w: Node) -> bool:
-    """Return whether every task of u that w's variables name obeys the same filter by itself."""
-    changes: dict[str, str] = {}
-    for name in one.variables:
-        j = w.variables.index(name)
-        own = [i for i, c in enumerate(first.sources) if c[0] == "link" and c[1] == j]
-        if len(own) != 1 or first.sources[own[0]][2:] != (0, 0):
-            return False
-        changes[name] = u.variables[own[0]]
-    return any(one.renamed(changes) == other.words for other in u.filters)
-
-
-def _implied_after(one: Filter, w: Node, second: Relation, v: Node) -> bool:
-    """Return whether every task of v obeys the same filter, so that w's tasks which it reads do."""
-    changes: dict[str, str] = {}
-    for name in one.variables:
-        condition = second.sources[w.variables.index(name)]
-        if condition[0] != "link" or condition[2:] != (0, 0):
-            return False
-        changes[name] = v.variables[condition[1]]
-    return any(one.renamed(changes) == other.words for other in v.filters)
-
-
-def _prefix(one: Filter, first: Relation, w: Node, second: Relation) -> tuple[int | None, Condition]:
-    """Return which variable of w a filter ``x - y in [low, high]`` narrows from "all" to a link, and to what."""
-    assert one.difference is not None
-    x, y, low, high = one.difference
-    for inside, outside, low_, high_ in ((x, y, low, high), (y, x, -high, -low)):
-        i, o = w.variables.index(inside), w.variables.index(outside)
-        if second.sources[i] != ALL:
-            continue
-        used = [any(c[0] == "link" and c[1] == n for c in first.sources) for n in (i, o)]
-        if not used[0] and first.sinks[i] is None and low_ <= 0 <= high_:
-            return None, ALL
-        beyond = second.sources[o]
-        if len(beyond) < 3 or (used[1] and not _point(beyond)) or first.sinks[o] is not None:
-            continue
-        if first.sinks[i] is not None:
-            continue
-        return i, _normal((*beyond[:-2], beyond[-2] + low_, beyond[-1] + high_))
-    raise _Unknown
-
-
-def _point(condition: Condition) -> bool:
-    return len(condition) > 2 and condition[-2] == condition[-1]
-
-
-def _follow(link: Condition, beyond: Condition) -> Condition:
-    """Return the condition on a when a lies in [b + low, b + high] and *beyond* holds for b."""
-    _, _, low, high = link
-    if beyond == SOME:
-        return SOME
-    if beyond == ALL:
-        if low > 0:
-            return ("start", low, INFINITY)
-        return ("end", -INFINITY, high) if high < 0 else ALL
-    low_, high_ = beyond[-2:]
-    if beyond[0] == "link":
-        # the coordinate in between has to exist for every pair
-        outside = (low > 0 > low_) or (low_ > 0 > low) or (high_ < 0 < high) or (high < 0 < high_)
-        if outside:
-            raise _Unknown
-    total = (low + low_, high + high_)
-    if any(abs(t) > FARTHEST and abs(t) != INFINITY for t in total):
-        raise _Unknown
-    if beyond[0] == "start" and (
-        total[1] < 0 or (low < 0 and low_ > -INFINITY and total[0] < 0 and high > 0)
-    ):
-        raise _Unknown
-    if beyond[0] == "end" and (total[0] > 0 or (high > 0 and high_ < INFINITY and total[1] > 0 and low < 0)):
-        raise _Unknown
-    return _normal((*beyond[:-2], *total))
-
-
-def _restrict(sink: Condition | None, beyond: Condition, used: bool, sinks: list[Condition | None]) -> None:
-    """Carry the restriction of a variable in the middle over to the reader's variables."""
-    if sink is None:
-        if used or beyond[0] != "link":
-            return
-        k, low, high = beyond[1:]
-        if high < 0:
-            _narrow(sinks, k, ("start", -high, INFINITY))
-        elif low > 0:
-            _narrow(sinks, k, ("end", -INFINITY, -low))
-        return
-    if beyond == ALL and not used:
-        return
-    if beyond[0] == "link" and (not used or _point(beyond)):
-        k, low, high = beyond[1:]
-        _narrow(sinks, k, (sink[0], sink[1] - high, sink[2] - low))
-        return
-    if beyond[0] == sink[0] and not used:
-        if max(beyond[1], sink[1], -INFINITY) <= min(beyond[2], sink[2]):
-            return
-    raise _Unknown
-
-
-def _narrow(sinks: list[Condition | None], k: int, condition: Condition) -> None:
-    condition = _normal(condition)
-    old = sinks[k]
-    if condition == ALL:
-        return
-    if old is not None:
-        if old[0] != condition[0]:
-            raise _Unknown
-        condition = (old[0], max(old[1], condition[1]), min(old[2], condition[2]))
-        if condition[1] > condition[2]:
-            raise _Unknown
-    sinks[k] = condition
-
-
-def opaque_indices(reading: Reading) -> tuple[Opaque, ...]:
-    """Return the indices of *reading* about which nothing is claimed."""
-    return tuple(index for index in reading.indices if isinstance(index, Opaque))

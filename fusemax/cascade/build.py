@@ -91,13 +91,15 @@ def _flattened(program: Program) -> tuple[Einsum, ...]:
         for output in assignment.outputs
     }
     einsums: list[Einsum] = []
-    for statement in program.statements:
+    for block, statement in enumerate(program.statements):
         loop = statement.variable if isinstance(statement, Loop) else None
         for a in statement.body if isinstance(statement, Loop) else (statement,):
             output = a.outputs[0]
             constant = any(isinstance(index, Number) for index in output.indices)
             initial = loop is None and constant and output.tensor in in_loops
-            einsums.append(Einsum(a.outputs, a.expression, a.action, a.conditions, loop, initial, a.place))
+            einsums.append(
+                Einsum(a.outputs, a.expression, a.action, a.conditions, loop, initial, a.place, block)
+            )
     return tuple(einsums)
 
 
@@ -133,7 +135,7 @@ def _written(einsum: Einsum, output: Access) -> tuple[Tensor, list[Problem]]:
             continue
         if shifted and variable != einsum.loop:
             text = f"{output.tensor} is written at {str(index)!r} outside 'loop {variable}:'"
-            problems.append(Problem(output.place, text, f"only the loop's own variable may be shifted by 1"))
+            problems.append(Problem(output.place, text, "only the loop's own variable may be shifted by 1"))
         if shifted:
             generation = variable.upper()
         ranks.append(variable.upper())

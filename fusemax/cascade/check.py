@@ -287,7 +287,7 @@ def _ordered(cascade: Cascade) -> tuple[tuple[Einsum, ...], list[Problem]]:
     """Return the Einsums in an order that respects the data flow, loops kept whole; report cycles."""
     blocks: dict[str, list[Einsum]] = {}
     for position, einsum in enumerate(cascade.einsums):
-        key = f"loop {einsum.loop}" if einsum.loop else f"{position:06d}"
+        key = f"loop {einsum.block}" if einsum.loop else f"{position:06d}"
         blocks.setdefault(key, []).append(einsum)
     inner: list[list[Einsum]] = []
     problems: list[Problem] = []

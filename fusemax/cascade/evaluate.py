@@ -114,7 +114,7 @@ def evaluate(
             values[name] = np.full(shape, np.nan)
     run = _Run(cascade, known, values)
     with np.errstate(all="ignore"):
-        for loop, members in groupby(cascade.einsums, key=lambda einsum: einsum.loop):
+        for (loop, _), members in groupby(cascade.einsums, key=lambda e: (e.loop, e.loop and e.block)):
             body = tuple(members)
             for step in range(known[loop.upper()]) if loop else (None,):
                 for einsum in body:
@@ -184,7 +184,7 @@ class _Run:
         if exists is not None:
             value = np.where(exists, value, np.nan)
         if where:
-            old[where] = np.broadcast_to(value, whole) if value.size == np.prod(whole) else value
+            old[where] = value.reshape(whole) if value.size == np.prod(whole) else value
         else:
             old[...] = value.reshape(())
 

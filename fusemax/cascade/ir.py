@@ -53,7 +53,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Einsum:
-    """One extended Einsum. ``loop`` names the iterative rank variable whose loop it stands in."""
+    """One extended Einsum.
+
+    ``loop`` names the iterative rank variable whose loop it stands in; ``block`` tells two loops over one rank apart.
+    """
 
     outputs: tuple[Access, ...]
     expression: Expression
@@ -62,6 +65,7 @@ class Einsum:
     loop: str | None = None
     initial: bool = False
     place: Place | None = field(default=None, compare=False, repr=False)
+    block: int = field(default=0, compare=False, repr=False)
 
     @property
     def name(self) -> str:

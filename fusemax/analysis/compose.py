@@ -1,0 +1,188 @@
+"""Composition of relations: what u's tasks are to v's when they are something to w's, and w's to v's.
+
+Whatever has no form as a relation is dropped. Filters of the Einsum in between narrow "all" to a prefix or a
+window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, normal
+from fusemax.analysis.plain import INFINITY, Filter, Node
+
+FARTHEST = 8  #: finite offsets beyond this many coordinates are dropped
+
+
+class _Unknown(Exception):
+    """The composition has no form here; it is dropped."""
+
+
+class Composer:
+    """Composes relations and remembers results: the same shapes come again and again."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = nodes
+        self._filtered = [bool(node.filters) for node in nodes]
+        self._known: dict[tuple, Relation | None] = {}
+
+    def compose(self, u: int, first: Relation, w: int, second: Relation, v: int) -> Relation | None:
+        """Return first∘second (u to w to v), or None when it is empty or not known."""
+        key = (first, second, (u, w, v) if self._filtered[w] else None)
+        if key not in self._known:
+            try:
+                self._known[key] = self._composed(u, first, w, second, v)
+            except _Unknown:
+                self._known[key] = None
+        found = self._known[key]
+        return (
+            None
+            if found is None
+            else Relation(found.sources, found.sinks, (*first.through, w, *second.through))
+        )
+
+    def _composed(self, u: int, first: Relation, w: int, second: Relation, v: int) -> Relation:
+        filtered = _filtered(self.nodes[u], first, self.nodes[w], second, self.nodes[v])
+        users: dict[int, list[int]] = {}
+        for i, condition in enumerate(first.sources):
+            if condition[0] == "link":
+                users.setdefault(condition[1], []).append(i)
+        sinks = list(second.sinks)
+        for j, through in enumerate(second.sources):
+            own = users.get(j, [])
+            if len(own) > 1 and not _point(through):
+                raise _Unknown
+            _restrict(first.sinks[j], through, bool(own), sinks)
+        sources = tuple(
+            _follow(c, filtered.get(c[1], second.sources[c[1]])) if c[0] == "link" else c
+            for c in first.sources
+        )
+        return Relation(sources, tuple(sinks))
+
+
+def _filtered(u: Node, first: Relation, w: Node, second: Relation, v: Node) -> dict[int, Condition]:
+    """Return the conditions that w's filters narrow from "all" to a prefix; raise if there is no form."""
+    changed: dict[int, Condition] = {}
+    for one in w.filters:
+        if _implied_before(one, u, first, w) or _implied_after(one, w, second, v):
+            continue
+        if one.difference is None:
+            raise _Unknown
+        position, condition = _prefix(one, first, w, second)
+        if position is None:
+            continue
+        if position in changed:
+            raise _Unknown
+        changed[position] = condition
+    return changed
+
+
+def _implied_before(one: Filter, u: Node, first: Relation, w: Node) -> bool:
+    """Return whether every task of u that w's variables name obeys the same filter by itself."""
+    changes: dict[str, str] = {}
+    for name in one.variables:
+        j = w.variables.index(name)
+        own = [i for i, c in enumerate(first.sources) if c[0] == "link" and c[1] == j]
+        if len(own) != 1 or first.sources[own[0]][2:] != (0, 0):
+            return False
+        changes[name] = u.variables[own[0]]
+    return any(one.renamed(changes) == other.words for other in u.filters)
+
+
+def _implied_after(one: Filter, w: Node, second: Relation, v: Node) -> bool:
+    """Return whether every task of v obeys the same filter, so that w's tasks which it reads do."""
+    changes: dict[str, str] = {}
+    for name in one.variables:
+        condition = second.sources[w.variables.index(name)]
+        if condition[0] != "link" or condition[2:] != (0, 0):
+            return False
+        changes[name] = v.variables[condition[1]]
+    return any(one.renamed(changes) == other.words for other in v.filters)
+
+
+def _prefix(one: Filter, first: Relation, w: Node, second: Relation) -> tuple[int | None, Condition]:
+    """Return which variable of w a filter ``x - y in [low, high]`` narrows from "all", and to what."""
+    assert one.difference is not None
+    x, y, low, high = one.difference
+    for inside, outside, low_, high_ in ((x, y, low, high), (y, x, -high, -low)):
+        i, o = w.variables.index(inside), w.variables.index(outside)
+        if second.sources[i] != ALL:
+            continue
+        used = [any(c[0] == "link" and c[1] == n for c in first.sources) for n in (i, o)]
+        if not used[0] and first.sinks[i] is None and low_ <= 0 <= high_:
+            return None, ALL
+        beyond = second.sources[o]
+        if len(beyond) < 3 or (used[1] and not _point(beyond)) or first.sinks[o] is not None:
+            continue
+        if first.sinks[i] is not None:
+            continue
+        return i, normal((*beyond[:-2], beyond[-2] + low_, beyond[-1] + high_))
+    raise _Unknown
+
+
+def _point(condition: Condition) -> bool:
+    return len(condition) > 2 and condition[-2] == condition[-1]
+
+
+def _follow(link: Condition, beyond: Condition) -> Condition:
+    """Return the condition on a when a lies in [b + low, b + high] and *beyond* holds for b."""
+    _, _, low, high = link
+    if beyond == SOME:
+        return SOME
+    if beyond == ALL:
+        if low > 0:
+            return ("start", low, INFINITY)
+        return ("end", -INFINITY, high) if high < 0 else ALL
+    low_, high_ = beyond[-2:]
+    if beyond[0] == "link":
+        # the coordinate in between has to exist for every pair
+        outside = (low > 0 > low_) or (low_ > 0 > low) or (high_ < 0 < high) or (high < 0 < high_)
+        if outside:
+            raise _Unknown
+    total = (low + low_, high + high_)
+    if any(abs(t) > FARTHEST and abs(t) != INFINITY for t in total):
+        raise _Unknown
+    if beyond[0] == "start" and (
+        total[1] < 0 or (low < 0 and low_ > -INFINITY and total[0] < 0 and high > 0)
+    ):
+        raise _Unknown
+    if beyond[0] == "end" and (total[0] > 0 or (high > 0 and high_ < INFINITY and total[1] > 0 and low < 0)):
+        raise _Unknown
+    return normal((*beyond[:-2], *total))
+
+
+def _restrict(sink: Condition | None, beyond: Condition, used: bool, sinks: list[Condition | None]) -> None:
+    """Carry the restriction of a variable in the middle over to the reader's variables."""
+    if sink is None:
+        if used or beyond[0] != "link":
+            return
+        k, low, high = beyond[1:]
+        if high < 0:
+            _narrow(sinks, k, ("start", -high, INFINITY))
+        elif low > 0:
+            _narrow(sinks, k, ("end", -INFINITY, -low))
+        return
+    if beyond == ALL and not used:
+        return
+    if beyond[0] == "link" and (not used or _point(beyond)):
+        k, low, high = beyond[1:]
+        _narrow(sinks, k, (sink[0], sink[1] - high, sink[2] - low))
+        return
+    meets = beyond[0] == sink[0] and max(beyond[1], sink[1]) <= min(beyond[2], sink[2])
+    if meets and not used:
+        return
+    raise _Unknown
+
+
+def _narrow(sinks: list[Condition | None], k: int, condition: Condition) -> None:
+    condition = normal(condition)
+    old = sinks[k]
+    if condition == ALL:
+        return
+    if old is not None:
+        if old[0] != condition[0]:
+            raise _Unknown
+        condition = (old[0], max(old[1], condition[1]), min(old[2], condition[2]))
+        if condition[1] > condition[2]:
+            raise _Unknown
+    sinks[k] = condition

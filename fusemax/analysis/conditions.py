@@ -1,0 +1,96 @@
+"""The conditions that make up a relation, and sets of relations that are kept small.
+
+See :mod:`fusemax.analysis.relations` for what a relation is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fusemax.analysis.plain import INFINITY
+
+Condition = tuple
+ALL: Condition = ("all",)
+SOME: Condition = ("some",)
+LARGEST = 12  #: relations kept for each ordered pair of Einsums
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A set of pairs of tasks: conditions on u's variables, restrictions of v's, the Einsums on the way."""
+
+    sources: tuple[Condition, ...]
+    sinks: tuple[Condition | None, ...]
+    through: tuple[int, ...] = field(default=(), compare=False)
+
+    def free(self, position: int) -> bool:
+        """Return whether v's variable number *position* takes every coordinate, whatever u's task is."""
+        return self.sinks[position] is None and not any(
+            c[0] == "link" and c[1] == position for c in self.sources
+        )
+
+
+def add(kept: list[Relation], relation: Relation) -> Relation | None:
+    """Add *relation* to *kept*, merged with neighbours; return what is new, or None."""
+    if any(_covers(other, relation) for other in kept):
+        return None
+    merged = True
+    while merged:
+        merged = False
+        for other in kept:
+            union = _union(other, relation)
+            if union is not None:
+                kept.remove(other)
+                relation, merged = union, True
+                break
+    kept[:] = [other for other in kept if not _covers(relation, other)]
+    if len(kept) >= LARGEST:
+        return None
+    kept.append(relation)
+    return relation
+
+
+def _covers(one: Relation, other: Relation) -> bool:
+    return all(_wider(a, b) for a, b in zip(one.sources, other.sources, strict=True)) and all(
+        a is None or (b is not None and _wider(a, b)) for a, b in zip(one.sinks, other.sinks, strict=True)
+    )
+
+
+def _wider(a: Condition, b: Condition) -> bool:
+    if a in (b, ALL):
+        return True
+    return a[:-2] == b[:-2] and len(a) > 2 and a[-2] <= b[-2] and b[-1] <= a[-1]
+
+
+def _union(one: Relation, other: Relation) -> Relation | None:
+    """Return the union of two relations that differ in one interval only, when that is an interval again."""
+    mine, theirs = (*one.sources, *one.sinks), (*other.sources, *other.sinks)
+    different = [i for i, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b]
+    if len(different) != 1:
+        return None
+    (position,) = different
+    a, b = mine[position], theirs[position]
+    if a is None or b is None or len(a) < 3 or a[:-2] != b[:-2]:
+        return None
+    if a[-2] > b[-1] + 1 or b[-2] > a[-1] + 1:
+        return None
+    joined = normal((*a[:-2], min(a[-2], b[-2]), max(a[-1], b[-1])))
+    values = list(mine)
+    values[position] = joined
+    count = len(one.sources)
+    if position >= count and joined == ALL:
+        values[position] = None
+    shorter = one if len(one.through) <= len(other.through) else other
+    return Relation(tuple(values[:count]), tuple(values[count:]), shorter.through)
+
+
+def normal(condition: Condition) -> Condition:
+    """Return *condition* in its one form: an interval that is everything is ``ALL``."""
+    if len(condition) < 3:
+        return condition
+    low, high = condition[-2:]
+    if condition[0] == "start" and low <= 0:
+        low = -INFINITY
+    if condition[0] == "end" and high >= 0:
+        high = INFINITY
+    return ALL if low == -INFINITY and high == INFINITY else (*condition[:-2], low, high)

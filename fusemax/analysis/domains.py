@@ -1,0 +1,111 @@
+"""Which visits see a whole fibre: filters and shifted indices may leave parts of it out.
+
+The coordinates of a fibre are those that some visit reads. A visit is complete when it reads all of them.
+A condition that all visits share narrows the fibre itself where the fibre fixes the condition's other
+variables, or where the tensor was written under it. Otherwise the visit sees most at one end of the other
+variables (``m <= p`` at the last p), and a chain may only be claimed there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from fusemax.analysis.cones import Visit
+from fusemax.analysis.plain import BOTH, Filter, Node, Plain, Variable, sequence
+
+Words = tuple[str, ...]
+
+
+def complete_visits(
+    form: Plain, tensor: str, positions: tuple[int, ...], every: Sequence[Visit]
+) -> Mapping[Visit, frozenset[str]]:
+    """Return the complete ones among *every* visit, each with the ends ("start", "end") where it is complete.
+
+    An empty set stands for anywhere.
+    """
+    own = _own_conditions(form, tensor)
+    described = {visit: _described(form.nodes[visit.number], visit, positions) for visit in every}
+    conditions = [frozenset(described[visit]) | visit.narrowed for visit in every]
+    common = frozenset.intersection(*conditions) if conditions else frozenset()
+    found: dict[Visit, frozenset[str]] = {}
+    for visit in every:
+        if not visit.complete or not visit.narrowed <= described[visit].keys() | own | common:
+            continue
+        ends = _elsewhere(form.nodes[visit.number], visit)
+        if ends is None:
+            continue
+        for words, one in described[visit].items():
+            end = _seen(form, visit, one, words in common, words in own)
+            if end is None:
+                break
+            ends |= end
+        else:
+            if len(ends) < 2:
+                found[visit] = frozenset(ends)
+    return found
+
+
+def _own_conditions(form: Plain, tensor: str) -> frozenset[Words]:
+    """Return the conditions under which all of *tensor* is written, in terms of its coordinates."""
+    sets: list[frozenset[Words]] = []
+    for node in form.nodes:
+        for output in node.outputs:
+            if output.tensor != tensor or node.einsum.initial:
+                continue
+            names = {
+                i.name: f"<{q}>"
+                for q, i in enumerate(output.indices)
+                if isinstance(i, Variable) and not i.offset
+            }
+            sets.append(
+                frozenset(one.renamed(names) for one in node.filters if set(one.variables) <= set(names))
+            )
+    return frozenset.intersection(*sets) if sets else frozenset()
+
+
+def _elsewhere(node: Node, visit: Visit) -> set[str] | None:
+    """Return the end at which conditions on other variables hold; None for nowhere, empty for both ends."""
+    possible = set(BOTH)
+    for one in node.filters:
+        if not any(v in visit.variables or v in visit.inner for v in one.variables):
+            possible &= one.ends()
+    return set() if possible == BOTH else possible or None
+
+
+def _described(node: Node, visit: Visit, positions: tuple[int, ...]) -> dict[Words, Filter]:
+    """Return the filters that touch the fibre, by their words in terms of the fibre's coordinates."""
+    names = {name: f"<{at}>" for name, at in zip(visit.variables, positions, strict=True)}
+    names |= {name: f"<{coordinate}>" for name, coordinate, offset in visit.fixed if offset == 0}
+    touching: Iterable[Filter] = (
+        one for one in node.filters if any(v in visit.variables for v in one.variables)
+    )
+    return {one.renamed(names): one for one in touching}
+
+
+def _seen(form: Plain, visit: Visit, one: Filter, shared: bool, own: bool) -> set[str] | None:
+    """Return at which end of its other variables a filtered visit is complete; None when it is nowhere."""
+    if own:
+        return set()
+    fixed = {name for name, _, _ in visit.fixed}
+    ends: set[str] = set()
+    for name in one.variables:
+        if name in visit.variables or (shared and name in fixed):
+            continue
+        if name in visit.inner:
+            if not shared and not _reaches(form, one):
+                return None
+            continue
+        slope = one.slope(name)
+        if slope == 0 or name in fixed or not (shared or _reaches(form, one)):
+            return None
+        ends.add("end" if slope < 0 else "start")
+    return ends
+
+
+def _reaches(form: Plain, one: Filter) -> bool:
+    """Return whether ``x - y in [low, high]`` allows x = y, and x and y are one sequence: each x has a y."""
+    if one.difference is None:
+        return False
+    first, second, low, high = one.difference
+    same = sequence(form.cascade, first.upper()) == sequence(form.cascade, second.upper())
+    return same and low <= 0 <= high
