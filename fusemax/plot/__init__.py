@@ -1,0 +1,1 @@
+"""Figures drawn from stored tables alone: nothing here runs a model."""

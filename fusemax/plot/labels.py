@@ -1,0 +1,90 @@
+"""Names, units and numbers as a reader of a figure expects them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fusemax.errors import FusemaxError
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a column is shown: the values times ``factor``, in ``unit``."""
+
+    unit: str
+    factor: float
+
+
+#: By the ending of a column's name, which is its SI unit.
+_SCALES: Mapping[str, Scale] = {
+    "s": Scale("s", 1.0),
+    "B": Scale("GiB", 2.0**-30),
+    "J": Scale("J", 1.0),
+    "W": Scale("W", 1.0),
+    "Hz": Scale("MHz", 1e-6),
+    "m2": Scale("mm²", 1e6),
+}
+_SHARE = Scale("%", 100.0)
+#: By the unit in which a figure asks to show an SI value.
+_UNITS: Mapping[str, Scale] = {
+    unit.unit: unit
+    for unit in (
+        _SHARE,
+        *(Scale("s", 1.0), Scale("ms", 1e3), Scale("us", 1e6), Scale("ns", 1e9)),
+        *(Scale("B", 1.0), Scale("KiB", 2.0**-10), Scale("MiB", 2.0**-20), Scale("GiB", 2.0**-30)),
+        *(Scale("TiB", 2.0**-40), Scale("J", 1.0), Scale("mJ", 1e3), Scale("uJ", 1e6), Scale("kJ", 1e-3)),
+        *(Scale("mm²", 1e6), Scale("um²", 1e12), Scale("W", 1.0), Scale("Hz", 1.0), Scale("GHz", 1e-9)),
+    )
+}
+_PLAIN = Scale("", 1.0)
+_WORDS: Mapping[str, str] = {"seq_len": "sequence length (tokens)", "pe_dim": "rows and columns of the array"}
+
+
+def scale(column: str, unit: str = "") -> Scale:
+    """Return how the values of *column* are shown: in *unit* where one is asked for.
+
+    Raises
+    ------
+    FusemaxError
+        When no values are ever shown in *unit*.
+
+    >>> scale("latency_s").unit, scale("area_2d_m2").unit, scale("utilization_1d").unit, scale("pe_dim").unit
+    ('s', 'mm²', '%', '')
+    """
+    if unit:
+        if unit not in _UNITS:
+            raise FusemaxError(f"unit: nothing is shown in {unit!r}; there are: {', '.join(_UNITS)}")
+        return _UNITS[unit]
+    if column.startswith("utilization"):
+        return _SHARE
+    stem, _, ending = column.rpartition("_")
+    return _SCALES.get(ending, _PLAIN) if stem else _PLAIN
+
+
+def axis_label(column: str, unit: str = "") -> str:
+    """Return the words for an axis of *column*, with its unit: *unit* where one is asked for.
+
+    >>> axis_label("latency_s"), axis_label("traffic_B"), axis_label("utilization_2d"), axis_label("seq_len")
+    ('latency (s)', 'traffic (GiB)', 'utilization 2d (%)', 'sequence length (tokens)')
+    """
+    if column in _WORDS:
+        return _WORDS[column]
+    own = scale(column).unit
+    words = (column if own in ("", "%") else column.rpartition("_")[0]).replace("_", " ")
+    shown = unit or own
+    return f"{words} ({shown})" if shown else words
+
+
+def tick(value: object) -> str:
+    """Return the text of a tick: whole numbers from 1024 on in K, M and G of 1024 where that is exact.
+
+    >>> [tick(value) for value in (1000, 1024, 1536, 65536, 2**20, "BERT", 0.5)]
+    ['1000', '1K', '1.5K', '64K', '1M', 'BERT', '0.5']
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    for size, prefix in ((2**30, "G"), (2**20, "M"), (2**10, "K")):
+        if value >= size and (value / size * 2).is_integer():
+            return f"{value / size:g}{prefix}"
+    return f"{value:g}" if isinstance(value, float) else str(value)

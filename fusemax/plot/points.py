@@ -1,0 +1,229 @@
+"""The points of a figure: rows of a table, picked, checked, and set against a baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from string import Formatter
+from typing import TYPE_CHECKING, Any, Literal
+
+from fusemax.errors import FusemaxError
+from fusemax.plot.labels import scale, tick
+from fusemax.plot.spec import FigureSpec
+from fusemax.plot.tables import Tables, need_columns
+
+if TYPE_CHECKING:
+    import polars
+
+Row = Mapping[str, Any]
+Keys = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value: x as the table has it, y as it is shown (scaled or relative), and the text beside it."""
+
+    x: Any
+    y: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One pair of axes: its title and the points of each series."""
+
+    keys: Keys
+    series: Mapping[str, tuple[Point, ...]]
+
+    @property
+    def title(self) -> str:
+        """The values of the panel columns, as a heading."""
+        return ", ".join(tick(key) for key in self.keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """The panels of a figure, the series that it shows, and all series that its table has, in table order."""
+
+    panels: tuple[Panel, ...]
+    shown: tuple[str, ...]
+    known: tuple[str, ...]
+    xs: tuple[Any, ...]
+    title: str
+
+
+def chart(tables: Tables, spec: FigureSpec) -> Chart:
+    """Return the points of *spec*, read from *tables*.
+
+    Panels, series and x values stand in the order of the table; numeric x values ascend. Rows that agree in
+    panel, series and x are added up in stacks and refused elsewhere.
+
+    Raises
+    ------
+    FusemaxError
+        When a column is missing, no row is left, a value is not a finite number, a point has two values or
+        has none to compare with, or a value that is not positive meets a logarithmic axis.
+    """
+    table = tables.table(spec.table)
+    fields = _fields(spec, "annotate")
+    need_columns(table, dict.fromkeys((*spec.columns(), *fields, *_fields(spec, "title"))), spec.table)
+    rows = _picked(table, spec)
+    values = _values(rows, spec)
+    if spec.baseline is not None:
+        values = _relative(values, spec)
+    _check_log(values, spec)
+    texts = {_place(row, spec): _filled(spec.annotate, row) for row in rows} if fields else {}
+    # Layers of a stack keep the order of their own rows; elsewhere a series keeps its colour in every figure.
+    source = rows if spec.kind == "stacks" else table.select(spec.series).to_dicts() if spec.series else []
+    known = dict.fromkeys(tick(row[spec.series]) for row in source) if spec.series else ("",)
+    return _arranged(values, texts, tuple(known), _title(rows, spec))
+
+
+def _fields(spec: FigureSpec, key: Literal["annotate", "title"]) -> tuple[str, ...]:
+    """Return the columns in braces in the text *key* of *spec*."""
+    text = getattr(spec, key)
+    try:
+        return tuple(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+    except ValueError as error:
+        raise FusemaxError(f"{spec.file}: {key}: {text!r}: {error}") from None
+
+
+def _filled(text: str, row: Row) -> str:
+    parts = Formatter().parse(text)
+    return "".join(before + ("" if name is None else tick(row[name])) for before, name, _, _ in parts)
+
+
+def _title(rows: Sequence[Row], spec: FigureSpec) -> str:
+    """Return the title, its braces filled; a column with several values is refused."""
+    for name in _fields(spec, "title"):
+        values = dict.fromkeys(tick(row[name]) for row in rows)
+        if len(values) > 1:
+            raise FusemaxError(f"{spec.file}: title: {name} has several values: {', '.join(values)}")
+    return _filled(spec.title, rows[0])
+
+
+def _picked(table: polars.DataFrame, spec: FigureSpec) -> list[dict[str, Any]]:
+    """Return the rows that ``where`` keeps; the message of an empty choice lists what there is."""
+    import polars
+
+    kept = table
+    for column, wanted in spec.where.items():
+        choices = list(wanted) if isinstance(wanted, tuple | list) else [wanted]
+        try:
+            absent = [choice for choice in choices if kept.filter(polars.col(column) == choice).is_empty()]
+        except polars.exceptions.PolarsError:
+            raise FusemaxError(
+                f"{spec.file}: {column}: {choices} cannot be compared with that column"
+            ) from None
+        if absent:
+            there = ", ".join(repr(value) for value in kept[column].unique(maintain_order=True).head(20))
+            raise FusemaxError(f"{spec.file}: no row has {column} = {absent[0]!r}; there are: {there}")
+        kept = kept.filter(polars.col(column).is_in(choices))
+    if kept.is_empty():
+        raise FusemaxError(f"{spec.file}: the table {spec.table!r} has no rows to draw")
+    return kept.to_dicts()
+
+
+def _place(row: Row, spec: FigureSpec) -> tuple[Keys, str, Any]:
+    """Return the panel, the series and the x of *row*."""
+    series = "" if spec.series is None else tick(row[spec.series])
+    return tuple(row[name] for name in spec.panels), series, row[spec.x]
+
+
+def _values(rows: Iterable[Row], spec: FigureSpec) -> dict[tuple[Keys, str, Any], float]:
+    values: dict[tuple[Keys, str, Any], float] = {}
+    factor = 1.0 if spec.baseline else scale(spec.y, spec.unit).factor
+    for row in rows:
+        place = _place(row, spec)
+        _check_row(row, spec)
+        if place in values and spec.kind != "stacks":
+            raise FusemaxError(
+                f"{spec.file}: two rows for {_words(place, spec)}\n"
+                "  hint: tell them apart with series, panels or where"
+            )
+        values[place] = values.get(place, 0.0) + factor * row[spec.y]
+    return values
+
+
+def _check_row(row: Row, spec: FigureSpec) -> None:
+    """Raise unless the values on the axes are there, and are numbers where they must be."""
+    numeric_x = spec.kind in ("lines", "scatter")
+    for name, must in ((spec.y, True), (spec.x, numeric_x)):
+        value = row[name]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is None or (must and not (is_number and math.isfinite(value))):
+            where = _words(_place(row, spec), spec)
+            raise FusemaxError(f"{spec.file}: {name}: expected a finite number, got {value!r} for {where}")
+
+
+def _relative(
+    values: Mapping[tuple[Keys, str, Any], float], spec: FigureSpec
+) -> dict[tuple[Keys, str, Any], float]:
+    """Return the values over those of the baseline, or the other way round, without the baseline itself."""
+    names = dict.fromkeys(series for _, series, _ in values)
+    if spec.series is None or spec.baseline not in names:
+        near = get_close_matches(spec.baseline or "", names, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+        raise FusemaxError(f"{spec.file}: baseline: no series is called {spec.baseline!r}; {hint}")
+    shown: dict[tuple[Keys, str, Any], float] = {}
+    for (panel, series, x), value in values.items():
+        if series == spec.baseline:
+            continue
+        base = values.get((panel, spec.baseline, x))
+        if base is None or base == 0 or value == 0:
+            here = _words((panel, series, x), spec)
+            raise FusemaxError(f"{spec.file}: {spec.baseline} gives nothing to compare with for {here}")
+        shown[panel, series, x] = value / base if spec.ratio == "value/baseline" else base / value
+    if not shown:
+        raise FusemaxError(f"{spec.file}: baseline: there is no series but {spec.baseline!r}")
+    return shown
+
+
+def _check_log(values: Mapping[tuple[Keys, str, Any], float], spec: FigureSpec) -> None:
+    for place, y in values.items():
+        on_axes = (("x", spec.x, place[2]), ("y", spec.y, y))
+        for axis, column, value in on_axes:
+            is_low = isinstance(value, int | float) and value <= 0
+            if axis in spec.log and spec.log != "none" and is_low:
+                here = _words(place, spec)
+                raise FusemaxError(
+                    f"{spec.file}: {column}: {value!r} has no place on a logarithmic axis ({here})"
+                )
+
+
+def _words(place: tuple[Keys, str, Any], spec: FigureSpec) -> str:
+    panel, series, x = place
+    pairs = [*zip(spec.panels, panel, strict=True), *([(spec.series, series)] if spec.series else [])]
+    return ", ".join(f"{name} = {value}" for name, value in [*pairs, (spec.x, x)])
+
+
+def _arranged(
+    values: Mapping[tuple[Keys, str, Any], float],
+    texts: Mapping[tuple[Keys, str, Any], str],
+    known: tuple[str, ...],
+    title: str,
+) -> Chart:
+    xs = list(dict.fromkeys(x for _, _, x in values))
+    if all(isinstance(x, int | float) for x in xs):
+        xs.sort()
+    rank = {x: position for position, x in enumerate(xs)}
+    panels: dict[Keys, dict[str, list[Point]]] = {}
+    for (panel, series, x), y in values.items():
+        point = Point(x, y, texts.get((panel, series, x), ""))
+        panels.setdefault(panel, {}).setdefault(series, []).append(point)
+    shown = {series for _, series, _ in values}
+    return Chart(
+        panels=tuple(
+            Panel(
+                keys,
+                {name: tuple(sorted(points, key=lambda p: rank[p.x])) for name, points in series.items()},
+            )
+            for keys, series in panels.items()
+        ),
+        shown=tuple(name for name in known if name in shown),
+        known=known,
+        xs=tuple(xs),
+        title=title,
+    )
