@@ -175,6 +175,20 @@ class Analysis:
         known = ", ".join(entry.rank for entry in self.ranks)
         raise NoSuchFibreError(f"cascade {self.cascade.name} has no rank {name!r}; there are: {known}")
 
+    def over(self, ranks: tuple[str, ...]) -> RankPasses:
+        """Return what is known about several ranks taken as one, outermost first (a table's blocks and their tiles).
+
+        Raises
+        ------
+        NoSuchFibreError
+            When no Einsum runs over one of them.
+        """
+        if len(ranks) == 1:
+            return self.rank(ranks[0])
+        for name in ranks:
+            self.rank(name)
+        return _rank(self.plain, self.table, ",".join(ranks), ranks)
+
     def passes(self, rank: str, tensor: str | None = None) -> int:
         """Return the bound for *rank*, or for one *tensor* over it."""
         entry = self.rank(rank)

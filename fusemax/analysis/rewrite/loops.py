@@ -144,6 +144,9 @@ class Writer:
         total = to_syntax(inner + factor if plus else inner * factor)
         if plus:
             return total
+        if stage.operator in ("max", "min"):
+            empty = identity(stage.operator)
+            return Call("where", (Call("eq", (value, empty)), empty, total))
         _, under = sympy.fraction(factor if unguarded is None else unguarded)
         if under.is_positive or under.is_number or isinstance(under, sympy.exp):
             return total

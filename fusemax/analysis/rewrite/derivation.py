@@ -1,0 +1,32 @@
+"""A derivation as text that a person can follow: barrier, condition, correction, safety, and the check of values."""
+
+from __future__ import annotations
+
+import sympy
+
+from fusemax.analysis.rewrite.form import Form
+
+
+def explained(original: Form, form: Form, rank: str) -> str:
+    """Return the derivation of *form* from *original*, one numbered sentence to a line, and the cascade that results."""
+    rows = [f"{form.title}: {original.passes} -> {form.passes} passes over {rank}"]
+    rows += [f"  {number}. {line}" for number, line in enumerate(dict.fromkeys(form.derivation), 1)]
+    rows += [f"  {line}" for line in evidence(form)]
+    rows += ["", *(f"    {line}" for line in str(form.cascade).split("\n"))]
+    return "\n".join(rows)
+
+
+def evidence(form: Form) -> tuple[str, ...]:
+    """Return what was checked: values against the original, safety, what must be kept, the operations."""
+    kept = ", ".join(form.crossing) or "nothing"
+    rows = [f"along the whole rank it keeps or loads again: {kept}", f"operations: {counted(form)}"]
+    if form.verdict is not None:
+        trials = len(form.verdict.trials)
+        rows.insert(0, f"values: equal to the original within {form.verdict.worst:.1e}; {trials} trials; {form.safety}")
+    return tuple(rows)
+
+
+def counted(form: Form) -> str:
+    """Return the operations by kind, the largest first: ``mac: E*M*P + F*M*P, sub_exp: M*P``."""
+    order = sorted(form.operations.items(), key=lambda item: -len(str(item[1])))
+    return ", ".join(f"{name}: {sympy.sstr(count)}" for name, count in order)

@@ -1,0 +1,132 @@
+"""A cascade found by rewriting, with what it costs, how safe it is, and how it was derived."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+import sympy
+
+from fusemax.analysis.passes import analyse
+from fusemax.analysis.rewrite.verify import Verdict
+from fusemax.analysis.work import operations
+from fusemax.cascade.ir import Cascade
+from fusemax.language.syntax import names
+
+#: Extents at which forms are ranked against each other: the rank in question, its tiles, every other rank.
+LONG, TILE, OTHER = 4096, 128, 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """One equivalent cascade.
+
+    Attributes
+    ----------
+    title
+        What it is, in a few words (``iterate GM, SD, SNV``).
+    moves
+        The kinds of rewrites that led here, in order.
+    passes, sweeps
+        Over the rank that was asked about, by the analysis of passes.
+    operations, work
+        Operations by kind as expressions in the sizes of ranks; their total at the extents of :func:`extents`.
+    crossing
+        Tensors of which a whole fibre along the rank has to be kept or loaded again.
+    verdict
+        The comparison of values with the original; None for the original itself.
+    derivation
+        The sentences of every step.
+    """
+
+    title: str
+    cascade: Cascade
+    moves: tuple[str, ...]
+    passes: int
+    sweeps: int
+    operations: Mapping[str, sympy.Expr]
+    work: float
+    crossing: tuple[str, ...]
+    verdict: Verdict | None
+    derivation: tuple[str, ...]
+
+    @property
+    def safe(self) -> bool:
+        """Whether it holds wherever the original does."""
+        return self.verdict is None or not self.verdict.unsafe
+
+    @property
+    def safety(self) -> str:
+        """The numerical safety in words."""
+        if self.verdict is None:
+            return "as written"
+        return "safe" if self.safe else "unsafe: " + ", ".join(self.verdict.unsafe)
+
+
+def operation_counts(cascade: Cascade) -> dict[str, sympy.Expr]:
+    """Return the number of operations of each kind as expressions in the sizes of the ranks (batch ranks left out)."""
+    counts: dict[str, sympy.Expr] = {}
+    for einsum in cascade.einsums:
+        for operation in operations(cascade, einsum):
+            sizes = [sympy.Symbol(v.upper(), positive=True) for v in sorted(operation.variables)]
+            counts[operation.name] = counts.get(operation.name, sympy.Integer(0)) + prod(sizes, start=sympy.Integer(1))
+    wholes = {r.name: names(r.size) for r in cascade.ranks.values() if r.size is not None and len(names(r.size)) == 2}
+    return {name: _joined(sympy.expand(count), wholes) for name, count in counts.items()}
+
+
+def _joined(count: sympy.Expr, wholes: Mapping[str, tuple[str, ...]]) -> sympy.Expr:
+    """Return *count* with ``M1*M0`` written as ``M``."""
+    for whole, parts in wholes.items():
+        first, second = (sympy.Symbol(part, positive=True) for part in parts)
+        terms = []
+        for term in sympy.Add.make_args(count):
+            both = term.has(first) and term.has(second)
+            terms.append(term / (first * second) * sympy.Symbol(whole, positive=True) if both else term)
+        count = sympy.Add(*terms)
+    return count
+
+
+def nominal_work(counts: Mapping[str, sympy.Expr], sizes: Mapping[str, int]) -> float:
+    """Return the total of *counts* at the extents *sizes*; other ranks have the usual one. All kinds weigh the same."""
+    total = sum(counts.values(), sympy.Integer(0))
+    return float(total.subs({s: sizes.get(str(s), OTHER) for s in total.free_symbols}))
+
+
+def extents(rank: str, cascade: Cascade) -> dict[str, int]:
+    """Return the extents used to rank forms: long for *rank*, and its tiles accordingly."""
+    sizes: dict[str, int] = {}
+    for part in rank.split(","):
+        sizes[part] = LONG
+        known = cascade.ranks.get(part)
+        if known is not None and known.size is not None and len(names(known.size)) == 2:
+            outer, inner = names(known.size)
+            sizes |= {outer: LONG // TILE, inner: TILE}
+    return sizes
+
+
+def busiest_rank(cascade: Cascade) -> str:
+    """Return the rank with the most passes; of equals, the one with the most sweeps, then the first."""
+    parts = {part for rank in cascade.ranks.values() if rank.size is not None for part in names(rank.size)[1:]}
+    entries = [entry for entry in analyse(cascade).ranks if entry.rank not in parts]
+    return max(entries, key=lambda entry: (entry.passes, entry.sweeps)).rank
+
+
+def form_of(
+    cascade: Cascade, rank: str, title: str, moves: tuple[str, ...], verdict: Verdict | None, lines: tuple[str, ...]
+) -> Form:
+    """Return *cascade* as a form: its passes, operations and crossing tensors along *rank*."""
+    entry = analyse(cascade).over(tuple(part.strip() for part in rank.split(",")))
+    counts = operation_counts(cascade)
+    return Form(
+        title=title,
+        cascade=cascade,
+        moves=moves,
+        passes=entry.passes,
+        sweeps=entry.sweeps,
+        operations=counts,
+        work=nominal_work(counts, extents(rank, cascade)),
+        crossing=tuple(dict.fromkeys((*entry.crossing, *entry.read_again))),
+        verdict=verdict,
+        derivation=lines,
+    )

@@ -1,0 +1,78 @@
+"""``fusemax reduce``: equivalent cascades with fewer passes, each with its derivation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from fusemax.analysis.rewrite.form import Form
+    from fusemax.analysis.rewrite.search import Reduced
+
+
+def reduce(
+    cascade: str = typer.Argument(help="A cascade of einsums/ by name, or the path of a YAML file."),
+    rank: str = typer.Option("", "--rank", help="The rank to pass over less often; the one with most passes if not given."),
+    to: int = typer.Option(1, "--to", min=1, help="The number of passes wanted."),
+    form: str = typer.Option("", "--form", help="Loops of this form only: running or split."),
+    output: Path = typer.Option(None, "-o", "--output", help="Write the best cascade found as YAML."),
+    given: list[str] = typer.Option(
+        [], "--given", help="A result that an earlier cascade saved, as the Einsum that makes it: 'O[f,p] = ... :: sum[m]'."
+    ),
+    every: bool = typer.Option(False, "--all", help="Print the derivation of every form, not of the best alone."),
+) -> None:
+    """Derive equivalent cascades with fewer passes over a rank, by algebra, and check each by its values."""
+    from rich.console import Console
+
+    from fusemax.analysis.rewrite.derivation import explained
+    from fusemax.analysis.rewrite.search import NotReducibleError, search
+    from fusemax.cascade.build import load_cascade
+
+    console = Console(highlight=False, soft_wrap=True)
+    found = search(load_cascade(cascade), rank or None, form or None, tuple(given))
+    console.print(_table(found))
+    shown = found.forms if every else found.forms[:1]
+    for one in shown:
+        console.print("\n" + explained(found.original, one, found.rank), markup=False)
+    try:
+        best = found.best(to)
+    except NotReducibleError:
+        if output is not None:
+            console.print(f"\n{output} is not written", markup=False)
+        raise
+    if output is not None:
+        _write(output, best, found)
+        console.print(f"\nwritten: {output} ({best.title})", markup=False)
+
+
+def _table(found: Reduced) -> object:
+    from rich.table import Table
+
+    table = Table(title=f"{found.original.cascade.name} over {found.rank}", title_justify="left", box=None, pad_edge=False)
+    for heading, side in (("passes", "right"), ("sweeps", "right"), ("work", "right"), ("keeps", "left"), ("", "left"), ("form", "left")):
+        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    for one in (found.original, *found.forms):
+        work = one.work / found.original.work if found.original.work else 1.0
+        keeps = ", ".join(one.crossing) or "-"
+        table.add_row(str(one.passes), str(one.sweeps), f"{work:.3f}", keeps, "safe" if one.safe else "unsafe", one.title)
+    return table
+
+
+def _write(path: Path, form: Form, found: Reduced) -> None:
+    from dataclasses import replace
+
+    from fusemax.analysis.rewrite.derivation import explained
+    from fusemax.cascade.write import cascade_to_yaml
+    from fusemax.errors import FusemaxError
+
+    before = found.original
+    title = f"{before.cascade.title} - reduced over {found.rank} from {before.passes} to {form.passes} passes"
+    source = f"derived by fusemax reduce ({form.title}) from {before.cascade.name}: {before.cascade.source}"
+    doc = explained(before, form, found.rank).split("\n\n")[0]
+    text = cascade_to_yaml(replace(form.cascade, title=title, source=source, doc=doc))
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FusemaxError(f"{path}: cannot be written ({error.strerror})") from None
