@@ -133,18 +133,17 @@ def _expanded(operations: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict) and "cycles" in value:
             full[name] = {"actions": {name: 1}, **value}
         elif isinstance(value, dict):
-            full[name] = {"cycles": _sum_of(value, operations), "actions": value}
+            full[name] = {"cycles": _sum_of(name, value, operations), "actions": value}
         else:
             full[name] = {"cycles": value, "actions": {name: 1}}
     return full
 
 
-def _sum_of(parts: Mapping[str, Any], operations: Mapping[str, Any]) -> str:
+def _sum_of(name: str, parts: Mapping[str, Any], operations: Mapping[str, Any]) -> str:
     missing = [part for part in parts if not isinstance(operations.get(part), str | int | float)]
     if missing:
-        raise ValueError(
-            f"is made of {', '.join(missing)}, which this unit does not do by itself\nhint: give '{missing[0]}' its own cycles"
-        )
+        text = f"operation {name!r} is made of {', '.join(missing)}, which this unit does not do by itself"
+        raise ValueError(f"{text}\nhint: give {missing[0]!r} its own cycles")
     return " + ".join(f"({count})*({operations[part]})" for part, count in parts.items())
 
 

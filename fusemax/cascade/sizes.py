@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number, names
+
+
+_OPERATORS: Mapping[str, Callable[[float, float], float]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
+}  # fmt: skip
 
 
 class SizeError(FusemaxError):
@@ -98,11 +104,7 @@ def evaluate_size(expression: Expression, sizes: Mapping[str, float]) -> float:
         return -evaluate_size(expression.operand, sizes)
     if isinstance(expression, Binary):
         left, right = evaluate_size(expression.left, sizes), evaluate_size(expression.right, sizes)
-        if expression.operator == "/":
-            return left / right
-        return {"+": left + right, "-": left - right, "*": left * right, "**": left**right}[
-            expression.operator
-        ]
+        return _OPERATORS[expression.operator](left, right)
     if isinstance(expression, Call) and expression.function in ("max", "min", "ceil", "floor"):
         values = [evaluate_size(argument, sizes) for argument in expression.arguments]
         function = {"max": max, "min": min, "ceil": lambda x: math.ceil(x), "floor": lambda x: math.floor(x)}

@@ -78,6 +78,9 @@ class Cost:
 def sizes_for(mapped: Mapped, program: Program, given: Mapping[str, int]) -> dict[str, int]:
     """Return every size that *program* needs, from the *given* ones; raise SizeError naming what is missing."""
     tiles = {line.label.tensor for line in program.labelled("tile")}
+    fixed = [name for name in given if name in tiles]
+    if fixed:
+        raise SizeError(f"{', '.join(fixed)} cannot be set: mapping {mapped.name} cuts it under 'tiles:'")
     needed = [name for name, value in program.parameters.items() if value is None]
     cascade = mapped.cascade
     extra = {name: 1 for name in tiles if name in cascade.size_symbols() and name not in given}
@@ -105,12 +108,17 @@ def cost(
     SizeError, CapacityError, FusemaxError
         For sizes that are missing or unknown, tiles that do not fit, and figures that the machine does not have.
     """
-    unknown = [name for name in figures or {} if program.parameters.get(name, "none") in ("none", None)]
+    figures = figures or {}
+    unknown = [name for name in figures if name not in program.parameters]
     if unknown:
         raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}")
     parameters = {name: value for name, value in program.parameters.items() if value is not None}
-    parameters |= {name: float(value) for name, value in sizes_for(mapped, program, sizes).items()}
-    parameters |= {name: float(value) for name, value in (figures or {}).items()}
+    given = Program(
+        parameters={name: figures.get(name, value) for name, value in program.parameters.items()},
+        lines=program.lines,
+    )
+    parameters |= {name: float(value) for name, value in sizes_for(mapped, given, sizes).items()}
+    parameters |= {name: float(value) for name, value in figures.items()}
     result = evaluate_lines(program, program.lines, [parameters])[0]
     labels = {line.name: line.label for line in program.lines}
     answer = Cost(dict(zip(labels, result, strict=True)), labels, parameters)

@@ -44,8 +44,20 @@ class _Builder:
     def __init__(self, cascade: Cascade, machine: Machine, file: MappingFile, document: Document) -> None:
         self.machine, self.file, self.document = machine, file, document
         self.problems: list[Problem] = []
+        self._same_cascade(cascade)
         self.cascade = self._without_views(cascade)
         self.einsums = {einsum.name: einsum for einsum in self.cascade.computed}
+
+    def _same_cascade(self, cascade: Cascade) -> None:
+        """Refuse at once a cascade that the mapping was plainly not written for."""
+        mine = {einsum.name for einsum in cascade.computed}
+        bound = [entry.partition(".")[0] for entries in self.file.bind.values() for entry in entries]
+        strange = [name for name in dict.fromkeys(bound) if name not in mine]
+        if cascade.name != self.file.cascade and strange:
+            text = f"this mapping is for cascade {self.file.cascade}; {cascade.name} has no Einsum {', '.join(strange)}"
+            raise ProblemsError(
+                [self.document.problem(("cascade",), text, "choose another mapping or cascade")]
+            )
 
     def build(self) -> Mapped:
         bind = self._bind()
@@ -112,13 +124,15 @@ class _Builder:
                 continue
             for position, entry in enumerate(entries):
                 self._bind_entry(unit, entry, ("bind", unit, position), bind)
-        for name, einsum in self.einsums.items():
-            missing = [o for i, o in enumerate(operations(self.cascade, einsum)) if (name, i) not in bind]
-            if missing:
-                text = f"no unit is bound to {name} ({', '.join(o.name for o in missing)})"
-                self._fail(
-                    ("bind",), text, f"add {name} to one of: {', '.join(self.machine.units)}", key=True
-                )
+        missing = [
+            f"{name} ({operation.name})"
+            for name, einsum in self.einsums.items()
+            for index, operation in enumerate(operations(self.cascade, einsum))
+            if (name, index) not in bind
+        ]
+        if missing:
+            text = f"no unit is bound to {', '.join(missing)}"
+            self._fail(("bind",), text, f"add them to: {', '.join(self.machine.units)}", key=True)
         return bind
 
     def _bind_entry(self, unit: str, entry: str, path: KeyPath, bind: dict[tuple[str, int], str]) -> None:
@@ -133,7 +147,8 @@ class _Builder:
             )
         for index in wanted:
             if (name, index) in bind:
-                self._fail(path, f"{name} is bound to {bind[name, index]} already")
+                self._fail(path, f"{name} is bound to {bind[name, index]} already", "an Einsum has one unit")
+                continue
             bind[name, index] = unit
             for missing in missing_operations(self.machine, unit, todo[index]):
                 text = f"unit {unit} cannot do {missing!r}, which {name} needs"
@@ -152,7 +167,7 @@ class _Builder:
             if key in self.cascade.ranks and self._partition_of(key) is not None:
                 continue
             if not match or base not in self.cascade.ranks:
-                known = [f"{name}0" for name in self.cascade.ranks]
+                known = [f"{name}0" for name in self.cascade.ranks if self._partition_of(name) is None]
                 self._known(key, known, "tile of a rank of this cascade", at, key=True)
                 continue
             digits.setdefault(base, []).append((int(match.group(2)), key.lower(), rule))
@@ -301,9 +316,7 @@ class _Builder:
 
     def _residence_ok(self, level: str, tensor: str, path: KeyPath, position: int, staged: bool) -> bool:
         places = [*self.machine.level_names, *self.machine.units]
-        if not self._known(
-            level, places, "level or unit of this machine", path, key=True
-        ):
+        if not self._known(level, places, "level or unit of this machine", path, key=True):
             return False
         if level in self.machine.units and self.machine.units[level].registers is None:
             self._fail(path, f"unit {level} has no registers to keep {tensor} in", key=True)
@@ -318,12 +331,13 @@ class _Builder:
             for body in nest.bodies:
                 for einsum in body.einsums:
                     seen[einsum] = seen.get(einsum, 0) + 1
-        for name in self.einsums:
-            if name not in seen:
-                self._fail(("nests",), f"{name} is done in no nest", "add it to a 'do:'", key=True)
-            elif seen[name] > 1:
+        missing = [name for name in self.einsums if name not in seen]
+        if missing:
+            self._fail(("nests",), f"done in no nest: {', '.join(missing)}", "add them to a 'do:'", key=True)
+        for name, times in seen.items():
+            if times > 1:
                 self._fail(
-                    ("nests",), f"{name} is done in {seen[name]} places", "an Einsum is done once", key=True
+                    ("nests",), f"{name} is done in {times} places", "an Einsum is done once", key=True
                 )
 
     def _tensor_lists(self) -> None:
@@ -356,9 +370,10 @@ class _Builder:
                     elif (entry, unit) in seen:
                         self._fail(at, f"{entry} is scheduled on {unit} twice")
                     seen.add((entry, unit))
-        for entry, unit in sorted(wanted - seen):
+        missing = [f"{entry} on {unit}" for entry, unit in sorted(wanted - seen)]
+        if missing:
             self._fail(
-                path, f"{entry} on {unit} stands in no step of the schedule", "add it to a step", key=True
+                path, f"in no step of the schedule: {', '.join(missing)}", "add them to steps", key=True
             )
 
 

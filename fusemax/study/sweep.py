@@ -171,9 +171,10 @@ def _costs(
     free = {name for table in figures for name in table}
     mapped, program = engine.program(configuration.machine, mapping, configuration.changes, free)
     full: list[dict[str, float]] = []
+    sizes_known = _known_sizes(mapped, program)
+    fixed = {name: value for name, value in program.parameters.items() if value is not None}
     for point, table in zip(points, figures, strict=True):
-        fixed = {name: value for name, value in program.parameters.items() if value is not None}
-        sizes = {n: v for n, v in point.sizes.items() if n in _known_sizes(mapped, program)}
+        sizes = {n: v for n, v in point.sizes.items() if n in sizes_known}
         values = {name: figure_number(name, value, where) for name, value in table.items()}
         unknown = [name for name in values if name not in program.parameters]
         if unknown:
