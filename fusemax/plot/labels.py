@@ -38,6 +38,7 @@ _UNITS: Mapping[str, Scale] = {
     )
 }
 _PLAIN = Scale("", 1.0)
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WORDS: Mapping[str, str] = {"seq_len": "sequence length (tokens)", "pe_dim": "rows and columns of the array"}
 
 
@@ -88,3 +89,16 @@ def tick(value: object) -> str:
         if value >= size and (value / size * 2).is_integer():
             return f"{value / size:g}{prefix}"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def power(value: float) -> str:
+    """Return the text of a logarithmic tick: a plain number near 1, a power of ten far from it.
+
+    >>> power(0.5), power(1000.0), power(1e5), power(2e-6)
+    ('0.5', '1000', '10⁵', '2·10⁻⁶')
+    """
+    if 1e-2 <= value < 1e4:
+        return f"{value:.10g}"
+    digits, exponent = f"{value:.0e}".split("e")
+    raised = str(int(exponent)).translate(_RAISED)
+    return f"10{raised}" if digits == "1" else f"{digits}·10{raised}"

@@ -30,7 +30,7 @@ SPECS: tuple[FigureSpec, ...] = (
         where=_ATTENTION,
         title="Attention: utilization of the 1D array",
         ylabel="utilization (%)",
-        caption="The share of the time in which the row of vector lanes works. Where its bar reaches 100 %, "
+        caption="The share of the time in which the row of vector lanes works. Where its bar reaches 100%, "
         "this array alone sets the pace, whatever the matrix array could do.",
     ),
     _over_length(
@@ -39,8 +39,8 @@ SPECS: tuple[FigureSpec, ...] = (
         where=_ATTENTION,
         title="Attention: utilization of the 2D array",
         ylabel="utilization (%)",
-        caption="The share of the time in which the matrix array works. A low bar is silicon that waits, most "
-        "often for the softmax on the other array.",
+        caption="The share of the time in which the matrix array works. A low bar is silicon that waits, "
+        "most often for the softmax on the other array.",
     ),
     _over_length(
         "figure-07-attention-speedup",
@@ -72,9 +72,9 @@ SPECS: tuple[FigureSpec, ...] = (
         log="y",
         title="End to end: speed-up",
         ylabel="speed-up over unfused",
-        caption="Attention and the linear layers together. The work of attention grows with the square of the "
-        "length and that of the linear layers in proportion to it: the longer the sequence, the closer these "
-        "bars come to those of attention alone.",
+        caption="Attention and the linear layers together. The work of attention grows with the square of "
+        "the length and that of the linear layers in proportion to it: the longer the sequence, the closer "
+        "these bars come to those of attention alone.",
     ),
     _over_length(
         "figure-10-end-to-end-energy",
@@ -103,7 +103,7 @@ SPECS: tuple[FigureSpec, ...] = (
         unit="%",
         ylabel="share of the time (%)",
         caption="The share of the time for which each Einsum keeps the matrix array busy, stacked. What is "
-        "missing to 100 % is waiting. The two rows differ in nothing but the binding.",
+        "missing to 100% is waiting. The two rows differ in nothing but the binding.",
     ),
     FigureSpec(
         file="figure-12-latency-area",
@@ -117,8 +117,8 @@ SPECS: tuple[FigureSpec, ...] = (
         title="Latency against area, {seq_len} tokens",
         ylabel="latency of attention (s)",
         xlabel="chip area (mm²)",
-        caption="Each mark is one size of the matrix array, with the row of lanes and the buffer that it needs. "
-        "On two logarithmic axes a straight line means that area buys speed at a fixed rate.",
+        caption="Each mark is one size of the matrix array, with the row of lanes and the buffer that it "
+        "needs. On two logarithmic axes a straight line means that area buys speed at a fixed rate.",
     ),
 )
 FIGURES: Mapping[str, Callable[[Tables, Path], object]] = {

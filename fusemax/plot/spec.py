@@ -23,9 +23,9 @@ class FigureSpec:
     - ``file`` is the name of the two image files without ending.
     - ``where`` keeps the rows whose column has the given value, or one of the given values.
     - ``panels`` names no column, one, or two: the rows and the columns of a grid.
-    - With a ``baseline``, one of the values of ``series``, each y is shown relative to the baseline's y at the
-      same x and panel: as ``value/baseline``, or turned round as ``baseline/value``, which is the speed-up
-      where y is a time.
+    - With a ``baseline``, one of the values of ``series``, each y is shown relative to the baseline's y at
+      the same x and panel: as ``value/baseline``, or turned round as ``baseline/value``, which is the
+      speed-up where y is a time.
     - ``unit`` is what y is shown in, where its name does not say it: ``%``, ``ms``.
     - ``title`` may hold columns in braces that have one value in all rows: ``at {seq_len} tokens``.
     - ``annotate`` is a text beside each point, with columns in braces: ``{rows}x{columns}``.

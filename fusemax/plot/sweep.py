@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from fusemax.plot.labels import axis_label, scale, tick
+from fusemax.plot.labels import axis_label, power, scale, tick
 from fusemax.plot.points import Chart, Panel, chart
 from fusemax.plot.spec import FigureSpec, Kind
 from fusemax.plot.style import PAGE_WIDTH, Frame, Look, canvas, legend, looks, save, styled
@@ -134,7 +134,7 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: bool) ->
 def _log_ticks(axis: Any, span: float) -> None:
     """Set ticks at the decades, and at 1, 2, 5 where there are few decades; written plainly."""
     axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if span < 300 else (1.0,), numticks=12))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
     axis.set_minor_formatter(NullFormatter())
     axis.set_minor_locator(NullLocator())
 
@@ -262,6 +262,7 @@ def _widen(axes: Axes, inches: float) -> None:
     """Move the right end of the x axis so that about *inches* are free there, on any scale."""
     figure = axes.get_figure(root=True)
     assert figure is not None, "axes stand in a figure"
+    axes.autoscale_view()  # else the limits are those of empty axes until the figure is drawn
     width = axes.get_position().width * figure.get_figwidth()
     right = axes.transAxes.transform((width / (width - inches), 0.0))
     axes.set_xlim(right=axes.transData.inverted().transform(right)[0])

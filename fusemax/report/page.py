@@ -1,0 +1,203 @@
+"""The report as one HTML file: pictures inside it, no scripts, nothing fetched, the same bytes each run."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fusemax import __version__
+from fusemax.errors import FusemaxError
+from fusemax.plot.files import replace_file
+from fusemax.plot.labels import tick
+from fusemax.plot.spec import FigureSpec
+from fusemax.plot.tables import KINDS, Tables, need_columns, read_tables
+from fusemax.report import story
+from fusemax.report.summary import Agreement, Headline, Numbers, agreements, headline, is_unexplained
+
+_TEMPLATE = Path(__file__).with_name("report.html.jinja")
+_TABLES = ("results", "breakdown", "comparison")
+_NEEDED = ("part", "configuration", "model", "seq_len", "latency_s", "energy_J", "limit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What the tables do not say about a study.
+
+    ``parts`` are those that the headline and the story tell of; none stands for all that have several
+    configurations. ``baselines`` are configurations that others are measured against; none stands for the
+    first. ``configurations`` tells what each configuration is, ``inputs`` gives the content hash of each file
+    that the study read, ``figures`` are the pictures in the folder, in order, with their captions.
+    """
+
+    title: str
+    command: str
+    summary: str = ""
+    source: str = ""
+    parts: tuple[str, ...] = ()
+    baselines: tuple[str, ...] = ()
+    configurations: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    figures: tuple[FigureSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """One figure of the page."""
+
+    name: str
+    svg: str
+    caption: str
+    file: str
+    is_wide: bool
+
+
+def write(folder: Path, study: Study) -> Path:
+    """Return ``report.html`` in *folder*, written from the tables and the SVG files that lie there.
+
+    Raises
+    ------
+    FusemaxError
+        When a table, one of its columns or a figure is missing, or a baseline is no configuration.
+    """
+    tables = read_tables(folder)
+    need_columns(tables.results, _NEEDED, "results")
+    if tables.comparison is not None:
+        need_columns(tables.comparison, KINDS["comparison"], "comparison")
+    return replace_file(folder / "report.html", _render(_content(tables, study)))
+
+
+def _content(tables: Tables, study: Study) -> dict[str, Any]:
+    """Return what the template shows, by name."""
+    results, comparison = tables.results, tables.comparison
+    numbers = Numbers(results, comparison)
+    heads = _headlines(tables, numbers, study)
+    found = () if comparison is None else agreements(comparison)
+    return {
+        "study": study,
+        "version": __version__,
+        "scope": _scope(tables),
+        "headlines": heads,
+        "leads": [text for head in heads if (text := story.lead(numbers, head, head.baselines))],
+        "stories": [(head.part, story.steps(numbers, head)) for head in heads],
+        "agreement": story.agreement(found),
+        "agreements": found,
+        "groups": _groups(found),
+        "reasons": list(dict.fromkeys(reason for item in found for reason in item.reasons)),
+        "comparison": [] if comparison is None else comparison.to_dicts(),
+        "pictures": [_picture(tables.folder, spec, at) for at, spec in enumerate(study.figures, 1)],
+        "hashes": _hashes(tables.folder),
+    }
+
+
+def _headlines(tables: Tables, numbers: Numbers, study: Study) -> list[Headline]:
+    """Return the means of each part that the story tells of."""
+    results = tables.results
+    found = []
+    for part in study.parts or results["part"].unique(maintain_order=True):
+        names = results.filter(results["part"] == part)["configuration"].unique(maintain_order=True).to_list()
+        if study.parts or len(names) > 1:
+            found.append(headline(numbers, results, part, study.baselines or tuple(names[:1])))
+    return found
+
+
+def _scope(tables: Tables) -> dict[str, Any]:
+    """Return how many points there are, and the models, lengths and configurations that they span."""
+    results = tables.results
+    lengths = sorted(results["seq_len"].drop_nulls().unique())
+    return {
+        "points": results.height,
+        "models": results["model"].unique(maintain_order=True).to_list(),
+        "lengths": [tick(length) for length in lengths],
+        "configurations": results["configuration"].unique(maintain_order=True).to_list(),
+    }
+
+
+def _groups(found: Sequence[Agreement]) -> list[tuple[str, list[Agreement]]]:
+    tables: dict[str, list[Agreement]] = {}
+    for item in found:
+        tables.setdefault(item.table, []).append(item)
+    return list(tables.items())
+
+
+def _picture(folder: Path, spec: FigureSpec, position: int) -> _Picture:
+    path = folder / f"{spec.file}.svg"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise FusemaxError(f"{path}: the figure cannot be read ({error.strerror})") from None
+    numbered = re.match(r"figure-0*(\d+[a-z]?)-", spec.file)
+    width = re.search(r'<svg[^>]*?\bwidth="([\d.]+)pt"', text)
+    return _Picture(
+        name=f"Figure {numbered[1] if numbered else position}",
+        svg=inline_svg(text, spec.file, spec.title or spec.file),
+        caption=spec.caption,
+        file=spec.file,
+        is_wide=width is None or float(width[1]) > 300,
+    )
+
+
+def inline_svg(text: str, name: str, label: str) -> str:
+    """Return the SVG document *text* as an element of a page.
+
+    Its identifiers begin with *name*, so that those of several pictures on a page do not meet; it has no
+    fixed size and bears *label* for readers who hear the page.
+
+    Raises
+    ------
+    FusemaxError
+        When *text* is no SVG document.
+    """
+    start = text.find("<svg")
+    if start < 0:
+        raise FusemaxError(f"{name}.svg: not an SVG document")
+    body = re.sub(r"\s*<metadata>.*?</metadata>", "", text[start:], flags=re.DOTALL)
+    head, close, rest = body.partition(">")
+    head = re.sub(r'\s(width|height)="[^"]*"', "", head)
+    safe = label.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    joined = f'{head} role="img" aria-label="{safe}"{close}{rest}'
+    joined = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', joined)
+    joined = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", joined)
+    return re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', joined).strip()
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each table's CSV file that lies in *folder*."""
+    paths = (folder / f"{name}.csv" for name in _TABLES)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
+
+
+def _render(content: Mapping[str, Any]) -> str:
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {
+        "times": lambda value: "–" if value is None else story.times(value),
+        "percent": lambda value: "–" if value is None else story.percent(value),
+        "difference": difference,
+        "number": lambda value: "–" if value is None else f"{value:.6g}",
+        "tick": lambda value: "" if value is None else tick(value),
+        "raw": Markup,
+    }
+    environment.tests["unexplained"] = is_unexplained
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(content)
+
+
+def difference(value: float | None) -> str:
+    """Return a relative difference, in percent where that reads well.
+
+    >>> [difference(value) for value in (0.0, 3e-16, 2.4e-5, -0.021, 0.5, None)]
+    ['0', '3e-16', '+0.0024%', '−2.1%', '+50%', '–']
+    """
+    if value is None or value != value:
+        return "–"
+    if abs(value) < 1e-6:
+        return f"{value:.0e}" if value else "0"
+    return f"{100 * value:+.2g}%".replace("-", "−")

@@ -1,0 +1,146 @@
+"""Sentences about a study: what each configuration gains over the one before it, and what limits it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fusemax.plot.labels import tick
+from fusemax.report.summary import Agreement, Case, Headline, Numbers, ratios
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One configuration of a part beside the one before it: heading and sentences."""
+
+    name: str
+    text: str
+
+
+def lead(numbers: Numbers, means: Headline, baselines: Sequence[str]) -> str:
+    """Return one sentence: how much faster the last configuration is than each baseline."""
+    last = means.configurations[-1]
+    cases = numbers.cases(means.part, last)
+    clauses = []
+    for base in (base for base in baselines if base != last):
+        gains = ratios(numbers, cases, "latency_s", base, inverse=True)
+        if len(gains) == len(cases):
+            mean = sum(gains.values()) / len(gains)
+            low, high = min(gains, key=lambda c: gains[c]), max(gains, key=lambda c: gains[c])
+            clauses.append(
+                f"{times(mean)} times as fast as {base} on average"
+                f" (from {times(gains[low])} for {_point(low)} to {times(gains[high])} for {_point(high)})"
+            )
+    if not clauses:
+        return ""
+    part = means.part[:1].upper() + means.part[1:]
+    return f"{part}: {last} is {' and '.join(clauses)}, over {len(cases)} points."
+
+
+def steps(numbers: Numbers, means: Headline) -> tuple[Step, ...]:
+    """Return, for each configuration in the order of the table, what changes from the one before it."""
+    names = means.configurations
+    return tuple(
+        Step(name, _step(numbers, means.part, name, before))
+        for before, name in zip([None, *names], names, strict=False)
+    )
+
+
+def _step(numbers: Numbers, part: str, name: str, before: str | None) -> str:
+    cases = numbers.cases(part, name)
+    parts = []
+    if before is not None:
+        parts.append(_change(numbers, cases, before))
+    busy = [_busy(numbers, cases, column, unit) for column, unit in _ARRAYS]
+    parts.append(" and ".join(text for text in busy if text))
+    parts.append(_limits(numbers, cases))
+    return " ".join(f"{text[0].upper()}{text[1:]}." for text in parts if text)
+
+
+_ARRAYS = (("utilization_2d", "the 2D array"), ("utilization_1d", "the 1D array"))
+
+
+def _change(numbers: Numbers, cases: Sequence[Case], before: str) -> str:
+    """Return what latency, traffic and energy become, relative to the configuration *before*."""
+    clauses = []
+    gains = ratios(numbers, cases, "latency_s", before, inverse=True)
+    if gains and len(gains) == len(cases):
+        mean = sum(gains.values()) / len(gains)
+        same = all(abs(gain - 1) < 0.005 for gain in gains.values())
+        clauses.append("as fast as" if same else f"{times(mean)} times as fast as")
+    words = f"{clauses[0]} {before} on average" if clauses else f"beside {before}"
+    costs = []
+    for column, noun in (("traffic_B", "DRAM traffic"), ("energy_J", "energy")):
+        shares = ratios(numbers, cases, column, before)
+        if shares and len(shares) == len(cases):
+            costs.append(f"{_share(sum(shares.values()) / len(shares))} {noun}")
+    return f"{words}, with {' and '.join(costs)}" if costs else words
+
+
+def _share(ratio: float) -> str:
+    """Return a ratio as more or less than before."""
+    if abs(ratio - 1) < 0.0005:
+        return "the same"
+    if ratio >= 2:
+        return f"{times(ratio)} times the"
+    return f"{percent(abs(ratio - 1))} {'less' if ratio < 1 else 'more'}"
+
+
+def _busy(numbers: Numbers, cases: Sequence[Case], column: str, unit: str) -> str:
+    values = [value for case in cases if (value := numbers.ours(case, column)) is not None]
+    if not values:
+        return ""
+    low, high = percent(min(values)), percent(max(values))
+    return f"{unit} is busy {low if low == high else f'{low} to {high}'} of the time"
+
+
+def _limits(numbers: Numbers, cases: Sequence[Case]) -> str:
+    counts = Counter(limit for case in cases if (limit := numbers.limit(case)))
+    if not counts:
+        return ""
+    if len(counts) == 1:
+        return f"at every point the limit is {next(iter(counts))}"
+    return "the limit is " + ", ".join(
+        f"{limit} at {count} point{'s' if count > 1 else ''}" for limit, count in counts.most_common()
+    )
+
+
+def agreement(found: Sequence[Agreement]) -> str:
+    """Return sentences: how many published numbers are met, how many differ, for how many reasons."""
+    rows, equal = sum(item.rows for item in found), sum(item.equal for item in found)
+    unexplained = sum(item.unexplained for item in found)
+    if not rows:
+        return "Nothing is published to compare with."
+    close = sum(item.close for item in found)
+    text = f"Of {rows} published numbers, {equal} are equal to ours within 1e-9"
+    text += f" and {close} more within 1e-6." if close else "."
+    known = rows - equal - close - unexplained
+    if known:
+        reasons = len({reason for item in found for reason in item.reasons})
+        text += f" {known} differ for {reasons} known reason{'s' if reasons != 1 else ''}, given below."
+    if unexplained:
+        text += f" {unexplained} differ and nothing says why."
+    return text
+
+
+def times(value: float) -> str:
+    """Return a ratio in three digits.
+
+    >>> times(6.7234), times(10.04), times(0.78712)
+    ('6.72', '10.0', '0.787')
+    """
+    return f"{value:#.3g}".rstrip(".")
+
+
+def percent(value: float) -> str:
+    """Return a share in percent, to a tenth.
+
+    >>> percent(0.997), percent(0.0767), percent(1.0)
+    ('99.7%', '7.7%', '100%')
+    """
+    return f"{100 * value:.1f}".removesuffix(".0") + "%"
+
+
+def _point(case: Case) -> str:
+    return f"{case[2]} at {tick(case[3])}"

@@ -1,0 +1,254 @@
+"""The averages of a study and its agreement with published numbers, reckoned from its tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from fusemax.errors import FusemaxError
+from fusemax.plot.labels import tick
+
+if TYPE_CHECKING:
+    import polars
+
+#: Relative differences up to this one are rounding of sums in another order.
+EQUAL = 1e-9
+#: Relative differences up to this one are digits that the published table does not print.
+CLOSE = 1e-6
+#: How comparisons name the columns of the results.
+_QUANTITIES: Mapping[str, str] = {
+    "latency": "latency_s",
+    "energy": "energy_J",
+    "traffic": "traffic_B",
+    "util_2d": "utilization_2d",
+    "util_1d": "utilization_1d",
+}
+#: The parts of which another part is the sum, point by point.
+_SUMS: Mapping[str, tuple[str, ...]] = {"end to end": ("attention", "linear")}
+_ADDED = ("latency_s", "energy_J", "traffic_B")
+Case = tuple[str, str, str, int]  #: part, configuration, model, length
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One mean of ours, and the same mean of the published numbers; None where a value is missing."""
+
+    ours: float | None
+    published: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the headline: a configuration, over one model or over all, and its means by column."""
+
+    configuration: str
+    model: str | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The means of one part of a study: column headings and lines."""
+
+    part: str
+    baselines: tuple[str, ...]
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def configurations(self) -> tuple[str, ...]:
+        """The configurations, in the order of the lines."""
+        return tuple(dict.fromkeys(line.configuration for line in self.lines))
+
+    @property
+    def overall(self) -> tuple[Line, ...]:
+        """The lines that are means over all models."""
+        return tuple(line for line in self.lines if line.model is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How one quantity of one published table compares, in numbers of rows.
+
+    ``equal`` rows differ by at most 1e-9, ``close`` ones by more than that and at most 1e-6. The others have
+    one of ``reasons``, or are ``unexplained``.
+    """
+
+    table: str
+    quantity: str
+    rows: int
+    equal: int
+    close: int
+    worst: float
+    where: str
+    reasons: tuple[str, ...]
+    unexplained: int
+
+
+class Numbers:
+    """The values of the results by part, configuration, model and length, ours and as published.
+
+    A published value belongs to a result when a comparison holds it beside that very number of ours; a sum of
+    parts is published when all of its parts are. Nothing is matched by the names of tables.
+    """
+
+    def __init__(self, results: polars.DataFrame, comparison: polars.DataFrame | None) -> None:
+        self._rows: dict[Case, Mapping[str, Any]] = {}
+        for row in results.filter(~results["configuration"].is_null()).to_dicts():
+            case = (row["part"], row["configuration"], row["model"], row["seq_len"])
+            self._rows.setdefault(case, row)
+        self._published = _beside(comparison)
+
+    def cases(self, part: str, configuration: str, model: str | None = None) -> list[Case]:
+        """Return the cases of *part* and *configuration*, of one model or of all, in table order."""
+        wanted = (part, configuration)
+        return [case for case in self._rows if case[:2] == wanted and model in (None, case[2])]
+
+    def ours(self, case: Case, column: str) -> float | None:
+        """Return our value of *case*; None when it is missing or not finite."""
+        value = self._rows.get(case, {}).get(column)
+        return float(value) if value is not None and isfinite(value) else None
+
+    def limit(self, case: Case) -> str:
+        """Return what limits *case*."""
+        return str(self._rows[case]["limit"])
+
+    def published(self, case: Case, column: str) -> float | None:
+        """Return the published value of *case*; None when there is none."""
+        part, configuration, model, length = case
+        if part in _SUMS and column in _ADDED:
+            found = [self.published((name, *case[1:]), column) for name in _SUMS[part]]
+            return sum(value for value in found if value is not None) if None not in found else None
+        ours = self.ours(case, column)
+        own = self._published.get((configuration, model, length, column, ours))
+        return own if own is not None else self._published.get((None, model, length, column, ours))
+
+
+def _beside(comparison: polars.DataFrame | None) -> dict[tuple[Any, ...], float]:
+    """Return published values by (configuration or None, model, length, column, our value)."""
+    found: dict[tuple[Any, ...], float] = {}
+    for row in [] if comparison is None else comparison.to_dicts():
+        column = _QUANTITIES.get(row["quantity"], row["quantity"])
+        rest = (row["model"], row["seq_len"], column, row["ours"])
+        if row["published"] is not None:
+            found.setdefault((row["configuration"], *rest), row["published"])
+            found.setdefault((None, *rest), row["published"])
+    return found
+
+
+def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: Sequence[str]) -> Headline:
+    """Return the means of *part* for each configuration, over all models and over each.
+
+    Speed-ups and energy ratios are arithmetic means over the points of the ratio at each point, as the paper
+    averages them.
+
+    Raises
+    ------
+    FusemaxError
+        When a baseline is no configuration of the part.
+    """
+    rows = results.filter(results["part"] == part)
+    names = rows["configuration"].unique(maintain_order=True).to_list()
+    models = rows["model"].unique(maintain_order=True).to_list()
+    if not names:
+        known = ", ".join(results["part"].unique(maintain_order=True))
+        raise FusemaxError(f"the results have no part {part!r}; there are: {known}")
+    absent = [name for name in baselines if name not in names]
+    if absent:
+        raise FusemaxError(
+            f"no configuration of {part!r} is called {absent[0]!r}; there are: {', '.join(names)}"
+        )
+    ratios = [("latency_s", base, True) for base in baselines] + [
+        ("energy_J", base, False) for base in baselines
+    ]
+    columns = (
+        *(f"speed-up over {base}" for base in baselines),
+        *(f"energy relative to {base}" for base in baselines),
+        "2D array busy",
+        "1D array busy",
+    )
+    lines = []
+    for name in names:
+        for model in (None, *models):
+            cases = numbers.cases(part, name, model)
+            cells = [_ratio_cell(numbers, cases, *ratio) for ratio in ratios]
+            cells += [_mean_cell(numbers, cases, column) for column in ("utilization_2d", "utilization_1d")]
+            lines.append(Line(name, model, tuple(cells)))
+    return Headline(part, tuple(baselines), columns, tuple(lines))
+
+
+def ratios(
+    numbers: Numbers, cases: Iterable[Case], column: str, base: str, inverse: bool = False
+) -> dict[Case, float]:
+    """Return, by case, our value over that of the configuration *base* at the same point, or the inverse."""
+    found = {}
+    for case in cases:
+        value, other = numbers.ours(case, column), numbers.ours((case[0], base, *case[2:]), column)
+        if value and other:
+            found[case] = other / value if inverse else value / other
+    return found
+
+
+def _ratio_cell(numbers: Numbers, cases: Sequence[Case], column: str, base: str, inverse: bool) -> Cell:
+    ours = list(ratios(numbers, cases, column, base, inverse).values())
+    published = []
+    for case in cases:
+        value = numbers.published(case, column)
+        other = numbers.published((case[0], base, *case[2:]), column)
+        if value and other:
+            published.append(other / value if inverse else value / other)
+    return Cell(_mean(ours, len(cases)), _mean(published, len(cases)))
+
+
+def _mean_cell(numbers: Numbers, cases: Sequence[Case], column: str) -> Cell:
+    ours = [value for case in cases if (value := numbers.ours(case, column)) is not None]
+    published = [value for case in cases if (value := numbers.published(case, column)) is not None]
+    return Cell(_mean(ours, len(cases)), _mean(published, len(cases)))
+
+
+def _mean(values: Sequence[float], count: int) -> float | None:
+    """Return the mean, or None unless all *count* points have a value: a mean over some would mislead."""
+    return sum(values) / count if count and len(values) == count else None
+
+
+def agreements(comparison: polars.DataFrame) -> tuple[Agreement, ...]:
+    """Return one summary for each table and quantity of *comparison*, in table order."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in comparison.to_dicts():
+        groups.setdefault((row["table"], row["quantity"]), []).append(row)
+    return tuple(_agreement(table, quantity, rows) for (table, quantity), rows in groups.items())
+
+
+def _agreement(table: str, quantity: str, rows: Sequence[Mapping[str, Any]]) -> Agreement:
+    differing = [row for row in rows if _distance(row) > CLOSE]
+    equal = sum(1 for row in rows if _distance(row) <= EQUAL)
+    worst = max(rows, key=_distance)
+    return Agreement(
+        table=table,
+        quantity=quantity,
+        rows=len(rows),
+        equal=equal,
+        close=len(rows) - equal - len(differing),
+        worst=worst["relative_difference"] if worst["relative_difference"] is not None else float("nan"),
+        where=", ".join(_point(worst)) if _distance(worst) > EQUAL else "",
+        reasons=tuple(dict.fromkeys(row["reason"] for row in differing if row["reason"])),
+        unexplained=sum(1 for row in differing if is_unexplained(row)),
+    )
+
+
+def is_unexplained(row: Mapping[str, Any]) -> bool:
+    """Return whether the two values of a row of the comparison differ, and nothing says why."""
+    return _distance(row) > CLOSE and not row["reason"]
+
+
+def _point(row: Mapping[str, Any]) -> list[str]:
+    parts = (row["configuration"], row["model"], row["seq_len"])
+    return [tick(part) for part in parts if part not in (None, "")]
+
+
+def _distance(row: Mapping[str, Any]) -> float:
+    """Return how far apart the two values are; infinite where they cannot be compared."""
+    difference = row["relative_difference"]
+    return abs(difference) if difference is not None and isfinite(difference) else float("inf")
