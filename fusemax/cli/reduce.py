@@ -14,14 +14,20 @@ if TYPE_CHECKING:
 
 def reduce(
     cascade: str = typer.Argument(help="A cascade of einsums/ by name, or the path of a YAML file."),
-    rank: str = typer.Option("", "--rank", help="The rank to pass over less often; the one with most passes if not given."),
+    rank: str = typer.Option(
+        "", "--rank", help="The rank to pass over less often; the one with most passes if not given."
+    ),
     to: int = typer.Option(1, "--to", min=1, help="The number of passes wanted."),
     form: str = typer.Option("", "--form", help="Loops of this form only: running or split."),
     output: Path = typer.Option(None, "-o", "--output", help="Write the best cascade found as YAML."),
     given: list[str] = typer.Option(
-        [], "--given", help="A result that an earlier cascade saved, as the Einsum that makes it: 'O[f,p] = ... :: sum[m]'."
+        [],
+        "--given",
+        help="A result that an earlier cascade saved, as the Einsum that makes it: 'O[f,p] = ... :: sum[m]'.",
     ),
-    every: bool = typer.Option(False, "--all", help="Print the derivation of every form, not of the best alone."),
+    every: bool = typer.Option(
+        False, "--all", help="Print the derivation of every form, not of the best alone."
+    ),
 ) -> None:
     """Derive equivalent cascades with fewer passes over a rank, by algebra, and check each by its values."""
     from rich.console import Console
@@ -50,13 +56,32 @@ def reduce(
 def _table(found: Reduced) -> object:
     from rich.table import Table
 
-    table = Table(title=f"{found.original.cascade.name} over {found.rank}", title_justify="left", box=None, pad_edge=False)
-    for heading, side in (("passes", "right"), ("sweeps", "right"), ("work", "right"), ("keeps", "left"), ("", "left"), ("form", "left")):
+    table = Table(
+        title=f"{found.original.cascade.name} over {found.rank}",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    for heading, side in (
+        ("passes", "right"),
+        ("sweeps", "right"),
+        ("work", "right"),
+        ("keeps", "left"),
+        ("", "left"),
+        ("form", "left"),
+    ):
         table.add_column(heading, justify=side)  # type: ignore[arg-type]
     for one in (found.original, *found.forms):
         work = one.work / found.original.work if found.original.work else 1.0
         keeps = ", ".join(one.crossing) or "-"
-        table.add_row(str(one.passes), str(one.sweeps), f"{work:.3f}", keeps, "safe" if one.safe else "unsafe", one.title)
+        table.add_row(
+            str(one.passes),
+            str(one.sweeps),
+            f"{work:.3f}",
+            keeps,
+            "safe" if one.safe else "unsafe",
+            one.title,
+        )
     return table
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+
+from fusemax.errors import FusemaxError
 
 if TYPE_CHECKING:
     import polars
 
+    from fusemax.plot.spec import FigureSpec
     from fusemax.study.spec import StudyFile
 
 
@@ -20,35 +24,39 @@ def run(path: Path, out: Path) -> None:
     from fusemax.study.results import (
         breakdown_frame,
         comparison_frame,
+        digest,
         results_frame,
         write_provenance,
         write_tables,
     )
     from fusemax.study.spec import load_study
-    from fusemax.study.sweep import run_sweep
+    from fusemax.study.sweep import Engine, run_sweep
 
     console = Console()
-    study, document, path = load_study(str(path))
-    with _bar(console) as report:
-        rows = run_sweep(study, report)
-    frames = {"results": results_frame(study, path.stem, rows), "breakdown": breakdown_frame(study, rows)}
-    if study.compare is not None:
-        frames["comparison"] = comparison_frame(study, rows, path.parent)
-    written = write_tables(out, frames)
-    written.append(write_provenance(out, path, [path]))
-    del document
+    study, _, path = load_study(str(path))
+    specs = _specs(study, path)
+    engine = Engine()
+    with _Bar(console) as report:
+        rows = run_sweep(study, report, engine)
+        frames = {"results": results_frame(study, path.stem, rows), "breakdown": breakdown_frame(study, rows)}
+        read = {path.name: path, **engine.files}
+        if study.compare is not None:
+            frames["comparison"] = comparison_frame(study, rows, path.parent)
+            read[study.compare.published] = path.parent / study.compare.published
+        written = write_tables(out, frames)
+        hashes = {name: digest(file) for name, file in sorted(read.items())}
+        written.append(write_provenance(out, path.stem, hashes))
+        written += _pictures(study, specs, path.stem, hashes, out, report)
     _summary(console, study, frames["results"])
     if "comparison" in frames:
         _comparison(console, frames["comparison"])
-    written += _pictures(console, study, out)
-    console.print(
-        f"\n{len(written)} files in [bold]{out}[/]: {', '.join(sorted({p.name for p in written})[:4])}, ..."
-    )
+    tables = [file.name for file in written if file.suffix in (".csv", ".parquet")]
+    console.print(f"\nin {out}: {', '.join(tables)}; {len(specs)} figures (SVG, PNG)", highlight=False)
     if (out / "report.html").exists():
-        console.print(f"read [bold]{out / 'report.html'}[/] first")
+        console.print(f"read first: {out / 'report.html'}", highlight=False)
 
 
-class _bar:  # noqa: N801 - a context manager
+class _Bar:
     """A progress bar on a terminal; nothing in a pipe."""
 
     def __init__(self, console: Console) -> None:
@@ -73,17 +81,93 @@ class _bar:  # noqa: N801 - a context manager
         self.progress.stop()
 
 
+def _specs(study: StudyFile, path: Path) -> tuple[FigureSpec, ...]:
+    """Return the figures that the study asks for: those of the paper by name, or its own list."""
+    if study.figures is None:
+        return ()
+    if isinstance(study.figures, str):
+        if study.figures != "micro24":
+            raise FusemaxError(
+                f"{path}: figures: expected a list of figures, or micro24, got {study.figures!r}"
+            )
+        from fusemax.plot.micro24 import SPECS
+
+        return SPECS
+    from pydantic import TypeAdapter, ValidationError
+
+    from fusemax.plot.spec import FigureSpec
+
+    specs: list[FigureSpec] = []
+    mistakes: list[str] = []
+    for number, entry in enumerate(study.figures):
+        try:
+            specs.append(TypeAdapter(FigureSpec).validate_python(entry))
+        except ValidationError as error:
+            mistakes += [
+                f"{path}: figures.{number}.{'.'.join(map(str, m['loc']))}: {m['msg'].lower()}"
+                for m in error.errors()
+            ]
+    if mistakes:
+        raise FusemaxError("\n".join(mistakes))
+    return tuple(specs)
+
+
+def _pictures(
+    study: StudyFile,
+    specs: tuple[FigureSpec, ...],
+    name: str,
+    hashes: Mapping[str, str],
+    out: Path,
+    report: Any,
+) -> list[Path]:
+    """Draw the figures, write the report, and return the files."""
+    if not specs:
+        return []
+    from fusemax.plot.sweep import draw_tables
+    from fusemax.plot.tables import read_tables
+    from fusemax.report import Study, write
+
+    tables = read_tables(out)
+    written: list[Path] = []
+    for number, spec in enumerate(specs):
+        report(number, len(specs) + 1, f"drawing {spec.file}"[:32])
+        written += draw_tables(tables, out, spec)
+    report(len(specs), len(specs) + 1, "writing the report")
+    page = Study(
+        title=study.title,
+        command=f"fusemax run {name}",
+        summary=study.doc,
+        source=study.source,
+        baselines=tuple(study.summary.baselines),
+        configurations={n: c.doc for part in study.parts for n, c in part.configurations.items() if c.doc},
+        inputs=hashes,
+        figures=specs,
+    )
+    return [*written, write(out, page)]
+
+
 def _summary(console: Console, study: StudyFile, results: polars.DataFrame) -> None:
     from fusemax.study.summary import summarize
 
     for part, frame in summarize(study, results).items():
-        table = Table(title=part, title_justify="left", title_style="bold")
+        table = Table(
+            title=f"{part}: means over the lengths", title_justify="left", box=SIMPLE, pad_edge=False
+        )
         for column in frame.columns:
+            name = column.replace("speed_up_over_", "speed-up\n").replace("energy_over_", "energy\n")
+            numeric = frame[column].dtype.is_numeric()
             table.add_column(
-                column.replace("_", " "), justify="left" if frame[column].dtype == str else "right"
+                name.replace("utilization_", "util.\n"), justify="right" if numeric else "left", no_wrap=True
             )
+        seen = ""
         for record in frame.iter_rows():
-            table.add_row(*("" if v is None else v if isinstance(v, str) else f"{v:.3g}" for v in record))
+            cells = ["" if v is None else v if isinstance(v, str) else f"{v:.3g}" for v in record]
+            if cells[0] == seen:
+                cells[0] = ""
+            elif seen:
+                table.add_section()
+            seen = cells[0] or seen
+            table.add_row(*cells)
         console.print(table)
 
 
@@ -92,18 +176,6 @@ def _comparison(console: Console, comparison: polars.DataFrame) -> None:
 
     differs = comparison.filter(pl.col("reason") != "")
     equal = comparison.height - differs.height
-    console.print(
-        f"published values: {comparison.height}; equal within tolerance: {equal}; explained: ", end=""
-    )
     unexplained = differs.filter(pl.col("reason") == "not explained").height
-    console.print(f"{differs.height - unexplained}; not explained: {unexplained}")
-
-
-def _pictures(console: Console, study: StudyFile, out: Path) -> list[Path]:
-    if study.figures is None:
-        return []
-    from fusemax.plot import draw_study
-    from fusemax.report import write
-
-    written = draw_study(study.figures, out)
-    return [*written, write(out, study.title)]
+    text = f"published values: {comparison.height}; equal: {equal}; differ for a reason given in comparison.csv: "
+    console.print(f"{text}{differs.height - unexplained}; differ without one: {unexplained}", highlight=False)

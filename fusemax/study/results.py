@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,13 +127,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     """Let *write* fill a temporary file beside *path*, then move it into place; return *path*."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            write(Path(temporary))
+            write(temporary)
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise FusemaxError(f"{path}: cannot be written ({error.strerror or error})") from None
@@ -153,12 +151,11 @@ def write_tables(
     return written
 
 
-def write_provenance(folder: Path, study: Path, files: Iterable[Path]) -> Path:
-    """Write ``provenance.json``: the version of fusemax and a hash of every file that the run read."""
+def write_provenance(folder: Path, study: str, hashes: Mapping[str, str]) -> Path:
+    """Write ``provenance.json``: the version of fusemax and the hash of every file that the run read."""
     from fusemax import __version__
 
-    hashes = {path.name if path == study else str(path): digest(path) for path in files}
-    content = {"fusemax": __version__, "study": study.name, "sha256": hashes}
+    content = {"fusemax": __version__, "study": study, "sha256": dict(hashes)}
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     return write_atomically(folder / "provenance.json", lambda path: path.write_text(text, encoding="utf-8"))
 

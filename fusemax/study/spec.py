@@ -77,6 +77,7 @@ class Configuration(_Part):
 
     machine: str
     mapping: str | BestOf
+    doc: str = ""
     figures: dict[str, Any] = Field(default_factory=dict)
     changes: dict[str, Any] = Field(default_factory=dict)
     cases: list[Case] = Field(default_factory=list)
@@ -114,6 +115,13 @@ class Comparison(_Part):
     reasons: list[Reason] = Field(default_factory=list)
 
 
+class Summary(_Part):
+    """What the short tables show: which parts, and which configurations the others are measured against."""
+
+    parts: list[str] = Field(default_factory=list)
+    baselines: list[str] = Field(default_factory=list)
+
+
 class StudyFile(_Part):
     """A study of ``kind: sweep``."""
 
@@ -125,7 +133,7 @@ class StudyFile(_Part):
     parts: list[StudyPart] = Field(min_length=1)
     compare: Comparison | None = None
     figures: str | list[dict[str, Any]] | None = None
-    summary: dict[str, Any] = Field(default_factory=dict)
+    summary: Summary = Field(default_factory=Summary)
 
 
 def load_study(name: str) -> tuple[StudyFile, Document, Path]:

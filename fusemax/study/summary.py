@@ -20,9 +20,9 @@ def summarize(study: StudyFile, results: polars.DataFrame) -> dict[str, polars.D
     import polars as pl
 
     tables: dict[str, polars.DataFrame] = {}
-    for part in results["part"].unique(maintain_order=True):
+    for part in study.summary.parts or results["part"].unique(maintain_order=True):
         rows = results.filter(pl.col("part") == part)
-        baselines = [b for b in study.summary.get("baselines", []) if b in rows["configuration"]]
+        baselines = [b for b in study.summary.baselines if b in rows["configuration"]]
         label = next(
             (c for c in _label_columns(study, str(part)) if rows[c].null_count() < rows.height), None
         )

@@ -49,11 +49,17 @@ class Engine:
 
     machines: dict[str, tuple[Machine, Path]] = field(default_factory=dict)
     programs: dict[str, tuple[Mapped, Program]] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def _read(self, path: Path) -> None:
+        """Remember a file that a result depends on, under the name that a reader knows it by."""
+        self.files["/".join(path.parts[-3:])] = path
 
     def machine(self, name: str) -> tuple[Machine, Path]:
         """Return the machine called *name* and its file."""
         if name not in self.machines:
             self.machines[name] = load_machine(name)
+            self._read(self.machines[name][1])
         return self.machines[name]
 
     def program(
@@ -75,12 +81,14 @@ class Engine:
             document = with_changes(document, changes)
             file = mapping_file_of(document)
         mapped = map_onto(load_cascade(file.cascade), described, file, document)
+        self._read(Path(document.file))
+        self._read(Path(mapped.cascade.file))
         return mapped, derive(mapped, described, free)
 
 
-def run_sweep(study: StudyFile, progress: Progress | None = None) -> list[Row]:
-    """Return the rows of all parts of *study*, in order."""
-    engine = Engine()
+def run_sweep(study: StudyFile, progress: Progress | None = None, engine: Engine | None = None) -> list[Row]:
+    """Return the rows of all parts of *study*, in order; *engine* remembers what was derived and read."""
+    engine = engine or Engine()
     work = [(part, name) for part in study.parts for name in part.configurations]
     rows: list[Row] = []
     for number, (part, name) in enumerate(work):
