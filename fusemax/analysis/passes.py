@@ -122,8 +122,8 @@ class RankPasses:
 
     @property
     def sweeps(self) -> int:
-        """How many loops over the rank there must be."""
-        return len(self.levels)
+        """How many loops over the rank there must be, whichever of its variables runs along it."""
+        return max(len(self.levels), self.passes)
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
@@ -277,6 +277,9 @@ def tensor_passes(
     members = cone(form, tensor, positions)
     every = visits(form, members)
     complete = complete_visits(form, tensor, positions, every)
+    states = _states(form, table, tuple(complete))
+    if states:
+        complete = {visit: ends for visit, ends in complete.items() if _in_step(form, visit)}
     chain, corner = _longest(form, table, complete)
     direct, _ = _longest(form, table, {v: ends for v, ends in complete.items() if v.tensor == tensor})
     steps = tuple(
@@ -291,7 +294,7 @@ def tensor_passes(
         direct=len(direct),
         chain=chain,
         steps=steps,
-        grows_with=_states(form, table, tuple(complete)),
+        grows_with=states,
         partial=bool(every) and not complete,
     )
 
@@ -370,6 +373,12 @@ def _states(form: Plain, table: Table, complete: Sequence[Visit]) -> tuple[str, 
                 ):
                     ranks[node.variables[position].upper()] = None
     return tuple(ranks)
+
+
+def _in_step(form: Plain, visit: Visit) -> bool:
+    """Return whether a visit falls into the step of the loop in which the fibre itself stands."""
+    loop = form.nodes[visit.number].loop
+    return all(offset == 0 for name, _, offset in visit.fixed if name == loop)
 
 
 def _ignoring(visit: Visit, variable: str) -> Sweep:

@@ -193,7 +193,8 @@ class _Splitter:
         for rank, ways in found.items():
             sizes = {tuple(sequence(self.cascade, part) for part in way) for way in ways}
             if len(sizes) == 1:
-                self.digits[rank] = min(ways)
+                way = min(ways)
+                self.digits[rank] = way if not self._collides(rank, way) else _digit_names(rank, len(way))
 
     def _spread(self) -> None:
         """Split every rank whose plain variable indexes a split rank."""
@@ -208,8 +209,15 @@ class _Splitter:
                     for have, lack in ((rank, other), (other, rank)):
                         if have in self.digits and lack not in self.digits:
                             count = len(self.digits[have])
-                            self.digits[lack] = tuple(f"{lack}{n}" for n in reversed(range(count)))
+                            self.digits[lack] = _digit_names(lack, count)
                             grown = True
+
+    def _collides(self, rank: str, way: tuple[str, ...]) -> bool:
+        """Return whether an Einsum runs over the whole rank and over one that its parts are named after."""
+        return any(
+            rank.lower() in einsum.variables and any(part.lower() in einsum.variables for part in way)
+            for einsum in self.cascade.einsums
+        )
 
     def _mixed(self, index: Expression) -> tuple[str, ...] | None:
         """Return the ranks of the digits of ``m1*M0+m0``, outermost first; None for another index."""
@@ -287,6 +295,10 @@ class _Splitter:
             filters=tuple(filter_of(condition) for condition in einsum.conditions),
             early_exit=early,
         )
+
+
+def _digit_names(rank: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{rank}{number}" for number in reversed(range(count)))
 
 
 def filter_of(condition: Condition) -> Filter:
