@@ -39,6 +39,8 @@ def reduce(
     console = Console(highlight=False, soft_wrap=True)
     found = search(load_cascade(cascade), rank or None, form or None, tuple(given))
     console.print(_table(found))
+    if not found.complete:
+        console.print("the search stopped at its limit of cascades tried; there may be further forms")
     shown = found.forms if every else found.forms[:1]
     for one in shown:
         console.print("\n" + explained(found.original, one, found.rank), markup=False)

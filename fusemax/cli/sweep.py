@@ -161,7 +161,7 @@ def _summary(console: Console, study: StudyFile, results: polars.DataFrame) -> N
             )
         seen = ""
         for record in frame.iter_rows():
-            cells = ["" if v is None else v if isinstance(v, str) else f"{v:.3g}" for v in record]
+            cells = [_cell(column, value) for column, value in zip(frame.columns, record, strict=True)]
             if cells[0] == seen:
                 cells[0] = ""
             elif seen:
@@ -169,6 +169,12 @@ def _summary(console: Console, study: StudyFile, results: polars.DataFrame) -> N
             seen = cells[0] or seen
             table.add_row(*cells)
         console.print(table)
+
+
+def _cell(column: str, value: object) -> str:
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    return f"{value:.0%}" if column.startswith("utilization_") else f"{value:.3g}"
 
 
 def _comparison(console: Console, comparison: polars.DataFrame) -> None:
