@@ -70,6 +70,24 @@ class repeated(sympy.Function):  # noqa: N801
         return (many if n > 1 else once) if n.is_Number else None
 
 
+class band_pairs(sympy.Function):  # noqa: N801
+    """Pairs of tiles that a band touches: :func:`fusemax.cost.band.band_pairs`."""
+
+    nargs = 6
+
+
+class band_most(sympy.Function):  # noqa: N801
+    """Touched tiles in the fullest tile of rows: :func:`fusemax.cost.band.band_most`."""
+
+    nargs = 6
+
+
+class band_least(sympy.Function):  # noqa: N801
+    """Touched tiles in the emptiest tile of rows: :func:`fusemax.cost.band.band_least`."""
+
+    nargs = 6
+
+
 class ceil(sympy.Function):  # noqa: N801
     """Rounded up."""
 
@@ -92,6 +110,24 @@ class root2(sympy.Function):  # noqa: N801
     """Square root."""
 
     nargs = 1
+
+
+class at_most(sympy.Function):  # noqa: N801
+    """1 where a <= b, else 0."""
+
+    nargs = 2
+
+
+class less(sympy.Function):  # noqa: N801
+    """1 where a < b, else 0."""
+
+    nargs = 2
+
+
+class equal(sympy.Function):  # noqa: N801
+    """1 where a and b are the same number, else 0."""
+
+    nargs = 2
 
 
 _CALLS: Mapping[str, Callable[..., Any]] = {

@@ -1,0 +1,214 @@
+"""Python source for a graph of operations: nested loops over the axes of a grid, with each operation as far out as it can be.
+
+The text holds one function, ``evaluate(span, lengths, fixed, values, results, memory)``:
+
+- ``span``: int64[2], the first point and the one after the last, counted in the order of the grid (last axis fastest);
+- ``lengths``: int64[axes], the number of values on each axis;
+- ``fixed``: float64[parameters], the parameters in the order of the program (those on an axis are not read);
+- ``values``: float64[names, longest axis], a row for each name on an axis, axis after axis;
+- ``results``: float64[outputs, points], written;
+- ``memory``: float64[slots, room], divisors found before; zeros at first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fusemax.cost import band
+from fusemax.cost.graph import Fit, Graph, Node, graph_of
+from fusemax.cost.program import Program
+
+Axes = Sequence[Sequence[str]]
+SLOTS, ROOM = 64, 6722  #: numbers below 9.6e11 have at most 6720 divisors
+
+DIVISORS = '''
+def divisors(number, memory):
+    """Return the row of *memory* that holds number, how many divisors it has, and these in rising order."""
+    slot = int(number) % memory.shape[0]
+    row = memory[slot]
+    if row[0] == number:
+        return slot
+    small = 0
+    large = row.shape[0]
+    row[2] = 1.0
+    k = 1.0
+    while k * k <= number:
+        quotient = floor(number / k)
+        if quotient * k == number:
+            if small + 2 >= large - 1:
+                raise ValueError("a number has more divisors than there is room for")
+            row[2 + small] = k
+            small += 1
+            if quotient != k:
+                large -= 1
+                row[large] = quotient
+        k += 1.0
+    count = small + row.shape[0] - large
+    for step in range(row.shape[0] - large):
+        row[2 + small + step] = row[large + step]
+    row[1] = count
+    row[0] = number
+    return slot
+'''
+
+FORMS: Mapping[str, str] = {
+    "+": "{0} + {1}",
+    "*": "{0} * {1}",
+    "/": "{0} / {1}",
+    "**": "{0} ** {1}",
+    "least": "{1} if {1} < {0} else {0}",
+    "greatest": "{1} if {1} > {0} else {0}",
+    "repeated": "{1} if {0} > 1.0 else {2}",
+    "ceil": "ceil({0})",
+    "floor": "floor({0})",
+    "log2": "log2({0})",
+    "root2": "sqrt({0})",
+    "at_most": "1.0 if {0} <= {1} else 0.0",
+    "less": "1.0 if {0} < {1} else 0.0",
+    "equal": "1.0 if {0} == {1} else 0.0",
+    "band_pairs": "band_pairs({0}, {1}, {2}, {3}, {4}, {5})",
+    "band_most": "band_most({0}, {1}, {2}, {3}, {4}, {5})",
+    "band_least": "band_least({0}, {1}, {2}, {3}, {4}, {5})",
+}
+
+
+def bands_text() -> str:
+    """Return the functions of :mod:`fusemax.cost.band` as source."""
+    return "\n\n" + Path(band.__file__).read_text(encoding="utf-8").partition('"""\n\n\n')[2]
+
+
+def kernel_text(program: Program, outputs: Sequence[str], axes: Axes) -> str:
+    """Return the source of ``evaluate`` for *outputs* of *program* over a grid of *axes*, each with its names."""
+    graph, wanted = graph_of(program, outputs)
+    return _Writer(program, graph, axes).text(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an operation stands: inside how many axes, and in the searches of which tiles."""
+
+    depth: int
+    tiles: frozenset[int]
+
+
+class _Writer:
+    def __init__(self, program: Program, graph: Graph, axes: Axes) -> None:
+        self.graph, self.axes = graph, axes
+        self.rows = {name: (axis, row) for row, (axis, name) in enumerate(_flat(axes))}
+        self.fixed = {name: number for number, name in enumerate(program.parameters)}
+        self.places = self._places()
+        self.searches = {fit.tile: number for number, fit in graph.fits.items()}
+
+    def _places(self) -> list[_Place]:
+        places: list[_Place] = []
+        for number, node in enumerate(self.graph.nodes):
+            depth = self.rows[node.value][0] + 1 if node.value in self.rows else 0
+            depth = max([depth, *(places[operand].depth for operand in node.operands)])
+            tiles = frozenset().union(*(places[operand].tiles for operand in node.operands))
+            if node.operation == "tile":
+                tiles = frozenset({number})
+            elif node.operation == "fit":
+                tiles -= {self.graph.fits[number].tile}
+            places.append(_Place(depth, tiles))
+        return places
+
+    def text(self, wanted: Sequence[int]) -> str:
+        """Return the source of the whole function."""
+        rows = ["def evaluate(span, lengths, fixed, values, results, memory):"]
+        rows += ["    start = span[0]", "    stop = span[1]", "    rest = start"]
+        for axis in reversed(range(len(self.axes))):
+            rows += [f"    n{axis} = lengths[{axis}]", f"    first{axis} = rest % n{axis}"]
+            rows += [f"    rest = rest // n{axis}"]
+        rows += ["    point = start"]
+        rows += _inside(1, self._block(0))
+        for axis in range(len(self.axes)):
+            last = axis == len(self.axes) - 1
+            end = f"min(n{axis}, first{axis} + stop - point)" if last else f"n{axis}"
+            rows += _inside(axis + 1, [f"for i{axis} in range(first{axis}, {end}):"])
+            rows += _inside(axis + 2, self._block(axis + 1))
+        inner = [f"results[{number}, point - start] = t{node}" for number, node in enumerate(wanted)]
+        rows += _inside(len(self.axes) + 1, [*inner, "point += 1"])
+        for axis in reversed(range(1, len(self.axes))):
+            rows += _inside(axis + 1, [f"first{axis} = 0", "if point >= stop:", "    break"])
+        return self._helpers() + "\n\n" + "\n".join(rows) + "\n"
+
+    def _helpers(self) -> str:
+        masked = any(node.operation.startswith("band_") for node in self.graph.nodes)
+        return DIVISORS + (bands_text() if masked else "")
+
+    def _block(self, depth: int) -> list[str]:
+        rows: list[str] = []
+        for number, node in enumerate(self.graph.nodes):
+            place = self.places[number]
+            count_here = [f for f in self.graph.fits.values() if f.count == number and f.kind == "divisor"]
+            if place.depth == depth and not place.tiles and node.operation != "tile":
+                rows += self._node(number, node)
+                if count_here:
+                    rows.append(f"slot{number} = divisors(t{number}, memory)")
+        return rows
+
+    def _node(self, number: int, node: Node) -> list[str]:
+        if node.operation == "number":
+            return [f"t{number} = {node.value!r}"]
+        if node.operation == "parameter":
+            name = str(node.value)
+            if name in self.rows:
+                axis, row = self.rows[name]
+                return [f"t{number} = values[{row}, i{axis}]"]
+            return [f"t{number} = fixed[{self.fixed[name]}]"]
+        if node.operation == "fit":
+            fit = self.graph.fits[number]
+            return SEARCHES[fit.kind](fit, f"t{number}", self._footprint(fit))
+        return [f"t{number} = {FORMS[node.operation].format(*(f't{operand}' for operand in node.operands))}"]
+
+    def _footprint(self, fit: Fit) -> list[str]:
+        """Return the operations that depend on the tile of *fit*."""
+        rows: list[str] = []
+        for number, node in enumerate(self.graph.nodes):
+            if fit.tile in self.places[number].tiles and number != fit.tile:
+                rows += self._node(number, node)
+        return rows
+
+
+def _flat(axes: Axes) -> list[tuple[int, str]]:
+    return [(axis, name) for axis, names in enumerate(axes) for name in names]
+
+
+def _inside(depth: int, rows: Sequence[str]) -> list[str]:
+    return [f"{'    ' * depth}{row}" for row in rows]
+
+
+def _by_divisors(fit: Fit, target: str, footprint: list[str]) -> list[str]:
+    tile, slot = f"t{fit.tile}", f"slot{fit.count}"
+    if not fit.rises:
+        steps = [f"{tile} = memory[{slot}, 2 + k]", *footprint, f"if t{fit.footprint} <= t{fit.room}:"]
+        return [
+            f"{target} = 1.0",
+            f"for k in range(int(memory[{slot}, 1])):",
+            *_inside(1, [*steps, f"    {target} = {tile}"]),
+        ]
+    steps = ["middle = (low + high + 1) // 2", f"{tile} = memory[{slot}, 2 + middle]", *footprint]
+    steps += [f"if t{fit.footprint} <= t{fit.room}:", "    low = middle", "else:", "    high = middle - 1"]
+    start = ["low = 0", f"high = int(memory[{slot}, 1]) - 1", "while low < high:"]
+    return [*start, *_inside(1, steps), f"{target} = memory[{slot}, 2 + low]"]
+
+
+def _by_powers(fit: Fit, target: str, footprint: list[str]) -> list[str]:
+    tile = f"t{fit.tile}"
+    steps = [*footprint, f"if t{fit.footprint} <= t{fit.room}:", f"    {target} = {tile}"]
+    steps += ["else:", "    break"] if fit.rises else []
+    start = [f"{target} = 1.0", f"{tile} = 1.0", f"while {tile} <= t{fit.count}:"]
+    return [*start, *_inside(1, [*steps, f"{tile} = {tile} * 2.0"])]
+
+
+def _by_halving(fit: Fit, target: str, footprint: list[str]) -> list[str]:
+    tile = f"t{fit.tile}"
+    steps = [f"{tile} = ceil((lowest + highest) / 2.0)", *footprint, f"if t{fit.footprint} <= t{fit.room}:"]
+    steps += [f"    lowest = {tile}", "else:", f"    highest = {tile} - 1.0"]
+    start = ["lowest = 1.0", f"highest = t{fit.count}", "while lowest < highest:"]
+    return [*start, *_inside(1, steps), f"{target} = lowest"]
+
+
+SEARCHES = {"divisor": _by_divisors, "power_of_two": _by_powers, "any": _by_halving}

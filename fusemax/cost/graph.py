@@ -1,0 +1,176 @@
+"""A cost program taken apart into single operations on floats, each different one once.
+
+Two lines that hold the same product share it; what no output needs is not there. The order of the operations is that of the
+formulas, so that every form of the code computes the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import sympy
+
+from fusemax.cost.program import FitRule, Program
+
+RISING = frozenset(
+    {"+", "*", "least", "greatest", "ceil", "floor", "root2", "log2"}
+)  #: where every operand rises
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation on earlier nodes; ``value`` is the name of a parameter or tile, or a number."""
+
+    operation: str
+    operands: tuple[int, ...] = ()
+    value: str | float = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The search of one tile: nodes of what bounds it, of the room, and of the footprint as a function of ``tile``."""
+
+    kind: str
+    tile: int
+    count: int
+    room: int
+    footprint: int
+    rises: bool  #: whether a larger tile never takes less room
+
+
+@dataclass
+class Graph:
+    """Collects nodes; equal ones get the same number. ``fits`` holds the searches by the number of their node."""
+
+    nodes: list[Node] = field(default_factory=list)
+    fits: dict[int, Fit] = field(default_factory=dict)
+    numbers: dict[Node, int] = field(default_factory=dict)
+
+    def add(self, operation: str, *operands: int, value: str | float = "") -> int:
+        """Return the number of a node, a new one if there is none like it."""
+        node = Node(operation, operands, value)
+        if node not in self.numbers:
+            self.numbers[node] = len(self.nodes)
+            self.nodes.append(node)
+        return self.numbers[node]
+
+    def expression(self, expression: Any, names: Mapping[str, int]) -> int:
+        """Return the node of a sympy *expression* whose symbols stand for the nodes in *names*."""
+        if isinstance(expression, sympy.Symbol):
+            return names[str(expression)]
+        if isinstance(expression, sympy.Rational) and not isinstance(expression, sympy.Integer):
+            return self.add("number", value=float(expression.p) / float(expression.q))
+        if expression.is_Number:
+            return self.add("number", value=float(expression))
+        if isinstance(expression, sympy.Add):
+            return self._chain("+", [self.expression(term, names) for term in expression.args])
+        if isinstance(expression, sympy.Mul):
+            return self._product(expression, names)
+        if isinstance(expression, sympy.Pow):
+            return self._power(expression, names)
+        operands = [self.expression(argument, names) for argument in expression.args]
+        return CALLS[type(expression).__name__](self, operands)
+
+    def _chain(self, operation: str, operands: Sequence[int]) -> int:
+        return reduce(lambda left, right: self.add(operation, left, right), operands)
+
+    def _product(self, expression: sympy.Mul, names: Mapping[str, int]) -> int:
+        above: list[int] = []
+        below: list[int] = []
+        for factor in expression.args:
+            if isinstance(factor, sympy.Pow) and factor.exp.is_Integer and factor.exp < 0:
+                below.append(self.expression(sympy.Pow(factor.base, -factor.exp), names))
+            else:
+                above.append(self.expression(factor, names))
+        top = self._chain("*", above) if above else self.add("number", value=1.0)
+        return self.add("/", top, self._chain("*", below)) if below else top
+
+    def _power(self, expression: sympy.Pow, names: Mapping[str, int]) -> int:
+        base, exponent = self.expression(expression.base, names), expression.exp
+        if not exponent.is_Integer:
+            return self.add("**", base, self.expression(exponent, names))
+        product = self._chain("*", [base] * abs(int(exponent)))
+        return product if exponent > 0 else self.add("/", self.add("number", value=1.0), product)
+
+    def fit(self, rule: FitRule, names: Mapping[str, int]) -> int:
+        """Return the node of the largest tile that fits."""
+        tile = self.add("tile", value=f"{rule.tile}@{len(self.fits)}")
+        footprint = self.expression(rule.footprint, {**names, str(rule.tile): tile})
+        found = Fit(
+            kind=rule.kind,
+            tile=tile,
+            count=self.expression(rule.count, names),
+            room=self.expression(rule.capacity, names),
+            footprint=footprint,
+            rises=self.trend(footprint, tile) in ("rises", "stays"),
+        )
+        number = self.add("fit", found.count, found.room, footprint, value=f"{rule.tile}@{len(self.fits)}")
+        self.fits[number] = found
+        return number
+
+    def trend(self, number: int, tile: int) -> str:
+        """Return whether a node ``stays``, ``rises`` (never falls) or is of ``unknown`` trend when *tile* grows.
+
+        Rounding keeps the order of floats, so what rises in the formula rises in its bits too.
+        """
+        node = self.nodes[number]
+        if number == tile:
+            return "rises"
+        trends = [self.trend(operand, tile) for operand in node.operands]
+        if all(trend == "stays" for trend in trends):
+            return "stays"
+        if "unknown" in trends:
+            return "unknown"
+        if node.operation == "/":
+            rises = trends[1] == "stays" and all(self.is_positive(n) for n in node.operands)
+        elif node.operation == "*":
+            rises = all(self.is_positive(n) for n in node.operands)
+        else:
+            rises = node.operation in RISING
+        return "rises" if rises else "unknown"
+
+    def is_positive(self, number: int) -> bool:
+        """Return whether a node is known not to be negative: sizes and figures of machines are not."""
+        node = self.nodes[number]
+        if node.operation == "number":
+            return float(node.value) >= 0
+        if node.operation in ("parameter", "tile", "fit"):
+            return True
+        if node.operation == "log2":
+            return False
+        return all(self.is_positive(operand) for operand in node.operands)
+
+
+CALLS: Mapping[str, Callable[[Graph, list[int]], int]] = {
+    "ceildiv": lambda graph, of: graph.add("ceil", graph.add("/", *of)),
+    "least": lambda graph, of: graph._chain("least", of),
+    "greatest": lambda graph, of: graph._chain("greatest", of),
+    "repeated": lambda graph, of: graph.add("repeated", *of),
+    "ceil": lambda graph, of: graph.add("ceil", *of),
+    "floor": lambda graph, of: graph.add("floor", *of),
+    "log2": lambda graph, of: graph.add("log2", *of),
+    "root2": lambda graph, of: graph.add("root2", *of),
+    "at_most": lambda graph, of: graph.add("at_most", *of),
+    "less": lambda graph, of: graph.add("less", *of),
+    "equal": lambda graph, of: graph.add("equal", *of),
+    "band_pairs": lambda graph, of: graph.add("band_pairs", *of),
+    "band_most": lambda graph, of: graph.add("band_most", *of),
+    "band_least": lambda graph, of: graph.add("band_least", *of),
+}
+
+
+def graph_of(program: Program, outputs: Sequence[str]) -> tuple[Graph, tuple[int, ...]]:
+    """Return the operations that *outputs* (lines or parameters of *program*) need, and the outputs' nodes."""
+    graph = Graph()
+    lines = program.needed(outputs)
+    used = {need for line in lines for need in line.needs()} | set(outputs)
+    names = {name: graph.add("parameter", value=name) for name in program.parameters if name in used}
+    for line in lines:
+        value = line.value
+        names[line.name] = (
+            graph.fit(value, names) if isinstance(value, FitRule) else graph.expression(value, names)
+        )
+    return graph, tuple(names[name] for name in outputs)
