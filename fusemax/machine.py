@@ -36,10 +36,6 @@ def _read(unit: str, positive: bool, value: Any) -> Any:
     return result
 
 
-def _figure(unit: str, positive: bool = False) -> Any:
-    return Annotated[Any, BeforeValidator(partial(_read, unit, positive))]
-
-
 def _count(value: Any) -> Any:
     result = _read("1", True, value)
     if isinstance(result, Number) and result.value != int(result.value):
@@ -47,13 +43,13 @@ def _count(value: Any) -> Any:
     return result
 
 
-Bytes = _figure("B", positive=True)
-BytesPerSecond = _figure("B/s", positive=True)
-Hertz = _figure("Hz", positive=True)
-Seconds = _figure("s")
-Joules = _figure("J")
-SquareMetres = _figure("m2")
-Cycles = _figure("1")
+Bytes = Annotated[Any, BeforeValidator(partial(_read, "B", True))]
+BytesPerSecond = Annotated[Any, BeforeValidator(partial(_read, "B/s", True))]
+Hertz = Annotated[Any, BeforeValidator(partial(_read, "Hz", True))]
+Seconds = Annotated[Any, BeforeValidator(partial(_read, "s", False))]
+Joules = Annotated[Any, BeforeValidator(partial(_read, "J", False))]
+SquareMetres = Annotated[Any, BeforeValidator(partial(_read, "m2", False))]
+Cycles = Annotated[Any, BeforeValidator(partial(_read, "1", False))]
 Count = Annotated[Any, BeforeValidator(_count)]
 
 
@@ -148,7 +144,11 @@ def _sum_of(name: str, parts: Mapping[str, Any], operations: Mapping[str, Any]) 
 
 
 class Machine(_Part):
-    """A machine. Levels stand from the outside in; ``replicas`` is the number of equal cores, each with all units."""
+    """A machine. Levels stand from the outside in; ``replicas`` is the number of equal cores, each with all units.
+
+    ``launch`` is the time that every phase of a mapping takes before its work begins; ``mappings`` names further folders of
+    ``arch/`` whose mappings are found for this machine, those beside it first.
+    """
 
     title: str
     source: str
@@ -158,6 +158,7 @@ class Machine(_Part):
     units: dict[str, Unit]
     replicas: Count = Number(1.0)
     launch: Seconds = Number(0.0)
+    mappings: list[str] = Field(default_factory=list)
     doc: str = ""
 
     @model_validator(mode="after")

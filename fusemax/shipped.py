@@ -74,11 +74,11 @@ def find_machine(name: str) -> Path:
     return found or _own_file(name) or _refuse(name, "arch/", known)
 
 
-def find_mapping(name: str, machine_path: Path) -> Path:
+def find_mapping(name: str, machine_path: Path, shared: Collection[str] = ()) -> Path:
     """Return the file of the mapping called *name* for the machine read from *machine_path*.
 
-    It is looked for beside the machine's file, then as ``machine/name`` in ``arch``, then as a path of the
-    user's.
+    It is looked for beside the machine's file, then in the folders *shared* of ``arch``, then as
+    ``machine/name`` in ``arch``, then as a path of the user's.
 
     Raises
     ------
@@ -88,6 +88,10 @@ def find_mapping(name: str, machine_path: Path) -> Path:
     files = sorted(path for ending in _ENDINGS for path in machine_path.parent.glob(f"*{ending}"))
     beside = {path.stem: path for path in files}
     beside.pop(machine_path.stem, None)
+    for folder in shared:
+        for full, path in shipped("arch").items():
+            if full.rpartition("/")[0] == folder and path.stem != _MACHINE:
+                beside.setdefault(path.stem, path)
     found = beside.get(name) or shipped("arch").get(name) or _own_file(name)
     return found or _refuse(name, f"{machine_path.parent}/", beside)
 

@@ -51,7 +51,9 @@ def band_pairs(R, tr, C, tc, lo, hi):
         return 0
     tiles = -(-R // tr)
     first = max(0, -((hi - 1) // tr) - 1)  # from here on the band has reached column 0
-    last = min(tiles - 2, (C - 1 - lo) // tr)  # up to here it has not passed the last; the last tile may be ragged
+    last = min(
+        tiles - 2, (C - 1 - lo) // tr
+    )  # up to here it has not passed the last; the last tile may be ragged
     total = row_tiles(tiles - 1, R, tr, C, tc, lo, hi)
     if last < first:
         return total

@@ -12,7 +12,7 @@ Rules (docs/mappings.md says them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sympy
@@ -20,12 +20,13 @@ import sympy
 from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum
 from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
-from fusemax.cost.symbols import ceildiv, symbol
+from fusemax.cost.masks import Band, band_of
+from fusemax.cost.symbols import ceildiv, symbol, to_sympy
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
-from fusemax.mapping.build import lowered
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
+from fusemax.mapping.units import lowered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NestCounts:
-    """Everything counted in one nest. ``epochs`` is the number of iterations around the deepest body."""
+    """Everything counted in one nest.
+
+    ``epochs`` is the number of iterations around the deepest body, ``tasks`` that of the loops spread over cores;
+    ``band`` the condition of the deepest body and ``extents`` the sizes of its tiles, for tasks of unequal work.
+    """
 
     nest: Nest
     jobs: tuple[Job, ...]
@@ -72,6 +77,9 @@ class NestCounts:
     rooms: tuple[Room, ...]
     epochs: sympy.Expr
     tasks: sympy.Expr
+    extents: Extents
+    deepest: Body
+    band: Band | None
 
 
 def count(mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> NestCounts:
@@ -83,8 +91,11 @@ def count(mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> Nes
         jobs=tuple(job for body in nest.bodies for name in body.einsums for job in counter.jobs(body, name)),
         moves=tuple(counter.moves()),
         rooms=tuple(Room(residence=r, words=counter.room(r)) for r in nest.residences),
-        epochs=extents.points(deepest.loops),
+        epochs=extents.points(deepest.loops) * counter.part(deepest, deepest.loops),
         tasks=extents.points(nest.spread) if nest.spread else ONE,
+        extents=extents,
+        deepest=deepest,
+        band=counter.bands[deepest.node],
     )
 
 
@@ -93,6 +104,12 @@ class _Counter:
         self.mapped, self.machine, self.nest, self.extents = mapped, machine, nest, extents
         self.cascade = mapped.cascade
         self.order = [machine.outermost, *machine.level_names[1:], *machine.units]
+        self.bands = {body.node: band_of(mapped, nest, body) for body in nest.bodies}
+
+    def part(self, body: Body, digits: Iterable[str]) -> sympy.Expr:
+        """Return the part of the tiles named by *digits* in which *body* has something to do."""
+        band = self.bands[body.node]
+        return ONE if band is None else band.part(self.extents, frozenset(digits))
 
     # --- operations
 
@@ -102,13 +119,21 @@ class _Counter:
             unit = self.mapped.bind[name, index]
             for operation in lowered(self.machine, unit, whole):
                 mine = digits_of(self.nest, operation.variables)
-                yield Job(
-                    einsum=name, unit=unit, operation=operation.name, operands=operation.operands,
-                    points=self._points(body, mine), steps=self._steps(body, unit, mine),
-                )  # fmt: skip
+                for where, share in self._shares(name, unit, operation.name):
+                    yield Job(
+                        einsum=name, unit=where, operation=operation.name, operands=operation.operands,
+                        points=self._points(body, mine) * share, steps=self._steps(body, where, mine) * share,
+                    )  # fmt: skip
+
+    def _shares(self, einsum: str, unit: str, operation: str) -> Iterator[tuple[str, sympy.Expr]]:
+        """Yield the units that do *operation*, each with its part of it: *unit* does what is not offloaded."""
+        parts = {u: to_sympy(part) for u, part in self.mapped.offload.get((einsum, operation), {}).items()}
+        rest = 1 - sum(parts.values(), sympy.Integer(0))
+        yield from ((where, part) for where, part in ((unit, rest), *parts.items()) if part != 0)
 
     def _points(self, body: Body, mine: frozenset[str]) -> sympy.Expr:
-        return self.extents.points(mine | set(body.loops))
+        digits = mine | set(body.loops)
+        return self.extents.points(digits) * self.part(body, digits)
 
     def _steps(self, body: Body, unit: str, mine: frozenset[str]) -> sympy.Expr:
         spatial = {d: dim for d, dim in body.spatial.get(unit, {}).items() if d in mine}
@@ -116,7 +141,7 @@ class _Counter:
         for dimension in dict.fromkeys(spatial.values()):
             across = self.extents.points([d for d, dim in spatial.items() if dim == dimension])
             steps *= ceildiv(across, symbol(f"{unit}.{dimension}"))
-        return steps
+        return steps * self.part(body, body.loops)
 
     # --- words
 
@@ -137,6 +162,7 @@ class _Counter:
                     wanted.setdefault((access.tensor, access.indices), access)
         for access in wanted.values():
             words = self.extents.moved(access_digits(self.nest, access), body.loops, stays=False)
+            words *= self.part(body, body.loops)
             yield Move(
                 tensor=access.tensor, level=self._home(access.tensor, body.node), kind="read", words=words
             )
@@ -149,7 +175,7 @@ class _Counter:
                     continue
                 home = self._home(output.tensor, body.node)
                 digits = access_digits(self.nest, output)
-                words = self.extents.moved(digits, body.loops, stays=False)
+                words = self.extents.moved(digits, body.loops, stays=False) * self.part(body, body.loops)
                 yield Move(tensor=output.tensor, level=home, kind="write", words=words)
                 if self._open_reduction(body, einsum):
                     first = self.extents.moved(digits, (), stays=False)
@@ -189,6 +215,7 @@ class _Counter:
         inside_writer = any(residence.covers(body.node) for body in writers)
         outer = self._scope(chain, position)
         words = self.extents.moved(self._digits(residence), residence.loops, stays=True)
+        words *= self._part_inside(residence)
         if not inside_writer:
             yield Move(tensor=tensor, level=outside, kind="read", words=words, serves=level)
             yield Move(tensor=tensor, level=level, kind="fill", words=words)
@@ -200,6 +227,12 @@ class _Counter:
                 again = words - self.extents.moved(self._digits(residence), (), stays=True)
                 yield Move(tensor=tensor, level=outside, kind="read", words=again, serves=level)
                 yield Move(tensor=tensor, level=level, kind="fill", words=again)
+
+    def _part_inside(self, residence: Residence) -> sympy.Expr:
+        """Return the part of a residence's tiles that are wanted at all: all, unless one band rules every body inside."""
+        inside = [body for body in self.nest.bodies if residence.covers(body.node)]
+        bands = {self.bands[body.node] for body in inside}
+        return self.part(inside[0], residence.loops) if len(bands) == 1 else ONE
 
     def _scope(self, chain: list[Residence], position: int) -> Residence | None:
         return chain[position - 1] if position else None

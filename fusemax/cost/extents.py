@@ -45,6 +45,13 @@ class Extents:
             product *= self.sizes[root.digits[position].name]
         return product
 
+    def tile(self, root: Root, digits: Collection[str]) -> sympy.Expr:
+        """Return the size of the tiles of *root* that *digits* count: all that lies inside the innermost of them."""
+        inside = [position for position, digit in enumerate(root.digits) if digit.name in digits]
+        if not inside:
+            return symbol(root.size_name)
+        return self._product(root, range(inside[-1] + 1, len(root.digits)))
+
     def trips(self, digit: str) -> sympy.Expr:
         """Return the number of iterations of the loop over *digit* alone."""
         return self.covered(self.nest.root_of(digit), (digit,))

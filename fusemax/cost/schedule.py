@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import sympy
 
 from fusemax.cost.counts import Move, NestCounts
+from fusemax.cost.extents import Extents
 from fusemax.cost.program import Label, Writer
 from fusemax.cost.symbols import ceildiv, greatest, symbol, to_sympy
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
 from fusemax.mapping.nest import Mapped
-from fusemax.mapping.spec import Step, Stall
+from fusemax.mapping.spec import Overlap, Stall, Step
 
 ZERO = sympy.Integer(0)
 
@@ -35,6 +36,32 @@ def write_times(
     return writer.add("latency_s", latency, Label("latency"))
 
 
+def busiest_share(counts: NestCounts) -> sympy.Expr:
+    """Return the part of a nest's work that its busiest core does, its tasks spread over ``replicas`` cores.
+
+    Equal tasks take whole rounds. Tasks made unequal by a condition are dealt longest first; the makespan is then taken as
+    the largest of three lower bounds: rounds of the heaviest tasks, rounds of the lightest, and an even share (R. L. Graham,
+    SIAM J. Appl. Math. 17, 1969: longest first is never above 4/3 of the best).
+    """
+    tasks, cores = counts.tasks, symbol("replicas")
+    band, extents = counts.band, counts.extents
+    if band is None:
+        return ceildiv(tasks, cores) / tasks
+    spread = [name for name in (band.row, band.column) if _digits(extents, name) & set(counts.nest.spread)]
+    if len(spread) != 1:
+        return ceildiv(tasks, cores) / tasks
+    if spread[0] == band.column:
+        band = band.turned()
+    rows, total, most, least = band.per_row(extents, counts.deepest.loops)
+    others = tasks / rows
+    whole = others * total
+    return greatest(1 / cores, ceildiv(others, cores) * most / whole, ceildiv(tasks, cores) * least / whole)
+
+
+def _digits(extents: Extents, root: str) -> set[str]:
+    return {digit.name for digit in extents.nest.roots[root].digits}
+
+
 class _NestTimes:
     def __init__(
         self, writer: Writer, machine: Machine, mapped: Mapped, counts: NestCounts, moves: Sequence[Move]
@@ -48,12 +75,11 @@ class _NestTimes:
         self.units = self._unit_times()
 
     def _share(self) -> sympy.Expr:
-        """Return the part of all work that the busiest core does: rounds of tasks over the tasks."""
+        """Return the part of all work that the busiest core does."""
         if not self.counts.nest.spread:
             return sympy.Integer(1) if str(self.machine.replicas) == "1" else 1 / symbol("replicas")
-        tasks = self.counts.tasks
-        rounds = ceildiv(tasks, symbol("replicas"))
-        return self.writer.add(f"share[{self.name}]", rounds / tasks, Label("share", nest=self.name))
+        label = Label("share", nest=self.name)
+        return self.writer.add(f"share[{self.name}]", busiest_share(self.counts), label)
 
     def _cycles(self) -> dict[tuple[str, str], sympy.Expr]:
         """Write and return the cycles of each (unit, Einsum) on the busiest core."""
@@ -122,10 +148,27 @@ class _NestTimes:
         schedule = self.counts.nest.schedule
         if schedule == "serial":
             return sum(self.cycles.values(), ZERO)
+        if isinstance(schedule, Overlap):
+            return self._partly(schedule)
         if isinstance(schedule, str):
             per_unit = [time * symbol("clock") for time in self.units.values()]
             return greatest(*per_unit) if per_unit else ZERO
         return sum((self._step(number, step) for number, step in enumerate(schedule)), ZERO)
+
+    def _partly(self, schedule: Overlap) -> sympy.Expr:
+        """Return the cycles of units that overlap in part; each task fills their pipeline with one serial epoch."""
+        serial = sum(self.cycles.values(), ZERO)
+        longest = greatest(*(time * symbol("clock") for time in self.units.values()))
+        steady = self.writer.add(
+            f"steady_cycles[{self.name}]",
+            serial - to_sympy(tile_expression(schedule.overlap)) * (serial - longest),
+            Label("steady", nest=self.name),
+        )
+        fill = (serial - steady) * self.counts.tasks / self.counts.epochs
+        rounds = ceildiv(self.counts.tasks, symbol("replicas"))
+        start = rounds * to_sympy(tile_expression(schedule.start)) * symbol("clock")
+        overhead = self.writer.add(f"start_cycles[{self.name}]", fill + start, Label("start", nest=self.name))
+        return steady + overhead
 
     def _step(self, number: int, step: Step) -> sympy.Expr:
         if isinstance(step, Stall):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
-from fusemax.analysis.work import Operation, is_view, operations
+from fusemax.analysis.work import is_view, operations
 from fusemax.cascade.build import load_cascade
 from fusemax.cascade.ir import Cascade, is_variable
 from fusemax.cascade.views import without
@@ -17,7 +17,8 @@ from fusemax.language.syntax import Expression, Name, names
 from fusemax.machine import Machine, figures
 from fusemax.mapping.legality import dataflow_problems
 from fusemax.mapping.nest import Body, Digit, Mapped, Nest, Residence, Root
-from fusemax.mapping.spec import Fit, MappingFile, Node, Stall, load_mapping_file
+from fusemax.mapping.spec import Fit, MappingFile, Node, Overlap, Stall, load_mapping_file
+from fusemax.mapping.units import missing_operations, offload_of
 from fusemax.quantity import QuantityError
 from fusemax.source import Document, KeyPath
 
@@ -65,6 +66,8 @@ class _Builder:
         self._each_once(nests)
         self._tensor_lists()
         words = {tensor: self._word(tensor, value) for tensor, value in self.file.words.items()}
+        offload, mistakes = offload_of(self.file, self.document, self.cascade, self.machine)
+        self.problems += mistakes
         mapped = Mapped(
             name=Path(self.document.file).stem,
             title=self.file.title,
@@ -74,6 +77,7 @@ class _Builder:
             spill={level: tuple(tensors) for level, tensors in self.file.spill.items()},
             in_place=tuple(tuple(group) for group in self.file.in_place),
             words=words,
+            offload=offload,
         )
         if not self.problems:
             self.problems += dataflow_problems(mapped, self.machine, self.document)
@@ -241,7 +245,7 @@ class _Builder:
             schedule=node.schedule if node.schedule is not None else self.file.schedule, spread=tuple(node.spread),
         )  # fmt: skip
         for position, loop in enumerate(node.spread):
-            self._known(loop, node.loops, "loop of this nest", (*path, "spread", position))
+            self._known(loop, _common(bodies), "loop around all of this nest", (*path, "spread", position))
         where: KeyPath = (*path, "schedule") if node.schedule is not None else ("schedule",)
         self._schedule(nest, bind, where)
         return nest
@@ -351,10 +355,12 @@ class _Builder:
                 self._known(tensor, self.cascade.tensors, "tensor", ("in_place", row, position))
 
     def _schedule(self, nest: Nest, bind: Mapping[tuple[str, int], str], path: KeyPath) -> None:
-        if isinstance(nest.schedule, str):
+        if isinstance(nest.schedule, str | Overlap):
             return
         mine = [e for body in nest.bodies for e in body.einsums]
         wanted = {(e, unit) for e in mine for (name, _), unit in bind.items() if name == e}
+        wanted |= {(e.partition(".")[0], u) for e, units in self.file.offload.items() for u in units}
+        wanted = {(e, unit) for e, unit in wanted if e in mine}
         seen: set[tuple[str, str]] = set()
         for row, step in enumerate(nest.schedule):
             if isinstance(step, Stall):
@@ -377,19 +383,10 @@ class _Builder:
             )
 
 
-def missing_operations(machine: Machine, unit: str, operation: Operation) -> list[str]:
-    """Return the names of what *unit* lacks to do *operation*; empty when it can."""
-    offered = machine.units[unit].operations
-    if operation.name in offered:
-        return []
-    if operation.parts:
-        return [part.name for part in operation.parts if part.name not in offered]
-    return [operation.name]
-
-
-def lowered(machine: Machine, unit: str, operation: Operation) -> tuple[Operation, ...]:
-    """Return the operations that *unit* really does for *operation*: itself, or its parts."""
-    return (operation,) if operation.name in machine.units[unit].operations else operation.parts
+def _common(bodies: list[Body]) -> tuple[str, ...]:
+    """Return the loops that all *bodies* run inside together."""
+    first, *others = bodies
+    return min((first.shared_with(other) for other in others), key=len, default=first.loops)
 
 
 def tile_expression(rule: Expression) -> Expression:

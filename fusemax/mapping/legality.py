@@ -17,7 +17,7 @@ def dataflow_problems(mapped: Mapped, machine: Machine, document: Document) -> l
     problems: list[Problem] = []
     order = [(nest, body) for nest in mapped.nests for body in nest.bodies]
     position = {name: number for number, (_, body) in enumerate(order) for name in body.einsums}
-    for number, (nest, body) in enumerate(order):
+    for number, (_, body) in enumerate(order):
         for name in body.einsums:
             for access, producer in _needs(mapped, mapped.einsum(name)):
                 text = _misplaced(mapped, order, number, position[producer.name], access, producer, name)
@@ -33,7 +33,15 @@ def _needs(mapped: Mapped, einsum: Einsum) -> Iterator[tuple[Access, Einsum]]:
                 yield access, producer
 
 
-def _misplaced(mapped, order, reader: int, writer: int, access: Access, producer: Einsum, name: str):
+def _misplaced(
+    mapped: Mapped,
+    order: list[tuple[Nest, Body]],
+    reader: int,
+    writer: int,
+    access: Access,
+    producer: Einsum,
+    name: str,
+) -> tuple[str, str] | None:
     nest, body = order[reader]
     other_nest, other = order[writer]
     if previous_generation(mapped, access, producer):
@@ -68,7 +76,9 @@ def previous_generation(mapped: Mapped, access: Access, producer: Einsum) -> boo
     return index == Name(tensor.generation.lower())
 
 
-def _reduced_inside(mapped: Mapped, nest: Nest, shared, producer: Einsum, access: Access) -> str | None:
+def _reduced_inside(
+    mapped: Mapped, nest: Nest, shared: tuple[str, ...], producer: Einsum, access: Access
+) -> str | None:
     """Return a shared loop over which *producer* still reduces, so that its value is not whole inside it."""
     reduced = {v for v in producer.reduced}
     for loop in shared:

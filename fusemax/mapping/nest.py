@@ -120,6 +120,10 @@ class Mapped:
         Tensors that may overflow a level, by level.
     in_place
         Groups of tensors that share one allocation.
+    words
+        Size in bytes of a word of a tensor, where it is not the machine's.
+    offload
+        By Einsum and operation: the parts of it that other units do than the one that the Einsum is bound to.
     """
 
     name: str
@@ -130,6 +134,7 @@ class Mapped:
     spill: Mapping[str, tuple[str, ...]]
     in_place: tuple[tuple[str, ...], ...]
     words: Mapping[str, Expression] = field(default_factory=dict)
+    offload: Mapping[tuple[str, str], Mapping[str, Expression]] = field(default_factory=dict)
 
     def einsum(self, name: str) -> Einsum:
         """Return the Einsum called *name*."""

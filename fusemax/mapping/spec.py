@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from fusemax.language.formula import formula
-from fusemax.language.syntax import Call, Expression, Name
+from fusemax.language.syntax import Call, Expression, Name, Number
+from fusemax.machine import Seconds
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_mapping
 from fusemax.source import Document, read_yaml, typed
@@ -71,8 +72,24 @@ class Stall(_Part):
     stall: Formula
 
 
+class Overlap(_Part):
+    """Units that overlap in part: 1 as if ``overlapped``, 0 as if ``serial``; each task begins with a serial epoch.
+
+    ``start`` is the time from the launch of a task on its core to its first useful cycle.
+    """
+
+    overlap: Formula
+    start: Seconds = Number(0.0)
+
+    @model_validator(mode="after")
+    def _part_of_one(self) -> Overlap:
+        if isinstance(self.overlap, Number) and not 0 <= self.overlap.value <= 1:
+            raise ValueError(f"expected an overlap from 0 (serial) to 1 (overlapped), got {self.overlap}")
+        return self
+
+
 Step = dict[str, list[str]] | Stall
-Schedule = Literal["overlapped", "serial", "auto"] | list[Step]
+Schedule = Literal["overlapped", "serial", "auto"] | list[Step] | Overlap
 
 
 class Node(_Part):
@@ -100,6 +117,7 @@ class MappingFile(_Part):
     tiles: dict[str, Tile] = Field(default_factory=dict)
     nests: list[Node]
     bind: dict[str, list[str]]
+    offload: dict[str, dict[str, Formula]] = Field(default_factory=dict)
     schedule: Schedule = "overlapped"
     spill: dict[str, list[str]] = Field(default_factory=dict)
     in_place: list[list[str]] = Field(default_factory=list)
@@ -107,8 +125,10 @@ class MappingFile(_Part):
 
 
 def load_mapping_file(name: str, machine_path: Path) -> tuple[MappingFile, Document]:
-    """Return the mapping called *name* (beside the machine's file, in ``arch/``, or the user's own path)."""
-    document = read_yaml(find_mapping(name, machine_path))
+    """Return the mapping called *name*: beside the machine's file, in the folders of ``arch/`` whose mappings the machine
+    takes too, anywhere in ``arch/``, or the user's own path."""
+    shared = read_yaml(machine_path).data.get("mappings", ())
+    document = read_yaml(find_mapping(name, machine_path, shared))
     return mapping_file_of(document), document
 
 
