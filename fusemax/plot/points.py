@@ -63,9 +63,13 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     Raises
     ------
     FusemaxError
-        When a column is missing, no row is left, a value is not a finite number, a point has two values or
-        has none to compare with, or a value that is not positive meets a logarithmic axis.
+        When the figure cannot be meant so, a column is missing, no row is left, a value is not a finite
+        number, a point has two values or has none to compare with, or a value that is not positive meets a
+        logarithmic axis.
     """
+    mistakes = spec.mistakes()
+    if mistakes:
+        raise FusemaxError("\n".join(f"{spec.file}: {text}" for text in mistakes))
     table = tables.table(spec.table)
     fields = _fields(spec, "annotate")
     need_columns(table, dict.fromkeys((*spec.columns(), *fields, *_fields(spec, "title"))), spec.table)

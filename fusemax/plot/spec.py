@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Kind = Literal["bars", "stacks", "lines", "scatter"]
 Table = Literal["results", "breakdown", "comparison"]
@@ -54,6 +54,34 @@ class FigureSpec:
         """Return the columns that the figure reads, each once, texts of ``annotate`` apart."""
         names = (self.x, self.y, self.series, *self.panels, *self.where)
         return tuple(dict.fromkeys(name for name in names if name is not None))
+
+    def mistakes(self) -> tuple[str, ...]:
+        """Return what cannot be meant, one text for each mistake; none where all is well.
+
+        >>> FigureSpec(file="a", kind="bars", x="m", y="t", log="x").mistakes()
+        ('log: bars stand at places of equal width; only y can be logarithmic',)
+        """
+        choices = (("kind", Kind), ("table", Table), ("log", Log), ("ratio", Ratio))
+        found = [
+            f"{key}: expected one of {', '.join(get_args(allowed))}, got {getattr(self, key)!r}"
+            for key, allowed in choices
+            if getattr(self, key) not in get_args(allowed)
+        ]
+        if not self.file or "/" in self.file:
+            found.append(f"file: expected a file name without folders, got {self.file!r}")
+        if len(self.panels) > 2:
+            found.append(f"panels: expected at most two columns, got {', '.join(self.panels)}")
+        if self.baseline is not None and self.series is None:
+            found.append("baseline: needs series, of which it is one")
+        if self.baseline is not None and self.unit:
+            found.append("unit: values relative to a baseline have none")
+        if self.kind in ("bars", "stacks") and "x" in self.log:
+            found.append(f"log: {self.kind} stand at places of equal width; only y can be logarithmic")
+        if self.kind == "stacks" and "y" in self.log:
+            found.append("log: layers of a stack add up, which a logarithmic axis does not show")
+        if self.kind in ("bars", "stacks") and self.annotate:
+            found.append(f"annotate: {self.kind} bear no texts; lines and scatter do")
+        return tuple(found)
 
 
 #: Told of each figure when it is done, by its file name.

@@ -33,7 +33,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "value": _REAL,
     },
     "comparison": {
-        **dict.fromkeys(("table", "configuration", "model", "quantity", "reason"), _TEXT),
+        **dict.fromkeys(("table", "part", "configuration", "model", "quantity", "reason"), _TEXT),
         "seq_len": _WHOLE,
         **dict.fromkeys(("published", "ours", "relative_difference"), _REAL),
     },

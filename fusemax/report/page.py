@@ -16,7 +16,16 @@ from fusemax.plot.labels import tick
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.tables import KINDS, Tables, need_columns, read_tables
 from fusemax.report import story
-from fusemax.report.summary import Agreement, Headline, Numbers, agreements, headline, is_unexplained
+from fusemax.report.summary import (
+    EQUAL,
+    Agreement,
+    Headline,
+    Numbers,
+    agreements,
+    headline,
+    is_unexplained,
+    ratios,
+)
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _TABLES = ("results", "breakdown", "comparison")
@@ -27,10 +36,10 @@ _NEEDED = ("part", "configuration", "model", "seq_len", "latency_s", "energy_J",
 class Study:
     """What the tables do not say about a study.
 
-    ``parts`` are those that the headline and the story tell of; none stands for all that have several
-    configurations. ``baselines`` are configurations that others are measured against; none stands for the
-    first. ``configurations`` tells what each configuration is, ``inputs`` gives the content hash of each file
-    that the study read, ``figures`` are the pictures in the folder, in order, with their captions.
+    ``parts`` are those that the headline and the story tell of; none stands for all whose configurations
+    differ in latency. ``baselines`` are configurations that others are measured against; none stands for
+    the first. ``configurations`` tells what each configuration is, ``inputs`` gives the content hash of each
+    file that the study read, ``figures`` are the pictures in the folder, in order, with their captions.
     """
 
     title: str
@@ -94,14 +103,20 @@ def _content(tables: Tables, study: Study) -> dict[str, Any]:
 
 
 def _headlines(tables: Tables, numbers: Numbers, study: Study) -> list[Headline]:
-    """Return the means of each part that the story tells of."""
+    """Return the means of each part that the story tells of: those asked for, or all that tell something."""
     results = tables.results
     found = []
     for part in study.parts or results["part"].unique(maintain_order=True):
         names = results.filter(results["part"] == part)["configuration"].unique(maintain_order=True).to_list()
-        if study.parts or len(names) > 1:
+        if study.parts or _differs(numbers, part, names):
             found.append(headline(numbers, results, part, study.baselines or tuple(names[:1])))
     return found
+
+
+def _differs(numbers: Numbers, part: str, names: Sequence[str]) -> bool:
+    """Return whether a configuration of *part* is faster or slower than the first somewhere."""
+    cases = [case for name in names for case in numbers.cases(part, name)]
+    return any(abs(ratio - 1) > EQUAL for ratio in ratios(numbers, cases, "latency_s", names[0]).values())
 
 
 def _scope(tables: Tables) -> dict[str, Any]:

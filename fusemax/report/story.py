@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fusemax.plot.labels import tick
@@ -19,23 +19,39 @@ class Step:
 
 
 def lead(numbers: Numbers, means: Headline, baselines: Sequence[str]) -> str:
-    """Return one sentence: how much faster the last configuration is than each baseline."""
+    """Return sentences: how much faster the last configuration is than each baseline, and its energy."""
     last = means.configurations[-1]
     cases = numbers.cases(means.part, last)
-    clauses = []
+    speeds, energies = [], []
     for base in (base for base in baselines if base != last):
         gains = ratios(numbers, cases, "latency_s", base, inverse=True)
         if len(gains) == len(cases):
-            mean = sum(gains.values()) / len(gains)
-            low, high = min(gains, key=lambda c: gains[c]), max(gains, key=lambda c: gains[c])
-            clauses.append(
-                f"{times(mean)} times as fast as {base} on average"
-                f" (from {times(gains[low])} for {_point(low)} to {times(gains[high])} for {_point(high)})"
-            )
-    if not clauses:
+            speeds.append(f"{times(_mean(gains))} times as fast as {base} on average{_range(gains)}")
+        shares = ratios(numbers, cases, "energy_J", base)
+        if len(shares) == len(cases):
+            energies.append(f"{_share(_mean(shares))} energy {_than(_mean(shares))} {base}")
+    if not speeds:
         return ""
     part = means.part[:1].upper() + means.part[1:]
-    return f"{part}: {last} is {' and '.join(clauses)}, over {len(cases)} points."
+    text = f"{part}: {last} is {' and '.join(speeds)}, over {len(cases)} points."
+    return f"{text} It takes {' and '.join(energies)}." if energies else text
+
+
+def _mean(values: Mapping[Case, float]) -> float:
+    return sum(values.values()) / len(values)
+
+
+def _range(values: Mapping[Case, float]) -> str:
+    """Return the ends of *values* and where they are; nothing where they read the same."""
+    low, high = min(values, key=lambda case: values[case]), max(values, key=lambda case: values[case])
+    if times(values[low]) == times(values[high]):
+        return ""
+    return f" (from {times(values[low])} for {_point(low)} to {times(values[high])} for {_point(high)})"
+
+
+def _than(ratio: float) -> str:
+    share = _share(ratio)
+    return "than" if share.endswith(("less", "more")) else "as" if share == "the same" else "of"
 
 
 def steps(numbers: Numbers, means: Headline) -> tuple[Step, ...]:
@@ -66,15 +82,14 @@ def _change(numbers: Numbers, cases: Sequence[Case], before: str) -> str:
     clauses = []
     gains = ratios(numbers, cases, "latency_s", before, inverse=True)
     if gains and len(gains) == len(cases):
-        mean = sum(gains.values()) / len(gains)
-        same = all(abs(gain - 1) < 0.005 for gain in gains.values())
-        clauses.append("as fast as" if same else f"{times(mean)} times as fast as")
+        same = all(abs(gain - 1) < 0.0005 for gain in gains.values())
+        clauses.append("as fast as" if same else f"{times(_mean(gains))} times as fast as")
     words = f"{clauses[0]} {before} on average" if clauses else f"beside {before}"
     costs = []
     for column, noun in (("traffic_B", "DRAM traffic"), ("energy_J", "energy")):
         shares = ratios(numbers, cases, column, before)
         if shares and len(shares) == len(cases):
-            costs.append(f"{_share(sum(shares.values()) / len(shares))} {noun}")
+            costs.append(f"{_share(_mean(shares))} {noun}")
     return f"{words}, with {' and '.join(costs)}" if costs else words
 
 
@@ -96,13 +111,16 @@ def _busy(numbers: Numbers, cases: Sequence[Case], column: str, unit: str) -> st
 
 
 def _limits(numbers: Numbers, cases: Sequence[Case]) -> str:
+    """Return what limits *cases*, phase by phase, where that can be said in a line."""
     counts = Counter(limit for case in cases if (limit := numbers.limit(case)))
     if not counts:
         return ""
     if len(counts) == 1:
-        return f"at every point the limit is {next(iter(counts))}"
-    return "the limit is " + ", ".join(
-        f"{limit} at {count} point{'s' if count > 1 else ''}" for limit, count in counts.most_common()
+        return f"what limits it at every point: {next(iter(counts))}"
+    if len(counts) > 3:
+        return "what limits it changes from point to point: see the column limit of the results"
+    return "what limits it: " + ", ".join(
+        f"{limit} ({count} points)" for limit, count in counts.most_common()
     )
 
 

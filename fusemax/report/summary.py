@@ -17,14 +17,8 @@ if TYPE_CHECKING:
 EQUAL = 1e-9
 #: Relative differences up to this one are digits that the published table does not print.
 CLOSE = 1e-6
-#: How comparisons name the columns of the results.
-_QUANTITIES: Mapping[str, str] = {
-    "latency": "latency_s",
-    "energy": "energy_J",
-    "traffic": "traffic_B",
-    "util_2d": "utilization_2d",
-    "util_1d": "utilization_1d",
-}
+#: What stands as the reason of a row that differs while no rule of the study says why.
+NOT_EXPLAINED = "not explained"
 #: The parts of which another part is the sum, point by point.
 _SUMS: Mapping[str, tuple[str, ...]] = {"end to end": ("attention", "linear")}
 _ADDED = ("latency_s", "energy_J", "traffic_B")
@@ -90,16 +84,15 @@ class Agreement:
 class Numbers:
     """The values of the results by part, configuration, model and length, ours and as published.
 
-    A published value belongs to a result when a comparison holds it beside that very number of ours; a sum of
-    parts is published when all of its parts are. Nothing is matched by the names of tables.
+    A sum of parts is published when all of its parts are.
     """
 
     def __init__(self, results: polars.DataFrame, comparison: polars.DataFrame | None) -> None:
         self._rows: dict[Case, Mapping[str, Any]] = {}
-        for row in results.filter(~results["configuration"].is_null()).to_dicts():
-            case = (row["part"], row["configuration"], row["model"], row["seq_len"])
-            self._rows.setdefault(case, row)
-        self._published = _beside(comparison)
+        for row in results.to_dicts():
+            self._rows.setdefault(_case(row), row)
+        rows = [] if comparison is None else comparison.to_dicts()
+        self._published = {(_case(row), row["quantity"]): row["published"] for row in rows}
 
     def cases(self, part: str, configuration: str, model: str | None = None) -> list[Case]:
         """Return the cases of *part* and *configuration*, of one model or of all, in table order."""
@@ -117,25 +110,15 @@ class Numbers:
 
     def published(self, case: Case, column: str) -> float | None:
         """Return the published value of *case*; None when there is none."""
-        part, configuration, model, length = case
-        if part in _SUMS and column in _ADDED:
-            found = [self.published((name, *case[1:]), column) for name in _SUMS[part]]
-            return sum(value for value in found if value is not None) if None not in found else None
-        ours = self.ours(case, column)
-        own = self._published.get((configuration, model, length, column, ours))
-        return own if own is not None else self._published.get((None, model, length, column, ours))
+        parts = _SUMS.get(case[0], ()) if column in _ADDED else ()
+        found = [self.published((part, *case[1:]), column) for part in parts]
+        if found:
+            return None if None in found else sum(value for value in found if value is not None)
+        return self._published.get((case, column))
 
 
-def _beside(comparison: polars.DataFrame | None) -> dict[tuple[Any, ...], float]:
-    """Return published values by (configuration or None, model, length, column, our value)."""
-    found: dict[tuple[Any, ...], float] = {}
-    for row in [] if comparison is None else comparison.to_dicts():
-        column = _QUANTITIES.get(row["quantity"], row["quantity"])
-        rest = (row["model"], row["seq_len"], column, row["ours"])
-        if row["published"] is not None:
-            found.setdefault((row["configuration"], *rest), row["published"])
-            found.setdefault((None, *rest), row["published"])
-    return found
+def _case(row: Mapping[str, Any]) -> Case:
+    return row["part"], row["configuration"], row["model"], row["seq_len"]
 
 
 def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: Sequence[str]) -> Headline:
@@ -233,14 +216,14 @@ def _agreement(table: str, quantity: str, rows: Sequence[Mapping[str, Any]]) -> 
         close=len(rows) - equal - len(differing),
         worst=worst["relative_difference"] if worst["relative_difference"] is not None else float("nan"),
         where=", ".join(_point(worst)) if _distance(worst) > EQUAL else "",
-        reasons=tuple(dict.fromkeys(row["reason"] for row in differing if row["reason"])),
+        reasons=tuple(dict.fromkeys(row["reason"] for row in differing if not is_unexplained(row))),
         unexplained=sum(1 for row in differing if is_unexplained(row)),
     )
 
 
 def is_unexplained(row: Mapping[str, Any]) -> bool:
-    """Return whether the two values of a row of the comparison differ, and nothing says why."""
-    return _distance(row) > CLOSE and not row["reason"]
+    """Return whether the two values of a row of the comparison differ while nothing says why."""
+    return _distance(row) > CLOSE and row["reason"] in ("", NOT_EXPLAINED)
 
 
 def _point(row: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,42 @@
+"""A file is replaced whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fusemax.errors import FusemaxError
+from fusemax.plot.files import replace_file
+
+
+def test_content_replaces_what_stood_there(tmp_path: Path) -> None:
+    """Text becomes UTF-8, bytes stay bytes, and no draft is left."""
+    path = tmp_path / "a.txt"
+    replace_file(path, b"old")
+    assert path == replace_file(path, "×")
+    assert "×".encode() == path.read_bytes()
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_missing_folder_is_told(tmp_path: Path) -> None:
+    """A folder that is not there gives a message with the path."""
+    path = tmp_path / "nowhere" / "a.txt"
+    with pytest.raises(FusemaxError) as caught:
+        replace_file(path, "x")
+    assert f"{path}: cannot be written (No such file or directory)" == str(caught.value)
+
+
+def test_failed_move_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the last step fails the old content stands, and the draft is gone."""
+    path = tmp_path / "a.txt"
+    replace_file(path, "old")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(FusemaxError):
+        replace_file(path, "new")
+    assert "old" == path.read_text(encoding="utf-8")
+    assert [path] == list(tmp_path.iterdir())

@@ -1,0 +1,41 @@
+"""Numbers and units on axes say what they stand for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusemax.errors import FusemaxError
+from fusemax.plot.labels import axis_label, power, scale, tick
+
+_SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}
+_LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+def _read(text: str) -> float:
+    return float(text[:-1]) * _SIZES[text[-1]] if text[-1] in _SIZES else float(text)
+
+
+@given(st.integers(0, 2**34))
+def test_tick_loses_nothing(value: int) -> None:
+    """A tick of a whole number, read back, is that number: it is never rounded."""
+    assert value == _read(tick(value))
+
+
+@given(st.integers(-20, 20), st.sampled_from([1, 2, 5]))
+def test_power_loses_nothing(exponent: int, digit: int) -> None:
+    """A logarithmic tick, read back, is the number that it stands at."""
+    value = float(f"{digit}e{exponent}")
+    text = power(value)
+    mantissa, found, raised = text.rpartition("10") if not text.replace(".", "").isascii() else ("", "", "")
+    read = float(f"{mantissa.rstrip('·') or 1}e{raised.translate(_LOWERED)}") if found else float(text)
+    assert value == pytest.approx(read)
+
+
+def test_unit_is_asked_for_by_name() -> None:
+    """A figure may choose its unit; one that is none is refused with those there are."""
+    assert 1e3 == scale("latency_s", "ms").factor
+    assert "latency (ms)" == axis_label("latency_s", "ms")
+    with pytest.raises(FusemaxError, match="unit: nothing is shown in 'furlong'; there are: %, s, ms"):
+        scale("latency_s", "furlong")

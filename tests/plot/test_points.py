@@ -1,0 +1,177 @@
+"""What a figure shows is what the table says, set against its baseline, or a message."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusemax.errors import FusemaxError
+from fusemax.plot.points import chart
+from fusemax.plot.spec import FigureSpec
+from fusemax.plot.tables import Tables
+from tests.study_tables import CONFIGURATIONS, EINSUMS, LENGTHS, MODELS, SPEEDUPS, breakdown, results
+
+SPEEDUP = FigureSpec(
+    file="speedup",
+    kind="bars",
+    x="seq_len",
+    y="latency_s",
+    series="configuration",
+    panels=("model",),
+    where={"part": "attention"},
+    baseline="unfused",
+    ratio="baseline/value",
+    log="y",
+)
+
+
+@pytest.fixture
+def tables() -> Tables:
+    """Return the tiny study."""
+    return Tables(
+        folder=Path("nowhere"),
+        results=polars.DataFrame(results(), infer_schema_length=None),
+        breakdown=polars.DataFrame(breakdown()),
+    )
+
+
+def _table(*rows: tuple[str, float, float]) -> Tables:
+    columns = zip(("series", "x", "y"), zip(*rows, strict=True), strict=True)
+    return Tables(folder=Path("nowhere"), results=polars.DataFrame({name: list(v) for name, v in columns}))
+
+
+def _lines(**rest: object) -> FigureSpec:
+    fields = {"file": "mine", "kind": "lines", "x": "x", "y": "y", "series": "series", **rest}
+    return FigureSpec(**fields)  # pyright: ignore[reportArgumentType]
+
+
+def test_speedup_is_the_baseline_over_the_value(tables: Tables) -> None:
+    """Each bar is the speed-up with which the table was made; the baseline itself has none."""
+    content = chart(tables, SPEEDUP)
+    assert MODELS == tuple(panel.title for panel in content.panels)
+    assert CONFIGURATIONS[1:] == content.shown
+    assert LENGTHS == content.xs
+    for panel in content.panels:
+        for name, points in panel.series.items():
+            assert [SPEEDUPS[name]] * 2 == [point.y for point in points]
+
+
+def test_series_keep_their_place_in_every_figure(tables: Tables) -> None:
+    """Colours follow the order of the whole table, whatever a figure leaves out."""
+    content = chart(tables, replace(SPEEDUP, where={"part": "attention", "model": "XLM"}))
+    assert (*CONFIGURATIONS, "FuseMax") == content.known
+
+
+def test_layers_of_a_stack_add_up(tables: Tables) -> None:
+    """Rows of a stack that agree in panel, layer and x are added; the unit of a share is percent."""
+    both = replace(SPEEDUP, kind="stacks", table="breakdown", y="value", series="einsum", panels=())
+    content = chart(tables, replace(both, baseline=None, log="none", unit="%"))
+    expected = 100 * 0.25 * len(CONFIGURATIONS) * len(MODELS)
+    assert EINSUMS == content.shown
+    assert {expected} == {point.y for points in content.panels[0].series.values() for point in points}
+
+
+@given(st.lists(st.tuples(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6)), min_size=1, max_size=8))
+def test_ratios_are_inverse_to_each_other(pairs: list[tuple[float, float]]) -> None:
+    """Own over baseline times baseline over own is 1, and x ascends."""
+    rows = [(name, float(-x), pair[at]) for x, pair in enumerate(pairs) for at, name in enumerate("ab")]
+    relative = _lines(baseline="a")
+    shares = chart(_table(*rows), relative).panels[0].series["b"]
+    gains = chart(_table(*rows), replace(relative, ratio="baseline/value")).panels[0].series["b"]
+    assert sorted(point.x for point in shares) == [point.x for point in shares]
+    assert all(1 == pytest.approx(share.y * gain.y) for share, gain in zip(shares, gains, strict=True))
+
+
+def test_texts_come_from_columns(tables: Tables) -> None:
+    """Braces in texts beside points and in the title are filled from the rows."""
+    spec = FigureSpec(
+        file="area",
+        kind="lines",
+        x="area_m2",
+        y="latency_s",
+        where={"part": "pareto", "model": "XLM"},
+        annotate="{pe_dim}x{pe_dim}",
+        title="{model} at {seq_len} tokens",
+    )
+    content = chart(tables, spec)
+    assert "XLM at 256K tokens" == content.title
+    assert ["16x16", "64x64"] == [point.text for point in content.panels[0].series[""]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": "latency"}, "results: there is no column 'latency'; did you mean 'latency_s'?"),
+        (
+            {"where": {"part": "pareto", "pe_dim": 16}},
+            "speedup: baseline: no series is called 'unfused'; there are: FuseMax",
+        ),
+        ({"kind": "bar"}, "speedup: kind: expected one of bars, stacks, lines, scatter, got 'bar'"),
+        (
+            {"log": "xy", "unit": "ms"},
+            "speedup: unit: values relative to a baseline have none\nspeedup: log: bars stand at",
+        ),
+        (
+            {"kind": "stacks"},
+            "speedup: log: layers of a stack add up, which a logarithmic axis does not show",
+        ),
+        ({"annotate": "{model}"}, "speedup: annotate: bars bear no texts; lines and scatter do"),
+        ({"file": "../mine"}, "../mine: file: expected a file name without folders, got '../mine'"),
+        ({"series": None}, "speedup: baseline: needs series, of which it is one"),
+        ({"panels": ("a", "b", "c")}, "speedup: panels: expected at most two columns, got a, b, c"),
+        ({"baseline": "FLTA"}, "speedup: baseline: no series is called 'FLTA'; did you mean 'FLAT'?"),
+        (
+            {"where": {"part": "attn"}},
+            "speedup: no row has part = 'attn'; there are: 'attention', 'linear', 'end to end', 'pareto'",
+        ),
+        ({"where": {"seq_len": "1K"}}, "speedup: seq_len: ['1K'] cannot be compared with that column"),
+        ({"panels": ()}, "speedup: two rows for configuration = unfused, seq_len = 1024"),
+        ({"title": "{model}"}, "speedup: title: model has several values: BERT, XLM"),
+        ({"title": "{"}, "speedup: title: '{': "),
+        (
+            {
+                "where": {"part": "pareto"},
+                "y": "area_m2",
+                "x": "energy_J",
+                "kind": "scatter",
+                "baseline": None,
+            },
+            "speedup: energy_J: expected a finite number, got nan for",
+        ),
+        (
+            {"y": "area_m2", "baseline": None},
+            "speedup: area_m2: expected a finite number, got None for model = BERT, configuration = unfused",
+        ),
+    ],
+)
+def test_what_cannot_be_shown_is_told(tables: Tables, change: dict[str, object], message: str) -> None:
+    """Missing columns, values and baselines, and points with two values, each have their message."""
+    with pytest.raises(FusemaxError) as caught:
+        chart(tables, replace(SPEEDUP, **change))  # pyright: ignore[reportArgumentType]
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.0, 1.0), (1.0, 0.0), (-1.0, 1.0)])
+def test_logarithms_need_positive_numbers(x: float, y: float) -> None:
+    """A value that is not positive is refused on a logarithmic axis and taken on a linear one."""
+    table = _table(("a", x, y))
+    assert y == chart(table, _lines()).panels[0].series["a"][0].y
+    with pytest.raises(FusemaxError, match="has no place on a logarithmic axis"):
+        chart(table, _lines(log="xy"))
+
+
+def test_a_point_without_its_baseline_is_refused() -> None:
+    """A speed-up is shown only where the baseline ran too."""
+    with pytest.raises(FusemaxError, match=r"a gives nothing to compare with for series = b, x = 2\.0"):
+        chart(_table(("a", 1.0, 1.0), ("b", 1.0, 1.0), ("b", 2.0, 1.0)), _lines(baseline="a"))
+
+
+def test_a_baseline_alone_is_refused() -> None:
+    """With no other series there is nothing to show."""
+    with pytest.raises(FusemaxError, match="baseline: there is no series but 'a'"):
+        chart(_table(("a", 1.0, 1.0)), _lines(baseline="a"))

@@ -1,0 +1,243 @@
+"""The report tells what the tables say, on one page that needs nothing else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars
+import pytest
+
+from fusemax.errors import FusemaxError
+from fusemax.plot.micro24 import SPECS, draw_all
+from fusemax.report import Study, write
+from fusemax.report.page import inline_svg
+from fusemax.report.summary import Numbers, agreements, headline
+from tests.study_tables import SPEEDUPS, comparison, results, write_tables
+
+STUDY = Study(
+    title="A tiny <study>",
+    command="fusemax run tiny",
+    parts=("attention", "end to end"),
+    baselines=("unfused", "FLAT"),
+    inputs={"studies/tiny.yaml": "0" * 64},
+)
+_VOID = {"meta", "br", "img", "input", "link", "hr"}
+
+
+class _Page(HTMLParser):
+    """Collects identifiers, links and text, and notes tags that do not close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _VOID:
+            self.open.append(tag)
+        self._note(attrs)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._note(attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data.split()
+
+    def _note(self, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "xlink:href", "src"):
+                self.links.append(value or "")
+
+
+def _read(path: Path) -> _Page:
+    page = _Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert [] == page.open
+    return page
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a results folder with tables and figures."""
+    folder = write_tables(tmp_path_factory.mktemp("results"))
+    draw_all(folder)
+    return folder
+
+
+def test_page_stands_alone(folder: Path) -> None:
+    """All pictures are inside, links point into the page or the folder, and identifiers are unique."""
+    page = _read(write(folder, replace(STUDY, figures=SPECS)))
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert len(SPECS) == text.count("<svg")
+    assert "<script" not in text
+    assert "<metadata" not in text
+    assert len(page.ids) == len(set(page.ids))
+    inside = {link[1:] for link in page.links if link.startswith("#")}
+    assert inside <= set(page.ids)
+    outside = {link for link in page.links if not link.startswith("#")}
+    assert all((folder / link).is_file() for link in outside)
+
+
+def test_bytes_are_the_same_each_time(folder: Path) -> None:
+    """A report that is written again has the same bytes."""
+    first = write(folder, replace(STUDY, figures=SPECS)).read_bytes()
+    assert first == write(folder, replace(STUDY, figures=SPECS)).read_bytes()
+
+
+def test_sentences_hold_the_means(folder: Path) -> None:
+    """Speed-ups in the text are those with which the table was made."""
+    words = " ".join(_read(write(folder, STUDY)).words)
+    assert "Attention: +Binding is 8.00 times as fast as unfused on average" in words
+    assert "4.00 times as fast as FLAT on average" in words
+    assert "8.00 times as fast as +Cascade on average, with 87.5% less DRAM traffic" in words
+    assert "A tiny <study>" in words
+    assert "It takes 50% less energy than unfused and 50% less energy than FLAT." in words
+
+
+def test_means_are_of_ratios() -> None:
+    """The mean over points of the ratio at each point, not the ratio of means; sums of parts included."""
+    table = polars.DataFrame(results(), infer_schema_length=None)
+    numbers = Numbers(table, polars.DataFrame(comparison()))
+    found = headline(numbers, table, "end to end", ("unfused",))
+    cells = {line.configuration: line.cells for line in found.overall}
+    expected = sum((time + 3) / (time / SPEEDUPS["+Binding"] + 3) for time in (1, 1024)) / 2
+    assert expected == pytest.approx(cells["+Binding"][0].ours)
+    assert expected == pytest.approx(cells["+Binding"][0].published)
+    energy = sum((time / 2 + 1) / (time + 1) for time in (4, 4096)) / 2
+    assert energy == pytest.approx(cells["+Binding"][1].ours)
+    assert energy == pytest.approx(cells["+Binding"][1].published)
+
+
+def test_published_mean_needs_every_point() -> None:
+    """With one published value missing there is no published mean, and ours stays."""
+    table = polars.DataFrame(results(), infer_schema_length=None)
+    rows = [
+        row
+        for row in comparison()
+        if (row["configuration"], row["model"], row["seq_len"]) != ("FLAT", "XLM", 1024)
+    ]
+    found = headline(Numbers(table, polars.DataFrame(rows)), table, "attention", ("unfused",))
+    cell = next(line for line in found.overall if line.configuration == "FLAT").cells[0]
+    assert 2.0 == pytest.approx(cell.ours)
+    assert cell.published is None
+
+
+def test_agreement_counts_rows() -> None:
+    """Equal, close, explained and unexplained rows are told apart; the worst is named."""
+    rows = comparison()[:8]
+    for row, (difference, reason) in zip(
+        rows,
+        [
+            (0.0, ""),
+            (-1e-10, ""),
+            (1e-7, ""),
+            (0.1, "known"),
+            (-0.2, "known"),
+            (0.05, ""),
+            (None, ""),
+            (0.0, ""),
+        ],
+        strict=True,
+    ):
+        row |= {"table": "t", "quantity": "q", "relative_difference": difference, "reason": reason}
+    (found,) = agreements(polars.DataFrame(rows[:6] + rows[7:]))
+    assert (7, 3, 1, 1) == (found.rows, found.equal, found.close, found.unexplained)
+    assert -0.2 == found.worst
+    assert ("known",) == found.reasons
+    (found,) = agreements(polars.DataFrame(rows))
+    assert 2 == found.unexplained
+
+
+def test_unexplained_rows_are_shown(folder: Path, tmp_path: Path) -> None:
+    """The page says how many numbers differ for no reason given."""
+    write_tables(tmp_path)
+    table = polars.read_parquet(tmp_path / "comparison.parquet")
+    table.with_columns(reason=polars.lit("not explained")).write_parquet(tmp_path / "comparison.parquet")
+    words = " ".join(_read(write(tmp_path, STUDY)).words)
+    assert "40 are equal to ours within 1e-9. 40 differ and nothing says why." in words
+
+
+def test_parts_that_do_not_differ_are_left_out(folder: Path) -> None:
+    """Without a choice of parts, those where every configuration takes the same time are not told of."""
+    words = " ".join(_read(write(folder, replace(STUDY, parts=(), baselines=()))).words)
+    assert "End to end:" in words
+    assert "Linear:" not in words
+
+
+def test_other_studies_need_no_comparison(tmp_path: Path) -> None:
+    """Results alone make a page: the first configuration is the baseline, what is missing is a dash."""
+    rows = [row | {"energy_J": float("nan")} for row in results() if row["part"] == "attention"]
+    polars.DataFrame(rows, infer_schema_length=None).write_csv(tmp_path / "results.csv")
+    page = _read(write(tmp_path, Study(title="Mine", command="fusemax run mine.yaml")))
+    words = " ".join(page.words)
+    assert "Nothing is published to compare with." in words
+    assert "8.00 times as fast as unfused" in words
+    assert "–" in page.words
+    assert not re.search(r"\bnan\b", words)
+
+
+def test_names_are_text_not_markup(tmp_path: Path) -> None:
+    """A model with an angle bracket in its name stays text."""
+    rows = [row | {"model": "<b>&"} for row in results() if row["model"] == "BERT"]
+    polars.DataFrame(rows, infer_schema_length=None).write_csv(tmp_path / "results.csv")
+    page = _read(write(tmp_path, STUDY))
+    assert "<b>&" in page.words
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"baselines": ("FLTA",)},
+            "no configuration of 'attention' is called 'FLTA'; there are: unfused, FLAT",
+        ),
+        (
+            {"parts": ("decode",)},
+            "the results have no part 'decode'; there are: attention, linear, end to end",
+        ),
+    ],
+)
+def test_wrong_names_are_told(folder: Path, change: dict[str, tuple[str, ...]], message: str) -> None:
+    """A baseline or a part that is not in the tables is refused with those there are."""
+    with pytest.raises(FusemaxError) as caught:
+        write(folder, replace(STUDY, **change))
+    assert str(caught.value).startswith(message)
+
+
+def test_missing_figure_is_told(tmp_path: Path) -> None:
+    """A picture that was not drawn is named, and no report is written."""
+    write_tables(tmp_path)
+    with pytest.raises(FusemaxError) as caught:
+        write(tmp_path, replace(STUDY, figures=SPECS))
+    path = tmp_path / f"{SPECS[0].file}.svg"
+    assert f"{path}: the figure cannot be read (No such file or directory)" == str(caught.value)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_missing_column_is_told(tmp_path: Path) -> None:
+    """Results without a column that the page needs are refused."""
+    polars.DataFrame({"part": ["attention"], "latency": [1.0]}).write_csv(tmp_path / "results.csv")
+    with pytest.raises(FusemaxError, match="there is no column 'latency_s'; did you mean 'latency'"):
+        write(tmp_path, STUDY)
+
+
+def test_inlined_pictures_do_not_meet() -> None:
+    """Identifiers and the references to them carry the name of the picture; other texts stay."""
+    svg = '<?xml version="1.0"?><svg width="9pt"><a id="x" clip-path="url(#x)"/><use href="#x"/></svg>'
+    head, body = (
+        '<svg role="img" aria-label="a &quot;b&quot;">',
+        '<a id="f-x" clip-path="url(#f-x)"/><use href="#f-x"/></svg>',
+    )
+    assert head + body == inline_svg(svg, "f", 'a "b"')
+    with pytest.raises(FusemaxError, match=r"f\.svg: not an SVG document"):
+        inline_svg("hello", "f", "")
