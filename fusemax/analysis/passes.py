@@ -61,7 +61,7 @@ class Analysis:
         raise NoSuchFibreError(f"cascade {self.cascade.name} has no rank {name!r}; there are: {known}")
 
     def over(self, ranks: tuple[str, ...]) -> RankPasses:
-        """Return what is known about several ranks taken as one, outermost first (blocks of a table and tiles).
+        """Return what is known about several ranks taken as one, outermost first (blocks and their tiles).
 
         Raises
         ------

@@ -222,6 +222,8 @@ def _longest(groups: Mapping[tuple, list[Task]], covered: Mapping[tuple, set[Poi
         for point in points
         if not any(c in left_out for c, left_out in zip(point, ends, strict=True))
     }
+    if len(everything) < 2:
+        return min(1, len(groups))  # one coordinate: everything that follows it comes after all of it
     complete = [tasks for key, tasks in groups.items() if everything <= covered[key]]
     masks = [sum(1 << task.number for task in tasks) for tasks in complete]
     needs = []

@@ -1,0 +1,278 @@
+"""Passes, sweeps, groups and certificates of known cascades, counted by hand from the definition.
+
+The 3-, 2- and 1-pass classes are those of FuseMax (MICRO 2024, arXiv 2406.10491), section IV and Table I.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from fusemax.analysis.passes import NoSuchFibreError, analyse
+from fusemax.cascade.build import cascade_from_text, load_cascade
+from tests.analysis.test_random import positions_of
+from tests.analysis.unrolled import Unrolled, passes
+
+COUNTS = [
+    ("paper/cascade-1", "K", "A", 2),
+    ("paper/cascade-1", "K", "B", 1),
+    ("paper/cascade-2", "K", None, 1),
+    ("paper/cascade-3", "K", None, 1),
+    ("attention/3-pass", "M", "QK", 3),
+    ("attention/3-pass", "M", "K", 3),
+    ("attention/3-pass", "M", "V", 1),
+    ("attention/3-pass", "P", "Q", 1),
+    ("attention/3-pass-deferred", "M", None, 2),
+    ("attention/2-pass", "M", None, 2),
+    ("attention/2-pass", "M0", None, 3),
+    ("attention/2-pass-online", "M", None, 2),
+    ("attention/1-pass", "M", None, 1),
+    ("attention/1-pass", "M0", None, 2),
+    ("attention/1-pass", "M1", "RM", 1),
+    ("attention/1-pass-normalised", "M", None, 1),
+    ("attention/1-pass-normalised", "M0", None, 2),
+    ("attention/split-k", "M", None, 1),
+    ("attention/split-k", "M0", None, 2),
+    ("attention/split-k", "M1", "LM", 2),
+    ("attention/split-k", "M1", "SLNV", 1),
+    ("causal/3-pass", "M", "QK", 3),
+    ("causal/3-pass", "M", "K", 3),
+    ("causal/1-pass", "M", None, 1),
+    ("softmax/stable", "M", None, 3),
+    ("softmax/online", "M", None, 2),
+    ("softmax/log-sum-exp", "M", None, 2),
+    ("softmax/log-sum-exp-online", "M", None, 1),
+    ("variants/unstable", "M", None, 2),
+    ("variants/unstable-deferred", "M", None, 1),
+    ("variants/sigmoid", "M", None, 1),
+    ("variants/learned-sink", "M", "QK", 3),
+    ("variants/learned-sink-online", "M", None, 1),
+    ("variants/softmax-1", "M", None, 3),
+    ("variants/softmax-1-online", "M", None, 1),
+    ("variants/softpick", "M", None, 3),
+    ("variants/softpick-online", "M", None, 1),
+    ("variants/grouped-query", "M", None, 3),
+    ("variants/grouped-query-online", "M", None, 1),
+    ("variants/multi-query", "M", None, 2),
+    ("variants/latent", "M", "CL", 3),
+    ("variants/latent", "M", "KR", 3),
+    ("variants/latent-online", "M", None, 1),
+    ("variants/latent-online", "M0", None, 2),
+    ("variants/agent", "M", "K", 2),
+    ("variants/agent", "M", "V", 1),
+    ("variants/agent", "T", None, 2),
+    ("variants/agent", "P", None, 1),
+    ("variants/agent-pooled", "P", "Q", 2),
+    ("variants/landmark", "M", "K", 1),
+    ("variants/landmark", "M0", None, 3),
+    ("variants/landmark", "M1", None, 3),
+    ("variants/landmark-blocked", "M", "K", 1),
+    ("variants/landmark-blocked", "M0", None, 2),
+    ("variants/landmark-blocked", "M1", None, 2),
+    ("linear-attention/non-causal", "M", None, 1),
+    ("linear-attention/non-causal", "P", None, 1),
+    ("linear-attention/one-sequence", "S", "X", 2),
+    ("linear-attention/causal", "T", None, 1),
+    ("linear-attention/lightning", "N", None, 1),
+    ("linear-attention/lightning", "J0", None, 1),
+    ("sparse/neighbourhood", "W", None, 3),
+    ("sparse/neighbourhood", "P", None, 1),
+    ("sparse/window-sinks", "W", None, 2),
+    ("sparse/window-sinks", "S", None, 2),
+    ("sparse/block-sparse", "J", None, 2),
+    ("sparse/routed-blocks", "M", "K", 1),
+    ("sparse/top-k", "M", "QK", 1),
+    ("sparse/top-k", "J", None, 2),
+    ("sparse/top-k-threshold", "M", "QK", 3),
+    ("sparse/top-k-threshold", "M", "V", 1),
+    ("normalisation/layer-norm", "D", "X", 3),
+    ("normalisation/layer-norm-moments", "D", "X", 2),
+    ("normalisation/layer-norm-welford", "D", "X", 2),
+    ("normalisation/layer-norm-linear", "D", "X", 1),
+    ("normalisation/rms-norm", "D", "X", 2),
+    ("normalisation/rms-norm-linear", "D", "X", 2),
+    ("normalisation/rms-norm-linear-deferred", "D", "X", 1),
+    ("normalisation/attention-layer-norm", "F", "AV", 2),
+    ("normalisation/attention-layer-norm", "P", None, 1),
+    ("backward/saved", "M", "K", 1),
+    ("backward/saved", "M", "V", 1),
+    ("backward/saved", "P", "Q", 1),
+    ("backward/saved", "P", "DO", 1),
+    ("backward/from-probabilities", "M", "K", 2),
+    ("backward/from-probabilities", "M", "V", 2),
+    ("backward/recomputed", "M", "K", 3),
+    ("state-space/mamba", "T", None, 1),
+    ("state-space/mamba", "D", "X", 2),
+    ("state-space/gated-delta", "T", None, 1),
+    ("state-space/gated-delta", "E", "K", 2),
+    ("state-space/titans", "T", None, 1),
+    ("transformer/self-attention", "S", "X", 2),
+    ("transformer/self-attention-causal", "S", "X", 1),
+]
+
+GROUPS = [
+    ("attention/3-pass", "M", [{"QK", "GM"}, {"SN", "SD"}, {"A", "AV"}], {"QK", "SN"}),
+    ("attention/1-pass", "M", [{"BQK", "LM", "SLN", "SLD", "SLNV"}], set()),
+    ("attention/1-pass", "M0", [{"BQK", "LM"}, {"SLN", "SLD", "SLNV"}], {"BQK"}),
+    ("attention/2-pass", "M", [{"BQK", "LM", "SLN", "SLD"}, {"SN", "A", "AV"}], {"SLN"}),
+]
+
+
+@pytest.mark.parametrize(("name", "rank", "tensor", "count"), COUNTS)
+def test_counts(name, rank, tensor, count):
+    """The bound of a rank, or of one tensor over it."""
+    assert count == analyse(load_cascade(name)).passes(rank, tensor)
+
+
+@pytest.mark.parametrize(("name", "rank", "groups", "crossing"), GROUPS)
+def test_groups(name, rank, groups, crossing):
+    """Which Einsums may share a loop, and which tensors cross from one group to the next."""
+    found = analyse(load_cascade(name)).rank(rank)
+
+    assert groups == [set(group) for group in found.groups]
+    assert crossing == set(found.crossing)
+
+
+SHAPES = {
+    "attention/3-pass": {"E": 2, "P": 2, "M": 4, "F": 2},
+    "attention/2-pass": {"E": 2, "P": 2, "M": 6, "M1": 3, "M0": 2, "F": 2},
+    "attention/1-pass": {"E": 2, "P": 2, "M": 6, "M1": 3, "M0": 2, "F": 2},
+    "attention/split-k": {"E": 2, "P": 2, "M": 6, "M1": 3, "M0": 2, "F": 2},
+    "attention/2-pass-online": {"E": 2, "P": 2, "M": 6, "M1": 3, "M0": 2, "F": 2},
+    "causal/3-pass": {"E": 2, "P": 4, "M": 4, "F": 2},
+    "softmax/online": {"M": 3, "P": 2},
+    "sparse/neighbourhood": {"E": 2, "P": 3, "W": 2, "N": 4, "F": 2},
+    "normalisation/layer-norm": {"D": 3, "P": 2},
+    "normalisation/layer-norm-welford": {"D": 3, "P": 2},
+    "backward/from-probabilities": {"E": 2, "P": 2, "M": 3, "F": 2},
+    "variants/landmark": {"E": 2, "P": 2, "M": 6, "M1": 3, "M0": 2, "F": 2},
+    "state-space/mamba": {"D": 2, "C": 2, "T": 3, "N": 2},
+    "transformer/self-attention": {"D": 2, "F": 2, "E": 2, "S": 3, "P": 3},
+    "transformer/self-attention-causal": {"D": 2, "F": 2, "E": 2, "S": 3, "P": 3},
+    "linear-attention/one-sequence": {"D": 2, "E": 2, "F": 2, "S": 3, "P": 3},
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_library_against_the_definition(name):
+    """On a small shape the bound of every rank and tensor is what unrolling gives.
+
+    Nothing is claimed about keys that are read in overlapping windows.
+    """
+    cascade = load_cascade(name)
+    unrolled = Unrolled(cascade, SHAPES[name])
+    for rank in analyse(cascade).ranks:
+        for entry in rank.tensors:
+            positions = positions_of(cascade, rank.rank, entry)
+            if positions is None:
+                continue
+            exact = passes(unrolled, entry.tensor, positions)
+            claimed = not (name == "sparse/neighbourhood" and entry.tensor in "KV")
+
+            assert entry.count <= exact
+            assert exact == entry.count or not claimed
+
+
+def test_certificate_in_words():
+    """The chain of Einsums that forces the passes names them with their lines."""
+    found = analyse(load_cascade("attention/3-pass")).rank("M").of("QK")
+
+    assert [
+        "GM (line 12) needs all of QK over M before SN (line 13) can read any of it again",
+        "SN (line 13) needs all of QK over M, by way of SD, before A (line 15) can read any of SN",
+    ] == found.why().splitlines()
+    assert 2 == found.direct
+
+
+def test_one_pass_in_words():
+    """A single pass is explained too."""
+    found = analyse(load_cascade("attention/1-pass")).rank("M").of("V")
+
+    assert "SLNV (line 20) reads V over M; nothing needs it again after that" == found.why()
+
+
+def test_split_ranks_and_ranks_written_out_agree():
+    """``K[e, m1*M0+m0]`` and ``K[e, m1, m0]`` have the same passes."""
+    body = "inputs: {{X: [{ranks}]}}\noutputs: [Y]\neinsums: |\n  S[m1] = X[{index}] :: sum[m0]\n"
+    body += "  T[] = S[m1] :: max[m1]\n  Y[m1,m0] = X[{index}]*T[]\n"
+    head = "title: t\nsource: own\n"
+    split = analyse(cascade_from_text(head + body.format(ranks="M", index="m1*M0+m0")))
+    written = analyse(cascade_from_text(head + body.format(ranks="M1, M0", index="m1,m0")))
+
+    assert 2 == split.passes("M")
+    assert split.passes("M0") == written.passes("M0")
+    assert split.passes("M1", "S") == written.passes("M1", "S")
+    assert 2 == written.over(("M1", "M0")).passes
+
+
+def test_states_are_named():
+    """The delta rule sweeps its state at every step: the count is per step and says so."""
+    found = analyse(load_cascade("state-space/gated-delta")).rank("E").of("K")
+
+    assert (2, ("T",)) == (found.count, found.grows_with)
+
+
+def test_direction_conflict():
+    """A sum of all earlier and a sum of all later elements cannot share one ascending loop."""
+    text = """
+title: two scans
+source: our own
+inputs: {A: [T], B: [T]}
+ranks: {K: T}
+outputs: [Y]
+einsums: |
+  C[t] = exp(A[t])
+  D[t] = exp(B[t])
+  F[t] = C[k] :: sum[k] | k <= t
+  G[t] = D[k] :: sum[k] | k >= t
+  Y[t] = F[t]*G[t]
+"""
+    found = analyse(cascade_from_text(text)).rank("T")
+
+    assert 1 == found.passes
+    assert 1 == len(found.conflicts)
+    assert "ascending" in found.conflicts[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sparse/block-sparse", "index T[p,j]*M0 + m0 of K is data-dependent"),
+        ("sparse/neighbourhood", "index p + w of K joins several rank variables"),
+        ("causal/1-pass", "m1 * M0 + m0 <= p is not a difference of two variables"),
+    ],
+)
+def test_no_claims_are_named(name, words):
+    """What the analysis does not understand is listed, with its place."""
+    found = [claim for claim in analyse(load_cascade(name)).no_claims if words in str(claim)]
+
+    assert found
+    assert found[0].place is not None
+
+
+def test_early_exit_makes_no_claim():
+    """A reduction that may end early is no barrier, and is named."""
+    text = """
+title: any
+source: our own
+inputs: {A: [M]}
+outputs: [Y]
+einsums: |
+  S[] = A[m] :: any[m]
+  Y[m] = A[m]*S[]
+"""
+    found = analyse(cascade_from_text(text))
+
+    assert 1 == found.passes("M")
+    assert ["S (line 7): any[m] may end early; no claim that it needs everything"] == list(
+        map(str, found.no_claims)
+    )
+
+
+def test_unknown_rank_and_tensor():
+    """A wrong question is answered with what there is."""
+    found = analyse(load_cascade("paper/cascade-1"))
+
+    with pytest.raises(NoSuchFibreError, match=r"cascade paper/cascade-1 has no rank 'M'; there are: K"):
+        found.rank("M")
+    with pytest.raises(NoSuchFibreError, match=r"no tensor 'Y' has rank K; there are: A, B"):
+        found.rank("K").of("Y")
