@@ -222,8 +222,7 @@ def _problems_of(document: Document, model: type[Any], at: KeyPath, error: Valid
 
 def _data_path(data: Any, at: KeyPath, loc: tuple[str | int, ...]) -> KeyPath:
     """Return *loc* without the steps that pydantic adds for unions and keys, as they are not in the data."""
-    for step in at:
-        data = data[step]
+    data = _at(data, at)
     path: list[str | int] = []
     for position, step in enumerate(loc):
         inside = (isinstance(data, dict) and step in data) or (
@@ -231,10 +230,16 @@ def _data_path(data: Any, at: KeyPath, loc: tuple[str | int, ...]) -> KeyPath:
         )
         if inside:
             path.append(step)
-            data = data[step]
+            data = _at(data, (step,))
         elif position == len(loc) - 1 and isinstance(data, dict) and step != "[key]":
             path.append(step)
     return tuple(path)
+
+
+def _at(data: Any, path: KeyPath) -> Any:
+    for step in path:
+        data = data[step]
+    return data
 
 
 def _problem_of(document: Document, model: type[Any], path: KeyPath, mistake: Any) -> Problem:

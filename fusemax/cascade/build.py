@@ -146,8 +146,8 @@ def _output_index(index: Expression) -> tuple[str | None, bool]:
     if isinstance(index, Name) and is_variable(index.name):
         return index.name, False
     if isinstance(index, Binary) and index.operator == "+" and index.right == Number(1):
-        if isinstance(index.left, Name) and is_variable(index.left.name):
-            return index.left.name, True
+        left = index.left
+        return (left.name, True) if isinstance(left, Name) and is_variable(left.name) else (None, False)
     return None, False
 
 

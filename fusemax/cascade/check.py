@@ -165,7 +165,8 @@ def _accesses(cascade: Cascade, einsum: Einsum) -> list[Problem]:
             text = f"tensor {access.tensor!r} is read here, but no Einsum writes it and it is no input"
             problems.append(Problem(access.place, text, _near(access.tensor, cascade.tensors)))
         elif len(tensor.ranks) != len(access.indices):
-            text = f"{access.tensor} has {len(tensor.ranks)} ranks [{', '.join(tensor.ranks)}], got {len(access.indices)} indices"
+            ranks = f"{len(tensor.ranks)} ranks [{', '.join(tensor.ranks)}]"
+            text = f"{access.tensor} has {ranks}, got {len(access.indices)} indices"
             problems.append(Problem(access.place, text))
         else:
             problems += _index_ranks(cascade, access, tensor.ranks)

@@ -265,10 +265,10 @@ class _Space:
             here = COMPARE[condition.comparison](self.value(condition.left), self.value(condition.right))
             mask = here if mask is None else mask & here
         for size, extent, variables in self.run.ragged:
-            if len(variables) > 1 and all(v in self.coordinates for v in variables):
-                if evaluate_size(size, self.run.sizes) > extent:
-                    position = self._position(variables)
-                    mask = position < extent if mask is None else mask & (position < extent)
+            here = len(variables) > 1 and all(v in self.coordinates for v in variables)
+            if here and evaluate_size(size, self.run.sizes) > extent:
+                inside = self._position(variables) < extent
+                mask = inside if mask is None else mask & inside
         return None if mask is None else np.broadcast_to(mask, self.shape)
 
     def _position(self, variables: tuple[str, ...]) -> Array:

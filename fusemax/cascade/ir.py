@@ -6,16 +6,20 @@ value is written before it is read, except for the previous generation of an ite
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from fusemax.errors import Place
 from fusemax.language.syntax import (
     Access,
     Assignment,
+    Binary,
+    Call,
     Condition,
     Expression,
     Name,
+    Negative,
+    Number,
     Populate,
     Reduction,
     accesses,
@@ -206,10 +210,8 @@ def _with_lead(einsum: Einsum, lead: tuple[Expression, ...]) -> Einsum:
     return replace(einsum, outputs=outputs, expression=map_accesses(einsum.expression, add))
 
 
-def map_accesses(expression: Expression, change) -> Expression:
+def map_accesses(expression: Expression, change: Callable[[Access], Expression]) -> Expression:
     """Return *expression* with *change* applied to each of its outermost accesses."""
-    from fusemax.language.syntax import Binary, Call, Negative
-
     if isinstance(expression, Access):
         return change(expression)
     if isinstance(expression, Call):
@@ -222,13 +224,14 @@ def map_accesses(expression: Expression, change) -> Expression:
     return expression
 
 
-def affine(expression: Expression) -> tuple[dict[str, Expression | None], Expression | None] | None:
+Affine = tuple[Mapping[str, Expression | None], Expression | None]
+
+
+def affine(expression: Expression) -> Affine | None:
     """Return ``({variable: coefficient}, constant)`` of an index that is affine in rank variables, else None.
 
     A coefficient of None stands for 1, a constant of None for 0; both may hold sizes (``m1*M0 + m0``).
     """
-    from fusemax.language.syntax import Binary, Negative, Number
-
     if isinstance(expression, Number):
         return {}, None if expression.value == 0 else expression
     if isinstance(expression, Name):
@@ -250,9 +253,7 @@ def affine(expression: Expression) -> tuple[dict[str, Expression | None], Expres
     return None
 
 
-def _affine_sum(expression):
-    from fusemax.language.syntax import Binary, Negative, Number
-
+def _affine_sum(expression: Binary) -> Affine | None:
     left = affine(expression.left)
     right = affine(expression.right if expression.operator == "+" else Negative(expression.right))
     if left is None or right is None:
@@ -265,4 +266,6 @@ def _affine_sum(expression):
         else:
             terms[variable] = coefficient
     constants = [constant for constant in (left[1], right[1]) if constant is not None]
-    return terms, (Binary("+", *constants) if len(constants) == 2 else (constants[0] if constants else None))
+    if len(constants) == 2:
+        return terms, Binary("+", constants[0], constants[1])
+    return terms, constants[0] if constants else None

@@ -10,7 +10,6 @@ from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number, names
 
-
 _OPERATORS: Mapping[str, Callable[[float, float], float]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
 }  # fmt: skip

@@ -4,16 +4,18 @@ The grammar::
 
     program    := { statement }                              one or more on a line, separated by ";"
     statement  := assignment | "loop" NAME ":" indented assignments
-    assignment := access { "," access } "=" expression [ "::" action ] [ "|" condition { "," condition } ]
+    assignment := access { "," access } "=" expression [ "::" action ] [ "|" conditions ]
     action     := NAME "[" NAME { "," NAME } "]"             reduction, e.g. sum[m1,m0]
                 | NAME "[" NAME "->" NAME "]"                coordinate operator, e.g. topk[m -> j]
+    conditions := condition { "," condition }
     condition  := expression ("<=" | "<" | ">=" | ">" | "==" | "!=") expression
     access     := NAME "[" [ expression { "," expression } ] "]"
     expression := term { ("+" | "-") term }
     term       := signed { ("*" | "/") signed }
     signed     := "-" signed | power
     power      := atom [ "**" signed ]
-    atom       := NUMBER | "inf" | access | NAME | NAME "(" expression { "," expression } ")" | "(" expression ")"
+    atom       := NUMBER | "inf" | access | NAME | call | "(" expression ")"
+    call       := NAME "(" expression { "," expression } ")"
 
 A comment runs from ``#``, or from ``--`` at a word's start, to the end of the line. A statement may go on over lines while a bracket is open.
 """

