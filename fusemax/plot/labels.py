@@ -86,9 +86,10 @@ def tick(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     for size, prefix in ((2**30, "G"), (2**20, "M"), (2**10, "K")):
-        if value >= size and (value / size * 2).is_integer():
-            return f"{value / size:g}{prefix}"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        if value >= size and value % (size // 2) == 0:
+            halves = int(value) // (size // 2)
+            return f"{halves // 2}{'.5' if halves % 2 else ''}{prefix}"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def power(value: float) -> str:

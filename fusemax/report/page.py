@@ -209,10 +209,10 @@ def difference(value: float | None) -> str:
     """Return a relative difference, in percent where that reads well.
 
     >>> [difference(value) for value in (0.0, 3e-16, 2.4e-5, -0.021, 0.5, None)]
-    ['0', '3e-16', '+0.0024%', '−2.1%', '+50%', '–']
+    ['0', '+3e-16', '+0.0024%', '−2.1%', '+50%', '–']
     """
     if value is None or value != value:
         return "–"
     if abs(value) < 1e-6:
-        return f"{value:.0e}" if value else "0"
+        return f"{value:+.0e}".replace("-", "−", 1 if value < 0 else 0) if value else "0"
     return f"{100 * value:+.2g}%".replace("-", "−")

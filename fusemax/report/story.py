@@ -74,6 +74,7 @@ def _step(numbers: Numbers, part: str, name: str, before: str | None) -> str:
     return " ".join(f"{text[0].upper()}{text[1:]}." for text in parts if text)
 
 
+_SHORT = 60  #: letters, of a list that still reads well within a sentence
 _ARRAYS = (("utilization_2d", "the 2D array"), ("utilization_1d", "the 1D array"))
 
 
@@ -117,11 +118,10 @@ def _limits(numbers: Numbers, cases: Sequence[Case]) -> str:
         return ""
     if len(counts) == 1:
         return f"what limits it at every point: {next(iter(counts))}"
-    if len(counts) > 3:
+    text = ", ".join(f"{limit} ({count} points)" for limit, count in counts.most_common())
+    if len(text) > _SHORT:
         return "what limits it changes from point to point: see the column limit of the results"
-    return "what limits it: " + ", ".join(
-        f"{limit} ({count} points)" for limit, count in counts.most_common()
-    )
+    return f"what limits it: {text}"
 
 
 def agreement(found: Sequence[Agreement]) -> str:
