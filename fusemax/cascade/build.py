@@ -28,6 +28,8 @@ class CascadeFile(BaseModel):
     doc: str = ""
     batch: list[str] = Field(default_factory=list)
     ranks: dict[str, str | int] = Field(default_factory=dict)
+    sizes: list[str] = Field(default_factory=list)
+    sizes: list[str] = Field(default_factory=list)
     same: list[list[str]] = Field(default_factory=list)
     constants: dict[str, float | int] = Field(default_factory=dict)
     inputs: dict[str, list[str]]
@@ -73,6 +75,7 @@ def cascade_of(document: Document, name: str) -> Cascade:
         einsums=einsums,
         constants={key: float(value) for key, value in file.constants.items()},
         same=tuple(tuple(group) for group in file.same),
+        sizes=tuple(file.sizes),
         file=document.file,
     )
     ordered, more = check(cascade, document)
@@ -154,7 +157,7 @@ def _output_index(index: Expression) -> tuple[str | None, bool]:
 def _ranks(
     document: Document, file: CascadeFile, einsums: tuple[Einsum, ...], tensors: dict[str, Tensor]
 ) -> dict[str, Rank]:
-    ranks: dict[str, Rank] = {name: Rank(name) for name in file.batch}
+    ranks: dict[str, Rank] = {name: Rank(name) for name in (*file.batch, *file.sizes)}
     for tensor in tensors.values():
         for name in tensor.ranks:
             ranks.setdefault(name, Rank(name, None, tensor.place))
