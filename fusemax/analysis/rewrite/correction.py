@@ -13,7 +13,10 @@ INVERTIBLE = {"*", "+"}
 
 
 def correction(
-    head: sympy.Expr, operation: str, old: Mapping[sympy.Symbol, sympy.Expr], new: Mapping[sympy.Symbol, sympy.Expr]
+    head: sympy.Expr,
+    operation: str,
+    old: Mapping[sympy.Symbol, sympy.Expr],
+    new: Mapping[sympy.Symbol, sympy.Expr],
 ) -> sympy.Expr | Refusal:
     """Return ``H(old)^-1 (*) H(new)``: what turns a partial result under the old values into one under the new.
 

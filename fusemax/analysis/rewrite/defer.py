@@ -89,6 +89,8 @@ def defer(seen: View, name: str, chosen: tuple[Access, ...]) -> Move | Refusal:
     if isinstance(found, Refusal):
         return found
     _, separation = found
+    if all(not head.free_symbols for head, _ in separation.terms):
+        return Refusal(f"{name} does not depend on {', '.join(str(access) for access in chosen)} by value")
     writer = _Writer(seen, einsum)
     if isinstance(einsum.action, Populate):
         parts = writer.populate(separation)
@@ -143,7 +145,9 @@ class _Writer:
         if len(outer) == len(action.variables):
             return Refusal(f"H of {einsum.name} varies along all of {', '.join(outer)}")
         if outer and einsum.conditions:
-            return Refusal(f"the sum over {', '.join(outer)} cannot be taken apart: {einsum.name} has conditions")
+            return Refusal(
+                f"the sum over {', '.join(outer)} cannot be taken apart: {einsum.name} has conditions"
+            )
         inner = tuple(v for v in action.variables if v not in outer)
         total: Expression | None = None
         for head, rest in pairs:
@@ -183,7 +187,9 @@ class _Writer:
                 name = fresh(self.seen.cascade, f"{einsum.name}N", self.taken)
                 self.taken.add(name)
                 value = Access(name, tuple(Name(v) for v in ranks))
-                self.made.append(einsum_of(value, expression, replace(action, variables=present), like=einsum))
+                self.made.append(
+                    einsum_of(value, expression, replace(action, variables=present), like=einsum)
+                )
         return _counted(value, absent, action.operator)
 
     def _existing(

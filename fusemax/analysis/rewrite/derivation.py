@@ -5,12 +5,14 @@ from __future__ import annotations
 import sympy
 
 from fusemax.analysis.rewrite.form import Form
+from fusemax.analysis.rewrite.safety import safety_lines
 
 
 def explained(original: Form, form: Form, rank: str) -> str:
     """Return the derivation of *form* from *original*, one numbered sentence to a line, and the cascade that results."""
     rows = [f"{form.title}: {original.passes} -> {form.passes} passes over {rank}"]
-    rows += [f"  {number}. {line}" for number, line in enumerate(dict.fromkeys(form.derivation), 1)]
+    lines = (*form.derivation, *(f"safety: {line}" for line in safety_lines(original.cascade, form.cascade)))
+    rows += [f"  {number}. {line}" for number, line in enumerate(dict.fromkeys(lines), 1)]
     rows += [f"  {line}" for line in evidence(form)]
     rows += ["", *(f"    {line}" for line in str(form.cascade).split("\n"))]
     return "\n".join(rows)
@@ -22,7 +24,10 @@ def evidence(form: Form) -> tuple[str, ...]:
     rows = [f"along the whole rank it keeps or loads again: {kept}", f"operations: {counted(form)}"]
     if form.verdict is not None:
         trials = len(form.verdict.trials)
-        rows.insert(0, f"values: equal to the original within {form.verdict.worst:.1e}; {trials} trials; {form.safety}")
+        rows.insert(
+            0,
+            f"values: equal to the original within {form.verdict.worst:.1e}; {trials} trials; {form.safety}",
+        )
     return tuple(rows)
 
 

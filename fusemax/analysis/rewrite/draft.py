@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from fusemax.analysis.rewrite.parts import parts
 from fusemax.cascade.build import cascade_from_text
 from fusemax.cascade.ir import Cascade, Einsum, Rank, Tensor
 from fusemax.cascade.write import cascade_to_yaml
@@ -93,7 +94,7 @@ def remade(
     tables = {name: cascade.tensors[name] for name in wanted}
     sizes = {**cascade.ranks, **(ranks or {})}
     used = _used_ranks(kept, {n: t for n, t in tables.items() if n in read}) | set(cascade.batch)
-    kept_ranks = {n: r for n, r in sizes.items() if n in used or (r.size is not None and _split(r, used))}
+    kept_ranks = {n: r for n, r in sizes.items() if n in used or (parts(r) and used.issuperset(parts(r)))}
     bare = replace(
         cascade,
         einsums=kept,
@@ -107,10 +108,6 @@ def remade(
     return replace(cascade_from_text(text, cascade.name), file=cascade.file)
 
 
-def _split(rank: Rank, used: set[str]) -> bool:
-    return rank.size is not None and all(name in used for name in names(rank.size))
-
-
 def _used_ranks(einsums: tuple[Einsum, ...], inputs: Mapping[str, Tensor]) -> set[str]:
     used = {rank for tensor in inputs.values() for rank in tensor.ranks}
     for einsum in einsums:
@@ -122,5 +119,7 @@ def _used_ranks(einsums: tuple[Einsum, ...], inputs: Mapping[str, Tensor]) -> se
 
 
 def _mentioned(einsums: tuple[Einsum, ...], name: str) -> bool:
-    parts = [p for e in einsums for p in (e.expression, *(s for c in e.conditions for s in (c.left, c.right)))]
+    parts = [
+        p for e in einsums for p in (e.expression, *(s for c in e.conditions for s in (c.left, c.right)))
+    ]
     return any(isinstance(node, Name) and node.name == name for part in parts for node in walk(part))

@@ -36,5 +36,7 @@ def floor_of(seen: View) -> tuple[Floor, ...]:
     for einsum in seen.cascade.computed:
         if isinstance(einsum.action, Populate) and einsum.action.operator == "sort":
             if einsum.action.source in seen.variables:
-                floors.append(Floor(einsum.outputs[-1].tensor, seen.rank, (f"sort over {einsum.action.source}",)))
+                floors.append(
+                    Floor(einsum.outputs[-1].tensor, seen.rank, (f"sort over {einsum.action.source}",))
+                )
     return tuple(floors)

@@ -9,10 +9,12 @@ from math import prod
 import sympy
 
 from fusemax.analysis.passes import analyse
+from fusemax.analysis.rewrite.normal import RankError, view
+from fusemax.analysis.rewrite.parts import parts
+from fusemax.analysis.rewrite.stages import levels
 from fusemax.analysis.rewrite.verify import Verdict
 from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Cascade
-from fusemax.language.syntax import names
 
 #: Extents at which forms are ranked against each other: the rank in question, its tiles, every other rank.
 LONG, TILE, OTHER = 4096, 128, 64
@@ -70,15 +72,17 @@ def operation_counts(cascade: Cascade) -> dict[str, sympy.Expr]:
     for einsum in cascade.einsums:
         for operation in operations(cascade, einsum):
             sizes = [sympy.Symbol(v.upper(), positive=True) for v in sorted(operation.variables)]
-            counts[operation.name] = counts.get(operation.name, sympy.Integer(0)) + prod(sizes, start=sympy.Integer(1))
-    wholes = {r.name: names(r.size) for r in cascade.ranks.values() if r.size is not None and len(names(r.size)) == 2}
+            counts[operation.name] = counts.get(operation.name, sympy.Integer(0)) + prod(
+                sizes, start=sympy.Integer(1)
+            )
+    wholes = {r.name: parts(r) for r in cascade.ranks.values() if len(parts(r)) == 2}
     return {name: _joined(sympy.expand(count), wholes) for name, count in counts.items()}
 
 
 def _joined(count: sympy.Expr, wholes: Mapping[str, tuple[str, ...]]) -> sympy.Expr:
     """Return *count* with ``M1*M0`` written as ``M``."""
-    for whole, parts in wholes.items():
-        first, second = (sympy.Symbol(part, positive=True) for part in parts)
+    for whole, digits in wholes.items():
+        first, second = (sympy.Symbol(digit, positive=True) for digit in digits)
         terms = []
         for term in sympy.Add.make_args(count):
             both = term.has(first) and term.has(second)
@@ -98,25 +102,51 @@ def extents(rank: str, cascade: Cascade) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for part in rank.split(","):
         sizes[part] = LONG
-        known = cascade.ranks.get(part)
-        if known is not None and known.size is not None and len(names(known.size)) == 2:
-            outer, inner = names(known.size)
+        digits = parts(cascade.ranks.get(part))
+        if len(digits) == 2:
+            outer, inner = digits
             sizes |= {outer: LONG // TILE, inner: TILE}
     return sizes
 
 
 def busiest_rank(cascade: Cascade) -> str:
-    """Return the rank with the most passes; of equals, the one with the most sweeps, then the first."""
-    parts = {part for rank in cascade.ranks.values() if rank.size is not None for part in names(rank.size)[1:]}
-    entries = [entry for entry in analyse(cascade).ranks if entry.rank not in parts]
-    return max(entries, key=lambda entry: (entry.passes, entry.sweeps)).rank
+    """Return the rank with the most passes; of equals, the one with the longest chain of reductions over it.
+
+    Tiles are left out: their passes cost no traffic.
+    """
+    tiles = {part for rank in cascade.ranks.values() for part in parts(rank)[1:]}
+    entries = [entry for entry in analyse(cascade).ranks if entry.rank not in tiles]
+    return max(entries, key=lambda entry: (entry.passes, _chain(cascade, entry.rank), entry.sweeps)).rank
+
+
+def _chain(cascade: Cascade, rank: str) -> int:
+    """Return how many reductions over *rank* need each other in a row; 0 where none can be rewritten."""
+    try:
+        seen = view(cascade, rank)
+    except RankError:
+        return 0
+    return max(levels(seen, frozenset(seen.reductions)).values(), default=0)
+
+
+def _asked(cascade: Cascade, rank: str) -> tuple[str, ...]:
+    """Return the ranks to ask the analysis about; a rank that no tensor has whole is asked for by its parts."""
+    whole = {name for tensor in cascade.tensors.values() for name in tensor.ranks}
+    asked: list[str] = []
+    for part in (piece.strip() for piece in rank.split(",")):
+        asked += [part] if part in whole or not parts(cascade.ranks.get(part)) else parts(cascade.ranks[part])
+    return tuple(asked)
 
 
 def form_of(
-    cascade: Cascade, rank: str, title: str, moves: tuple[str, ...], verdict: Verdict | None, lines: tuple[str, ...]
+    cascade: Cascade,
+    rank: str,
+    title: str,
+    moves: tuple[str, ...],
+    verdict: Verdict | None,
+    lines: tuple[str, ...],
 ) -> Form:
     """Return *cascade* as a form: its passes, operations and crossing tensors along *rank*."""
-    entry = analyse(cascade).over(tuple(part.strip() for part in rank.split(",")))
+    entry = analyse(cascade).over(_asked(cascade, rank))
     counts = operation_counts(cascade)
     return Form(
         title=title,

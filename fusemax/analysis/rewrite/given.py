@@ -56,7 +56,9 @@ def given_of(cascade: Cascade, texts: tuple[str, ...]) -> Given:
             raise GivenError("a given result is one Einsum, not a loop")
         name = statement.outputs[0].tensor
         if name in cascade.tensors:
-            raise GivenError(f"{name} is a tensor of cascade {cascade.name} already; give the result another name")
+            raise GivenError(
+                f"{name} is a tensor of cascade {cascade.name} already; give the result another name"
+            )
         names.append(name)
     text = cascade_to_yaml(replace(cascade, outputs=(*cascade.outputs, *names)))
     whole = cascade_from_text(text + "".join(f"  {statement}\n" for statement in statements), cascade.name)

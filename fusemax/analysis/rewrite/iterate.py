@@ -88,7 +88,9 @@ class _Running(Writer):
             if name in self.cascade.outputs:
                 output = stage.einsum.output
                 after.append(einsum_of(output, self.final(output)))
-        before += [self._initial(name) for name in (*self.stage, *(t for t in self.frame.tails if t in self.running))]
+        before += [
+            self._initial(name) for name in (*self.stage, *(t for t in self.frame.tails if t in self.running))
+        ]
         return [*before, *self.made, *after]
 
     def _parted(self, einsum: Einsum) -> bool:
@@ -143,7 +145,9 @@ class _Running(Writer):
         expression = substitute(einsum.expression, counts)
         if expression != einsum.expression:
             size = self._sizes()[0]
-            self.lines.append(f"in {einsum.name} the size {size} is the number of points so far; they agree at the end")
+            self.lines.append(
+                f"in {einsum.name} the size {size} is the number of points so far; they agree at the end"
+            )
         made = einsum_of(self.current(einsum.output), self.inside(expression), einsum.action, loop=self.loop)
         self.made.append(made)
 
@@ -161,7 +165,9 @@ class _Running(Writer):
         target = at_generation(self.safe[stage.name], stage.einsum.output, Name(self.loop))
         value = Call("where", (Call("eq", (new, limit)), Number(0.0), new))
         self.made.append(einsum_of(target, value, loop=self.loop))
-        self.lines.append(f"guard: {target} stands for {new} while that is {limit}, as after masked points only")
+        self.lines.append(
+            f"guard: {target} stands for {new} while that is {limit}, as after masked points only"
+        )
 
     def _kept(self, stage: Stage, old: Access) -> Expression:
         """Return the partial result of the iteration before, repaired for this one."""
@@ -187,7 +193,9 @@ class _Running(Writer):
                 return to_sympy(made.expression, self.positive)
         return factor
 
-    def _kept_by_moments(self, stage: Stage, old: Access, before: dict[Any, Any], after: dict[Any, Any]) -> Expression:
+    def _kept_by_moments(
+        self, stage: Stage, old: Access, before: dict[Any, Any], after: dict[Any, Any]
+    ) -> Expression:
         gathered: dict[str, Access] = {}
         for other in self.frame.group.stages:
             if other.operator == "sum" and other.separation is None:
@@ -216,5 +224,3 @@ class _Running(Writer):
 
     def _before(self, access: Access) -> Expression:
         return self.previous(access) if access.tensor in self.running else access
-
-

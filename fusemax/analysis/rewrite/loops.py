@@ -86,7 +86,9 @@ class Writer:
         for name in self.frame.body:
             moved = self.frame.moved(self.cascade.einsum(name))
             output = replace(moved.output, tensor=self.inner_name[name])
-            made = replace(moved, outputs=(output,), expression=self.inside(self.cascade.einsum(name).expression))
+            made = replace(
+                moved, outputs=(output,), expression=self.inside(self.cascade.einsum(name).expression)
+            )
             self.made.append(replace(made, loop=loop))
 
     def local(self, stage: Stage, loop: str | None) -> Expression:
@@ -99,7 +101,9 @@ class Writer:
         term = self.inside(stage.einsum.expression)
         if not kept and not einsum.conditions:
             return term
-        target = at_generation(self.name(f"L{stage.name}", stage.name), stage.einsum.output, Name(self.frame.outer))
+        target = at_generation(
+            self.name(f"L{stage.name}", stage.name), stage.einsum.output, Name(self.frame.outer)
+        )
         fold = replace(action, variables=kept) if kept else None
         self.made.append(einsum_of(target, term, fold, like=einsum, loop=loop))
         return target
@@ -129,14 +133,17 @@ class Writer:
         order += [v for v in names(expression) if is_variable(v) and v not in (*order, self.frame.outer)]
         order = [v for v in order if v.upper() in self.cascade.ranks]
         target = Access(
-            self.name(f"P{stage.earlier[0].tensor}"), beside_last(tuple(Name(v) for v in order), (Name(self.frame.outer),))
+            self.name(f"P{stage.earlier[0].tensor}"),
+            beside_last(tuple(Name(v) for v in order), (Name(self.frame.outer),)),
         )
         if factor.is_positive:
             self.positive.add(target.tensor)
         self.made.append(einsum_of(target, expression, loop=loop))
         return target
 
-    def repaired(self, stage: Stage, value: Access, factor: sympy.Expr, unguarded: sympy.Expr | None = None) -> Expression:
+    def repaired(
+        self, stage: Stage, value: Access, factor: sympy.Expr, unguarded: sympy.Expr | None = None
+    ) -> Expression:
         """Return ``value (*) factor``, guarded where the factor divides by something that may be 0."""
         assert stage.separation is not None
         inner = self.symbol(value)
@@ -151,11 +158,18 @@ class Writer:
         if under.is_positive or under.is_number or isinstance(under, sympy.exp):
             return total
         zero = Number(0.0)
-        self.lines.append(f"guard: where {to_syntax(under)} = 0 there is no inverse; the partial result counts as 0 there")
+        self.lines.append(
+            f"guard: where {to_syntax(under)} = 0 there is no inverse; the partial result counts as 0 there"
+        )
         return Call("where", (Call("eq", (to_syntax(under), zero)), zero, total))
 
     def moved_by_moments(
-        self, stage: Stage, old: dict[Any, Any], new: dict[Any, Any], gathered: dict[str, Access], count: Expression
+        self,
+        stage: Stage,
+        old: dict[Any, Any],
+        new: dict[Any, Any],
+        gathered: dict[str, Access],
+        count: Expression,
     ) -> sympy.Expr:
         """Return what a partial sum changes by when the earlier results move on: differences of H times moments."""
         assert stage.separation is not None

@@ -80,7 +80,9 @@ class _Split(Writer):
                 self._stage(self.stage[einsum.name])
             elif einsum.name in self.frame.tails:
                 value = self.inside(einsum.expression)
-                self.made.append(einsum_of(self._at_tile(self.tile[einsum.name], einsum.output), value, einsum.action))
+                self.made.append(
+                    einsum_of(self._at_tile(self.tile[einsum.name], einsum.output), value, einsum.action)
+                )
         return [*self.made, *after]
 
     def local_name(self, stage: Stage) -> str:
@@ -106,7 +108,9 @@ class _Split(Writer):
     def _guard(self, stage: Stage, target: Access, value: Access) -> None:
         limit = identity(stage.operator)
         self.made.append(einsum_of(target, Call("where", (Call("eq", (value, limit)), Number(0.0), value))))
-        self.lines.append(f"guard: {target} stands for {value} while that is {limit}, as in a tile of masked points")
+        self.lines.append(
+            f"guard: {target} stands for {value} while that is {limit}, as in a tile of masked points"
+        )
 
     def _repaired(self, stage: Stage, value: Access) -> Expression:
         before = {symbol(a, self.seen.positive): self.symbol(self._raw(a)) for a in stage.earlier}
@@ -126,5 +130,7 @@ def _expanded(factor: sympy.Expr, made: list[Einsum], writer: Writer) -> sympy.E
     """Return a named correction written out again, to see what it divides by."""
     from fusemax.analysis.rewrite.symbols import to_sympy
 
-    table: dict[Any, Any] = {writer.symbol(e.output): to_sympy(e.expression, writer.positive) for e in made if not e.action}
+    table: dict[Any, Any] = {
+        writer.symbol(e.output): to_sympy(e.expression, writer.positive) for e in made if not e.action
+    }
     return table.get(factor, factor)

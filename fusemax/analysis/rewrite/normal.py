@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.errors import FusemaxError
@@ -22,6 +23,7 @@ from fusemax.language.syntax import (
     Negative,
     Number,
     accesses,
+    children,
     names,
     walk,
 )
@@ -101,19 +103,29 @@ def rank_variables(cascade: Cascade, rank: str) -> tuple[str, ...]:
     for part in (piece.strip() for piece in rank.split(",")):
         known = cascade.ranks.get(part)
         if known is None:
-            raise RankError(f"{part} is no rank of cascade {cascade.name}; there are: {', '.join(cascade.ranks)}")
-        digits = names(known.size) if known.size is not None else ()
+            raise RankError(
+                f"{part} is no rank of cascade {cascade.name}; there are: {', '.join(cascade.ranks)}"
+            )
+        digits = parts(known)
         whole = part.lower() in used
-        parts = tuple(digit.lower() for digit in digits if digit.lower() in used)
-        if whole and parts:
+        inside = tuple(digit.lower() for digit in digits if digit.lower() in used)
+        if whole and inside:
             raise RankError(
                 f"cascade {cascade.name} runs over {part} both whole and in parts {', '.join(digits)}; "
                 f"write it one way, {' or '.join((part, ','.join(digits)))}"
             )
-        if not whole and not parts:
+        if not whole and not inside:
+            inside = _other_names(cascade, part, used)
+        if not whole and not inside:
             raise RankError(f"no Einsum of cascade {cascade.name} runs over rank {part}")
-        result += [part.lower()] if whole else parts
+        result += [part.lower()] if whole else inside
     return tuple(dict.fromkeys(result))
+
+
+def _other_names(cascade: Cascade, rank: str, used: set[str]) -> tuple[str, ...]:
+    """Return the variable of a rank that is declared to have the size of *rank*, as ``I: K``."""
+    same = (other for other in cascade.ranks.values() if other.size == Name(rank))
+    return tuple(other.variable for other in same if other.variable in used)[:1]
 
 
 def _needs(cascade: Cascade, variables: tuple[str, ...]) -> dict[str, frozenset[str]]:
@@ -171,7 +183,9 @@ def substitute(expression: Expression, table: Mapping[str, Expression]) -> Expre
 def rebuild(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
     """Return *expression* with *change* applied to each of its operands."""
     if isinstance(expression, Access):
-        return Access(expression.tensor, tuple(change(index) for index in expression.indices), expression.place)
+        return Access(
+            expression.tensor, tuple(change(index) for index in expression.indices), expression.place
+        )
     if isinstance(expression, Call):
         return replace(expression, arguments=tuple(change(argument) for argument in expression.arguments))
     if isinstance(expression, Negative):
@@ -187,7 +201,9 @@ def replace_accesses(expression: Expression, change: Callable[[Access], Expressi
     return change(inner) if isinstance(inner, Access) else inner
 
 
-def conditions_with(conditions: tuple[Condition, ...], change: Callable[[Expression], Expression]) -> tuple[Condition, ...]:
+def conditions_with(
+    conditions: tuple[Condition, ...], change: Callable[[Expression], Expression]
+) -> tuple[Condition, ...]:
     """Return *conditions* with *change* applied to both sides of each."""
     return tuple(replace(c, left=change(c.left), right=change(c.right)) for c in conditions)
 
@@ -197,7 +213,9 @@ def is_map(einsum: Einsum | None) -> bool:
     return einsum is not None and einsum.action is None and einsum.loop is None and not einsum.initial
 
 
-def inlined(seen: View, einsum: Einsum, expression: Expression, wanted: Callable[[str], bool]) -> Expression | Refusal:
+def inlined(
+    seen: View, einsum: Einsum, expression: Expression, wanted: Callable[[str], bool]
+) -> Expression | Refusal:
     """Return *expression* of *einsum* with the maps that make *wanted* tensors written out, again and again."""
     for node in accesses(expression):
         maker = seen.maker(node.tensor)
@@ -242,6 +260,13 @@ def term_of(
     return inlined(seen, einsum, einsum.expression, wanted)
 
 
+def value_accesses(expression: Expression) -> tuple[Access, ...]:
+    """Return the accesses in *expression* that are operands, not those inside the indices of others (gathers)."""
+    if isinstance(expression, Access):
+        return (expression,)
+    return tuple(access for child in children(expression) for access in value_accesses(child))
+
+
 def earlier_results(seen: View, expression: Expression, parts: bool = True) -> tuple[Access, ...]:
     """Return the accesses in g to results of reductions over the rank.
 
@@ -251,7 +276,7 @@ def earlier_results(seen: View, expression: Expression, parts: bool = True) -> t
     return tuple(
         dict.fromkeys(
             access
-            for access in accesses(expression)
+            for access in value_accesses(expression)
             if seen.needs[access.tensor] and not some(mentions(access, (v,)) for v in seen.variables)
         )
     )

@@ -30,7 +30,9 @@ def reorder(seen: View, given: Given) -> Iterator[tuple[str, Move]]:
         einsum = seen.cascade.einsum(name)
         if not isinstance(einsum.action, Reduction) or einsum.action.operator != "sum":
             continue
-        written = inlined(seen, einsum, einsum.expression, lambda t: seen.carries(t) and is_map(seen.maker(t)))
+        written = inlined(
+            seen, einsum, einsum.expression, lambda t: seen.carries(t) and is_map(seen.maker(t))
+        )
         if isinstance(written, Refusal):
             continue
         for access in dict.fromkeys(accesses(written)):
@@ -106,11 +108,18 @@ def _names(expression: Expression) -> tuple[str, ...]:
     return names(expression)
 
 
-def _known(seen: View, einsum: Einsum, inside: Expression, ranks: tuple[str, ...], given: Given) -> Access | None:
+def _known(
+    seen: View, einsum: Einsum, inside: Expression, ranks: tuple[str, ...], given: Given
+) -> Access | None:
     """Return the result of an Einsum that computes the new inner sum already, written-out maps included."""
     wanted = to_sympy(inside)
     for other in (*given.einsums, *seen.cascade.computed):
-        if other is einsum or not _is_sum(other) or set(other.reduced) != set(einsum.reduced) or other.conditions:
+        if (
+            other is einsum
+            or not _is_sum(other)
+            or set(other.reduced) != set(einsum.reduced)
+            or other.conditions
+        ):
             continue
         written = inlined(seen, other, other.expression, lambda t: seen.carries(t) and is_map(seen.maker(t)))
         if not isinstance(written, Refusal) and to_sympy(written) == wanted:

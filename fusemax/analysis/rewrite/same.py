@@ -194,7 +194,9 @@ def _chain(expression: Expression, operators: str, sign: bool = True) -> list[tu
     """Return the operands of a chain of + and - (or * and /) with whether each counts straight."""
     if isinstance(expression, Binary) and expression.operator in operators:
         straight = expression.operator == operators[0]
-        return _chain(expression.left, operators, sign) + _chain(expression.right, operators, sign == straight)
+        return _chain(expression.left, operators, sign) + _chain(
+            expression.right, operators, sign == straight
+        )
     if isinstance(expression, Negative) and operators == "+-":
         return _chain(expression.operand, operators, not sign)
     return [(sign, expression)]

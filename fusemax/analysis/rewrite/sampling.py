@@ -53,7 +53,9 @@ def _draw(symbol: sympy.Symbol, random: np.random.Generator, count: int) -> np.n
     return random.uniform(0.2, 2.0, count) if symbol.is_positive else random.uniform(-2.0, 2.0, count)
 
 
-def _grid(function: Any, order: list[Any], earlier: frozenset[Any], data: frozenset[Any]) -> np.ndarray | None:
+def _grid(
+    function: Any, order: list[Any], earlier: frozenset[Any], data: frozenset[Any]
+) -> np.ndarray | None:
     random = np.random.default_rng(7)
     values: dict[Any, Any] = {}
     for symbol in order:

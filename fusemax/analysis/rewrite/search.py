@@ -23,11 +23,11 @@ from fusemax.analysis.rewrite.same import same_up_to_names
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Group, group_of, levels
 from fusemax.analysis.rewrite.tiles import Frame, frame_of
-from fusemax.analysis.rewrite.verify import Verdict, verify
+from fusemax.analysis.rewrite.verify import Verdict, Witness
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
 
-MOST_STATES = 24
+MOST_TRIED = 26
 MOST_DEPTH = 4
 FORMS: Mapping[str, Callable[[Frame, bool], Move | Refusal]] = {"running": iterate, "split": merge}
 
@@ -52,6 +52,8 @@ class Reduced:
         Outputs that need two passes whatever the algorithm.
     refused
         For a reduction, why it cannot be deferred or repaired.
+    complete
+        Whether every rewrite was followed; false when the search stopped at its limit of cascades tried.
     """
 
     original: Form
@@ -59,6 +61,7 @@ class Reduced:
     forms: tuple[Form, ...]
     floor: tuple[Floor, ...]
     refused: Mapping[str, tuple[str, ...]]
+    complete: bool
 
     def best(self, to: int) -> Form:
         """Return the best form with at most *to* passes.
@@ -77,7 +80,9 @@ class Reduced:
 
     def why_not(self, to: int) -> str:
         """Return why there is no form with at most *to* passes over the rank."""
-        head = f"{self.original.cascade.name}: no form with {to} pass{'es' if to > 1 else ''} over {self.rank}"
+        head = (
+            f"{self.original.cascade.name}: no form with {to} pass{'es' if to > 1 else ''} over {self.rank}"
+        )
         if self.floor and to < 2:
             return "; ".join((head, *(str(floor) for floor in self.floor)))
         reasons = [f"{name}: {reason}" for name, why in self.refused.items() for reason in why]
@@ -104,6 +109,9 @@ class _Search:
     rank: str
     forms: tuple[str, ...]
     given: Given
+    witness: Witness
+    tried: int = 0
+    complete: bool = True
     found: dict[str, Form] = field(default_factory=dict)
     refused: dict[str, list[str]] = field(default_factory=dict)
 
@@ -115,10 +123,8 @@ class _Search:
         """Visit states in order of depth; keep every verified form."""
         queue = deque([_State(self.original)])
         seen = {str(self.original)}
-        visited = 0
-        while queue and visited < MOST_STATES:
+        while queue and self.tried < MOST_TRIED:
             state = queue.popleft()
-            visited += 1
             along = view(state.cascade, self.rank)
             if not state.moves or self._keep(state):
                 for result in self._loops(state, along):
@@ -131,6 +137,7 @@ class _Search:
                 if str(result.cascade) not in seen:
                     seen.add(str(result.cascade))
                     queue.append(result)
+        self.complete = not queue
 
     def _keep(self, state: _State) -> bool:
         """Verify *state* and keep it as a form; return whether it is right and safe enough to build on."""
@@ -148,7 +155,8 @@ class _Search:
         return not verdict.unsafe
 
     def _verified(self, cascade: Cascade) -> Verdict:
-        return verify(self.given.reference, cascade, given=self.given.names)
+        self.tried += 1
+        return self.witness.verdict(cascade)
 
     def _steps(self, state: _State, along: View) -> Iterator[_State]:
         """Yield the states one deferral or reordering further."""
@@ -159,7 +167,7 @@ class _Search:
                 self.refuse(name, written.reason)
                 continue
             waited = earlier_results(along, written)
-            for count in range(1, min(len(waited), 3) + 1):
+            for count in sorted({1, len(waited)} - {0}):
                 for chosen in combinations(waited, count):
                     moved = defer(along, name, chosen)
                     told = ", ".join(access.tensor for access in chosen)
@@ -196,7 +204,9 @@ class _Search:
                 self.refuse(group.stages[-1].name, f"{form} form: {found.reason}")
                 continue
             moved, verdict = found
-            how = {"running": "iterate", "split": "split and merge"}[form] + ("" if tiled else " point by point")
+            how = {"running": "iterate", "split": "split and merge"}[form] + (
+                "" if tiled else " point by point"
+            )
             after = _after(state, moved, f"{how} {', '.join(stage.name for stage in group.stages)}")
             after.verdict = verdict
             yield after
@@ -264,7 +274,9 @@ def search(
         raise UnknownFormError(f"no form {form!r}; there are: {', '.join(FORMS)}")
     rank = rank or busiest_rank(cascade)
     start = form_of(cascade, rank, "as written", (), None, ())
-    run = _Search(cascade, rank, (form,) if form else tuple(FORMS), given_of(cascade, given))
+    saved = given_of(cascade, given)
+    witness = Witness(saved.reference, given=saved.names)
+    run = _Search(cascade, rank, (form,) if form else tuple(FORMS), saved, witness)
     run.run()
     better = [f for f in run.found.values() if _better(f, start)]
 
@@ -274,10 +286,23 @@ def search(
     return Reduced(
         original=start,
         rank=rank,
-        forms=tuple(sorted(better, key=order)),
+        forms=_worth_showing(sorted(better, key=order)),
         floor=floor_of(view(cascade, rank)),
         refused={name: tuple(reasons) for name, reasons in run.refused.items()},
+        complete=run.complete,
     )
+
+
+def _worth_showing(forms: list[Form]) -> tuple[Form, ...]:
+    """Return *forms* without the unsafe ones that a safe one equals or beats, and without unsafe ones that cost the same."""
+    kept: list[Form] = []
+    for form in forms:
+        rivals = [other for other in (forms if not form.safe else ()) if other.safe or other in kept]
+        if not any(
+            o.passes <= form.passes and o.sweeps <= form.sweeps and o.work <= form.work for o in rivals
+        ):
+            kept.append(form)
+    return tuple(kept)
 
 
 def _better(form: Form, start: Form) -> bool:

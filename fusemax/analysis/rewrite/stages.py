@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fusemax.analysis.rewrite.correction import INVERTIBLE
 from fusemax.analysis.rewrite.defer import Term, separation_of
-from fusemax.analysis.rewrite.normal import View, earlier_results, is_map, mentions, term_of
+from fusemax.analysis.rewrite.normal import View, earlier_results, is_map, mentions, term_of, value_accesses
 from fusemax.analysis.rewrite.separate import Refusal, Separation
 from fusemax.analysis.rewrite.symbols import to_syntax
 from fusemax.cascade.ir import Einsum
@@ -78,6 +78,11 @@ def stage_of(seen: View, name: str, inside: frozenset[str], additive: bool) -> S
     written = term_of(seen, einsum, parts=False)
     if isinstance(written, Refusal):
         return written
+    gathered = [
+        a for a in accesses(written) if a not in value_accesses(written) and seen.needs[a.tensor] & inside
+    ]
+    if gathered:
+        return Refusal(f"{gathered[0]} chooses which data is read, and the algebra cannot look into indices")
     stuck = [a for a in accesses(written) if mentions(a, seen.variables) and seen.needs[a.tensor] & inside]
     if stuck:
         return Refusal(f"{stuck[0]} needs an earlier result and is no map that can be written out")
@@ -94,7 +99,9 @@ def stage_of(seen: View, name: str, inside: frozenset[str], additive: bool) -> S
         earlier.append(access)
     folded = [a for a in earlier if set(names(a)) & set(einsum.reduced)]
     if folded:
-        return Refusal(f"{folded[0]} varies along a rank that {name} folds, so no factor repairs the folded result")
+        return Refusal(
+            f"{folded[0]} varies along a rank that {name} folds, so no factor repairs the folded result"
+        )
     if not earlier:
         blocked = [r for r in seen.needs[name] - {name} if r not in inside and seen.needs[r] & inside]
         if blocked:
@@ -159,5 +166,8 @@ def epilogues(seen: View, inside: frozenset[str]) -> tuple[str, ...]:
     return tuple(
         e.name
         for e in seen.cascade.computed
-        if e.name in needed and not seen.touches(e.name) and seen.needs[e.name] & inside and (is_map(e) or e.action)
+        if e.name in needed
+        and not seen.touches(e.name)
+        and seen.needs[e.name] & inside
+        and (is_map(e) or e.action)
     )

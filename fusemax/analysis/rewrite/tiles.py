@@ -104,14 +104,15 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
     body = tuple(
         e.name
         for e in seen.cascade.computed
-        if e.name in needed and not e.loop and along <= set(seen.cascade.tensors[e.name].ranks)
+        if e.name in needed
+        and e.loop is None
+        and len(e.outputs) == 1
+        and not isinstance(e.action, Populate)
+        and along <= set(seen.cascade.tensors[e.name].ranks)
     )
     partial = [n for n in needed - set(body) if seen.touches(n) and seen.needs[n] & group.names]
     if partial:
         return Refusal(f"{', '.join(sorted(partial))} lacks the rank of the loop and needs its results")
-    strange = [e.name for n in body for e in seen.cascade.producers(n) if len(e.outputs) > 1]
-    if strange:
-        return Refusal(f"{', '.join(strange)} has several outputs and stands between the rank and its reductions")
     after = _after(seen, group, body)
     rest = {e.name for e in seen.cascade.computed if e.name not in body and _outside(e, group)}
     along_after = frozenset(name for name in rest | after if seen.touches(name))

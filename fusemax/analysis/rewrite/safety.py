@@ -1,0 +1,128 @@
+"""Why exponentials cannot overflow: their exponents are at most 0 because a maximum is taken away from what it bounds.
+
+Algebra does not see overflow, so this is the one condition that is read off the form of a cascade. It is a reason to believe,
+beside the trials with extreme values, which are the evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy
+
+from fusemax.analysis.rewrite.normal import replace_accesses
+from fusemax.analysis.rewrite.symbols import to_sympy
+from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Number, Reduction, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential:
+    """One exponential of a cascade: where it stands, its exponent, and the maximum that bounds it (None: none does)."""
+
+    einsum: str
+    exponent: Expression
+    bound: str | None
+
+    def __str__(self) -> str:
+        where = f"exp({self.exponent}) in {self.einsum}"
+        if self.bound is None:
+            return f"{where} is not bounded and may overflow"
+        return f"{where} is at most 1: {self.bound} is never below what it is taken from"
+
+
+def exponentials(cascade: Cascade) -> tuple[Exponential, ...]:
+    """Return every exponential of *cascade* that runs on data, bounded or not."""
+    bounds = _bounds(cascade)
+    found = []
+    for einsum in cascade.computed:
+        for node in walk(einsum.expression):
+            if (
+                isinstance(node, Call)
+                and node.function == "exp"
+                and any(isinstance(x, Access) for x in walk(node))
+            ):
+                found.append(
+                    Exponential(einsum.name, node.arguments[0], _bound_of(node.arguments[0], bounds))
+                )
+    return tuple(found)
+
+
+def safety_lines(original: Cascade, derived: Cascade) -> tuple[str, ...]:
+    """Return the sentences on exponentials of *derived*: what bounds them, or that nothing does any more."""
+    before = {str(_bare(e.exponent)) for e in exponentials(original) if e.bound is None}
+    lines = []
+    for one in exponentials(derived):
+        as_before = one.bound is None and str(_bare(one.exponent)) in before
+        lines.append(f"{one}, as in the original" if as_before else str(one))
+    return tuple(dict.fromkeys(lines))
+
+
+def _bare(expression: Expression) -> sympy.Expr:
+    """Return *expression* with tensors in place of their elements, so that values at one point compare as equal."""
+    return to_sympy(replace_accesses(expression, lambda access: Name(f"t_{access.tensor}")))
+
+
+def _bounds(cascade: Cascade) -> dict[str, set[str]]:
+    """Return, for each tensor, the values that it is never below."""
+    found: dict[str, set[str]] = {}
+    changed = True
+    while changed:
+        changed = False
+        for einsum in cascade.computed:
+            known = found.setdefault(einsum.output.tensor, set())
+            more = _bounded_by(einsum, found)
+            if not more <= known:
+                known |= more
+                changed = True
+    return found
+
+
+def _bounded_by(einsum: Einsum, found: dict[str, set[str]]) -> set[str]:
+    expression = einsum.expression
+    if isinstance(einsum.action, Reduction):
+        return _with_own(expression, found) if einsum.action.operator == "max" else set()
+    if einsum.action is not None or not isinstance(expression, Call):
+        return set()
+    if expression.function == "max":
+        parts = [_with_own(argument, found) for argument in expression.arguments]
+        return set().union(*parts)
+    chosen = expression.arguments[-1]
+    if expression.function == "where" and isinstance(chosen, Access) and _replaces_limit(expression, chosen):
+        return _with_own(chosen, found)
+    return set()
+
+
+def _replaces_limit(choice: Call, chosen: Access) -> bool:
+    """Return whether ``where(eq(x, -inf), 0, x)``: what is bounded by x then is minus infinity, and still bounded."""
+    test = choice.arguments[0]
+    return isinstance(test, Call) and test.function == "eq" and test.arguments[0] == chosen
+
+
+def _with_own(value: Expression, found: dict[str, set[str]]) -> set[str]:
+    own = {str(_bare(value))}
+    return own | found.get(value.tensor, set()) if isinstance(value, Access) else own
+
+
+def _bound_of(exponent: Expression, bounds: dict[str, set[str]]) -> str | None:
+    bare = sympy.expand(_bare(exponent))
+    if bare == 0:
+        return _rising(exponent, bounds)
+    for name, below in bounds.items():
+        rest = bare + to_sympy(Name(f"t_{name}"))
+        if str(rest) in below:
+            return name
+    return None
+
+
+def _rising(exponent: Expression, bounds: dict[str, set[str]]) -> str | None:
+    """Return the running maximum of which a later generation is taken from an earlier one (``RM[m,p] - RM[m+1,p]``)."""
+    if not isinstance(exponent, Binary) or exponent.operator != "-":
+        return None
+    earlier, later = exponent.left, exponent.right
+    if not isinstance(earlier, Access) or not isinstance(later, Access) or earlier.tensor != later.tensor:
+        return None
+    own = f"t_{earlier.tensor}" in bounds.get(earlier.tensor, ())
+    pairs = [(a, b) for a, b in zip(earlier.indices, later.indices, strict=True) if a != b]
+    rising = all(isinstance(a, Name) and b == Binary("+", a, Number(1.0)) for a, b in pairs)
+    return earlier.tensor if own and rising else None
