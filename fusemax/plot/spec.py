@@ -32,6 +32,8 @@ class FigureSpec:
     - ``caption`` tells a reader of the report what to look at.
     """
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic: a misspelt key is a mistake
+
     file: str
     kind: Kind
     x: str

@@ -9,6 +9,7 @@ import polars
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.points import chart
@@ -175,3 +176,12 @@ def test_a_baseline_alone_is_refused() -> None:
     """With no other series there is nothing to show."""
     with pytest.raises(FusemaxError, match="baseline: there is no series but 'a'"):
         chart(_table(("a", 1.0, 1.0)), _lines(baseline="a"))
+
+
+def test_a_misspelt_key_is_a_mistake() -> None:
+    """A figure of a study file that is read by pydantic may hold no key that a figure does not have."""
+    entry = {"file": "mine", "kind": "bars", "x": "m", "y": "t", "panels": ["model"], "tilte": "Mine"}
+    with pytest.raises(ValidationError, match=r"tilte\n  Unexpected keyword argument"):
+        TypeAdapter(FigureSpec).validate_python(entry)
+    entry.pop("tilte")
+    assert ("model",) == TypeAdapter(FigureSpec).validate_python(entry).panels
