@@ -1,0 +1,145 @@
+"""One chunk of a job: computed in blocks that stay in the processor's cache, returned as a table with its counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fusemax.cost.lower import COMPILE_FROM, evaluate_grid, new_memory
+from fusemax.errors import FusemaxError
+from fusemax.study.jobs import Job, Keep, axis_columns
+
+if TYPE_CHECKING:
+    import polars
+
+BLOCK = 8192
+NUMBER, EQUAL = "point", "equal_points"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many points there were, how many a condition left out, how many did not fit, how many had no finite measure."""
+
+    points: int = 0
+    left_out: int = 0
+    no_room: int = 0
+    no_value: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            points=self.points + other.points,
+            left_out=self.left_out + other.left_out,
+            no_room=self.no_room + other.no_room,
+            no_value=self.no_value + other.no_value,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Points ``start`` to ``stop`` of one job; ``number`` is its place among all chunks of a run."""
+
+    number: int
+    job: int
+    start: int
+    stop: int
+
+
+def chunk_table(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
+    """Return the rows that *chunk* keeps, and the counts of all its points."""
+    return _every(job, chunk) if job.keep.kind == "all" else _few(job, chunk)
+
+
+def _every(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
+    results = np.empty((len(job.table.outputs), chunk.stop - chunk.start))
+    memory = new_memory()
+    compiled = job.points >= COMPILE_FROM
+    for start in range(chunk.start, chunk.stop, BLOCK):
+        stop = min(start + BLOCK, chunk.stop)
+        block = results[:, start - chunk.start : stop - chunk.start]
+        evaluate_grid(job.table, start, stop, block, memory, compiled)
+    verdict = results[-1]
+    counts = _counts(job, chunk.start, verdict)
+    points = np.arange(chunk.start, chunk.stop)
+    if counts.left_out:
+        kept = verdict > 0
+        points, results = points[kept], results[:, kept]
+    return frame(job, points, results), counts
+
+
+def _few(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
+    table = new_selection(job.keep)
+    results = np.empty((len(job.measures.outputs), BLOCK))
+    memory = new_memory()
+    compiled = job.points >= COMPILE_FROM
+    counts = Counts()
+    turned = np.array([-1.0 if name.startswith("-") else 1.0 for name in job.keep.measures])[:, None]
+    for start in range(chunk.start, chunk.stop, BLOCK):
+        stop = min(start + BLOCK, chunk.stop)
+        block = results[:, : stop - start]
+        evaluate_grid(job.measures, start, stop, block, memory, compiled)
+        measures = block[:-1]
+        if turned.min() < 0:
+            measures = measures * turned
+        fits = block[-1] == 2.0
+        good = fits & np.isfinite(measures).all(axis=0)
+        table.add(measures, np.arange(start, stop, dtype=np.float64), good.astype(np.float64))
+        lost = Counts(no_value=int(np.count_nonzero(fits)) - int(np.count_nonzero(good)))
+        counts = counts + _counts(job, start, block[-1]) + lost
+    rows = table.table()
+    points = rows[:, -2].astype(np.int64)
+    return rows_at(job, points, rows[:, -1]), counts
+
+
+def new_selection(keep: Keep):
+    """Return an empty table for the points that *keep* asks for."""
+    from fusemax.cost.front import Best, Front
+
+    return Front(len(keep.measures)) if keep.kind == "front" else Best(keep.most)
+
+
+def rows_at(job: Job, points: np.ndarray, equal: np.ndarray) -> polars.DataFrame:
+    """Return the full rows of single *points*, in plain code: the same bits, and nothing to compile for a few rows."""
+    import polars
+
+    results = np.empty((len(job.table.outputs), len(points)))
+    memory = new_memory()
+    for column, point in enumerate(points.tolist()):
+        evaluate_grid(job.table, point, point + 1, results[:, column : column + 1], memory, compiled=False)
+    counted = polars.Series(EQUAL, equal.astype(np.int64))
+    return frame(job, points, results).with_columns(polars.Series(NUMBER, points), counted)
+
+
+def _counts(job: Job, start: int, verdict: np.ndarray) -> Counts:
+    lowest = verdict.min()
+    if lowest == 2.0:
+        return Counts(points=len(verdict))
+    if lowest < 0:
+        point = start + int(np.argmin(verdict))
+        at = {name: values[0] for name, values in axis_columns(job.axes, np.array([point])).items()}
+        listed = ", ".join(f"{name}={value}" for name, value in at.items())
+        raise FusemaxError(
+            f"{dict(job.identity)['part']}: a formula gives a size that is no whole number at {listed}"
+            "\n  hint: leave such points out with a condition under 'where'"
+        )
+    return Counts(
+        points=len(verdict),
+        left_out=int(np.count_nonzero(verdict == 0.0)),
+        no_room=int(np.count_nonzero(verdict == 1.0)),
+    )
+
+
+def frame(job: Job, points: np.ndarray, results: np.ndarray) -> polars.DataFrame:
+    """Return the table of *points* from ``results`` (float64[outputs, points]); values that do not fit are null."""
+    import polars
+
+    fits = polars.Series("fits", results[-1] == 2.0)
+    columns = dict(zip(job.columns, results[:-1], strict=True))
+    values = polars.DataFrame(columns)
+    if not fits.all():
+        values = values.select(polars.when(fits).then(polars.col(name)).alias(name) for name in job.columns)
+    given = polars.DataFrame({**axis_columns(job.axes, points), "fits": fits})
+    constant = [polars.lit(text, dtype=polars.String).alias(name) for name, text in job.identity]
+    given = given.select(*constant, polars.all())
+    return given.hstack(values.get_columns())

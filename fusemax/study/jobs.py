@@ -1,0 +1,231 @@
+"""What is to be computed, complete in itself: a grid in compiled form with the names of its columns.
+
+A job can be pickled and sent to another machine, which then needs no study, machine or mapping file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from fusemax.cascade.build import load_cascade
+from fusemax.cost.lower import Grid, grid_of
+from fusemax.cost.model import derive
+from fusemax.cost.program import Program
+from fusemax.errors import FusemaxError
+from fusemax.machine import Machine, figures, load_machine
+from fusemax.mapping.build import map_onto
+from fusemax.mapping.nest import Mapped
+from fusemax.mapping.spec import load_mapping_file, mapping_file_of, with_changes
+from fusemax.shipped import find, find_mapping
+from fusemax.study.grid import BREAKDOWN, MEASURES, TILES, Axis, layout_of, program_of
+from fusemax.study.spec import BestOf, Configuration, StudyPart
+
+TOTALS = ("latency_s", "traffic_B", "energy_J", "area_m2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Which points are kept: all, the front of the measures, or the first ``most`` by one; ``-name`` takes the largest."""
+
+    kind: Literal["all", "front", "best"] = "all"
+    measures: tuple[str, ...] = ()
+    most: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One configuration of one part: its grid with all columns, and with the measures only where few points are kept.
+
+    The last output of both grids is the verdict (see :mod:`fusemax.study.grid`).
+    """
+
+    identity: tuple[tuple[str, str], ...]
+    axes: tuple[Axis, ...]
+    columns: tuple[str, ...]
+    table: Grid
+    measures: Grid
+    keep: Keep
+
+    @property
+    def points(self) -> int:
+        """The number of points of the grid."""
+        return self.table.points
+
+    def digest(self) -> str:
+        """Return a hash of everything that the results depend on."""
+        grids = [
+            (g.text, g.outputs, g.lengths.tolist(), g.fixed.tobytes(), g.values.tobytes())
+            for g in (self.table, self.measures)
+        ]
+        content = (self.identity, self.axes, self.columns, self.keep, grids)
+        return hashlib.sha256(pickle.dumps(content, protocol=5)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The jobs of a study and the files that they came from."""
+
+    jobs: tuple[Job, ...]
+    files: tuple[Path, ...]
+
+    @property
+    def points(self) -> int:
+        """The number of points of all jobs."""
+        return sum(job.points for job in self.jobs)
+
+
+def planned(parts: Sequence[StudyPart], keep: Keep, study: Path | None = None) -> Planned:
+    """Return the jobs of all *parts*, each with a grid; *keep* says which of their points are wanted.
+
+    Raises
+    ------
+    FusemaxError
+        With every mistake of every part and configuration.
+    """
+    jobs: list[Job] = []
+    files: list[Path] = [study] if study else []
+    mistakes: list[str] = []
+    for part in parts:
+        for name, configuration in part.configurations.items():
+            try:
+                _refuse_unsupported(part, configuration)
+                job, used = _job(part, name, configuration, keep)
+                jobs.append(job)
+                files += used
+            except FusemaxError as error:
+                mistakes.append(f"part {part.name!r}, configuration {name!r}: {error}")
+    if mistakes:
+        raise FusemaxError("\n".join(mistakes))
+    return Planned(jobs=tuple(jobs), files=tuple(dict.fromkeys(files)))
+
+
+def _refuse_unsupported(part: StudyPart, configuration: Configuration) -> None:
+    wrong = [
+        key
+        for key, value in (
+            ("cases", configuration.cases),
+            ("sum_over", part.sum_over),
+            ("total_of", part.total_of),
+        )
+        if value
+    ]
+    if isinstance(configuration.mapping, BestOf):
+        wrong.append("best_of")
+    if wrong:
+        hint = "give each case a configuration or a part of its own"
+        raise FusemaxError(f"a part with a grid takes no {', '.join(wrong)}\n  hint: {hint}")
+
+
+def _job(part: StudyPart, name: str, configuration: Configuration, keep: Keep) -> tuple[Job, list[Path]]:
+    assert isinstance(configuration.mapping, str)
+    machine, machine_path = load_machine(configuration.machine)
+    shapes = {unit: tuple(described.shape) for unit, described in machine.units.items()}
+    layout = layout_of(part, configuration.figures, shapes)
+    _refuse_unknown_figures(machine, configuration.machine, layout.names)
+    tiles = [key for key in part.grid if key.startswith(TILES)]
+    changes = {**configuration.changes, **{key: key.removeprefix(TILES) for key in tiles}}
+    mapped, files = _mapped(machine, machine_path, configuration.mapping, changes)
+    free = [figure for figure in layout.names if "." in figure]
+    program = program_of(mapped, derive(mapped, machine, free), layout, part.where)
+    columns = _columns(program, part.outputs)
+    measures = {measure.lstrip("-"): _line(program, measure.lstrip("-")) for measure in keep.measures}
+    columns |= {measure: line for measure, line in measures.items() if line not in columns.values()}
+    axes = [axis.names for axis in layout.axes]
+    values = [axis.values or ((0.0,) * axis.length,) for axis in layout.axes]
+    axes = [names or ("",) for names in axes]
+    identity = {
+        "part": part.name,
+        "configuration": name,
+        "machine": configuration.machine,
+        "mapping": configuration.mapping,
+    }
+    job = Job(
+        identity=tuple(identity.items()),
+        axes=layout.axes,
+        columns=tuple(columns),
+        table=grid_of(program, [*columns.values(), "verdict"], axes, values),
+        measures=grid_of(program, [*measures.values(), "verdict"], axes, values),
+        keep=keep,
+    )
+    return job, [machine_path, *files]
+
+
+def _refuse_unknown_figures(machine: Machine, name: str, names: Sequence[str]) -> None:
+    known = figures(machine)
+    for figure in names:
+        if "." in figure and figure not in known:
+            near = get_close_matches(figure, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            raise FusemaxError(f"{figure!r} is no figure of machine {name}\n  hint: {hint}")
+
+
+def _mapped(
+    machine: Machine, machine_path: Path, mapping: str, changes: Mapping[str, Any]
+) -> tuple[Mapped, list[Path]]:
+    file, document = load_mapping_file(mapping, machine_path)
+    if changes:
+        document = with_changes(document, changes)
+        file = mapping_file_of(document)
+    mapped = map_onto(load_cascade(file.cascade), machine, file, document)
+    return mapped, [find_mapping(mapping, machine_path), find("einsums", file.cascade)]
+
+
+def _columns(program: Program, wanted: Sequence[str]) -> dict[str, str]:
+    """Return the line of each column: the totals and utilizations, or what ``outputs`` of the study names."""
+    if not wanted:
+        known = {line.name for line in program.lines}
+        names = [name for name in TOTALS if name in known]
+        names += [f"utilization_{line.label.unit}" for line in program.labelled("utilization")]
+        return {name: _line(program, name) for name in names}
+    columns: dict[str, str] = {}
+    for name in wanted:
+        kinds = BREAKDOWN if name == "breakdown" else (name,) if name in BREAKDOWN else ()
+        lines = [line.name for kind in kinds for line in program.labelled(kind)]
+        columns |= {line: line for line in lines} if kinds else {name: _line(program, name)}
+    return columns
+
+
+def _line(program: Program, name: str) -> str:
+    """Return the line that the column *name* holds."""
+    lines = {line.name for line in program.lines if line.label.kind != "verdict"}
+    lines |= {f"utilization_{line.label.unit}" for line in program.labelled("utilization")}
+    if name in lines:
+        return (
+            f"utilization[{name.removeprefix('utilization_')}]" if name.startswith("utilization_") else name
+        )
+    if name in MEASURES or name in TOTALS:
+        text = f"the machine does not give all that {name} needs"
+    else:
+        near = get_close_matches(name, [*lines, *MEASURES, "breakdown", *BREAKDOWN], 1)
+        text = f"there is no output {name!r}; " + (
+            f"did you mean {near[0]!r}?" if near else f"there are: {', '.join([*MEASURES, *TOTALS])}"
+        )
+    raise FusemaxError(text)
+
+
+def axis_columns(axes: Sequence[Axis], points: np.ndarray) -> dict[str, Any]:
+    """Return the value of every name on the axes at the given *points* (int64), by column."""
+    import polars
+
+    columns: dict[str, Any] = {}
+    rest = points
+    found: list[tuple[Axis, np.ndarray]] = []
+    for axis in reversed(axes):
+        found.append((axis, (rest % axis.length).astype(np.int32)))
+        rest = rest // axis.length
+    for axis, positions in reversed(found):
+        if axis.label:
+            labels = polars.Series(axis.label, axis.labels, dtype=polars.Enum(axis.labels))
+            columns[axis.label] = labels.gather(positions).cast(polars.String)
+        for name, values in zip(axis.names, axis.values, strict=True):
+            whole = "." not in name
+            columns[name] = np.asarray(values, dtype=np.int64 if whole else np.float64)[positions]
+    return columns
