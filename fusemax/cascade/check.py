@@ -137,13 +137,14 @@ def _names(cascade: Cascade, einsum: Einsum) -> list[Problem]:
                 problems.append(Problem(node.place, text, hint))
             elif not is_variable(node.name) and not _is_size(cascade, node.name):
                 text = f"{node.name!r} is not the size of a rank of this cascade"
-                problems.append(Problem(node.place, text, _near(node.name, cascade.ranks)))
+                hint = _near(node.name, cascade.ranks) or f"if it is no rank's size, say so: 'sizes: [{node.name}]'"
+                problems.append(Problem(node.place, text, hint))
     return problems
 
 
 def _is_size(cascade: Cascade, name: str) -> bool:
     declared = {n for rank in cascade.ranks.values() if rank.size is not None for n in names(rank.size)}
-    return name in cascade.ranks or name in declared
+    return name in cascade.ranks or name in declared or name in cascade.sizes
 
 
 def _function(call: Call) -> list[Problem]:

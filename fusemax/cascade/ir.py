@@ -128,6 +128,8 @@ class Cascade:
         Declared scalar constants by name (``eps``).
     same
         Groups of ranks that are one sequence (``P`` and ``M`` of self-attention).
+    sizes
+        Declared sizes that are no rank, such as the width ``W`` of a window.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Cascade:
     einsums: tuple[Einsum, ...]
     constants: Mapping[str, float]
     same: tuple[tuple[str, ...], ...] = ()
+    sizes: tuple[str, ...] = ()
     doc: str = ""
     file: str = "<text>"
 
