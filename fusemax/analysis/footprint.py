@@ -78,9 +78,16 @@ def footprints(
     for tensor, ranks in analysis.plain.ranks.items():
         kind, own = _kind(analysis, entry, tensor)
         along = {variable.upper() for variable in entry.variables}
-        rest = [name for name in ranks if not _of(analysis.plain, name, along)]
+        outside = _outer_digits(analysis.plain, entry.rank)
+        rest = [name for name in ranks if name not in outside and not _of(analysis.plain, name, along)]
         found.append(Footprint(tensor=tensor, kind=kind, words=own * _product(analysis.plain, rest, named)))
     return tuple(found)
+
+
+def _outer_digits(form: Plain, rank: str) -> frozenset[str]:
+    """Return the parts around *rank* in a split rank: at any time one coordinate of them is worked on."""
+    around = (parts[: parts.index(rank)] for parts in form.digits.values() if rank in parts)
+    return frozenset(part for parts in around for part in parts)
 
 
 def _of(form: Plain, rank: str, along: Iterable[str]) -> bool:

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "cost": "fusemax.cli.cost:cost",
     "check": "fusemax.cli.check:check",
     "show": "fusemax.cli.show:show",
+    "passes": "fusemax.cli.passes:passes",
     "reduce": "fusemax.cli.reduce:reduce",
 }
 

@@ -1,0 +1,251 @@
+"""``fusemax passes``: how often a cascade must sweep each rank, why, and what that means for buffers and traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from fusemax.errors import FusemaxError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fusemax.analysis.answer import RankPasses
+    from fusemax.analysis.passes import Analysis
+
+WORD_B = 2  #: bytes of a word unless --word-B says otherwise: 16-bit floating point
+
+
+def passes(
+    cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
+    rank: str = typer.Option("", "--rank", help="Only this rank, with everything about it."),
+    tensor: str = typer.Option(
+        "", "--tensor", help="Only this tensor, with the chain that forces its passes."
+    ),
+    buffer: str = typer.Option(
+        "", "--buffer", help="Size of the fast memory, such as 16MiB, for a traffic bound."
+    ),
+    sizes: list[str] = typer.Option([], "--set", help="A size, such as E=64; once for each."),
+    tiles: list[str] = typer.Option([], "--tile", help="Coordinates of a rank kept together, such as P=P0."),
+    word_B: int = typer.Option(WORD_B, "--word-B", min=1, help="Bytes of a word."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
+) -> None:
+    """Bound the passes of a cascade from below, with the chain of Einsums that forces them."""
+    from rich.console import Console
+
+    from fusemax.analysis.passes import analyse
+    from fusemax.cascade.build import load_cascade
+    from fusemax.quantity import quantity
+
+    found = analyse(load_cascade(cascade))
+    chosen = [found.rank(rank)] if rank else list(found.ranks)
+    if tensor:
+        chosen = [entry for entry in chosen if any(one.tensor == tensor for one in entry.tensors)]
+        if not chosen:
+            raise FusemaxError(
+                f"cascade {cascade} has no tensor {tensor!r} with such a rank; {_tensors(found)}"
+            )
+    facts = Facts(found, _pairs(tiles, "--tile P=P0"), _numbers(sizes), word_B)
+    capacity_B = quantity(buffer, "B") if buffer else None
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(facts.data(chosen, tensor, capacity_B), indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]{found.cascade.name}[/]: {found.cascade.title}")
+    if rank or tensor:
+        for entry in chosen:
+            _detail(console, facts, entry, tensor)
+    else:
+        _overview(console, found)
+        _reasons(console, found)
+    if capacity_B is not None:
+        _traffic(console, facts, rank or _most(found).rank, capacity_B, buffer)
+    for claim in found.no_claims:
+        console.print(f"no claim: {claim}", style="yellow", markup=False)
+
+
+class Facts:
+    """An analysis with the tiles, sizes and word that a question came with."""
+
+    def __init__(
+        self, analysis: Analysis, tiles: Mapping[str, str], sizes: Mapping[str, float], word_B: int
+    ) -> None:
+        self.analysis, self.tiles, self.sizes, self.word_B = analysis, tiles, sizes, word_B
+
+    def value(self, expression: Any) -> Any:
+        """Return *expression* with the given sizes put in."""
+        return expression.subs(
+            {
+                symbol: self.sizes[symbol.name]
+                for symbol in expression.free_symbols
+                if symbol.name in self.sizes
+            }
+        )
+
+    def footprint(self, rank: str) -> dict[str, tuple[str, str]]:
+        """Return kind and formula of each tensor's live footprint."""
+        from fusemax.analysis.footprint import footprints
+
+        return {f.tensor: (f.kind, str(f.words)) for f in footprints(self.analysis, rank, self.tiles)}
+
+    def traffic(self, rank: str, capacity_B: float) -> tuple[str, str, str]:
+        """Return the traffic bound in words as a formula, in bytes with the sizes given, and what sizes are missing."""
+        from fusemax.analysis.footprint import traffic_bound
+
+        bound = traffic_bound(self.analysis, rank, self.tiles)
+        sizes = {**self.sizes, "S": capacity_B / self.word_B}
+        left = sorted(symbol.name for symbol in bound.words.free_symbols if symbol.name not in sizes)
+        if left:
+            return str(bound.words), "", ", ".join(left)
+        batch = 1.0
+        for name in self.analysis.cascade.batch:
+            if name not in sizes:
+                return str(bound.words), "", name
+            batch *= sizes[name]
+        words = bound.words.subs({symbol: sizes[symbol.name] for symbol in bound.words.free_symbols})
+        return str(bound.words), str(float(words) * batch * self.word_B), ""
+
+    def data(self, chosen: list[RankPasses], tensor: str, capacity_B: float | None) -> dict[str, Any]:
+        """Return everything as plain data."""
+        analysis = self.analysis
+        result: dict[str, Any] = {
+            "cascade": analysis.cascade.name,
+            "ranks": [self._rank(entry, tensor) for entry in chosen],
+            "no_claims": [str(claim) for claim in analysis.no_claims],
+        }
+        if capacity_B is not None:
+            rank = chosen[0].rank if len(chosen) == 1 else _most(analysis).rank
+            words, size_B, missing = self.traffic(rank, capacity_B)
+            result["traffic_bound"] = {"rank": rank, "words": words, "buffer_B": capacity_B}
+            result["traffic_bound"] |= {"traffic_B": float(size_B)} if size_B else {"sizes_missing": missing}
+        return result
+
+    def _rank(self, entry: RankPasses, tensor: str) -> dict[str, Any]:
+        live = self.footprint(entry.rank)
+        return {
+            "rank": entry.rank,
+            "passes": entry.passes,
+            "sweeps": entry.sweeps,
+            "groups": [list(group) for group in entry.groups],
+            "crossing": list(entry.crossing),
+            "read_again": list(entry.read_again),
+            "conflicts": list(entry.conflicts),
+            "tensors": [
+                {
+                    "tensor": one.tensor,
+                    "passes": one.count,
+                    "direct": one.direct,
+                    "per_step_of": list(one.grows_with),
+                    "why": one.why().splitlines(),
+                    "live": {"kind": live[one.tensor][0], "words": live[one.tensor][1]},
+                }
+                for one in entry.tensors
+                if not tensor or one.tensor == tensor
+            ],
+        }
+
+
+def _tensors(found: Analysis) -> str:
+    return f"there are: {', '.join(found.cascade.tensors)}"
+
+
+def _most(found: Analysis) -> RankPasses:
+    """Return the rank that matters most: most passes, and of those the one with most Einsums."""
+    return max(
+        found.ranks, key=lambda entry: (entry.passes, sum(len(level.einsums) for level in entry.levels))
+    )
+
+
+def _pairs(texts: list[str], example: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip() or not value.strip():
+            raise FusemaxError(f"expected NAME=VALUE such as {example}, got {text!r}")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _numbers(texts: list[str]) -> dict[str, float]:
+    from fusemax.quantity import quantity
+
+    return {name: quantity(value, "1") for name, value in _pairs(texts, "--set E=64").items()}
+
+
+def _overview(console: Console, found: Analysis) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("rank", "passes", "sweeps"):
+        table.add_column(heading, justify="left" if heading == "rank" else "right")
+    for heading in ("groups that may share a loop", "crosses", "passes by tensor"):
+        table.add_column(heading, overflow="fold")
+    for entry in found.ranks:
+        groups = " | ".join(" ".join(group) for group in entry.groups)
+        crosses = ", ".join((*entry.crossing, *(f"{name} (input)" for name in entry.read_again)))
+        tensors = " ".join(f"{one.tensor}:{one.count}" for one in entry.tensors if one.count > 1)
+        style = "" if entry.passes < 2 else "bold"
+        row = (entry.rank, str(entry.passes), str(entry.sweeps), groups, crosses or "-", tensors or "-")
+        table.add_row(*row, style=style)
+    console.print(table)
+
+
+def _reasons(console: Console, found: Analysis) -> None:
+    for entry in found.ranks:
+        if entry.passes < 2:
+            continue
+        one = max(entry.tensors, key=lambda tensor: (tensor.count, tensor.direct))
+        console.print(f"\n[bold]why {entry.passes} passes over {entry.rank}[/], for {one.tensor}")
+        console.print("\n".join(f"  {line}" for line in one.why().splitlines()), markup=False)
+        if one.grows_with:
+            steps = ", ".join(one.grows_with)
+            console.print(
+                f"  again at every step of {steps}: keep the state, or sweep it each time", markup=False
+            )
+
+
+def _counted(number: int, word: str, ending: str) -> str:
+    return f"{number} {word}{'' if number == 1 else ending}"
+
+
+def _detail(console: Console, facts: Facts, entry: RankPasses, tensor: str) -> None:
+    from rich.table import Table
+
+    console.print(
+        f"\n[bold]rank {entry.rank}[/]: {_counted(entry.passes, 'pass', 'es')}, {_counted(entry.sweeps, 'sweep', 's')}"
+    )
+    for number, group in enumerate(entry.groups, start=1):
+        console.print(f"  sweep {number}: {', '.join(group)}", markup=False)
+    live = facts.footprint(entry.rank)
+    table = Table(box=None, pad_edge=False)
+    for heading, side in (
+        ("tensor", "left"),
+        ("passes", "right"),
+        ("live words", "left"),
+        ("because", "left"),
+    ):
+        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    counts = {one.tensor: one for one in entry.tensors}
+    for name, (kind, words) in live.items():
+        if not tensor or name == tensor:
+            table.add_row(name, str(counts[name].count) if name in counts else "", words, kind)
+    console.print(table)
+    for text in entry.conflicts:
+        console.print(f"  direction conflict: {text}", markup=False)
+    one = counts[tensor] if tensor else max(entry.tensors, key=lambda t: (t.count, t.direct))
+    console.print(f"why, for {one.tensor}:")
+    console.print("\n".join(f"  {line}" for line in one.why().splitlines()), markup=False)
+
+
+def _traffic(console: Console, facts: Facts, rank: str, capacity_B: float, buffer: str) -> None:
+    words, size_B, missing = facts.traffic(rank, capacity_B)
+    console.print(f"\n[bold]traffic over {rank} with a fast memory of {buffer}[/] (S words)")
+    console.print(f"  at least {words} words for each element of the batch", markup=False)
+    if size_B:
+        console.print(f"  at least {float(size_B):,.0f} B in all, {facts.word_B} B a word", markup=False)
+    else:
+        console.print(f"  for bytes, give {missing} with --set", markup=False)
