@@ -29,7 +29,6 @@ class CascadeFile(BaseModel):
     batch: list[str] = Field(default_factory=list)
     ranks: dict[str, str | int] = Field(default_factory=dict)
     sizes: list[str] = Field(default_factory=list)
-    sizes: list[str] = Field(default_factory=list)
     same: list[list[str]] = Field(default_factory=list)
     constants: dict[str, float | int] = Field(default_factory=dict)
     inputs: dict[str, list[str]]

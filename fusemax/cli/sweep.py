@@ -12,6 +12,8 @@ from rich.table import Table
 
 from fusemax.errors import FusemaxError
 
+from fusemax.errors import FusemaxError
+
 if TYPE_CHECKING:
     import polars
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from fusemax.study.spec import StudyFile
 
 
-def run(path: Path, out: Path) -> None:
-    """Run the study in the file *path* and leave everything in the folder *out*."""
+def run(path: Path, out: Path, **options: Any) -> None:
+    """Run the study in the file *path* and leave everything in the folder *out*; *options* are for grids."""
     from fusemax.study.results import (
         breakdown_frame,
         comparison_frame,
@@ -101,7 +103,9 @@ def _specs(study: StudyFile, path: Path) -> tuple[FigureSpec, ...]:
     mistakes: list[str] = []
     for number, entry in enumerate(study.figures):
         try:
-            specs.append(TypeAdapter(FigureSpec).validate_python(entry))
+            spec = TypeAdapter(FigureSpec).validate_python(entry)
+            specs.append(spec)
+            mistakes += [f"{path}: figures.{number}: {text}" for text in spec.mistakes()]
         except ValidationError as error:
             mistakes += [
                 f"{path}: figures.{number}.{'.'.join(map(str, m['loc']))}: {m['msg'].lower()}"
@@ -139,6 +143,7 @@ def _pictures(
         summary=study.doc,
         source=study.source,
         baselines=tuple(study.summary.baselines),
+        parts=tuple(study.summary.parts),
         configurations={n: c.doc for part in study.parts for n, c in part.configurations.items() if c.doc},
         inputs=hashes,
         figures=specs,

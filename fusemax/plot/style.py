@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from fusemax.plot.files import replace_file
+from fusemax.files import replace_file
 
 COLUMN_WIDTH = 3.5  #: inches, of one column of a two-column page
 PAGE_WIDTH = 7.16  #: inches, of both columns

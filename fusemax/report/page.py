@@ -11,7 +11,7 @@ from typing import Any
 
 from fusemax import __version__
 from fusemax.errors import FusemaxError
-from fusemax.plot.files import replace_file
+from fusemax.files import replace_file
 from fusemax.plot.labels import tick
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.tables import KINDS, Tables, need_columns, read_tables

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
+from fusemax.files import replace_file, write_atomically
 from fusemax.study.spec import Comparison, StudyFile
 from fusemax.study.sweep import Row
 
@@ -123,22 +123,6 @@ def _reason(compare: Comparison, quantity: str, columns: Mapping[str, Any], diff
     return "not explained"
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let *write* fill a temporary file beside *path*, then move it into place; return *path*."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            write(temporary)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise FusemaxError(f"{path}: cannot be written ({error.strerror or error})") from None
-    return path
-
-
 def write_tables(
     folder: Path, frames: Mapping[str, polars.DataFrame], parquet: Iterable[str] = ("results",)
 ) -> list[Path]:
@@ -156,8 +140,7 @@ def write_provenance(folder: Path, study: str, hashes: Mapping[str, str]) -> Pat
     from fusemax import __version__
 
     content = {"fusemax": __version__, "study": study, "sha256": dict(hashes)}
-    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
-    return write_atomically(folder / "provenance.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return replace_file(folder / "provenance.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def digest(path: Path) -> str:

@@ -111,7 +111,7 @@ def test_gathered() -> None:
 
 def test_results_survive(tmp_path: Path) -> None:
     """A table is moved into place whole: a failing writer leaves the old one."""
-    from fusemax.study.results import write_atomically
+    from fusemax.files import write_atomically
 
     target = tmp_path / "table.csv"
     write_atomically(target, lambda path: path.write_text("old"))
