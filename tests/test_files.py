@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fusemax.errors import FusemaxError
-from fusemax.plot.files import replace_file
+from fusemax.files import replace_file
 
 
 def test_content_replaces_what_stood_there(tmp_path: Path) -> None:
@@ -19,12 +19,22 @@ def test_content_replaces_what_stood_there(tmp_path: Path) -> None:
     assert [path] == list(tmp_path.iterdir())
 
 
-def test_missing_folder_is_told(tmp_path: Path) -> None:
-    """A folder that is not there gives a message with the path."""
-    path = tmp_path / "nowhere" / "a.txt"
+def test_folders_are_made(tmp_path: Path) -> None:
+    """A folder that is not there yet is made."""
+    path = tmp_path / "new" / "a.txt"
+
+    assert path == replace_file(path, "text")
+    assert "text" == path.read_text()
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A file where a folder should be gives a message with the path."""
+    (tmp_path / "taken").write_text("")
+    path = tmp_path / "taken" / "a.txt"
     with pytest.raises(FusemaxError) as caught:
-        replace_file(path, "x")
-    assert f"{path}: cannot be written (No such file or directory)" == str(caught.value)
+        replace_file(path, "text")
+
+    assert str(path) in str(caught.value)
 
 
 def test_failed_move_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
