@@ -75,7 +75,7 @@ def _table(found: Reduced) -> object:
         table.add_column(heading, justify=side)  # type: ignore[arg-type]
     for one in (found.original, *found.forms):
         work = one.work / found.original.work if found.original.work else 1.0
-        keeps = ", ".join(one.crossing) or "-"
+        keeps = ", ".join((*one.crossing, *(f"{name} per tile" for name in one.partial))) or "-"
         table.add_row(
             str(one.passes),
             str(one.sweeps),

@@ -92,10 +92,8 @@ def defer(seen: View, name: str, chosen: tuple[Access, ...]) -> Move | Refusal:
     if all(not head.free_symbols for head, _ in separation.terms):
         return Refusal(f"{name} does not depend on {', '.join(str(access) for access in chosen)} by value")
     writer = _Writer(seen, einsum)
-    if isinstance(einsum.action, Populate):
-        parts = writer.populate(separation)
-    else:
-        parts = writer.reduction(separation)
+    write = writer.populate if isinstance(einsum.action, Populate) else writer.reduction
+    parts = write(separation)
     if isinstance(parts, Refusal):
         return parts
     cascade = remade(seen.cascade, _replaced(seen.cascade, einsum, parts))
@@ -200,9 +198,9 @@ class _Writer:
             same = isinstance(other.action, Reduction) and other.action.operator == operator
             if not same or set(other.reduced) != set(over) or other.conditions != self.einsum.conditions:
                 continue
-            if other.loop is None and set(other.output_variables) == set(ranks):
-                if to_sympy(other.expression) == to_sympy(expression):
-                    return other.output
+            ranked = other.loop is None and set(other.output_variables) == set(ranks)
+            if ranked and to_sympy(other.expression) == to_sympy(expression):
+                return other.output
         return None
 
     def populate(self, separation: Separation) -> list[Einsum] | Refusal:

@@ -21,6 +21,8 @@ def explained(original: Form, form: Form, rank: str) -> str:
 def evidence(form: Form) -> tuple[str, ...]:
     """Return what was checked: values against the original, safety, what must be kept, the operations."""
     kept = ", ".join(form.crossing) or "nothing"
+    if form.partial:
+        kept += f"; per tile: {', '.join(form.partial)}"
     rows = [f"along the whole rank it keeps or loads again: {kept}", f"operations: {counted(form)}"]
     if form.verdict is not None:
         trials = len(form.verdict.trials)

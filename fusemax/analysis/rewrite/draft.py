@@ -101,6 +101,7 @@ def remade(
         inputs=tuple(name for name in wanted if name in read),
         tensors={**cascade.tensors, **tables},
         ranks=kept_ranks,
+        sizes=tuple(n for n in cascade.sizes if n in used),
         constants={n: v for n, v in cascade.constants.items() if _mentioned(kept, n)},
         same=tuple(g for g in cascade.same if all(name in kept_ranks for name in g)),
     )
@@ -113,7 +114,8 @@ def _used_ranks(einsums: tuple[Einsum, ...], inputs: Mapping[str, Tensor]) -> se
     for einsum in einsums:
         used |= {variable.upper() for variable in einsum.variables}
         used |= {einsum.loop.upper()} if einsum.loop else set()
-        for part in (*einsum.outputs, einsum.expression):
+        sides = (side for condition in einsum.conditions for side in (condition.left, condition.right))
+        for part in (*einsum.outputs, einsum.expression, *sides):
             used |= {node.name for node in walk(part) if isinstance(node, Name) and node.name[0].isupper()}
     return used
 

@@ -34,9 +34,7 @@ def floor_of(seen: View) -> tuple[Floor, ...]:
         if seen.carries(name) and behind:
             floors.append(Floor(name, seen.rank, behind))
     for einsum in seen.cascade.computed:
-        if isinstance(einsum.action, Populate) and einsum.action.operator == "sort":
-            if einsum.action.source in seen.variables:
-                floors.append(
-                    Floor(einsum.outputs[-1].tensor, seen.rank, (f"sort over {einsum.action.source}",))
-                )
+        action = einsum.action
+        if isinstance(action, Populate) and action.operator == "sort" and action.source in seen.variables:
+            floors.append(Floor(einsum.outputs[-1].tensor, seen.rank, (f"sort over {action.source}",)))
     return tuple(floors)

@@ -8,7 +8,7 @@ from math import prod
 
 import sympy
 
-from fusemax.analysis.passes import analyse
+from fusemax.analysis.passes import Analysis, RankPasses, analyse
 from fusemax.analysis.rewrite.normal import RankError, view
 from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.stages import levels
@@ -36,6 +36,8 @@ class Form:
         Operations by kind as expressions in the sizes of ranks; their total at the extents of :func:`extents`.
     crossing
         Tensors of which a whole fibre along the rank has to be kept or loaded again.
+    partial
+        Tensors kept or loaded again with one element for each tile of the rank.
     verdict
         The comparison of values with the original; None for the original itself.
     derivation
@@ -50,6 +52,7 @@ class Form:
     operations: Mapping[str, sympy.Expr]
     work: float
     crossing: tuple[str, ...]
+    partial: tuple[str, ...]
     verdict: Verdict | None
     derivation: tuple[str, ...]
 
@@ -137,6 +140,21 @@ def _asked(cascade: Cascade, rank: str) -> tuple[str, ...]:
     return tuple(asked)
 
 
+def _kept(entry: RankPasses) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*entry.crossing, *entry.read_again)))
+
+
+def _per_tile(cascade: Cascade, analysis: Analysis, rank: str) -> tuple[str, ...]:
+    """Return what has to be kept with an element for each tile, beside what is kept along the whole rank."""
+    known = {entry.rank: entry for entry in analysis.ranks}
+    pieces = [piece.strip() for piece in rank.split(",")]
+    outer = [parts(cascade.ranks.get(piece))[0] for piece in pieces if parts(cascade.ranks.get(piece))]
+    outer += pieces[:1] if len(pieces) > 1 else []
+    whole = {piece for piece in pieces} | {p for piece in pieces for p in parts(cascade.ranks.get(piece))[1:]}
+    found = [name for piece in outer if piece in known for name in _kept(known[piece])]
+    return tuple(n for n in dict.fromkeys(found) if not whole & set(cascade.tensors[n].ranks))
+
+
 def form_of(
     cascade: Cascade,
     rank: str,
@@ -146,7 +164,8 @@ def form_of(
     lines: tuple[str, ...],
 ) -> Form:
     """Return *cascade* as a form: its passes, operations and crossing tensors along *rank*."""
-    entry = analyse(cascade).over(_asked(cascade, rank))
+    analysis = analyse(cascade)
+    entry = analysis.over(_asked(cascade, rank))
     counts = operation_counts(cascade)
     return Form(
         title=title,
@@ -156,7 +175,8 @@ def form_of(
         sweeps=entry.sweeps,
         operations=counts,
         work=nominal_work(counts, extents(rank, cascade)),
-        crossing=tuple(dict.fromkeys((*entry.crossing, *entry.read_again))),
+        crossing=_kept(entry),
+        partial=_per_tile(cascade, analysis, rank),
         verdict=verdict,
         derivation=lines,
     )

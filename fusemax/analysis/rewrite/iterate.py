@@ -19,8 +19,8 @@ from fusemax.analysis.rewrite.stages import Stage, told
 from fusemax.analysis.rewrite.symbols import symbol, to_sympy, to_syntax
 from fusemax.analysis.rewrite.tiles import Frame, at_generation, next_of
 from fusemax.cascade.ir import Einsum
-from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Number
 from fusemax.errors import ProblemsError
+from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Number
 
 
 def iterate(frame: Frame, guarded: bool) -> Move | Refusal:

@@ -85,9 +85,6 @@ class _Split(Writer):
                 )
         return [*self.made, *after]
 
-    def local_name(self, stage: Stage) -> str:
-        return self.tile[stage.name]
-
     def _stage(self, stage: Stage) -> None:
         output = stage.einsum.output
         target = self._at_tile(self.tile[stage.name], output)
@@ -117,10 +114,7 @@ class _Split(Writer):
         after = {symbol(a, self.seen.positive): self.symbol(self._joined_value(a)) for a in stage.earlier}
         factor = self.factor(stage, before, after, None)
         exact = _expanded(factor, self.made, self)
-        kept = self.repaired(stage, value, factor, exact)
-        target = self._at_tile(self.name(f"S{stage.name}", stage.name), stage.einsum.output)
-        self.made.append(einsum_of(target, kept))
-        return target
+        return self.repaired(stage, value, factor, exact)
 
     def _raw(self, access: Access) -> Access:
         return self._at_tile(self.tile[access.tensor], access)

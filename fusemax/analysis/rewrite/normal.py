@@ -24,7 +24,6 @@ from fusemax.language.syntax import (
     Number,
     accesses,
     children,
-    names,
     walk,
 )
 

@@ -18,7 +18,7 @@ from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.symbols import to_sympy, to_syntax
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import ProblemsError
-from fusemax.language.syntax import Access, Expression, Name, Reduction, accesses
+from fusemax.language.syntax import Access, Expression, Name, Reduction, accesses, names
 
 
 def reorder(seen: View, given: Given) -> Iterator[tuple[str, Move]]:
@@ -90,7 +90,7 @@ def _flattened(
     symbol = to_sympy(access)
     if symbol not in sympy.Mul.make_args(value) or (value / symbol).has(symbol):
         return None
-    taken = {n.lower() for n in seen.cascade.ranks} & set(_names(written))
+    taken = {n.lower() for n in seen.cascade.ranks} & set(names(written))
     if taken & set(inner.reduced):
         return None
     table = {
@@ -100,12 +100,6 @@ def _flattened(
     }
     body = substitute(inner.expression, table)
     return replace_accesses(written, lambda a: body if a == access else a), inner.reduced
-
-
-def _names(expression: Expression) -> tuple[str, ...]:
-    from fusemax.language.syntax import names
-
-    return names(expression)
 
 
 def _known(
@@ -122,7 +116,7 @@ def _known(
         ):
             continue
         written = inlined(seen, other, other.expression, lambda t: seen.carries(t) and is_map(seen.maker(t)))
-        if not isinstance(written, Refusal) and to_sympy(written) == wanted:
-            if set(other.output_variables) == set(ranks):
-                return other.output
+        same = not isinstance(written, Refusal) and to_sympy(written) == wanted
+        if same and set(other.output_variables) == set(ranks):
+            return other.output
     return None

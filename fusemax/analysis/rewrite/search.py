@@ -280,8 +280,9 @@ def search(
     run.run()
     better = [f for f in run.found.values() if _better(f, start)]
 
-    def order(found: Form) -> tuple[int, bool, int, int, float]:
-        return found.passes, not found.safe, found.sweeps, len(found.crossing), found.work
+    def order(found: Form) -> tuple[int, bool, int, int, int, float]:
+        kept = len(found.crossing), len(found.partial)
+        return found.passes, not found.safe, found.sweeps, *kept, found.work
 
     return Reduced(
         original=start,
@@ -294,10 +295,11 @@ def search(
 
 
 def _worth_showing(forms: list[Form]) -> tuple[Form, ...]:
-    """Return *forms* without the unsafe ones that a safe one equals or beats, and without unsafe ones that cost the same."""
+    """Return *forms* without the unsafe ones that another, made by the same kinds of moves, equals or beats."""
     kept: list[Form] = []
     for form in forms:
-        rivals = [other for other in (forms if not form.safe else ()) if other.safe or other in kept]
+        others = [] if form.safe else [o for o in forms if set(o.moves) <= set(form.moves)]
+        rivals = [other for other in others if other.safe or other in kept]
         if not any(
             o.passes <= form.passes and o.sweeps <= form.sweeps and o.work <= form.work for o in rivals
         ):
