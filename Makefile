@@ -4,7 +4,7 @@ STAMP := .venv/.installed
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test test-all check format bench clean
+.PHONY: help setup study test test-quick check format bench clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,11 +19,11 @@ $(STAMP): pyproject.toml
 study: setup ## Run the FuseMax MICRO 2024 study from YAML to its tables, figures and report
 	$(BIN)/fusemax run micro24
 
-test: setup ## Run the tests, all but the slow ones
-	$(BIN)/pytest -m 'not slow' $(PYTEST_FLAGS)
+test: setup ## Run every test, the slow ones too
+	$(BIN)/pytest -n 2 $(PYTEST_FLAGS)
 
-test-all: setup ## Run every test
-	$(BIN)/pytest $(PYTEST_FLAGS)
+test-quick: setup ## Run the tests, all but the slow ones
+	$(BIN)/pytest -n 2 -m "not slow" $(PYTEST_FLAGS)
 
 check: setup ## Check format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
