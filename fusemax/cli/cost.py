@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -48,7 +49,7 @@ def cost(
 
         typer.echo(format_json.dumps(as_record(answer), indent=2))
     else:
-        _show(console, answer, f"{mapped.cascade.name} on {machine}, mapping {mapped.name}")
+        _show(console, answer, f"{mapped.cascade.name} on {machine}, mapping {mapped.name}", program.missing)
 
 
 def as_record(answer: Cost) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def as_record(answer: Cost) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, answer: Cost, title: str) -> None:
+def _show(console: Console, answer: Cost, title: str, missing: Mapping[str, tuple[str, ...]]) -> None:
     import math
 
     from rich.table import Table
@@ -95,6 +96,9 @@ def _show(console: Console, answer: Cost, title: str) -> None:
         total.add_row("energy", format_quantity(answer.energy_J, "J", 5), "")
     if math.isfinite(answer.area_m2):
         total.add_row("area", f"{answer.area_m2 * 1e6:.5g} mm2", "")
+    for name, figures in missing.items():
+        if figures:
+            total.add_row(name, "not known", f"the machine lacks {', '.join(figures)}")
     for unit, value in answer.utilization().items():
         total.add_row(f"utilization {unit}", f"{value:.1%}", "")
     for nest, limit in answer.limits().items():

@@ -22,14 +22,19 @@ ZERO = sympy.Integer(0)
 
 def write_energy(
     writer: Writer, machine: Machine, mapped: Mapped, nests: Sequence[tuple[NestCounts, Sequence[Move]]]
-) -> None:
-    """Write the energy of every component in joules, and ``energy_J`` when all of them are known."""
+) -> tuple[str, ...]:
+    """Write the energy of every component in joules, and ``energy_J`` when all of them are known.
+
+    Return the names of the figures that the machine lacks for the total.
+    """
     jobs = [job for counts, _ in nests for job in counts.jobs]
     moves = [move for _, nest_moves in nests for move in nest_moves]
     parts = [*_actions(writer, machine, jobs), *_registers(writer, machine, jobs)]
     parts += _levels(writer, machine, mapped, moves)
-    if not missing_energies(machine, mapped, jobs, moves):
+    missing = missing_energies(machine, mapped, jobs, moves)
+    if not missing:
         writer.add("energy_J", sum(parts, ZERO), Label("energy"))
+    return missing
 
 
 def missing_energies(
@@ -95,17 +100,23 @@ def _levels(writer: Writer, machine: Machine, mapped: Mapped, moves: Sequence[Mo
     return parts
 
 
-def write_area(writer: Writer, machine: Machine) -> None:
-    """Write the area of every component in square metres, and ``area_m2`` when the machine gives any."""
+def write_area(writer: Writer, machine: Machine) -> tuple[str, ...]:
+    """Write the area of every component in square metres, and ``area_m2`` when all of them are known.
+
+    Return the names of the figures that the machine lacks for the total. The outermost level is not on the chip.
+    """
+    parts = [(Label("component_area", unit=name), name, unit.area) for name, unit in machine.units.items()]
+    parts += [
+        (Label("component_area", level=name), name, level.area)
+        for name, level in machine.levels.items()
+        if name != machine.outermost or level.area
+    ]
     total: sympy.Expr = ZERO
-    for table, field in ((machine.units, "unit"), (machine.levels, "level")):
-        for name, part in table.items():
-            if not part.area:
-                continue
-            area = sum((symbol(f"{name}.area.{key}") for key in part.area), ZERO)
-            label = (
-                Label("component_area", unit=name) if field == "unit" else Label("component_area", level=name)
-            )
-            total += writer.add(f"area_m2[{name}]", area, label)
-    if total != 0:
+    for label, name, area in parts:
+        if area:
+            value = sum((symbol(f"{name}.area.{key}") for key in area), ZERO)
+            total += writer.add(f"area_m2[{name}]", value, label)
+    missing = tuple(f"{name}.area" for _, name, area in parts if not area)
+    if not missing:
         writer.add("area_m2", total, Label("area"))
+    return missing

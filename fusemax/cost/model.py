@@ -49,9 +49,13 @@ class _Derivation:
         latency = write_times(self.writer, self.machine, self.mapped, [(d.counts, d.moves) for d in derived])
         self._traffic(derived)
         self._activity(derived, latency)
-        write_energy(self.writer, self.machine, self.mapped, [(d.counts, d.moves) for d in derived])
-        write_area(self.writer, self.machine)
-        return Program(parameters=self.parameters, lines=tuple(self.writer.lines))
+        missing = {
+            "energy": write_energy(
+                self.writer, self.machine, self.mapped, [(d.counts, d.moves) for d in derived]
+            ),
+            "area": write_area(self.writer, self.machine),
+        }
+        return Program(parameters=self.parameters, lines=tuple(self.writer.lines), missing=missing)
 
     def _figures(self) -> None:
         pending = dict(figures(self.machine))

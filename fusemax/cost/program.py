@@ -65,10 +65,21 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Parameters by name with their values (None: a workload has to give them), and lines in an order of evaluation."""
+    """A derived model.
+
+    Attributes
+    ----------
+    parameters
+        Values by name; None where a workload has to give one.
+    lines
+        In an order of evaluation.
+    missing
+        Figures that the machine lacks for a total (``energy``, ``area``), by total.
+    """
 
     parameters: Mapping[str, float | None]
     lines: tuple[Line, ...]
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def labelled(self, kind: str) -> tuple[Line, ...]:
         """Return the lines of one kind."""
