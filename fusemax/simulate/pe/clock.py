@@ -1,0 +1,403 @@
+"""The clock of the arrays: one call runs every cycle of every processing element and lane, with real values.
+
+Layout: elements of one anti-diagonal ``d = row + column`` are at the same place of their program, so registers and links are
+stored by diagonal, rows side by side, and a diagonal's cycle is one plain loop. Diagonals are visited from the last to the
+first: an element reads what its neighbours, one diagonal before, sent in the previous cycle. Element (d, r) reads
+``east[d, r]`` and ``south[d, r]`` and sends to ``east[d+1, r]`` and ``south[d+1, r+1]``; cells that no neighbour writes are
+the array's edges. Lane c stands at diagonal ``rows + c``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from fusemax.simulate.pe.formats import (
+    C0,
+    C1,
+    C2,
+    C3,
+    Numbers,
+    clamped,
+    horner,
+    machine_exponential,
+    rest,
+    rounded,
+    whole_part,
+)
+from fusemax.simulate.pe.program import LANE_CODES, PE_CODES, Program
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+Integer = Any  #: a numpy integer or a Python one
+
+BQK, SLNV, LM, SUB, WHOLE, REST, CUBE, SQUARE, LINE, SCALE, WORK, EXP, SLD = range(1, len(PE_CODES))
+SPNV, RNV, RM, PRM, PRM_END, SPD, RD, AV = range(1, len(LANE_CODES))
+# words that cross the edge of the arrays: positions in the array that run() returns
+K_READ, V_READ, Q_READ, RM_READ, RM_WRITE, RD_READ, RD_WRITE, RNV_READ, RNV_WRITE, AV_WRITE = range(10)
+
+
+class Tiles(NamedTuple):
+    """The tiles in the order in which they are done.
+
+    Attributes
+    ----------
+    where : int64[tiles, 5]
+        Batch entry, first key, keys, first query, queries of each tile.
+    epochs : int64[epochs, 4]
+        Of each epoch: its cycles in all, the offset at which its divisions begin, the first of them in ``outputs``, how many.
+    outputs : int64[blocks, 3]
+        Batch entry, first query, queries of each block of outputs.
+    division : int
+        Cycles of a division.
+    first : int
+        The cycle in which the first epoch starts.
+    """
+
+    where: Whole
+    epochs: Whole
+    outputs: Whole
+    division: int
+    first: int
+
+
+class Data(NamedTuple):
+    """Everything outside the arrays: inputs [batch, e or f, position], running state, output."""
+
+    Q: Floats
+    K: Floats
+    V: Floats
+    RM: Floats
+    RD: Floats
+    RNV: Floats
+    AV: Floats
+
+
+class Registers(NamedTuple):
+    """What the arrays hold: registers [diagonal, register, row], links, and the lanes' registers [lane, copy]."""
+
+    pe: Floats
+    east: Floats
+    south: Floats
+    box: Floats
+    prm: Floats
+    spd: Floats
+    spnv: Floats
+    old: Floats
+
+
+class Place(NamedTuple):
+    """Which element or lanes are meant: rows and columns of the array, a diagonal, its first and last-but-one row."""
+
+    rows: int
+    columns: int
+    diagonal: int
+    low: int
+    high: int
+
+
+def empty_registers(rows: int, columns: int, program: Program, registers: int) -> Registers:
+    """Return registers and links of an array, all zero."""
+    lanes = (columns, program.delay + 1)
+    return Registers(
+        np.zeros((rows + columns, registers, rows)),
+        np.zeros((rows + columns, rows + 1)),
+        np.zeros((rows + columns, rows + 1)),
+        np.zeros(lanes),
+        np.zeros(lanes),
+        np.zeros(lanes),
+        np.zeros(lanes),
+        np.zeros(lanes),
+    )
+
+
+@numba.njit(cache=True)
+def _multiply_stationary(
+    held: Floats, west: Floats, north: Floats, east: Floats, south: Floats, first: bool, total
+):
+    """Add a product to the value held and pass both operands on."""
+    for r in range(held.size):
+        product = west[r] * north[r]
+        held[r] = rounded(product if first else held[r] + product, total)
+        east[r] = west[r]
+        south[r] = north[r]
+
+
+@numba.njit(cache=True)
+def _multiply_flowing(held: Floats, west: Floats, north: Floats, east: Floats, south: Floats, total):
+    """Add a product with the value held to the sum that flows down."""
+    for r in range(held.size):
+        south[r] = rounded(north[r] + held[r] * west[r], total)
+        east[r] = west[r]
+
+
+@numba.njit(cache=True)
+def _exponential_step(code: Integer, score: Floats, whole: Floats, result: Floats, numbers: Numbers):
+    """Do one multiply-add of the exponential: the score's register holds the difference, then the rest."""
+    for r in range(score.size):
+        if code == WHOLE:
+            whole[r] = whole_part(score[r], numbers)
+        elif code == REST:
+            score[r] = rest(score[r], whole[r], numbers)
+        elif code == CUBE:
+            result[r] = horner(rounded(C3, numbers.total), score[r], C2, numbers)
+        elif code == SQUARE:
+            result[r] = horner(result[r], score[r], C1, numbers)
+        elif code == LINE:
+            result[r] = horner(result[r], score[r], C0, numbers)
+        elif code == SCALE:
+            result[r] = rounded(result[r] * 2.0 ** whole[r], numbers.operand)
+        elif code == EXP:
+            result[r] = math.exp(score[r])
+
+
+@numba.njit(cache=True)
+def _element_step(
+    code: Integer, held: Floats, north: Floats, south: Floats, result: Floats, numbers: Numbers
+):
+    """Do a maximum, difference or sum with the value that comes from above."""
+    for r in range(held.size):
+        if code == LM:
+            south[r] = max(north[r], held[r])
+        elif code == SUB:
+            south[r] = north[r]
+            held[r] = clamped(held[r] - north[r], numbers)
+        elif code == SLD:
+            south[r] = rounded(north[r] + result[r], numbers.total)
+
+
+@numba.njit(cache=True)
+def _enter(
+    code: Integer,
+    index: Integer,
+    place: Place,
+    tile: Whole,
+    data: Data,
+    registers: Registers,
+    tile_number: Integer,
+    words: Whole,
+):
+    """Set the links at the array's edges: K or V from the left into row d, Q, sums or the maximum from above into column d."""
+    d, (g, m, keys, p, queries) = place.diagonal, tile
+    if d < place.rows and (code in (BQK, SLNV)):
+        value = 0.0
+        if d < keys:
+            value = data.K[g, index, m + d] if code == BQK else data.V[g, index, m + d]
+            words[K_READ if code == BQK else V_READ] += 1
+        registers.east[d, d] = value
+    if d < place.columns:
+        value = 0.0
+        if code == BQK and d < queries:
+            value = data.Q[g, index, p + d]
+            words[Q_READ] += 1
+        elif code == LM:
+            value = -math.inf
+        elif code == SUB and d < queries:
+            value = registers.box[d, tile_number % registers.box.shape[1]]
+        registers.south[d, 0] = value
+
+
+@numba.njit(cache=True)
+def _diagonal(
+    code: Integer,
+    index: Integer,
+    place: Place,
+    tile_number: Integer,
+    valid: int,
+    registers: Registers,
+    lag: int,
+    numbers: Numbers,
+):
+    """Do one cycle of the elements of one diagonal; rows from *valid* on have no key and let values pass."""
+    d, low, high = place.diagonal, place.low, place.high
+    east_in, east_out = registers.east[d, low:high], registers.east[d + 1, low:high]
+    south_in, south_out = registers.south[d, low:high], registers.south[d + 1, low + 1 : high + 1]
+    pe = registers.pe[d]
+    score = pe[tile_number % (lag + 1), low:high]
+    result = pe[pe.shape[0] - 1, low:high]
+    if code == BQK:
+        _multiply_stationary(score, east_in, south_in, east_out, south_out, index == 0, numbers.total)
+    elif code == SLNV:
+        _multiply_flowing(result, east_in, south_in, east_out, south_out, numbers.total)
+    elif code in (LM, SUB, SLD):
+        if code == LM:
+            score[max(0, valid - low) :] = -math.inf
+        _element_step(code, score, south_in, south_out, result, numbers)
+    else:
+        _exponential_step(code, score, pe[pe.shape[0] - 2, low:high], result, numbers)
+        if code in (SCALE, EXP):
+            result[max(0, valid - low) :] = 0.0
+
+
+@numba.njit(cache=True)
+def _lane(
+    code: Integer,
+    f: Integer,
+    c: Integer,
+    tile_number: Integer,
+    tile: Whole,
+    data: Data,
+    registers: Registers,
+    north: Any,
+    numbers: Numbers,
+    words: Whole,
+):
+    """Do one cycle of lane *c*; *north* is the word that has come down its column."""
+    g, p = tile[0], tile[3] + c
+    if c >= tile[4]:
+        return
+    copy = tile_number % registers.box.shape[1]
+    if code == SPNV:
+        registers.spnv[c, 0] = rounded(data.RNV[g, f, p] * registers.prm[c, copy], numbers.total)
+        words[RNV_READ] += 1
+    elif code == RNV:
+        data.RNV[g, f, p] = rounded(registers.spnv[c, 0] + north, numbers.total)
+        words[RNV_WRITE] += 1
+    elif code == RM:
+        registers.old[c, 0] = data.RM[g, p]
+        data.RM[g, p] = max(data.RM[g, p], north)
+        registers.box[c, copy] = data.RM[g, p]
+        words[RM_READ] += 1
+        words[RM_WRITE] += 1
+    elif code == PRM_END:
+        exponential = machine_exponential(registers.old[c, 0] - registers.box[c, copy], numbers)
+        registers.prm[c, copy] = rounded(exponential, numbers.operand)
+    elif code == SPD:
+        registers.spd[c, 0] = rounded(data.RD[g, p] * registers.prm[c, copy], numbers.total)
+        words[RD_READ] += 1
+    elif code == RD:
+        data.RD[g, p] = rounded(registers.spd[c, 0] + north, numbers.total)
+        words[RD_WRITE] += 1
+
+
+@numba.njit(cache=True)
+def _divide(
+    since: Integer, c: Integer, epoch: Whole, tiles: Tiles, data: Data, numbers: Numbers, words: Whole
+) -> bool:
+    """Do one cycle of a lane's divisions, *since* cycles after they began; return whether it was busy."""
+    F, step = data.AV.shape[1], since // tiles.division
+    block, f = step // F, step % F
+    if since < 0 or block >= epoch[3]:
+        return False
+    g, p, queries = tiles.outputs[epoch[2] + block]
+    if c >= queries:
+        return False
+    if since % tiles.division == tiles.division - 1:
+        data.AV[g, f, p + c] = rounded(data.RNV[g, f, p + c] / data.RD[g, p + c], numbers.operand)
+        words[AV_WRITE] += 1
+        words[RNV_READ] += 1
+        words[RD_READ] += f == 0
+    return True
+
+
+@numba.njit(cache=True)
+def _overlap(place: Place, keys: int, queries: int) -> int:
+    """Return how many elements of a diagonal have both a key and a query."""
+    return max(0, min(place.high, keys) - max(place.low, place.diagonal - queries + 1))
+
+
+class Clock(NamedTuple):
+    """Where every diagonal is in the program, and what has been counted.
+
+    Attributes
+    ----------
+    epoch, offset : int64[rows + columns]
+        Epoch of each diagonal, and the offset in it; below 0 before the first.
+    words, pe_busy, lane_busy : int64[...]
+        Words through the edges; busy cycles of elements and lanes by operation.
+    """
+
+    epoch: Whole
+    offset: Whole
+    words: Whole
+    pe_busy: Whole
+    lane_busy: Whole
+
+
+@numba.njit(cache=True)
+def _lanes_cycle(
+    now: Clock, program: Program, tiles: Tiles, data: Data, registers: Registers, numbers: Numbers, trace
+):
+    """Do one cycle of all lanes; *trace* [columns, 2] is filled if it has columns."""
+    rows, columns = registers.east.shape[1] - 1, registers.box.shape[0]
+    for c in range(columns):
+        k, o = now.epoch[rows + c], now.offset[rows + c]
+        if k == tiles.epochs.shape[0] or o < 0:
+            continue
+        if o >= program.lane_code.size:
+            if _divide(o - tiles.epochs[k, 1], c, tiles.epochs[k], tiles, data, numbers, now.words):
+                now.lane_busy[AV] += 1
+            continue
+        code = program.lane_code[o]
+        tile = k - (program.delay if code <= RNV else (0 if code <= PRM_END else program.lag))
+        if code == 0 or tile < 0 or tile >= tiles.where.shape[0]:
+            continue
+        where, north = tiles.where[tile], registers.south[rows + c, rows]
+        _lane(code, program.lane_index[o], c, tile, where, data, registers, north, numbers, now.words)
+        now.lane_busy[code] += c < where[4]
+        if trace.shape[0] > 0:
+            trace[c, 0], trace[c, 1] = code, tile
+
+
+@numba.njit(cache=True)
+def _elements_cycle(
+    now: Clock, program: Program, tiles: Tiles, data: Data, registers: Registers, numbers: Numbers, trace
+):
+    """Do one cycle of all elements, last diagonal first; *trace* [rows + 1, columns, 2] is filled if it has columns."""
+    rows, columns = registers.east.shape[1] - 1, registers.box.shape[0]
+    for d in range(rows + columns - 2, -1, -1):
+        k, o = now.epoch[d], now.offset[d]
+        if k == tiles.epochs.shape[0] or o < 0 or o >= program.pe_code.size:
+            continue
+        code = program.pe_code[o]
+        tile = k - (program.delay if code == SLNV else (0 if code <= LM else program.lag))
+        if code == 0 or tile < 0 or tile >= tiles.where.shape[0]:
+            continue
+        place = Place(rows, columns, d, max(0, d - columns + 1), min(rows - 1, d) + 1)
+        where = tiles.where[tile]
+        _enter(code, program.pe_index[o], place, where, data, registers, tile, now.words)
+        _diagonal(code, program.pe_index[o], place, tile, where[2], registers, program.lag, numbers)
+        now.pe_busy[code] += _overlap(place, where[2], where[4])
+        if trace.shape[1] > 0:
+            for r in range(place.low, place.high):
+                trace[r, d - r, 0], trace[r, d - r, 1] = code, tile
+
+
+@numba.njit(cache=True, nogil=True)
+def run(program: Program, tiles: Tiles, data: Data, registers: Registers, numbers: Numbers, trace):
+    """Run all epochs, and return what was done; ``data`` holds the results.
+
+    ``trace`` is int32[cycles, rows + 1, columns, 2], filled with the operation and the tile of each element and (last row)
+    lane; int32[1, 1, 0, 2] asks for nothing.
+
+    Returns
+    -------
+    (cycles, words, pe_busy, lane_busy)
+        Cycles from start to end; words through the edges, by the names above; busy cycles of elements and lanes by operation,
+        those that have a key and a query.
+    """
+    rows, columns = registers.east.shape[1] - 1, registers.box.shape[0]
+    skewed = -np.arange(rows + columns) - tiles.first
+    now = Clock(
+        np.zeros(rows + columns, np.int64),
+        skewed,
+        np.zeros(AV_WRITE + 1, np.int64),
+        np.zeros(SLD + 1, np.int64),
+        np.zeros(AV + 1, np.int64),
+    )
+    last, cycle = tiles.epochs.shape[0], 0
+    while now.epoch[rows + columns - 1] < last:
+        traced = trace[cycle if cycle < trace.shape[0] else trace.shape[0] - 1]
+        _lanes_cycle(now, program, tiles, data, registers, numbers, traced[traced.shape[0] - 1])
+        _elements_cycle(now, program, tiles, data, registers, numbers, traced)
+        for d in range(rows + columns):
+            now.offset[d] += 1
+            if now.epoch[d] < last and now.offset[d] == tiles.epochs[now.epoch[d], 0]:
+                now.epoch[d] += 1
+                now.offset[d] = 0
+        cycle += 1
+    return cycle, now.words, now.pe_busy, now.lane_busy

@@ -1,0 +1,104 @@
+"""What a run of the arrays gives back, and the inputs that it is run on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SEED = 0  #: of the inputs that a run draws when none are given
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Inputs of attention, float64 [batch, E or F, position]; Q is scaled by 1/sqrt(E) already."""
+
+    Q: NDArray[np.float64]
+    K: NDArray[np.float64]
+    V: NDArray[np.float64]
+
+    @staticmethod
+    def drawn(sizes: Mapping[str, int], batch: tuple[int, ...], seed: int = SEED) -> Inputs:
+        """Return inputs from a normal distribution, the same for the same sizes and seed."""
+        random = np.random.default_rng(seed)
+        entries, E, F = math.prod(batch), sizes["E"], sizes["F"]
+        Q = random.standard_normal((entries, E, sizes["P"])) / math.sqrt(E)
+        return Inputs(
+            Q,
+            random.standard_normal((entries, E, sizes["M"])),
+            random.standard_normal((entries, F, sizes["M"])),
+        )
+
+    def attention(self) -> NDArray[np.float64]:
+        """Return softmax over keys of K'Q, times V, by its definition in float64: [batch, F, P]."""
+        scores = np.einsum("gem,gep->gmp", self.K, self.Q)
+        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.einsum("gfm,gmp->gfp", self.V, weights / weights.sum(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeResult:
+    """What the arrays did.
+
+    Attributes
+    ----------
+    cycles
+        From the first operand's entry to the last word stored.
+    lanes
+        Elements of each unit.
+    busy
+        Element-cycles by unit and Einsum, counted where they happened; those at ragged edges without a value not counted.
+    words
+        Words moved by level, direction (read, write, fill, drain) and tensor.
+    edge_words
+        Words that crossed the edges of the arrays, as the clock counted them.
+    parts
+        What the cycles are made of, in cycles; they add up to ``cycles``.
+    registers
+        Registers used per element of each unit.
+    output, reference
+        The result, and what it should be by the definition in float64.
+    trace
+        int32[cycles, rows + 1, columns, 2]: operation and tile by cycle and place; empty unless asked for.
+    """
+
+    cycles: int
+    clock_hz: float
+    elements: int
+    lanes: Mapping[str, int]
+    busy: Mapping[tuple[str, str], int]
+    words: Mapping[tuple[str, str, str], int]
+    edge_words: Mapping[str, int]
+    parts: Mapping[str, int]
+    registers: Mapping[str, int]
+    output: NDArray[np.float64]
+    reference: NDArray[np.float64]
+    trace: NDArray[np.int32]
+
+    @property
+    def latency_s(self) -> float:
+        """The cycles as time."""
+        return self.cycles / self.clock_hz
+
+    @property
+    def pe_cycles(self) -> int:
+        """Elements of the 2D array times cycles: the work of the simulation."""
+        return self.cycles * self.elements
+
+    def utilization(self) -> dict[str, float]:
+        """Return busy over all element-cycles by unit."""
+        totals = dict.fromkeys(self.lanes, 0)
+        for (unit, _), cycles in self.busy.items():
+            totals[unit] += cycles
+        return {unit: total / (self.lanes[unit] * self.cycles) for unit, total in totals.items()}
+
+    def error(self) -> float:
+        """Return the largest absolute difference between the result and its definition."""
+        return float(np.abs(self.output - self.reference).max())
+
+    def relative_error(self) -> float:
+        """Return the root mean square of the differences over that of the definition."""
+        return float(np.linalg.norm(self.output - self.reference) / np.linalg.norm(self.reference))
