@@ -170,7 +170,7 @@ def _element_step(
             south[r] = rounded(north[r] + result[r], numbers.total)
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def _enter(
     code: Integer,
     index: Integer,
@@ -201,7 +201,7 @@ def _enter(
         registers.south[d, 0] = value
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def _diagonal(
     code: Integer,
     index: Integer,
@@ -233,7 +233,7 @@ def _diagonal(
             result[max(0, valid - low) :] = 0.0
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def _lane(
     code: Integer,
     f: Integer,
@@ -274,7 +274,7 @@ def _lane(
         words[RD_WRITE] += 1
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def _divide(
     since: Integer, c: Integer, epoch: Whole, tiles: Tiles, data: Data, numbers: Numbers, words: Whole
 ) -> bool:
@@ -294,7 +294,7 @@ def _divide(
     return True
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def _overlap(place: Place, keys: int, queries: int) -> int:
     """Return how many elements of a diagonal have both a key and a query."""
     return max(0, min(place.high, keys) - max(place.low, place.diagonal - queries + 1))
