@@ -19,7 +19,7 @@ import sympy
 
 from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum
-from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
+from fusemax.cost.extents import ONE, Extents, access_digits, digits_of, window_share
 from fusemax.cost.masks import Band, band_of
 from fusemax.cost.symbols import ceildiv, symbol, to_sympy
 from fusemax.language.syntax import Access
@@ -162,7 +162,7 @@ class _Counter:
                     wanted.setdefault((access.tensor, access.indices), access)
         for access in wanted.values():
             words = self.extents.moved(access_digits(self.nest, access), body.loops, stays=False)
-            words *= self.part(body, body.loops)
+            words *= self.part(body, body.loops) * window_share(self.extents, access, body.loops)
             yield Move(
                 tensor=access.tensor, level=self._home(access.tensor, body.node), kind="read", words=words
             )
@@ -215,7 +215,7 @@ class _Counter:
         inside_writer = any(residence.covers(body.node) for body in writers)
         outer = self._scope(chain, position)
         words = self.extents.moved(self._digits(residence), residence.loops, stays=True)
-        words *= self._part_inside(residence)
+        words *= self._part_inside(residence) * self._window_share(residence)
         if not inside_writer:
             yield Move(tensor=tensor, level=outside, kind="read", words=words, serves=level)
             yield Move(tensor=tensor, level=level, kind="fill", words=words)
@@ -283,4 +283,13 @@ class _Counter:
         generation = self.cascade.tensors[residence.tensor].generation
         if generation is not None:
             digits.discard(generation.lower())
-        return self.extents.points(digits)
+        return self.extents.points(digits) * self._window_share(residence)
+
+    def _window_share(self, residence: Residence) -> sympy.Expr:
+        """Return what :func:`window_share` says of the kept tensor's first access inside the residence."""
+        for body in self.nest.bodies:
+            for name in body.einsums if residence.covers(body.node) else ():
+                for access in self.mapped.einsum(name).reads:
+                    if access.tensor == residence.tensor:
+                        return window_share(self.extents, access, residence.loops)
+        return ONE

@@ -138,3 +138,22 @@ def test_decode_uses_one_column() -> None:
 
     assert 2 * (64 + 64 + 4096 * 128) == answer.traffic_B
     assert answer.utilization()["2d"] < 1 / 256
+
+
+def test_a_window_touches_its_sum_not_its_product(tmp_path) -> None:
+    """Tiles of 256 queries with windows of 64 keys read 256 + 63 keys each."""
+    mapping = tmp_path / "window.yaml"
+    mapping.write_text(
+        "title: t\nsource: test\ncascade: sparse/neighbourhood\ntiles: {P0: 2d.columns}\nabsorb: [SQ]\n"
+        "nests:\n- for: [b, h, p1]\n  keep: {L3: [K, V, Q, QK, GM, SN, SD, A]}\n"
+        "  spatial: {2d: {p0: columns}, 1d: {p0: lanes}}\n"
+        "  do:\n  - do: [QK]\n  - do: [GM]\n  - do: [SN]\n  - do: [SD]\n  - do: [A]\n  - do: [AV]\n"
+        "bind: {2d: [QK, AV], 1d: [GM, SN, SD, A]}\n"
+    )
+    described, path = load_machine("flat")
+    mapped = load_mapping(str(mapping), described, path)
+    answer = cost(mapped, derive(mapped, described), {"B": 2, "H": 3, "P": 1024, "W": 64, "E": 16, "F": 32})
+    fills = {lab.tensor: v for lab, v in answer.table("words").items() if lab.level == "L3" and lab.action == "fill"}
+
+    assert 6 * 4 * (256 + 63) * 16 == fills["K"]
+    assert 6 * 4 * (256 + 63) * 32 == fills["V"]
