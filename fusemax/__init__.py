@@ -21,6 +21,8 @@ _HOMES = {
     "Place": "fusemax.errors",
     "Problem": "fusemax.errors",
     "ProblemsError": "fusemax.errors",
+    "sweep": "fusemax.study.api",
+    "sweep_study": "fusemax.study.api",
 }
 
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]

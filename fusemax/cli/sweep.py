@@ -12,8 +12,6 @@ from rich.table import Table
 
 from fusemax.errors import FusemaxError
 
-from fusemax.errors import FusemaxError
-
 if TYPE_CHECKING:
     import polars
 
@@ -36,6 +34,9 @@ def run(path: Path, out: Path, **options: Any) -> None:
 
     console = Console()
     study, _, path = load_study(str(path))
+    if options or any(part.grid for part in study.parts):
+        _run_grid(study, path, out, options)
+        return
     specs = _specs(study, path)
     engine = Engine()
     with _Bar(console) as report:
@@ -56,6 +57,12 @@ def run(path: Path, out: Path, **options: Any) -> None:
     console.print(f"\nin {out}: {', '.join(tables)}; {len(specs)} figures (SVG, PNG)", highlight=False)
     if (out / "report.html").exists():
         console.print(f"read first: {out / 'report.html'}", highlight=False)
+
+
+def _run_grid(study: StudyFile, path: Path, out: Path, options: Mapping[str, Any]) -> None:
+    from fusemax.cli.stream import run_grid
+
+    run_grid(study, path, out, options)
 
 
 class _Bar:

@@ -41,7 +41,7 @@ from numba import njit
 from numpy import ceil, floor
 
 '''
-COMPILE_FROM = 50_000  #: points from which compiling pays
+COMPILE_FROM = 150_000  #: points from which compiling pays
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars
 
 BLOCK = 8192
+COMPILE_ROWS_FROM = 10_000
 NUMBER, EQUAL = "point", "equal_points"
 
 
@@ -74,7 +75,7 @@ def _few(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
     memory = new_memory()
     compiled = job.points >= COMPILE_FROM
     counts = Counts()
-    turned = np.array([-1.0 if name.startswith("-") else 1.0 for name in job.keep.measures])[:, None]
+    turned = np.array(job.keep.signs)[:, None]
     for start in range(chunk.start, chunk.stop, BLOCK):
         stop = min(start + BLOCK, chunk.stop)
         block = results[:, : stop - start]
@@ -87,9 +88,15 @@ def _few(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
         table.add(measures, np.arange(start, stop, dtype=np.float64), good.astype(np.float64))
         lost = Counts(no_value=int(np.count_nonzero(fits)) - int(np.count_nonzero(good)))
         counts = counts + _counts(job, start, block[-1]) + lost
-    rows = table.table()
-    points = rows[:, -2].astype(np.int64)
-    return rows_at(job, points, rows[:, -1]), counts
+    return _selection_frame(table.table()), counts
+
+
+def _selection_frame(rows: np.ndarray) -> polars.DataFrame:
+    """Return what a chunk of a selection leaves: the numbers of its points, how many equal each, and their measures."""
+    import polars
+
+    numbers = {NUMBER: rows[:, -2].astype(np.int64), EQUAL: rows[:, -1].astype(np.int64)}
+    return polars.DataFrame(numbers | {f"measure_{m}": rows[:, m] for m in range(rows.shape[1] - 2)})
 
 
 def new_selection(keep: Keep):
@@ -100,15 +107,16 @@ def new_selection(keep: Keep):
 
 
 def rows_at(job: Job, points: np.ndarray, equal: np.ndarray) -> polars.DataFrame:
-    """Return the full rows of single *points*, in plain code: the same bits, and nothing to compile for a few rows."""
+    """Return the full rows of single *points*; a few of them in plain code, as there is nothing to compile then."""
     import polars
 
     results = np.empty((len(job.table.outputs), len(points)))
     memory = new_memory()
+    compiled = len(points) >= COMPILE_ROWS_FROM
     for column, point in enumerate(points.tolist()):
-        evaluate_grid(job.table, point, point + 1, results[:, column : column + 1], memory, compiled=False)
-    counted = polars.Series(EQUAL, equal.astype(np.int64))
-    return frame(job, points, results).with_columns(polars.Series(NUMBER, points), counted)
+        evaluate_grid(job.table, point, point + 1, results[:, column : column + 1], memory, compiled)
+    numbered = (polars.Series(NUMBER, points), polars.Series(EQUAL, equal.astype(np.int64)))
+    return frame(job, points, results).with_columns(numbered)
 
 
 def _counts(job: Job, start: int, verdict: np.ndarray) -> Counts:

@@ -6,18 +6,16 @@ what the chunks are of; a run goes on only where it is the same.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import io
 import json
-import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
+from fusemax.files import write_atomically
 from fusemax.study.chunks import Chunk, Counts
 from fusemax.study.jobs import Planned
 
@@ -28,6 +26,9 @@ CHUNKS = "chunks"
 MANIFEST = "manifest.json"
 COUNTS = "fusemax"
 ROWS_IN_GROUP = 2**18
+MEND = (
+    "make room, or take another folder with --out; what is finished stays valid, and --resume goes on with it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class RunFolder:
             shutil.rmtree(self.path / CHUNKS, ignore_errors=True)
             (self.path / CHUNKS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise cannot_write(self.path, error) from None
+            raise FusemaxError(f"{self.path}: cannot be written ({error.strerror})\n  hint: {MEND}") from None
         text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
         write_bytes(self.path / CHUNKS / MANIFEST, text.encode())
 
@@ -80,10 +81,7 @@ class RunFolder:
 
     def write_chunk(self, chunk: Chunk, frame: polars.DataFrame, counts: Counts) -> None:
         """Write the rows of *chunk*, with the counts of its points in the file's own notes."""
-        buffer = io.BytesIO()
-        notes = {COUNTS: json.dumps(asdict(counts))}
-        frame.write_parquet(buffer, compression="lz4", statistics=False, metadata=notes)
-        write_bytes(self.chunk_path(chunk), buffer.getbuffer())
+        write_frame(frame, self.chunk_path(chunk), {COUNTS: json.dumps(asdict(counts))})
 
     def chunk_counts(self, chunk: Chunk) -> Counts | None:
         """Return the counts of a finished *chunk*, or None when it is not there as a whole."""
@@ -105,7 +103,7 @@ def manifest_of(plan: Planned, chunk_points: int) -> dict[str, Any]:
 
     return {
         "fusemax": __version__,
-        "files": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in plan.files},
+        "files": plan.hashes(),
         "jobs": [job.digest() for job in plan.jobs],
         "kept": [[job.keep.kind, *job.keep.measures, job.keep.most] for job in plan.jobs],
         "chunk_points": chunk_points,
@@ -127,45 +125,38 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write *content* to *path* under a temporary name, then move it into place; raise FusemaxError with the reason."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with fresh.open("wb") as stream:
-                stream.write(content)
-            fresh.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                fresh.unlink()
-            raise
-    except OSError as error:
-        raise cannot_write(path, error) from None
+    """Write *content* to *path*, whole or not at all; raise FusemaxError with the reason and what to do."""
+    _write(path, lambda draft: draft.write_bytes(content))
 
 
-def cannot_write(path: Path, error: OSError) -> FusemaxError:
-    """Return the error for a file that cannot be written, and what stays valid."""
-    reason = error.strerror or str(error)
-    return FusemaxError(
-        f"{path}: cannot be written ({reason})\n  hint: make room or take another folder with --out;"
-        " what was finished stays valid, and --resume goes on with it"
+def write_frame(frame: polars.DataFrame, path: Path, notes: Mapping[str, str] | None = None) -> None:
+    """Write *frame* to *path* as Parquet, with *notes* in the file's own metadata."""
+    buffer = io.BytesIO()
+    frame.write_parquet(
+        buffer, compression="lz4", statistics=False, row_group_size=ROWS_IN_GROUP, metadata=dict(notes or {})
     )
+    write_bytes(path, buffer.getbuffer())
 
 
 def concatenated(paths: Sequence[Path], target: Path) -> None:
     """Write the chunks at *paths* in order as one Parquet file, in pieces of a fixed number of rows."""
     import polars
 
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.part")
-    parts = [polars.scan_parquet(path) for path in paths]
+    table = polars.concat([polars.scan_parquet(path) for path in paths], how="diagonal_relaxed")
+
+    def sink(draft: Path) -> None:
+        try:
+            table.sink_parquet(
+                draft, compression="lz4", row_group_size=ROWS_IN_GROUP, maintain_order=True, statistics=False
+            )
+        except polars.exceptions.PolarsError as error:
+            raise OSError(str(error).split("\n")[0]) from None
+
+    _write(target, sink)
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
     try:
-        table = polars.concat(parts, how="diagonal_relaxed")
-        table.sink_parquet(
-            fresh, compression="lz4", row_group_size=ROWS_IN_GROUP, maintain_order=True, statistics=False
-        )
-        fresh.replace(target)
-    except (OSError, polars.exceptions.PolarsError) as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
-        reason = error if isinstance(error, OSError) else OSError(str(error).split("\n")[0])
-        raise cannot_write(target, reason) from None
+        write_atomically(path, write)
+    except FusemaxError as error:
+        raise FusemaxError(f"{error}\n  hint: {MEND}") from None

@@ -24,8 +24,8 @@ from fusemax.machine import Machine, figures, load_machine
 from fusemax.mapping.build import map_onto
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import load_mapping_file, mapping_file_of, with_changes
-from fusemax.shipped import find, find_mapping
-from fusemax.study.grid import BREAKDOWN, MEASURES, TILES, Axis, layout_of, program_of
+from fusemax.shipped import ROOT, find, find_mapping
+from fusemax.study.grid import BREAKDOWN, MEASURES, SHORT, TILES, Axis, layout_of, program_of
 from fusemax.study.spec import BestOf, Configuration, StudyPart
 
 TOTALS = ("latency_s", "traffic_B", "energy_J", "area_m2")
@@ -38,6 +38,17 @@ class Keep:
     kind: Literal["all", "front", "best"] = "all"
     measures: tuple[str, ...] = ()
     most: int = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the measures."""
+        names = (name.removeprefix("-") for name in self.measures)
+        return tuple(SHORT.get(name, name) for name in names)
+
+    @property
+    def signs(self) -> tuple[float, ...]:
+        """1 for each measure of which less is better, -1 for the others."""
+        return tuple(-1.0 if name.startswith("-") else 1.0 for name in self.measures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +91,15 @@ class Planned:
     def points(self) -> int:
         """The number of points of all jobs."""
         return sum(job.points for job in self.jobs)
+
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of every file by its name as in the study or on the shelf."""
+        return {shown(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in self.files}
+
+
+def shown(path: Path) -> str:
+    """Return *path* relative to the shelves that come with fusemax, so that it is the same everywhere; others unchanged."""
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
 def planned(parts: Sequence[StudyPart], keep: Keep, study: Path | None = None) -> Planned:
@@ -136,8 +156,8 @@ def _job(part: StudyPart, name: str, configuration: Configuration, keep: Keep) -
     free = [figure for figure in layout.names if "." in figure]
     program = program_of(mapped, derive(mapped, machine, free), layout, part.where)
     columns = _columns(program, part.outputs)
-    measures = {measure.lstrip("-"): _line(program, measure.lstrip("-")) for measure in keep.measures}
-    columns |= {measure: line for measure, line in measures.items() if line not in columns.values()}
+    measures = {name: _line(program, name) for name in keep.columns}
+    columns |= {name: line for name, line in measures.items() if name not in columns}
     axes = [axis.names for axis in layout.axes]
     values = [axis.values or ((0.0,) * axis.length,) for axis in layout.axes]
     axes = [names or ("",) for names in axes]
@@ -204,9 +224,9 @@ def _line(program: Program, name: str) -> str:
     if name in MEASURES or name in TOTALS:
         text = f"the machine does not give all that {name} needs"
     else:
-        near = get_close_matches(name, [*lines, *MEASURES, "breakdown", *BREAKDOWN], 1)
+        near = get_close_matches(name, [*lines, *MEASURES, *SHORT, "breakdown", *BREAKDOWN], 1)
         text = f"there is no output {name!r}; " + (
-            f"did you mean {near[0]!r}?" if near else f"there are: {', '.join([*MEASURES, *TOTALS])}"
+            f"did you mean {near[0]!r}?" if near else f"there are: {', '.join([*SHORT, *MEASURES])}"
         )
     raise FusemaxError(text)
 

@@ -12,20 +12,20 @@ import numpy as np
 
 from fusemax.cost.lower import COMPILE_FROM, compiled_kernel
 from fusemax.errors import FusemaxError
-from fusemax.study.chunks import EQUAL, Chunk, Counts, chunk_table, new_selection
-from fusemax.study.folder import RunFolder, concatenated, manifest_of, write_bytes
+from fusemax.study.chunks import EQUAL, NUMBER, Chunk, Counts, chunk_table, new_selection, rows_at
+from fusemax.study.folder import RunFolder, concatenated, manifest_of, write_bytes, write_frame
 from fusemax.study.jobs import Job, Planned
 
 if TYPE_CHECKING:
     import polars
 
-CHUNK_POINTS = {"all": 2**20, "front": 2**22, "best": 2**22}
+CHUNK_POINTS = 2**20
 ROWS_AS_TEXT = 100_000  #: tables up to this size are written as CSV too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a run goes: on how many threads or which cluster, and what to do with what stands in its folder."""
+    """How a run goes: on threads here, on worker processes or a cluster, and what to do with what stands in its folder."""
 
     workers: int | None = None
     cluster: str | None = None
@@ -52,7 +52,7 @@ def chunks_of(plan: Planned, points: int | None) -> tuple[Chunk, ...]:
     """Return the chunks of all jobs in order; *points* is the most in one (by default what suits the job)."""
     found: list[Chunk] = []
     for number, job in enumerate(plan.jobs):
-        size = points or CHUNK_POINTS[job.keep.kind]
+        size = points or CHUNK_POINTS
         for start in range(0, job.points, size):
             stop = min(start + size, job.points)
             found.append(Chunk(number=len(found), job=number, start=start, stop=stop))
@@ -67,6 +67,8 @@ def run_jobs(plan: Planned, out: Path, options: Options, report: Report | None =
     FusemaxError
         When the folder cannot be written (what was finished stays valid), or holds another run.
     """
+    _refuse(options)
+    runner = _runner(options)
     folder = RunFolder(out)
     chunks = chunks_of(plan, options.chunk_points)
     folder.begin(manifest_of(plan, options.chunk_points or 0), options.resume, options.fresh)
@@ -81,7 +83,7 @@ def run_jobs(plan: Planned, out: Path, options: Options, report: Report | None =
     progress = Progress(points=plan.points, points_done=total.points, points_resumed=total.points)
     if report:
         report(progress)
-    for _, counts in _runner(options)(plan.jobs, waiting, folder):
+    for _, counts in runner(plan.jobs, waiting, folder):
         total = total + counts
         progress = replace(progress, points_done=total.points)
         if report:
@@ -89,13 +91,26 @@ def run_jobs(plan: Planned, out: Path, options: Options, report: Report | None =
     return _table(plan, chunks, folder), total
 
 
-def _runner(options: Options) -> Runner:
-    if options.cluster is None:
-        threads = options.workers or available_cores()
-        return lambda jobs, chunks, folder: on_threads(jobs, chunks, folder, threads)
-    from fusemax.study.cluster import on_cluster
+def _refuse(options: Options) -> None:
+    for name, value in (("--workers", options.workers), ("--chunk", options.chunk_points)):
+        if value is not None and value < 1:
+            raise FusemaxError(f"{name}: expected at least 1, got {value}")
+    if options.resume and options.fresh:
+        raise FusemaxError("--resume and --fresh exclude each other: go on, or start over")
 
-    address = options.cluster
+
+def _runner(options: Options) -> Runner:
+    address, workers = options.cluster, options.workers
+    if address is None and workers is None:
+        return lambda jobs, chunks, folder: on_threads(jobs, chunks, folder, available_cores())
+    from fusemax.study.cluster import on_cluster, on_processes
+
+    if address is None:
+        return lambda jobs, chunks, folder: on_processes(jobs, chunks, folder, workers or 1)
+    if workers is not None:
+        raise FusemaxError(
+            "--cluster and --workers exclude each other: an existing cluster has its own workers"
+        )
     return lambda jobs, chunks, folder: on_cluster(jobs, chunks, folder, address)
 
 
@@ -148,44 +163,60 @@ def on_threads(
 
 
 def _table(plan: Planned, chunks: Sequence[Chunk], folder: RunFolder) -> Path:
+    import polars
+
     target = folder.path / "results.parquet"
     if all(job.keep.kind == "all" for job in plan.jobs):
         concatenated([folder.chunk_path(chunk) for chunk in chunks], target)
     else:
-        import io
-
-        import polars
-
         frames = [polars.read_parquet(folder.chunk_path(chunk)) for chunk in chunks]
-        table = selected([(plan.jobs[c.job], frame) for c, frame in zip(chunks, frames, strict=True)])
-        buffer = io.BytesIO()
-        table.write_parquet(buffer, compression="lz4", statistics=False)
-        write_bytes(target, buffer.getbuffer())
-        if table.height <= ROWS_AS_TEXT:
-            write_bytes(target.with_suffix(".csv"), table.write_csv().encode())
+        table = selected([(plan.jobs[c.job], found) for c, found in zip(chunks, frames, strict=True)])
+        write_frame(table, target)
+    text = target.with_suffix(".csv")
+    if polars.scan_parquet(target).select(polars.len()).collect().item() <= ROWS_AS_TEXT:
+        write_bytes(text, polars.read_parquet(target).write_csv().encode())
+    else:
+        text.unlink(missing_ok=True)
     folder.finish()
     return target
 
 
 def selected(pieces: Sequence[tuple[Job, polars.DataFrame]]) -> polars.DataFrame:
-    """Return the points that are kept among those that each chunk kept, part by part, in order of the study."""
+    """Return the rows of the points that are kept among those that each chunk kept, part by part."""
     import polars
 
-    tables: list[polars.DataFrame] = []
-    for part in dict.fromkeys(dict(job.identity)["part"] for job, _ in pieces):
-        mine = [(job, frame) for job, frame in pieces if dict(job.identity)["part"] == part]
-        keep = mine[0][0].keep
-        rows = polars.concat([frame for _, frame in mine], how="diagonal_relaxed")
-        selection = new_selection(keep)
-        names = [name.lstrip("-") for name in keep.measures]
-        signs = np.array([-1.0 if name.startswith("-") else 1.0 for name in keep.measures])
-        measures = np.ascontiguousarray(rows.select(names).to_numpy().T) * signs[:, None]
-        weights = rows[EQUAL].to_numpy().astype(np.float64)
-        selection.add(measures, np.arange(rows.height, dtype=np.float64), weights)
-        table = selection.table()
-        kept = rows[table[:, -2].astype(np.int64).tolist()]
-        tables.append(kept.with_columns(polars.Series(EQUAL, table[:, -1].astype(np.int64))))
-    return polars.concat(tables, how="diagonal_relaxed")
+    by_part: dict[str, list[tuple[Job, polars.DataFrame]]] = {}
+    for job, found in pieces:
+        by_part.setdefault(dict(job.identity)["part"], []).append((job, found))
+    return polars.concat([_part_selection(mine) for mine in by_part.values()], how="diagonal_relaxed")
+
+
+def _part_selection(pieces: Sequence[tuple[Job, polars.DataFrame]]) -> polars.DataFrame:
+    import polars
+
+    jobs = list(dict.fromkeys(id(job) for job, _ in pieces))
+    known = {id(job): job for job, _ in pieces}
+    owners = np.concatenate([np.full(found.height, jobs.index(id(job))) for job, found in pieces])
+    merged = polars.concat([found for _, found in pieces])
+    measures = merged.drop(NUMBER, EQUAL).to_numpy().T
+    selection = new_selection(pieces[0][0].keep)
+    selection.add(
+        measures, np.arange(merged.height, dtype=np.float64), merged[EQUAL].to_numpy().astype(np.float64)
+    )
+    table = selection.table()
+    rows = table[:, -2].astype(np.int64)
+    points, equal = merged[NUMBER].to_numpy()[rows], table[:, -1]
+    frames = [
+        rows_at(known[owner], points[mine], equal[mine]).with_columns(
+            polars.Series(_ORDER, np.nonzero(mine)[0])
+        )
+        for number, owner in enumerate(jobs)
+        if (mine := owners[rows] == number).any() or number == 0
+    ]
+    return polars.concat(frames, how="diagonal_relaxed").sort(_ORDER).drop(_ORDER)
+
+
+_ORDER = "order of selection"
 
 
 def in_memory(plan: Planned, workers: int | None = None, report: Report | None = None) -> polars.DataFrame:
