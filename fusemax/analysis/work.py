@@ -75,7 +75,8 @@ def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
 def is_view(einsum: Einsum) -> bool:
     """Return whether *einsum* only renames: one access, no action, no condition (``BK[e,m1,m0] = K[e,m1*M0+m0]``)."""
     plain = isinstance(einsum.expression, Access) and einsum.action is None and not einsum.conditions
-    return plain and not einsum.initial and einsum.loop is None
+    renamed = all(isinstance(index, Name) for index in einsum.output.indices)
+    return plain and renamed and not einsum.initial
 
 
 def _collect(cascade: Cascade, expression: Expression, found: list[Operation]) -> frozenset[str]:

@@ -22,7 +22,7 @@ def without(cascade: Cascade, removed: Collection[str]) -> Cascade:
     for name in removed:
         einsum = cascade.einsum(name)
         found = accesses(einsum.expression)
-        if len(found) != 1 or einsum.action is not None or name in cascade.outputs or einsum.loop is not None:
+        if len(found) != 1 or einsum.action is not None or name in cascade.outputs:
             raise FusemaxError(f"{name} cannot be absorbed: it is not a map of one input, {einsum}")
         sources[name] = (einsum, found[0])
     kept = tuple(_rewritten(e, sources) for e in cascade.einsums if e.initial or e.name not in sources)
