@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import sympy
 
@@ -15,8 +15,8 @@ INVERTIBLE = {"*", "+"}
 def correction(
     head: sympy.Expr,
     operation: str,
-    old: Mapping[sympy.Symbol, sympy.Expr],
-    new: Mapping[sympy.Symbol, sympy.Expr],
+    old: dict[Any, Any],
+    new: dict[Any, Any],
 ) -> sympy.Expr | Refusal:
     """Return ``H(old)^-1 (*) H(new)``: what turns a partial result under the old values into one under the new.
 

@@ -160,7 +160,8 @@ class _Writer:
         return self.made
 
     def _combine(self, total: Expression, outer: tuple[str, ...]) -> None:
-        action = replace(self.einsum.action, variables=outer) if outer else None
+        whole = self.einsum.action
+        action = replace(whole, variables=outer) if outer and isinstance(whole, Reduction) else None
         self.made.append(einsum_of(self.einsum.output, total, action))
 
     def _accumulated(

@@ -207,15 +207,15 @@ class _Running(Writer):
         self.lines.append(f"correction of {stage.name}: + {to_syntax(change)}")
         return Binary("+", old, to_syntax(change))
 
-    def _with_means(self, stage: Stage, change: sympy.Expr, count: Expression) -> sympy.Expr:
+    def _with_means(self, stage: Stage, change: Any, count: Expression) -> Any:
         """Return *change* with sums written as the tails that are made of them times a count, then factored."""
         for access in stage.earlier:
             maker = self.seen.maker(access.tensor)
             if maker is None or access.tensor not in self.frame.tails or maker.action is not None:
                 continue
             counted = substitute(maker.expression, {size: count for size in self._sizes()})
-            definition = to_sympy(replace_accesses(counted, self._before), self.positive)
-            unknown = [s for s in definition.free_symbols & change.free_symbols if "[" in str(s)]
+            definition: Any = to_sympy(replace_accesses(counted, self._before), self.positive)
+            unknown: list[Any] = [s for s in definition.free_symbols & change.free_symbols if "[" in str(s)]
             mean = self.symbol(self.previous(access))
             if len(unknown) == 1 and sympy.degree(definition, unknown[0]) == 1:
                 (solution,) = sympy.solve(sympy.Eq(definition, mean), unknown[0])

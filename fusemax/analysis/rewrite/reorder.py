@@ -43,6 +43,7 @@ def reorder(seen: View, given: Given) -> Iterator[tuple[str, Move]]:
 
 def _exchanged(seen: View, einsum: Einsum, written: Expression, access: Access, given: Given) -> Move | None:
     inner = seen.maker(access.tensor)
+    assert isinstance(einsum.action, Reduction)
     if inner is None or not seen.carries(access.tensor) or not _is_sum(inner) or inner.conditions:
         return None
     flat = _flattened(seen, written, access, inner)

@@ -87,7 +87,7 @@ def _skeleton(
     return None
 
 
-def _reference(order: list[Any], seed: int) -> Mapping[Any, sympy.Rational]:
+def _reference(order: list[Any], seed: int) -> Mapping[Any, Any]:
     choices = (sympy.Rational(1, 2), sympy.Integer(1), sympy.Rational(3, 2), sympy.Integer(2))
     return {symbol: choices[(place + seed) % 4] for place, symbol in enumerate(order)}
 

@@ -43,7 +43,7 @@ class Mixed(Exception):
 
 
 def separate(
-    value: sympy.Expr, earlier: frozenset[sympy.Symbol], neutral: frozenset[sympy.Symbol], operator: str
+    value: Any, earlier: frozenset[sympy.Symbol], neutral: frozenset[sympy.Symbol], operator: str
 ) -> Separation | Refusal:
     """Return how *value* separates under a reduction by *operator*, or why it does not.
 
@@ -69,14 +69,14 @@ class _Symbols:
     earlier: frozenset[sympy.Symbol]
     neutral: frozenset[sympy.Symbol]
 
-    def has_earlier(self, value: sympy.Expr) -> bool:
+    def has_earlier(self, value: Any) -> bool:
         return bool(value.free_symbols & self.earlier)
 
-    def has_data(self, value: sympy.Expr) -> bool:
+    def has_data(self, value: Any) -> bool:
         return bool(value.free_symbols - self.earlier - self.neutral)
 
 
-def _under_sum(value: sympy.Expr, symbols: _Symbols) -> Separation:
+def _under_sum(value: Any, symbols: _Symbols) -> Separation:
     terms = _collected(_split(value, symbols))
     if len(terms) > MOST_TERMS:
         raise Mixed(f"the expansion has {len(terms)} terms; at most {MOST_TERMS} accumulators are carried")
@@ -84,7 +84,7 @@ def _under_sum(value: sympy.Expr, symbols: _Symbols) -> Separation:
 
 
 def _under_order(
-    choose: Callable[..., sympy.Expr], other: Any, value: sympy.Expr, symbols: _Symbols
+    choose: Callable[..., sympy.Expr], other: Any, value: Any, symbols: _Symbols
 ) -> Separation:
     """Separate under max or min: by addition, by a positive factor, or by the dual order (a lattice distributes)."""
     expanded = sympy.expand(value)
@@ -106,7 +106,7 @@ def _under_order(
     raise Mixed(f"{value} is neither a sum nor a positive multiple of an earlier result and the data")
 
 
-def _under_product(value: sympy.Expr, symbols: _Symbols) -> Separation:
+def _under_product(value: Any, symbols: _Symbols) -> Separation:
     base, power = value.as_base_exp()
     if symbols.has_earlier(power) and not symbols.has_data(power) and not symbols.has_earlier(base):
         return Separation(((power, base),), "**")
@@ -127,7 +127,7 @@ RULES: Mapping[str, Callable[[sympy.Expr, _Symbols], Separation]] = {
 }
 
 
-def _split(value: sympy.Expr, symbols: _Symbols) -> Terms:
+def _split(value: Any, symbols: _Symbols) -> Terms:
     """Return pairs (H, G) whose products add up to *value*."""
     if not symbols.has_earlier(value):
         return [(sympy.Integer(1), value)]
@@ -141,13 +141,13 @@ def _split(value: sympy.Expr, symbols: _Symbols) -> Terms:
     raise Mixed(_told(value, symbols))
 
 
-def _told(value: sympy.Expr, symbols: _Symbols) -> str:
+def _told(value: Any, symbols: _Symbols) -> str:
     earlier = ", ".join(sorted(str(s) for s in value.free_symbols & symbols.earlier))
     data = ", ".join(sorted(str(s) for s in value.free_symbols - symbols.earlier - symbols.neutral))
     return f"{value} mixes the earlier result {earlier} with the data {data}"
 
 
-def _without_data(value: sympy.Expr, symbols: _Symbols) -> Terms:
+def _without_data(value: Any, symbols: _Symbols) -> Terms:
     """Return one pair; neutral factors stay with the data, so that H holds earlier results alone."""
     if isinstance(value, sympy.Mul):
         head = [factor for factor in value.args if symbols.has_earlier(factor)]
@@ -175,7 +175,7 @@ def _split_exponential(value: sympy.exp, symbols: _Symbols) -> Terms:
     return [(sympy.exp(head), sympy.exp(rest))]
 
 
-def _addends(exponent: sympy.Expr, symbols: _Symbols, whole: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
+def _addends(exponent: Any, symbols: _Symbols, whole: Any) -> tuple[sympy.Expr, sympy.Expr]:
     head, rest = sympy.Integer(0), sympy.Integer(0)
     for addend in sympy.Add.make_args(sympy.expand(exponent)):
         if not symbols.has_earlier(addend):
@@ -224,7 +224,7 @@ def _split_magnitude(value: sympy.Abs, symbols: _Symbols) -> Terms:
     raise Mixed(_told(value, symbols))
 
 
-def _split_extremum(value: sympy.Expr, symbols: _Symbols) -> Terms:
+def _split_extremum(value: Any, symbols: _Symbols) -> Terms:
     """Split max(h*a, h*b) = h*max(a, b) for a common positive h: relu and clipping are positively homogeneous."""
     heads, rests = set(), []
     for argument in value.args:
@@ -241,7 +241,7 @@ def _split_extremum(value: sympy.Expr, symbols: _Symbols) -> Terms:
     raise Mixed(_told(value, symbols))
 
 
-def _split_choice(value: sympy.Expr, symbols: _Symbols) -> Terms:
+def _split_choice(value: Any, symbols: _Symbols) -> Terms:
     """Split where(c, a, b) with the condition on one side: each branch splits under the indicator of its case."""
     condition, first, second = value.args
     if symbols.has_earlier(condition):

@@ -81,7 +81,7 @@ def _number(value: float) -> sympy.Expr:
     return sympy.Integer(int(value)) if float(value).is_integer() else sympy.Float(value)
 
 
-def to_syntax(value: sympy.Expr) -> Expression:
+def to_syntax(value: Any) -> Expression:
     """Return the Einsum expression of *value*: products as fractions, sums with positive terms first."""
     if isinstance(value, sympy.Symbol):
         return parse_expression(Text(value.name))
@@ -102,7 +102,7 @@ def to_syntax(value: sympy.Expr) -> Expression:
     return Call(name, tuple(to_syntax(argument) for argument in value.args))
 
 
-def _literal(value: sympy.Expr) -> Expression:
+def _literal(value: Any) -> Expression:
     if value == sympy.oo:
         return Number(float("inf"))
     if value.is_negative:
@@ -112,11 +112,11 @@ def _literal(value: sympy.Expr) -> Expression:
     return Number(float(value))
 
 
-def _is_negative(term: sympy.Expr) -> bool:
+def _is_negative(term: Any) -> bool:
     return bool(term.could_extract_minus_sign())
 
 
-def _sum(value: sympy.Add) -> Expression:
+def _sum(value: Any) -> Expression:
     terms = sorted(value.args, key=lambda term: (_is_negative(term), str(term)))
     result = to_syntax(terms[0])
     for term in terms[1:]:
@@ -125,7 +125,7 @@ def _sum(value: sympy.Add) -> Expression:
     return result
 
 
-def _product(value: sympy.Mul) -> Expression:
+def _product(value: Any) -> Expression:
     coefficient, rest = value.as_coeff_Mul()
     if coefficient.is_negative:
         return Negative(to_syntax(-value))
@@ -149,7 +149,7 @@ def _chain(operator: str, factors: list[sympy.Expr]) -> Expression:
     return reduce(lambda a, b: Binary(operator, a, b), [to_syntax(factor) for factor in factors])
 
 
-def _power(value: sympy.Pow) -> Expression:
+def _power(value: Any) -> Expression:
     base, power = value.args
     if power == sympy.Rational(1, 2):
         return Call("sqrt", (to_syntax(base),))
