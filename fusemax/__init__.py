@@ -17,6 +17,12 @@ __version__ = "0.1.0"
 
 #: Where each public name lives.
 _HOMES = {
+    "analyse": "fusemax.analysis.passes",
+    "cost_of": "fusemax.cost.point",
+    "evaluate": "fusemax.cascade.evaluate",
+    "load_cascade": "fusemax.cascade.build",
+    "load_machine": "fusemax.machine",
+    "load_mapping": "fusemax.mapping.build",
     "FusemaxError": "fusemax.errors",
     "Place": "fusemax.errors",
     "Problem": "fusemax.errors",

@@ -26,19 +26,12 @@ def cost(
     """Cycles, traffic, energy and utilization of one cascade on one machine under one mapping."""
     from rich.console import Console
 
-    from fusemax.cascade.build import load_cascade
     from fusemax.cli.arguments import sizes_and_figures
     from fusemax.cost.evaluate import cost as cost_of
-    from fusemax.cost.model import derive
-    from fusemax.machine import load_machine
-    from fusemax.mapping.build import map_onto
-    from fusemax.mapping.spec import load_mapping_file
+    from fusemax.cost.point import derived
 
     sizes, figures = sizes_and_figures(values)
-    described, path = load_machine(machine)
-    file, document = load_mapping_file(mapping, path)
-    mapped = map_onto(load_cascade(cascade), described, file, document)
-    program = derive(mapped, described, figures)
+    mapped, program = derived(cascade, machine, mapping, figures)
     console = Console()
     if formulas:
         _show_formulas(console, program)
