@@ -2,12 +2,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST_FLAGS ?=
+TORCH ?= torch==2.13.0+cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test test-quick check format bench clean
+.PHONY: help setup setup-gpu study test test-quick check format bench clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with fusemax and everything a developer needs
 
@@ -15,6 +16,9 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+setup-gpu: setup ## Add torch's CPU build, which tries the GPU harness where there is no GPU
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 
 study: setup ## Run the FuseMax MICRO 2024 study from YAML to its tables, figures and report
 	$(BIN)/fusemax run micro24

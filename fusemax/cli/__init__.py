@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "show": "fusemax.cli.show:show",
     "passes": "fusemax.cli.passes:passes",
     "reduce": "fusemax.cli.reduce:reduce",
+    "gpu": "fusemax.cli.gpu:gpu",
 }
 
 
@@ -36,7 +37,11 @@ def build() -> typer.Typer:
     app.callback()(_version)
     for name, target in COMMANDS.items():
         module, function = target.split(":")
-        app.command(name)(getattr(import_module(module), function))
+        entry = getattr(import_module(module), function)
+        if isinstance(entry, typer.Typer):
+            app.add_typer(entry, name=name)
+        else:
+            app.command(name)(entry)
     return app
 
 

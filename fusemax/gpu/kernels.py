@@ -1,16 +1,18 @@
 """Our own Triton kernels of the 3-pass, 2-pass and 1-pass cascades, to measure what their passes cost.
 
-Each is the cascade of the same name in ``einsums/attention`` with its names: P queries, M keys, E the width; one
-program computes P0 queries of one head, and every pass over the keys goes in tiles of M0. A kernel differs from the
-others in its passes alone: what a later pass needs again is kept in DRAM (``scratch``), in the format of the inputs
-except that bfloat16 gives way to float16, whose mantissa is longer and whose range suffices for scaled scores.
+Each is the cascade of the same name in ``einsums/attention`` with its names: P queries, M keys, E the
+width; one program computes P0 queries of one head, and every pass over the keys goes in tiles of M0. A
+kernel differs from the others in its passes alone: what a later pass needs again is kept in DRAM
+(``scratch``), in the format of the inputs except that bfloat16 gives way to float16, whose mantissa is
+longer and whose range suffices for scaled scores.
 
-Exponentials are taken to the base 2; the scale that the scores carry includes log2(e). Masked scores are -inf. Each row
-sees key 0, so that the maxima of the first tile are finite and no tile after it can give a NaN in the running forms;
-the 2-pass kernel, whose local maxima may be -inf in a tile that a row does not see, puts 0 in their place.
+Exponentials are taken to the base 2; the scale that the scores carry includes log2(e). Masked scores are
+-inf. Each row sees key 0, so that the maxima of the first tile are finite and no later tile can give a NaN
+in the running forms; the 2-pass kernel, whose local maxima may be -inf in a tile that a row does not see,
+puts 0 in their place.
 
-This module imports triton; import it only where that is installed. With ``TRITON_INTERPRET=1`` the kernels run on
-the CPU, which is how they are tested.
+This module imports triton; import it only where that is installed. With ``TRITON_INTERPRET=1`` the kernels
+run on the CPU, which is how they are tested.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ def _scores(q, K, p, m, M, scale, CAUSAL: tl.constexpr, E: tl.constexpr):
     """Return one tile of QK, scaled, with -inf where the mask hides a key."""
     k = _load(K, m, M, E)
     qk = tl.dot(q, tl.trans(k), input_precision="ieee") * scale
-    seen = (m[None, :] < M) & ((m[None, :] <= p[:, None]) | (not CAUSAL))
+    seen = m[None, :] < M
+    if CAUSAL:
+        seen = seen & (m[None, :] <= p[:, None])
     return tl.where(seen, qk, -float("inf"))
 
 
@@ -93,7 +97,7 @@ def two_pass(
     Q, K, V, AV, scratch, maxima, P, M, group, scale,
     CAUSAL: tl.constexpr, E: tl.constexpr, P0: tl.constexpr, M0: tl.constexpr,
 ):  # fmt: skip
-    """Write AV of one tile of queries in two passes, with the local numerators SLN and maxima LM kept in DRAM.
+    """Write AV of one tile of queries in two passes; the local numerators and maxima are kept in DRAM.
 
     ``scratch`` holds SLN[head, p, m], ``maxima`` LM[head, p, m1].
     """

@@ -26,7 +26,7 @@ def torch() -> Any:
         return import_module("torch")
     except ImportError as error:
         raise MissingError(
-            f"measuring needs torch, which is not installed here ({error})\n  hint: pip install 'fusemax[gpu]'"
+            f"measuring needs torch, which is not installed ({error})\n  hint: pip install 'fusemax[gpu]'"
         ) from None
 
 

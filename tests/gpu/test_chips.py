@@ -68,14 +68,14 @@ def test_every_chip_has_what_a_machine_needs(chips: dict[str, dict[str, float]])
 
 
 def test_peaks_are_cores_times_rate_times_clock(chips: dict[str, dict[str, float]]) -> None:
-    """Within 3.5%: vendors state peaks at clocks that differ a little from the boost clock."""
+    """Within 6%: vendors state peaks at clocks that differ a little from the boost clock."""
     for gpu, figures in chips.items():
         for kind in ("bf16", "fp8"):
             if f"peak_{kind}" in figures:
                 rate = (
                     figures["cores"] * figures["clock_boost"] * figures[f"tensor_{kind}_per_clock_per_core"]
                 )
-                assert figures[f"peak_{kind}"] == pytest.approx(rate, rel=0.035), (gpu, kind)
+                assert figures[f"peak_{kind}"] == pytest.approx(rate, rel=0.06), (gpu, kind)
 
 
 def test_nothing_achieved_exceeds_its_peak(chips: dict[str, dict[str, float]]) -> None:

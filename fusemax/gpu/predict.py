@@ -1,0 +1,105 @@
+"""The time that a mapping predicts for a shape on a machine, and what that time is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fusemax.cascade.build import load_cascade
+from fusemax.cost.evaluate import Cost, cost
+from fusemax.cost.model import derive
+from fusemax.cost.program import Program
+from fusemax.gpu.shape import Shape
+from fusemax.machine import load_machine
+from fusemax.mapping.build import map_onto
+from fusemax.mapping.nest import Mapped
+from fusemax.mapping.spec import load_mapping_file
+
+#: Bytes of an element of the inputs, by number format.
+ELEMENT_B: Mapping[str, int] = {"fp16": 2, "bf16": 2, "fp8": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A mapping on a machine, and the cascade that it executes."""
+
+    machine: str
+    mapping: str
+    cascade: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The time of one call, its parts that add up to it, and what limits the longest of its phases.
+
+    ``parts_s`` splits the time into ``launch``, ``start`` of tasks, and the steady work of the phases, named by their limit.
+    """
+
+    time_s: float
+    traffic_B: float
+    limit: str
+    parts_s: Mapping[str, float]
+
+
+@lru_cache(maxsize=256)
+def derived(kernel: Kernel) -> tuple[Mapped, Program]:
+    """Return *kernel* mapped and its cost program; raise ProblemsError where it does not map."""
+    machine, path = load_machine(kernel.machine)
+    file, document = load_mapping_file(kernel.mapping, path)
+    mapped = map_onto(load_cascade(kernel.cascade), machine, file, document)
+    return mapped, derive(mapped, machine)
+
+
+def sizes_of(shape: Shape) -> dict[str, int]:
+    """Return the sizes of ranks by the names that the shipped attention cascades use."""
+    sizes = {
+        "B": shape.batch, "H": shape.heads, "G": shape.kv_heads, "R": shape.heads // shape.kv_heads,
+        "P": shape.seqlen_q, "M": shape.seqlen_kv, "E": shape.head_dim, "F": shape.head_dim_v,
+    }  # fmt: skip
+    return sizes | ({"W": shape.window} if shape.window else {})
+
+
+def predict(kernel: Kernel, shape: Shape, dtype: str, clock_Hz: float | None = None) -> Prediction:
+    """Return the prediction for one call; *clock_Hz* is the clock to which the chip is locked, where it is lower."""
+    answer = cost_of(kernel, shape, dtype, clock_Hz)
+    return Prediction(answer.latency_s, answer.traffic_B, _limit(answer), _parts(answer))
+
+
+def cost_of(kernel: Kernel, shape: Shape, dtype: str, clock_Hz: float | None = None) -> Cost:
+    """Return the whole cost of one call."""
+    mapped, program = derived(kernel)
+    wanted = set(mapped.cascade.ranks)
+    sizes = {name: size for name, size in sizes_of(shape).items() if name in wanted}
+    figures: dict[str, float] = {"word": float(ELEMENT_B[dtype])}
+    own_clock = program.parameters["clock"]
+    if clock_Hz is not None and own_clock is not None and clock_Hz < own_clock:
+        figures["clock"] = clock_Hz
+    return cost(mapped, program, sizes, figures)
+
+
+def _limit(answer: Cost) -> str:
+    """Return the level that the longest phase waits for, or the unit that is busy longest in it."""
+    phases = {label.nest: value for label, value in answer.table("phase").items()}
+    nest = max(phases, key=lambda name: phases[name])
+    limit = answer.limits()[nest]
+    if limit != "schedule":
+        return limit
+    start = sum(v for label, v in answer.table("start").items() if label.nest == nest)
+    if start / answer.parameters["clock"] > phases[nest] / 2:
+        return "start"
+    busy = {label.unit or label.level: value for label, value in answer.table("time").items() if label.nest == nest}
+    return max(busy, key=lambda name: busy[name])
+
+
+def _parts(answer: Cost) -> dict[str, float]:
+    clock = answer.parameters["clock"]
+    phases = {label.nest: value for label, value in answer.table("phase").items()}
+    starts = {label.nest: value / clock for label, value in answer.table("start").items()}
+    limits = answer.limits()
+    parts = {"launch": answer.latency_s - sum(phases.values())}
+    for nest, time in phases.items():
+        start = starts.get(nest, 0.0) if limits[nest] == "schedule" else 0.0
+        parts["start"] = parts.get("start", 0.0) + start
+        parts[limits[nest]] = parts.get(limits[nest], 0.0) + time - start
+    return parts
