@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from fusemax.analysis.answer import RankPasses
 from fusemax.analysis.cones import Visit
 from fusemax.analysis.passes import Analysis
-from fusemax.analysis.plain import Node, Plain, Reading, Variable, sequence
+from fusemax.analysis.plain import Node, Plain, Reading, Variable
+from fusemax.language.syntax import Name
 
 if TYPE_CHECKING:
     import sympy
@@ -91,9 +92,16 @@ def _outer_digits(form: Plain, rank: str) -> frozenset[str]:
 
 
 def _of(form: Plain, rank: str, along: Iterable[str]) -> bool:
-    return rank in along or any(
-        sequence(form.cascade, rank) == sequence(form.cascade, other) for other in along
-    )
+    """Return whether *rank* is one of *along*, or declared to be another name of one."""
+    return any(_named(form, rank) == _named(form, other) for other in along)
+
+
+def _named(form: Plain, rank: str) -> str:
+    """Return the rank that *rank* is another name of (``ranks: {P: S}``)."""
+    entry = form.cascade.ranks.get(rank)
+    while entry is not None and isinstance(entry.size, Name) and entry.size.name in form.cascade.ranks:
+        entry = form.cascade.ranks[entry.size.name]
+    return entry.name if entry is not None else rank
 
 
 def _product(form: Plain, ranks: Iterable[str], tiles: Mapping[str, str]) -> Expression:
@@ -126,7 +134,7 @@ def _kind(analysis: Analysis, entry: RankPasses, tensor: str) -> tuple[str, Expr
         return "read again", whole
     readings = [(n, r) for n in form.nodes for r in n.reads if r.tensor == tensor]
     if any(_prefix(form, node, reading, along) for node, reading in readings):
-        return "prefix", whole
+        return ("prefix", whole) if len(along) == 1 else ("inner", symbol(along[-1]))
     if len(along) > 1 and len(carried) == len(along):
         inner = analysis.rank(along[-1])
         if tensor in inner.crossing or tensor in inner.read_again:

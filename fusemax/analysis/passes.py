@@ -60,6 +60,14 @@ class Analysis:
         known = ", ".join(entry.rank for entry in self.ranks)
         raise NoSuchFibreError(f"cascade {self.cascade.name} has no rank {name!r}; there are: {known}")
 
+    @property
+    def main(self) -> RankPasses:
+        """The rank to look at first: most passes, a part of a split rank only where no whole rank has two."""
+        parts = {part for digits in self.plain.digits.values() for part in digits}
+        whole = [entry for entry in self.ranks if entry.rank not in parts]
+        chosen = whole if any(entry.passes > 1 for entry in whole) else self.ranks
+        return max(chosen, key=lambda one: (one.passes, sum(len(group) for group in one.groups)))
+
     def over(self, ranks: tuple[str, ...]) -> RankPasses:
         """Return what is known about several ranks taken as one, outermost first (blocks and their tiles).
 

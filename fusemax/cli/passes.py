@@ -63,7 +63,7 @@ def passes(
         _overview(console, found)
         _reasons(console, found)
     if capacity_B is not None:
-        _traffic(console, facts, rank or _most(found).rank, capacity_B, buffer)
+        _traffic(console, facts, rank or found.main.rank, capacity_B, buffer)
     for claim in found.no_claims:
         console.print(f"no claim: {claim}", style="yellow", markup=False)
 
@@ -118,7 +118,7 @@ class Facts:
             "no_claims": [str(claim) for claim in analysis.no_claims],
         }
         if capacity_B is not None:
-            rank = chosen[0].rank if len(chosen) == 1 else _most(analysis).rank
+            rank = chosen[0].rank if len(chosen) == 1 else analysis.main.rank
             words, size_B, missing = self.traffic(rank, capacity_B)
             result["traffic_bound"] = {"rank": rank, "words": words, "buffer_B": capacity_B}
             result["traffic_bound"] |= {"traffic_B": float(size_B)} if size_B else {"sizes_missing": missing}
@@ -151,13 +151,6 @@ class Facts:
 
 def _tensors(found: Analysis) -> str:
     return f"there are: {', '.join(found.cascade.tensors)}"
-
-
-def _most(found: Analysis) -> RankPasses:
-    """Return the rank that matters most: most passes, and of those the one with most Einsums."""
-    return max(
-        found.ranks, key=lambda entry: (entry.passes, sum(len(level.einsums) for level in entry.levels))
-    )
 
 
 def _pairs(texts: list[str], example: str) -> dict[str, str]:

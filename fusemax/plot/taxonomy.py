@@ -1,0 +1,135 @@
+"""The figures of a taxonomy, from its tables: passes by mechanism and form, and traffic bound against buffer size."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from fusemax.plot.style import COLUMN_WIDTH, PAGE_WIDTH, looks, save, styled
+
+FORMS = ("written", "deferred", "online")
+WORDS = {"written": "as usually written", "deferred": "divisions deferred", "online": "online"}
+Rows = Sequence[dict[str, str]]
+
+
+def draw(folder: Path) -> tuple[Path, ...]:
+    """Return the SVG and PNG files that are drawn from the tables in *folder* and put beside them."""
+    with styled():
+        passes = save(_passes(_read(folder / "passes.csv")), folder, "passes")
+        traffic = save(_traffic(_read(folder / "traffic.csv")), folder, "traffic")
+    return (*passes, *traffic)
+
+
+def _read(path: Path) -> Rows:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _passes(rows: Rows) -> Figure:
+    """Return a row of marks for each mechanism, at the passes of its forms."""
+    names = list(dict.fromkeys(row["mechanism"] for row in rows))
+    look = looks(("", "deferred", "online", "", "", "written"))
+    height = 0.62 + 0.155 * len(names)
+    figure = Figure(figsize=(COLUMN_WIDTH, height))
+    axes = figure.add_axes((0.47, 0.36 / height, 0.48, 1 - 0.62 / height))
+    for form in FORMS:
+        mine = [row for row in rows if row["form"] == form]
+        xs = [int(row["passes"]) + _aside(rows, row) for row in mine]
+        ys = [names.index(row["mechanism"]) for row in mine]
+        mark = look[form]
+        axes.scatter(
+            xs,
+            ys,
+            s=26,
+            marker=mark.marker,
+            color=mark.color,
+            edgecolor="black",
+            linewidth=0.4,
+            label=WORDS[form],
+            zorder=3,
+        )
+    for at, name in enumerate(names):
+        counts = [int(row["passes"]) for row in rows if row["mechanism"] == name]
+        axes.plot([min(counts), max(counts)], [at, at], color="#bbbbbb", linewidth=1.0, zorder=2)
+    labels = [f"{name} ({next(row['rank'] for row in rows if row['mechanism'] == name)})" for name in names]
+    axes.set_yticks(range(len(names)), labels, fontsize=6.5)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    highest = max(int(row["passes"]) for row in rows)
+    axes.set_xticks(range(1, highest + 1))
+    axes.set_xlim(0.6, highest + 0.4)
+    axes.set_xlabel("least passes over the rank named")
+    axes.grid(axis="x")
+    axes.tick_params(length=0)
+    handles, texts = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        texts,
+        loc="upper center",
+        ncols=3,
+        frameon=False,
+        fontsize=6.5,
+        handletextpad=0.1,
+        columnspacing=0.8,
+        borderpad=0.1,
+    )
+    return figure
+
+
+def _aside(rows: Rows, row: dict[str, str]) -> float:
+    """Return how far the mark of *row* stands beside its count, where forms of one mechanism share it."""
+    same = [r["form"] for r in rows if r["mechanism"] == row["mechanism"] and r["passes"] == row["passes"]]
+    return 0.2 * (same.index(row["form"]) - (len(same) - 1) / 2)
+
+
+def _traffic(rows: Rows) -> Figure:
+    """Return a panel for each length: bytes that one group of queries must load beyond the compulsory ones."""
+    lengths = sorted({int(row["length"]) for row in rows})
+    cascades = list(dict.fromkeys(row["cascade"] for row in rows))
+    look = looks(("", *cascades))
+    height = 2.1
+    figure = Figure(figsize=(PAGE_WIDTH, height))
+    left, gap, right = 0.62, 0.18, 0.1
+    width = (PAGE_WIDTH - left - right - gap * (len(lengths) - 1)) / len(lengths)
+    highest = max(float(row["group_extra_B"]) for row in rows) / 2**20
+    for at, length in enumerate(lengths):
+        x = (left + at * (width + gap)) / PAGE_WIDTH
+        axes = figure.add_axes((x, 0.42 / height, width / PAGE_WIDTH, 1 - 0.9 / height))
+        for name in cascades:
+            mine = [row for row in rows if row["cascade"] == name and int(row["length"]) == length]
+            xs = [float(row["buffer_B"]) / 2**20 for row in mine]
+            ys = [float(row["group_extra_B"]) / 2**20 for row in mine]
+            style = look[name]
+            label = f"{name} ({mine[0]['passes']} {'pass' if mine[0]['passes'] == '1' else 'passes'})"
+            axes.plot(
+                xs,
+                ys,
+                color=style.color,
+                marker=style.marker,
+                linestyle=style.dash,
+                markersize=3.5,
+                label=label,
+                clip_on=False,
+            )
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(FuncFormatter(_size))
+        axes.set_ylim(0, highest * 1.04)
+        axes.set_title(f"{length:,} keys")
+        axes.grid(axis="y")
+        axes.set_xlabel("fast memory (MiB)")
+        if at:
+            axes.tick_params(labelleft=False)
+        else:
+            axes.set_ylabel("extra loads (MiB)")
+            handles, texts = axes.get_legend_handles_labels()
+            figure.legend(
+                handles, texts, loc="upper center", ncols=len(cascades), frameon=False, borderpad=0.1
+            )
+    return figure
+
+
+def _size(value: float, _: object) -> str:
+    return f"{value:g}" if value >= 1 else f"1/{1 / value:g}"
