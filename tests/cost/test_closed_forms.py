@@ -153,7 +153,11 @@ def test_a_window_touches_its_sum_not_its_product(tmp_path) -> None:
     described, path = load_machine("flat")
     mapped = load_mapping(str(mapping), described, path)
     answer = cost(mapped, derive(mapped, described), {"B": 2, "H": 3, "P": 1024, "W": 64, "E": 16, "F": 32})
-    fills = {lab.tensor: v for lab, v in answer.table("words").items() if lab.level == "L3" and lab.action == "fill"}
+    fills = {
+        lab.tensor: v
+        for lab, v in answer.table("words").items()
+        if lab.level == "L3" and lab.action == "fill"
+    }
 
     assert 6 * 4 * (256 + 63) * 16 == fills["K"]
     assert 6 * 4 * (256 + 63) * 32 == fills["V"]

@@ -1,0 +1,131 @@
+"""A point alone, a point in a grid and compiled code: the same bits, at random points, machines and mappings."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fusemax.cost.evaluate import evaluate_lines
+from fusemax.cost.lower import evaluate_grid, grid_of, new_memory
+from fusemax.cost.model import derive
+from fusemax.cost.program import FitRule, Label, Line, Program
+from fusemax.cost.symbols import ceildiv, least, repeated, symbol
+from fusemax.machine import load_machine
+from fusemax.mapping.build import load_mapping
+
+MAPPINGS = [
+    ("fusemax", "fusemax"), ("fusemax", "one-tile"), ("flat", "fused-1-pass"), ("flat", "unfused"),
+    ("flat", "output-stationary"), ("flat", "linear-rows"),
+]  # fmt: skip
+SIZES = {"B": (1, 64), "H": (1, 16), "M": (1, 100_000), "P": (1, 100_000), "E": (1, 256), "F": (1, 256)}
+
+
+@lru_cache
+def program_of(machine: str, mapping: str) -> Program:
+    """Return the cost program."""
+    described, path = load_machine(machine)
+    return derive(load_mapping(mapping, described, path), described)
+
+
+def random_values(program: Program, seed: int) -> dict[str, list[float]]:
+    """Return one to three values for every parameter: sizes from a wide range, figures near those of the machine."""
+    dice = random.Random(seed)
+    values: dict[str, list[float]] = {}
+    for name, value in program.parameters.items():
+        count = dice.choice([1, 1, 1, 2, 3])
+        if value is None:
+            low, high = SIZES.get(name, (1, 5000))
+            values[name] = [float(dice.randint(low, high)) for _ in range(count)]
+        elif value == int(value) and value < 1e6:
+            values[name] = [float(max(1, round(value * dice.uniform(0.2, 3)))) for _ in range(count)]
+        else:
+            values[name] = [value * dice.uniform(0.3, 2.5) for _ in range(count)]
+    return values
+
+
+@pytest.mark.parametrize(("machine", "mapping"), MAPPINGS)
+@settings(max_examples=4)
+@given(seed=st.integers(0, 2**32))
+def test_a_grid_has_the_bits_of_its_points(machine: str, mapping: str, seed: int):
+    """Every line of the program, at points of a random grid, equals the single evaluation of that point."""
+    program = program_of(machine, mapping)
+    values = random_values(program, seed)
+    swept = [name for name in values if len(values[name]) > 1]
+    random.Random(seed).shuffle(swept)
+    swept = swept[:5]
+    outputs = [line.name for line in program.lines]
+    fixed = {name: listed[0] for name, listed in values.items()}
+    grid = grid_of(
+        Program(parameters=fixed, lines=program.lines), outputs, [(n,) for n in swept] or [("",)],
+        [[values[n]] for n in swept] or [[[0.0]]],
+    )  # fmt: skip
+    results = np.empty((len(outputs), grid.points))
+    evaluate_grid(grid, 0, grid.points, results, new_memory(), compiled=False)
+    points = list(itertools.product(*(values[n] for n in swept)))
+    for number in random.Random(seed).sample(range(len(points)), min(3, len(points))):
+        point = {**fixed, **dict(zip(swept, points[number], strict=True))}
+        alone = evaluate_lines(program, program.lines, [point])[0]
+        assert np.array_equal(np.array(alone), results[:, number], equal_nan=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("machine", "mapping"), MAPPINGS)
+def test_compiled_code_has_the_bits_of_plain_code(machine: str, mapping: str, tmp_path, monkeypatch):
+    """Numba changes no bit, in whatever pieces a grid is computed."""
+    monkeypatch.setenv("FUSEMAX_CACHE", str(tmp_path))
+    program = program_of(machine, mapping)
+    values = random_values(program, seed=7)
+    dice = random.Random(8)
+    sizes = [name for name, value in program.parameters.items() if value is None][:3]
+    wide = [[float(dice.randint(1, 70_000)) for _ in range(12)] for _ in sizes]
+    outputs = [line.name for line in program.lines]
+    fixed = {name: listed[0] for name, listed in values.items()}
+    grid = grid_of(
+        Program(parameters=fixed, lines=program.lines), outputs, [(n,) for n in sizes], [[w] for w in wide]
+    )
+    plain, compiled = (np.empty((len(outputs), grid.points)) for _ in range(2))
+    evaluate_grid(grid, 0, grid.points, plain, new_memory(), compiled=False)
+    memory = new_memory()
+    for start, stop in itertools.pairwise([0, 1, 13, 500, 1001, grid.points]):
+        evaluate_grid(grid, start, stop, compiled[:, start:stop], memory, compiled=True)
+    assert np.array_equal(plain, compiled, equal_nan=True)
+
+
+def program_with(rule: FitRule) -> Program:
+    """Return a program of one tile search."""
+    parameters = {"N": None, "ROOM": None, "C": None}
+    return Program(parameters=parameters, lines=(Line("T", rule, Label("tile")),))
+
+
+TILE, N, C = symbol("T"), symbol("N"), symbol("C")
+FOOTPRINTS = {
+    "a line": (2 * TILE * C + C, lambda d, n, c: 2 * d * c + c),
+    "a cut line": (3 * least(N, 4 * TILE) + C, lambda d, n, c: 3 * min(n, 4 * d) + c),
+    "falling": (C * ceildiv(N, TILE), lambda d, n, c: c * -(-n // d)),
+    "a step": (repeated(TILE, C, 5 * C), lambda d, n, c: c if d > 1 else 5 * c),
+}
+ADMISSIBLE = {
+    "divisor": lambda n: [d for d in range(1, n + 1) if n % d == 0],
+    "power_of_two": lambda n: [2**k for k in range(n.bit_length()) if 2**k <= n],
+    "any": lambda n: list(range(1, n + 1)),
+}
+
+
+@pytest.mark.parametrize("shape", FOOTPRINTS)
+@pytest.mark.parametrize("kind", ADMISSIBLE)
+@given(n=st.integers(1, 3000), c=st.integers(1, 40), room=st.integers(1, 20_000))
+def test_a_tile_is_the_largest_that_fits(kind: str, shape: str, n: int, c: int, room: int):
+    """The search gives what the definition gives: the largest admissible tile whose footprint is no more than the room."""
+    if kind == "any" and shape in ("falling", "a step"):
+        return  # 'any' is defined for footprints that grow with the tile
+    formula, footprint = FOOTPRINTS[shape]
+    program = program_with(FitRule(TILE, N, formula, symbol("ROOM"), kind))
+    fitting = [d for d in ADMISSIBLE[kind](n) if footprint(d, n, c) <= room]
+    found = evaluate_lines(program, program.lines, [{"N": float(n), "ROOM": float(room), "C": float(c)}])
+    assert [[float(max(fitting, default=1))]] == found
