@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from fusemax.machine import Machine
 from fusemax.simulate.pe.walk import Moved
 
+ROUNDING = 1e-6  #: cycles that are lost in sums of floating-point numbers, not waited for
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
@@ -93,7 +95,7 @@ def supply(channels: Mapping[str, Channel], epochs: Epochs, size_B: Callable[[Mo
 
     def wait(until: tuple[float, str], now: int) -> int:
         """Return the cycle from which on work goes on, and note who was waited for."""
-        later = max(now, math.ceil(until[0]))
+        later = max(now, math.ceil(until[0] - ROUNDING))
         if later > now:
             times.waits[until[1]] = times.waits.get(until[1], 0) + later - now
         return later
