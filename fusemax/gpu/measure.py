@@ -147,17 +147,18 @@ class _Run:
 
     def _tidy(self, label: str) -> None:
         """Give memory back; refuse to go on with a device that a kernel has left in an error."""
+        if self.device.kind != "cuda":
+            return
         gc.collect()
-        if self.device.kind == "cuda":
-            try:
-                self.device.wait()
-                libraries.torch().cuda.empty_cache()
-            except RuntimeError as error:
-                reason = str(error).split("\n")[0]
-                raise FusemaxError(
-                    f"the device is in error after {label!r} ({reason})\n"
-                    "  hint: run the same command again; it goes on after this point"
-                ) from None
+        try:
+            self.device.wait()
+            libraries.torch().cuda.empty_cache()
+        except RuntimeError as error:
+            reason = str(error).split("\n")[0]
+            raise FusemaxError(
+                f"the device is in error after {label!r} ({reason})\n"
+                "  hint: run the same command again; it goes on after this point"
+            ) from None
 
     def _ceiling(self, ceiling: Ceiling) -> Row:
         base = self._row(ceiling.label, ceiling.kind, dtype=ceiling.dtype)

@@ -50,6 +50,7 @@ def errors() -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)
     result = errors()
     measure(Path(sys.argv[2]), grid=Path(sys.argv[1]), device="cpu")
     sys.stdout.write(json.dumps(result))

@@ -49,13 +49,18 @@ def grid(tmp_path: Path) -> Path:
     return path
 
 
+def _need_torch() -> None:
+    """Skip without torch; hold it to one thread, so that tests side by side do not wait for one another."""
+    pytest.importorskip("torch").set_num_threads(1)
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 def test_rows_of_a_run(grid: Path, tmp_path: Path) -> None:
     """One row per ceiling and point, in order, each timed, checked against float64, and with provenance."""
-    pytest.importorskip("torch")
+    _need_torch()
     from fusemax.gpu.measure import measure
 
     out = tmp_path / "rows.csv"
@@ -79,7 +84,7 @@ def test_rows_of_a_run(grid: Path, tmp_path: Path) -> None:
 
 def test_resumption(grid: Path, tmp_path: Path) -> None:
     """A second run adds nothing; after a kill in the middle of a row that row alone is measured again."""
-    pytest.importorskip("torch")
+    _need_torch()
     from fusemax.gpu.measure import measure
 
     out = tmp_path / "rows.csv"
@@ -99,7 +104,7 @@ def test_resumption(grid: Path, tmp_path: Path) -> None:
 
 def test_time_budget(grid: Path, tmp_path: Path) -> None:
     """No point begins once time is up, and the same command goes on with those left over."""
-    pytest.importorskip("torch")
+    _need_torch()
     from fusemax.gpu.measure import measure
 
     out, ticks = tmp_path / "rows.csv", iter(range(1000))
@@ -114,7 +119,7 @@ def test_time_budget(grid: Path, tmp_path: Path) -> None:
 
 def test_wrong_results_are_told(grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backend that computes something else, here without the mask, is marked wrong."""
-    pytest.importorskip("torch")
+    _need_torch()
     from dataclasses import replace
 
     from fusemax.gpu import backends
