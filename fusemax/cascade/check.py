@@ -137,7 +137,10 @@ def _names(cascade: Cascade, einsum: Einsum) -> list[Problem]:
                 problems.append(Problem(node.place, text, hint))
             elif not is_variable(node.name) and not _is_size(cascade, node.name):
                 text = f"{node.name!r} is not the size of a rank of this cascade"
-                hint = _near(node.name, cascade.ranks) or f"if it is no rank's size, say so: 'sizes: [{node.name}]'"
+                hint = (
+                    _near(node.name, cascade.ranks)
+                    or f"if it is no rank's size, say so: 'sizes: [{node.name}]'"
+                )
                 problems.append(Problem(node.place, text, hint))
     return problems
 
@@ -217,7 +220,7 @@ def _reduction(cascade: Cascade, einsum: Einsum) -> list[Problem]:
         return []
     over = [name for name in right if name not in left and name != einsum.loop]
     problems = []
-    missing = [name for name in over if name not in einsum.reduced]
+    missing = [name for name in over if name not in einsum.reduced and name.upper() in cascade.ranks]
     if missing:
         text = (
             f"{_listed(missing)} of the right-hand side {_is(missing)} not in {einsum.output} and not reduced"

@@ -156,6 +156,7 @@ def _logical_lines(text: Text, problems: list[Problem]):
             indent = len(code) - len(code.lstrip())
         tokens = _tokens(text, number, code, problems)
         if tokens is None:
+            problems += _unclosed(text, pending)
             pending, depth = [], 0
             continue
         pending += tokens
@@ -165,9 +166,18 @@ def _logical_lines(text: Text, problems: list[Problem]):
         if depth <= 0:
             yield indent, pending
             pending, depth = [], 0
-    if pending:
-        opening = next(token for token in pending if token.text in ("(", "["))
-        problems.append(_problem(text, _Mistake(opening, f"this {opening.text!r} is never closed")))
+    problems += _unclosed(text, pending)
+
+
+def _unclosed(text: Text, pending: list[Token]) -> list[Problem]:
+    """Return the problem of a statement that ends with a bracket open; none when nothing is pending."""
+    opening: list[Token] = []
+    for token in pending:
+        if token.text in ("(", "["):
+            opening.append(token)
+        elif token.text in (")", "]") and opening:
+            opening.pop()
+    return [_problem(text, _Mistake(one, f"this {one.text!r} is never closed")) for one in opening[:1]]
 
 
 def _tokens(text: Text, number: int, code: str, problems: list[Problem]) -> list[Token] | None:

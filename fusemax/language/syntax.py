@@ -75,6 +75,9 @@ class Negative:
     place: Place | None = _place()
 
     def __str__(self) -> str:
+        # two signs in a row would begin a comment
+        if isinstance(self.operand, Negative):
+            return f"-({self.operand})"
         return "-" + _wrapped(self.operand, PRECEDENCE["neg"])
 
 

@@ -53,7 +53,7 @@ def test_published_classes():
 def test_tables_and_figures(tmp_path, capsys):
     """A run leaves three tables and two figures."""
     out = run(small(tmp_path), tmp_path / "out")
-    rows = list(csv.DictReader((out / "passes.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((out / "passes.csv").read_text(encoding="utf-8").splitlines()))
 
     assert [("written", "3"), ("online", "1")] == [(row["form"], row["passes"]) for row in rows]
     assert ["2*M*P0", "0"] == [row["live_words"] for row in rows]
