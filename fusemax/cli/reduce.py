@@ -25,6 +25,9 @@ def reduce(
         "--given",
         help="A result that an earlier cascade saved, as the Einsum that makes it: 'O[f,p] = ... :: sum[m]'.",
     ),
+    pick: str = typer.Option(
+        "", "--pick", help="The title of the form to print and write, such as 'defer SD in AV'."
+    ),
     every: bool = typer.Option(
         False, "--all", help="Print the derivation of every form, not of the best alone."
     ),
@@ -41,11 +44,11 @@ def reduce(
     console.print(_table(found))
     if not found.complete:
         console.print("the search stopped at its limit of cascades tried; there may be further forms")
-    shown = found.forms if every else found.forms[:1]
+    shown = found.forms if every else (found.named(pick),) if pick else found.forms[:1]
     for one in shown:
         console.print("\n" + explained(found.original, one, found.rank), markup=False)
     try:
-        best = found.best(to)
+        best = found.named(pick) if pick else found.best(to)
     except NotReducibleError:
         if output is not None:
             console.print(f"\n{output} is not written", markup=False)

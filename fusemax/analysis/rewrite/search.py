@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import combinations
 
 from fusemax.analysis.rewrite.defer import defer
@@ -77,6 +78,21 @@ class Reduced:
         if (self.floor and to < 2) or self.original.passes > to:
             raise NotReducibleError(self.why_not(to))
         return self.original
+
+    def named(self, title: str) -> Form:
+        """Return the form called *title*.
+
+        Raises
+        ------
+        NotReducibleError
+            Naming the nearest title, or all.
+        """
+        titles = {form.title: form for form in self.forms}
+        if title not in titles:
+            near = get_close_matches(title, titles, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {'; '.join(titles) or 'none'}"
+            raise NotReducibleError(f"{self.original.cascade.name} has no form {title!r}; {hint}")
+        return titles[title]
 
     def why_not(self, to: int) -> str:
         """Return why there is no form with at most *to* passes over the rank."""

@@ -83,9 +83,7 @@ def _under_sum(value: Any, symbols: _Symbols) -> Separation:
     return Separation(tuple(terms), "*")
 
 
-def _under_order(
-    choose: Callable[..., sympy.Expr], other: Any, value: Any, symbols: _Symbols
-) -> Separation:
+def _under_order(choose: Callable[..., sympy.Expr], other: Any, value: Any, symbols: _Symbols) -> Separation:
     """Separate under max or min: by addition, by a positive factor, or by the dual order (a lattice distributes)."""
     expanded = sympy.expand(value)
     addends = sympy.Add.make_args(expanded)
