@@ -36,7 +36,7 @@ def on_cluster(
     """
     distributed = _distributed()
     try:
-        client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+        client = distributed.Client(address, timeout=CONNECT_S)
     except (OSError, TimeoutError, ValueError) as error:
         raise FusemaxError(
             f"--cluster {address}: no scheduler answers there ({error})\n"
@@ -53,7 +53,7 @@ def on_processes(
     distributed = _distributed()
     with (
         distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
+        distributed.Client(cluster) as client,
     ):
         yield from _run(distributed, client, jobs, chunks, folder)
 

@@ -64,11 +64,11 @@ def layout_of(part: StudyPart, figures: Mapping[str, Any], shapes: Mapping[str, 
     """Return the layout of *part*; *figures* are those of the configuration, *shapes* the dimensions of each unit."""
     fixed: dict[str, float] = {}
     formulas: dict[str, Expression] = {}
-    axes = [_table_axis(part.name, name, rows) for name, rows in part.tables.items()]
+    axes = [_table_axis(name, rows) for name, rows in part.tables.items()]
     single: dict[str, Axis] = {}
     for name, value in [*part.sizes.items(), *figures.items(), *part.grid.items()]:
         if name in single:
-            raise FusemaxError(f"part {part.name!r}: {name} stands both among the sizes and in the grid")
+            raise FusemaxError(f"{name} stands both among the sizes and in the grid")
         if isinstance(value, list | Mapping):
             single[name] = _axis(name, value, shapes)
             continue
@@ -80,15 +80,15 @@ def layout_of(part: StudyPart, figures: Mapping[str, Any], shapes: Mapping[str, 
     given = [*fixed, *formulas, *(name for axis in axes for name in axis.names)]
     twice = sorted({name for name in given if given.count(name) > 1})
     if twice:
-        raise FusemaxError(f"part {part.name!r}: {', '.join(twice)} is given twice")
-    _whole_sizes(part.name, fixed)
+        raise FusemaxError(f"{', '.join(twice)} is given twice")
+    _refuse_fractions(fixed)
     return layout
 
 
-def _whole_sizes(part: str, fixed: Mapping[str, float]) -> None:
+def _refuse_fractions(fixed: Mapping[str, float]) -> None:
     for name, value in fixed.items():
         if is_whole(name) and (value < 1 or value != int(value)):
-            raise FusemaxError(f"part {part!r}: {name}: expected a whole number of at least 1, got {value:g}")
+            raise FusemaxError(f"{name}: expected a whole number of at least 1, got {value:g}")
 
 
 def _expanded(name: str, shapes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -119,14 +119,14 @@ def _axis(name: str, value: Any, shapes: Mapping[str, Sequence[str]]) -> Axis:
     return Axis(names=names, values=tuple(numbers(inner, value) for inner in names))
 
 
-def _table_axis(part: str, table: str, rows: Mapping[str, Mapping[str, Any]]) -> Axis:
+def _table_axis(table: str, rows: Mapping[str, Mapping[str, Any]]) -> Axis:
     if not rows:
-        raise FusemaxError(f"part {part!r}: table {table} has no rows")
+        raise FusemaxError(f"table {table} has no rows")
     names = tuple(next(iter(rows.values())))
     for label, row in rows.items():
         if tuple(sorted(row)) != tuple(sorted(names)):
             raise FusemaxError(
-                f"part {part!r}, table {table}: row {label} gives {', '.join(row)}, but the first row {', '.join(names)}"
+                f"table {table}: row {label} gives {', '.join(row)}, but the first row {', '.join(names)}"
                 "\n  hint: with a grid, all rows of a table give the same names"
             )
     columns = tuple(tuple(numbers(name, row[name])[0] for row in rows.values()) for name in names)
@@ -139,17 +139,17 @@ def _zipped(part: StudyPart, single: Mapping[str, Axis]) -> list[Axis]:
         unknown = [name for name in group if name not in single]
         if unknown:
             raise FusemaxError(
-                f"part {part.name!r}: zip: {unknown[0]!r} is no list or range of this part; there are: {', '.join(single)}"
+                f"zip: {unknown[0]!r} is no list or range of this part; there are: {', '.join(single)}"
             )
         lengths = {name: single[name].length for name in group}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise FusemaxError(f"part {part.name!r}: zipped entries differ in length: {listed}")
+            raise FusemaxError(f"zipped entries differ in length: {listed}")
     grouped = [name for group in part.zip for name in group]
     if len(set(grouped)) < len(grouped):
-        raise FusemaxError(f"part {part.name!r}: zip: a name stands in two groups")
+        raise FusemaxError("zip: a name stands in two groups")
     axes: list[Axis] = []
-    for name, axis in single.items():
+    for name in single:
         group = next((g for g in part.zip if name in g), [name])
         members = [single[member] for member in group]
         if name == group[0]:
@@ -159,11 +159,27 @@ def _zipped(part: StudyPart, single: Mapping[str, Axis]) -> list[Axis]:
                     values=tuple(v for member in members for v in member.values),
                 )
             )
-        del axis
     return axes
 
 
 # --- the program of a grid
+
+
+def with_free_tiles(program: Program, tiles: Iterable[str]) -> Program:
+    """Return *program* with the named *tiles* as parameters, whatever rule the mapping gives them."""
+    wanted = set(tiles)
+    known = {line.label.tensor for line in program.labelled("tile")} | set(program.parameters)
+    unknown = sorted(wanted - known)
+    if unknown:
+        there = ", ".join(sorted({line.label.tensor for line in program.labelled("tile")})) or "none"
+        raise FusemaxError(f"tiles.{unknown[0]}: the mapping has no tile {unknown[0]!r}; there are: {there}")
+    lines: list[Line] = []
+    for line in program.lines:
+        if line.label.kind != "tile" or line.label.tensor not in wanted:
+            lines.append(line)
+        elif line.name != line.label.tensor:
+            lines.append(Line(line.name, symbol(line.label.tensor), line.label))
+    return Program(parameters={**program.parameters, **dict.fromkeys(wanted)}, lines=tuple(lines))
 
 
 def program_of(mapped: Mapped, program: Program, layout: Layout, where: Sequence[Condition]) -> Program:
@@ -193,7 +209,9 @@ def _rank_sizes(mapped: Mapped, program: Program, given: set[str]) -> dict[str, 
     for name, value in program.parameters.items():
         rank = mapped.cascade.ranks.get(name)
         if value is None and name not in given and rank is not None and rank.size is not None:
-            found[name] = to_sympy(rank.size)
+            size = to_sympy(rank.size)
+            if {str(used) for used in size.free_symbols} <= given:
+                found[name] = size
     return found
 
 

@@ -25,7 +25,7 @@ from fusemax.mapping.build import map_onto
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import load_mapping_file, mapping_file_of, with_changes
 from fusemax.shipped import ROOT, find, find_mapping
-from fusemax.study.grid import BREAKDOWN, MEASURES, SHORT, TILES, Axis, layout_of, program_of
+from fusemax.study.grid import BREAKDOWN, MEASURES, SHORT, TILES, Axis, layout_of, program_of, with_free_tiles
 from fusemax.study.spec import BestOf, Configuration, StudyPart
 
 TOTALS = ("latency_s", "traffic_B", "energy_J", "area_m2")
@@ -150,11 +150,11 @@ def _job(part: StudyPart, name: str, configuration: Configuration, keep: Keep) -
     shapes = {unit: tuple(described.shape) for unit, described in machine.units.items()}
     layout = layout_of(part, configuration.figures, shapes)
     _refuse_unknown_figures(machine, configuration.machine, layout.names)
-    tiles = [key for key in part.grid if key.startswith(TILES)]
-    changes = {**configuration.changes, **{key: key.removeprefix(TILES) for key in tiles}}
-    mapped, files = _mapped(machine, machine_path, configuration.mapping, changes)
+    mapped, files = _mapped(machine, machine_path, configuration.mapping, configuration.changes)
     free = [figure for figure in layout.names if "." in figure]
-    program = program_of(mapped, derive(mapped, machine, free), layout, part.where)
+    tiles = [key.removeprefix(TILES) for key in part.grid if key.startswith(TILES)]
+    derived = with_free_tiles(derive(mapped, machine, free), tiles)
+    program = program_of(mapped, derived, layout, part.where)
     columns = _columns(program, part.outputs)
     measures = {name: _line(program, name) for name in keep.columns}
     columns |= {name: line for name, line in measures.items() if name not in columns}

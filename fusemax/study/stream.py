@@ -198,7 +198,7 @@ def _part_selection(pieces: Sequence[tuple[Job, polars.DataFrame]]) -> polars.Da
     known = {id(job): job for job, _ in pieces}
     owners = np.concatenate([np.full(found.height, jobs.index(id(job))) for job, found in pieces])
     merged = polars.concat([found for _, found in pieces])
-    measures = merged.drop(NUMBER, EQUAL).to_numpy().T
+    measures = np.array(merged.drop(NUMBER, EQUAL).to_numpy().T)
     selection = new_selection(pieces[0][0].keep)
     selection.add(
         measures, np.arange(merged.height, dtype=np.float64), merged[EQUAL].to_numpy().astype(np.float64)
