@@ -64,14 +64,12 @@ class Cost:
         """Return, for each nest, what its time is: the schedule of its units, or one level."""
         limits: dict[str, str] = {}
         for phase, total in self.table("phase").items():
-            computing = {
-                "schedule": v for lab, v in self.table("computing").items() if lab.nest == phase.nest
-            }
+            computing = [v for lab, v in self.table("computing").items() if lab.nest == phase.nest]
             levels = {
                 lab.level: v for lab, v in self.table("time").items() if lab.nest == phase.nest and lab.level
             }
-            both = {**computing, **levels}
-            limits[phase.nest] = next((name for name, value in both.items() if value == total), "nothing")
+            waits = total not in computing and levels
+            limits[phase.nest] = max(levels, key=lambda name: levels[name]) if waits else "schedule"
         return limits
 
 

@@ -141,8 +141,14 @@ class _NestTimes:
         computing = self.writer.add(
             f"computing_s[{self.name}]", computing, Label("computing", nest=self.name)
         )
-        time = greatest(computing, *self.levels.values())
+        begin = self._begin()
+        time = greatest(computing, *(begin + level for level in self.levels.values()))
         return self.writer.add(f"phase_s[{self.name}]", time, Label("phase", nest=self.name))
+
+    def _begin(self) -> sympy.Expr:
+        """Return the seconds before the first task of a nest asks for its first word."""
+        schedule = self.counts.nest.schedule
+        return to_sympy(tile_expression(schedule.start)) if isinstance(schedule, Overlap) else ZERO
 
     def _computing(self) -> sympy.Expr:
         schedule = self.counts.nest.schedule
@@ -156,9 +162,14 @@ class _NestTimes:
         return sum((self._step(number, step) for number, step in enumerate(schedule)), ZERO)
 
     def _partly(self, schedule: Overlap) -> sympy.Expr:
-        """Return the cycles of units that overlap in part; each task fills their pipeline with one serial epoch."""
-        serial = sum(self.cycles.values(), ZERO)
-        longest = greatest(*(time * symbol("clock") for time in self.units.values()))
+        """Return the cycles of units that overlap in part; each task fills their pipeline with one serial epoch.
+
+        The memories inside a core count as units of it: who waits for them does not compute.
+        """
+        inside = [time for name, time in self.levels.items() if self.machine.levels[name].per_core]
+        busy = [time * symbol("clock") for time in (*self.units.values(), *inside)]
+        serial = sum(busy, ZERO)
+        longest = greatest(*busy)
         steady = self.writer.add(
             f"steady_cycles[{self.name}]",
             serial - to_sympy(tile_expression(schedule.overlap)) * (serial - longest),
@@ -166,7 +177,7 @@ class _NestTimes:
         )
         fill = (serial - steady) * self.counts.tasks / self.counts.epochs
         rounds = ceildiv(self.counts.tasks, symbol("replicas"))
-        start = rounds * to_sympy(tile_expression(schedule.start)) * symbol("clock")
+        start = rounds * self._begin() * symbol("clock")
         overhead = self.writer.add(f"start_cycles[{self.name}]", fill + start, Label("start", nest=self.name))
         return steady + overhead
 

@@ -88,7 +88,11 @@ def _limit(answer: Cost) -> str:
     start = sum(v for label, v in answer.table("start").items() if label.nest == nest)
     if start / answer.parameters["clock"] > phases[nest] / 2:
         return "start"
-    busy = {label.unit or label.level: value for label, value in answer.table("time").items() if label.nest == nest}
+    busy = {
+        label.unit or label.level: value
+        for label, value in answer.table("time").items()
+        if label.nest == nest
+    }
     return max(busy, key=lambda name: busy[name])
 
 
