@@ -217,7 +217,8 @@ class _Running(Writer):
             definition: Any = to_sympy(replace_accesses(counted, self._before), self.positive)
             unknown: list[Any] = [s for s in definition.free_symbols & change.free_symbols if "[" in str(s)]
             mean = self.symbol(self.previous(access))
-            if len(unknown) == 1 and sympy.degree(definition, unknown[0]) == 1:
+            linear = len(unknown) == 1 and definition.is_polynomial(unknown[0])
+            if linear and sympy.degree(definition, unknown[0]) == 1:
                 (solution,) = sympy.solve(sympy.Eq(definition, mean), unknown[0])
                 change = change.subs(unknown[0], solution)
         return sympy.factor(change)

@@ -98,6 +98,11 @@ def test_random_chains(seed: int) -> None:
     check_chain(seed)
 
 
+def test_mean_that_is_not_linear_in_its_sum() -> None:
+    """An epilogue such as 1/sqrt(y*y + 1) between two sums is no mean; the moments are used as they are."""
+    check_chain(2028)
+
+
 @pytest.mark.slow
 def test_many_random_chains() -> None:
     """Many random chains of reductions, each rewritten in every way that the search knows."""
