@@ -45,6 +45,8 @@ def reduce(
     if not found.complete:
         console.print("the search stopped at its limit of cascades tried; there may be further forms")
     shown = found.forms if every else (found.named(pick),) if pick else found.forms[:1]
+    if not shown:
+        console.print("\nno form with fewer passes, or with less work in as many, was found")
     for one in shown:
         console.print("\n" + explained(found.original, one, found.rank), markup=False)
     try:

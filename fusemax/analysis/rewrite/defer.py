@@ -17,6 +17,7 @@ from fusemax.analysis.rewrite.sampling import sampled
 from fusemax.analysis.rewrite.separate import Refusal, Separation, separate
 from fusemax.analysis.rewrite.symbols import symbol, to_sympy, to_syntax
 from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.errors import ProblemsError
 from fusemax.language.syntax import (
     Access,
     Binary,
@@ -96,7 +97,10 @@ def defer(seen: View, name: str, chosen: tuple[Access, ...]) -> Move | Refusal:
     parts = write(separation)
     if isinstance(parts, Refusal):
         return parts
-    cascade = remade(seen.cascade, _replaced(seen.cascade, einsum, parts))
+    try:
+        cascade = remade(seen.cascade, _replaced(seen.cascade, einsum, parts))
+    except ProblemsError as error:
+        return Refusal(f"the result cannot be written in the language: {error.problems[0].text}")
     return Move(cascade=cascade, kind="defer", lines=_told(seen, einsum, chosen, separation, parts))
 
 
