@@ -1,0 +1,466 @@
+"""Which task starts when, compiled: needs, the choice on each unit and channel, and what a start changes."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from fusemax.simulate.tile.columns import (
+    ACTIVE,
+    AGAIN_BIT,
+    ALIVE,
+    AUTO,
+    BLOCKED,
+    BUFFERS,
+    BUSY,
+    CHANNEL,
+    CHANNEL_FREE,
+    CHANNELS,
+    CLASS_BIT,
+    CLASSES,
+    CLS,
+    COUNTS,
+    CYCLES,
+    DIGITS,
+    EPOCH,
+    EPOCH_SOURCE,
+    FINISHED,
+    FLIGHT,
+    FLIGHT_COUNT,
+    FLIGHT_HEAD,
+    IN_FLIGHT,
+    IN_KERNEL,
+    IN_STEP,
+    ISSUED,
+    KIND,
+    LATENCY,
+    LOOP_ROOT,
+    LOOP_UNIT,
+    LOOPS,
+    NEED,
+    NEED_BUFFERS,
+    NEED_COUNT,
+    NEED_FRESH,
+    NEED_KIND,
+    NEED_ON,
+    NEED_PREFIX,
+    NEED_SOURCE,
+    NOW,
+    ONLY_AGAIN,
+    OWN,
+    POLICY,
+    POSITION,
+    REFERENCE,
+    RING,
+    RING_COUNT,
+    ROOT_SIZE,
+    SEGMENT,
+    SEGMENTS,
+    SERIAL,
+    SHARED,
+    STAGE,
+    STALL,
+    STEP,
+    STEP_COUNT,
+    STEPS,
+    STRIDE,
+    TOTAL,
+    TRACED,
+    UNIT,
+    UNIT_FREE,
+    UNITS,
+    WAITS,
+    WIDTH,
+)
+from fusemax.simulate.tile.walking import FAR, advance, back, mapped_number
+
+
+@numba.njit(cache=True)
+def prepare(plan, fixed, state, chip, s, turned, old):
+    """Find class, activity and needs of the next task of stream *s*; *old* are the digits of the task before."""
+    size = plan.shape[0]
+    trips = np.zeros(WIDTH, np.int64)
+    work = np.zeros(WIDTH, np.int64)
+    digits = state[s, DIGITS : DIGITS + WIDTH]
+    cls = np.int64(0)
+    first = True
+    for k in range(plan[s, LOOPS]):
+        if plan[s, CLASS_BIT + k]:
+            root = plan[s, LOOP_ROOT + k]
+            extent = fixed[ROOT_SIZE + root]
+            for j in range(k + 1):
+                if plan[s, LOOP_ROOT + j] == root:
+                    extent = min(extent - digits[j] * plan[s, LOOP_UNIT + j], plan[s, LOOP_UNIT + j])
+            if extent < plan[s, LOOP_UNIT + k]:
+                cls |= plan[s, CLASS_BIT + k]
+        if not plan[s, OWN + k] and digits[k] > 0:
+            first = False
+    if not first:
+        cls |= plan[s, AGAIN_BIT]
+    state[s, CLS] = cls
+    active = True
+    if plan[s, KIND] == 1:
+        active = turned < 0
+        for k in range(plan[s, LOOPS]):
+            if plan[s, OWN + k] and digits[k] != old[k]:
+                active = True
+        if plan[s, ONLY_AGAIN] and first:
+            active = False
+    elif plan[s, KIND] == 2:
+        for k in range(plan[s, LOOPS]):
+            work[k] = digits[k]
+        active = advance(plan, fixed, s, work, trips) < 0
+        for k in range(plan[s, LOOPS]):
+            if plan[s, OWN + k] and digits[k] != work[k]:
+                active = True
+    state[s, ACTIVE] = active
+    for d in range(plan[s, NEED_COUNT]):
+        state[s, NEED + d] = need_of(plan, fixed, state, chip, s, d, digits, active, work, trips)
+    return size
+
+
+@numba.njit(cache=True)
+def need_of(plan, fixed, state, chip, s, d, digits, active, work, trips):
+    """Return how many tasks need *d* of stream *s* wants finished before its task at *digits*; 0 for none."""
+    r, kind = plan[s, NEED_ON + d], plan[s, NEED_KIND + d]
+    if kind == 3:
+        return max(np.int64(0), state[s, ISSUED] + 1 - plan[s, NEED_BUFFERS + d])
+    if kind == 0:
+        return (
+            mapped_number(
+                plan,
+                fixed,
+                s,
+                r,
+                plan[s, NEED_SOURCE + d * WIDTH : NEED_SOURCE + (d + 1) * WIDTH],
+                digits,
+                work,
+                trips,
+            )
+            + 1
+        )
+    if kind == 1:
+        if not active:
+            return np.int64(0)
+        begin = mapped_number(
+            plan,
+            fixed,
+            s,
+            r,
+            plan[s, NEED_SOURCE + d * WIDTH : NEED_SOURCE + (d + 1) * WIDTH],
+            digits,
+            work,
+            trips,
+        )
+        deep = plan[s, NEED_BUFFERS + d]
+        for b in range(min(deep, BUFFERS - 1), 0, -1):
+            state[s, RING + d * BUFFERS + b] = state[s, RING + d * BUFFERS + b - 1]
+        state[s, RING + d * BUFFERS + 0] = begin
+        state[s, RING_COUNT + d] += 1
+        return state[s, RING + d * BUFFERS + deep - 1] if state[s, RING_COUNT + d] > deep else np.int64(0)
+    for k in range(plan[s, LOOPS]):
+        if plan[s, NEED_FRESH + d * WIDTH + k] and digits[k] > 0:
+            return np.int64(0)
+    before = digits.copy()
+    for _ in range(plan[s, NEED_BUFFERS + d]):
+        if not back(plan, fixed, s, plan[s, NEED_PREFIX + d], before, trips):
+            return np.int64(0)
+    return (
+        mapped_number(
+            plan,
+            fixed,
+            s,
+            r,
+            plan[s, NEED_SOURCE + d * WIDTH : NEED_SOURCE + (d + 1) * WIDTH],
+            before,
+            work,
+            trips,
+        )
+        + 1
+    )
+
+
+@numba.njit(cache=True)
+def unmet(plan, fixed, state, chip, s):
+    """Return the first need of stream *s* that is not met, -1 when all are."""
+    for d in range(plan[s, NEED_COUNT]):
+        if state[plan[s, NEED_ON + d], FINISHED] < state[s, NEED + d]:
+            return d
+    return -1
+
+
+@numba.njit(cache=True)
+def before(plan, fixed, state, chip, a, b):
+    """Return whether the next task of stream *a* comes before that of *b* in the order of the policy."""
+    if fixed[POLICY] == AUTO and plan[a, IN_KERNEL] and plan[b, IN_KERNEL]:
+        one, other = state[a, ISSUED] + plan[a, STAGE], state[b, ISSUED] + plan[b, STAGE]
+        return one < other or (one == other and plan[a, POSITION] < plan[b, POSITION])
+    for k in range(plan[a, SHARED + b]):
+        if state[a, DIGITS + k] != state[b, DIGITS + k]:
+            return state[a, DIGITS + k] < state[b, DIGITS + k]
+    return a < b
+
+
+@numba.njit(cache=True)
+def epoch_of(plan, fixed, state, chip, s):
+    """Return the epoch in which the schedule has the next task of stream *s*."""
+    if plan[s, IN_KERNEL]:
+        return state[s, ISSUED] + plan[s, STAGE]
+    ref = fixed[REFERENCE]
+    work = np.zeros(WIDTH, np.int64)
+    trips = np.zeros(WIDTH, np.int64)
+    number = mapped_number(
+        plan,
+        fixed,
+        s,
+        ref,
+        plan[s, EPOCH_SOURCE : EPOCH_SOURCE + WIDTH],
+        state[s, DIGITS : DIGITS + WIDTH],
+        work,
+        trips,
+    )
+    return number + plan[s, STAGE]
+
+
+@numba.njit(cache=True)
+def due(plan, fixed, state, chip, s):
+    """Return whether the step that stands now has the next task of stream *s*."""
+    if plan[s, IN_STEP] < 0:
+        return True
+    return plan[s, IN_STEP] == chip[STEP] and epoch_of(plan, fixed, state, chip, s) <= chip[EPOCH]
+
+
+@numba.njit(cache=True)
+def candidate(plan, fixed, state, chip, u):
+    """Return the stream that may issue on unit *u* now, -1 for none; for SERIAL and STEPS it may not be ready yet."""
+    policy = fixed[POLICY]
+    best = -1
+    for s in range(plan.shape[0]):
+        if plan[s, KIND] != 0 or state[s, ISSUED] >= plan[s, TOTAL]:
+            continue
+        if policy == SERIAL:
+            if best < 0 or before(plan, fixed, state, chip, s, best):
+                best = s
+        elif plan[s, UNIT] == u:
+            if policy == STEPS:
+                if due(plan, fixed, state, chip, s) and (
+                    best < 0 or plan[s, POSITION] < plan[best, POSITION]
+                ):
+                    best = s
+            elif (
+                state[s, FLIGHT_COUNT] < IN_FLIGHT
+                and (best < 0 or before(plan, fixed, state, chip, s, best))
+                and unmet(plan, fixed, state, chip, s) < 0
+            ):
+                best = s
+    if best < 0 or plan[best, UNIT] != u or state[best, FLIGHT_COUNT] >= IN_FLIGHT:
+        return -1
+    if policy == SERIAL:
+        for s in range(plan.shape[0]):
+            if plan[s, KIND] == 0 and state[s, FLIGHT_COUNT] > 0:
+                return -1
+    return best if unmet(plan, fixed, state, chip, best) < 0 else -1
+
+
+@numba.njit(cache=True)
+def watch_places(plan, fixed, state, chip, s):
+    """Remember the most tiles of a transfer, or values of a task, that are alive at once."""
+    alive = np.int64(1)
+    for d in range(plan[s, NEED_COUNT]):
+        r, kind = plan[s, NEED_ON + d], plan[s, NEED_KIND + d]
+        if kind == 3:
+            alive = max(alive, state[s, ISSUED] + 1 - state[r, FINISHED])
+        elif kind == 1 and state[s, ACTIVE]:
+            held = np.int64(1)
+            for b in range(plan[s, NEED_BUFFERS + d] - 1):
+                if b + 1 < state[s, RING_COUNT + d] and state[r, FINISHED] < state[s, RING + d * BUFFERS + b]:
+                    held += 1
+            alive = max(alive, held)
+    state[s, ALIVE] = max(state[s, ALIVE], alive)
+
+
+@numba.njit(cache=True)
+def issue(plan, fixed, state, chip, trace, s):
+    """Start the next task of stream *s* now."""
+    now = chip[NOW]
+    u, units = plan[s, UNIT], fixed[UNITS]
+    cls, active = state[s, CLS], state[s, ACTIVE]
+    watch_places(plan, fixed, state, chip, s)
+    end = now
+    if plan[s, KIND] == 0:
+        end = now + plan[s, CYCLES + cls]
+        if u >= 0:
+            chip[BUSY + u] += plan[s, CYCLES + cls]
+    computed = end
+    for c in range(fixed[CHANNELS]):
+        length = plan[s, CHANNEL + c * CLASSES + cls]
+        if active and length > 0:
+            start = max(now, chip[CHANNEL_FREE + c])
+            chip[CHANNEL_FREE + c] = start + length
+            chip[BUSY + units + c] += length
+            end = max(end, start + length)
+    if u >= 0:
+        chip[UNIT_FREE + u] = end
+        if end > computed:
+            state[s, WAITS + plan.shape[0]] += end - computed
+    ready = end + (plan[s, LATENCY] if active else 0)
+    slot = (state[s, FLIGHT_HEAD] + state[s, FLIGHT_COUNT]) % IN_FLIGHT
+    state[s, FLIGHT + slot] = ready
+    state[s, FLIGHT_COUNT] += 1
+    state[s, COUNTS + 2 * cls + (0 if active else 1)] += 1
+    if chip[TRACED] < trace.shape[0] and (active or plan[s, KIND] == 0):
+        row = trace[chip[TRACED]]
+        row[0], row[1], row[2], row[3] = s, state[s, ISSUED], now, end
+        chip[TRACED] += 1
+    state[s, ISSUED] += 1
+    old = state[s, DIGITS : DIGITS + WIDTH].copy()
+    trips = np.zeros(WIDTH, np.int64)
+    turned = advance(plan, fixed, s, state[s, DIGITS : DIGITS + WIDTH], trips)
+    if turned >= 0:
+        prepare(plan, fixed, state, chip, s, turned, old)
+
+
+@numba.njit(cache=True)
+def land(plan, fixed, state, chip, ref_digits, trips):
+    """Finish every task that ends now; return the outermost loop of the reference stream that turned, else a large number."""
+    now, turned = chip[NOW], np.int64(1000)
+    for s in range(plan.shape[0]):
+        while state[s, FLIGHT_COUNT] > 0 and state[s, FLIGHT + state[s, FLIGHT_HEAD]] <= now:
+            state[s, FLIGHT_HEAD] = (state[s, FLIGHT_HEAD] + 1) % IN_FLIGHT
+            state[s, FLIGHT_COUNT] -= 1
+            state[s, FINISHED] += 1
+            if s == fixed[REFERENCE]:
+                k = advance(plan, fixed, s, ref_digits, trips)
+                turned = min(turned, k)
+    return turned
+
+
+@numba.njit(cache=True)
+def issue_transfers(plan, fixed, state, chip, trace):
+    """Start every transfer that can start; return whether one did."""
+    started = False
+    while True:
+        best = -1
+        for s in range(plan.shape[0]):
+            if (
+                plan[s, KIND] == 0
+                or state[s, ISSUED] >= plan[s, TOTAL]
+                or state[s, FLIGHT_COUNT] >= IN_FLIGHT
+            ):
+                continue
+            if (best >= 0 and not before(plan, fixed, state, chip, s, best)) or unmet(
+                plan, fixed, state, chip, s
+            ) >= 0:
+                continue
+            free = True
+            if state[s, ACTIVE]:
+                for c in range(fixed[CHANNELS]):
+                    if (
+                        plan[s, CHANNEL + c * CLASSES + state[s, CLS]] > 0
+                        and chip[CHANNEL_FREE + c] > chip[NOW]
+                    ):
+                        free = False
+            if free:
+                best = s
+        if best < 0:
+            return started
+        issue(plan, fixed, state, chip, trace, best)
+        started = True
+
+
+@numba.njit(cache=True)
+def issue_tasks(plan, fixed, state, chip, trace):
+    """Start every task that can start on a free unit; return whether one did."""
+    started = False
+    if chip[BLOCKED] > chip[NOW]:
+        return started
+    for u in range(-1, fixed[UNITS]):
+        while u < 0 or chip[UNIT_FREE + u] <= chip[NOW]:
+            s = candidate(plan, fixed, state, chip, u)
+            if s < 0:
+                break
+            issue(plan, fixed, state, chip, trace, s)
+            started = True
+    return started
+
+
+@numba.njit(cache=True)
+def next_step(plan, fixed, state, chip):
+    """Go to the next step when nothing of this one is left; return whether that happened."""
+    if fixed[POLICY] != STEPS or chip[BLOCKED] > chip[NOW]:
+        return False
+    left = False
+    for s in range(plan.shape[0]):
+        if plan[s, KIND] == 0 and state[s, ISSUED] < plan[s, TOTAL]:
+            left = True
+            if plan[s, IN_STEP] >= 0 and due(plan, fixed, state, chip, s):
+                return False
+    for u in range(fixed[UNITS]):
+        if chip[UNIT_FREE + u] > chip[NOW]:
+            return False
+    if not left:
+        return False
+    chip[STEP] += 1
+    if chip[STEP] >= fixed[STEP_COUNT]:
+        chip[STEP] = 0
+        chip[EPOCH] += 1
+    chip[BLOCKED] = chip[NOW] + fixed[STALL + chip[STEP]]
+    return True
+
+
+@numba.njit(cache=True)
+def next_event(plan, fixed, state, chip):
+    """Return the time of the next event, -1 when nothing is on its way."""
+    now, soonest = chip[NOW], FAR
+    for s in range(plan.shape[0]):
+        if state[s, FLIGHT_COUNT] > 0:
+            soonest = min(soonest, state[s, FLIGHT + state[s, FLIGHT_HEAD]])
+    for u in range(fixed[UNITS]):
+        if chip[UNIT_FREE + u] > now:
+            soonest = min(soonest, chip[UNIT_FREE + u])
+    for c in range(fixed[CHANNELS]):
+        if chip[CHANNEL_FREE + c] > now:
+            soonest = min(soonest, chip[CHANNEL_FREE + c])
+    if chip[BLOCKED] > now:
+        soonest = min(soonest, chip[BLOCKED])
+    return np.int64(-1) if soonest == FAR else soonest
+
+
+@numba.njit(cache=True)
+def blame(plan, fixed, state, chip, length):
+    """Charge *length* cycles of every idle unit to what its next task waits for."""
+    size = plan.shape[0]
+    for u in range(fixed[UNITS]):
+        if chip[UNIT_FREE + u] > chip[NOW]:
+            continue
+        best = -1
+        for s in range(size):
+            mine = plan[s, KIND] == 0 and plan[s, UNIT] == u and state[s, ISSUED] < plan[s, TOTAL]
+            if mine and (best < 0 or before(plan, fixed, state, chip, s, best)):
+                best = s
+        if best < 0:
+            continue
+        d = unmet(plan, fixed, state, chip, best)
+        if d >= 0:
+            state[best, WAITS + plan[best, NEED_ON + d]] += length
+        elif fixed[POLICY] in (SERIAL, STEPS):
+            state[best, WAITS + size + 1] += length
+        else:
+            state[best, WAITS + size + 2] += length
+
+
+@numba.njit(cache=True)
+def record(plan, fixed, state, chip, segments, epochs):
+    """Append a row to the record of utilization; when it is full, every second row goes."""
+    at = chip[SEGMENT]
+    if at == SEGMENTS:
+        for row in range(SEGMENTS // 2):
+            segments[row] = segments[2 * row]
+        at = SEGMENTS // 2
+        chip[STRIDE] *= 2
+    columns = fixed[UNITS] + fixed[CHANNELS]
+    segments[at, 0] = chip[NOW]
+    for c in range(columns):
+        segments[at, 1 + c] = chip[BUSY + c]
+    segments[at, 1 + columns] = epochs
+    chip[SEGMENT] = at + 1

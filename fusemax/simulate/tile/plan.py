@@ -1,0 +1,476 @@
+"""From the streams of a nest at one point to the arrays that the clock runs on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from fusemax.errors import FusemaxError
+from fusemax.machine import Machine
+from fusemax.mapping.dependence import deepest_body, dependences
+from fusemax.mapping.modulo import Edge, Kernel, Task, modulo_schedule
+from fusemax.mapping.nest import Mapped, Nest
+from fusemax.mapping.spec import Overlap, Stall
+from fusemax.simulate.tile import columns as clock
+from fusemax.simulate.tile.flow import LAST, WINDOW, ZERO, Flow, Need
+from fusemax.simulate.tile.geometry import (
+    Geometry,
+    capacity_B,
+    digits_of,
+    occupied_B,
+    word_B,
+)
+from fusemax.simulate.tile.streams import (
+    COMPUTE,
+    FILL,
+    Stream,
+    by_einsum,
+    shared_loops,
+    streams_of,
+)
+from fusemax.simulate.tile.values import Point, value_of
+
+POLICIES: Mapping[str, int] = {
+    "overlapped": clock.OVERLAPPED,
+    "serial": clock.SERIAL,
+    "auto": clock.AUTO,
+}
+WINDOW_OVERLAPPED = 2  #: values of a tensor in registers: one being made, one being used
+NO_WINDOW = 1 << 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A nest ready to run: its streams, the arrays, and what is needed to read the result."""
+
+    nest: Nest
+    geometry: Geometry
+    streams: tuple[Stream, ...]
+    units: tuple[str, ...]
+    channels: tuple[str, ...]
+    plan: np.ndarray  # [stream, columns]
+    fixed: np.ndarray
+    words: tuple[tuple[tuple[int, ...], ...], ...]  # [stream][words entry][class]
+    lane_cycles: tuple[tuple[float, ...], ...]  # [stream][class]
+    kernel: Kernel | None
+    spilled: Mapping[str, float]
+
+
+def prepare(
+    mapped: Mapped, machine: Machine, nest: Nest, geometry: Geometry, point: Point, sharing: Mapping[str, float],
+    fast_forward: bool = True,
+) -> Prepared:  # fmt: skip
+    """Return *nest* at *point*, ready to run; *sharing* divides the bandwidth of a level among so many cores."""
+    return _Packer(mapped, machine, nest, geometry, point, sharing).pack(fast_forward)
+
+
+class _Packer:
+    def __init__(
+        self, mapped: Mapped, machine: Machine, nest: Nest, geometry: Geometry, point: Point,
+        sharing: Mapping[str, float],
+    ) -> None:  # fmt: skip
+        self.mapped, self.machine, self.nest = mapped, machine, nest
+        self.geometry, self.point, self.sharing = geometry, point, sharing
+        self.streams = streams_of(mapped, machine, nest, point.known)
+        self.units = tuple(
+            dict.fromkeys(s.unit for s in self.streams if s.kind == COMPUTE and s.unit is not None)
+        )
+        self.channels = tuple(
+            name
+            for name, level in machine.levels.items()
+            if level.bandwidth is not None or level.ports is not None
+        )
+        self.roots = {name: number for number, name in enumerate(nest.roots)}
+        self.bits = [self._bits(s) for s in self.streams]
+        self.spilled = self._spilled()
+        self.kernel = self._kernel()
+
+    # --- classes of tiles
+
+    def _last_loops(self, stream: Stream) -> dict[str, int]:
+        """Return the position of the innermost loop of each root among *stream*'s."""
+        return {self.nest.root_of(loop).name: k for k, loop in enumerate(stream.loops)}
+
+    def _bits(self, stream: Stream) -> tuple[dict[str, int], int]:
+        """Return a bit for each root whose last tile is short, and the bit of later visits (0: none)."""
+        bits: dict[str, int] = {}
+        bit = 1
+        for root, k in self._last_loops(stream).items():
+            self._no_gap(stream, root)
+            unit, size = self.geometry.unit(stream.loops[k]), self.geometry.sizes[root]
+            if size > unit and size % unit:
+                bits[root] = bit
+                bit *= 2
+        return bits, bit if stream.again and stream.kind == COMPUTE else 0
+
+    def _no_gap(self, stream: Stream, root: str) -> None:
+        digits = [d.name for d in self.nest.roots[root].digits]
+        used = [d in stream.loops for d in digits]
+        skipped = [
+            d for d, u, later in zip(digits, used, _any_after(used), strict=True)
+            if not u and later and self.geometry.points([d], {}) > 1
+        ]  # fmt: skip
+        if skipped:
+            raise FusemaxError(
+                f"nest {self.nest.name} of mapping {self.mapped.name} loops over a tile inside {skipped[0]} but not over "
+                f"{skipped[0]} itself; the simulator walks digits from the outermost one in\n"
+                f"  hint: add {skipped[0]} to the loops around {stream.name}"
+            )
+
+    def _fixed(self, stream: Stream, cls: int) -> dict[str, int]:
+        """Return digits of *stream*'s loops that stand for tiles of class *cls*."""
+        bits, _ = self.bits[self.streams.index(stream)]
+        fixed: dict[str, int] = {}
+        for loop in stream.loops:
+            root = self.nest.root_of(loop)
+            rest = self.geometry.sizes[root.name] - 1
+            for digit in root.digits:
+                value, rest = divmod(rest, self.geometry.unit(digit.name))
+                if digit.name == loop:
+                    fixed[loop] = value if bits.get(root.name, 0) & cls else 0
+        return fixed
+
+    def _classes(self, number: int) -> int:
+        bits, again = self.bits[number]
+        return 1 << (len(bits) + (again > 0))
+
+    # --- work and words of one task
+
+    def _lane_work(self, number: int, cls: int) -> tuple[float, float]:
+        """Return the cycles that the unit is held, and the cycles summed over lanes."""
+        stream = self.streams[number]
+        fixed = self._fixed(stream, cls)
+        held = lanes = 0.0
+        for operation, share in stream.work:
+            mine = digits_of(self.nest, operation.variables)
+            each = self.point.figures[f"{stream.unit}.operations.{operation.name}"] * share
+            lanes += self.geometry.points(mine, fixed) * each
+            held += self._steps(stream, mine, fixed) * each
+        return held, lanes
+
+    def _steps(self, stream: Stream, mine: frozenset[str], fixed: Mapping[str, int]) -> int:
+        assert stream.body is not None
+        spatial = {d: dim for d, dim in stream.body.spatial.get(stream.unit or "", {}).items() if d in mine}
+        steps = self.geometry.points(mine - set(spatial), fixed)
+        for dimension in dict.fromkeys(spatial.values()):
+            across = self.geometry.points([d for d, dim in spatial.items() if dim == dimension], fixed)
+            steps *= math.ceil(across / self.point.figures[f"{stream.unit}.{dimension}"])
+        return steps
+
+    def _words(self, number: int) -> tuple[tuple[int, ...], ...]:
+        stream = self.streams[number]
+        again = self.bits[number][1]
+        return tuple(
+            tuple(
+                self.geometry.points(entry.digits, self._fixed(stream, cls))
+                if not entry.again or (cls & again)
+                else 0
+                for cls in range(self._classes(number))
+            )
+            for entry in stream.words
+        )
+
+    def _spilled(self) -> dict[str, float]:
+        """Return the part of what a level should keep that does not fit, by level that may overflow."""
+        spilled: dict[str, float] = {}
+        for level in self.mapped.spill:
+            occupied = occupied_B(self.mapped, self.point, self.geometry, level)
+            if occupied:
+                spilled[level] = max(0.0, 1 - capacity_B(self.point, level, None) / occupied)
+        return spilled
+
+    def _bytes(self, stream: Stream, entries: Sequence[int]) -> dict[str, float]:
+        """Return the bytes of one task at each level, what spills at the level outside."""
+        total: dict[str, float] = {}
+        for entry, words in zip(stream.words, entries, strict=True):
+            for level, part in served(self.mapped, self.machine, self.spilled, entry):
+                size = words * part * word_B(self.mapped, self.point, entry.tensor)
+                total[level] = total.get(level, 0.0) + size
+        return total
+
+    def _channel_cycles(self, level: str, size_B: float) -> int:
+        if size_B <= 0:
+            return 0
+        figures, clock_hz = self.point.figures, self.point.figures["clock"]
+        cycles = [0.0]
+        if f"{level}.bandwidth" in figures:
+            share = self.sharing.get(level, 1.0)
+            cycles.append(size_B / (figures[f"{level}.bandwidth"] / share) * clock_hz)
+        if f"{level}.ports" in figures:
+            lines = size_B / figures[f"{level}.line"]
+            cycles.append(lines / figures[f"{level}.ports"] * self.sharing.get(level, 1.0))
+        return whole_cycles(max(cycles))
+
+    # --- schedule
+
+    def _policy(self) -> int:
+        """Return how tasks are chosen; units that a mapping says to overlap in part overlap as their data allow."""
+        schedule = self.nest.schedule
+        if isinstance(schedule, Overlap):
+            return clock.OVERLAPPED
+        return POLICIES[schedule] if isinstance(schedule, str) else clock.STEPS
+
+    def _kernel(self) -> Kernel | None:
+        """Return the epoch that modulo scheduling finds for the deepest body; None where the mapping fixes the order."""
+        if self.nest.schedule != "auto":
+            return None
+        body = deepest_body(self.nest)
+        mine = [n for n, s in enumerate(self.streams) if s.body is body]
+        place = {n: k for k, n in enumerate(mine)}
+        tasks = [
+            Task(self.streams[n].name, self.streams[n].unit, Fraction(self._held(n)), Fraction(self._latency(n)))
+            for n in mine
+        ]  # fmt: skip
+        parts = by_einsum(self.streams)
+        edges = [
+            Edge(place[a], place[b], 0)
+            for steps in parts.values()
+            for one, two in zip(steps, steps[1:], strict=False)
+            for a in one for b in two if a in place
+        ]  # fmt: skip
+        for found in dependences(self.mapped, body):
+            distance = 0 if found.carried is None else self._epochs_inside(body.loops, found.carried)
+            for writer in parts[found.writer][-1]:
+                for reader in (n for step in parts[found.reader] for n in step):
+                    edges.append(Edge(place[writer], place[reader], distance))
+        return modulo_schedule(tasks, edges)
+
+    def _epochs_inside(self, loops: tuple[str, ...], carried: str) -> int:
+        """Return the iterations of the loops inside *carried* in one of its own."""
+        at = loops.index(carried)
+        outer = dict.fromkeys(loops[: at + 1], 0)
+        return max(1, self.geometry.points(loops[at + 1 :], outer))
+
+    def _held(self, number: int) -> int:
+        return whole_cycles(self._lane_work(number, 0)[0])
+
+    def _latency(self, number: int) -> int:
+        stream = self.streams[number]
+        if stream.kind != COMPUTE or stream.unit is None:
+            return 0
+        figures = self.point.figures
+        return whole_cycles(sum(figures.get(f"{stream.unit}.{name}", 0.0) for name in ("fill", "drain")))
+
+    # --- arrays
+
+    def pack(self, fast_forward: bool) -> Prepared:
+        count = len(self.streams)
+        words = tuple(self._words(n) for n in range(count))
+        needs = self._needs()
+        self._limits(needs)
+        plan = np.zeros((count, clock.SHARED + count), np.int64)
+        stage, step, position, stalls = self._steps_of()
+        body = deepest_body(self.nest)
+        for n, stream in enumerate(self.streams):
+            row = plan[n]
+            self._loop_columns(row, n)
+            self._task_columns(row, n, words[n])
+            self._need_columns(row, needs[n])
+            row[clock.STAGE], row[clock.IN_STEP], row[clock.POSITION] = stage[n], step[n], position[n]
+            row[clock.IN_KERNEL] = stream.body is body
+            row[clock.SHARED :] = [shared_loops(self.nest, stream.node, s.node) for s in self.streams]
+        lane_cycles = tuple(
+            tuple(self._lane_work(n, cls)[1] for cls in range(self._classes(n))) for n in range(count)
+        )
+        return Prepared(
+            nest=self.nest, geometry=self.geometry, streams=self.streams, units=self.units, channels=self.channels,
+            plan=plan, fixed=self._fixed_row(needs, stalls, fast_forward), words=words, lane_cycles=lane_cycles,
+            kernel=self.kernel, spilled=self.spilled,
+        )  # fmt: skip
+
+    def _limits(self, needs: Sequence[tuple[Need, ...]]) -> None:
+        """Raise FusemaxError when something is larger than the arrays of the clock."""
+        sizes = (
+            ("loops around a task", max(len(s.loops) for s in self.streams), clock.WIDTH),
+            ("ranks", len(self.roots), clock.MAX_ROOTS),
+            ("needs of a task", max(len(n) for n in needs), clock.MAX_NEEDS),
+            ("kinds of ragged tiles", max(self._classes(n) for n in range(len(self.streams))), clock.CLASSES),
+            ("levels with bandwidth or ports", len(self.channels), clock.MAX_CHANNELS),
+            ("units", len(self.units), clock.MAX_UNITS),
+            ("buffers of a tile", max((r.buffers for r in self.nest.residences), default=0), clock.BUFFERS - 1),
+        )  # fmt: skip
+        mistakes = [
+            f"{what}: {have}, the simulator takes {most}" for what, have, most in sizes if have > most
+        ]
+        if mistakes:
+            raise FusemaxError(f"nest {self.nest.name} of mapping {self.mapped.name}: " + "; ".join(mistakes))
+
+    def _loop_columns(self, row: np.ndarray, number: int) -> None:
+        stream = self.streams[number]
+        row[clock.LOOPS] = len(stream.loops)
+        row[clock.LAST_LOOP : clock.LAST_LOOP + clock.MAX_ROOTS] = -1
+        for k, loop in enumerate(stream.loops):
+            row[clock.LOOP_ROOT + k] = self.roots[self.nest.root_of(loop).name]
+            row[clock.LOOP_UNIT + k] = self.geometry.unit(loop)
+            row[clock.LOOP_CAP + k] = self.geometry.tiles.get(loop, 1 << 60)
+            row[clock.OWN + k] = loop in stream.own
+        for root, k in self._last_loops(stream).items():
+            row[clock.LAST_LOOP + self.roots[root]] = k
+            row[clock.CLASS_BIT + k] = self.bits[number][0].get(root, 0)
+        source = self._epoch_source(number)
+        row[clock.EPOCH_SOURCE : clock.EPOCH_SOURCE + len(source)] = source
+
+    def _task_columns(self, row: np.ndarray, number: int, words: Sequence[Sequence[int]]) -> None:
+        stream = self.streams[number]
+        for cls in range(self._classes(number)):
+            if stream.kind == COMPUTE and stream.unit is not None:
+                row[clock.CYCLES + cls] = whole_cycles(self._lane_work(number, cls)[0])
+            sizes = self._bytes(stream, [entry[cls] for entry in words])
+            for c, level in enumerate(self.channels):
+                cycles = self._channel_cycles(level, sizes.get(level, 0.0))
+                row[clock.CHANNEL + c * clock.CLASSES + cls] = cycles
+        row[clock.TOTAL] = self.geometry.points(stream.loops, {})
+        row[clock.LATENCY] = self._latency(number)
+        row[clock.KIND] = stream.kind
+        row[clock.ONLY_AGAIN] = stream.kind == FILL and stream.again
+        row[clock.AGAIN_BIT] = self.bits[number][1]
+        row[clock.UNIT] = -1 if stream.unit is None else self.units.index(stream.unit)
+
+    def _need_columns(self, row: np.ndarray, needs: Sequence[Need]) -> None:
+        row[clock.NEED_COUNT] = len(needs)
+        for d, need in enumerate(needs):
+            row[clock.NEED_ON + d], row[clock.NEED_KIND + d] = need.on, need.kind
+            row[clock.NEED_BUFFERS + d], row[clock.NEED_PREFIX + d] = need.buffers, need.prefix
+            at = clock.NEED_SOURCE + d * clock.WIDTH
+            row[at : at + len(need.source)] = need.source
+            for k in need.fresh:
+                row[clock.NEED_FRESH + d * clock.WIDTH + k] = 1
+
+    def _fixed_row(self, needs: Sequence[tuple[Need, ...]], stalls: Sequence[int], fast: bool) -> np.ndarray:
+        schedule = self.nest.schedule
+        fixed = np.zeros(clock.STALL + len(stalls), np.int64)
+        fixed[clock.POLICY] = self._policy()
+        fixed[clock.REFERENCE] = self._reference()
+        fixed[clock.STEP_COUNT] = len(schedule) if isinstance(schedule, list | tuple) else 1
+        fixed[clock.UNITS], fixed[clock.CHANNELS] = len(self.units), len(self.channels)
+        places = [n.buffers for mine in needs for n in mine if n.buffers < NO_WINDOW]
+        fixed[clock.MARGIN] = max([1, *places]) + 1
+        fixed[clock.FAST] = fast
+        fixed[clock.ROOTS] = len(self.roots)
+        for name, k in self.roots.items():
+            fixed[clock.ROOT_SIZE + k] = self.geometry.sizes[name]
+        fixed[clock.STALL :] = stalls
+        return fixed
+
+    def _needs(self) -> list[tuple[Need, ...]]:
+        window = WINDOW_OVERLAPPED if self._policy() in (clock.OVERLAPPED, clock.AUTO) else NO_WINDOW
+        flow = Flow(self.mapped, self.nest, self.streams, window)
+        found = [flow.needs(n) for n in range(len(self.streams))]
+        return [self._widened(n, needs) for n, needs in enumerate(found)] if self.kernel else found
+
+    def _widened(self, number: int, needs: tuple[Need, ...]) -> tuple[Need, ...]:
+        """Return *needs* with as many places in registers as the found epoch keeps values alive."""
+        from dataclasses import replace
+
+        assert self.kernel is not None
+        names = [task.name for task in self.kernel.tasks]
+        alive = {
+            (self.kernel.tasks[e.writer].name, self.kernel.tasks[e.reader].name): self.kernel.alive(e)
+            for e in self.kernel.edges
+            if e.distance == 0
+        }
+        widened: list[Need] = []
+        for need in needs:
+            pair = (self.streams[number].name, self.streams[need.on].name)
+            wider = need.kind == WINDOW and pair[0] in names and pair in alive
+            places = max(need.buffers, alive.get(pair, 0))
+            widened.append(replace(need, buffers=places) if wider else need)
+        return tuple(widened)
+
+    def _reference(self) -> int:
+        body = deepest_body(self.nest)
+        return max(n for n, s in enumerate(self.streams) if s.body is body)
+
+    def _epoch_source(self, number: int) -> list[int]:
+        """Return the map from a stream to the epoch it belongs to: the last one before it, or the first one after it."""
+        reference = self.streams[self._reference()]
+        stream = self.streams[number]
+        shared = shared_loops(self.nest, stream.node, reference.node)
+        before = stream.key < reference.key
+        return [
+            k if k < shared
+            else stream.loops.index(loop) if loop in stream.loops
+            else ZERO if before else LAST
+            for k, loop in enumerate(reference.loops)
+        ]  # fmt: skip
+
+    def _steps_of(self) -> tuple[list[int], list[int], list[int], list[int]]:
+        count = len(self.streams)
+        if self.kernel is not None:
+            return self._order_of_kernel(count)
+        if self._policy() != clock.STEPS:
+            return [0] * count, [-1] * count, [0] * count, [0]
+        step, position = [-1] * count, [0] * count
+        stalls: list[int] = []
+        assert isinstance(self.nest.schedule, list | tuple)
+        for row, entry in enumerate(self.nest.schedule):
+            stalls.append(self._stall(entry))
+            for unit, einsums in {} if isinstance(entry, Stall) else entry.items():
+                for place, name in enumerate(einsums):
+                    for n, s in enumerate(self.streams):
+                        if s.einsum == name and s.unit == unit:
+                            step[n], position[n] = row, place
+        return self._stages(step, position), step, position, stalls
+
+    def _stall(self, entry) -> int:
+        from fusemax.language.formula import substituted
+
+        if not isinstance(entry, Stall):
+            return 0
+        return whole_cycles(value_of(substituted(entry.stall, {}), self._known()))
+
+    def _known(self) -> dict[str, float]:
+        return {**self.point.known, **{d.upper(): float(v) for d, v in self.geometry.tiles.items()}}
+
+    def _order_of_kernel(self, count: int) -> tuple[list[int], list[int], list[int], list[int]]:
+        assert self.kernel is not None
+        body = deepest_body(self.nest)
+        mine = [n for n, s in enumerate(self.streams) if s.body is body]
+        stage, position = [0] * count, [0] * count
+        order = sorted(range(len(mine)), key=lambda k: (self.kernel.starts[k], k))  # type: ignore[union-attr]
+        for place, k in enumerate(order):
+            position[mine[k]] = place
+            stage[mine[k]] = self.kernel.stages[k]
+        return stage, [-1] * count, position, [0]
+
+    def _stages(self, step: list[int], position: list[int]) -> list[int]:
+        """Return by how many epochs each stream runs behind: one more wherever a value is made later in the epoch."""
+        stage = [0] * len(self.streams)
+        flow = Flow(self.mapped, self.nest, self.streams, NO_WINDOW)
+        for n, stream in enumerate(self.streams):
+            for need in flow.needs(n):
+                writer = self.streams[need.on]
+                same_epoch = need.kind == 0 and all(code >= LAST for code in need.source)
+                if not same_epoch or writer.kind != COMPUTE or writer.key > stream.key or step[n] < 0:
+                    continue
+                later = (step[need.on], position[need.on]) > (step[n], position[n])
+                behind = step[need.on] > step[n] or (
+                    step[need.on] == step[n] and writer.unit == stream.unit and later
+                )
+                stage[n] = max(stage[n], stage[need.on] + int(behind))
+        return stage
+
+
+def served(mapped: Mapped, machine: Machine, spilled: Mapping[str, float], entry) -> list[tuple[str, float]]:
+    """Return the levels that serve the words *entry*, each with its part: where a level overflows, the level outside it."""
+    inner = spilled.get(entry.serves or "", 0.0)
+    if inner and entry.tensor in mapped.spill[entry.serves]:
+        return [(entry.level, 1 - inner)]
+    here = spilled.get(entry.level, 0.0)
+    if here and entry.tensor in mapped.spill[entry.level] and entry.kind in ("read", "write"):
+        outside = machine.level_names[machine.level_names.index(entry.level) - 1]
+        return [(entry.level, 1.0), (outside, here)]
+    return [(entry.level, 1.0)]
+
+
+def whole_cycles(cycles: float) -> int:
+    """Return *cycles* rounded up: everything ends on an edge of the clock. Rounding errors of 1e-9 do not add one."""
+    return math.ceil(cycles - 1e-9 * max(1.0, abs(cycles)))
+
+
+def _any_after(flags: Sequence[bool]) -> list[bool]:
+    return [any(flags[k + 1 :]) for k in range(len(flags))]

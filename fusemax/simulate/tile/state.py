@@ -1,0 +1,45 @@
+"""Where a run stands, as arrays, and the run itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusemax.simulate.tile import columns as clock
+from fusemax.simulate.tile.plan import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The arrays that a run writes (columns.py), the record of utilization, and the first tasks as rows of a trace."""
+
+    streams: np.ndarray
+    chip: np.ndarray
+    segments: np.ndarray
+    trace: np.ndarray
+
+    @classmethod
+    def fresh(cls, prepared: Prepared, events: int) -> State:
+        """Return the state before the first cycle, with room for the first *events* tasks."""
+        count = len(prepared.streams)
+        busy = len(prepared.units) + len(prepared.channels)
+        chip = np.zeros(clock.CHIP, np.int64)
+        chip[clock.STRIDE] = 1
+        return cls(
+            streams=np.zeros((count, clock.WAITS + count + 3), np.int64),
+            chip=chip,
+            segments=np.zeros((clock.SEGMENTS, busy + 2), np.int64),
+            trace=np.zeros((events, 4), np.int64),
+        )
+
+    def moved(self, stream: int, cls: int) -> int:
+        """Return how many tasks of class *cls* stream *stream* has done, transfers that stayed not counted."""
+        return int(self.streams[stream, clock.COUNTS + 2 * cls])
+
+
+def run_clock(prepared: Prepared, state: State) -> None:
+    """Run *prepared* to its end (or until its tasks wait for each other for ever), writing *state*."""
+    from fusemax.simulate.tile.kernel import run
+
+    run(prepared.plan, prepared.fixed, state.streams, state.chip, state.segments, state.trace)

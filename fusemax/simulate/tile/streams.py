@@ -1,0 +1,274 @@
+"""A nest as streams: each Einsum on each unit, each tile that is brought in or out, is a stream of tasks in loop order.
+
+Words follow from walking the loops (docs/simulate.md): a body takes each operand from the innermost level that keeps it, once
+per iteration; a kept tile moves when the loops come to another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fusemax.analysis.work import Operation, operations
+from fusemax.cascade.ir import Einsum
+from fusemax.language.syntax import Access
+from fusemax.machine import Machine
+from fusemax.mapping.legality import previous_generation
+from fusemax.mapping.nest import Body, Mapped, Nest, Residence
+from fusemax.mapping.units import lowered
+from fusemax.simulate.tile.geometry import (
+    access_digits,
+    digits_of,
+    generation_digits,
+    residence_digits,
+    tile_digits,
+)
+from fusemax.simulate.tile.values import value_of
+
+Part = tuple[str | None, tuple[tuple[Operation, float], ...]]
+COMPUTE, FILL, DRAIN = 0, 1, 2
+LAST_CHILD = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Words of one tensor that a task moves at a level: those of ``digits`` (without the loops' own).
+
+    ``serves`` is the inner level whose tiles they are. ``again`` says that they move only when the value was there before:
+    partial sums that are read back.
+    """
+
+    tensor: str
+    level: str
+    kind: str
+    digits: frozenset[str]
+    serves: str | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One stream of tasks: one for each iteration of ``loops``, in order.
+
+    Attributes
+    ----------
+    node
+        The node of the tree of nests that it belongs to, ``key`` its place in the order of one iteration.
+    work
+        For a compute stream: its operations, and the part of each that this unit does.
+    own
+        The loops that name another tile (transfers), or another value of the output (partial sums).
+    again
+        Whether the first visit of a value differs: a transfer that only brings back partial sums, or a task that reads them.
+    """
+
+    name: str
+    kind: int
+    node: tuple[int, ...]
+    key: tuple[int, ...]
+    loops: tuple[str, ...]
+    unit: str | None = None
+    body: Body | None = None
+    einsum: str | None = None
+    part: int = 0
+    parts: int = 1
+    work: tuple[tuple[Operation, float], ...] = ()
+    residence: Residence | None = None
+    words: tuple[Words, ...] = ()
+    own: frozenset[str] = frozenset()
+    again: bool = False
+
+
+def streams_of(
+    mapped: Mapped, machine: Machine, nest: Nest, known: Mapping[str, float]
+) -> tuple[Stream, ...]:
+    """Return every stream of *nest* in the order in which one iteration walks them; *known* are figures and sizes."""
+    reader = _Reader(mapped, machine, nest, known)
+    found = [s for body in nest.bodies for s in reader.compute(body)]
+    found += [s for residence in nest.residences for s in reader.transfers(residence)]
+    return tuple(sorted(found, key=lambda s: s.key))
+
+
+class _Reader:
+    def __init__(self, mapped: Mapped, machine: Machine, nest: Nest, known: Mapping[str, float]) -> None:
+        self.mapped, self.machine, self.nest, self.known = mapped, machine, nest, known
+        self.cascade = mapped.cascade
+
+    # --- tasks on units
+
+    def compute(self, body: Body) -> Iterator[Stream]:
+        first_read: set[tuple[str, object]] = {
+            (o.tensor, o.indices) for name in body.einsums for o in self.mapped.einsum(name).outputs
+        }
+        for number, name in enumerate(body.einsums):
+            einsum = self.mapped.einsum(name)
+            parts = self._parts(name)
+            fetched = [a for a in einsum.reads if (a.tensor, a.indices) not in first_read]
+            first_read |= {(a.tensor, a.indices) for a in fetched}
+            written = tuple(self._written(body, einsum))
+            several = sum(len(part) for part in parts) > 1
+            for part, beside in enumerate(parts):
+                for order, (unit, work) in enumerate(beside):
+                    words = [self._read(body, access) for access in fetched] if part == order == 0 else []
+                    words += written if part == len(parts) - 1 and order == 0 else ()
+                    yield Stream(
+                        name=f"{name} {work[0][0].name}" if several else name, kind=COMPUTE, node=body.node,
+                        key=(*body.node, 0, number, part, order), loops=body.loops, unit=unit, body=body, einsum=name,
+                        part=part, parts=len(parts), work=work, words=tuple(words), own=self._output_digits(einsum),
+                        again=any(w.again for w in words),
+                    )  # fmt: skip
+
+    def _parts(self, name: str) -> list[tuple[Part, ...]]:
+        """Return what the Einsum does, step by step; units that share one operation stand side by side in a step."""
+        parts: list[tuple[Part, ...]] = []
+        for index, whole in enumerate(operations(self.cascade, self.mapped.einsum(name))):
+            unit = self.mapped.bind[name, index]
+            for operation in lowered(self.machine, unit, whole):
+                shared = {
+                    other: value_of(share, self.known)
+                    for other, share in self.mapped.offload.get((name, operation.name), {}).items()
+                }
+                rest = 1.0 - sum(shared.values())
+                beside = tuple(
+                    (u, ((operation, s),)) for u, s in ((unit, rest), *shared.items()) if s > 1e-12
+                )
+                alone = len(beside) == 1 and parts and len(parts[-1]) == 1
+                if alone and parts[-1][0][0] == beside[0][0]:
+                    parts[-1] = ((beside[0][0], (*parts[-1][0][1], *beside[0][1])),)
+                else:
+                    parts.append(beside)
+        return parts or [((None, ()),)]
+
+    def _output_digits(self, einsum: Einsum) -> frozenset[str]:
+        return frozenset(d for output in einsum.outputs for d in access_digits(self.nest, output))
+
+    def _read(self, body: Body, access: Access) -> Words:
+        level = self.home(access.tensor, body.node)
+        return Words(tensor=access.tensor, level=level, kind="read", digits=access_digits(self.nest, access))
+
+    def _written(self, body: Body, einsum: Einsum) -> Iterator[Words]:
+        summed = digits_of(self.nest, einsum.reduced)
+        open_outside = any(loop in summed for loop in body.loops)
+        for output in einsum.outputs:
+            if self._leaves(output.tensor, body, einsum):
+                level, digits = (
+                    self.home(output.tensor, body.node),
+                    access_digits(self.nest, output),
+                )
+                yield Words(tensor=output.tensor, level=level, kind="write", digits=digits)
+                if open_outside:
+                    yield Words(tensor=output.tensor, level=level, kind="read", digits=digits, again=True)
+
+    def _leaves(self, tensor: str, body: Body, einsum: Einsum) -> bool:
+        """Return whether *tensor* is wanted outside *body*, or by its next iteration as an earlier generation."""
+        if tensor in self.cascade.outputs:
+            return True
+        for reader in self.cascade.readers(tensor):
+            if reader.name not in body.einsums:
+                return True
+            mine = [access for access in reader.reads if access.tensor == tensor]
+            if any(previous_generation(self.mapped, access, einsum) for access in mine):
+                return True
+        return False
+
+    # --- where tensors are
+
+    def around(self, tensor: str, node: tuple[int, ...]) -> list[Residence]:
+        """Return the places that keep *tensor* around *node*, outermost first."""
+        order = [*self.machine.level_names, *self.machine.units]
+        found = [r for r in self.nest.residences if r.tensor == tensor and not r.staged and r.covers(node)]
+        return sorted(found, key=lambda r: (len(r.node), order.index(r.level)))
+
+    def home(self, tensor: str, node: tuple[int, ...]) -> str:
+        """Return the level from which a body at *node* takes *tensor*."""
+        found = self.around(tensor, node)
+        return found[-1].level if found else self.machine.outermost
+
+    # --- tiles that move
+
+    def transfers(self, residence: Residence) -> Iterator[Stream]:
+        if residence.staged or residence.level == self.machine.outermost:
+            return
+        chain = self.around(residence.tensor, residence.node)
+        position = chain.index(residence)
+        outside = chain[position - 1].level if position else self.machine.outermost
+        produced = produced_inside(self.mapped, self.nest, residence)
+        if not produced:
+            yield self._transfer(residence, outside, FILL, again=False)
+            return
+        if self._wanted_outside(residence, position > 0):
+            reopened = self._reopened(residence)
+            if reopened:
+                yield self._transfer(residence, outside, FILL, again=True)
+            yield self._transfer(residence, outside, DRAIN, again=False)
+
+    def _transfer(self, residence: Residence, outside: str, kind: int, again: bool) -> Stream:
+        digits = tile_digits(self.mapped, self.nest, residence)
+        names = ("read", "fill") if kind == FILL else ("write", "drain")
+        tensor, level = residence.tensor, residence.level
+        words = (
+            Words(tensor=tensor, level=outside, kind=names[0], digits=digits, serves=level),
+            Words(tensor=tensor, level=level, kind=names[1], digits=digits),
+        )
+        end = -1 if kind == FILL else LAST_CHILD
+        own = residence_digits(self.mapped, self.nest, residence)
+        place = (*residence.node, end, list(self.nest.residences).index(residence))
+        verb = "load" if kind == FILL else "store"
+        return Stream(
+            name=f"{verb} {tensor}" + ("" if level in self.machine.level_names[:2] else f" to {level}"), kind=kind,
+            node=residence.node, key=place, loops=residence.loops, residence=residence, words=words,
+            own=own & set(residence.loops), again=again,
+        )  # fmt: skip
+
+    def _wanted_outside(self, residence: Residence, kept_further_out: bool) -> bool:
+        if kept_further_out or residence.tensor in self.cascade.outputs:
+            return True
+        here = {name for body in self.nest.bodies if residence.covers(body.node) for name in body.einsums}
+        return any(reader.name not in here for reader in self.cascade.readers(residence.tensor))
+
+    def _reopened(self, residence: Residence) -> bool:
+        for body in self.nest.bodies:
+            for name in body.einsums:
+                einsum = self.mapped.einsum(name)
+                if any(o.tensor == residence.tensor for o in einsum.outputs):
+                    summed = digits_of(self.nest, einsum.reduced)
+                    if any(loop in summed for loop in residence.loops):
+                        return True
+        return False
+
+
+def produced_inside(mapped: Mapped, nest: Nest, residence: Residence) -> bool:
+    """Return whether a body inside *residence* writes its tensor."""
+    return any(
+        output.tensor == residence.tensor
+        for body in nest.bodies
+        if residence.covers(body.node)
+        for name in body.einsums
+        for output in mapped.einsum(name).outputs
+    )
+
+
+def shared_loops(nest: Nest, one: tuple[int, ...], other: tuple[int, ...]) -> int:
+    """Return how many loops two nodes of the tree run inside together."""
+    depth = 0
+    while depth < min(len(one), len(other)) and one[depth] == other[depth]:
+        depth += 1
+    for body in nest.bodies:
+        if body.node[:depth] == one[:depth]:
+            return sum(len(opened) for opened in body.opened[:depth])
+    return 0
+
+
+def generations(mapped: Mapped, tensor: str) -> frozenset[str]:
+    """Return the digit that counts the generations of *tensor*, if any."""
+    return generation_digits(mapped.cascade, tensor)
+
+
+def by_einsum(streams: tuple[Stream, ...]) -> Mapping[str, list[list[int]]]:
+    """Return, for each Einsum and each of its parts, the numbers of the streams that do it."""
+    found: dict[str, list[list[int]]] = {}
+    for number, stream in enumerate(streams):
+        if stream.einsum is not None:
+            parts = found.setdefault(stream.einsum, [[] for _ in range(stream.parts)])
+            parts[stream.part].append(number)
+    return found

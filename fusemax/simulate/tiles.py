@@ -1,0 +1,403 @@
+"""The tile-level simulator: a mapping executed, task by task, on the units, channels and buffers of a machine.
+
+An independent witness of the cost model: it walks the loops, and shares no formula with it (docs/simulate.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fusemax.errors import FusemaxError
+from fusemax.machine import Machine
+from fusemax.mapping.modulo import Kernel
+from fusemax.mapping.nest import Mapped, Nest
+from fusemax.simulate.tile import columns as clock
+from fusemax.simulate.tile.geometry import (
+    Geometry,
+    capacity_B,
+    geometry_of,
+    occupied_B,
+    room_B,
+    word_B,
+)
+from fusemax.simulate.tile.plan import Prepared, prepare, served
+from fusemax.simulate.tile.state import State, run_clock
+from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
+from fusemax.simulate.tile.values import Point, point_of
+
+CHANNEL, STEP, OTHER = "channel", "the step before", "its turn"
+
+
+@dataclass(frozen=True, slots=True)
+class WordsKey:
+    """Which words: of which nest and tensor, at which level, of which kind (read, write, fill, drain)."""
+
+    nest: str
+    level: str
+    tensor: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buffer:
+    """The most that a buffer held: ``tiles`` of them alive at once."""
+
+    nest: str
+    level: str
+    tensor: str
+    high_water_B: float
+    tiles: int
+    buffers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Cycles for which ``unit`` stood still because its next task, of ``waiting``, had to wait for ``on``."""
+
+    nest: str
+    unit: str
+    waiting: str
+    on: str
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One task: from ``start`` to ``end``, in cycles of its phase's own clock plus the phase's start."""
+
+    name: str
+    unit: str
+    number: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """Utilization over time: for each interval its start and end in cycles, and the busy part of each unit and channel."""
+
+    start: np.ndarray
+    end: np.ndarray
+    busy: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """One nest, run to its end."""
+
+    nest: str
+    cycles: int
+    skipped_cycles: int
+    epochs: int
+    busy_cycles: Mapping[str, int]
+    kernel: Kernel | None
+    events: tuple[Event, ...]
+    timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What happened. ``cycles`` are those of all phases one after another; ``latency_s`` adds the launches.
+
+    ``utilization`` is busy lane-cycles over all lane-cycles of the machine; ``words`` are those of all cores.
+    """
+
+    cycles: int
+    latency_s: float
+    utilization: Mapping[str, float]
+    words: Mapping[WordsKey, float]
+    buffers: tuple[Buffer, ...]
+    waits: tuple[Wait, ...]
+    phases: tuple[Phase, ...]
+
+
+def simulate(
+    mapped: Mapped, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
+    *, events: int = 0, fast_forward: bool = True,
+) -> Simulation:  # fmt: skip
+    """Return what happens when *mapped* runs on *machine*.
+
+    Parameters
+    ----------
+    sizes, figures
+        Sizes of ranks, and figures of the machine to replace, as in the cost model.
+    events
+        How many tasks to write down, from the start of each phase.
+    fast_forward
+        Whether to jump over steady states. The answer is the same; without it every task is run one by one.
+
+    Raises
+    ------
+    SizeError, FusemaxError
+        For sizes and figures that are missing or unknown, tiles that do not fit, conditions (masks), schedules that wait for
+        themselves.
+    """
+    _refuse_conditions(mapped)
+    point = point_of(mapped, machine, sizes, figures or {})
+    runs = [_Run(mapped, machine, nest, point, events, fast_forward) for nest in mapped.nests]
+    _check_room(mapped, machine, point, runs)
+    results = [run.run() for run in runs]
+    cycles = sum(phase.cycles for phase in results)
+    seconds = cycles / point.figures["clock"]
+    return Simulation(
+        cycles=cycles,
+        latency_s=seconds + len(runs) * point.figures["launch"],
+        utilization=_utilization(machine, point, runs, seconds),
+        words={key: value for run in runs for key, value in run.words().items()},
+        buffers=tuple(buffer for run in runs for buffer in run.buffers()),
+        waits=tuple(wait for run in runs for wait in run.waits()),
+        phases=tuple(results),
+    )
+
+
+def _refuse_conditions(mapped: Mapped) -> None:
+    masked = [einsum.name for einsum in mapped.cascade.computed if einsum.conditions]
+    if masked:
+        raise FusemaxError(
+            f"mapping {mapped.name}: {', '.join(masked)} has a condition, which the simulator does not know\n"
+            "  hint: simulate the cascade without its mask, or use 'fusemax cost'"
+        )
+
+
+def _check_room(mapped: Mapped, machine: Machine, point: Point, runs: list[_Run]) -> None:
+    mistakes: list[str] = []
+    for run in runs:
+        for level in dict.fromkeys(r.level for r in run.nest.residences):
+            if level in machine.levels and machine.levels[level].size is None:
+                continue
+            needed = occupied_B(mapped, point, run.whole, level)
+            there = capacity_B(point, level, _lanes(machine, point, level))
+            if needed > there and not mapped.spill.get(level):
+                mistakes.append(
+                    f"{level} is too small in nest {run.nest.name} of mapping {mapped.name}: {needed:,.0f} B needed, "
+                    f"{there:,.0f} B there\n  hint: use smaller tiles, keep less at {level}, or let a tensor spill"
+                )
+    if mistakes:
+        raise FusemaxError("\n".join(mistakes))
+
+
+def _lanes(machine: Machine, point: Point, name: str) -> float | None:
+    """Return the lanes of unit *name*; None for a level."""
+    if name not in machine.units:
+        return None
+    lanes = 1.0
+    for dimension in machine.units[name].shape:
+        lanes *= point.figures[f"{name}.{dimension}"]
+    return lanes
+
+
+def _utilization(machine: Machine, point: Point, runs: list[_Run], seconds: float) -> dict[str, float]:
+    clock_cycles = seconds * point.figures["clock"] * point.figures["replicas"]
+    busy = {unit: sum(run.lane_cycles(unit) for run in runs) for unit in machine.units}
+    return {
+        unit: busy[unit] / (_lanes(machine, point, unit) or 1.0) / clock_cycles if clock_cycles else 0.0
+        for unit in machine.units
+    }
+
+
+class _Run:
+    """One nest: all of it for counting, and the busiest core's part of it for time."""
+
+    def __init__(
+        self, mapped: Mapped, machine: Machine, nest: Nest, point: Point, events: int, fast_forward: bool
+    ) -> None:
+        self.mapped, self.machine, self.nest, self.point = mapped, machine, nest, point
+        self.whole = geometry_of(mapped, nest, point)
+        self.mine, sharing = self._busiest_core()
+        self.events, self.fast_forward = events, fast_forward
+        self.timed = prepare(mapped, machine, nest, self.mine, point, sharing, fast_forward)
+        self.state = State.fresh(self.timed, events)
+        self.counted: tuple[Prepared, State] | None = None
+
+    def run(self) -> Phase:
+        run_clock(self.timed, self.state)
+        self._not_stuck()
+        if self.mine is self.whole:
+            self.counted = (self.timed, self.state)
+        else:
+            self.counted = self._count_all()
+        return self._phase()
+
+    def _busiest_core(self) -> tuple[Geometry, dict[str, float]]:
+        """Return the part of the nest that the busiest core does, all its tiles full, and who shares which level."""
+        replicas = int(self.point.figures["replicas"])
+        if replicas == 1:
+            return self.whole, {}
+        spread = self.nest.spread or self._outermost()
+        tasks = self.whole.points(spread, {})
+        rounds = -(-tasks // replicas)
+        sizes = dict(self.whole.sizes)
+        for position, loop in enumerate(spread):
+            root, unit = self.nest.root_of(loop).name, self.whole.unit(loop)
+            sizes[root] = min(sizes[root], unit * (rounds if position == 0 else 1))
+            if position == 0 and sizes[root] < unit * rounds:
+                sizes[root] = unit * rounds
+        active = float(min(replicas, tasks))
+        sharing = {n: active for n, level in self.machine.levels.items() if not level.per_core}
+        return replace(self.whole, sizes=sizes), sharing
+
+    def _outermost(self) -> tuple[str, ...]:
+        """Return the outermost loop that all bodies share; none when there is none."""
+        first = {body.loops[:1] for body in self.nest.bodies}
+        return next(iter(first)) if len(first) == 1 else ()
+
+    def _count_all(self) -> tuple[Prepared, State]:
+        """Run every core's tasks, one core after the other, for their number only."""
+        everything = prepare(
+            self.mapped, self.machine, self.nest, self.whole, self.point, {}, self.fast_forward
+        )
+        state = State.fresh(everything, 0)
+        run_clock(everything, state)
+        return everything, state
+
+    def _not_stuck(self) -> None:
+        if not self.state.chip[clock.STUCK]:
+            return
+        plan, state, streams = self.timed.plan, self.state, self.timed.streams
+        lines = []
+        for n, stream in enumerate(streams):
+            issued = state.streams[n, clock.ISSUED]
+            for d in range(plan[n, clock.NEED_COUNT] if issued < plan[n, clock.TOTAL] else 0):
+                on, need = plan[n, clock.NEED_ON + d], state.streams[n, clock.NEED + d]
+                if state.streams[on, clock.FINISHED] < need:
+                    lines.append(
+                        f"  {stream.name} (task {issued}) waits for task {need - 1} of {streams[on].name}"
+                    )
+        raise FusemaxError(
+            f"the schedule of nest {self.nest.name} of mapping {self.mapped.name} waits for itself:\n"
+            + "\n".join(lines)
+            + "\n  hint: change the order of its steps, keep more buffers, or use 'schedule: auto'"
+        )
+
+    # --- what came out
+
+    def words(self) -> dict[WordsKey, float]:
+        """Return words by tensor, level and kind, as counted task by task."""
+        assert self.counted is not None
+        prepared, state = self.counted
+        exact: dict[tuple[WordsKey, float], int] = {}
+        for n, stream in enumerate(prepared.streams):
+            for entry, per_class in zip(stream.words, prepared.words[n], strict=True):
+                moved = sum(state.moved(n, cls) * words for cls, words in enumerate(per_class))
+                for level, part in served(self.mapped, self.machine, prepared.spilled, entry):
+                    key = WordsKey(self.nest.name, level, entry.tensor, entry.kind)
+                    exact[key, part] = exact.get((key, part), 0) + moved
+        total: dict[WordsKey, float] = {}
+        for (key, part), count in exact.items():
+            total[key] = total.get(key, 0) + (count if part == 1.0 else count * part)
+        return total
+
+    def lane_cycles(self, unit: str) -> float:
+        """Return the cycles of all lanes of *unit*, over all cores."""
+        assert self.counted is not None
+        prepared, state = self.counted
+        return sum(
+            state.moved(n, cls) * each
+            for n, stream in enumerate(prepared.streams)
+            if stream.unit == unit
+            for cls, each in enumerate(prepared.lane_cycles[n])
+        )
+
+    def buffers(self) -> list[Buffer]:
+        """Return the high-water mark of every buffer, and of the values that live in registers."""
+        found: list[Buffer] = []
+        for residence in self.nest.residences:
+            tiles = self._tiles_alive(residence)
+            size = room_B(self.mapped, self.point, self.mine, residence)
+            found.append(
+                Buffer(
+                    nest=self.nest.name, level=residence.level, tensor=residence.tensor, high_water_B=size * tiles,
+                    tiles=tiles, buffers=residence.buffers,
+                )
+            )  # fmt: skip
+        return found + self._registers()
+
+    def _tiles_alive(self, residence) -> int:
+        for n, stream in enumerate(self.timed.streams):
+            if stream.kind == FILL and stream.residence == residence and not stream.again:
+                return int(self.state.streams[n, clock.ALIVE])
+        if residence.staged:
+            return residence.buffers
+        return min(max(residence.buffers, 1), self.mine.points(residence.loops, {}))
+
+    def _registers(self) -> list[Buffer]:
+        found: list[Buffer] = []
+        kept = {r.tensor for r in self.nest.residences}
+        for n, stream in enumerate(self.timed.streams):
+            plan = self.timed.plan
+            kinds = {int(plan[n, clock.NEED_KIND + d]) for d in range(plan[n, clock.NEED_COUNT])}
+            if (
+                stream.kind != COMPUTE
+                or stream.einsum in kept
+                or clock.WINDOW not in kinds
+                or stream.unit is None
+            ):
+                continue
+            tiles = int(self.state.streams[n, clock.ALIVE])
+            loops = dict.fromkeys(stream.loops, 0)
+            assert stream.einsum is not None
+            words = self.mine.points(stream.own, loops)
+            size = words * word_B(self.mapped, self.point, stream.einsum)
+            found.append(
+                Buffer(
+                    nest=self.nest.name, level=f"{stream.unit} registers", tensor=stream.einsum,
+                    high_water_B=size * tiles, tiles=tiles, buffers=0,
+                )
+            )  # fmt: skip
+        return found
+
+    def waits(self) -> list[Wait]:
+        """Return who waited for whom, the longest waits first."""
+        streams = self.timed.streams
+        names = [*(s.name for s in streams), CHANNEL, STEP, OTHER]
+        found = [
+            Wait(nest=self.nest.name, unit=stream.unit or "", waiting=stream.name, on=names[k], cycles=int(cycles))
+            for n, stream in enumerate(streams)
+            for k, cycles in enumerate(self.state.streams[n, clock.WAITS :])
+            if cycles
+        ]  # fmt: skip
+        return sorted(found, key=lambda w: (-w.cycles, w.unit, w.waiting, w.on))
+
+    def _phase(self) -> Phase:
+        state, prepared = self.state, self.timed
+        names = (*prepared.units, *prepared.channels)
+        return Phase(
+            nest=self.nest.name,
+            cycles=int(state.chip[clock.NOW]),
+            skipped_cycles=int(state.chip[clock.SKIPPED]),
+            epochs=int(prepared.plan[prepared.fixed[clock.REFERENCE], clock.TOTAL]),
+            busy_cycles={
+                name: int(cycles) for name, cycles in zip(names, state.chip[clock.BUSY :], strict=False)
+            },
+            kernel=prepared.kernel,
+            events=self._events(),
+            timeline=_timeline(state, names),
+        )
+
+    def _events(self) -> tuple[Event, ...]:
+        streams = self.timed.streams
+        rows = self.state.trace[: self.state.chip[clock.TRACED]].tolist()
+        return tuple(
+            Event(name=streams[s].name, unit=_place(streams[s]), number=number, start=start, end=end)
+            for s, number, start, end in rows
+        )
+
+
+def _place(stream: Stream) -> str:
+    if stream.kind == COMPUTE:
+        return stream.unit or "none"
+    assert stream.residence is not None
+    return f"{stream.residence.level} transfers"
+
+
+def _timeline(state: State, names: tuple[str, ...]) -> Timeline:
+    rows = state.segments[: state.chip[clock.SEGMENT]]
+    keep = [0, *(k for k in range(1, len(rows)) if rows[k, 0] > rows[k - 1, 0])]
+    rows = rows[keep]
+    start, end = rows[:-1, 0], rows[1:, 0]
+    length = end - start
+    busy = {name: np.diff(rows[:, 1 + k]) / length for k, name in enumerate(names)}
+    return Timeline(start=start, end=end, busy=busy)
