@@ -1,10 +1,9 @@
-"""When all of one visit must have happened before any of another: barriers, and longest chains of them."""
+"""When all of one visit must have happened before any of another: barriers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from fusemax.analysis.conditions import ALL, SOME, Condition, Relation
 from fusemax.analysis.plain import INFINITY, Node
@@ -72,28 +71,3 @@ def _linked(here: int | None, there: int | None, low: float, high: float, side: 
             return high == INFINITY and there + low <= 0
         return low == -INFINITY and there + high >= 0
     return (low == -INFINITY and high >= here) if side == "start" else (high == INFINITY and low <= here)
-
-
-Item = TypeVar("Item")
-
-
-def longest_chain(items: Sequence[Item], precedes: Callable[[Item, Item], bool]) -> tuple[Item, ...]:
-    """Return a longest sequence of *items* in which each precedes the next; the first found among equals.
-
-    Items that stand on a cycle of *precedes* are followed once.
-    """
-    after = {i: [j for j, b in enumerate(items) if i != j and precedes(a, b)] for i, a in enumerate(items)}
-    best: dict[int, tuple[int, ...]] = {}
-    open_: set[int] = set()
-
-    def chain(i: int) -> tuple[int, ...]:
-        if i in best:
-            return best[i]
-        open_.add(i)
-        rest = max((chain(j) for j in after[i] if j not in open_), key=len, default=())
-        open_.discard(i)
-        best[i] = (i, *rest)
-        return best[i]
-
-    found = max((chain(i) for i in range(len(items))), key=len, default=())
-    return tuple(items[i] for i in found)

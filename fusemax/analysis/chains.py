@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from fusemax.analysis.answer import Step, TensorPasses
-from fusemax.analysis.barriers import Corner, Sweep, is_barrier, longest_chain
-from fusemax.analysis.conditions import Relation
+from fusemax.analysis.barriers import Corner, Sweep, is_barrier
 from fusemax.analysis.cones import Visit, cone, visits
 from fusemax.analysis.domains import complete_visits
+from fusemax.analysis.order import FIRST, Order, sweep_of
 from fusemax.analysis.plain import INFINITY, Plain, Start
-from fusemax.analysis.relations import Table
-
-FIRST, LAST = Corner("start", 0), Corner("end", 0)
 
 
-def tensor_passes(
-    form: Plain, table: Table, tensor: str, rank: str, positions: tuple[int, ...]
-) -> TensorPasses:
+def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ...]) -> TensorPasses:
     """Return the passes over the ranks at *positions* of *tensor*'s plain indices, called *rank*."""
+    form = order.form
     members = cone(form, tensor, positions)
     every = visits(form, members)
     complete = complete_visits(form, tensor, positions, every)
-    states = _states(form, table, tuple(complete))
+    states = _states(order, tuple(complete))
     if states:
         complete = {visit: ends for visit, ends in complete.items() if _in_step(form, visit)}
-    chain, corner = _longest(form, table, complete)
-    direct, _ = _longest(form, table, {v: ends for v, ends in complete.items() if v.tensor == tensor})
+    chain, corner = _longest(order, complete)
+    direct, _ = _longest(order, {v: ends for v, ends in complete.items() if v.tensor == tensor})
     steps = tuple(
-        Step(earlier=a, later=b, through=_through(form, table, a, b, corner), rank=rank)
-        for a, b in pairwise(chain)
+        Step(earlier=a, later=b, through=_through(order, a, b, corner), rank=rank) for a, b in pairwise(chain)
     )
     return TensorPasses(
         tensor=tensor,
@@ -46,25 +41,24 @@ def tensor_passes(
     )
 
 
-def _longest(form: Plain, table: Table, candidates: Sequence[Visit]) -> tuple[tuple[Visit, ...], Corner]:
+def _longest(order: Order, candidates: Mapping[Visit, frozenset[str]]) -> tuple[tuple[Visit, ...], Corner]:
     """Return the longest chain over all places where free coordinates may be fixed, and that place."""
-    corners = _corners(form, candidates)
     best: tuple[tuple[Visit, ...], Corner] = ((), FIRST)
-    for corner in corners:
+    for corner in _corners(order, candidates):
         fitting = [visit for visit in candidates if _agrees(visit, candidates[visit], corner)]
-        chain = longest_chain(fitting, lambda a, b, c=corner: _barrier(form, table, a, b, c) is not None)
+        chain = order.longest(fitting, corner)
         if len(chain) > len(best[0]):
             best = (chain, corner)
     return best
 
 
-def _corners(form: Plain, candidates: Iterable[Visit]) -> tuple[Corner, ...]:
+def _corners(order: Order, candidates: Iterable[Visit]) -> tuple[Corner, ...]:
     """Return the places worth trying: both ends, and every constant index."""
-    corners = dict.fromkeys([FIRST, LAST])
+    corners = dict.fromkeys(order.corners)
     for visit in candidates:
         for _, side, position in visit.constants:
             corners[Corner(side, position + (side == "end"))] = None
-    for node in form.nodes:
+    for node in order.form.nodes:
         for reading in node.reads:
             for index in reading.indices:
                 if isinstance(index, Start):
@@ -83,32 +77,17 @@ def _agrees(visit: Visit, ends: frozenset[str], corner: Corner) -> bool:
     )
 
 
-def _sweep(visit: Visit) -> Sweep:
-    fixed = {name: (coordinate, offset) for name, coordinate, offset in visit.fixed}
-    return Sweep(visit.variables, fixed, visit.inner)
+def _through(order: Order, u: Visit, v: Visit, corner: Corner) -> tuple[str, ...]:
+    relation = order.relation(u, v, corner)
+    return tuple(order.form.nodes[number].name for number in relation.through) if relation else ()
 
 
-def _barrier(form: Plain, table: Table, u: Visit, v: Visit, corner: Corner) -> Relation | None:
-    """Return the shortest relation by which *u* must be over before *v* begins, if there is one."""
-    found = [
-        relation
-        for relation in table[u.number].get(v.number, ())
-        if is_barrier(relation, form.nodes[u.number], _sweep(u), form.nodes[v.number], _sweep(v), corner)
-    ]
-    return min(found, key=lambda relation: len(relation.through), default=None)
-
-
-def _through(form: Plain, table: Table, u: Visit, v: Visit, corner: Corner) -> tuple[str, ...]:
-    relation = _barrier(form, table, u, v, corner)
-    return tuple(form.nodes[number].name for number in relation.through) if relation else ()
-
-
-def _states(form: Plain, table: Table, complete: Sequence[Visit]) -> tuple[str, ...]:
+def _states(order: Order, complete: Sequence[Visit]) -> tuple[str, ...]:
     """Return the iterative ranks with every step of which the fibre is swept again."""
     ranks: dict[str, None] = {}
     for visit in complete:
-        node = form.nodes[visit.number]
-        for relation in table[visit.number].get(visit.number, ()):
+        node = order.form.nodes[visit.number]
+        for relation in order.table[visit.number].get(visit.number, ()):
             for position, condition in enumerate(relation.sources):
                 if condition[0] != "link" or condition[1] != position or not condition[3] < 0:
                     continue
@@ -116,7 +95,7 @@ def _states(form: Plain, table: Table, complete: Sequence[Visit]) -> tuple[str, 
                 here[position] = ("link", position, -INFINITY, INFINITY)
                 again = replace(relation, sources=tuple(here))
                 if is_barrier(
-                    again, node, _ignoring(visit, node.variables[position]), node, _sweep(visit), FIRST
+                    again, node, _ignoring(visit, node.variables[position]), node, sweep_of(visit), FIRST
                 ):
                     ranks[node.variables[position].upper()] = None
     return tuple(ranks)
@@ -129,5 +108,5 @@ def _in_step(form: Plain, visit: Visit) -> bool:
 
 
 def _ignoring(visit: Visit, variable: str) -> Sweep:
-    sweep = _sweep(visit)
+    sweep = sweep_of(visit)
     return replace(sweep, fixed={name: at for name, at in sweep.fixed.items() if name != variable})

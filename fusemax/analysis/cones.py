@@ -88,17 +88,14 @@ def cone(plain: Plain, tensor: str, positions: tuple[int, ...]) -> tuple[Member,
     members, queue = [first], deque([first])
     while queue:
         member = queue.popleft()
-        for node in plain.nodes:
-            for reading in node.reads:
-                if reading.tensor != member.tensor:
-                    continue
-                for output in node.outputs:
-                    new = _carried(node, reading, output, member)
-                    if new is not None and new.shape() not in seen and count.get(new.tensor, 0) < MEMBERS:
-                        seen.add(new.shape())
-                        count[new.tensor] = count.get(new.tensor, 0) + 1
-                        members.append(new)
-                        queue.append(new)
+        for node, reading in plain.readings.get(member.tensor, ()):
+            for output in node.outputs:
+                new = _carried(node, reading, output, member)
+                if new is not None and new.shape() not in seen and count.get(new.tensor, 0) < MEMBERS:
+                    seen.add(new.shape())
+                    count[new.tensor] = count.get(new.tensor, 0) + 1
+                    members.append(new)
+                    queue.append(new)
     return tuple(members)
 
 
@@ -192,13 +189,11 @@ def visits(plain: Plain, members: tuple[Member, ...]) -> tuple[Visit, ...]:
     states = tuple(plain.ranks[first.tensor][position] == generation for position in first.positions)
     found = {
         visit: None
-        for node in plain.nodes
-        for reading in node.reads
         for member in members
-        if member.tensor == reading.tensor
+        for node, reading in plain.readings.get(member.tensor, ())
         for visit in _visit(node, reading, member, states)
     }
-    return tuple(found)
+    return tuple(sorted(found, key=lambda visit: visit.number))
 
 
 def _visit(node: Node, reading: Reading, member: Member, states: tuple[bool, ...]) -> Iterator[Visit]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from fusemax.analysis.answer import NoClaim, NoSuchFibreError, RankPasses, Step, TensorPasses, named
 from fusemax.analysis.chains import tensor_passes
 from fusemax.analysis.fusion import levels
+from fusemax.analysis.order import Order
 from fusemax.analysis.plain import Node, Opaque, Plain, plain, sequence
 from fusemax.analysis.relations import Table, relations
 from fusemax.cascade.ir import Cascade
@@ -124,10 +125,11 @@ def _questions(form: Plain) -> dict[str, tuple[str, ...]]:
 
 
 def _rank(form: Plain, table: Table, rank: str, parts: tuple[str, ...]) -> RankPasses:
+    order = Order(form, table)
     entries = []
     for tensor, ranks in form.ranks.items():
         for positions in _positions(form, ranks, parts):
-            entries.append(tensor_passes(form, table, tensor, rank, positions))
+            entries.append(tensor_passes(order, tensor, rank, positions))
     variables = tuple(_variable(form, part) for part in parts)
     found = levels(form, table, variables)
     return RankPasses(

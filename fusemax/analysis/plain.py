@@ -134,12 +134,15 @@ class Plain:
         The ranks of every tensor after splitting.
     digits
         The parts of every split rank, outermost first.
+    readings
+        Who reads each tensor, and how.
     """
 
     cascade: Cascade
     nodes: tuple[Node, ...]
     ranks: Mapping[str, tuple[str, ...]]
     digits: Mapping[str, tuple[str, ...]]
+    readings: Mapping[str, tuple[tuple[Node, Reading], ...]]
 
 
 def plain(cascade: Cascade) -> Plain:
@@ -150,7 +153,12 @@ def plain(cascade: Cascade) -> Plain:
         name: tuple(part for rank in tensor.ranks for part in splitter.parts(rank))
         for name, tensor in cascade.tensors.items()
     }
-    return Plain(cascade=cascade, nodes=nodes, ranks=ranks, digits=dict(splitter.digits))
+    readings: dict[str, list[tuple[Node, Reading]]] = {}
+    for node in nodes:
+        for reading in node.reads:
+            readings.setdefault(reading.tensor, []).append((node, reading))
+    by_tensor = {tensor: tuple(found) for tensor, found in readings.items()}
+    return Plain(cascade=cascade, nodes=nodes, ranks=ranks, digits=dict(splitter.digits), readings=by_tensor)
 
 
 def sequence(cascade: Cascade, rank: str) -> str:

@@ -1,0 +1,108 @@
+"""The order of visits by barriers, worked out once for a rank and asked for many fibres.
+
+Sets of visits are bits of whole numbers, so that a chain over hundreds of visits costs little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fusemax.analysis.barriers import Corner, Sweep, is_barrier
+from fusemax.analysis.conditions import Relation
+from fusemax.analysis.cones import Visit
+from fusemax.analysis.plain import INFINITY, Plain
+from fusemax.analysis.relations import Table
+
+FIRST, LAST = Corner("start", 0), Corner("end", 0)
+
+
+class Order:
+    """Which visits must be over before others begin, with the answers found so far."""
+
+    def __init__(self, form: Plain, table: Table) -> None:
+        self.form, self.table = form, table
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._sweeps: list[tuple[int, Sweep]] = []
+        self._tested: dict[tuple[int, Corner], int] = {}
+        self._after: dict[tuple[int, Corner], int] = {}
+        self.corners = (FIRST, LAST) if _corners_matter(form, table) else (FIRST,)
+
+    def relation(self, earlier: Visit, later: Visit, corner: Corner) -> Relation | None:
+        """Return the shortest relation by which *earlier* must be over before *later* begins, if there is one."""
+        u, v = (self._sweeps[self._number(visit)] for visit in (earlier, later))
+        found = [one for one in self.table[u[0]].get(v[0], ()) if self._holds(one, u, v, corner)]
+        return min(found, key=lambda relation: len(relation.through), default=None)
+
+    def longest(self, visits: Sequence[Visit], corner: Corner) -> tuple[Visit, ...]:
+        """Return a longest chain of *visits*: rows of visits that follow no other one left are taken off in turn."""
+        named: dict[int, Visit] = {}
+        for visit in visits:
+            named.setdefault(self._number(visit), visit)
+        left = sum(1 << number for number in named)
+        after = {number: self._followers(number, left, corner) for number in named}
+        rows: list[int] = []
+        while left:
+            follows = 0
+            for number in _bits(left):
+                follows |= after[number]
+            row = left & ~follows
+            if not row:
+                break  # visits of a state that follow each other in turn: what they add is per step
+            rows.append(row)
+            left &= follows
+        chain: list[int] = []
+        for row in reversed(rows):
+            able = [n for n in _bits(row) if not chain or after[n] >> chain[-1] & 1]
+            order = list(named)
+            chain.append(min(able, key=order.index))
+        return tuple(named[number] for number in reversed(chain))
+
+    def _number(self, visit: Visit) -> int:
+        fixed = frozenset((name, offset) for name, _, offset in visit.fixed)
+        key = (visit.number, visit.variables, fixed, visit.inner)
+        if key not in self._numbers:
+            self._numbers[key] = len(self._sweeps)
+            self._sweeps.append((visit.number, sweep_of(visit)))
+        return self._numbers[key]
+
+    def _followers(self, number: int, wanted: int, corner: Corner) -> int:
+        """Return which of the *wanted* visits must wait for visit *number*."""
+        key = (number, corner)
+        u = self._sweeps[number]
+        for other in _bits(wanted & ~self._tested.get(key, 0) & ~(1 << number)):
+            v = self._sweeps[other]
+            if any(self._holds(one, u, v, corner) for one in self.table[u[0]].get(v[0], ())):
+                self._after[key] = self._after.get(key, 0) | 1 << other
+        self._tested[key] = self._tested.get(key, 0) | wanted
+        return self._after.get(key, 0) & wanted
+
+    def _holds(self, one: Relation, u: tuple[int, Sweep], v: tuple[int, Sweep], corner: Corner) -> bool:
+        nodes = self.form.nodes
+        return is_barrier(one, nodes[u[0]], u[1], nodes[v[0]], v[1], corner)
+
+
+def sweep_of(visit: Visit) -> Sweep:
+    """Return how a visit runs: along its rank, with the fibre's coordinates fixed."""
+    fixed = {name: (coordinate, offset) for name, coordinate, offset in visit.fixed}
+    return Sweep(visit.variables, fixed, visit.inner)
+
+
+def _bits(number: int) -> Iterator[int]:
+    while number:
+        lowest = number & -number
+        yield lowest.bit_length() - 1
+        number ^= lowest
+
+
+def _corners_matter(form: Plain, table: Table) -> bool:
+    """Return whether anything depends on the end at which free coordinates are fixed."""
+    if any(node.filters for node in form.nodes):
+        return True
+    kept = (one for row in table.values() for found in row.values() for one in found)
+    return any(_is_tied(condition) for one in kept for condition in (*one.sources, *one.sinks))
+
+
+def _is_tied(condition: tuple | None) -> bool:
+    if condition is None or len(condition) < 3:
+        return False
+    return condition[0] != "link" or INFINITY in (-condition[2], condition[3])
