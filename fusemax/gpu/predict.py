@@ -62,7 +62,11 @@ def sizes_of(shape: Shape) -> dict[str, int]:
 
 def predict(kernel: Kernel, shape: Shape, dtype: str, clock_Hz: float | None = None) -> Prediction:
     """Return the prediction for one call; *clock_Hz* is the clock to which the chip is locked, where it is lower."""
-    answer = cost_of(kernel, shape, dtype, clock_Hz)
+    return prediction_of(cost_of(kernel, shape, dtype, clock_Hz))
+
+
+def prediction_of(answer: Cost) -> Prediction:
+    """Return what a cost says of a call's time."""
     return Prediction(answer.latency_s, answer.traffic_B, _limit(answer), _parts(answer))
 
 
