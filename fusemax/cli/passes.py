@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fusemax.analysis.answer import RankPasses
     from fusemax.analysis.passes import Analysis
 
+PIPED = 200  #: columns when no terminal says how many there are
 WORD_B = 2  #: bytes of a word unless --word-B says otherwise: 16-bit floating point
 
 
@@ -55,17 +56,26 @@ def passes(
         typer.echo(json.dumps(facts.data(chosen, tensor, capacity_B), indent=2))
         return
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, width=PIPED)
+    with console.capture() as printed:
+        _print(console, facts, chosen if rank or tensor else [], tensor)
+        if capacity_B is not None:
+            _traffic(console, facts, rank or found.main.rank, capacity_B, buffer)
+        for claim in found.no_claims:
+            console.print(f"no claim: {claim}", style="yellow", markup=False)
+    typer.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
+
+
+def _print(console: Console, facts: Facts, chosen: list[RankPasses], tensor: str) -> None:
+    """Print everything about the *chosen* ranks; an overview of all when there are none."""
+    found = facts.analysis
     console.print(f"[bold]{found.cascade.name}[/]: {found.cascade.title}")
-    if rank or tensor:
-        for entry in chosen:
-            _detail(console, facts, entry, tensor)
-    else:
+    for entry in chosen:
+        _detail(console, facts, entry, tensor)
+    if not chosen:
         _overview(console, found)
         _reasons(console, found)
-    if capacity_B is not None:
-        _traffic(console, facts, rank or found.main.rank, capacity_B, buffer)
-    for claim in found.no_claims:
-        console.print(f"no claim: {claim}", style="yellow", markup=False)
 
 
 class Facts:
