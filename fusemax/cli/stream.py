@@ -14,6 +14,7 @@ from rich.table import Table
 from fusemax.errors import FusemaxError
 
 if TYPE_CHECKING:
+    from fusemax.source import Document
     from fusemax.study.chunks import Counts
     from fusemax.study.spec import StudyFile
     from fusemax.study.stream import Progress
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 SHOWN, COLUMNS = 20, 10
 
 
-def run_grid(study: StudyFile, path: Path, out: Path, options: Mapping[str, Any]) -> None:
-    """Run the study read from *path* into the folder *out*; *options* are those of the command line that were given."""
+def run_grid(study: StudyFile, document: Document, path: Path, out: Path, options: Mapping[str, Any]) -> None:
+    """Run the *study* read from the *document* at *path* into *out*; *options* are those given on the command line."""
     from fusemax.study.jobs import planned
     from fusemax.study.results import write_provenance
     from fusemax.study.stream import Options, keep_of, run_jobs
@@ -37,7 +38,7 @@ def run_grid(study: StudyFile, path: Path, out: Path, options: Mapping[str, Any]
         fresh=options.get("fresh", False),
     )
     console = Console()
-    plan = planned(study.parts, keep, path)
+    plan = planned(study.parts, keep, document)
     start_s = time.perf_counter()
     with _Bar(console) as report:
         target, counts = run_jobs(plan, out, how, report)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars
 
     from fusemax.plot.spec import FigureSpec
+    from fusemax.source import Document
     from fusemax.study.spec import StudyFile
 
 
@@ -33,9 +34,9 @@ def run(path: Path, out: Path, **options: Any) -> None:
     from fusemax.study.sweep import Engine, run_sweep
 
     console = Console()
-    study, _, path = load_study(str(path))
+    study, document, path = load_study(str(path))
     if options or any(part.grid for part in study.parts):
-        _run_grid(study, path, out, options)
+        _run_grid(study, document, path, out, options)
         return
     specs = _specs(study, path)
     engine = Engine()
@@ -59,10 +60,12 @@ def run(path: Path, out: Path, **options: Any) -> None:
         console.print(f"read first: {out / 'report.html'}", highlight=False)
 
 
-def _run_grid(study: StudyFile, path: Path, out: Path, options: Mapping[str, Any]) -> None:
+def _run_grid(
+    study: StudyFile, document: Document, path: Path, out: Path, options: Mapping[str, Any]
+) -> None:
     from fusemax.cli.stream import run_grid
 
-    run_grid(study, path, out, options)
+    run_grid(study, document, path, out, options)
 
 
 class _Bar:

@@ -85,8 +85,8 @@ def sweep_study(study: str | Path) -> polars.DataFrame:
     from fusemax.study.spec import load_study
     from fusemax.study.stream import in_memory, keep_of
 
-    file, _, path = load_study(str(study))
-    return in_memory(planned(file.parts, keep_of(None, None, None), path))
+    file, document, _ = load_study(str(study))
+    return in_memory(planned(file.parts, keep_of(None, None, None), document))
 
 
 def _with_bar(plan: Planned) -> polars.DataFrame:

@@ -74,7 +74,7 @@ def layout_of(part: StudyPart, figures: Mapping[str, Any], shapes: Mapping[str, 
             continue
         for inner in _expanded(name, shapes):
             found = number_or_formula(inner, value)
-            (fixed if isinstance(found, float) else formulas)[inner] = found  # type: ignore[assignment]
+            (fixed if isinstance(found, int | float) else formulas)[inner] = found  # type: ignore[assignment]
     axes += _zipped(part, single)
     layout = Layout(axes=tuple(axes) or (Axis(names=(), values=()),), fixed=fixed, formulas=formulas)
     given = [*fixed, *formulas, *(name for axis in axes for name in axis.names)]
@@ -220,7 +220,7 @@ def _measures(program: Program) -> list[Line]:
     found: list[Line] = []
     for name, text in MEASURES.items():
         expression = number_or_formula(name, text)
-        value = expression if isinstance(expression, float) else to_sympy(expression)
+        value = expression if isinstance(expression, int | float) else to_sympy(expression)
         if {str(used) for used in value.free_symbols} <= known:  # type: ignore[union-attr]
             found.append(Line(name, value, Label("measure")))  # type: ignore[arg-type]
     return found
@@ -235,12 +235,13 @@ def _verdict(
         for number, condition in enumerate(where)
     ]
     for name in sizes:
-        value = equal(symbol(name), floor(symbol(name))) * at_most(ONE, symbol(name))
+        whole: Any = equal(symbol(name), floor(symbol(name)))
+        value = whole * at_most(ONE, symbol(name))
         lines.append(Line(f"whole[{name}]", value, label))
     for line in program.labelled("occupancy"):
         if not mapped.spill.get(line.label.level):
             place = f"[{line.label.nest},{line.label.level}]"
-            fits = at_most(symbol(line.name), symbol(f"capacity_B{place}"))
+            fits: Any = at_most(symbol(line.name), symbol(f"capacity_B{place}"))
             lines.append(Line(f"fits{place}", fits, label))
     factors = {
         kind: sympy.Mul(*(symbol(line.name) for line in lines if line.name.startswith(kind)))
@@ -254,7 +255,7 @@ def _condition(condition: Condition, known: set[str]) -> sympy.Expr:
     sides = []
     for text in (condition.name, condition.value):
         value = number_or_formula("where", text)
-        sides.append(sympy.Float(value, 17) if isinstance(value, float) else to_sympy(value))
+        sides.append(sympy.Float(value, 17) if isinstance(value, int | float) else to_sympy(value))
     unknown = {str(used) for side in sides for used in side.free_symbols} - known
     if unknown:
         name = sorted(unknown)[0]
@@ -266,7 +267,7 @@ def _condition(condition: Condition, known: set[str]) -> sympy.Expr:
 
 
 COMPARISONS: Mapping[str, Any] = {
-    "<=": at_most, "<": less, "==": equal, "!=": lambda a, b: 1 - equal(a, b),
+    "<=": at_most, "<": less, "==": equal, "!=": lambda a, b: equal(equal(a, b), sympy.Integer(0)),
     ">=": lambda a, b: at_most(b, a), ">": lambda a, b: less(b, a),
 }  # fmt: skip
 

@@ -19,12 +19,13 @@ from fusemax.cascade.build import load_cascade
 from fusemax.cost.lower import Grid, grid_of
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
-from fusemax.errors import FusemaxError
+from fusemax.errors import FusemaxError, Place
 from fusemax.machine import Machine, figures, load_machine
 from fusemax.mapping.build import map_onto
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import load_mapping_file, mapping_file_of, with_changes
 from fusemax.shipped import ROOT, find, find_mapping
+from fusemax.source import Document
 from fusemax.study.grid import BREAKDOWN, MEASURES, SHORT, TILES, Axis, layout_of, program_of, with_free_tiles
 from fusemax.study.spec import BestOf, Configuration, StudyPart
 
@@ -102,8 +103,8 @@ def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
-def planned(parts: Sequence[StudyPart], keep: Keep, study: Path | None = None) -> Planned:
-    """Return the jobs of all *parts*, each with a grid; *keep* says which of their points are wanted.
+def planned(parts: Sequence[StudyPart], keep: Keep, study: Document | None = None) -> Planned:
+    """Return the jobs of all *parts*, each with a grid; *keep* says which points are wanted, *study* where they stand.
 
     Raises
     ------
@@ -111,9 +112,9 @@ def planned(parts: Sequence[StudyPart], keep: Keep, study: Path | None = None) -
         With every mistake of every part and configuration.
     """
     jobs: list[Job] = []
-    files: list[Path] = [study] if study else []
+    files: list[Path] = [Path(study.file)] if study else []
     mistakes: list[str] = []
-    for part in parts:
+    for number, part in enumerate(parts):
         for name, configuration in part.configurations.items():
             try:
                 _refuse_unsupported(part, configuration)
@@ -121,10 +122,29 @@ def planned(parts: Sequence[StudyPart], keep: Keep, study: Path | None = None) -
                 jobs.append(job)
                 files += used
             except FusemaxError as error:
-                mistakes.append(f"part {part.name!r}, configuration {name!r}: {error}")
+                place = f"{_place(study, number, part, name, str(error))}: " if study else ""
+                mistakes.append(f"{place}part {part.name!r}, configuration {name!r}: {error}")
     if mistakes:
         raise FusemaxError("\n".join(mistakes))
     return Planned(jobs=tuple(jobs), files=tuple(dict.fromkeys(files)))
+
+
+def _place(study: Document, number: int, part: StudyPart, configuration: str, text: str) -> Place:
+    """Return where in the *study* stands what *text* is about: messages start with the name that they mean."""
+    name = text.partition(":")[0].strip("'").split("'")[0]
+    inside = next(
+        (
+            ("grid", "sizes", "tables")[n]
+            for n, table in enumerate((part.grid, part.sizes, part.tables))
+            if name in table
+        ),
+        "",
+    )
+    if inside:
+        return study.place(("parts", number, inside, name))
+    if name in ("where", "zip", "outputs"):
+        return study.place(("parts", number, name))
+    return study.place(("parts", number, "configurations", configuration))
 
 
 def _refuse_unsupported(part: StudyPart, configuration: Configuration) -> None:

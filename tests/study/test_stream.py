@@ -46,8 +46,8 @@ def study(tmp_path: Path) -> Path:
 
 def plan_of(path: Path, keep: Keep | None = None) -> Planned:
     """Return the plan of the study at *path*."""
-    study, _, path = load_study(str(path))
-    return planned(study.parts, keep or Keep(), path)
+    study, document, _ = load_study(str(path))
+    return planned(study.parts, keep or Keep(), document)
 
 
 def table_of(path: Path, out: Path, **options) -> bytes:
