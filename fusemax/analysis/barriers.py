@@ -48,7 +48,8 @@ def is_barrier(
             continue
         if condition[0] == "link":
             there = later.standing(after.variables[condition[1]], corner)
-            if not _linked(here, there, *condition[2:], corner.side):
+            low, high = condition[2:]
+            if not _linked(here, there, low, high, corner.side):
                 return False
         elif condition == SOME or not _inside(condition, here, corner):
             return False

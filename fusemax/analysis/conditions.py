@@ -6,6 +6,7 @@ See :mod:`fusemax.analysis.relations` for what a relation is.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from fusemax.analysis.plain import INFINITY
 
@@ -75,7 +76,7 @@ def _union(one: Relation, other: Relation) -> Relation | None:
     if a[-2] > b[-1] + 1 or b[-2] > a[-1] + 1:
         return None
     joined = normal((*a[:-2], min(a[-2], b[-2]), max(a[-1], b[-1])))
-    values = list(mine)
+    values: list[Any] = list(mine)
     values[position] = joined
     count = len(one.sources)
     if position >= count and joined == ALL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -86,16 +87,6 @@ class Facts:
     ) -> None:
         self.analysis, self.tiles, self.sizes, self.word_B = analysis, tiles, sizes, word_B
 
-    def value(self, expression: Any) -> Any:
-        """Return *expression* with the given sizes put in."""
-        return expression.subs(
-            {
-                symbol: self.sizes[symbol.name]
-                for symbol in expression.free_symbols
-                if symbol.name in self.sizes
-            }
-        )
-
     def footprint(self, rank: str) -> dict[str, tuple[str, str]]:
         """Return kind and formula of each tensor's live footprint."""
         from fusemax.analysis.footprint import footprints
@@ -108,15 +99,13 @@ class Facts:
 
         bound = traffic_bound(self.analysis, rank, self.tiles)
         sizes = {**self.sizes, "S": capacity_B / self.word_B}
-        left = sorted(symbol.name for symbol in bound.words.free_symbols if symbol.name not in sizes)
+        symbols: Any = bound.words.free_symbols
+        needed = {*self.analysis.cascade.batch, *(symbol.name for symbol in symbols)}
+        left = sorted(needed - {*sizes})
         if left:
             return str(bound.words), "", ", ".join(left)
-        batch = 1.0
-        for name in self.analysis.cascade.batch:
-            if name not in sizes:
-                return str(bound.words), "", name
-            batch *= sizes[name]
-        words = bound.words.subs({symbol: sizes[symbol.name] for symbol in bound.words.free_symbols})
+        batch = math.prod(sizes[name] for name in self.analysis.cascade.batch)
+        words = bound.words.subs({symbol: sizes[symbol.name] for symbol in symbols})
         return str(bound.words), str(float(words) * batch * self.word_B), ""
 
     def data(self, chosen: list[RankPasses], tensor: str, capacity_B: float | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path as File
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -205,7 +206,7 @@ def _arrows(axes: Axes, cascade: Cascade, entry: RankPasses, boxes: Mapping[str,
             drawn.add(name)
             start, end = boxes[name], boxes[einsum.name]
             heavy = tensor in crossing and (end.level or 0) > _from_level(cascade, start, boxes)
-            look: dict[str, object] = (
+            look: dict[str, Any] = (
                 {"linewidth": 1.7, "color": HEAVY} if heavy else {"linewidth": 0.8, "color": EDGE}
             )
             look["zorder"] = 2 if heavy else 1
@@ -224,7 +225,7 @@ def _from_level(cascade: Cascade, start: Box, boxes: Mapping[str, Box]) -> int:
     return min((level for level in readers if level), default=0)
 
 
-def _down(axes: Axes, way: Sequence[Box], look: Mapping[str, object]) -> None:
+def _down(axes: Axes, way: Sequence[Box], look: Mapping[str, Any]) -> None:
     """Draw an arrow from row to row through the places that the tensor holds in between."""
     start, end = way[0], way[-1]
     x, y = start.x, start.y - HEIGHT / 2
@@ -245,7 +246,7 @@ def _down(axes: Axes, way: Sequence[Box], look: Mapping[str, object]) -> None:
     )
 
 
-def _back(axes: Axes, start: Box, end: Box, boxes: Mapping[str, Box], look: Mapping[str, object]) -> None:
+def _back(axes: Axes, start: Box, end: Box, boxes: Mapping[str, Box], look: Mapping[str, Any]) -> None:
     """Draw the arrow of a running value around the side: it is read in the next step."""
     between = [box for box in boxes.values() if start.y - 0.01 <= box.y <= end.y + 0.01]
     side = 1 if start.x > sum(box.x for box in boxes.values()) / len(boxes) else -1
