@@ -1,7 +1,7 @@
 """Columns of the arrays that the clock runs on: one row per stream, so that compiled code passes few arrays around.
 
-``plan`` is what is to be done, ``state`` where each stream stands, ``fixed`` what all streams share, ``chip`` where time and the
-units stand. All are int64.
+``plan`` is what is to be done, ``state`` where each stream stands, ``fixed`` what all streams share, ``chip`` where time
+and the units stand. All are int64.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ NEED_FRESH: Final = NEED_SOURCE + MAX_NEEDS * WIDTH
 SHARED: Final = NEED_FRESH + MAX_NEEDS * WIDTH  #: loops shared with each stream; as many columns as streams
 
 # --- state[stream, ...]
-ISSUED, FINISHED, ACTIVE, CLS, FLIGHT_HEAD, FLIGHT_COUNT, ALIVE = range(7)
-DIGITS: Final = 7  #: of the next task
+ISSUED, FINISHED, ACTIVE, CLS, FLIGHT_HEAD, FLIGHT_COUNT, ALIVE, HEAD_EPOCH = range(8)
+DIGITS: Final = 8  #: of the next task
 NEED: Final = DIGITS + WIDTH  #: how many tasks must be finished, by need
 RING: Final = NEED + MAX_NEEDS  #: where the last tiles began, by need
 RING_COUNT: Final = RING + MAX_NEEDS * BUFFERS
@@ -50,13 +50,13 @@ COUNTS: Final = FLIGHT + IN_FLIGHT  #: tasks done by class: that moved something
 WAITS: Final = COUNTS + 2 * CLASSES  #: cycles lost to each stream, to a channel, to a step, to its turn
 
 # --- fixed[...]
-POLICY, REFERENCE, STEP_COUNT, UNITS, CHANNELS, MARGIN, FAST, ROOTS = range(8)
+POLICY, REFERENCE, STEP_COUNT, UNITS, CHANNELS, FAST, ROOTS, ALL_ON_UNITS = range(8)
 ROOT_SIZE: Final = 8
 STALL: Final = ROOT_SIZE + MAX_ROOTS  #: of each step
 
 # --- chip[...]
-NOW, EPOCH, STEP, BLOCKED, SEGMENT, STRIDE, TRACED, SKIPPED, JUMPS, STUCK = range(10)
-UNIT_FREE: Final = 10
+NOW, EPOCH, STEP, BLOCKED, SEGMENT, STRIDE, TRACED, SKIPPED, JUMPS, STUCK, STAMP = range(11)
+UNIT_FREE: Final = 11
 CHANNEL_FREE: Final = UNIT_FREE + MAX_UNITS
 BUSY: Final = CHANNEL_FREE + MAX_CHANNELS  #: of each unit, then of each channel
 CHIP: Final = BUSY + MAX_UNITS + MAX_CHANNELS
@@ -65,5 +65,7 @@ CHIP: Final = BUSY + MAX_UNITS + MAX_CHANNELS
 OVERLAPPED, SERIAL, STEPS, AUTO = range(4)
 LAST_CODE, FIRST_CODE = -1, -1000
 DATA, SLOT, REUSE, WINDOW = range(4)
+UNLIMITED: Final = 1 << 40  #: places, where a schedule bounds them by itself
+NOTHING_TURNED: Final = 1000  #: the number of no loop
 SEGMENTS: Final = 2048  #: rows of the record of utilization over time
 HISTORY: Final = 24  #: iterations of a loop that are remembered when looking for a steady state

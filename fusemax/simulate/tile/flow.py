@@ -30,8 +30,8 @@ class Need:
     Attributes
     ----------
     kind
-        DATA: the value; SLOT: a buffer of a tile that is brought in; REUSE: the place of a tile that is made; WINDOW: the place
-        of a value that lives in registers.
+        DATA: the value; SLOT: a buffer of a tile that is brought in; REUSE: the place of a tile that is made; WINDOW: the
+        place of a value that lives in registers.
     source
         For each loop of ``on``: the position of this stream's loop with the same value, LAST, ZERO, or -2 - position for the
         iteration before.
@@ -68,7 +68,7 @@ class Flow:
     # --- index maps
 
     def _source(self, reader: Stream, writer: Stream, carried: frozenset[str]) -> tuple[int, ...]:
-        """Return the map onto *writer*'s loops: shared ones and those of the tensor's own digits alike, others to their end."""
+        """Return the map onto *writer*'s loops: shared ones and the tensor's own alike, others to their end."""
         shared = shared_loops(self.nest, reader.node, writer.node)
         return tuple(
             position if position < shared else reader.loops.index(loop) if loop in carried and loop in reader.loops

@@ -9,6 +9,7 @@ from fusemax.simulate.tile.columns import (
     ACTIVE,
     AGAIN_BIT,
     ALIVE,
+    ALL_ON_UNITS,
     AUTO,
     BLOCKED,
     BUFFERS,
@@ -28,6 +29,7 @@ from fusemax.simulate.tile.columns import (
     FLIGHT,
     FLIGHT_COUNT,
     FLIGHT_HEAD,
+    HEAD_EPOCH,
     IN_FLIGHT,
     IN_KERNEL,
     IN_STEP,
@@ -45,6 +47,7 @@ from fusemax.simulate.tile.columns import (
     NEED_ON,
     NEED_PREFIX,
     NEED_SOURCE,
+    NOTHING_TURNED,
     NOW,
     ONLY_AGAIN,
     OWN,
@@ -75,10 +78,9 @@ from fusemax.simulate.tile.columns import (
 from fusemax.simulate.tile.walking import FAR, advance, back, mapped_number
 
 
-@numba.njit(cache=True)
+@numba.njit
 def prepare(plan, fixed, state, chip, s, turned, old):
     """Find class, activity and needs of the next task of stream *s*; *old* are the digits of the task before."""
-    size = plan.shape[0]
     trips = np.zeros(WIDTH, np.int64)
     work = np.zeros(WIDTH, np.int64)
     digits = state[s, DIGITS : DIGITS + WIDTH]
@@ -114,12 +116,13 @@ def prepare(plan, fixed, state, chip, s, turned, old):
             if plan[s, OWN + k] and digits[k] != work[k]:
                 active = True
     state[s, ACTIVE] = active
+    if fixed[POLICY] == STEPS and plan[s, KIND] == 0:
+        state[s, HEAD_EPOCH] = epoch_of(plan, fixed, state, s, work, trips)
     for d in range(plan[s, NEED_COUNT]):
         state[s, NEED + d] = need_of(plan, fixed, state, chip, s, d, digits, active, work, trips)
-    return size
 
 
-@numba.njit(cache=True)
+@numba.njit
 def need_of(plan, fixed, state, chip, s, d, digits, active, work, trips):
     """Return how many tasks need *d* of stream *s* wants finished before its task at *digits*; 0 for none."""
     r, kind = plan[s, NEED_ON + d], plan[s, NEED_KIND + d]
@@ -180,7 +183,7 @@ def need_of(plan, fixed, state, chip, s, d, digits, active, work, trips):
     )
 
 
-@numba.njit(cache=True)
+@numba.njit
 def unmet(plan, fixed, state, chip, s):
     """Return the first need of stream *s* that is not met, -1 when all are."""
     for d in range(plan[s, NEED_COUNT]):
@@ -189,7 +192,7 @@ def unmet(plan, fixed, state, chip, s):
     return -1
 
 
-@numba.njit(cache=True)
+@numba.njit
 def before(plan, fixed, state, chip, a, b):
     """Return whether the next task of stream *a* comes before that of *b* in the order of the policy."""
     if fixed[POLICY] == AUTO and plan[a, IN_KERNEL] and plan[b, IN_KERNEL]:
@@ -201,36 +204,25 @@ def before(plan, fixed, state, chip, a, b):
     return a < b
 
 
-@numba.njit(cache=True)
-def epoch_of(plan, fixed, state, chip, s):
+@numba.njit
+def epoch_of(plan, fixed, state, s, work, trips):
     """Return the epoch in which the schedule has the next task of stream *s*."""
     if plan[s, IN_KERNEL]:
         return state[s, ISSUED] + plan[s, STAGE]
-    ref = fixed[REFERENCE]
-    work = np.zeros(WIDTH, np.int64)
-    trips = np.zeros(WIDTH, np.int64)
-    number = mapped_number(
-        plan,
-        fixed,
-        s,
-        ref,
-        plan[s, EPOCH_SOURCE : EPOCH_SOURCE + WIDTH],
-        state[s, DIGITS : DIGITS + WIDTH],
-        work,
-        trips,
-    )
-    return number + plan[s, STAGE]
+    source = plan[s, EPOCH_SOURCE : EPOCH_SOURCE + WIDTH]
+    digits = state[s, DIGITS : DIGITS + WIDTH]
+    return mapped_number(plan, fixed, s, fixed[REFERENCE], source, digits, work, trips) + plan[s, STAGE]
 
 
-@numba.njit(cache=True)
+@numba.njit
 def due(plan, fixed, state, chip, s):
     """Return whether the step that stands now has the next task of stream *s*."""
     if plan[s, IN_STEP] < 0:
         return True
-    return plan[s, IN_STEP] == chip[STEP] and epoch_of(plan, fixed, state, chip, s) <= chip[EPOCH]
+    return plan[s, IN_STEP] == chip[STEP] and state[s, HEAD_EPOCH] <= chip[EPOCH]
 
 
-@numba.njit(cache=True)
+@numba.njit
 def candidate(plan, fixed, state, chip, u):
     """Return the stream that may issue on unit *u* now, -1 for none; for SERIAL and STEPS it may not be ready yet."""
     policy = fixed[POLICY]
@@ -262,7 +254,7 @@ def candidate(plan, fixed, state, chip, u):
     return best if unmet(plan, fixed, state, chip, best) < 0 else -1
 
 
-@numba.njit(cache=True)
+@numba.njit
 def watch_places(plan, fixed, state, chip, s):
     """Remember the most tiles of a transfer, or values of a task, that are alive at once."""
     alive = np.int64(1)
@@ -279,7 +271,7 @@ def watch_places(plan, fixed, state, chip, s):
     state[s, ALIVE] = max(state[s, ALIVE], alive)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def issue(plan, fixed, state, chip, trace, s):
     """Start the next task of stream *s* now."""
     now = chip[NOW]
@@ -320,10 +312,10 @@ def issue(plan, fixed, state, chip, trace, s):
         prepare(plan, fixed, state, chip, s, turned, old)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def land(plan, fixed, state, chip, ref_digits, trips):
     """Finish every task that ends now; return the outermost loop of the reference stream that turned, else a large number."""
-    now, turned = chip[NOW], np.int64(1000)
+    now, turned = chip[NOW], np.int64(NOTHING_TURNED)
     for s in range(plan.shape[0]):
         while state[s, FLIGHT_COUNT] > 0 and state[s, FLIGHT + state[s, FLIGHT_HEAD]] <= now:
             state[s, FLIGHT_HEAD] = (state[s, FLIGHT_HEAD] + 1) % IN_FLIGHT
@@ -335,7 +327,7 @@ def land(plan, fixed, state, chip, ref_digits, trips):
     return turned
 
 
-@numba.njit(cache=True)
+@numba.njit
 def issue_transfers(plan, fixed, state, chip, trace):
     """Start every transfer that can start; return whether one did."""
     started = False
@@ -368,13 +360,13 @@ def issue_transfers(plan, fixed, state, chip, trace):
         started = True
 
 
-@numba.njit(cache=True)
+@numba.njit
 def issue_tasks(plan, fixed, state, chip, trace):
     """Start every task that can start on a free unit; return whether one did."""
     started = False
     if chip[BLOCKED] > chip[NOW]:
         return started
-    for u in range(-1, fixed[UNITS]):
+    for u in range(0 if fixed[ALL_ON_UNITS] else -1, fixed[UNITS]):
         while u < 0 or chip[UNIT_FREE + u] <= chip[NOW]:
             s = candidate(plan, fixed, state, chip, u)
             if s < 0:
@@ -384,7 +376,7 @@ def issue_tasks(plan, fixed, state, chip, trace):
     return started
 
 
-@numba.njit(cache=True)
+@numba.njit
 def next_step(plan, fixed, state, chip):
     """Go to the next step when nothing of this one is left; return whether that happened."""
     if fixed[POLICY] != STEPS or chip[BLOCKED] > chip[NOW]:
@@ -408,7 +400,7 @@ def next_step(plan, fixed, state, chip):
     return True
 
 
-@numba.njit(cache=True)
+@numba.njit
 def next_event(plan, fixed, state, chip):
     """Return the time of the next event, -1 when nothing is on its way."""
     now, soonest = chip[NOW], FAR
@@ -426,7 +418,7 @@ def next_event(plan, fixed, state, chip):
     return np.int64(-1) if soonest == FAR else soonest
 
 
-@numba.njit(cache=True)
+@numba.njit
 def blame(plan, fixed, state, chip, length):
     """Charge *length* cycles of every idle unit to what its next task waits for."""
     size = plan.shape[0]
@@ -449,7 +441,7 @@ def blame(plan, fixed, state, chip, length):
             state[best, WAITS + size + 2] += length
 
 
-@numba.njit(cache=True)
+@numba.njit
 def record(plan, fixed, state, chip, segments, epochs):
     """Append a row to the record of utilization; when it is full, every second row goes."""
     at = chip[SEGMENT]

@@ -1,10 +1,16 @@
 """The clock of the tile level, compiled: streams of tasks on units and channels, from event to event.
 
-A task starts when its unit is free, what it needs is finished and its place is free. Of several that could start on a unit, the
-first in the order of the policy does. Nothing happens between two events.
+A task starts when its unit is free, what it needs is finished and its place is free. Of several that could start on a unit,
+the first in the order of the policy does. Nothing happens between two events.
 """
 
 from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -19,10 +25,12 @@ from fusemax.simulate.tile.columns import (
     HISTORY,
     ISSUED,
     LOOPS,
+    NOTHING_TURNED,
     NOW,
     POLICY,
     REFERENCE,
     STALL,
+    STAMP,
     STEPS,
     STRIDE,
     STUCK,
@@ -43,42 +51,77 @@ from fusemax.simulate.tile.issue import (
 from fusemax.simulate.tile.steady import look_for_steady_state
 from fusemax.simulate.tile.walking import trips_of
 
+SOURCES = ("columns.py", "walking.py", "issue.py", "steady.py", "kernel.py")  #: of all compiled code here
 
-@numba.njit(cache=True)
-def run(plan, fixed, state, chip, segments, trace):
-    """Run every stream to its end; ``chip[STUCK]`` is 1 when tasks wait for each other for ever."""
-    size, width = plan.shape[0], WIDTH
-    ref = fixed[REFERENCE]
-    ref_digits, trips = np.zeros(width, np.int64), np.zeros(width, np.int64)
-    room = 6 * size + 80
+
+def sources_stamp() -> int:
+    """Return a number that is another one when any source of the compiled code changes.
+
+    numba looks only at the file of the function that it keeps on disk, not at those of what that calls.
+    """
+    folder = Path(__file__).parent
+    text = b"".join((folder / name).read_bytes() for name in SOURCES)
+    return int(hashlib.sha256(text).hexdigest()[:15], 16)
+
+
+def clock() -> Callable[..., None]:
+    """Return the compiled ``run(plan, fixed, state, chip, segments, trace)``, made from the sources as they are now."""
+    return _clock_of(sources_stamp())
+
+
+@lru_cache(maxsize=1)
+def _clock_of(stamp: int) -> Callable[..., Any]:
+    """Return ``run``; *stamp* is part of the key under which numba keeps it."""
+
+    @numba.njit(cache=True)
+    def run(plan, fixed, state, chip, segments, trace):
+        """Run every stream to its end; ``chip[STUCK]`` is 1 when tasks wait for each other for ever."""
+        chip[STAMP] = stamp
+        go(plan, fixed, state, chip, segments, trace)
+
+    return run
+
+
+@numba.njit
+def look(plan, fixed, state, chip, segments, ref_digits, turned, memory):
+    """Look for a steady state at the turn of loop *turned*, if the loop is long enough."""
+    trips = np.zeros(WIDTH, np.int64)
+    for k in range(turned + 1, plan[fixed[REFERENCE], LOOPS]):
+        if ref_digits[k] != 0:
+            return
+    trips_of(plan, fixed, fixed[REFERENCE], ref_digits, trips)
+    if trips[turned] > 3:
+        look_for_steady_state(plan, fixed, state, chip, segments, ref_digits, turned, *memory)
+
+
+@numba.njit
+def go(plan, fixed, state, chip, segments, trace):
+    """Run every stream to its end."""
+    size, ref = plan.shape[0], fixed[REFERENCE]
+    ref_digits, trips = np.zeros(WIDTH, np.int64), np.zeros(WIDTH, np.int64)
     numbers = size * (state.shape[1] - COUNTS) + fixed[UNITS] + fixed[CHANNELS]
-    seen = np.zeros((width, HISTORY, room), np.int64)
-    seen_size = np.zeros((width, HISTORY), np.int64)
-    seen_at = np.zeros((width, HISTORY, 2), np.int64)
-    seen_totals = np.zeros((width, HISTORY, numbers), np.int64)
-    seen_count = np.zeros(width, np.int64)
+    seen_count = np.zeros(WIDTH, np.int64)
+    memory = (
+        np.zeros((WIDTH, HISTORY, 6 * size + 80), np.int64),
+        np.zeros((WIDTH, HISTORY), np.int64),
+        np.zeros((WIDTH, HISTORY, 2), np.int64),
+        np.zeros((WIDTH, HISTORY, numbers), np.int64),
+        seen_count,
+    )
     for s in range(size):
         prepare(plan, fixed, state, chip, s, -1, state[s, DIGITS : DIGITS + WIDTH].copy())
-    chip[BLOCKED] = fixed[STALL + 0] if fixed[POLICY] == STEPS else 0
+    chip[BLOCKED] = fixed[STALL] if fixed[POLICY] == STEPS else 0
     record(plan, fixed, state, chip, segments, 0)
-    turned = np.int64(1000)
+    turned = NOTHING_TURNED
     while True:
         turned = min(turned, land(plan, fixed, state, chip, ref_digits, trips))
-        if 0 <= turned < width:
+        if 0 <= turned < NOTHING_TURNED:
             if state[ref, FINISHED] % chip[STRIDE] == 0:
                 record(plan, fixed, state, chip, segments, state[ref, FINISHED])
-            aligned = True
-            for k in range(turned + 1, plan[ref, LOOPS]):
-                aligned = aligned and ref_digits[k] == 0
-            for k in range(turned + 1, width):
-                seen_count[k] = 0
-            if fixed[FAST] and aligned:
-                trips_of(plan, fixed, ref, ref_digits, trips)
-                if trips[turned] > 3:
-                    look_for_steady_state(
-                        plan, fixed, state, chip, segments, ref_digits, turned, seen, seen_size, seen_at, seen_totals, seen_count
-                    )
-        turned = np.int64(1000)
+            seen_count[turned + 1 :] = 0
+            if fixed[FAST]:
+                look(plan, fixed, state, chip, segments, ref_digits, turned, memory)
+        turned = NOTHING_TURNED
         progress = True
         while progress:
             progress = issue_transfers(plan, fixed, state, chip, trace)

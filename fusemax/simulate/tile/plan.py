@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -40,7 +41,6 @@ POLICIES: Mapping[str, int] = {
     "auto": clock.AUTO,
 }
 WINDOW_OVERLAPPED = 2  #: values of a tensor in registers: one being made, one being used
-NO_WINDOW = 1 << 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +229,7 @@ class _Packer:
         edges = [
             Edge(place[a], place[b], 0)
             for steps in parts.values()
-            for one, two in zip(steps, steps[1:], strict=False)
+            for one, two in pairwise(steps)
             for a in one for b in two if a in place
         ]  # fmt: skip
         for found in dependences(self.mapped, body):
@@ -278,7 +278,7 @@ class _Packer:
         )
         return Prepared(
             nest=self.nest, geometry=self.geometry, streams=self.streams, units=self.units, channels=self.channels,
-            plan=plan, fixed=self._fixed_row(needs, stalls, fast_forward), words=words, lane_cycles=lane_cycles,
+            plan=plan, fixed=self._fixed_row(stalls, fast_forward), words=words, lane_cycles=lane_cycles,
             kernel=self.kernel, spilled=self.spilled,
         )  # fmt: skip
 
@@ -340,16 +340,15 @@ class _Packer:
             for k in need.fresh:
                 row[clock.NEED_FRESH + d * clock.WIDTH + k] = 1
 
-    def _fixed_row(self, needs: Sequence[tuple[Need, ...]], stalls: Sequence[int], fast: bool) -> np.ndarray:
+    def _fixed_row(self, stalls: Sequence[int], fast: bool) -> np.ndarray:
         schedule = self.nest.schedule
         fixed = np.zeros(clock.STALL + len(stalls), np.int64)
         fixed[clock.POLICY] = self._policy()
         fixed[clock.REFERENCE] = self._reference()
         fixed[clock.STEP_COUNT] = len(schedule) if isinstance(schedule, list | tuple) else 1
         fixed[clock.UNITS], fixed[clock.CHANNELS] = len(self.units), len(self.channels)
-        places = [n.buffers for mine in needs for n in mine if n.buffers < NO_WINDOW]
-        fixed[clock.MARGIN] = max([1, *places]) + 1
         fixed[clock.FAST] = fast
+        fixed[clock.ALL_ON_UNITS] = all(s.unit is not None for s in self.streams if s.kind == COMPUTE)
         fixed[clock.ROOTS] = len(self.roots)
         for name, k in self.roots.items():
             fixed[clock.ROOT_SIZE + k] = self.geometry.sizes[name]
@@ -357,7 +356,7 @@ class _Packer:
         return fixed
 
     def _needs(self) -> list[tuple[Need, ...]]:
-        window = WINDOW_OVERLAPPED if self._policy() in (clock.OVERLAPPED, clock.AUTO) else NO_WINDOW
+        window = WINDOW_OVERLAPPED if self._policy() in (clock.OVERLAPPED, clock.AUTO) else clock.UNLIMITED
         flow = Flow(self.mapped, self.nest, self.streams, window)
         found = [flow.needs(n) for n in range(len(self.streams))]
         return [self._widened(n, needs) for n, needs in enumerate(found)] if self.kernel else found
@@ -440,7 +439,7 @@ class _Packer:
     def _stages(self, step: list[int], position: list[int]) -> list[int]:
         """Return by how many epochs each stream runs behind: one more wherever a value is made later in the epoch."""
         stage = [0] * len(self.streams)
-        flow = Flow(self.mapped, self.nest, self.streams, NO_WINDOW)
+        flow = Flow(self.mapped, self.nest, self.streams, clock.UNLIMITED)
         for n, stream in enumerate(self.streams):
             for need in flow.needs(n):
                 writer = self.streams[need.on]

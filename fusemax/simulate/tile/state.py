@@ -40,6 +40,6 @@ class State:
 
 def run_clock(prepared: Prepared, state: State) -> None:
     """Run *prepared* to its end (or until its tasks wait for each other for ever), writing *state*."""
-    from fusemax.simulate.tile.kernel import run
+    from fusemax.simulate.tile.kernel import clock as compiled_clock
 
-    run(prepared.plan, prepared.fixed, state.streams, state.chip, state.segments, state.trace)
+    compiled_clock()(prepared.plan, prepared.fixed, state.streams, state.chip, state.segments, state.trace)

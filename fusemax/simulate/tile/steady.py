@@ -1,8 +1,8 @@
 """The jump over a steady state, compiled.
 
-When everything stands at one iteration of a loop as it stood some iterations before, it will go on like that until the loop nears
-its end: the tasks are the same, and nothing else decides. Those iterations are skipped whole; the answer is the same to the last
-cycle.
+When everything stands at one iteration of a loop as it stood some iterations before, it will go on like that until the loop
+nears its end: the tasks are the same, and nothing else decides. Those iterations are skipped whole; the answer is the same to
+the last cycle.
 """
 
 from __future__ import annotations
@@ -23,19 +23,23 @@ from fusemax.simulate.tile.columns import (
     FLIGHT,
     FLIGHT_COUNT,
     FLIGHT_HEAD,
+    HEAD_EPOCH,
     HISTORY,
     IN_FLIGHT,
     ISSUED,
     JUMPS,
     KIND,
     LOOPS,
-    MARGIN,
     NEED,
+    NEED_BUFFERS,
     NEED_COUNT,
+    NEED_KIND,
     NEED_ON,
+    NEED_PREFIX,
     NOW,
     POLICY,
     REFERENCE,
+    REUSE,
     RING,
     SHARED,
     SKIPPED,
@@ -44,13 +48,14 @@ from fusemax.simulate.tile.columns import (
     TOTAL,
     UNIT_FREE,
     UNITS,
+    UNLIMITED,
     WIDTH,
 )
-from fusemax.simulate.tile.issue import epoch_of, record
+from fusemax.simulate.tile.issue import record
 from fusemax.simulate.tile.walking import number_of, stride_of, trips_of
 
 
-@numba.njit(cache=True)
+@numba.njit
 def base_of(plan, fixed, s, ref_digits, level, trips, work):
     """Return the number of the first task of stream *s* in the reference stream's iteration of loop *level*."""
     shared = min(plan[s, SHARED + fixed[REFERENCE]], level + 1)
@@ -59,7 +64,7 @@ def base_of(plan, fixed, s, ref_digits, level, trips, work):
     return number_of(plan, fixed, s, work)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def signature(plan, fixed, state, chip, ref_digits, level, out):
     """Write where everything stands relative to iteration *ref_digits* of loop *level*; return how many numbers that is."""
     now, at = chip[NOW], 0
@@ -91,12 +96,28 @@ def signature(plan, fixed, state, chip, ref_digits, level, out):
     return at
 
 
-@numba.njit(cache=True)
+@numba.njit
+def margin_of(plan, fixed, ref_digits, level):
+    """Return how many iterations of loop *level* back a task may look: nearer to the loop's start it has other needs."""
+    margin = np.int64(1)
+    for s in range(plan.shape[0]):
+        if plan[s, SHARED + fixed[REFERENCE]] <= level:
+            continue
+        stride = stride_of(plan, fixed, s, level, ref_digits)
+        for d in range(plan[s, NEED_COUNT]):
+            places = plan[s, NEED_BUFFERS + d]
+            if plan[s, NEED_KIND + d] == REUSE:
+                margin = max(margin, places if plan[s, NEED_PREFIX + d] > level else 1)
+            elif places < UNLIMITED:
+                margin = max(margin, -(-places // stride))
+    return margin
+
+
+@numba.njit
 def room_to_jump(plan, fixed, state, chip, ref_digits, level, period):
     """Return how many periods of loop *level* can be skipped: all heads stay inside the loop, clear of both its ends."""
     ref = fixed[REFERENCE]
     trips = np.zeros(WIDTH, np.int64)
-    work = np.zeros(WIDTH, np.int64)
     trips_of(plan, fixed, ref, ref_digits, trips)
     highest, lowest = ref_digits[level], ref_digits[level]
     for s in range(plan.shape[0]):
@@ -111,7 +132,7 @@ def room_to_jump(plan, fixed, state, chip, ref_digits, level, period):
             max(highest, state[s, DIGITS + level]),
             min(lowest, state[s, DIGITS + level]),
         )
-    if lowest - period < fixed[MARGIN]:
+    if lowest - period < margin_of(plan, fixed, ref_digits, level):
         return np.int64(0)
     jumps = (trips[level] - 2 - highest) // period
     for s in range(plan.shape[0]):
@@ -122,17 +143,13 @@ def room_to_jump(plan, fixed, state, chip, ref_digits, level, period):
             if plan[r, SHARED + ref] > level and state[r, FINISHED] < state[s, NEED + d]:
                 stride = stride_of(plan, fixed, r, level, ref_digits) * period
                 jumps = min(jumps, (state[s, NEED + d] - 1 - state[r, FINISHED]) // stride)
-        if (
-            fixed[POLICY] == STEPS
-            and plan[s, KIND] == 0
-            and epoch_of(plan, fixed, state, chip, s) > chip[EPOCH]
-        ):
+        if fixed[POLICY] == STEPS and plan[s, KIND] == 0 and state[s, HEAD_EPOCH] > chip[EPOCH]:
             stride = stride_of(plan, fixed, ref, level, ref_digits) * period
-            jumps = min(jumps, (epoch_of(plan, fixed, state, chip, s) - 1 - chip[EPOCH]) // stride)
+            jumps = min(jumps, (state[s, HEAD_EPOCH] - 1 - chip[EPOCH]) // stride)
     return max(np.int64(0), jumps)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length):
     """Move everything *jumps* periods of *length* cycles on."""
     ref = fixed[REFERENCE]
@@ -145,6 +162,7 @@ def jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length):
         state[s, ISSUED] += tasks
         state[s, FINISHED] += tasks
         state[s, DIGITS + level] += period * jumps
+        state[s, HEAD_EPOCH] += stride_of(plan, fixed, ref, level, ref_digits) * period * jumps
         for d in range(plan[s, NEED_COUNT]):
             r = plan[s, NEED_ON + d]
             if plan[r, SHARED + ref] > level:
@@ -166,7 +184,7 @@ def jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length):
     chip[JUMPS] += 1
 
 
-@numba.njit(cache=True)
+@numba.njit
 def totals(fixed, state, chip, out):
     """Copy all running totals into *out*."""
     at = 0
@@ -179,7 +197,7 @@ def totals(fixed, state, chip, out):
         at += 1
 
 
-@numba.njit(cache=True)
+@numba.njit
 def add_totals(fixed, state, chip, earlier, jumps):
     """Add *jumps* times what the totals have grown by since *earlier*."""
     at = 0
@@ -192,7 +210,7 @@ def add_totals(fixed, state, chip, earlier, jumps):
         at += 1
 
 
-@numba.njit(cache=True)
+@numba.njit
 def look_for_steady_state(
     plan, fixed, state, chip, segments, ref_digits, level, seen, seen_size, seen_at, seen_totals, seen_count
 ):

@@ -20,7 +20,7 @@ from fusemax.simulate.tile.columns import (
 FAR = np.int64(1) << 62
 
 
-@numba.njit(cache=True)
+@numba.njit
 def trips_of(plan, fixed, s, digits, trips):
     """Write the number of iterations of each loop of stream *s* at *digits*."""
     for k in range(plan[s, LOOPS]):
@@ -32,7 +32,7 @@ def trips_of(plan, fixed, s, digits, trips):
         trips[k] = min(plan[s, LOOP_CAP + k], -(-extent // unit))
 
 
-@numba.njit(cache=True)
+@numba.njit
 def stride_of(plan, fixed, s, k, digits):
     """Return the tasks of stream *s* in one whole iteration of its loop *k*, the loops outside it at *digits*."""
     product = np.int64(1)
@@ -49,7 +49,7 @@ def stride_of(plan, fixed, s, k, digits):
     return product
 
 
-@numba.njit(cache=True)
+@numba.njit
 def number_of(plan, fixed, s, digits):
     """Return how many tasks of stream *s* come before the one at *digits*."""
     number = np.int64(0)
@@ -59,7 +59,7 @@ def number_of(plan, fixed, s, digits):
     return number
 
 
-@numba.njit(cache=True)
+@numba.njit
 def advance(plan, fixed, s, digits, trips):
     """Move *digits* to the next iteration; return the outermost loop that turned, -1 at the end."""
     trips_of(plan, fixed, s, digits, trips)
@@ -74,7 +74,7 @@ def advance(plan, fixed, s, digits, trips):
     return k
 
 
-@numba.njit(cache=True)
+@numba.njit
 def back(plan, fixed, s, depth, digits, trips):
     """Move the first *depth* of *digits* to the iteration before; return whether there is one."""
     k = depth - 1
@@ -90,7 +90,7 @@ def back(plan, fixed, s, depth, digits, trips):
     return True
 
 
-@numba.njit(cache=True)
+@numba.njit
 def mapped_number(plan, fixed, s, r, source, digits, work, trips):
     """Return the number of the task of stream *r* that *source* names from *digits* of stream *s*; -1 for none."""
     for k in range(plan[r, LOOPS]):
