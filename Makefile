@@ -39,8 +39,9 @@ format: setup ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 
-bench: setup ## Print times and peak memory of start-up and of the study
+bench: setup ## Print times and peak memory of start-up, of the study and of sweeps
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/sweep.py
 
 clean: ## Remove the environment, the results and every cache
 	rm -rf .venv results dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov

@@ -77,5 +77,8 @@ def _study(file: Path) -> str:
 
     kind, _ = study_kind(str(file))
     if kind == "sweep":
-        load_study(str(file))
+        from fusemax.study.jobs import Keep, planned
+
+        study, document, _ = load_study(str(file))
+        planned(study.parts, Keep(), document)
     return f"study, {kind}"

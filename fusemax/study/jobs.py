@@ -104,7 +104,7 @@ def shown(path: Path) -> str:
 
 
 def planned(parts: Sequence[StudyPart], keep: Keep, study: Document | None = None) -> Planned:
-    """Return the jobs of all *parts*, each with a grid; *keep* says which points are wanted, *study* where they stand.
+    """Return the jobs of all *parts* that have a grid; *keep* says which points are wanted, *study* where the parts stand.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def planned(parts: Sequence[StudyPart], keep: Keep, study: Document | None = Non
     files: list[Path] = [Path(study.file)] if study else []
     mistakes: list[str] = []
     for number, part in enumerate(parts):
-        for name, configuration in part.configurations.items():
+        for name, configuration in part.configurations.items() if part.grid else ():
             try:
                 _refuse_unsupported(part, configuration)
                 job, used = _job(part, name, configuration, keep)
