@@ -12,6 +12,7 @@ import typer
 from fusemax.errors import FusemaxError
 
 KINDS: Mapping[str, str] = {
+    "audit": "fusemax.study.audit:run",
     "sweep": "fusemax.cli.sweep:run",
     "taxonomy": "fusemax.study.taxonomy:run",
     "derivations": "fusemax.study.derivations:run",

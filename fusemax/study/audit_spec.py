@@ -1,0 +1,166 @@
+"""What a study of kind ``audit`` says: a base study, corrections of its machines and mappings, and the order to apply them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from fusemax.errors import FusemaxError
+from fusemax.source import read_yaml, typed
+from fusemax.study.spec import Configuration, StudyFile, load_study, size_value
+
+Length = Annotated[int, BeforeValidator(size_value)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Correction(_Part):
+    """One correction: values of machine files and figures by machine, values of mapping files by mapping.
+
+    ``registers`` counts the energy of register files; ``search`` names configurations that choose their mapping anew.
+    """
+
+    name: str
+    title: str
+    doc: str
+    registers: bool = False
+    search: list[str] = Field(default_factory=list)
+    machines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    figures: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    changes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class AuditFile(_Part):
+    """A study of ``kind: audit``."""
+
+    kind: Literal["audit"]
+    title: str
+    source: str
+    doc: str = ""
+    base: str
+    part: str
+    ours: str
+    against: list[str] = Field(min_length=1)
+    start: str
+    corrections: list[Correction] = Field(min_length=1)
+    together: list[str]
+    ends: list[str] = Field(default_factory=list)
+    lengths: list[Length] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _known(self) -> AuditFile:
+        names = [correction.name for correction in self.corrections]
+        unknown = [name for name in (*self.together, *self.ends) if name not in names]
+        if unknown:
+            raise ValueError(f"no correction is called {', '.join(unknown)}; there are: {', '.join(names)}")
+        if len(set(names)) < len(names):
+            raise ValueError("two corrections have one name")
+        return self
+
+    def correction(self, name: str) -> Correction:
+        """Return the correction called *name*."""
+        return next(correction for correction in self.corrections if correction.name == name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One run of the base study: the corrections that hold, in order, and what it is called.
+
+    ``path`` is ``start`` (none), ``alone`` (one), ``together`` (one more than the step before) or ``end`` (one more than the
+    last of those).
+    """
+
+    path: str
+    name: str
+    title: str
+    corrections: tuple[Correction, ...]
+
+    @property
+    def registers(self) -> bool:
+        """Whether the energy of register files counts."""
+        return any(correction.registers for correction in self.corrections)
+
+    def machine_changes(self, machine: str) -> dict[str, Any]:
+        """Return the values of *machine*'s file to replace, by place."""
+        return {k: v for c in self.corrections for k, v in c.machines.get(machine, {}).items()}
+
+    def mapping_changes(self, mapping: str) -> dict[str, Any]:
+        """Return the values of *mapping*'s file to replace, by place."""
+        return {k: v for c in self.corrections for k, v in c.changes.get(mapping, {}).items()}
+
+    def figures(self, machine: str) -> dict[str, Any]:
+        """Return the figures of *machine* to replace."""
+        return {k: v for c in self.corrections for k, v in c.figures.get(machine, {}).items()}
+
+    def searched(self, configuration: str) -> bool:
+        """Return whether *configuration* chooses its mapping anew."""
+        return any(configuration in correction.search for correction in self.corrections)
+
+    def corrected(self, configuration: Configuration) -> Configuration:
+        """Return *configuration* with the corrections that concern it, its cases included."""
+        figures = self.figures(configuration.machine)
+        assert isinstance(configuration.mapping, str)
+        cases = [
+            case.model_copy(
+                update={
+                    "figures": {**case.figures, **{k: v for k, v in figures.items() if k in case.figures}},
+                    "changes": {
+                        **case.changes,
+                        **(self.mapping_changes(case.mapping) if case.mapping else {}),
+                    },
+                }
+            )
+            for case in configuration.cases
+        ]
+        update = {
+            "figures": {**configuration.figures, **figures},
+            "changes": {**configuration.changes, **self.mapping_changes(configuration.mapping)},
+            "cases": cases,
+        }
+        return configuration.model_copy(update=update)
+
+
+def load_audit(path: Path) -> tuple[AuditFile, StudyFile, Path]:
+    """Return the audit in the file *path*, the study that it corrects, and that study's file.
+
+    Raises
+    ------
+    ProblemsError, FusemaxError
+        For mistakes of the file, and a part or configurations that the base study does not have.
+    """
+    audit = typed(read_yaml(path), AuditFile)
+    study, _, base_path = load_study(audit.base)
+    parts = {part.name: part for part in study.parts}
+    if audit.part not in parts:
+        raise FusemaxError(
+            f"{path}: study {audit.base} has no part {audit.part!r}; it has: {', '.join(parts)}"
+        )
+    known = parts[audit.part].configurations
+    wanted = [audit.ours, *audit.against, *(name for c in audit.corrections for name in c.search)]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        there = ", ".join(known)
+        raise FusemaxError(f"{path}: {audit.part} has no configuration {unknown[0]!r}; there are: {there}")
+    return audit, study, base_path
+
+
+def steps_of(audit: AuditFile) -> tuple[Step, ...]:
+    """Return the steps of *audit*: the start, each correction alone, then together one after another, then the ends."""
+    steps = [Step(path="start", name="start", title="our counts of the same", corrections=())]
+    for correction in audit.corrections:
+        steps.append(
+            Step(path="alone", name=correction.name, title=correction.title, corrections=(correction,))
+        )
+    held: tuple[Correction, ...] = ()
+    for name in audit.together:
+        held = (*held, audit.correction(name))
+        steps.append(Step(path="together", name=name, title=held[-1].title, corrections=held))
+    for name in audit.ends:
+        last = audit.correction(name)
+        steps.append(Step(path="end", name=name, title=last.title, corrections=(*held, last)))
+    return tuple(steps)
