@@ -9,6 +9,7 @@ import sympy
 from fusemax.cost.counts import Move, NestCounts
 from fusemax.cost.extents import Extents
 from fusemax.cost.program import Label, Writer
+from fusemax.cost.recurrence import recurrence_cycles
 from fusemax.cost.symbols import ceildiv, greatest, symbol, to_sympy
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
@@ -158,7 +159,8 @@ class _NestTimes:
             return self._partly(schedule)
         if isinstance(schedule, str):
             per_unit = [time * symbol("clock") for time in self.units.values()]
-            return greatest(*per_unit) if per_unit else ZERO
+            chains = recurrence_cycles(self.mapped, self.counts, self.cycles) if schedule == "auto" else ()
+            return greatest(*per_unit, *chains) if per_unit else ZERO
         return sum((self._step(number, step) for number, step in enumerate(schedule)), ZERO)
 
     def _partly(self, schedule: Overlap) -> sympy.Expr:
