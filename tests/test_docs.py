@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from fusemax.cli.check import check_file
+from fusemax.errors import FusemaxError
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
@@ -36,9 +38,15 @@ def test_examples_are_right(name: str, tmp_path: Path) -> None:
     assert check_file(tmp_path / name)
 
 
+def commands(text: str) -> list[tuple[str, str]]:
+    """The commands of a console block, each with what it prints; ``...`` stands for anything."""
+    parts = re.split(r"^\$ fusemax ", text, flags=re.MULTILINE)[1:]
+    return [(command, expected) for command, _, expected in (part.partition("\n") for part in parts)]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_print_what_is_shown(page: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    """Each console block that shows a check prints just that."""
+def test_commands_print_what_is_shown(page: Path, tmp_path: Path, monkeypatch) -> None:
+    """Each command of each console block prints what is shown below it."""
     from typer.testing import CliRunner
 
     from fusemax.cli import build
@@ -47,12 +55,16 @@ def test_commands_print_what_is_shown(page: Path, tmp_path: Path, monkeypatch, c
     for name, text in all_files().items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    matches = doctest.OutputChecker().check_output
     for language, text in BLOCK.findall(page.read_text(encoding="utf-8")):
-        command, _, expected = text.partition("\n")
-        if language == "console" and command.startswith("$ fusemax "):
-            result = CliRunner().invoke(build(), gathered(command.removeprefix("$ fusemax ").split()))
+        for command, expected in commands(text) if language == "console" else ():
+            result = CliRunner().invoke(build(), gathered(shlex.split(command)))
+            printed = result.output + (
+                f"{result.exception}\n" if isinstance(result.exception, FusemaxError) else ""
+            )
 
-            assert expected.strip() == result.output.strip()
+            assert matches(expected, printed, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE), printed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -30,6 +30,7 @@ PLAIN, EDGE, HEAVY = "#eeeeee", "#8a8a8a", "#b04a00"
 LETTER, HEIGHT, ROW, GAP, MARGIN, ROOM = 0.062, 0.22, 0.42, 0.16, 0.12, 0.6  #: inches
 SLOT = 0.12  #: inches for a tensor that passes a row
 LONGEST = 46  #: letters of an Einsum that are shown
+LEAST_WIDTH = 4.6  #: inches, for the line under the title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def draw(cascade: Cascade, analysis: Analysis, path: File, rank: str | None = No
     rows, bands = _rows(cascade, entry)
     boxes = _placed(cascade, entry, rows)
     left = min(box.x - box.width / 2 for box in boxes.values()) - ROOM
-    right = max(box.x + box.width / 2 for box in boxes.values()) + ROOM
+    right = max(*(box.x + box.width / 2 + ROOM for box in boxes.values()), left + LEAST_WIDTH)
     top, bottom = 0.56, -(len(rows) - 1) * ROW - HEIGHT / 2 - MARGIN
     with styled(), matplotlib.rc_context({"svg.fonttype": "path"}):
         figure = Figure(figsize=(right - left, top - bottom))
@@ -65,7 +66,7 @@ def draw(cascade: Cascade, analysis: Analysis, path: File, rank: str | None = No
         axes.set_xlim(left, right)
         axes.set_ylim(bottom, top)
         axes.axis("off")
-        _title(axes, cascade, entry)
+        _title(axes, cascade, analysis, entry)
         _boundaries(axes, bands)
         _arrows(axes, cascade, entry, boxes)
         for box in boxes.values():
@@ -177,12 +178,19 @@ def _shown(einsum: Einsum) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _title(axes: Axes, cascade: Cascade, entry: RankPasses) -> None:
-    passes = "1 pass" if entry.passes == 1 else f"{entry.passes} passes"
+def _title(axes: Axes, cascade: Cascade, analysis: Analysis, entry: RankPasses) -> None:
+    passes = _passes(entry)
+    for whole, parts in analysis.plain.digits.items():
+        if entry.rank in parts:
+            passes = f"{_passes(analysis.rank(whole))} over {whole}; in each tile {passes}"
     left = axes.get_xlim()[0] + MARGIN
     axes.text(left, 0.46, cascade.name, fontweight="bold", va="center")
     words = f"{passes} over {entry.rank}; heavy: crosses into a later pass; dashed: previous step"
     axes.text(left, 0.28, words, va="center", color="#555555", fontsize=7)
+
+
+def _passes(entry: RankPasses) -> str:
+    return "1 pass" if entry.passes == 1 else f"{entry.passes} passes"
 
 
 def _boundaries(axes: Axes, bands: Sequence[int]) -> None:
