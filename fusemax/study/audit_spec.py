@@ -55,11 +55,11 @@ class AuditFile(_Part):
     @model_validator(mode="after")
     def _known(self) -> AuditFile:
         names = [correction.name for correction in self.corrections]
+        if len(set(names)) < len(names):
+            raise ValueError("two corrections have one name")
         unknown = [name for name in (*self.together, *self.ends) if name not in names]
         if unknown:
             raise ValueError(f"no correction is called {', '.join(unknown)}; there are: {', '.join(names)}")
-        if len(set(names)) < len(names):
-            raise ValueError("two corrections have one name")
         return self
 
     def correction(self, name: str) -> Correction:
