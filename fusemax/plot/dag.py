@@ -30,7 +30,7 @@ PLAIN, EDGE, HEAVY = "#eeeeee", "#8a8a8a", "#b04a00"
 LETTER, HEIGHT, ROW, GAP, MARGIN, ROOM = 0.062, 0.22, 0.42, 0.16, 0.12, 0.6  #: inches
 SLOT = 0.12  #: inches for a tensor that passes a row
 LONGEST = 46  #: letters of an Einsum that are shown
-LEAST_WIDTH = 4.6  #: inches, for the line under the title
+LEAST_WIDTH = 3.75  #: inches, for the line under the title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
