@@ -16,6 +16,7 @@ from fusemax.errors import FusemaxError
 COMMANDS: Mapping[str, str] = {
     "run": "fusemax.cli.run:run",
     "cost": "fusemax.cli.cost:cost",
+    "simulate": "fusemax.cli.simulate:simulate",
     "check": "fusemax.cli.check:check",
     "show": "fusemax.cli.show:show",
     "passes": "fusemax.cli.passes:passes",

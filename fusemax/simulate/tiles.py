@@ -107,6 +107,7 @@ class Simulation:
 
     cycles: int
     latency_s: float
+    clock_Hz: float
     utilization: Mapping[str, float]
     words: Mapping[WordsKey, float]
     buffers: tuple[Buffer, ...]
@@ -144,6 +145,7 @@ def simulate(
     seconds = cycles / point.figures["clock"]
     return Simulation(
         cycles=cycles,
+        clock_Hz=point.figures["clock"],
         latency_s=seconds + len(runs) * point.figures["launch"],
         utilization=_utilization(machine, point, runs, seconds),
         words={key: value for run in runs for key, value in run.words().items()},
@@ -390,7 +392,7 @@ def _place(stream: Stream) -> str:
     if stream.kind == COMPUTE:
         return stream.unit or "none"
     assert stream.residence is not None
-    return f"{stream.residence.level} transfers"
+    return f"{stream.residence.level} moves"
 
 
 def _timeline(state: State, names: tuple[str, ...]) -> Timeline:
@@ -399,5 +401,15 @@ def _timeline(state: State, names: tuple[str, ...]) -> Timeline:
     rows = rows[keep]
     start, end = rows[:-1, 0], rows[1:, 0]
     length = end - start
-    busy = {name: np.diff(rows[:, 1 + k]) / length for k, name in enumerate(names)}
+    busy = {name: _spread(np.diff(rows[:, 1 + k]), length) / length for k, name in enumerate(names)}
     return Timeline(start=start, end=end, busy=busy)
+
+
+def _spread(begun: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return busy cycles by interval: work is counted where it begins, and what is longer than its interval runs on."""
+    busy, rest = np.zeros(len(begun)), 0
+    for k in range(len(begun)):
+        rest += int(begun[k])
+        busy[k] = min(rest, int(length[k]))
+        rest -= int(busy[k])
+    return busy

@@ -35,6 +35,7 @@ from fusemax.simulate.tile.columns import (
     STRIDE,
     STUCK,
     TOTAL,
+    TRACED,
     UNITS,
     WIDTH,
 )
@@ -119,7 +120,7 @@ def go(plan, fixed, state, chip, segments, trace):
             if state[ref, FINISHED] % chip[STRIDE] == 0:
                 record(plan, fixed, state, chip, segments, state[ref, FINISHED])
             seen_count[turned + 1 :] = 0
-            if fixed[FAST]:
+            if fixed[FAST] and chip[TRACED] >= trace.shape[0]:
                 look(plan, fixed, state, chip, segments, ref_digits, turned, memory)
         turned = NOTHING_TURNED
         progress = True

@@ -213,9 +213,11 @@ class _Reader:
         end = -1 if kind == FILL else LAST_CHILD
         own = residence_digits(self.mapped, self.nest, residence)
         place = (*residence.node, end, list(self.nest.residences).index(residence))
-        verb = "load" if kind == FILL else "store"
+        near = level in self.machine.level_names[:2]
+        name = f"load {tensor}" if kind == FILL else f"store {tensor}"
+        name += "" if near else f" to {level}" if kind == FILL else f" from {level}"
         return Stream(
-            name=f"{verb} {tensor}" + ("" if level in self.machine.level_names[:2] else f" to {level}"), kind=kind,
+            name=name, kind=kind,
             node=residence.node, key=place, loops=residence.loops, residence=residence, words=words,
             own=own & set(residence.loops), again=again,
         )  # fmt: skip
