@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +58,7 @@ def command(
     """
     _refuse_hours(mapped, sizes)
     _warm_up(mapped, machine, sizes, figures)
-    began = time.perf_counter()
     exact = simulate_array(mapped, machine, sizes, figures)
-    seconds = time.perf_counter() - began
     others = {name: _try(mapped, machine, sizes, figures, name) for name in FORMATS if name != "float64"}
     results = {"float64": exact} | {
         name: result for name, result in others.items() if not isinstance(result, str)
@@ -75,13 +73,14 @@ def command(
         return
     from rich.console import Console
 
-    _show(Console(), mapped, exact, results, refused, seconds)
+    _show(Console(), mapped, exact, results, refused)
 
 
 def _refuse_hours(mapped: Mapped, sizes: Mapping[str, int]) -> None:
-    work = 1.0
-    for size in sizes.values():
-        work *= size
+    """Raise FusemaxError when about so many element-cycles, one per operation on the array, are too many."""
+    per_score = sizes.get("E", 1) + sizes.get("F", 1) if is_attention(mapped) else 1
+    others = [size for name, size in sizes.items() if not (is_attention(mapped) and name in ("E", "F"))]
+    work = float(per_score) * math.prod(others)
     if work > MOST_PE_CYCLES:
         raise FusemaxError(
             f"mapping {mapped.name}: about {work:.1e} element-cycles would take hours, register by register\n"
@@ -93,8 +92,8 @@ def _warm_up(
     mapped: Mapped, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float]
 ) -> None:
     """Compile the clock on a problem of one tile, so that compiling is not timed."""
-    if is_attention(mapped):
-        run_attention(mapped, machine, {n: v if n in ("E", "F") else 1 for n, v in sizes.items()}, figures)
+    widths = ("E", "F") if is_attention(mapped) else ()
+    simulate_array(mapped, machine, {n: v if n in widths else 1 for n, v in sizes.items()}, figures)
 
 
 def _try(mapped, machine, sizes, figures, name: str) -> PeResult | str:
@@ -129,7 +128,6 @@ def _record(exact: PeResult, results: Mapping[str, PeResult], refused: Mapping[s
 
 def _show(
     console: Console, mapped: Mapped, exact: PeResult, results: Mapping[str, PeResult], refused: Mapping[str, str],
-    seconds: float,
 ) -> None:  # fmt: skip
     from rich.table import Table
 
@@ -141,10 +139,8 @@ def _show(
     for cause, cycles in exact.parts.items():
         table.add_row(f"  {cause}", f"{cycles:,}", f"{cycles / exact.cycles:.1%}")
     for unit, share in exact.utilization().items():
-        table.add_row(
-            f"utilization {unit}", f"{share:.1%}", f"{exact.registers[unit]} registers of an element used"
-        )
-    rate = f"{exact.pe_cycles / seconds:.2e} per second"
+        table.add_row(f"utilization {unit}", f"{share:.1%}", f"registers used: {exact.registers[unit]}")
+    rate = f"{exact.pe_cycles / exact.seconds:.1e}/s on one core"
     table.add_row("element-cycles simulated", f"{exact.pe_cycles:,}", rate)
     console.print(table)
     errors = Table("number format", title="Against the definition in float64", title_justify="left")

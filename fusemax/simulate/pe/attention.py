@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -93,7 +94,9 @@ def run_attention(
     cycles = times.end + arrays.rows + arrays.columns - 1
     shape = (cycles, arrays.rows + 1, arrays.columns, 2) if trace else (1, 1, 0, 2)
     traced = np.zeros(shape, np.int32)
+    began = time.thread_time()
     cycles, words, pe_busy, lane_busy = clock.run(program, plan, data, state, formats, traced)
+    seconds = time.thread_time() - began
     stored = math.ceil(times.stored)
     return PeResult(
         cycles=max(cycles, stored),
@@ -107,6 +110,7 @@ def run_attention(
         registers=registers,
         output=data.AV,
         reference=inputs.attention(),
+        seconds=seconds,
         trace=traced,
     )  # fmt: skip
 
@@ -329,8 +333,8 @@ def _parts(times: Times, epochs: Epochs, tiles: _Tiles, arrays: Arrays, storing:
     parts = {
         "epochs of tiles": len(tiles.where) * epochs.interval,
         "divisions": divided,
-        "epochs to fill and drain the pipeline": arrays.epoch.delay * epochs.interval,
-        "skew of rows and columns": arrays.rows + arrays.columns - 1,
+        "epochs to fill and drain": arrays.epoch.delay * epochs.interval,
+        "skew of rows, columns": arrays.rows + arrays.columns - 1,
     }
     parts |= {f"waiting for {level}": cycles for level, cycles in times.waits.items()}
     return parts | ({"last stores": storing} if storing else {})

@@ -61,6 +61,8 @@ class PeResult:
         Registers used per element of each unit.
     output, reference
         The result, and what it should be by the definition in float64.
+    seconds
+        Processor time of the clock, on this computer, this time.
     trace
         int32[cycles, rows + 1, columns, 2]: operation and tile by cycle and place; empty unless asked for.
     """
@@ -76,6 +78,7 @@ class PeResult:
     registers: Mapping[str, int]
     output: NDArray[np.float64]
     reference: NDArray[np.float64]
+    seconds: float
     trace: NDArray[np.int32]
 
     @property
