@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+collect_ignore = ["gpu/interpreted.py"]  # a script of its own, which needs torch
 GOLDEN = Path(__file__).parent / "golden"
 
 settings.register_profile("fast", max_examples=50, deadline=None)
