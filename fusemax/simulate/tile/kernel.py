@@ -20,6 +20,7 @@ from fusemax.simulate.tile.columns import (
     CHANNELS,
     COUNTS,
     DIGITS,
+    EVENTS,
     FAST,
     FINISHED,
     HISTORY,
@@ -117,8 +118,6 @@ def go(plan, fixed, state, chip, segments, trace):
     while True:
         turned = min(turned, land(plan, fixed, state, chip, ref_digits, trips))
         if 0 <= turned < NOTHING_TURNED:
-            if state[ref, FINISHED] % chip[STRIDE] == 0:
-                record(plan, fixed, state, chip, segments, state[ref, FINISHED])
             seen_count[turned + 1 :] = 0
             if fixed[FAST] and chip[TRACED] >= trace.shape[0]:
                 look(plan, fixed, state, chip, segments, ref_digits, turned, memory)
@@ -134,6 +133,9 @@ def go(plan, fixed, state, chip, segments, trace):
             break
         blame(plan, fixed, state, chip, event - chip[NOW])
         chip[NOW] = event
+        chip[EVENTS] += 1
+        if chip[EVENTS] % chip[STRIDE] == 0:
+            record(plan, fixed, state, chip, segments, state[ref, FINISHED])
     record(plan, fixed, state, chip, segments, state[ref, FINISHED])
     for s in range(size):
         if state[s, ISSUED] < plan[s, TOTAL]:
