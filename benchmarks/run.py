@@ -28,7 +28,7 @@ class Cost:
     """What one process took."""
 
     wall_s: float
-    peak_B: int  # noqa: N815
+    peak_B: int
     exit_status: int
 
 

@@ -116,11 +116,11 @@ class _Derivation:
             outer = [d.name for d in root.digits if d.name not in inner]
             later = {extents.sizes[d.name]: sympy.Integer(1) for d in fits[position + 1 :]}
             tile = extents.sizes[digit.name]
-            bound = extents.covered(root, outer).subs({**later, tile: sympy.Integer(1)})
+            bound = extents.covered(root, outer).subs([*later.items(), (tile, sympy.Integer(1))])
             value = FitRule(
                 tile=tile,  # type: ignore[arg-type]
                 count=bound,
-                footprint=self._footprint(rule.level, rooms).subs(later),
+                footprint=self._footprint(rule.level, rooms).subs(list(later.items())),
                 capacity=self._capacity(rule.level),
                 kind=rule.kind,
             )

@@ -1,8 +1,4 @@
-"""The few functions that cost formulas are made of, kept unevaluated by sympy.
-
-sympy's own Max, Min and ceiling simplify wrongly under some assumptions (``Max(512, 65536/(a*b))`` drops a term for positive
-integers in sympy 1.14), so ours are opaque: they print well, lower to plain code, and are evaluated only on numbers.
-"""
+"""Symbols of named values, and the functions of cost formulas: from formulas in YAML to sympy expressions."""
 
 from __future__ import annotations
 
@@ -12,123 +8,23 @@ from typing import Any
 
 import sympy
 
+from fusemax.cost import functions
 from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number
 
-
-class ceildiv(sympy.Function):  # noqa: N801 - printed as it is called
-    """The whole number of tiles of size b that cover a: a/b rounded up."""
-
-    nargs = 2
-
-    @classmethod
-    def eval(cls, a: Any, b: Any) -> Any:
-        """Return the number when both are numbers, a when b is 1."""
-        if b == 1:
-            return a
-        if a == b:
-            return sympy.Integer(1)
-        return sympy.ceiling(a / b) if a.is_Number and b.is_Number else None
-
-
-class least(sympy.Function):  # noqa: N801
-    """The smaller of two values."""
-
-    nargs = 2
-
-    @classmethod
-    def eval(cls, a: Any, b: Any) -> Any:
-        """Return the smaller number when both are numbers."""
-        if a == b:
-            return a
-        return min(a, b) if a.is_Number and b.is_Number else None
-
-
-class greatest(sympy.Function):  # noqa: N801
-    """The largest of any number of values."""
-
-    @classmethod
-    def eval(cls, *values: Any) -> Any:
-        """Return the single value, or the largest number when all are numbers."""
-        distinct = tuple(dict.fromkeys(values))
-        if len(distinct) == 1:
-            return distinct[0]
-        if all(value.is_Number for value in distinct):
-            return max(distinct)
-        return None if distinct == values else cls(*distinct)
-
-
-class repeated(sympy.Function):  # noqa: N801
-    """``repeated(n, many, once)``: *many* if n > 1, else *once*: a tile that stays is not loaded again."""
-
-    nargs = 3
-
-    @classmethod
-    def eval(cls, n: Any, many: Any, once: Any) -> Any:
-        """Return the branch when it is known."""
-        if many == once:
-            return many
-        return (many if n > 1 else once) if n.is_Number else None
-
-
-class band_pairs(sympy.Function):  # noqa: N801
-    """Pairs of tiles that a band touches: :func:`fusemax.cost.band.band_pairs`."""
-
-    nargs = 6
-
-
-class band_most(sympy.Function):  # noqa: N801
-    """Touched tiles in the fullest tile of rows: :func:`fusemax.cost.band.band_most`."""
-
-    nargs = 6
-
-
-class band_least(sympy.Function):  # noqa: N801
-    """Touched tiles in the emptiest tile of rows: :func:`fusemax.cost.band.band_least`."""
-
-    nargs = 6
-
-
-class ceil(sympy.Function):  # noqa: N801
-    """Rounded up."""
-
-    nargs = 1
-
-
-class floor(sympy.Function):  # noqa: N801
-    """Rounded down."""
-
-    nargs = 1
-
-
-class log2(sympy.Function):  # noqa: N801
-    """Logarithm to base 2."""
-
-    nargs = 1
-
-
-class root2(sympy.Function):  # noqa: N801
-    """Square root."""
-
-    nargs = 1
-
-
-class at_most(sympy.Function):  # noqa: N801
-    """1 where a <= b, else 0."""
-
-    nargs = 2
-
-
-class less(sympy.Function):  # noqa: N801
-    """1 where a < b, else 0."""
-
-    nargs = 2
-
-
-class equal(sympy.Function):  # noqa: N801
-    """1 where a and b are the same number, else 0."""
-
-    nargs = 2
-
+ceildiv: Callable[..., Any] = functions.ceildiv
+least: Callable[..., Any] = functions.least
+greatest: Callable[..., Any] = functions.greatest
+repeated: Callable[..., Any] = functions.repeated
+band_pairs: Callable[..., Any] = functions.band_pairs
+band_most: Callable[..., Any] = functions.band_most
+band_least: Callable[..., Any] = functions.band_least
+ceil: Callable[..., Any] = functions.ceil
+floor: Callable[..., Any] = functions.floor
+log2: Callable[..., Any] = functions.log2
+root2: Callable[..., Any] = functions.root2
+at_most: Callable[..., Any] = functions.at_most
+less: Callable[..., Any] = functions.less
+equal: Callable[..., Any] = functions.equal
 
 _CALLS: Mapping[str, Callable[..., Any]] = {
     "ceil": ceil, "floor": floor, "log2": log2, "sqrt": root2, "max": greatest,

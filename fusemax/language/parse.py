@@ -17,7 +17,8 @@ The grammar::
     atom       := NUMBER | "inf" | access | NAME | call | "(" expression ")"
     call       := NAME "(" expression { "," expression } ")"
 
-A comment runs from ``#``, or from ``--`` at a word's start, to the end of the line. A statement may go on over lines while a bracket is open.
+A comment runs from ``#``, or from ``--`` at a word's start, to the end of the line. A statement may go on over lines while a
+bracket is open.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ def _misplaced(
     shared = body.shared_with(other)
     barrier = _reduced_inside(mapped, nest, shared, producer, access)
     if barrier:
-        text = f"{name} cannot share loop {barrier} with {producer.name}: {access.tensor} is whole only when {barrier} has ended"
+        whole = f"{access.tensor} is whole only when {barrier} has ended"
+        text = f"{name} cannot share loop {barrier} with {producer.name}: {whole}"
         return (
             text,
             f"close loop {barrier} before {name} (a pass boundary), or use a cascade with fewer passes",

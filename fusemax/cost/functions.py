@@ -1,0 +1,126 @@
+"""The few functions that cost formulas are made of, kept unevaluated by sympy.
+
+sympy's own Max, Min and ceiling simplify wrongly under some assumptions (``Max(512, 65536/(a*b))`` drops a term for positive
+integers in sympy 1.14), so ours are opaque: they print well, lower to plain code, and are evaluated only on numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+
+
+class ceildiv(sympy.Function):  # noqa: N801 - printed as it is called
+    """The whole number of tiles of size b that cover a: a/b rounded up."""
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, a: Any, b: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the number when both are numbers, a when b is 1."""
+        if b == 1:
+            return a
+        if a == b:
+            return sympy.Integer(1)
+        return sympy.ceiling(a / b) if a.is_Number and b.is_Number else None
+
+
+class least(sympy.Function):  # noqa: N801
+    """The smaller of two values."""
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, a: Any, b: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the smaller number when both are numbers."""
+        if a == b:
+            return a
+        return min(a, b) if a.is_Number and b.is_Number else None
+
+
+class greatest(sympy.Function):  # noqa: N801
+    """The largest of any number of values."""
+
+    @classmethod
+    def eval(cls, *values: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the single value, or the largest number when all are numbers."""
+        distinct = tuple(dict.fromkeys(values))
+        if len(distinct) == 1:
+            return distinct[0]
+        if all(value.is_Number for value in distinct):
+            return max(distinct)
+        return None if distinct == values else cls(*distinct)
+
+
+class repeated(sympy.Function):  # noqa: N801
+    """``repeated(n, many, once)``: *many* if n > 1, else *once*: a tile that stays is not loaded again."""
+
+    nargs = 3
+
+    @classmethod
+    def eval(cls, n: Any, many: Any, once: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the branch when it is known."""
+        if many == once:
+            return many
+        return (many if n > 1 else once) if n.is_Number else None
+
+
+class band_pairs(sympy.Function):  # noqa: N801
+    """Pairs of tiles that a band touches: :func:`fusemax.cost.band.band_pairs`."""
+
+    nargs = 6
+
+
+class band_most(sympy.Function):  # noqa: N801
+    """Touched tiles in the fullest tile of rows: :func:`fusemax.cost.band.band_most`."""
+
+    nargs = 6
+
+
+class band_least(sympy.Function):  # noqa: N801
+    """Touched tiles in the emptiest tile of rows: :func:`fusemax.cost.band.band_least`."""
+
+    nargs = 6
+
+
+class ceil(sympy.Function):  # noqa: N801
+    """Rounded up."""
+
+    nargs = 1
+
+
+class floor(sympy.Function):  # noqa: N801
+    """Rounded down."""
+
+    nargs = 1
+
+
+class log2(sympy.Function):  # noqa: N801
+    """Logarithm to base 2."""
+
+    nargs = 1
+
+
+class root2(sympy.Function):  # noqa: N801
+    """Square root."""
+
+    nargs = 1
+
+
+class at_most(sympy.Function):  # noqa: N801
+    """1 where a <= b, else 0."""
+
+    nargs = 2
+
+
+class less(sympy.Function):  # noqa: N801
+    """1 where a < b, else 0."""
+
+    nargs = 2
+
+
+class equal(sympy.Function):  # noqa: N801
+    """1 where a and b are the same number, else 0."""
+
+    nargs = 2
