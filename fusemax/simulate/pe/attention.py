@@ -134,9 +134,10 @@ EDGES = (
 
 def _arrays(mapped, machine, sizes, figures, number_format: str) -> Arrays:
     array, lanes = _units(mapped, machine)
-    if len(mapped.nests) != 1 or mapped.nests[0].spread or mapped.spill:
+    if len(mapped.nests) != 1 or mapped.nests[0].spread or mapped.spill or mapped.offload:
         raise FusemaxError(
-            f"mapping {mapped.name}: register by register, one nest on one core without spilling can be run"
+            f"mapping {mapped.name}: register by register, one nest on one core can be run, without spilling or offloading\n"
+            "  hint: the tile level (--level tile) runs every mapping"
         )
     numbers = numbers_of(mapped, machine, mapped.nests[0], sizes, figures)
     if numbers.figures.get("replicas", 1.0) != 1.0:
