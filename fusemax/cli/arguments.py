@@ -26,7 +26,7 @@ def sizes_and_figures(pairs: Sequence[str]) -> tuple[dict[str, int], dict[str, f
         name, equals, text = pair.partition("=")
         if not equals or not name or not text:
             mistakes.append(f"--set: expected NAME=VALUE such as M=4096, got {pair!r}")
-        elif "." in name:
+        elif "." in name or name.islower():
             value = _figure(text)
             if value is None:
                 mistakes.append(

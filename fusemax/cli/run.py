@@ -16,6 +16,8 @@ KINDS: Mapping[str, str] = {
     "sweep": "fusemax.cli.sweep:run",
     "taxonomy": "fusemax.study.taxonomy:run",
     "derivations": "fusemax.study.derivations:run",
+    "gpu": "fusemax.study.gpu:run",
+    "gpu-passes": "fusemax.study.gpu:run_passes",
 }
 
 

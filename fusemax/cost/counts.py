@@ -24,6 +24,7 @@ from fusemax.cost.masks import Band, band_of
 from fusemax.cost.symbols import ceildiv, symbol, to_sympy
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
+from fusemax.mapping.build import tile_expression
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
 from fusemax.mapping.units import lowered
@@ -127,7 +128,10 @@ class _Counter:
 
     def _shares(self, einsum: str, unit: str, operation: str) -> Iterator[tuple[str, sympy.Expr]]:
         """Yield the units that do *operation*, each with its part of it: *unit* does what is not offloaded."""
-        parts = {u: to_sympy(part) for u, part in self.mapped.offload.get((einsum, operation), {}).items()}
+        parts = {
+            u: to_sympy(tile_expression(part))
+            for u, part in self.mapped.offload.get((einsum, operation), {}).items()
+        }
         rest = 1 - sum(parts.values(), sympy.Integer(0))
         yield from ((where, part) for where, part in ((unit, rest), *parts.items()) if part != 0)
 

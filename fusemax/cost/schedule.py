@@ -55,7 +55,7 @@ def busiest_share(counts: NestCounts) -> sympy.Expr:
         band = band.turned()
     rows, total, most, least = band.per_row(extents, counts.deepest.loops)
     others = tasks / rows
-    whole = others * total
+    whole = greatest(1, others * total)  # a mask may leave nothing
     return greatest(1 / cores, ceildiv(others, cores) * most / whole, ceildiv(tasks, cores) * least / whole)
 
 
@@ -177,7 +177,7 @@ class _NestTimes:
             serial - to_sympy(tile_expression(schedule.overlap)) * (serial - longest),
             Label("steady", nest=self.name),
         )
-        fill = (serial - steady) * self.counts.tasks / self.counts.epochs
+        fill = (serial - steady) * self.counts.tasks / greatest(1, self.counts.epochs)
         rounds = ceildiv(self.counts.tasks, symbol("replicas"))
         start = rounds * self._begin() * symbol("clock")
         overhead = self.writer.add(f"start_cycles[{self.name}]", fill + start, Label("start", nest=self.name))

@@ -1,0 +1,190 @@
+"""Masked nests against a walk over their tiles; uneven tasks, partial overlap and offloaded operations by hand."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+from math import ceil
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fusemax.cascade.build import cascade_from_text
+from fusemax.cost.evaluate import Cost, cost
+from fusemax.cost.model import derive
+from fusemax.cost.program import Program
+from fusemax.errors import ProblemsError
+from fusemax.machine import machine_of
+from fusemax.mapping.build import map_onto
+from fusemax.mapping.nest import Mapped
+from fusemax.mapping.spec import mapping_file_of
+from fusemax.source import document_of
+
+CASCADE = """
+title: t
+source: s
+inputs: {{X: [P], Y: [M], W: [W]}}
+outputs: [Z, U]
+einsums: |
+  Z[p] = X[p]*Y[m] :: sum[m] | {condition}
+  U[w] = 2*W[w]
+"""
+MACHINE = """
+title: t
+source: s
+clock: 1 Hz
+word: 1 B
+replicas: 1
+levels: {{DRAM: {{bandwidth: 1000000 B/s}}, near: {{per_core: true, size: 1000 B}}}}
+units:
+  left: {{shape: {{lanes: 1}}, operations: {{mac: 1, mul: 1, add: 1}}}}
+  right: {{shape: {{lanes: 1}}, operations: {{mul: 2}}}}
+  tile: {{shape: {{rows: 1, columns: 1}}, operations: {{add: 1}}}}
+"""
+MAPPING = """
+title: t
+source: s
+cascade: none
+tiles: {{P0: tile.rows, M0: tile.columns}}
+nests:
+- name: masked
+  for: [p1]
+  spread: [p1]
+  do:
+  - for: [m1]
+    keep: {{near: [Y]}}
+    do: [Z]
+- name: rest
+  do: [U]
+bind: {{left: [Z, U]}}
+offload: {offload}
+schedule: {schedule}
+"""
+
+
+def answer(
+    sizes: dict[str, int], condition: str, p0: int = 3, m0: int = 2, cores: int = 1, offload: str = "{}",
+    schedule: str = "overlapped",
+) -> Cost:  # fmt: skip
+    """Cost of one masked nest beside a plain one."""
+    mapped, program = derived(condition, offload, schedule)
+    return cost(mapped, program, sizes, {"tile.rows": p0, "tile.columns": m0, "replicas": cores})
+
+
+@cache
+def derived(condition: str, offload: str = "{}", schedule: str = "overlapped") -> tuple[Mapped, Program]:
+    """The mapping above, derived; tiles and cores are figures of the machine, to be given with each point."""
+    machine = machine_of(document_of(MACHINE.format()))
+    document = document_of(MAPPING.format(offload=offload, schedule=schedule))
+    cascade = cascade_from_text(CASCADE.format(condition=condition))
+    mapped = map_onto(cascade, machine, mapping_file_of(document), document)
+    return mapped, derive(mapped, machine)
+
+
+CONDITIONS = {
+    "m <= p": lambda p, m, s: m <= p,
+    "m <= p + M - P": lambda p, m, s: m <= p + s["M"] - s["P"],
+    "m <= p, m > p - W": lambda p, m, s: p - s["W"] < m <= p,
+    "p < m": lambda p, m, s: p < m,
+}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 25), st.integers(1, 25), st.integers(1, 6), st.integers(1, 6), st.integers(1, 9),
+    st.sampled_from(sorted(CONDITIONS)),
+)  # fmt: skip
+def test_steps_and_words_of_a_masked_nest_equal_a_walk(
+    P: int, M: int, p0: int, m0: int, W: int, condition: str
+) -> None:
+    """Tiles without a point cost nothing, tiles with one are whole; useful work is the points."""
+    sizes = {"P": P, "M": M, "W": W}
+    tiles: set[tuple[int, int]] = set()
+    points = 0
+    for p, m in product(range(P), range(M)):
+        if CONDITIONS[condition](p, m, sizes):
+            tiles.add((p // p0, m // m0))
+            points += 1
+    found = answer(sizes, condition, p0, m0)
+    pairs = ceil(P / p0) * ceil(M / m0)
+    dense_steps, dense_words = P * M, ceil(P / p0) * M
+    assert found.values["cycles[left,Z]"] == pytest.approx(dense_steps * len(tiles) / pairs)
+    assert found.values["words[masked,near,fill,Y]"] == pytest.approx(
+        (dense_words if ceil(P / p0) > 1 and ceil(M / m0) > 1 else M) * len(tiles) / pairs
+    )
+    busy = found.values["activity[left,Z]"] * found.latency_s
+    assert busy == pytest.approx(points)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(1, 9))
+def test_the_busiest_core_is_between_an_even_share_and_the_longest_first_deal(
+    P: int, p0: int, cores: int
+) -> None:
+    """Dealing the tasks longest first never takes less than the cost says, nor more than 4/3 of it and a task."""
+    found = answer({"P": P, "M": P, "W": 1}, "m <= p", p0, 1, cores)
+    loads = [0.0] * cores
+    rows = [sum(min(P, p0) for m in range(P) if m <= min(P, (i + 1) * p0) - 1) for i in range(ceil(P / p0))]
+    scale = 1 if P % p0 == 0 or P < p0 else None
+    for load in sorted(rows, reverse=True):
+        loads[loads.index(min(loads))] += load
+    predicted = found.values["cycles[left,Z]"]
+    if scale:
+        assert predicted <= max(loads) * (1 + 1e-12)
+        assert max(loads) <= predicted * 4 / 3 + max(rows)
+
+
+def test_an_unknown_condition_is_refused_by_name() -> None:
+    """A condition that is no band between two ranks has no cost, and says so."""
+    with pytest.raises(ProblemsError) as caught:
+        answer({"P": 4, "M": 4, "W": 1}, "2*m <= p")
+    assert "the cost of Z under the condition 2*m <= p is not known" in str(caught.value)
+
+
+def test_partial_overlap_is_between_serial_and_overlapped() -> None:
+    """Half of what is not the longest unit is hidden; the pipeline of each task is filled once, its start is added."""
+    sizes, half = {"P": 1, "M": 1, "W": 8}, "{U.mul: {right: 1/2}}"
+    times = {
+        name: answer(sizes, "m <= p", offload=half, schedule=name).values["computing_s[rest]"]
+        for name in ("overlapped", "serial", "{overlap: 1}", "{overlap: 0.5}", "{overlap: 0, start: 5 s}")
+    }
+    left, right = 4.0, 8.0
+    assert (
+        times["overlapped"] == times["{overlap: 1}"] - left == right
+    )  # one epoch: all of it fills the pipeline
+    assert times["serial"] == left + right
+    assert times["{overlap: 0.5}"] == left + right
+    assert times["{overlap: 0, start: 5 s}"] == left + right + 5
+
+
+def test_offloaded_parts_are_checked() -> None:
+    """Parts above the whole and units that cannot do the operation are mistakes of the mapping."""
+    for offload, text in (
+        ("{U.mul: {right: 3/2}}", "more than the whole"),
+        ("{U.exp: {right: 1}}", "U has no operation 'exp'"),
+        ("{Z.mac: {right: 1}}", "unit right cannot do 'mac'"),
+        ("{V.mul: {right: 1}}", "'V' is no Einsum"),
+        ("{U.mul: {up: 1}}", "'up' is no unit"),
+    ):
+        with pytest.raises(ProblemsError, match=text):
+            answer({"P": 4, "M": 4, "W": 1}, "m <= p", offload=offload)
+
+
+def test_a_sweep_counts_bands_as_a_point_does(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled code gives the bits of plain code, bands included."""
+    import numpy as np
+
+    from fusemax.cost import lower
+
+    monkeypatch.setenv("FUSEMAX_CACHE", str(tmp_path))
+    _, program = derived("m <= p + M - P, m > p + M - P - W")
+    rng = np.random.default_rng(0)
+    given = {"tile.rows", "tile.columns", "replicas"}
+    columns = [
+        rng.integers(1, 60, 200) * 1.0 if value is None or name in given else np.full(200, float(value))
+        for name, value in program.parameters.items()
+    ]
+    plain = lower.run(program, ["latency_s", "bound_s"], np.array(columns).T)
+    monkeypatch.setattr(lower, "COMPILE_FROM", 1)
+    assert np.array_equal(plain, lower.run(program, ["latency_s", "bound_s"], np.array(columns).T))

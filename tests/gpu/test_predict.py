@@ -1,0 +1,104 @@
+"""GPU machines and their mappings: all of them map, waves and masks come out, and published times are met."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from fusemax.errors import FusemaxError
+from fusemax.gpu.compare import Compared, compare, study_file
+from fusemax.gpu.predict import Kernel, cost_of, predict
+from fusemax.gpu.published import published
+from fusemax.gpu.shape import Shape
+from fusemax.shipped import ROOT
+
+MACHINES = (
+    *("a100", "a100-pcie", "h100", "h100-pcie", "h200", "h20", "b200", "gb200", "gb300"),
+    *("rtx4090", "l20", "mi355x"),
+)
+STUDY = ROOT / "studies" / "gpu.yaml"
+
+
+def shape(length: int, width: int = 128, causal: bool = False, direction: str = "fwd", **more: int) -> Shape:
+    """A call with 16 heads in all, unless *more* says otherwise."""
+    sizes = {"batch": 1, "heads": 16, "kv_heads": 16, "seqlen_q": length, "seqlen_kv": length, **more}
+    return Shape(**sizes, head_dim=width, head_dim_v=width, causal=causal, direction=direction)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_machine_runs_the_common_kernels(machine: str) -> None:
+    """Each machine predicts forward, backward, decoding and unfused attention, never below its own bound."""
+    for mapping, cascade, call in (
+        ("flash2", "attention", shape(4096)),
+        ("flash2", "grouped/causal", shape(4096, 64, causal=True)),
+        ("flash2-backward", "grouped/backward-causal", shape(4096, causal=True, direction="bwd")),
+        ("decode", "grouped/split-k", shape(4096, seqlen_q=1, kv_heads=2)),
+        ("unfused", "attention/3-pass", shape(4096)),
+    ):
+        answer = cost_of(Kernel(machine, mapping, cascade), call, "bf16")
+        assert 0 < answer.bound_s <= answer.latency_s
+
+
+@pytest.mark.parametrize("width", [64, 128, 192, 256])
+@pytest.mark.parametrize(
+    ("machine", "mapping"), [("h200", "flash3"), ("h100", "cudnn"), ("b200", "flash4"), ("b200", "cudnn")]
+)
+def test_tiles_fit_at_every_head_width(machine: str, mapping: str, width: int) -> None:
+    """The rules for tile sizes keep within the memory of a core."""
+    cost_of(Kernel(machine, mapping, "attention"), shape(2048, width), "bf16")
+
+
+def test_tiles_that_do_not_fit_are_refused() -> None:
+    """Heads of width 512 are beyond these kernels: the level and the bytes are named."""
+    with pytest.raises(FusemaxError, match="shared is too small"):
+        cost_of(Kernel("h200", "flash3", "attention"), shape(2048, 512), "bf16")
+
+
+def test_whole_waves_of_tasks() -> None:
+    """cuDNN on an H200, chunks of 65536 keys: 32, 64, 128, 256, 512 tasks take 1, 1, 1, 2, 4 waves of 132 cores.
+
+    Published in NVIDIA/cudnn-frontend's inference benchmark: 0.860, 0.864, 0.878, 1.751, 3.476 ms.
+    """
+    times = [
+        predict(
+            Kernel("h200", "cudnn", "grouped/causal"),
+            shape(65536, causal=True, seqlen_q=512, heads=heads, kv_heads=heads // 8),
+            "bf16",
+        ).time_s
+        for heads in (8, 16, 32, 64, 128)
+    ]
+    for time, waves in zip(times, (1, 1, 1, 2, 4), strict=True):
+        assert time / times[0] == pytest.approx(waves, rel=0.02)
+
+
+def test_the_parts_of_a_prediction_add_up() -> None:
+    """Launch, start of tasks and the steady work are the whole time."""
+    found = predict(
+        Kernel("b200", "cudnn-backward", "grouped/backward"), shape(4096, direction="bwd"), "bf16"
+    )
+    assert sum(found.parts_s.values()) == pytest.approx(found.time_s)
+    assert found.limit in ("tensor", "shared", "vector", "special", "L2", "DRAM", "start")
+
+
+@pytest.mark.slow
+def test_published_times_are_met_on_test_rows() -> None:
+    """Median errors on rows that nothing was fitted to, per chip: the numbers that docs/gpu.md states."""
+    study = study_file(STUDY)
+    compared, _ = compare(study, published(Path(STUDY.parent / study.published)))
+    judged = [entry for entry in compared if entry.row.split == "test" and not entry.apart]
+
+    def errors(work: str, chip: str) -> list[float]:
+        return [abs(e.error) for e in judged if e.work == work and _chip(e) == chip]
+
+    for chip in ("A100", "H100", "H200", "B200"):
+        assert median(errors("forward", chip)) <= 0.10
+    for chip in ("H100", "H200", "B200"):
+        assert median(errors("backward", chip)) <= 0.15
+    for chip in ("A100", "H200", "B200"):
+        assert median(errors("decode", chip)) <= 0.15
+
+
+def _chip(entry: Compared) -> str:
+    return entry.row.gpu.partition("-")[0]
