@@ -175,14 +175,15 @@ def _enter(
     code: Integer,
     index: Integer,
     place: Place,
-    tile: Whole,
+    tile: Integer,
+    tiles: Tiles,
     data: Data,
     registers: Registers,
-    tile_number: Integer,
     words: Whole,
 ):
     """Set the links at the array's edges: K or V from the left into row d, Q, sums or the maximum from above into column d."""
-    d, (g, m, keys, p, queries) = place.diagonal, tile
+    d, g, m, p = place.diagonal, tiles.where[tile, 0], tiles.where[tile, 1], tiles.where[tile, 3]
+    keys, queries = tiles.where[tile, 2], tiles.where[tile, 4]
     if d < place.rows and (code in (BQK, SLNV)):
         value = 0.0
         if d < keys:
@@ -197,7 +198,7 @@ def _enter(
         elif code == LM:
             value = -math.inf
         elif code == SUB and d < queries:
-            value = registers.box[d, tile_number % registers.box.shape[1]]
+            value = registers.box[d, tile % registers.box.shape[1]]
         registers.south[d, 0] = value
 
 
@@ -239,7 +240,7 @@ def _lane(
     f: Integer,
     c: Integer,
     tile_number: Integer,
-    tile: Whole,
+    tiles: Tiles,
     data: Data,
     registers: Registers,
     north: Any,
@@ -247,8 +248,8 @@ def _lane(
     words: Whole,
 ):
     """Do one cycle of lane *c*; *north* is the word that has come down its column."""
-    g, p = tile[0], tile[3] + c
-    if c >= tile[4]:
+    g, p = tiles.where[tile_number, 0], tiles.where[tile_number, 3] + c
+    if c >= tiles.where[tile_number, 4]:
         return
     copy = tile_number % registers.box.shape[1]
     if code == SPNV:
@@ -276,14 +277,15 @@ def _lane(
 
 @numba.njit(inline="always")
 def _divide(
-    since: Integer, c: Integer, epoch: Whole, tiles: Tiles, data: Data, numbers: Numbers, words: Whole
+    since: Integer, c: Integer, k: Integer, tiles: Tiles, data: Data, numbers: Numbers, words: Whole
 ) -> bool:
-    """Do one cycle of a lane's divisions, *since* cycles after they began; return whether it was busy."""
+    """Do one cycle of a lane's divisions, *since* cycles after those of epoch *k* began; return whether it was busy."""
     F, step = data.AV.shape[1], since // tiles.division
     block, f = step // F, step % F
-    if since < 0 or block >= epoch[3]:
+    if since < 0 or block >= tiles.epochs[k, 3]:
         return False
-    g, p, queries = tiles.outputs[epoch[2] + block]
+    row = tiles.epochs[k, 2] + block
+    g, p, queries = tiles.outputs[row, 0], tiles.outputs[row, 1], tiles.outputs[row, 2]
     if c >= queries:
         return False
     if since % tiles.division == tiles.division - 1:
@@ -329,16 +331,16 @@ def _lanes_cycle(
         if k == tiles.epochs.shape[0] or o < 0:
             continue
         if o >= program.lane_code.size:
-            if _divide(o - tiles.epochs[k, 1], c, tiles.epochs[k], tiles, data, numbers, now.words):
+            if _divide(o - tiles.epochs[k, 1], c, k, tiles, data, numbers, now.words):
                 now.lane_busy[AV] += 1
             continue
         code = program.lane_code[o]
         tile = k - (program.delay if code <= RNV else (0 if code <= PRM_END else program.lag))
         if code == 0 or tile < 0 or tile >= tiles.where.shape[0]:
             continue
-        where, north = tiles.where[tile], registers.south[rows + c, rows]
-        _lane(code, program.lane_index[o], c, tile, where, data, registers, north, numbers, now.words)
-        now.lane_busy[code] += c < where[4]
+        north = registers.south[rows + c, rows]
+        _lane(code, program.lane_index[o], c, tile, tiles, data, registers, north, numbers, now.words)
+        now.lane_busy[code] += c < tiles.where[tile, 4]
         if trace.shape[0] > 0:
             trace[c, 0], trace[c, 1] = code, tile
 
@@ -358,10 +360,11 @@ def _elements_cycle(
         if code == 0 or tile < 0 or tile >= tiles.where.shape[0]:
             continue
         place = Place(rows, columns, d, max(0, d - columns + 1), min(rows - 1, d) + 1)
-        where = tiles.where[tile]
-        _enter(code, program.pe_index[o], place, where, data, registers, tile, now.words)
-        _diagonal(code, program.pe_index[o], place, tile, where[2], registers, program.lag, numbers)
-        now.pe_busy[code] += _overlap(place, where[2], where[4])
+        keys, queries = tiles.where[tile, 2], tiles.where[tile, 4]
+        if d < max(rows, columns):
+            _enter(code, program.pe_index[o], place, tile, tiles, data, registers, now.words)
+        _diagonal(code, program.pe_index[o], place, tile, keys, registers, program.lag, numbers)
+        now.pe_busy[code] += _overlap(place, keys, queries)
         if trace.shape[1] > 0:
             for r in range(place.low, place.high):
                 trace[r, d - r, 0], trace[r, d - r, 1] = code, tile
