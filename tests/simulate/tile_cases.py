@@ -165,3 +165,22 @@ def product(draw: st.DrawFn, schedules: tuple[str, ...] = ("overlapped", "serial
 def tiles_cut(cuts: Mapping[str, int]) -> set[str]:
     """Return the ranks that are cut at all."""
     return {rank for rank, count in cuts.items() if count}
+
+
+def shrinks_to_one(case: Case) -> bool:
+    """Return whether a loop with several iterations has a single one in the ragged last tile around it.
+
+    There the cost model brings a tile in again that in truth is still there: its words are then an upper bound.
+    """
+    for nest in case.mapped.nests:
+        for root in nest.roots.values():
+            size = case.sizes.get(root.size_name, 1)
+            inner = 1
+            for digit in reversed(root.digits[1:]):
+                count = int(digit.rule.value)  # type: ignore[union-attr]
+                around = inner * count
+                rest = size % around
+                if count > 1 and size > around and 0 < rest <= inner:
+                    return True
+                inner = around
+    return False

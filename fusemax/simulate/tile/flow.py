@@ -246,9 +246,10 @@ class Flow:
         carried = frozenset(stream.own)
         for producer in self.cascade.producers(residence.tensor):
             if not producer.initial and producer.name in self.einsums:
-                maker = self.einsums[producer.name][-1]
-                if self.streams[maker].key < stream.key:
-                    yield Need(on=maker, kind=DATA, source=self._source(stream, self.streams[maker], carried))
+                for maker in self.einsums[producer.name][-1]:
+                    if self.streams[maker].key < stream.key:
+                        source = self._source(stream, self.streams[maker], carried)
+                        yield Need(on=maker, kind=DATA, source=source)
 
     def _writes(self, stream: Stream, tensor: str) -> bool:
         assert stream.einsum is not None
