@@ -1,0 +1,108 @@
+"""The GPU studies on a handful of rows: tables, errors, what is left out, measured columns."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from fusemax.gpu.compare import compare, study_file
+from fusemax.gpu.published import published
+from fusemax.shipped import ROOT
+from fusemax.study.gpu import error_rows, length_bin, quantile, run, run_passes
+
+STUDIES = ROOT / "studies"
+PASSES = """
+kind: gpu-passes
+title: t
+source: s
+machine: h200
+dtype: fp16
+tokens: 2048
+heads: 2
+head_dim: 64
+rows_of_a_task: 128
+lengths: [512, 1024]
+kernels:
+- {backend: 3-pass, cascade: attention/3-pass, mapping: three-pass, analysed: attention/3-pass}
+- {backend: 1-pass, cascade: attention, mapping: flash2, analysed: attention/1-pass}
+measured: ["*.csv"]
+"""
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of a table."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped study over one row in forty of the published table."""
+    home = tmp_path_factory.mktemp("gpu")
+    (home / "gpu").mkdir()
+    lines = (STUDIES / "gpu" / "published.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (home / "gpu" / "published.csv").write_text("".join([lines[0], *lines[1::40]]), encoding="utf-8")
+    (home / "gpu.yaml").write_text((STUDIES / "gpu.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    return run(home / "gpu.yaml", home / "out")
+
+
+def test_every_published_row_is_predicted_or_left_out_with_a_reason(folder: Path) -> None:
+    """No row is lost, and each that is left out says why."""
+    rows = published(folder.parent / "gpu" / "published.csv")
+    left_out = read(folder / "left-out.csv")
+    assert len(rows) == len(read(folder / "comparison.csv")) + len(left_out)
+    assert all(row["reason"] for row in left_out)
+    assert {"scatter.svg", "scatter.png", "error-by-length.svg"} <= {path.name for path in folder.iterdir()}
+
+
+def test_only_test_rows_judge(folder: Path) -> None:
+    """The errors are those of test rows that are not set apart, reckoned again from the comparison."""
+    judged = [r for r in read(folder / "comparison.csv") if r["split"] == "test" and not r["apart"]]
+    for row in read(folder / "errors.csv"):
+        if row["by"] == "all":
+            mine = [r for r in judged if r["work"] == row["work"]]
+            errors = [float(r["predicted_s"]) / float(r["measured_s"]) - 1 for r in mine]
+            assert len(mine) == int(row["rows"])
+            assert median(abs(e) for e in errors) == pytest.approx(float(row["predicted_median"]))
+            assert median(errors) == pytest.approx(float(row["predicted_signed"]))
+
+
+def test_baselines_are_ordered(folder: Path) -> None:
+    """The roofline is never above the longer of products and exponentials, nor that above their sum."""
+    for row in read(folder / "comparison.csv"):
+        roofline, longest, total = (float(row[name]) for name in ("roofline_s", "max_s", "sum_s"))
+        assert 0 < roofline <= longest <= total
+
+
+def test_deterministic_rows_and_host_overhead_are_set_apart() -> None:
+    """They are predicted, and do not judge."""
+    rows = [r for r in published() if r.deterministic or "host overhead" in r.remark][:40:8]
+    compared, left_out = compare(study_file(STUDIES / "gpu.yaml"), rows)
+    assert len(compared) + len(left_out) == len(rows)
+    assert all(entry.apart for entry in compared)
+    assert error_rows([]) == []
+
+
+def test_passes_beside_measurements(tmp_path: Path) -> None:
+    """Each pass moves more than the bound; a file of measurements fills its columns for the study's shape only."""
+    (tmp_path / "passes.yaml").write_text(PASSES, encoding="utf-8")
+    head = "status,backend,dtype,direction,causal,heads,seqlen_q,seqlen_kv,head_dim,latency_s,dram_read_B,dram_write_B\n"
+    right = "ok,3-pass,fp16,fwd,0,2,512,512,64,1e-3,1e6,2e6\n"
+    wrong = "ok,3-pass,fp16,fwd,1,2,1024,1024,64,1e-3,1e6,2e6\n"
+    (tmp_path / "mine.csv").write_text(head + right + wrong, encoding="utf-8")
+    rows = read(run_passes(tmp_path / "passes.yaml", tmp_path / "out") / "passes.csv")
+    assert [("3-pass", "512", "3000000.0"), ("3-pass", "1024", "")] == [
+        (row["backend"], row["length"], row["measured_B"]) for row in rows[:2]
+    ]
+    for row in rows:
+        assert float(row["compulsory_B"]) <= float(row["bound_B"]) <= float(row["predicted_B"])
+    assert ["3", "3", "1", "1"] == [row["passes"] for row in rows]
+
+
+def test_bins_and_quantiles() -> None:
+    """Bins hold their upper end; quantiles are straight between neighbours."""
+    assert ["≤1k", "≤4k", ">16k"] == [length_bin(length) for length in (1024, 1025, 16385)]
+    assert quantile([1.0, 3.0], 0.5) == 2.0
