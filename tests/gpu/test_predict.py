@@ -84,7 +84,7 @@ def test_the_parts_of_a_prediction_add_up() -> None:
 
 @pytest.mark.slow
 def test_published_times_are_met_on_test_rows() -> None:
-    """Median errors on rows that nothing was fitted to, per chip: the numbers that docs/gpu.md states."""
+    """Median errors on rows that set no constant, per chip: docs/gpu.md states the numbers."""
     study = study_file(STUDY)
     compared, _ = compare(study, published(Path(STUDY.parent / study.published)))
     judged = [entry for entry in compared if entry.row.split == "test" and not entry.apart]
