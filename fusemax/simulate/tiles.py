@@ -23,7 +23,7 @@ from fusemax.simulate.tile.geometry import (
     room_B,
     word_B,
 )
-from fusemax.simulate.tile.plan import Prepared, prepare, served
+from fusemax.simulate.tile.plan import Prepared, Sharing, prepare, served
 from fusemax.simulate.tile.state import State, run_clock
 from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
 from fusemax.simulate.tile.values import Point, point_of
@@ -208,38 +208,32 @@ class _Run:
     ) -> None:
         self.mapped, self.machine, self.nest, self.point = mapped, machine, nest, point
         self.whole = geometry_of(mapped, nest, point)
-        self.mine, sharing = self._busiest_core()
         self.events, self.fast_forward = events, fast_forward
+        self.mine, cores = self._busiest_core()
+        self.counted = None if self.mine is self.whole else self._count_all()
+        sharing = Sharing() if self.counted is None else Sharing(cores=cores, moved=_moved(*self.counted))
         self.timed = prepare(mapped, machine, nest, self.mine, point, sharing, fast_forward)
         self.state = State.fresh(self.timed, events)
-        self.counted: tuple[Prepared, State] | None = None
 
     def run(self) -> Phase:
         run_clock(self.timed, self.state)
         self._not_stuck()
-        if self.mine is self.whole:
-            self.counted = (self.timed, self.state)
-        else:
-            self.counted = self._count_all()
+        self.counted = self.counted or (self.timed, self.state)
         return self._phase()
 
-    def _busiest_core(self) -> tuple[Geometry, dict[str, float]]:
-        """Return the part of the nest that the busiest core does, all its tiles full, and who shares which level."""
+    def _busiest_core(self) -> tuple[Geometry, float]:
+        """Return the part of the nest that the busiest core does, all its tiles full, and how many cores are busy."""
         replicas = int(self.point.figures["replicas"])
         if replicas == 1:
-            return self.whole, {}
+            return self.whole, 1.0
         spread = self.nest.spread or self._outermost()
         tasks = self.whole.points(spread, {})
         rounds = -(-tasks // replicas)
         sizes = dict(self.whole.sizes)
         for position, loop in enumerate(spread):
             root, unit = self.nest.root_of(loop).name, self.whole.unit(loop)
-            sizes[root] = min(sizes[root], unit * (rounds if position == 0 else 1))
-            if position == 0 and sizes[root] < unit * rounds:
-                sizes[root] = unit * rounds
-        active = float(min(replicas, tasks))
-        sharing = {n: active for n, level in self.machine.levels.items() if not level.per_core}
-        return replace(self.whole, sizes=sizes), sharing
+            sizes[root] = unit * rounds if position == 0 and rounds > 1 else min(sizes[root], unit)
+        return replace(self.whole, sizes=sizes), float(min(replicas, tasks))
 
     def _outermost(self) -> tuple[str, ...]:
         """Return the outermost loop that all bodies share; none when there is none."""
@@ -249,7 +243,7 @@ class _Run:
     def _count_all(self) -> tuple[Prepared, State]:
         """Run every core's tasks, one core after the other, for their number only."""
         everything = prepare(
-            self.mapped, self.machine, self.nest, self.whole, self.point, {}, self.fast_forward
+            self.mapped, self.machine, self.nest, self.whole, self.point, Sharing(), self.fast_forward
         )
         state = State.fresh(everything, 0)
         run_clock(everything, state)
@@ -386,6 +380,16 @@ class _Run:
             Event(name=streams[s].name, unit=_place(streams[s]), number=number, start=start, end=end)
             for s, number, start, end in rows
         )
+
+
+def _moved(prepared: Prepared, state: State) -> dict[str, int]:
+    """Return how many tiles each transfer moved, by the name of its stream."""
+    classes = range(clock.CLASSES)
+    return {
+        stream.name: sum(state.moved(n, cls) for cls in classes)
+        for n, stream in enumerate(prepared.streams)
+        if stream.kind != COMPUTE
+    }
 
 
 def _place(stream: Stream) -> str:

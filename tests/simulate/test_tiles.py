@@ -200,14 +200,19 @@ def test_waits_name_who_waits_for_whom() -> None:
     assert {("2d", "Y", "load X"), ("2d", "Y", "load W")} >= set(waits)
 
 
-@settings(max_examples=10)
-@given(case=attention(), machine=machines(replicas=True))
-def test_more_cores_move_the_same_words(case: Case, machine: Machine) -> None:
-    """Spread over several cores, the words of all of them together are those of one core."""
+@settings(max_examples=25)
+@given(
+    case=attention(), machine=machines(replicas=True), spread=st.sampled_from([[], ["b"], ["h", "b"], ["p2"]])
+)
+def test_more_cores_move_the_same_words(case: Case, machine: Machine, spread: list[str]) -> None:
+    """Spread over several cores, all of them together move the words of one, and no law is broken."""
+    many = case.machine.model_copy(update={"replicas": machine.replicas})
+    nests = tuple(dataclasses.replace(nest, spread=tuple(spread)) for nest in case.mapped.nests)
+    spread_out = Case(dataclasses.replace(case.mapped, nests=nests), many, case.sizes)
     one = simulate(case.mapped, case.machine, case.sizes)
-    many = simulate(case.mapped, case.machine.model_copy(update={"replicas": machine.replicas}), case.sizes)
 
-    assert words_of(one) == words_of(many)
+    assert words_of(one) == words_of(simulate(spread_out.mapped, many, case.sizes))
+    assert_laws(spread_out, exact=not shrinks_to_one(case))
 
 
 def test_the_same_bytes_each_time() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
@@ -60,18 +60,30 @@ class Prepared:
     spilled: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """How cores share what is not each core's own: ``cores`` of them use its bandwidth at once.
+
+    A tile that comes to a shared level comes for all of them: ``moved`` is how often each stream moves one in the whole nest,
+    by the stream's name (of any other stream each core moves its own).
+    """
+
+    cores: float = 1.0
+    moved: Mapping[str, int] = field(default_factory=dict)
+
+
 def prepare(
-    mapped: Mapped, machine: Machine, nest: Nest, geometry: Geometry, point: Point, sharing: Mapping[str, float],
+    mapped: Mapped, machine: Machine, nest: Nest, geometry: Geometry, point: Point, sharing: Sharing,
     fast_forward: bool = True,
 ) -> Prepared:  # fmt: skip
-    """Return *nest* at *point*, ready to run; *sharing* divides the bandwidth of a level among so many cores."""
+    """Return *nest* at *point*, ready to run on one of the cores that share the machine as *sharing* says."""
     return _Packer(mapped, machine, nest, geometry, point, sharing).pack(fast_forward)
 
 
 class _Packer:
     def __init__(
         self, mapped: Mapped, machine: Machine, nest: Nest, geometry: Geometry, point: Point,
-        sharing: Mapping[str, float],
+        sharing: Sharing,
     ) -> None:  # fmt: skip
         self.mapped, self.machine, self.nest = mapped, machine, nest
         self.geometry, self.point, self.sharing = geometry, point, sharing
@@ -192,17 +204,26 @@ class _Packer:
                 total[level] = total.get(level, 0.0) + size
         return total
 
-    def _channel_cycles(self, level: str, size_B: float) -> int:
+    def _sharers(self, stream: Stream, level: str) -> float:
+        """Return the cores among which *level* is shared when *stream* uses it; a tile for all of them counts once."""
+        if self.machine.levels[level].per_core:
+            return 1.0
+        inner = None if stream.residence is None else self.machine.levels.get(stream.residence.level)
+        if inner is None or inner.per_core or stream.name not in self.sharing.moved:
+            return self.sharing.cores
+        mine = self.geometry.points(stream.loops, {})
+        return min(self.sharing.cores, self.sharing.moved[stream.name] / mine)
+
+    def _channel_cycles(self, level: str, size_B: float, sharers: float) -> int:
         if size_B <= 0:
             return 0
         figures, clock_hz = self.point.figures, self.point.figures["clock"]
         cycles = [0.0]
         if f"{level}.bandwidth" in figures:
-            share = self.sharing.get(level, 1.0)
-            cycles.append(size_B / (figures[f"{level}.bandwidth"] / share) * clock_hz)
+            cycles.append(size_B * sharers / figures[f"{level}.bandwidth"] * clock_hz)
         if f"{level}.ports" in figures:
             lines = size_B / figures[f"{level}.line"]
-            cycles.append(lines / figures[f"{level}.ports"] * self.sharing.get(level, 1.0))
+            cycles.append(lines / figures[f"{level}.ports"] * sharers)
         return whole_cycles(max(cycles))
 
     # --- schedule
@@ -321,7 +342,7 @@ class _Packer:
                 row[clock.CYCLES + cls] = whole_cycles(self._lane_work(number, cls)[0])
             sizes = self._bytes(stream, [entry[cls] for entry in words])
             for c, level in enumerate(self.channels):
-                cycles = self._channel_cycles(level, sizes.get(level, 0.0))
+                cycles = self._channel_cycles(level, sizes.get(level, 0.0), self._sharers(stream, level))
                 row[clock.CHANNEL + c * clock.CLASSES + cls] = cycles
         row[clock.TOTAL] = self.geometry.points(stream.loops, {})
         row[clock.LATENCY] = self._latency(number)
