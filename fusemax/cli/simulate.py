@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from fusemax.simulate.tiles import Phase, Simulation
+    from fusemax.simulate.tile.result import Phase, Simulation
 
 TASKS_PER_EPOCH = 40  #: tasks written down for each epoch that a trace or a picture shows
 
@@ -75,9 +75,7 @@ def _write(answer: Simulation, title: str, trace: Path | None, gantt: Path | Non
 def _draw(phase: Phase, title: str, path: Path, epochs: int) -> tuple[Path, ...]:
     from fusemax.plot.gantt import Bar, Strip, draw_gantt
 
-    shown = [
-        event for event in phase.events if event.number < epochs and not event.unit.endswith("moves")
-    ]
+    shown = [event for event in phase.events if event.number < epochs and not event.unit.endswith("moves")]
     horizon = max((event.end for event in shown), default=0)
     bars = [
         Bar(event.name, event.unit, event.number, event.start, min(event.end, horizon))

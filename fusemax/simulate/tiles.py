@@ -6,13 +6,14 @@ An independent witness of the cost model: it walks the loops, and shares no form
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from fusemax.cascade.ir import is_variable
 from fusemax.errors import FusemaxError
+from fusemax.language.syntax import Access, names
 from fusemax.machine import Machine
-from fusemax.mapping.modulo import Kernel
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.geometry import (
@@ -24,95 +25,12 @@ from fusemax.simulate.tile.geometry import (
     word_B,
 )
 from fusemax.simulate.tile.plan import Prepared, Sharing, prepare, served
+from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Timeline, Wait, WordsKey
 from fusemax.simulate.tile.state import State, run_clock
 from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
 from fusemax.simulate.tile.values import Point, point_of
 
 CHANNEL, STEP, OTHER = "channel", "the step before", "its turn"
-
-
-@dataclass(frozen=True, slots=True)
-class WordsKey:
-    """Which words: of which nest and tensor, at which level, of which kind (read, write, fill, drain)."""
-
-    nest: str
-    level: str
-    tensor: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Buffer:
-    """The most that a buffer held: ``tiles`` of them alive at once."""
-
-    nest: str
-    level: str
-    tensor: str
-    high_water_B: float
-    tiles: int
-    buffers: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """Cycles for which ``unit`` stood still because its next task, of ``waiting``, had to wait for ``on``."""
-
-    nest: str
-    unit: str
-    waiting: str
-    on: str
-    cycles: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One task: from ``start`` to ``end``, in cycles of its phase's own clock plus the phase's start."""
-
-    name: str
-    unit: str
-    number: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
-    """Utilization over time: for each interval its start and end in cycles, and the busy part of each unit and channel."""
-
-    start: np.ndarray
-    end: np.ndarray
-    busy: Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
-    """One nest, run to its end."""
-
-    nest: str
-    cycles: int
-    skipped_cycles: int
-    epochs: int
-    busy_cycles: Mapping[str, int]
-    kernel: Kernel | None
-    events: tuple[Event, ...]
-    timeline: Timeline
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simulation:
-    """What happened. ``cycles`` are those of all phases one after another; ``latency_s`` adds the launches.
-
-    ``utilization`` is busy lane-cycles over all lane-cycles of the machine; ``words`` are those of all cores.
-    """
-
-    cycles: int
-    latency_s: float
-    clock_Hz: float
-    utilization: Mapping[str, float]
-    words: Mapping[WordsKey, float]
-    buffers: tuple[Buffer, ...]
-    waits: tuple[Wait, ...]
-    phases: tuple[Phase, ...]
 
 
 def simulate(
@@ -136,7 +54,7 @@ def simulate(
         For sizes and figures that are missing or unknown, tiles that do not fit, conditions (masks), schedules that wait for
         themselves.
     """
-    _refuse_conditions(mapped)
+    _refuse_what_is_not_modelled(mapped)
     point = point_of(mapped, machine, sizes, figures or {})
     runs = [_Run(mapped, machine, nest, point, events, fast_forward) for nest in mapped.nests]
     _check_room(mapped, machine, point, runs)
@@ -155,13 +73,29 @@ def simulate(
     )
 
 
-def _refuse_conditions(mapped: Mapped) -> None:
-    masked = [einsum.name for einsum in mapped.cascade.computed if einsum.conditions]
-    if masked:
+def _refuse_what_is_not_modelled(mapped: Mapped) -> None:
+    """Raise FusemaxError for conditions (masks) and for indices that are sums over several ranks (windows)."""
+    mistakes: list[str] = []
+    for einsum in mapped.cascade.computed:
+        if einsum.conditions:
+            mistakes.append(f"{einsum.name} has a condition: {einsum.conditions[0]}")
+        nest = mapped.nest_of(einsum.name)
+        windows = [str(access) for access in einsum.reads if _is_window(nest, access)]
+        mistakes += [f"{einsum.name} reads {window}, an index over several ranks" for window in windows]
+    if mistakes:
         raise FusemaxError(
-            f"mapping {mapped.name}: {', '.join(masked)} has a condition, which the simulator does not know\n"
-            "  hint: simulate the cascade without its mask, or use 'fusemax cost'"
+            f"mapping {mapped.name} cannot be simulated tile by tile:\n  " + "\n  ".join(mistakes) + "\n"
+            "  hint: simulate the cascade without its mask or window, or use 'fusemax cost', which counts them"
         )
+
+
+def _is_window(nest: Nest, access: Access) -> bool:
+    for index in access.indices:
+        variables = [name for name in names(index) if is_variable(name)]
+        roots = {(nest.roots.get(v) or nest.root_of(v)).name for v in variables}
+        if len(roots) > 1:
+            return True
+    return False
 
 
 def _check_room(mapped: Mapped, machine: Machine, point: Point, runs: list[_Run]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fusemax.simulate.tiles import Phase, Simulation
+from fusemax.simulate.tile.result import Phase, Simulation
 
 
 def chrome_trace(simulation: Simulation) -> str:

@@ -20,7 +20,8 @@ from fusemax.errors import FusemaxError
 from fusemax.machine import Machine, load_machine, machine_of
 from fusemax.mapping.build import load_mapping, map_onto
 from fusemax.mapping.spec import load_mapping_file, mapping_file_of, with_changes
-from fusemax.simulate.tiles import Simulation, simulate
+from fusemax.simulate.tile.result import Simulation
+from fusemax.simulate.tiles import simulate
 from fusemax.simulate.trace import chrome_trace
 from fusemax.source import document_of
 from tests.simulate.tile_cases import Case, attention, machines, mapped_from, product, shrinks_to_one

@@ -47,13 +47,20 @@ from fusemax.simulate.tile.issue import (
     land,
     next_event,
     next_step,
-    prepare,
     record,
 )
+from fusemax.simulate.tile.needs import prepare
 from fusemax.simulate.tile.steady import look_for_steady_state
 from fusemax.simulate.tile.walking import trips_of
 
-SOURCES = ("columns.py", "walking.py", "issue.py", "steady.py", "kernel.py")  #: of all compiled code here
+SOURCES = (
+    "columns.py",
+    "walking.py",
+    "needs.py",
+    "issue.py",
+    "steady.py",
+    "kernel.py",
+)  #: of all compiled code here
 
 
 def sources_stamp() -> int:

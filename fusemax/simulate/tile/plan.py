@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
-from fusemax.mapping.dependence import deepest_body, dependences
-from fusemax.mapping.modulo import Edge, Kernel, Task, modulo_schedule
+from fusemax.mapping.dependence import deepest_body
+from fusemax.mapping.modulo import Kernel
 from fusemax.mapping.nest import Mapped, Nest
-from fusemax.mapping.spec import Overlap, Stall
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile.flow import LAST, WINDOW, ZERO, Flow, Need
+from fusemax.simulate.tile.flow import Flow, Need
 from fusemax.simulate.tile.geometry import (
     Geometry,
     capacity_B,
@@ -25,21 +22,16 @@ from fusemax.simulate.tile.geometry import (
     occupied_B,
     word_B,
 )
+from fusemax.simulate.tile.order import Order
 from fusemax.simulate.tile.streams import (
     COMPUTE,
     FILL,
     Stream,
-    by_einsum,
     shared_loops,
     streams_of,
 )
-from fusemax.simulate.tile.values import Point, value_of
+from fusemax.simulate.tile.values import Point, whole_cycles
 
-POLICIES: Mapping[str, int] = {
-    "overlapped": clock.OVERLAPPED,
-    "serial": clock.SERIAL,
-    "auto": clock.AUTO,
-}
 WINDOW_OVERLAPPED = 2  #: values of a tensor in registers: one being made, one being used
 
 
@@ -99,7 +91,9 @@ class _Packer:
         self.roots = {name: number for number, name in enumerate(nest.roots)}
         self.bits = [self._bits(s) for s in self.streams]
         self.spilled = self._spilled()
-        self.kernel = self._kernel()
+        held = [whole_cycles(self._lane_work(n, 0)[0]) for n in range(len(self.streams))]
+        latency = [self._latency(n) for n in range(len(self.streams))]
+        self.order = Order(mapped, nest, geometry, point, self.streams, held, latency)
 
     # --- classes of tiles
 
@@ -228,47 +222,6 @@ class _Packer:
 
     # --- schedule
 
-    def _policy(self) -> int:
-        """Return how tasks are chosen; units that a mapping says to overlap in part overlap as their data allow."""
-        schedule = self.nest.schedule
-        if isinstance(schedule, Overlap):
-            return clock.OVERLAPPED
-        return POLICIES[schedule] if isinstance(schedule, str) else clock.STEPS
-
-    def _kernel(self) -> Kernel | None:
-        """Return the epoch that modulo scheduling finds for the deepest body; None where the mapping fixes the order."""
-        if self.nest.schedule != "auto":
-            return None
-        body = deepest_body(self.nest)
-        mine = [n for n, s in enumerate(self.streams) if s.body is body]
-        place = {n: k for k, n in enumerate(mine)}
-        tasks = [
-            Task(self.streams[n].name, self.streams[n].unit, Fraction(self._held(n)), Fraction(self._latency(n)))
-            for n in mine
-        ]  # fmt: skip
-        parts = by_einsum(self.streams)
-        edges = [
-            Edge(place[a], place[b], 0)
-            for steps in parts.values()
-            for one, two in pairwise(steps)
-            for a in one for b in two if a in place
-        ]  # fmt: skip
-        for found in dependences(self.mapped, body):
-            distance = 0 if found.carried is None else self._epochs_inside(body.loops, found.carried)
-            for writer in parts[found.writer][-1]:
-                for reader in (n for step in parts[found.reader] for n in step):
-                    edges.append(Edge(place[writer], place[reader], distance))
-        return modulo_schedule(tasks, edges)
-
-    def _epochs_inside(self, loops: tuple[str, ...], carried: str) -> int:
-        """Return the iterations of the loops inside *carried* in one of its own."""
-        at = loops.index(carried)
-        outer = dict.fromkeys(loops[: at + 1], 0)
-        return max(1, self.geometry.points(loops[at + 1 :], outer))
-
-    def _held(self, number: int) -> int:
-        return whole_cycles(self._lane_work(number, 0)[0])
-
     def _latency(self, number: int) -> int:
         stream = self.streams[number]
         if stream.kind != COMPUTE or stream.unit is None:
@@ -284,7 +237,7 @@ class _Packer:
         needs = self._needs()
         self._limits(needs)
         plan = np.zeros((count, clock.SHARED + count), np.int64)
-        stage, step, position, stalls = self._steps_of()
+        stage, step, position, stalls = self.order.steps()
         body = deepest_body(self.nest)
         for n, stream in enumerate(self.streams):
             row = plan[n]
@@ -300,7 +253,7 @@ class _Packer:
         return Prepared(
             nest=self.nest, geometry=self.geometry, streams=self.streams, units=self.units, channels=self.channels,
             plan=plan, fixed=self._fixed_row(stalls, fast_forward), words=words, lane_cycles=lane_cycles,
-            kernel=self.kernel, spilled=self.spilled,
+            kernel=self.order.kernel, spilled=self.spilled,
         )  # fmt: skip
 
     def _limits(self, needs: Sequence[tuple[Need, ...]]) -> None:
@@ -332,7 +285,7 @@ class _Packer:
         for root, k in self._last_loops(stream).items():
             row[clock.LAST_LOOP + self.roots[root]] = k
             row[clock.CLASS_BIT + k] = self.bits[number][0].get(root, 0)
-        source = self._epoch_source(number)
+        source = self.order.epoch_source(number)
         row[clock.EPOCH_SOURCE : clock.EPOCH_SOURCE + len(source)] = source
 
     def _task_columns(self, row: np.ndarray, number: int, words: Sequence[Sequence[int]]) -> None:
@@ -364,8 +317,8 @@ class _Packer:
     def _fixed_row(self, stalls: Sequence[int], fast: bool) -> np.ndarray:
         schedule = self.nest.schedule
         fixed = np.zeros(clock.STALL + len(stalls), np.int64)
-        fixed[clock.POLICY] = self._policy()
-        fixed[clock.REFERENCE] = self._reference()
+        fixed[clock.POLICY] = self.order.policy()
+        fixed[clock.REFERENCE] = self.order.reference()
         fixed[clock.STEP_COUNT] = len(schedule) if isinstance(schedule, list | tuple) else 1
         fixed[clock.UNITS], fixed[clock.CHANNELS] = len(self.units), len(self.channels)
         fixed[clock.FAST] = fast
@@ -377,102 +330,12 @@ class _Packer:
         return fixed
 
     def _needs(self) -> list[tuple[Need, ...]]:
-        window = WINDOW_OVERLAPPED if self._policy() in (clock.OVERLAPPED, clock.AUTO) else clock.UNLIMITED
+        window = (
+            WINDOW_OVERLAPPED if self.order.policy() in (clock.OVERLAPPED, clock.AUTO) else clock.UNLIMITED
+        )
         flow = Flow(self.mapped, self.nest, self.streams, window)
         found = [flow.needs(n) for n in range(len(self.streams))]
-        return [self._widened(n, needs) for n, needs in enumerate(found)] if self.kernel else found
-
-    def _widened(self, number: int, needs: tuple[Need, ...]) -> tuple[Need, ...]:
-        """Return *needs* with as many places in registers as the found epoch keeps values alive."""
-        from dataclasses import replace
-
-        assert self.kernel is not None
-        names = [task.name for task in self.kernel.tasks]
-        alive = {
-            (self.kernel.tasks[e.writer].name, self.kernel.tasks[e.reader].name): self.kernel.alive(e)
-            for e in self.kernel.edges
-            if e.distance == 0
-        }
-        widened: list[Need] = []
-        for need in needs:
-            pair = (self.streams[number].name, self.streams[need.on].name)
-            wider = need.kind == WINDOW and pair[0] in names and pair in alive
-            places = max(need.buffers, alive.get(pair, 0))
-            widened.append(replace(need, buffers=places) if wider else need)
-        return tuple(widened)
-
-    def _reference(self) -> int:
-        body = deepest_body(self.nest)
-        return max(n for n, s in enumerate(self.streams) if s.body is body)
-
-    def _epoch_source(self, number: int) -> list[int]:
-        """Return the map from a stream to the epoch it belongs to: the last one before it, or the first one after it."""
-        reference = self.streams[self._reference()]
-        stream = self.streams[number]
-        shared = shared_loops(self.nest, stream.node, reference.node)
-        before = stream.key < reference.key
-        return [
-            k if k < shared
-            else stream.loops.index(loop) if loop in stream.loops
-            else ZERO if before else LAST
-            for k, loop in enumerate(reference.loops)
-        ]  # fmt: skip
-
-    def _steps_of(self) -> tuple[list[int], list[int], list[int], list[int]]:
-        count = len(self.streams)
-        if self.kernel is not None:
-            return self._order_of_kernel(count)
-        if self._policy() != clock.STEPS:
-            return [0] * count, [-1] * count, [0] * count, [0]
-        step, position = [-1] * count, [0] * count
-        stalls: list[int] = []
-        assert isinstance(self.nest.schedule, list | tuple)
-        for row, entry in enumerate(self.nest.schedule):
-            stalls.append(self._stall(entry))
-            for unit, einsums in {} if isinstance(entry, Stall) else entry.items():
-                for place, name in enumerate(einsums):
-                    for n, s in enumerate(self.streams):
-                        if s.einsum == name and s.unit == unit:
-                            step[n], position[n] = row, place
-        return self._stages(step, position), step, position, stalls
-
-    def _stall(self, entry) -> int:
-        from fusemax.language.formula import substituted
-
-        if not isinstance(entry, Stall):
-            return 0
-        return whole_cycles(value_of(substituted(entry.stall, {}), self._known()))
-
-    def _known(self) -> dict[str, float]:
-        return {**self.point.known, **{d.upper(): float(v) for d, v in self.geometry.tiles.items()}}
-
-    def _order_of_kernel(self, count: int) -> tuple[list[int], list[int], list[int], list[int]]:
-        assert self.kernel is not None
-        body = deepest_body(self.nest)
-        mine = [n for n, s in enumerate(self.streams) if s.body is body]
-        stage, position = [0] * count, [0] * count
-        order = sorted(range(len(mine)), key=lambda k: (self.kernel.starts[k], k))  # type: ignore[union-attr]
-        for place, k in enumerate(order):
-            position[mine[k]] = place
-            stage[mine[k]] = self.kernel.stages[k]
-        return stage, [-1] * count, position, [0]
-
-    def _stages(self, step: list[int], position: list[int]) -> list[int]:
-        """Return by how many epochs each stream runs behind: one more wherever a value is made later in the epoch."""
-        stage = [0] * len(self.streams)
-        flow = Flow(self.mapped, self.nest, self.streams, clock.UNLIMITED)
-        for n, stream in enumerate(self.streams):
-            for need in flow.needs(n):
-                writer = self.streams[need.on]
-                same_epoch = need.kind == 0 and all(code >= LAST for code in need.source)
-                if not same_epoch or writer.kind != COMPUTE or writer.key > stream.key or step[n] < 0:
-                    continue
-                later = (step[need.on], position[need.on]) > (step[n], position[n])
-                behind = step[need.on] > step[n] or (
-                    step[need.on] == step[n] and writer.unit == stream.unit and later
-                )
-                stage[n] = max(stage[n], stage[need.on] + int(behind))
-        return stage
+        return [self.order.widened(n, needs) for n, needs in enumerate(found)] if self.order.kernel else found
 
 
 def served(mapped: Mapped, machine: Machine, spilled: Mapping[str, float], entry) -> list[tuple[str, float]]:
@@ -485,11 +348,6 @@ def served(mapped: Mapped, machine: Machine, spilled: Mapping[str, float], entry
         outside = machine.level_names[machine.level_names.index(entry.level) - 1]
         return [(entry.level, 1.0), (outside, here)]
     return [(entry.level, 1.0)]
-
-
-def whole_cycles(cycles: float) -> int:
-    """Return *cycles* rounded up: everything ends on an edge of the clock. Rounding errors of 1e-9 do not add one."""
-    return math.ceil(cycles - 1e-9 * max(1.0, abs(cycles)))
 
 
 def _any_after(flags: Sequence[bool]) -> list[bool]:

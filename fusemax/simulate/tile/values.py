@@ -108,3 +108,8 @@ def tile_rules(nest: Nest) -> dict[str, object]:
                 rule = digit.rule
                 rules[digit.name] = rule if hasattr(rule, "kind") else substituted(rule, {})  # type: ignore[arg-type]
     return rules
+
+
+def whole_cycles(cycles: float) -> int:
+    """Return *cycles* rounded up: everything ends on an edge of the clock. Rounding errors of 1e-9 do not add one."""
+    return math.ceil(cycles - 1e-9 * max(1.0, abs(cycles)))
