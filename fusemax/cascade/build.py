@@ -29,6 +29,7 @@ class CascadeFile(BaseModel):
     batch: list[str] = Field(default_factory=list)
     ranks: dict[str, str | int] = Field(default_factory=dict)
     sizes: list[str] = Field(default_factory=list)
+    defaults: dict[str, int] = Field(default_factory=dict)
     same: list[list[str]] = Field(default_factory=list)
     constants: dict[str, float | int] = Field(default_factory=dict)
     inputs: dict[str, list[str]]
@@ -75,6 +76,7 @@ def cascade_of(document: Document, name: str) -> Cascade:
         constants={key: float(value) for key, value in file.constants.items()},
         same=tuple(tuple(group) for group in file.same),
         sizes=tuple(file.sizes),
+        defaults=dict(file.defaults),
         file=document.file,
     )
     ordered, more = check(cascade, document)

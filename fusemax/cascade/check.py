@@ -47,6 +47,7 @@ def check(cascade: Cascade, document: Document) -> tuple[Cascade, list[Problem]]
     problems = [
         *_batch(cascade, document),
         *_outputs(cascade, document),
+        *_defaults(cascade, document),
         *_single_assignment(cascade),
         *_sources(document),
     ]
@@ -84,6 +85,17 @@ def _batch(cascade: Cascade, document: Document) -> list[Problem]:
         if users:
             text = f"rank {name} is a batch rank and stands in {', '.join(users)} as well"
             problems.append(document.problem(("batch", position), text, "write it in one of the two places"))
+    return problems
+
+
+def _defaults(cascade: Cascade, document: Document) -> list[Problem]:
+    problems = []
+    for name, size in cascade.defaults.items():
+        if not _is_size(cascade, name):
+            text = f"{name!r} is not the size of a rank of this cascade"
+            problems.append(document.problem(("defaults", name), text, _near(name, cascade.ranks), key=True))
+        if size < 1:
+            problems.append(document.problem(("defaults", name), f"a size is at least 1, got {size}"))
     return problems
 
 

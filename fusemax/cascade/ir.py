@@ -130,6 +130,8 @@ class Cascade:
         Groups of ranks that are one sequence (``P`` and ``M`` of self-attention).
     sizes
         Declared sizes that are no rank, such as the width ``W`` of a window.
+    defaults
+        Sizes that a workload may leave out, with their values.
     """
 
     name: str
@@ -144,6 +146,7 @@ class Cascade:
     constants: Mapping[str, float]
     same: tuple[tuple[str, ...], ...] = ()
     sizes: tuple[str, ...] = ()
+    defaults: Mapping[str, int] = field(default_factory=dict)
     doc: str = ""
     file: str = "<text>"
 

@@ -23,7 +23,7 @@ def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
     """Return the size of every rank (and free size) of *cascade*, from the *given* ones.
 
     A partitioned rank ``M = M1*M0`` needs two of its three sizes; with M and M0 given, M1 is rounded up and the last
-    tile is ragged. Generative ranks count iterations, not generations.
+    tile is ragged. What the cascade gives a default for may be left out. Generative ranks count iterations, not generations.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
     ]
     if mistakes:
         raise SizeError("; ".join(mistakes))
-    known = dict(given)
+    known = {**cascade.defaults, **given}
     while _step(cascade, known):
         pass
     missing = [name for name in known_names if name not in known]

@@ -20,6 +20,10 @@ def cascade_to_yaml(cascade: Cascade) -> str:
     sizes = {name: rank.size for name, rank in cascade.ranks.items() if rank.size is not None}
     if sizes:
         rows += ["ranks:", *(f"  {name}: {quoted(str(size))}" for name, size in sizes.items())]
+    if cascade.defaults:
+        rows.append(
+            f"defaults: {{{', '.join(f'{name}: {size}' for name, size in cascade.defaults.items())}}}"
+        )
     if cascade.sizes:
         rows.append(f"sizes: {_list(cascade.sizes)}")
     if cascade.same:

@@ -54,7 +54,7 @@ def derived(kernel: Kernel) -> tuple[Mapped, Program]:
 def sizes_of(shape: Shape) -> dict[str, int]:
     """Return the sizes of ranks by the names that the shipped attention cascades use."""
     sizes = {
-        "B": shape.batch, "H": shape.heads, "G": shape.kv_heads, "R": shape.heads // shape.kv_heads,
+        "B": shape.batch, "H": shape.kv_heads, "R": shape.heads // shape.kv_heads,
         "P": shape.seqlen_q, "M": shape.seqlen_kv, "E": shape.head_dim, "F": shape.head_dim_v,
     }  # fmt: skip
     return sizes | ({"W": shape.window} if shape.window else {})
@@ -75,6 +75,8 @@ def cost_of(kernel: Kernel, shape: Shape, dtype: str, clock_Hz: float | None = N
     mapped, program = derived(kernel)
     wanted = set(mapped.cascade.ranks)
     sizes = {name: size for name, size in sizes_of(shape).items() if name in wanted}
+    if "R" not in wanted:
+        sizes["H"] = shape.heads  # a cascade without groups has a head of keys for each head of queries
     figures: dict[str, float] = {"word": float(ELEMENT_B[dtype])}
     own_clock = program.parameters["clock"]
     if clock_Hz is not None and own_clock is not None and clock_Hz < own_clock:

@@ -8,7 +8,7 @@ import pytest
 from fusemax.cascade.build import load_cascade
 from fusemax.cascade.evaluate import evaluate
 
-SIZES = {"B": 2, "G": 2, "R": 3, "E": 5, "F": 4}
+SIZES = {"B": 2, "H": 2, "R": 3, "E": 5, "F": 4}
 SHAPES = [(7, 7), (8, 8), (3, 10)]
 
 
