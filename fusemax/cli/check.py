@@ -45,6 +45,12 @@ def check_file(file: Path) -> str:
 
         machine_of(document)
         return "machine"
+    if "blocks" in data:
+        from fusemax.gpu.backends import BACKENDS
+        from fusemax.gpu.grid import read_grid
+
+        read_grid(file, tuple(BACKENDS))
+        return "grid of GPU measurements"
     if "kind" in data:
         return _study(file)
     raise FusemaxError(
