@@ -172,7 +172,8 @@ def _print_epoch(console: Console, phase: Phase) -> None:
     kernel = phase.kernel
     if kernel is None:
         return
-    table = Table("unit", "Einsum", title=f"Epoch found: {kernel}", title_justify="left")
+    console.print(f"Epoch found: {kernel}", markup=False, highlight=False, soft_wrap=True)
+    table = Table("unit", "Einsum")
     for name in ("start", "end", "epochs behind"):
         table.add_column(name, justify="right")
     for unit in dict.fromkeys(task.unit for task in kernel.tasks if task.unit):
