@@ -19,9 +19,9 @@ def recurrence_cycles(
 ) -> tuple[sympy.Expr, ...]:
     """Return, for each circuit of dependences that a loop carries, the cycles of its chain on the busiest core.
 
-    A chain over n iterations of its loop waits n - 1 times for the circuit's tasks; chains of different iterations of the loops
-    outside do not wait for each other, and follow one another in order. Short tiles at ragged ends are not counted, so that this
-    stays a lower bound. *cycles* are those of each (unit, Einsum), all epochs together. Rau, MICRO 1994, section 2.2 (RecMII).
+    A chain over n iterations of its loop waits n - 1 times for the circuit's tasks; chains of different iterations of the
+    loops outside do not wait for each other, and follow one another in order. Short tiles at ragged ends are not counted, so
+    that this stays a lower bound. *cycles* are those of each (unit, Einsum), all epochs together.
     """
     if counts.band is not None:
         return ()

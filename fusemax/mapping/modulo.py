@@ -1,8 +1,9 @@
-"""Modulo scheduling: the shortest epoch in which every unit does each of its tasks once, tasks of several iterations overlapped.
+"""Modulo scheduling: the shortest epoch in which every unit does each of its tasks once, for several iterations at a time.
 
-After Rau (Iterative Modulo Scheduling, MICRO 1994): an epoch is no shorter than the busiest unit's work (ResMII), nor than any
-circuit of dependences divided by the iterations that it spans (RecMII). Tasks hold their unit until they end, so that a kernel
-is an order per unit. Orders are the program's, rotated: a task at the head of the epoch then belongs to an earlier iteration.
+After Rau (Iterative Modulo Scheduling, MICRO 1994): an epoch is no shorter than the busiest unit's work (ResMII), nor than
+any circuit of dependences divided by the iterations that it spans (RecMII). Tasks hold their unit until they end, so that a
+kernel is an order per unit. Where all tasks take whole cycles, so does an epoch. Orders are the program's, rotated: a task at
+the head of the epoch then belongs to an earlier iteration.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Kernel:
 
     @property
     def bound(self) -> Fraction:
-        """The larger of the two lower bounds."""
-        return max(self.resources, self.recurrences)
+        """The larger of the two lower bounds, in whole cycles where all tasks take whole cycles."""
+        return _rounded(self.tasks, max(self.resources, self.recurrences))
 
     @property
     def reached(self) -> bool:
@@ -86,7 +87,9 @@ class Kernel:
         return max(1, ceil(span / self.interval)) if self.interval else 1
 
     def __str__(self) -> str:
-        why = "the lower bound, reached" if self.reached else f"lower bound {float(self.bound):g}, not reached"
+        why = (
+            "the lower bound, reached" if self.reached else f"lower bound {float(self.bound):g}, not reached"
+        )
         return (
             f"an epoch of {float(self.interval):g} cycles ({why}: units {float(self.resources):g}, "
             f"recurrences {float(self.recurrences):g}), {self.depth} iterations deep"
@@ -103,16 +106,16 @@ def modulo_schedule(tasks: Sequence[Task], edges: Sequence[Edge]) -> Kernel:
     tasks, edges = tuple(tasks), tuple(edges)
     resources = max((_work(tasks, unit) for unit in _units(tasks)), default=Fraction(0))
     recurrences = recurrence_bound(tasks, edges)
-    low = max(resources, recurrences)
+    low = _rounded(tasks, max(resources, recurrences))
     found = _best(tasks, edges, low, resources, recurrences)
     if found is not None:
         return found
-    high = max(low, sum((task.cycles + task.latency for task in tasks), Fraction(0)))
+    high = max(low, _rounded(tasks, sum((task.cycles + task.latency for task in tasks), Fraction(0))))
     kernel = _best(tasks, edges, high, resources, recurrences)
     while kernel is None:
         low, high = high, high * 2
         kernel = _best(tasks, edges, high, resources, recurrences)
-    step = 1 if all(task.cycles.denominator == 1 for task in tasks) else Fraction(1, 64)
+    step = Fraction(1) if _whole(tasks) else Fraction(1, 64)
     while high - low > step:
         middle = low + step * floor((high - low) / step / 2)
         attempt = _best(tasks, edges, middle, resources, recurrences)
@@ -135,11 +138,17 @@ def recurrence_bound(tasks: Sequence[Task], edges: Sequence[Edge]) -> Fraction:
     worst = Fraction(0)
     for nodes in networkx.simple_cycles(graph):
         length = sum((tasks[n].cycles + tasks[n].latency for n in nodes), Fraction(0))
-        span = sum(
-            graph.edges[a, b]["distance"] for a, b in zip(nodes, [*nodes[1:], nodes[0]], strict=True)
-        )
+        span = sum(graph.edges[a, b]["distance"] for a, b in zip(nodes, [*nodes[1:], nodes[0]], strict=True))
         worst = max(worst, Fraction(length, span))
     return worst
+
+
+def _whole(tasks: Sequence[Task]) -> bool:
+    return all(task.cycles.denominator == 1 for task in tasks)
+
+
+def _rounded(tasks: Sequence[Task], cycles: Fraction) -> Fraction:
+    return Fraction(ceil(cycles)) if _whole(tasks) else cycles
 
 
 def _units(tasks: Sequence[Task]) -> list[str]:
