@@ -140,12 +140,27 @@ class _Counter:
         return self.extents.points(digits) * self.part(body, digits)
 
     def _steps(self, body: Body, unit: str, mine: frozenset[str]) -> sympy.Expr:
+        """Return the steps of a unit: its lanes take spatial digits in rounds, a ragged last tile in fewer of them."""
         spatial = {d: dim for d, dim in body.spatial.get(unit, {}).items() if d in mine}
-        steps = self.extents.points((mine | set(body.loops)) - set(spatial))
+        running = (mine | set(body.loops)) - set(spatial)
+        steps: sympy.Expr = ONE
         for dimension in dict.fromkeys(spatial.values()):
-            across = self.extents.points([d for d, dim in spatial.items() if dim == dimension])
-            steps *= ceildiv(across, symbol(f"{unit}.{dimension}"))
-        return steps * self.part(body, body.loops)
+            digits = [d for d, dim in spatial.items() if dim == dimension]
+            lanes = symbol(f"{unit}.{dimension}")
+            outer = self._outer_digits(digits, running)
+            if outer:
+                steps *= self.extents.rounds(self.nest.root_of(digits[0]), lanes)
+                running -= outer
+            else:
+                steps *= ceildiv(self.extents.points(digits), lanes)
+        return steps * self.extents.points(running) * self.part(body, body.loops)
+
+    def _outer_digits(self, digits: list[str], running: set[str]) -> set[str]:
+        """Return the digits around the single innermost one in *digits* when all of them run in time, else nothing."""
+        root = self.nest.root_of(digits[0])
+        outer = {digit.name for digit in root.digits[:-1]}
+        innermost = len(digits) == 1 and root.digits[-1].name == digits[0]
+        return outer if innermost and outer <= running else set()
 
     # --- words
 

@@ -52,6 +52,12 @@ class Extents:
             return symbol(root.size_name)
         return self._product(root, range(inside[-1] + 1, len(root.digits)))
 
+    def rounds(self, root: Root, lanes: sympy.Expr) -> sympy.Expr:
+        """Return the rounds in which *lanes* take all tiles of *root*, one after another: the last may need fewer."""
+        size = self.sizes[root.digits[-1].name]
+        whole = ceildiv(symbol(root.size_name), size) - 1
+        return whole * ceildiv(size, lanes) + ceildiv(symbol(root.size_name) - whole * size, lanes)
+
     def trips(self, digit: str) -> sympy.Expr:
         """Return the number of iterations of the loop over *digit* alone."""
         return self.covered(self.nest.root_of(digit), (digit,))

@@ -43,6 +43,11 @@ def divisors(n: int) -> list[int]:
     return [d for d in range(1, n + 1) if n % d == 0]
 
 
+def rounds(length: int, tile: int, lanes: int) -> int:
+    """Rounds in which lanes take all tiles of a rank; the last tile may be ragged and need fewer."""
+    return sum(ceil(min(tile, length - start) / lanes) for start in range(0, length, tile))
+
+
 def fused_tiles(s: Shape, a: Array, scores: bool = False) -> int | None:
     """The largest number of query tiles per block that fits beside one tile of keys and values; None if none does."""
     tiles = ceil(s.P / a.columns)
@@ -69,7 +74,7 @@ def fused_counts(s: Shape, a: Array, scores: bool = False) -> dict[str, float]:
     return {
         "G": G,
         "tiles": G * key_tiles * query_tiles,
-        "query_tiles": query_tiles,
+        "key_tiles": key_tiles,
         "traffic": WORD * (fills + G * s.P * s.F),
         "l3_read": R * s.E + G * query_tiles * s.M * (s.E + s.F) + 2 * R + R * s.F + G * s.P * (s.F + 1)
         + (2 * G * s.M * s.P if scores else 0),
@@ -81,13 +86,13 @@ def fused_counts(s: Shape, a: Array, scores: bool = False) -> dict[str, float]:
 def pipelined_seconds(s: Shape, a: Array) -> float:
     """FuseMax's epochs: four steps, the arrays side by side in each."""
     c = fused_counts(s, a)
-    n, x = c["tiles"], ceil(min(s.P, a.columns) / a.lanes)
-    per_block = a.division * s.F * c["G"] * c["query_tiles"]
+    n, once = c["tiles"], c["G"] * rounds(s.P, a.columns, a.lanes)
+    row = once * c["key_tiles"]
     cycles = (
-        max(n * (s.E + 1), x * (n * (1 + s.F) + per_block))
-        + x * n
-        + max(n * (a.exponential + 1), x * n * (a.exponential + 1))
-        + max(n * s.F, x * n * s.F)
+        max(n * (s.E + 1), row * (1 + s.F) + once * s.F * a.division)
+        + row
+        + max(n, row) * (a.exponential + 1)
+        + max(n, row) * s.F
     )
     return max(c["traffic"] / a.bandwidth, cycles / a.clock)
 
@@ -95,14 +100,14 @@ def pipelined_seconds(s: Shape, a: Array) -> float:
 def one_tile_seconds(s: Shape, a: Array) -> float:
     """One tile after the other, with a wait for the column maxima."""
     c = fused_counts(s, a)
-    n, x = c["tiles"], ceil(min(s.P, a.columns) / a.lanes)
-    per_block = a.division * s.F * c["G"] * c["query_tiles"]
+    n, once = c["tiles"], c["G"] * rounds(s.P, a.columns, a.lanes)
+    row = once * c["key_tiles"]
     cycles = (
-        max(n * (s.E + 1), x * (n + per_block))
+        max(n * (s.E + 1), row + once * s.F * a.division)
         + n * a.rows
-        + x * n
-        + max(n * (a.exponential + 1), x * n * (a.exponential + 1))
-        + max(n * s.F, 2 * x * n * s.F)
+        + row
+        + max(n, row) * (a.exponential + 1)
+        + max(n * s.F, 2 * row * s.F)
     )
     return max(c["traffic"] / a.bandwidth, cycles / a.clock)
 
@@ -140,11 +145,9 @@ def cascade_seconds(s: Shape, a: Array) -> float:
     keys there are.
     """
     c = fused_counts(s, a, scores=True)
-    x, G = ceil(min(s.P, a.columns) / a.lanes), c["G"]
-    n, columns = c["tiles"], G * c["query_tiles"]
-    row = x * (
-        columns * s.M * (2 + a.exponential) + n * (3 + a.exponential + 2 * s.F) + columns * s.F * a.division
-    )
+    n, once = c["tiles"], c["G"] * rounds(s.P, a.columns, a.lanes)
+    per_tile = once * c["key_tiles"] * (3 + a.exponential + 2 * s.F)
+    row = once * s.M * (2 + a.exponential) + per_tile + once * s.F * a.division
     return max(c["traffic"] / a.bandwidth, n * (s.E + s.F) / a.clock, row / a.clock)
 
 
