@@ -142,7 +142,7 @@ class _Counter:
     def _steps(self, body: Body, unit: str, mine: frozenset[str]) -> sympy.Expr:
         """Return the steps of a unit: its lanes take spatial digits in rounds, a ragged last tile in fewer of them."""
         spatial = {d: dim for d, dim in body.spatial.get(unit, {}).items() if d in mine}
-        running = (mine | set(body.loops)) - set(spatial)
+        running: set[str] = {*mine, *body.loops} - set(spatial)
         steps: sympy.Expr = ONE
         for dimension in dict.fromkeys(spatial.values()):
             digits = [d for d, dim in spatial.items() if dim == dimension]
