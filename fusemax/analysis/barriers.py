@@ -11,10 +11,18 @@ from fusemax.analysis.plain import INFINITY, Node
 
 @dataclass(frozen=True, slots=True)
 class Corner:
-    """Where variables with a free choice are fixed: that far from the first or from the last coordinate."""
+    """Where variables with a free choice are fixed: that far from the first or from the last coordinate.
+
+    The side may be "middle": any coordinate with one more before it and one more after it.
+    """
 
     side: str
     position: int
+
+    def has(self, offset: int) -> bool:
+        """Return whether the coordinate *offset* from here exists."""
+        at = self.position + offset
+        return at >= 0 if self.side == "start" else at <= 0 if self.side == "end" else abs(at) <= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +51,9 @@ def is_barrier(
         if restriction is not None and not _inside(restriction, later.standing(name, corner), corner):
             return False
     for name, condition in zip(before.variables, relation.sources, strict=True):
-        here = earlier.standing(name, corner)
-        if condition == ALL:
+        if condition is ALL or condition == ALL:
             continue
+        here = earlier.standing(name, corner)
         if condition[0] == "link":
             there = later.standing(after.variables[condition[1]], corner)
             low, high = condition[2:]
@@ -57,14 +65,22 @@ def is_barrier(
 
 
 def _inside(condition: Condition, standing: int | None, corner: Corner) -> bool:
-    return standing is not None and condition[0] == corner.side and condition[1] <= standing <= condition[2]
+    """Return whether a variable at *standing* certainly obeys *condition*."""
+    if standing is None:
+        return False
+    side, low, high = condition
+    if corner.side != "middle":
+        return side == corner.side and low <= standing <= high
+    if side == "start":
+        return low <= standing + 1 and high == INFINITY
+    return low == -INFINITY and standing - 1 <= high
 
 
 def _linked(here: int | None, there: int | None, low: float, high: float, side: str) -> bool:
     """Return whether *here* lies in [there + low, there + high], wherever either may be."""
     if here is not None and there is not None:
         return low <= here - there <= high
-    if here is None and there is None:
+    if side == "middle" or (here is None and there is None):
         return False
     if here is None:
         assert there is not None

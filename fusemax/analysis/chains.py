@@ -8,23 +8,23 @@ from itertools import pairwise
 
 from fusemax.analysis.answer import Step, TensorPasses
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier
-from fusemax.analysis.cones import Visit, cone, visits
+from fusemax.analysis.cones import Visit
 from fusemax.analysis.domains import complete_visits
-from fusemax.analysis.order import FIRST, Order, sweep_of
-from fusemax.analysis.plain import INFINITY, Plain, Start
+from fusemax.analysis.order import FIRST, MIDDLE, Order, sweep_of
+from fusemax.analysis.plain import INFINITY, Plain
 
 
 def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ...]) -> TensorPasses:
     """Return the passes over the ranks at *positions* of *tensor*'s plain indices, called *rank*."""
     form = order.form
-    members = cone(form, tensor, positions)
-    every = visits(form, members)
+    every = order.cones.visits(order.cones.cone(tensor, positions))
     complete = complete_visits(form, tensor, positions, every)
     states = _states(order, tuple(complete))
     if states:
         complete = {visit: ends for visit, ends in complete.items() if _in_step(form, visit)}
     chain, corner = _longest(order, complete)
-    direct, _ = _longest(order, {v: ends for v, ends in complete.items() if v.tensor == tensor})
+    itself = {visit: ends for visit, ends in complete.items() if visit.tensor == tensor}
+    direct = chain if len(itself) == len(complete) else _longest(order, itself)[0]
     steps = tuple(
         Step(earlier=a, later=b, through=_through(order, a, b, corner), rank=rank) for a, b in pairwise(chain)
     )
@@ -45,7 +45,7 @@ def _longest(order: Order, candidates: Mapping[Visit, frozenset[str]]) -> tuple[
     """Return the longest chain over all places where free coordinates may be fixed, and that place."""
     best: tuple[tuple[Visit, ...], Corner] = ((), FIRST)
     for corner in _corners(order, candidates):
-        fitting = [visit for visit in candidates if _agrees(visit, candidates[visit], corner)]
+        fitting = [visit for visit in candidates if _agrees(order, visit, candidates[visit], corner)]
         chain = order.longest(fitting, corner)
         if len(chain) > len(best[0]):
             best = (chain, corner)
@@ -55,21 +55,19 @@ def _longest(order: Order, candidates: Mapping[Visit, frozenset[str]]) -> tuple[
 def _corners(order: Order, candidates: Iterable[Visit]) -> tuple[Corner, ...]:
     """Return the places worth trying: both ends, and every constant index."""
     corners = dict.fromkeys(order.corners)
+    if len(order.corners) > 1 and any(offset for visit in candidates for _, _, offset in visit.fixed):
+        corners[MIDDLE] = None
     for visit in candidates:
         for _, side, position in visit.constants:
             corners[Corner(side, position + (side == "end"))] = None
-    for node in order.form.nodes:
-        for reading in node.reads:
-            for index in reading.indices:
-                if isinstance(index, Start):
-                    corners[Corner("start", index.position)] = None
-    return tuple(corners)
+    return tuple(corners | dict.fromkeys(order.constants))
 
 
-def _agrees(visit: Visit, ends: frozenset[str], corner: Corner) -> bool:
+def _agrees(order: Order, visit: Visit, ends: frozenset[str], corner: Corner) -> bool:
     return (
         ends <= {corner.side}
         and (not ends or corner.position == 0)
+        and (len(order.corners) == 1 or all(corner.has(offset) for _, _, offset in visit.fixed))
         and all(
             side == corner.side and position + (side == "end") == corner.position
             for _, side, position in visit.constants

@@ -23,6 +23,14 @@ class Relation:
     sources: tuple[Condition, ...]
     sinks: tuple[Condition | None, ...]
     through: tuple[int, ...] = field(default=(), compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Remember the hash: relations are looked up far more often than made."""
+        object.__setattr__(self, "_hash", hash((self.sources, self.sinks)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def free(self, position: int) -> bool:
         """Return whether v's variable number *position* takes every coordinate, whatever u's task is."""

@@ -8,7 +8,7 @@ coordinates went, because only visits of the same fibre may be compared.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from fusemax.analysis.plain import End, Filter, Index, Node, Opaque, Plain, Reading, Start, Variable
@@ -19,6 +19,7 @@ WIDEST = 2  #: shifts of a fibre that are followed, at most
 
 Trace = tuple  # ("at", position, offset) | ("start", c) | ("end", c) | ("lost",)
 LOST: Trace = ("lost",)
+CORNER = -1  #: in place of a coordinate of X: relative to the corner where free variables stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +78,62 @@ class Visit:
     place: Place | None
 
 
-def cone(plain: Plain, tensor: str, positions: tuple[int, ...]) -> tuple[Member, ...]:
-    """Return the cone of *tensor* over the ranks at *positions* of its indices, *tensor* itself first."""
-    outer = tuple(
-        LOST if position in positions else ("at", position, 0) for position in range(len(plain.ranks[tensor]))
-    )
-    first = Member(tensor, positions, (0,) * len(positions), outer, positions)
-    seen = {first.shape()}
-    count: dict[str, int] = {}
-    members, queue = [first], deque([first])
-    while queue:
-        member = queue.popleft()
-        for node, reading in plain.readings.get(member.tensor, ()):
-            for output in node.outputs:
-                new = _carried(node, reading, output, member)
-                if new is not None and new.shape() not in seen and count.get(new.tensor, 0) < MEMBERS:
-                    seen.add(new.shape())
+class Cones:
+    """Finds cones and visits, and remembers what every member leads to: the cones of a chain share most of it."""
+
+    def __init__(self, plain: Plain) -> None:
+        self.plain = plain
+        self._next: dict[Member, tuple[tuple[Member, object], ...]] = {}
+        self._visits: dict[tuple[Member, tuple[bool, ...]], tuple[Visit, ...]] = {}
+
+    def cone(self, tensor: str, positions: tuple[int, ...]) -> tuple[Member, ...]:
+        """Return the cone of *tensor* over the ranks at *positions* of its indices, *tensor* itself first."""
+        outer = tuple(
+            LOST if position in positions else ("at", position, 0)
+            for position in range(len(self.plain.ranks[tensor]))
+        )
+        first = Member(tensor, positions, (0,) * len(positions), outer, positions)
+        seen = {first.shape()}
+        count: dict[str, int] = {}
+        members, queue = [first], deque([first])
+        while queue:
+            for new, shape in self._carriers(queue.popleft()):
+                if shape not in seen and count.get(new.tensor, 0) < MEMBERS:
+                    seen.add(shape)
                     count[new.tensor] = count.get(new.tensor, 0) + 1
                     members.append(new)
                     queue.append(new)
-    return tuple(members)
+        return tuple(members)
+
+    def visits(self, members: tuple[Member, ...]) -> tuple[Visit, ...]:
+        """Return the visits of the fibre whose cone *members* is, each once, in the order of the Einsums."""
+        first = members[0]
+        generation = self.plain.cascade.tensors[first.tensor].generation
+        states = tuple(self.plain.ranks[first.tensor][position] == generation for position in first.positions)
+        found = {visit: None for member in members for visit in self._readers(member, states)}
+        return tuple(sorted(found, key=lambda visit: visit.number))
+
+    def _carriers(self, member: Member) -> tuple[tuple[Member, object], ...]:
+        """Return the members that are written from *member* directly, with their shapes."""
+        if member not in self._next:
+            carried = (
+                _carried(node, reading, output, member)
+                for node, reading in self.plain.readings.get(member.tensor, ())
+                for output in node.outputs
+            )
+            self._next[member] = tuple((new, new.shape()) for new in carried if new is not None)
+        return self._next[member]
+
+    def _readers(self, member: Member, states: tuple[bool, ...]) -> tuple[Visit, ...]:
+        """Return the visits that read *member*."""
+        key = (member, states)
+        if key not in self._visits:
+            self._visits[key] = tuple(
+                visit
+                for node, reading in self.plain.readings.get(member.tensor, ())
+                for visit in _visit(node, reading, member, states)
+            )
+        return self._visits[key]
 
 
 def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> Member | None:
@@ -127,10 +164,63 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
         else:
             traces.append(constant or LOST)
     positions = tuple(written[index.name][0] for index in along)
-    if any(not one.ends() for one in node.filters if not {v.name for v in along} & set(one.variables)):
+    placed = standing(node, {v.name for v in along}, _fixed(reading, member))
+    if placed is None:
         return None
+    for name, coordinate, offset in placed:
+        if name in written:
+            q, shift = written[name]
+            here = ("at", q, offset + shift)
+            if coordinate == CORNER:
+                traces.append(here)
+            elif traces[coordinate] == LOST:
+                traces[coordinate] = here
+            else:
+                return None
     narrowed = member.narrowed | _narrowing(node, reading, member, along)
     return Member(output.tensor, positions, offsets, tuple(traces), member.first, narrowed)
+
+
+Fixed = tuple[str, int, int]
+
+
+def _fixed(reading: Reading, member: Member) -> list[Fixed]:
+    """Return the variables that the fibre's other coordinates fix: ``(variable, coordinate of X, offset)``."""
+    found = []
+    for coordinate, trace in enumerate(member.traces):
+        index = reading.indices[trace[1]] if trace[0] == "at" else None
+        if isinstance(index, Variable):
+            found.append((index.name, coordinate, trace[2] - index.offset))
+    return found
+
+
+def standing(node: Node, swept: Set[str], fixed: Sequence[Fixed]) -> list[Fixed] | None:
+    """Return where free variables of *node* are put so that its filters hold beside *fixed*; None for nowhere.
+
+    Filters that touch a *swept* variable are left to it. A free variable that may stand where the other one does
+    stays free; for ``k < t`` t stands right after k.
+    """
+    known = {name: (coordinate, offset) for name, coordinate, offset in fixed}
+    placed: list[Fixed] = []
+    for one in node.filters:
+        if swept.intersection(one.variables):
+            continue
+        if one.difference is None:
+            if not one.ends():
+                return None
+            continue
+        x, y, low, high = one.difference
+        (of_x, here), (of_y, there) = known.get(x, (CORNER, 0)), known.get(y, (CORNER, 0))
+        if low <= here - there <= high:
+            continue
+        if x in known and y in known:
+            return None
+        apart = int(min(max(low, 0), high))
+        moves_x = y in known or (x not in known and apart > 0)
+        free, at = (x, (of_y, there + apart)) if moves_x else (y, (of_x, here - apart))
+        known[free] = at
+        placed.append((free, *at))
+    return placed
 
 
 def names_of(reading: Reading, member: Member, first: tuple[int, ...]) -> dict[str, str]:
@@ -182,40 +272,25 @@ def _constant(index: Index, offset: int) -> Trace | None:
     return ("end", index.position - offset) if isinstance(index, End) else None
 
 
-def visits(plain: Plain, members: tuple[Member, ...]) -> tuple[Visit, ...]:
-    """Return the visits of the fibre whose cone *members* is, each once, in the order of the Einsums."""
-    first = members[0]
-    generation = plain.cascade.tensors[first.tensor].generation
-    states = tuple(plain.ranks[first.tensor][position] == generation for position in first.positions)
-    found = {
-        visit: None
-        for member in members
-        for node, reading in plain.readings.get(member.tensor, ())
-        for visit in _visit(node, reading, member, states)
-    }
-    return tuple(sorted(found, key=lambda visit: visit.number))
-
-
 def _visit(node: Node, reading: Reading, member: Member, states: tuple[bool, ...]) -> Iterator[Visit]:
     """Return the visit that *reading* makes, if any; a state's first and last generation may be left out."""
     along = _along(reading, member)
     if along is None:
         return
-    fixed: list[tuple[str, int, int]] = []
+    fixed = _fixed(reading, member)
     constants: list[tuple[int, str, int]] = []
     for coordinate, trace in enumerate(member.traces):
         if trace[0] in ("start", "end"):
             constants.append((coordinate, trace[0], trace[1]))
         elif trace[0] == "at":
-            index = reading.indices[trace[1]]
-            constant = _constant(index, trace[2])
-            if isinstance(index, Variable):
-                fixed.append((index.name, coordinate, trace[2] - index.offset))
-            elif constant is not None:
+            constant = _constant(reading.indices[trace[1]], trace[2])
+            if constant is not None:
                 constants.append((coordinate, constant[0], constant[1]))
     of_index = {index.name for index in reading.indices if isinstance(index, Variable)}
     variables = tuple(index.name for index in along)
     outer = node.output_variables | of_index
+    inner = frozenset(v for v in node.variables if v not in outer and v not in variables)
+    fixed += standing(node, inner.union(variables), fixed) or ()
     yield Visit(
         number=node.number,
         einsum=node.name,
@@ -223,7 +298,7 @@ def _visit(node: Node, reading: Reading, member: Member, states: tuple[bool, ...
         variables=variables,
         fixed=tuple(fixed),
         constants=tuple(constants),
-        inner=frozenset(v for v in node.variables if v not in outer and v not in variables),
+        inner=inner,
         narrowed=member.narrowed,
         complete=all(
             index.offset - offset in ((0, 1) if state else (0,))

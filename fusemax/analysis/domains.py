@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from fusemax.analysis.cones import Visit
+from fusemax.analysis.cones import Visit, standing
 from fusemax.analysis.plain import BOTH, Filter, Node, Plain, Variable, sequence
 
 Words = tuple[str, ...]
@@ -65,9 +65,12 @@ def _own_conditions(form: Plain, tensor: str) -> frozenset[Words]:
 
 def _elsewhere(node: Node, visit: Visit) -> set[str] | None:
     """Return the end at which conditions on other variables hold; None for nowhere, empty for both ends."""
+    swept = visit.inner.union(visit.variables)
+    if standing(node, swept, visit.fixed) is None:
+        return None
     possible = set(BOTH)
     for one in node.filters:
-        if not any(v in visit.variables or v in visit.inner for v in one.variables):
+        if one.difference is None and not swept.intersection(one.variables):
             possible &= one.ends()
     return set() if possible == BOTH else possible or None
 
@@ -75,7 +78,9 @@ def _elsewhere(node: Node, visit: Visit) -> set[str] | None:
 def _described(node: Node, visit: Visit, positions: tuple[int, ...]) -> dict[Words, Filter]:
     """Return the filters that touch the fibre, by their words in terms of the fibre's coordinates."""
     names = {name: f"<{at}>" for name, at in zip(visit.variables, positions, strict=True)}
-    names |= {name: f"<{coordinate}>" for name, coordinate, offset in visit.fixed if offset == 0}
+    names |= {
+        name: f"<{coordinate}>" for name, coordinate, offset in visit.fixed if offset == 0 <= coordinate
+    }
     touching: Iterable[Filter] = (
         one for one in node.filters if any(v in visit.variables for v in one.variables)
     )
@@ -86,10 +91,10 @@ def _seen(form: Plain, visit: Visit, one: Filter, shared: bool, own: bool) -> se
     """Return at which end of its other variables a filtered visit is complete; None when it is nowhere."""
     if own:
         return set()
-    fixed = {name for name, _, _ in visit.fixed}
+    fixed = {name: offset for name, _, offset in visit.fixed}
     ends: set[str] = set()
     for name in one.variables:
-        if name in visit.variables or (shared and name in fixed):
+        if name in visit.variables or (shared and fixed.get(name) == 0):
             continue
         if name in visit.inner:
             if not shared and not _reaches(form, one):

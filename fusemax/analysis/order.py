@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier
 from fusemax.analysis.conditions import Relation
-from fusemax.analysis.cones import Visit
-from fusemax.analysis.plain import INFINITY, Plain
+from fusemax.analysis.cones import Cones, Visit
+from fusemax.analysis.plain import INFINITY, Plain, Start
 from fusemax.analysis.relations import Table
 
-FIRST, LAST = Corner("start", 0), Corner("end", 0)
+FIRST, LAST, MIDDLE = Corner("start", 0), Corner("end", 0), Corner("middle", 0)
 
 
 class Order:
@@ -21,11 +21,13 @@ class Order:
 
     def __init__(self, form: Plain, table: Table) -> None:
         self.form, self.table = form, table
+        self.cones = Cones(form)
         self._numbers: dict[tuple[object, ...], int] = {}
         self._sweeps: list[tuple[int, Sweep]] = []
-        self._tested: dict[tuple[int, Corner], int] = {}
-        self._after: dict[tuple[int, Corner], int] = {}
+        self._tested: dict[Corner, dict[int, int]] = {}
+        self._after: dict[Corner, dict[int, int]] = {}
         self.corners = (FIRST, LAST) if _corners_matter(form, table) else (FIRST,)
+        self.constants = tuple(dict.fromkeys(_constants(form)))
 
     def relation(self, earlier: Visit, later: Visit, corner: Corner) -> Relation | None:
         """Return the shortest relation by which *earlier* must be over before *later* begins, if there is one."""
@@ -67,14 +69,18 @@ class Order:
 
     def _followers(self, number: int, wanted: int, corner: Corner) -> int:
         """Return which of the *wanted* visits must wait for visit *number*."""
-        key = (number, corner)
+        tested = self._tested.setdefault(corner, {})
+        after = self._after.setdefault(corner, {})
         u = self._sweeps[number]
-        for other in _bits(wanted & ~self._tested.get(key, 0) & ~(1 << number)):
+        row = self.table[u[0]]
+        found = after.get(number, 0)
+        for other in _bits(wanted & ~tested.get(number, 0) & ~(1 << number)):
             v = self._sweeps[other]
-            if any(self._holds(one, u, v, corner) for one in self.table[u[0]].get(v[0], ())):
-                self._after[key] = self._after.get(key, 0) | 1 << other
-        self._tested[key] = self._tested.get(key, 0) | wanted
-        return self._after.get(key, 0) & wanted
+            if v[0] in row and any(self._holds(one, u, v, corner) for one in row[v[0]]):
+                found |= 1 << other
+        tested[number] = tested.get(number, 0) | wanted
+        after[number] = found
+        return found & wanted
 
     def _holds(self, one: Relation, u: tuple[int, Sweep], v: tuple[int, Sweep], corner: Corner) -> bool:
         nodes = self.form.nodes
@@ -92,6 +98,15 @@ def _bits(number: int) -> Iterator[int]:
         lowest = number & -number
         yield lowest.bit_length() - 1
         number ^= lowest
+
+
+def _constants(form: Plain) -> Iterator[Corner]:
+    """Return the corners at which some Einsum reads at a constant index."""
+    for node in form.nodes:
+        for reading in node.reads:
+            for index in reading.indices:
+                if isinstance(index, Start):
+                    yield Corner("start", index.position)
 
 
 def _corners_matter(form: Plain, table: Table) -> bool:
