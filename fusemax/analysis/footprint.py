@@ -67,13 +67,15 @@ def footprints(
 ) -> tuple[Footprint, ...]:
     """Return the live footprint of every tensor with respect to *rank*, in words.
 
+    Several ranks taken as one are named together, outermost first: ``J,M0``.
+
     >>> from fusemax.analysis.passes import analyse
     >>> from fusemax.cascade.build import load_cascade
     >>> found = footprints(analyse(load_cascade("attention/3-pass")), "M", {"P": "P0"})
     >>> [(f.tensor, f.kind, str(f.words)) for f in found if f.tensor in ("K", "QK", "GM")]
     [('K', 'tile', 'E'), ('QK', 'crossing', 'M*P0'), ('GM', 'result', 'P0')]
     """
-    entry = analysis.rank(rank)
+    entry = analysis.over(tuple(rank.split(",")))
     named = dict(tiles or {})
     found = []
     for tensor, ranks in analysis.plain.ranks.items():
@@ -83,6 +85,12 @@ def footprints(
         rest = [name for name in ranks if name not in outside and not _of(analysis.plain, name, along)]
         found.append(Footprint(tensor=tensor, kind=kind, words=own * _product(analysis.plain, rest, named)))
     return tuple(found)
+
+
+def whole_words(analysis: Analysis, tensor: str) -> sympy.Expr:
+    """Return the size of *tensor* with all of its ranks, in words; batch ranks left out."""
+    whole: sympy.Expr = _product(analysis.plain, analysis.plain.ranks[tensor], {})
+    return whole
 
 
 def _outer_digits(form: Plain, rank: str) -> frozenset[str]:
@@ -127,7 +135,8 @@ def _kind(analysis: Analysis, entry: RankPasses, tensor: str) -> tuple[str, Expr
         return "result", sympy.Integer(1)
     if form.cascade.tensors[tensor].generation in carried:
         return "state", sympy.Integer(1)
-    whole = symbol(entry.rank) if len(carried) == len(along) else _product(form, carried, {})
+    named = len(carried) == len(along) and "," not in entry.rank
+    whole = symbol(entry.rank) if named else _product(form, carried, {})
     if tensor in entry.crossing:
         return "crossing", whole
     if tensor in entry.read_again:

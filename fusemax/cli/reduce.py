@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fusemax.analysis.rewrite.form import Form
     from fusemax.analysis.rewrite.search import Reduced
 
@@ -31,24 +33,24 @@ def reduce(
     every: bool = typer.Option(
         False, "--all", help="Print the derivation of every form, not of the best alone."
     ),
+    as_json: bool = typer.Option(False, "--json", help="Print every form as JSON for programs."),
 ) -> None:
     """Derive equivalent cascades with fewer passes over a rank, by algebra, and check each by its values."""
     from rich.console import Console
 
-    from fusemax.analysis.rewrite.derivation import explained
     from fusemax.analysis.rewrite.search import NotReducibleError, search
     from fusemax.cascade.build import load_cascade
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, stderr=as_json)
     found = search(load_cascade(cascade), rank or None, form or None, tuple(given))
-    console.print(_table(found))
-    if not found.complete:
-        console.print("the search stopped at its limit of cascades tried; there may be further forms")
-    shown = found.forms if every else (found.named(pick),) if pick else found.forms[:1]
-    if not shown:
-        console.print("\nno form with fewer passes, or with less work in as many, was found")
-    for one in shown:
-        console.print("\n" + explained(found.original, one, found.rank), markup=False)
+    if as_json:
+        import json
+
+        from fusemax.analysis.rewrite.record import as_record
+
+        typer.echo(json.dumps(as_record(found), indent=2))
+    else:
+        _print(console, found, found.forms if every else (found.named(pick),) if pick else found.forms[:1])
     try:
         best = found.named(pick) if pick else found.best(to)
     except NotReducibleError:
@@ -58,6 +60,18 @@ def reduce(
     if output is not None:
         _write(output, best, found)
         console.print(f"\nwritten: {output} ({best.title})", markup=False)
+
+
+def _print(console: Console, found: Reduced, shown: tuple[Form, ...]) -> None:
+    from fusemax.analysis.rewrite.derivation import explained
+
+    console.print(_table(found))
+    if not found.complete:
+        console.print("the search stopped at its limit of cascades tried; there may be further forms")
+    if not shown:
+        console.print("\nno form with fewer passes, or with less work in as many, was found")
+    for one in shown:
+        console.print("\n" + explained(found.original, one, found.rank), markup=False)
 
 
 def _table(found: Reduced) -> object:
@@ -80,7 +94,7 @@ def _table(found: Reduced) -> object:
         table.add_column(heading, justify=side)  # type: ignore[arg-type]
     for one in (found.original, *found.forms):
         work = one.work / found.original.work if found.original.work else 1.0
-        keeps = ", ".join((*one.crossing, *(f"{name} per tile" for name in one.partial))) or "-"
+        keeps = ", ".join(f"{kept.tensor} ({kept.words})" for kept in one.kept) or "-"
         table.add_row(
             str(one.passes),
             str(one.sweeps),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from fusemax.analysis.rewrite.same import same_up_to_names
 from fusemax.analysis.rewrite.search import NotReducibleError
-from fusemax.cascade.build import load_cascade
+from fusemax.cascade.build import cascade_from_text, load_cascade
 from fusemax.cli import build
 
 
@@ -36,3 +38,22 @@ def test_refusal_names_the_floor() -> None:
     with pytest.raises(NotReducibleError, match="semantic floor of 2: output A"):
         run("softmax/stable")
     assert "3 -> 2 passes" in run("softmax/stable", "--to", "2")
+
+
+def test_json_for_programs() -> None:
+    """Every form with its footprints as formulas: the scores cross in three passes, and nothing does in one."""
+    found = json.loads(run("attention/3-pass", "--rank", "M", "--json"))
+    assert found["original"]["keeps"] == {"QK": "M*P", "SN": "M*P"}
+    best = found["forms"][0]
+    assert (best["passes"], best["keeps"]) == (1, {})
+    sizes = {one["tensor"]: (one["kind"], one["words"]) for one in best["footprint"]}
+    assert sizes["RAVN"] == ("state", "F*P")
+    split = next(form for form in found["forms"] if "split and merge GM, SD, AVN" in form["title"])
+    assert split["keeps"] == {"LGM": "M1*P", "LSD": "M1*P", "LAVN": "F*M1*P"}
+    assert same_up_to_names(cascade_from_text(best["cascade"], "best"), load_cascade("attention/1-pass"))
+
+
+def test_footprints_in_the_table() -> None:
+    """The table says how many words each form keeps; several ranks taken as one as well."""
+    assert "QK (M*P), SN (M*P)" in run("attention/3-pass")
+    assert "QK (J*M0*P)" in run("sparse/block-sparse", "--rank", "J,M0")

@@ -20,10 +20,14 @@ def explained(original: Form, form: Form, rank: str) -> str:
 
 def evidence(form: Form) -> tuple[str, ...]:
     """Return what was checked: values against the original, safety, what must be kept, the operations."""
-    kept = ", ".join(form.crossing) or "nothing"
+    kept = _words(form, form.crossing) or "nothing"
     if form.partial:
-        kept += f"; per tile: {', '.join(form.partial)}"
-    rows = [f"along the whole rank it keeps or loads again: {kept}", f"operations: {counted(form)}"]
+        kept += f"; per tile: {_words(form, form.partial)}"
+    rows = [
+        f"along the whole rank it keeps or loads again: {kept}",
+        f"live words, all tensors together: {sympy.sstr(form.live)}",
+        f"operations: {counted(form)}",
+    ]
     if form.verdict is not None:
         trials = len(form.verdict.trials)
         rows.insert(
@@ -31,6 +35,12 @@ def evidence(form: Form) -> tuple[str, ...]:
             f"values: equal to the original within {form.verdict.worst:.1e}; {trials} trials; {form.safety}",
         )
     return tuple(rows)
+
+
+def _words(form: Form, tensors: tuple[str, ...]) -> str:
+    """Return *tensors* with their footprints: ``QK (M*P), SN (M*P)``."""
+    words = {kept.tensor: kept.words for kept in form.kept}
+    return ", ".join(f"{name} ({sympy.sstr(words[name])})" for name in tensors)
 
 
 def counted(form: Form) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import sympy
 
+from fusemax.analysis.footprint import Footprint, footprints, whole_words
 from fusemax.analysis.passes import Analysis, RankPasses, analyse
 from fusemax.analysis.rewrite.normal import RankError, view
 from fusemax.analysis.rewrite.parts import parts
@@ -38,6 +39,8 @@ class Form:
         Tensors of which a whole fibre along the rank has to be kept or loaded again.
     partial
         Tensors kept or loaded again with one element for each tile of the rank.
+    footprint
+        The least of every tensor that must be live, as formulas in the sizes of ranks; batch ranks left out.
     verdict
         The comparison of values with the original; None for the original itself.
     derivation
@@ -53,6 +56,7 @@ class Form:
     work: float
     crossing: tuple[str, ...]
     partial: tuple[str, ...]
+    footprint: tuple[Footprint, ...]
     verdict: Verdict | None
     derivation: tuple[str, ...]
 
@@ -60,6 +64,17 @@ class Form:
     def safe(self) -> bool:
         """Whether it holds wherever the original does."""
         return self.verdict is None or not self.verdict.unsafe
+
+    @property
+    def live(self) -> sympy.Expr:
+        """The footprints of all tensors together, in words."""
+        return sympy.Add(*(one.words for one in self.footprint))
+
+    @property
+    def kept(self) -> tuple[Footprint, ...]:
+        """The footprints of what is kept along the whole rank, then of what is kept for each tile."""
+        words = {one.tensor: one for one in self.footprint}
+        return tuple(words[name] for name in (*self.crossing, *self.partial))
 
     @property
     def safety(self) -> str:
@@ -155,6 +170,17 @@ def _per_tile(cascade: Cascade, analysis: Analysis, rank: str) -> tuple[str, ...
     return tuple(n for n in dict.fromkeys(found) if not whole & set(cascade.tensors[n].ranks))
 
 
+def _footprint(analysis: Analysis, entry: RankPasses, partial: tuple[str, ...]) -> tuple[Footprint, ...]:
+    """Return what every tensor needs; what is kept for each tile needs an element for each of them."""
+    found = footprints(analysis, entry.rank)
+    return tuple(
+        replace(one, kind="per tile", words=whole_words(analysis, one.tensor))
+        if one.tensor in partial
+        else one
+        for one in found
+    )
+
+
 def form_of(
     cascade: Cascade,
     rank: str,
@@ -167,6 +193,7 @@ def form_of(
     analysis = analyse(cascade)
     entry = analysis.over(_asked(cascade, rank))
     counts = operation_counts(cascade)
+    partial = _per_tile(cascade, analysis, rank)
     return Form(
         title=title,
         cascade=cascade,
@@ -176,7 +203,8 @@ def form_of(
         operations=counts,
         work=nominal_work(counts, extents(rank, cascade)),
         crossing=_kept(entry),
-        partial=_per_tile(cascade, analysis, rank),
+        partial=partial,
+        footprint=_footprint(analysis, entry, partial),
         verdict=verdict,
         derivation=lines,
     )

@@ -53,7 +53,8 @@ class Writer:
         self.sources = {a.tensor for stage in frame.group.stages for a in stage.earlier}
         self.corrections: dict[str, Access] = {}
         parted = frame.outside if frame.split else frame.after
-        self.copied = {n for n in frame.body if n in frame.after and (n not in parted or self._waits(n))}
+        needed = {n for n in frame.body if n in frame.after and (n not in parted or self._waits(n))}
+        self.copied = needed | frame.before
         self.inner_name = {n: self.name(f"L{n}", n) if n in self.copied else n for n in frame.body}
 
     def _waits(self, tensor: str) -> bool:

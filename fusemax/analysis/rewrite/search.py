@@ -28,7 +28,8 @@ from fusemax.analysis.rewrite.verify import Verdict, Witness
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
 
-MOST_TRIED = 26
+#: The Einsums of all cascades tried, together: the time that a search takes goes with them.
+MOST_TRIED = 450
 MOST_DEPTH = 4
 FORMS: Mapping[str, Callable[[Frame, bool], Move | Refusal]] = {"running": iterate, "split": merge}
 
@@ -171,7 +172,7 @@ class _Search:
         return not verdict.unsafe
 
     def _verified(self, cascade: Cascade) -> Verdict:
-        self.tried += 1
+        self.tried += len(cascade.einsums)
         return self.witness.verdict(cascade)
 
     def _steps(self, state: _State, along: View) -> Iterator[_State]:
@@ -195,7 +196,10 @@ class _Search:
             yield _after(state, moved, f"reorder {name}")
 
     def _loops(self, state: _State, along: View) -> Iterator[_State]:
-        """Yield the running and split forms of *state*: all reductions, and those up to each level of the chain."""
+        """Yield the running and split forms of *state*: all reductions, and those up to each level of the chain.
+
+        What the first loop cannot hold may share a loop of its own, in a later pass.
+        """
         for additive in (False, True):
             whole = group_of(along, along.reductions, additive)
             if additive:
@@ -203,7 +207,8 @@ class _Search:
                     self.refuse(name, f"running or splitting it fails: {reason}")
                 if not any(stage.additive for stage in whole.stages):
                     continue
-            for group in _prefixes(along, whole):
+            later = group_of(along, tuple(name for name, _ in whole.refused), additive)
+            for group in (*_prefixes(along, whole), *_prefixes(along, later)):
                 for tiled in (True, False):
                     yield from self._written(state, along, group, tiled)
 

@@ -6,7 +6,7 @@ keeps its variables, and the outermost is the loop's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from fusemax.analysis.rewrite.draft import beside_last, fresh
@@ -30,7 +30,9 @@ class Frame:
     body
         Einsums along the rank that the reductions need, in running order.
     after
-        Those of the body that are needed after the loop as well.
+        Those of the body that are needed outside the loop as well.
+    before
+        Those that reductions of an earlier pass need, so that the loop has to make them again.
     tails
         Einsums without the rank between one reduction and the next.
     outside
@@ -44,6 +46,7 @@ class Frame:
     split: Mapping[str, Expression]
     body: tuple[str, ...]
     after: frozenset[str]
+    before: frozenset[str]
     tails: tuple[str, ...]
     outside: frozenset[str]
 
@@ -99,7 +102,8 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
         outer, inner, split = _parts(seen)
     else:
         outer, inner, split = seen.variables[0], seen.variables[1:], {}
-    needed = _needed(seen, group)
+    behind = _needed(seen, group)
+    needed, earlier = behind - set(seen.reductions), behind & set(seen.reductions)
     along = {variable.upper() for variable in (seen.variables if split else (outer,))}
     body = tuple(
         e.name
@@ -113,7 +117,8 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
     partial = [n for n in needed - set(body) if seen.touches(n) and seen.needs[n] & group.names]
     if partial:
         return Refusal(f"{', '.join(sorted(partial))} lacks the rank of the loop and needs its results")
-    after = _after(seen, group, body)
+    before = _behind(seen, group, earlier, body)
+    after = _behind(seen, group, seen.cascade.outputs, body) | before
     rest = {e.name for e in seen.cascade.computed if e.name not in body and _outside(e, group)}
     along_after = frozenset(name for name in rest | after if seen.touches(name))
     whole = any(name in seen.cascade.outputs or _lists(seen, name) for name in along_after)
@@ -125,6 +130,7 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
         split=split,
         body=body,
         after=after,
+        before=before,
         tails=epilogues(seen, group.names),
         outside=along_after if split and not whole else frozenset(),
     )
@@ -152,13 +158,13 @@ def _needed(seen: View, group: Group) -> set[str]:
             continue
         needed.add(tensor)
         todo += [access.tensor for access in maker.reads]
-    return needed - set(seen.reductions)
+    return needed
 
 
-def _after(seen: View, group: Group, body: tuple[str, ...]) -> frozenset[str]:
-    """Return the Einsums of the body that the outputs need by a way around the loop's reductions."""
+def _behind(seen: View, group: Group, roots: Iterable[str], body: tuple[str, ...]) -> frozenset[str]:
+    """Return the Einsums of the body that *roots* need by a way around the loop's reductions."""
     found: set[str] = set()
-    todo = list(seen.cascade.outputs)
+    todo = list(roots)
     while todo:
         tensor = todo.pop()
         if tensor in found or tensor in group.names:

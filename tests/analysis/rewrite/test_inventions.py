@@ -1,0 +1,57 @@
+"""Mechanisms that are in no list: two normalisers, other monoids, decay, gates, norms; what each reaches and what not."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusemax.analysis.rewrite.search import NotReducibleError, search
+from tests.analysis.rewrite.inventions import invention
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "before", "after"),
+    [
+        ("sequential-normalisers", "M", 4, 1),
+        ("max-plus-decay", "M", 2, 1),
+        ("reach", "N", 3, 1),
+        ("cosine", "M", 3, 1),
+        ("cross-covariance", "M", 2, 1),
+        ("keys-normalised", "M", 4, 2),
+        ("scores-normalised", "M", 4, 2),
+        ("key-temperature", "M", 3, 1),
+        ("gated-softmax", "M", 3, 1),
+        ("gated-by-max", "M", 3, 2),
+        ("causal-decay-two", "M", 3, 1),
+        ("retention-normalised", "M", 2, 1),
+        ("two-temperatures", "M", 3, 1),
+        ("min-max-scaled", "M", 3, 1),
+        ("top-k-share", "N", 3, 2),
+    ],
+)
+def test_fewest_safe_passes(name: str, rank: str, before: int, after: int) -> None:
+    """The passes found by hand: one where every factor of a later reduction separates, one more for each that does not."""
+    found = search(invention(name), rank)
+    safe = [form for form in found.forms if form.safe]
+    assert (before, after) == (found.original.passes, min(form.passes for form in safe))
+    assert all(form.verdict is not None and form.verdict.right for form in found.forms)
+
+
+@pytest.mark.parametrize("name", ["entmax", "entmax-normalised"])
+def test_entmax_is_refused(name: str) -> None:
+    """relu(x/2 - tau)**2 with tau from the whole fibre does not separate, and its rank is not small."""
+    with pytest.raises(
+        NotReducibleError, match=r"Max\(0, .*TAU.*mixes the earlier result .*TAU.* rank (8|9|10)"
+    ):
+        search(invention(name), "M").best(1)
+
+
+def test_negative_factor_is_refused_under_top_k() -> None:
+    """A factor of unknown sign would turn the list around."""
+    with pytest.raises(NotReducibleError, match="negative factor turns max into min"):
+        search(invention("top-k-negative"), "N").best(1)
+
+
+def test_gate_inside_a_function_is_refused() -> None:
+    """sigmoid(x - max) is no product of a function of x and one of max."""
+    with pytest.raises(NotReducibleError, match=r"sigmoid\(.*\) mixes the earlier result GM\[p\]"):
+        search(invention("gated-by-max"), "M").best(1)
