@@ -44,9 +44,13 @@ def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ..
 def _longest(order: Order, candidates: Mapping[Visit, frozenset[str]]) -> tuple[tuple[Visit, ...], Corner]:
     """Return the longest chain over all places where free coordinates may be fixed, and that place."""
     best: tuple[tuple[Visit, ...], Corner] = ((), FIRST)
+    numbered = [(order.number(visit), visit, ends) for visit, ends in candidates.items()]
     for corner in _corners(order, candidates):
-        fitting = [visit for visit in candidates if _agrees(order, visit, candidates[visit], corner)]
-        chain = order.longest(fitting, corner)
+        named: dict[int, Visit] = {}
+        for number, visit, ends in numbered:
+            if number not in named and _agrees(order, visit, ends, corner):
+                named[number] = visit
+        chain = order.longest(named, corner) if len(named) > len(best[0]) else ()
         if len(chain) > len(best[0]):
             best = (chain, corner)
     return best

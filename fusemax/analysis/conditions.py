@@ -41,7 +41,7 @@ class Relation:
 
 def add(kept: list[Relation], relation: Relation) -> Relation | None:
     """Add *relation* to *kept*, merged with neighbours; return what is new, or None."""
-    if any(_covers(other, relation) for other in kept):
+    if relation in kept or any(_covers(other, relation) for other in kept):
         return None
     merged = True
     while merged:

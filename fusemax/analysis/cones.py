@@ -26,7 +26,8 @@ CORNER = -1  #: in place of a coordinate of X: relative to the corner where free
 class Member:
     """A tensor of the cone: where ρ stands in its indices, how far shifted, and where the others went.
 
-    ``first`` are the positions of ρ in X itself; ``narrowed`` are conditions that leave some of ρ out.
+    ``first`` are the positions of ρ in X itself, ``states`` whether X is a state along them; ``narrowed`` are
+    conditions that leave some of ρ out, and ``cut`` says whether a shift on the way has.
     """
 
     tensor: str
@@ -35,6 +36,8 @@ class Member:
     traces: tuple[Trace, ...]
     first: tuple[int, ...]
     narrowed: frozenset[tuple[str, ...]] = frozenset()
+    states: tuple[bool, ...] = ()
+    cut: bool = False
 
     def shape(self) -> tuple[object, ...]:
         """Return what tells members apart; later generations of a state are the same member."""
@@ -43,6 +46,18 @@ class Member:
             self.positions,
             self.offsets,
             tuple(t[:2] if t[0] == "at" else t for t in self.traces),
+            self.cut,
+        )
+
+    def loses(self, along: Sequence[Variable]) -> bool:
+        """Return whether an Einsum that reads this at the indices *along* leaves out some of the fibre.
+
+        It reads coordinate c at its own c + offset - index.offset, and runs as far as the rank; a state's first and
+        last generation may be left out.
+        """
+        return any(
+            index.offset - offset not in ((0, 1) if state else (0,))
+            for offset, index, state in zip(self.offsets, along, self.states, strict=True)
         )
 
 
@@ -84,7 +99,7 @@ class Cones:
     def __init__(self, plain: Plain) -> None:
         self.plain = plain
         self._next: dict[Member, tuple[tuple[Member, object], ...]] = {}
-        self._visits: dict[tuple[Member, tuple[bool, ...]], tuple[Visit, ...]] = {}
+        self._visits: dict[Member, tuple[Visit, ...]] = {}
 
     def cone(self, tensor: str, positions: tuple[int, ...]) -> tuple[Member, ...]:
         """Return the cone of *tensor* over the ranks at *positions* of its indices, *tensor* itself first."""
@@ -92,7 +107,9 @@ class Cones:
             LOST if position in positions else ("at", position, 0)
             for position in range(len(self.plain.ranks[tensor]))
         )
-        first = Member(tensor, positions, (0,) * len(positions), outer, positions)
+        generation = self.plain.cascade.tensors[tensor].generation
+        states = tuple(self.plain.ranks[tensor][position] == generation for position in positions)
+        first = Member(tensor, positions, (0,) * len(positions), outer, positions, states=states)
         seen = {first.shape()}
         count: dict[str, int] = {}
         members, queue = [first], deque([first])
@@ -107,10 +124,7 @@ class Cones:
 
     def visits(self, members: tuple[Member, ...]) -> tuple[Visit, ...]:
         """Return the visits of the fibre whose cone *members* is, each once, in the order of the Einsums."""
-        first = members[0]
-        generation = self.plain.cascade.tensors[first.tensor].generation
-        states = tuple(self.plain.ranks[first.tensor][position] == generation for position in first.positions)
-        found = {visit: None for member in members for visit in self._readers(member, states)}
+        found = {visit: None for member in members for visit in self._readers(member)}
         return tuple(sorted(found, key=lambda visit: visit.number))
 
     def _carriers(self, member: Member) -> tuple[tuple[Member, object], ...]:
@@ -124,16 +138,15 @@ class Cones:
             self._next[member] = tuple((new, new.shape()) for new in carried if new is not None)
         return self._next[member]
 
-    def _readers(self, member: Member, states: tuple[bool, ...]) -> tuple[Visit, ...]:
+    def _readers(self, member: Member) -> tuple[Visit, ...]:
         """Return the visits that read *member*."""
-        key = (member, states)
-        if key not in self._visits:
-            self._visits[key] = tuple(
+        if member not in self._visits:
+            self._visits[member] = tuple(
                 visit
                 for node, reading in self.plain.readings.get(member.tensor, ())
-                for visit in _visit(node, reading, member, states)
+                for visit in _visit(node, reading, member)
             )
-        return self._visits[key]
+        return self._visits[member]
 
 
 def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> Member | None:
@@ -178,7 +191,16 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
             else:
                 return None
     narrowed = member.narrowed | _narrowing(node, reading, member, along)
-    return Member(output.tensor, positions, offsets, tuple(traces), member.first, narrowed)
+    return Member(
+        tensor=output.tensor,
+        positions=positions,
+        offsets=offsets,
+        traces=tuple(traces),
+        first=member.first,
+        narrowed=narrowed,
+        states=member.states,
+        cut=member.cut or member.loses(along),
+    )
 
 
 Fixed = tuple[str, int, int]
@@ -272,8 +294,8 @@ def _constant(index: Index, offset: int) -> Trace | None:
     return ("end", index.position - offset) if isinstance(index, End) else None
 
 
-def _visit(node: Node, reading: Reading, member: Member, states: tuple[bool, ...]) -> Iterator[Visit]:
-    """Return the visit that *reading* makes, if any; a state's first and last generation may be left out."""
+def _visit(node: Node, reading: Reading, member: Member) -> Iterator[Visit]:
+    """Return the visit that *reading* makes, if any."""
     along = _along(reading, member)
     if along is None:
         return
@@ -300,9 +322,6 @@ def _visit(node: Node, reading: Reading, member: Member, states: tuple[bool, ...
         constants=tuple(constants),
         inner=inner,
         narrowed=member.narrowed,
-        complete=all(
-            index.offset - offset in ((0, 1) if state else (0,))
-            for offset, index, state in zip(member.offsets, along, states, strict=True)
-        ),
+        complete=not member.cut and not member.loses(along),
         place=node.einsum.place,
     )

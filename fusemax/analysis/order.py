@@ -5,7 +5,7 @@ Sets of visits are bits of whole numbers, so that a chain over hundreds of visit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier
 from fusemax.analysis.conditions import Relation
@@ -24,24 +24,21 @@ class Order:
         self.cones = Cones(form)
         self._numbers: dict[tuple[object, ...], int] = {}
         self._sweeps: list[tuple[int, Sweep]] = []
-        self._tested: dict[Corner, dict[int, int]] = {}
-        self._after: dict[Corner, dict[int, int]] = {}
+        self._known: dict[Corner, dict[int, tuple[int, int]]] = {}
         self.corners = (FIRST, LAST) if _corners_matter(form, table) else (FIRST,)
         self.constants = tuple(dict.fromkeys(_constants(form)))
 
     def relation(self, earlier: Visit, later: Visit, corner: Corner) -> Relation | None:
         """Return the shortest relation by which *earlier* must be over before *later* begins, if there is one."""
-        u, v = (self._sweeps[self._number(visit)] for visit in (earlier, later))
+        u, v = (self._sweeps[self.number(visit)] for visit in (earlier, later))
         found = [one for one in self.table[u[0]].get(v[0], ()) if self._holds(one, u, v, corner)]
         return min(found, key=lambda relation: len(relation.through), default=None)
 
-    def longest(self, visits: Sequence[Visit], corner: Corner) -> tuple[Visit, ...]:
-        """Return a longest chain of *visits*: rows of visits that follow no other one left are taken off in turn."""
-        named: dict[int, Visit] = {}
-        for visit in visits:
-            named.setdefault(self._number(visit), visit)
+    def longest(self, named: Mapping[int, Visit], corner: Corner) -> tuple[Visit, ...]:
+        """Return a longest chain of visits by number: rows that follow no other one left are taken off in turn."""
         left = sum(1 << number for number in named)
-        after = {number: self._followers(number, left, corner) for number in named}
+        known = self._known.setdefault(corner, {})
+        after = {number: self._followers(number, left, corner, known) for number in named}
         rows: list[int] = []
         while left:
             follows = 0
@@ -59,7 +56,8 @@ class Order:
             chain.append(min(able, key=order.index))
         return tuple(named[number] for number in reversed(chain))
 
-    def _number(self, visit: Visit) -> int:
+    def number(self, visit: Visit) -> int:
+        """Return the number of *visit*, the same for all that run alike."""
         fixed = frozenset((name, offset) for name, _, offset in visit.fixed)
         key = (visit.number, visit.variables, fixed, visit.inner)
         if key not in self._numbers:
@@ -67,19 +65,19 @@ class Order:
             self._sweeps.append((visit.number, sweep_of(visit)))
         return self._numbers[key]
 
-    def _followers(self, number: int, wanted: int, corner: Corner) -> int:
-        """Return which of the *wanted* visits must wait for visit *number*."""
-        tested = self._tested.setdefault(corner, {})
-        after = self._after.setdefault(corner, {})
+    def _followers(self, number: int, wanted: int, corner: Corner, known: dict[int, tuple[int, int]]) -> int:
+        """Return which of the *wanted* visits must wait for visit *number*; *known* are those tested, and found."""
+        tested, found = known.get(number, (0, 0))
+        new = wanted & ~tested & ~(1 << number)
+        if not new:
+            return found & wanted
         u = self._sweeps[number]
         row = self.table[u[0]]
-        found = after.get(number, 0)
-        for other in _bits(wanted & ~tested.get(number, 0) & ~(1 << number)):
+        for other in _bits(new):
             v = self._sweeps[other]
             if v[0] in row and any(self._holds(one, u, v, corner) for one in row[v[0]]):
                 found |= 1 << other
-        tested[number] = tested.get(number, 0) | wanted
-        after[number] = found
+        known[number] = (tested | wanted, found)
         return found & wanted
 
     def _holds(self, one: Relation, u: tuple[int, Sweep], v: tuple[int, Sweep], corner: Corner) -> bool:
