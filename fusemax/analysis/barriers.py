@@ -65,12 +65,12 @@ def is_barrier(
 
 
 def _inside(condition: Condition, standing: int | None, corner: Corner) -> bool:
-    """Return whether a variable at *standing* certainly obeys *condition*."""
+    """Return whether a variable at *standing* certainly obeys *condition*, in any rank of two coordinates or more."""
     if standing is None:
         return False
     side, low, high = condition
-    if corner.side != "middle":
-        return side == corner.side and low <= standing <= high
+    if side == corner.side:
+        return low <= standing <= high
     if side == "start":
         return low <= standing + 1 and high == INFINITY
     return low == -INFINITY and standing - 1 <= high

@@ -48,15 +48,13 @@ class Composer:
             if condition[0] == "link":
                 users.setdefault(condition[1], []).append(i)
         sinks = list(second.sinks)
-        for j, through in enumerate(second.sources):
+        between = tuple(filtered.get(j, condition) for j, condition in enumerate(second.sources))
+        for j, through in enumerate(between):
             own = users.get(j, [])
             if len(own) > 1 and not _point(through):
                 raise _Unknown
             _restrict(first.sinks[j], through, bool(own), sinks)
-        sources = tuple(
-            _follow(c, filtered.get(c[1], second.sources[c[1]])) if c[0] == "link" else c
-            for c in first.sources
-        )
+        sources = tuple(_follow(c, between[c[1]]) if c[0] == "link" else c for c in first.sources)
         return Relation(sources, tuple(sinks))
 
 

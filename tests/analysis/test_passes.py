@@ -268,6 +268,75 @@ einsums: |
     )
 
 
+STRICT = """
+title: strict
+source: our own
+ranks: {K: T}
+inputs: {X: [T, P], Z: [P]}
+outputs: [Y]
+einsums: |
+  S[t,p] = X[k,p] :: sum[k] | k < t
+  N[t] = S[t,p] :: max[p]
+  Y[t,p] = S[t,p] - N[t]
+"""
+
+
+def test_a_strict_filter_leaves_fibres_of_other_ranks_whole():
+    """X[k, all p] goes into S[k+1, all p], whose greatest value is needed before any of it is read again."""
+    found = analyse(cascade_from_text(STRICT.replace(", Z: [P]", "")))
+
+    assert 2 == found.passes("P", "X")
+    assert 2 == found.passes("P", "S")
+
+
+def test_a_strict_filter_where_nothing_fixes_its_variables():
+    """Z over p is read for every t and k; some of it is in S[1, all p] too, and is needed as a whole for N[1]."""
+    text = STRICT.replace("X[k,p] ::", "X[k,p]*Z[p] ::")
+
+    assert 2 == analyse(cascade_from_text(text)).passes("P", "Z")
+
+
+def test_a_shift_there_and_back_loses_the_end():
+    """C[t] is made of A[t-1] and A[t], but not the last one of A: D[T] is not there, so E reads no whole fibre of A."""
+    text = """
+title: shift
+source: our own
+inputs: {A: [T]}
+outputs: [E]
+einsums: |
+  R[0] = 0
+  loop t:
+    D[t] = R[t]*2
+    R[t+1] = A[t]
+  C[t] = D[t+1]*2
+  G[] = C[t] :: sum[t]
+  E[t] = C[t]*G[]
+"""
+    found = analyse(cascade_from_text(text))
+
+    assert 1 == found.passes("T", "A")
+    assert 2 == found.passes("T", "C")
+
+
+def test_an_empty_prefix_needs_nothing():
+    """S[0] is an empty sum, so that Y[0], which alone reads all of B, needs none of W: B is read once."""
+    text = """
+title: empty
+source: our own
+ranks: {K: T}
+inputs: {B: [T]}
+outputs: [Y]
+einsums: |
+  W[t] = B[k]*B[t] :: sum[k] | k >= t
+  S[t] = B[k]*W[t] :: sum[k] | k < t
+  Y[t] = B[k]*S[t] :: sum[k] | k >= t
+"""
+    cascade = cascade_from_text(text)
+
+    assert 1 == passes(Unrolled(cascade, {"T": 4, "K": 4}), "B", (0,))
+    assert 1 == analyse(cascade).passes("T", "B")
+
+
 def test_unknown_rank_and_tensor():
     """A wrong question is answered with what there is."""
     found = analyse(load_cascade("paper/cascade-1"))
