@@ -51,8 +51,8 @@ class _Running(Writer):
         self.running = {name: self.name(f"R{name}", name) for name in self.stage}
         self.running |= {name: self.name(f"R{name}", name) for name in frame.tails if name in self.sources}
         self.plain = {name: self.name(f"L{name}", name) for name in frame.tails if name not in self.sources}
-        orders = {n: s for n, s in self.stage.items() if n in self.sources and s.operator in ("max", "min")}
-        self.safe = {name: self.name(f"G{name}") for name in orders} if guarded else {}
+        self.limit = self.limits()
+        self.safe = {name: self.name(f"G{name}") for name in self.limit} if guarded else {}
         self.start: dict[str, sympy.Expr] = {}
 
     def current(self, access: Access) -> Access:
@@ -119,6 +119,8 @@ class _Running(Writer):
         einsum = self.cascade.einsum(name)
         if einsum.action is not None:
             return sympy.Integer(0)
+        if name in self.limit:
+            return to_sympy(self.limit[name])
         table: dict[Any, Any] = {}
         for access in einsum.reads:
             if access.tensor in self.stage:
@@ -148,8 +150,12 @@ class _Running(Writer):
             self.lines.append(
                 f"in {einsum.name} the size {size} is the number of points so far; they agree at the end"
             )
-        made = einsum_of(self.current(einsum.output), self.inside(expression), einsum.action, loop=self.loop)
-        self.made.append(made)
+        guarded = einsum.name in self.safe
+        raw = at_generation(self.running[einsum.name], einsum.output, next_of(self.loop)) if guarded else None
+        target = raw or self.current(einsum.output)
+        self.made.append(einsum_of(target, self.inside(expression), einsum.action, loop=self.loop))
+        if raw is not None:
+            self._guard(einsum.name, einsum.output, raw)
 
     def _stage(self, stage: Stage) -> None:
         output = stage.einsum.output
@@ -158,16 +164,11 @@ class _Running(Writer):
         kept = self._kept(stage, old) if stage.separation is not None else old
         self.made.append(einsum_of(new, joined(stage.operator, kept, local), loop=self.loop))
         if stage.name in self.safe:
-            self._guard(stage, new)
+            self._guard(stage.name, output, new)
 
-    def _guard(self, stage: Stage, new: Access) -> None:
-        limit = identity(stage.operator)
-        target = at_generation(self.safe[stage.name], stage.einsum.output, Name(self.loop))
-        value = Call("where", (Call("eq", (new, limit)), Number(0.0), new))
-        self.made.append(einsum_of(target, value, loop=self.loop))
-        self.lines.append(
-            f"guard: {target} stands for {new} while that is {limit}, as after masked points only"
-        )
+    def _guard(self, name: str, output: Access, new: Access) -> None:
+        target = at_generation(self.safe[name], output, Name(self.loop))
+        self.guard(target, new, self.limit[name], self.loop)
 
     def _kept(self, stage: Stage, old: Access) -> Expression:
         """Return the partial result of the iteration before, repaired for this one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import sympy
 
 from fusemax.analysis.rewrite.correction import correction, moments
@@ -59,6 +60,38 @@ class Writer:
 
     def _waits(self, tensor: str) -> bool:
         return bool(self.seen.needs[tensor] & self.frame.group.names)
+
+    def limits(self) -> dict[str, Expression]:
+        """Return the earlier results that are infinite while nothing but masked points was seen, with that value."""
+        found: dict[str, Expression] = {}
+        for name in (*self.stage, *self.frame.tails):
+            if name in self.stage and self.stage[name].operator in ("max", "min"):
+                found[name] = identity(self.stage[name].operator)
+            elif name in self.frame.tails and (start := self.infinite_start(name)) is not None:
+                found[name] = start
+        return {name: limit for name, limit in found.items() if name in self.sources}
+
+    def infinite_start(self, name: str) -> Expression | None:
+        """Return the infinity that a tail with a logarithm (a log-sum-exp) has before the first point, None if finite."""
+        einsum = self.cascade.einsum(name)
+        value = to_sympy(einsum.expression)
+        reads = {symbol(a): a.tensor for a in einsum.reads if a.tensor in self.stage}
+        if einsum.action is not None or not value.has(sympy.log) or value.free_symbols - set(reads):
+            return None
+        starts = [float(IDENTITY[self.stage[tensor].operator]) for tensor in reads.values()]
+        with np.errstate(all="ignore"):
+            at_start = sympy.lambdify(list(reads), value, modules="numpy")(*map(np.float64, starts))
+        if not np.isinf(at_start):
+            return None
+        return Number(float("inf")) if at_start > 0 else Negative(Number(float("inf")))
+
+    def guard(self, target: Access, value: Access, limit: Expression, loop: str | None) -> None:
+        """Write *target*: *value*, or 0 where that is infinite, so that differences of it stay defined."""
+        chosen = Call("where", (Call("eq", (value, limit)), Number(0.0), value))
+        self.made.append(einsum_of(target, chosen, loop=loop))
+        self.lines.append(
+            f"guard: {target} stands for {value} while that is {limit}, as after masked points only"
+        )
 
     def name(self, wanted: str, like: str | None = None) -> str:
         """Return a fresh name; it counts as positive when the tensor *like* is."""

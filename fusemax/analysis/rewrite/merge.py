@@ -12,14 +12,14 @@ from typing import Any
 import sympy
 
 from fusemax.analysis.rewrite.draft import Move, beside_last, einsum_of, remade
-from fusemax.analysis.rewrite.loops import Cannot, Writer, identity
+from fusemax.analysis.rewrite.loops import Cannot, Writer
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Stage, told
 from fusemax.analysis.rewrite.symbols import symbol
 from fusemax.analysis.rewrite.tiles import Frame
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import ProblemsError
-from fusemax.language.syntax import Access, Call, Expression, Name, Number, Reduction
+from fusemax.language.syntax import Access, Expression, Name, Reduction
 
 
 def merge(frame: Frame, guarded: bool) -> Move | Refusal:
@@ -51,8 +51,8 @@ class _Split(Writer):
         self.tile: dict[str, str] = {}
         for name in (*self.stage, *frame.tails):
             self.tile[name] = self.name(f"L{name}", name)
-        orders = {n: s for n, s in self.stage.items() if n in self.sources and s.operator in ("max", "min")}
-        self.safe = {name: self.name(f"G{name}") for name in orders} if guarded else {}
+        self.limit = self.limits()
+        self.safe = {name: self.name(f"G{name}") for name in self.limit} if guarded else {}
         self.whole = {name: self.name(f"W{name}") for name in self.safe}
 
     def _at_tile(self, name: str, access: Access) -> Access:
@@ -79,11 +79,16 @@ class _Split(Writer):
             if einsum.name in self.stage:
                 self._stage(self.stage[einsum.name])
             elif einsum.name in self.frame.tails:
-                value = self.inside(einsum.expression)
-                self.made.append(
-                    einsum_of(self._at_tile(self.tile[einsum.name], einsum.output), value, einsum.action)
-                )
+                self._tail(einsum)
         return [*self.made, *after]
+
+    def _tail(self, einsum: Einsum) -> None:
+        name, output = einsum.name, einsum.output
+        target = self._at_tile(self.tile[name], output)
+        self.made.append(einsum_of(target, self.inside(einsum.expression), einsum.action))
+        if name in self.safe:
+            self.guard(self._at_tile(self.safe[name], output), target, self.limit[name], None)
+            self.guard(replace(output, tensor=self.whole[name]), output, self.limit[name], None)
 
     def _stage(self, stage: Stage) -> None:
         output = stage.einsum.output
@@ -94,20 +99,13 @@ class _Split(Writer):
         else:
             self.made.append(einsum_of(target, made, like=self.frame.moved(stage.einsum)))
         if stage.name in self.safe:
-            self._guard(stage, self._at_tile(self.safe[stage.name], output), target)
+            self.guard(self._at_tile(self.safe[stage.name], output), target, self.limit[stage.name], None)
         value = self._repaired(stage, target) if stage.separation is not None else target
         assert isinstance(stage.einsum.action, Reduction)
         fold = replace(stage.einsum.action, variables=(self.frame.outer,))
         self.made.append(einsum_of(output, value, fold))
         if stage.name in self.safe:
-            self._guard(stage, replace(output, tensor=self.whole[stage.name]), output)
-
-    def _guard(self, stage: Stage, target: Access, value: Access) -> None:
-        limit = identity(stage.operator)
-        self.made.append(einsum_of(target, Call("where", (Call("eq", (value, limit)), Number(0.0), value))))
-        self.lines.append(
-            f"guard: {target} stands for {value} while that is {limit}, as in a tile of masked points"
-        )
+            self.guard(replace(output, tensor=self.whole[stage.name]), output, self.limit[stage.name], None)
 
     def _repaired(self, stage: Stage, value: Access) -> Expression:
         before = {symbol(a, self.seen.positive): self.symbol(self._raw(a)) for a in stage.earlier}
