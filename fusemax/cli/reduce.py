@@ -66,6 +66,8 @@ def _print(console: Console, found: Reduced, shown: tuple[Form, ...]) -> None:
     from fusemax.analysis.rewrite.derivation import explained
 
     console.print(_table(found))
+    for claim in found.no_claims:
+        console.print(f"no claim on passes: {claim}", markup=False)
     if not found.complete:
         console.print("the search stopped at its limit of cascades tried; there may be further forms")
     if not shown:

@@ -43,6 +43,20 @@ def moments(separation: Separation) -> tuple[tuple[sympy.Expr, sympy.Expr], ...]
     return tuple((head, rest) for head, rest in separation.terms if head.free_symbols)
 
 
+def common_weight(separation: Separation) -> sympy.Expr | None:
+    """Return the positive H that every other H is a polynomial multiple of, as ``exp(-L)`` of a weighted variance.
+
+    The sum is then that weight times a sum repaired by moments, each of which bears the weight too. None where there is
+    no such H, or where it is constant.
+    """
+    for candidate, _ in separation.terms:
+        others = [tidy(head / candidate) for head, _ in separation.terms]
+        plain = all(other.is_polynomial(*other.free_symbols) for other in others)
+        if candidate.free_symbols and candidate.is_positive and plain:
+            return candidate
+    return None
+
+
 def may_vanish(head: sympy.Expr) -> bool:
     """Return whether H can be 0 (or is not known to be positive), so that dividing by it needs a guard."""
     numerator, _ = sympy.fraction(sympy.together(head)) if not head.has(sympy.exp) else (head, None)

@@ -11,6 +11,7 @@ from typing import Any
 
 import sympy
 
+from fusemax.analysis.rewrite.correction import common_weight, tidy
 from fusemax.analysis.rewrite.draft import Move, einsum_of, remade
 from fusemax.analysis.rewrite.loops import Cannot, Writer, identity, joined
 from fusemax.analysis.rewrite.normal import replace_accesses, substitute
@@ -174,6 +175,9 @@ class _Running(Writer):
         """Return the partial result of the iteration before, repaired for this one."""
         before = {symbol(a, self.seen.positive): self.symbol(self.previous(a)) for a in stage.earlier}
         after = {symbol(a, self.seen.positive): self.symbol(self.current(a)) for a in stage.earlier}
+        weight = common_weight(stage.separation) if stage.additive and stage.separation else None
+        if weight is not None:
+            return self._kept_by_weighted_moments(stage, old, weight, before, after)
         if stage.additive:
             return self._kept_by_moments(stage, old, before, after)
         factor = self.factor(stage, before, after, self.loop)
@@ -207,6 +211,54 @@ class _Running(Writer):
         change = self._with_means(stage, change, count)
         self.lines.append(f"correction of {stage.name}: + {to_syntax(change)}")
         return Binary("+", old, to_syntax(change))
+
+    def _kept_by_weighted_moments(
+        self, stage: Stage, old: Access, weight: sympy.Expr, before: dict[Any, Any], after: dict[Any, Any]
+    ) -> Expression:
+        """Return the partial sum ``F * sum_j h_j M_j`` moved to the new h_j, then to the new weight F."""
+        assert stage.separation is not None
+        change: Any = sympy.Integer(0)
+        for head, rest in stage.separation.terms:
+            relative = tidy(head / weight)
+            moved = relative.subs(after, simultaneous=True) - relative.subs(before, simultaneous=True)
+            coefficient, bare = rest.as_coeff_Mul()
+            if moved != 0:
+                change += moved * coefficient * self._weighted_moment(stage, bare, weight, before)
+        change = sympy.factor(change)
+        factor = tidy(weight.subs(after, simultaneous=True) / weight.subs(before, simultaneous=True))
+        self.lines.append(
+            f"correction of {stage.name}: + {to_syntax(change)}, then times {to_syntax(factor)}"
+        )
+        return Binary("*", Binary("+", old, to_syntax(change)), to_syntax(factor))
+
+    def _weighted_moment(
+        self, stage: Stage, bare: sympy.Expr, weight: sympy.Expr, before: dict[Any, Any]
+    ) -> sympy.Expr:
+        """Return ``F * sum of G so far`` made of the partial result of the reduction of the loop that gathers G."""
+        for other in self.frame.group.stages:
+            known = other.separation
+            if known is None or other.operator != "sum" or known.operation != "*" or known.rank != 1:
+                continue
+            ((head, rest),) = known.terms
+            same = (
+                other.einsum.reduced == stage.einsum.reduced
+                and other.einsum.conditions == stage.einsum.conditions
+            )
+            coefficient, gathered = rest.as_coeff_Mul()
+            if not same or gathered != bare:
+                continue
+            partial = self.previous(other.einsum.output)
+            theirs = {symbol(a, self.seen.positive): self.symbol(self.previous(a)) for a in other.earlier}
+            ratio = tidy(weight / head).subs({**before, **theirs}, simultaneous=True) / coefficient
+            if not ratio.free_symbols:
+                return ratio * self.symbol(partial)
+            value = to_syntax(self.symbol(partial) * ratio)
+            zero = Number(0.0)
+            target = at_generation(self.name(f"W{other.name}"), other.einsum.output, Name(self.loop))
+            guarded = Call("where", (Call("eq", (partial, zero)), zero, value))
+            self.made.append(einsum_of(target, guarded, loop=self.loop))
+            return self.symbol(target)
+        raise Cannot(f"the moment {to_syntax(bare)} is not gathered by any reduction of the loop")
 
     def _with_means(self, stage: Stage, change: Any, count: Expression) -> Any:
         """Return *change* with sums written as the tails that are made of them times a count, then factored."""

@@ -17,6 +17,7 @@ def as_record(found: Reduced) -> dict[str, Any]:
         "cascade": found.original.cascade.name,
         "rank": found.rank,
         "complete": found.complete,
+        "no_claims": list(found.no_claims),
         "floor": [str(floor) for floor in found.floor],
         "refused": {name: list(reasons) for name, reasons in found.refused.items()},
         "original": _form(found.original, found.original),

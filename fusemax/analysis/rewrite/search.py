@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import combinations
 
+from fusemax.analysis.passes import analyse
 from fusemax.analysis.rewrite.defer import defer
 from fusemax.analysis.rewrite.draft import Move
 from fusemax.analysis.rewrite.floor import Floor, floor_of
@@ -56,6 +57,8 @@ class Reduced:
         For a reduction, why it cannot be deferred or repaired.
     complete
         Whether every rewrite was followed; false when the search stopped at its limit of cascades tried.
+    no_claims
+        What the passes of the original say nothing about, such as reductions by ``or``, which may end early.
     """
 
     original: Form
@@ -64,6 +67,7 @@ class Reduced:
     floor: tuple[Floor, ...]
     refused: Mapping[str, tuple[str, ...]]
     complete: bool
+    no_claims: tuple[str, ...] = ()
 
     def best(self, to: int) -> Form:
         """Return the best form with at most *to* passes.
@@ -312,6 +316,7 @@ def search(
         floor=floor_of(view(cascade, rank)),
         refused={name: tuple(reasons) for name, reasons in run.refused.items()},
         complete=run.complete,
+        no_claims=tuple(map(str, analyse(cascade).no_claims)),
     )
 
 

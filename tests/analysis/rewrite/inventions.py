@@ -47,6 +47,23 @@ einsums: |
   Z[f,p] = T[m,p] - B[p] + C[m,f] :: max[m]
   Y[f,p] = Z[f,p] + C[m,f] - B[p] :: min[m]
 """,
+    "softmax-variance": """
+inputs: {X: [M, P], W: [M]}
+einsums: |
+  GM[p]   = X[m,p] :: max[m]
+  SN[m,p] = exp(X[m,p] - GM[p])
+  SD[p]   = SN[m,p] :: sum[m]
+  A[m,p]  = SN[m,p]/SD[p]
+  MU[p]   = A[m,p]*W[m] :: sum[m]
+  VAR[p]  = A[m,p]*(W[m] - MU[p])**2 :: sum[m]
+""",
+    "bits": """
+inputs: {A: [N, P]}
+einsums: |
+  ALL[p] = gt(A[n,p], -2) :: min[n]
+  ANY[p] = max(gt(A[n,p], 1), ALL[p]) :: min[n]
+  Z[p]   = min(gt(A[n,p], 0), ANY[p]) :: max[n]
+""",
     "reach": """
 inputs: {A: [N, P]}
 einsums: |

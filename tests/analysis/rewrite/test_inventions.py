@@ -13,7 +13,9 @@ from tests.analysis.rewrite.inventions import invention
     [
         ("sequential-normalisers", "M", 4, 1),
         ("max-plus-decay", "M", 2, 1),
-        ("reach", "N", 3, 1),
+        ("bits", "N", 3, 1),
+        ("lse-variance", "M", 4, 1),
+        ("softmax-variance", "M", 4, 2),
         ("cosine", "M", 3, 1),
         ("cross-covariance", "M", 2, 1),
         ("keys-normalised", "M", 4, 2),
@@ -34,6 +36,27 @@ def test_fewest_safe_passes(name: str, rank: str, before: int, after: int) -> No
     safe = [form for form in found.forms if form.safe]
     assert (before, after) == (found.original.passes, min(form.passes for form in safe))
     assert all(form.verdict is not None and form.verdict.right for form in found.forms)
+
+
+def test_or_and() -> None:
+    """Bits gated by earlier bits are pulled out of or and and; as those may end early, no passes are claimed."""
+    found = search(invention("reach"), "N")
+    assert "defer ALL in ANY, defer ANY in Z" in {form.title for form in found.forms if form.safe}
+    assert any("may end early" in claim for claim in found.no_claims)
+
+
+def test_weighted_variance_runs_like_welford() -> None:
+    """The weighted update moves the mean with (mean' - mean) in front: no sum of squares is gathered (West, 1979)."""
+    form = search(invention("lse-variance"), "M").named("iterate GM, SE, MU, VAR")
+    update = next(str(einsum) for einsum in form.cascade.einsums if str(einsum).startswith("RVAR[m1+1,p]"))
+    assert "(RMU[m1+1,p] - RMU[m1,p])*" in update
+
+
+def test_division_by_an_empty_sum_is_marked() -> None:
+    """Kept normalised, the variance divides by the sum of a tile that may hold masked points only."""
+    best = search(invention("softmax-variance"), "M").best(1)
+    assert not best.safe
+    assert "masked points" in best.safety
 
 
 @pytest.mark.parametrize("name", ["entmax", "entmax-normalised"])
