@@ -73,6 +73,8 @@ def _wider(a: Condition, b: Condition) -> bool:
 
 def _union(one: Relation, other: Relation) -> Relation | None:
     """Return the union of two relations that differ in one interval only, when that is an interval again."""
+    if one.sources != other.sources and one.sinks != other.sinks:
+        return None
     mine, theirs = (*one.sources, *one.sinks), (*other.sources, *other.sinks)
     different = [i for i, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b]
     if len(different) != 1:

@@ -75,8 +75,10 @@ class Order:
         row = self.table[u[0]]
         for other in _bits(new):
             v = self._sweeps[other]
-            if v[0] in row and any(self._holds(one, u, v, corner) for one in row[v[0]]):
-                found |= 1 << other
+            for one in row.get(v[0], ()):
+                if self._holds(one, u, v, corner):
+                    found |= 1 << other
+                    break
         known[number] = (tested | wanted, found)
         return found & wanted
 
