@@ -23,7 +23,24 @@ def dataflow_problems(mapped: Mapped, machine: Machine, document: Document) -> l
                 text = _misplaced(mapped, order, number, position[producer.name], access, producer, name)
                 if text:
                     problems.append(document.problem(_path(body), text[0], text[1], key=True))
-    return _unique(problems)
+    return _unique([*problems, *_useless(mapped, document)])
+
+
+def _useless(mapped: Mapped, document: Document) -> Iterator[Problem]:
+    """Yield tensors that are kept or staged where no Einsum touches them."""
+    for nest in mapped.nests:
+        for residence in nest.residences:
+            inside = [name for body in nest.bodies if residence.covers(body.node) for name in body.einsums]
+            touched = {
+                access.tensor
+                for name in inside
+                for access in (*mapped.einsum(name).reads, *mapped.einsum(name).outputs)
+            }
+            if residence.tensor not in touched:
+                label = "stage" if residence.staged else "keep"
+                path = (*_node_path(residence.node), label, residence.level)
+                text = f"{residence.tensor} is kept here, but no Einsum inside reads or writes it"
+                yield document.problem(path, text, "remove it, or keep it where it is used")
 
 
 def _needs(mapped: Mapped, einsum: Einsum) -> Iterator[tuple[Access, Einsum]]:
@@ -103,10 +120,14 @@ def _kept(nest: Nest, one: Body, other: Body, tensor: str) -> bool:
 
 
 def _path(body: Body) -> tuple[str | int, ...]:
-    path: list[str | int] = ["nests", body.node[0]]
-    for step in body.node[1:]:
+    return (*_node_path(body.node), "do")
+
+
+def _node_path(node: tuple[int, ...]) -> tuple[str | int, ...]:
+    path: list[str | int] = ["nests", node[0]]
+    for step in node[1:]:
         path += ["do", step]
-    return (*path, "do")
+    return tuple(path)
 
 
 def _unique(problems: list[Problem]) -> list[Problem]:

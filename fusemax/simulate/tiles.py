@@ -144,8 +144,11 @@ class _Run:
         self.whole = geometry_of(mapped, nest, point)
         self.events, self.fast_forward = events, fast_forward
         self.mine, cores = self._busiest_core()
-        self.counted = None if self.mine is self.whole else self._count_all()
-        sharing = Sharing() if self.counted is None else Sharing(cores=cores, moved=_moved(*self.counted))
+        self.counted = None if self.mine is self.whole else self._count(self.whole)
+        sharing = Sharing()
+        if self.counted is not None:
+            own = _moved(*self._count(self.mine))
+            sharing = Sharing(cores=cores, moved=_moved(*self.counted), own=own)
         self.timed = prepare(mapped, machine, nest, self.mine, point, sharing, fast_forward)
         self.state = State.fresh(self.timed, events)
 
@@ -174,10 +177,10 @@ class _Run:
         first = {body.loops[:1] for body in self.nest.bodies}
         return next(iter(first)) if len(first) == 1 else ()
 
-    def _count_all(self) -> tuple[Prepared, State]:
-        """Run every core's tasks, one core after the other, for their number only."""
+    def _count(self, part: Geometry) -> tuple[Prepared, State]:
+        """Run the tasks of *part* on one core alone, for their number only."""
         everything = prepare(
-            self.mapped, self.machine, self.nest, self.whole, self.point, Sharing(), self.fast_forward
+            self.mapped, self.machine, self.nest, part, self.point, Sharing(), self.fast_forward
         )
         state = State.fresh(everything, 0)
         run_clock(everything, state)

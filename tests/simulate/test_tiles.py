@@ -7,6 +7,7 @@ import json
 import time
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -254,3 +255,29 @@ def test_a_schedule_that_waits_for_itself_is_refused() -> None:
 
     assert "waits for itself" in str(error.value)
     assert "waits for task" in str(error.value)
+
+
+def test_a_tile_that_stays_is_shared_by_no_more_cores_than_load_it(tmp_path: Path) -> None:
+    """Two cores, each a sequence of its own: V is loaded once by each, at half the bandwidth, 104 bytes in all."""
+    (tmp_path / "machine.yaml").write_text(
+        "title: t\nsource: s\nclock: 1 GHz\nword: 2 B\nreplicas: 2\n"
+        "levels: {DRAM: {bandwidth: 1 GB/s}, L3: {size: 1 GiB, line: 8 B}}\n"
+        "units:\n  2d: {shape: {rows: 4, columns: 2}, operations: {mac: 1, add: 1, max: 1, sub_exp: 1}}\n"
+        "  1d: {shape: {lanes: 2}, operations: {mul: 1, add: 1, max: 1, div: 1, sub_exp: 3}}\n"
+    )
+    (tmp_path / "map.yaml").write_text(
+        "title: t\nsource: s\ncascade: attention/1-pass\nabsorb: [SQ]\ntiles: {M0: 4, P0: 1, P1: 1}\nnests:\n"
+        "- for: [b, h, p2]\n  keep: {L3: [Q, RD, RNV]}\n  do:\n  - for: [m1]\n    keep: {L3: [V]}\n    do:\n"
+        "    - for: [p1]\n      spatial: {2d: {m0: rows, p0: columns}, 1d: {p0: lanes}}\n"
+        "      do: [BQK, LM, RM, SLN, SLD, SLNV, PRM, SPD, RD, SPNV, RNV]\n"
+        "  - for: [p1]\n    spatial: {1d: {p0: lanes}}\n    do: [AV]\n"
+        "bind: {2d: [BQK, LM, SLN, SLD, SLNV], 1d: [RM, PRM, SPD, RD, SPNV, RNV, AV]}\n"
+    )
+    machine, path = load_machine(str(tmp_path / "machine.yaml"))
+    run = simulate(
+        load_mapping(str(tmp_path / "map.yaml"), machine, path),
+        machine,
+        {"B": 2, "H": 1, "E": 1, "F": 2, "M": 4, "P": 2},
+    )
+
+    assert run.cycles >= 104

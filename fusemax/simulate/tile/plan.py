@@ -57,11 +57,12 @@ class Sharing:
     """How cores share what is not each core's own: ``cores`` of them use its bandwidth at once.
 
     A tile that comes to a shared level comes for all of them: ``moved`` is how often each stream moves one in the whole nest,
-    by the stream's name (of any other stream each core moves its own).
+    ``own`` how often in one core's part of it, by the stream's name (of any other stream each core moves its own).
     """
 
     cores: float = 1.0
     moved: Mapping[str, int] = field(default_factory=dict)
+    own: Mapping[str, int] = field(default_factory=dict)
 
 
 def prepare(
@@ -205,8 +206,9 @@ class _Packer:
         inner = None if stream.residence is None else self.machine.levels.get(stream.residence.level)
         if inner is None or inner.per_core or stream.name not in self.sharing.moved:
             return self.sharing.cores
-        mine = self.geometry.points(stream.loops, {})
-        return min(self.sharing.cores, self.sharing.moved[stream.name] / mine)
+        return min(
+            self.sharing.cores, self.sharing.moved[stream.name] / max(self.sharing.own[stream.name], 1)
+        )
 
     def _channel_cycles(self, level: str, size_B: float, sharers: float) -> int:
         if size_B <= 0:
