@@ -12,7 +12,13 @@ from fusemax.machine import load_machine
 from fusemax.mapping.build import load_mapping
 
 MISTAKES = Path(__file__).parent / "mistakes"
-MACHINES = {"many": "fusemax", "unkept": "fusemax", "useless": "fusemax", "pass-boundary": "flat", "order": "flat"}
+MACHINES = {
+    "many": "fusemax",
+    "unkept": "fusemax",
+    "useless": "fusemax",
+    "pass-boundary": "flat",
+    "order": "flat",
+}
 
 
 def files(kind: str) -> list[str]:
