@@ -110,7 +110,7 @@ class Cones:
         generation = self.plain.cascade.tensors[tensor].generation
         states = tuple(self.plain.ranks[tensor][position] == generation for position in positions)
         first = Member(tensor, positions, (0,) * len(positions), outer, positions, states=states)
-        seen = {first.shape()}
+        seen: set[object] = {first.shape()}
         count: dict[str, int] = {}
         members, queue = [first], deque([first])
         while queue:
@@ -225,7 +225,7 @@ def standing(node: Node, swept: Set[str], fixed: Sequence[Fixed]) -> list[Fixed]
     known = {name: (coordinate, offset) for name, coordinate, offset in fixed}
     placed: list[Fixed] = []
     for one in node.filters:
-        if swept.intersection(one.variables):
+        if not swept.isdisjoint(one.variables):
             continue
         if one.difference is None:
             if not one.ends():
