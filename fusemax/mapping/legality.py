@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fusemax.analysis.fusion import may_fuse
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import Problem
 from fusemax.language.syntax import Access, Name
@@ -23,7 +24,35 @@ def dataflow_problems(mapped: Mapped, machine: Machine, document: Document) -> l
                 text = _misplaced(mapped, order, number, position[producer.name], access, producer, name)
                 if text:
                     problems.append(document.problem(_path(body), text[0], text[1], key=True))
-    return _unique([*problems, *_useless(mapped, document)])
+    problems = _unique([*problems, *_useless(mapped, document)])
+    return problems or _unique(list(_fusion(mapped, document)))
+
+
+def _fusion(mapped: Mapped, document: Document) -> Iterator[Problem]:
+    """Yield what the pass analysis forbids: Einsums under loops that a value they need must have left."""
+    for nest in mapped.nests:
+        parts = {
+            digit.name: root.name
+            for root in nest.roots.values()
+            for digit in root.digits
+            if digit.name != root.name and digit.name.upper() not in mapped.cascade.ranks
+        }
+        for node, loops in _scopes(nest).items():
+            inside = [e for body in nest.bodies if body.node[: len(node)] == node for e in body.einsums]
+            for violation in may_fuse(mapped.cascade, inside, loops, parts):
+                hint = "close the loop between them (a pass boundary), or use a cascade with fewer passes"
+                yield document.problem((*_node_path(node), "for"), str(violation), hint)
+
+
+def _scopes(nest: Nest) -> dict[tuple[int, ...], tuple[str, ...]]:
+    """Return all loops around each node of *nest* that has any."""
+    scopes: dict[tuple[int, ...], tuple[str, ...]] = {}
+    for body in nest.bodies:
+        for depth in range(1, len(body.opened) + 1):
+            loops = tuple(loop for opened in body.opened[:depth] for loop in opened)
+            if loops:
+                scopes[body.node[:depth]] = loops
+    return scopes
 
 
 def _useless(mapped: Mapped, document: Document) -> Iterator[Problem]:
