@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice, product
+from itertools import accumulate, chain, islice, product
 from math import ceil, floor
 
 ORDERS = 4096  #: rotations that are tried for one interval
@@ -165,8 +165,8 @@ def _best(
 ) -> Kernel | None:  # fmt: skip
     """Return the kernel of *interval* with the fewest iterations under way, then the shortest lives; None if there is none."""
     best: tuple[tuple[int, Fraction], Kernel] | None = None
-    for orders in islice(_orders(tasks), ORDERS):
-        starts = _starts(tasks, edges, interval, orders)
+    packed = (_starts(tasks, edges, interval, orders) for orders in islice(_orders(tasks), ORDERS))
+    for starts in chain(packed, _serial(tasks, interval)):
         stages = _stages(tasks, edges, interval, starts)
         if stages is None:
             continue
@@ -178,6 +178,13 @@ def _best(
         if best is None or score < best[0]:
             best = (score, kernel)
     return best[1] if best else None
+
+
+def _serial(tasks: tuple[Task, ...], interval: Fraction) -> Iterator[tuple[Fraction, ...]]:
+    """Yield the starts of one task after another in program order, when *interval* has room for that: they always do."""
+    ends = list(accumulate((task.cycles + task.latency for task in tasks), initial=Fraction(0)))
+    if ends[-1] <= interval:
+        yield tuple(ends[:-1])
 
 
 def _orders(tasks: tuple[Task, ...]) -> Iterator[tuple[tuple[int, ...], ...]]:
