@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fusemax.cascade.build import load_cascade
+from fusemax.cascade.ir import Cascade
 from fusemax.cost.evaluate import Cost, check_room, evaluate_lines, sizes_for
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
@@ -50,6 +51,7 @@ class Engine:
     machines: dict[str, tuple[Machine, Path]] = field(default_factory=dict)
     programs: dict[str, tuple[Mapped, Program]] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
+    cascades: dict[str, Cascade] = field(default_factory=dict)
 
     def _read(self, path: Path) -> None:
         """Remember a file that a result depends on, under the name that a reader knows it by."""
@@ -72,6 +74,11 @@ class Engine:
             self.programs[key] = self._derive(machine, mapping, changes, free)
         return self.programs[key]
 
+    def _cascade(self, name: str) -> Cascade:
+        if name not in self.cascades:
+            self.cascades[name] = load_cascade(name)
+        return self.cascades[name]
+
     def _derive(
         self, machine: str, mapping: str, changes: Mapping[str, Any], free: Sequence[str]
     ) -> tuple[Mapped, Program]:
@@ -80,7 +87,7 @@ class Engine:
         if changes:
             document = with_changes(document, changes)
             file = mapping_file_of(document)
-        mapped = map_onto(load_cascade(file.cascade), described, file, document)
+        mapped = map_onto(self._cascade(file.cascade), described, file, document)
         self._read(Path(document.file))
         self._read(Path(mapped.cascade.file))
         return mapped, derive(mapped, described, free)
