@@ -1,4 +1,4 @@
-"""``fusemax gpu``: measure attention kernels on a GPU."""
+"""``fusemax gpu``: measure attention kernels on a GPU, and fit the constants of their mappings again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from fusemax.errors import FusemaxError
 if TYPE_CHECKING:
     from fusemax.gpu.measure import Progress, Summary
 
-gpu = typer.Typer(help="Attention kernels on a GPU: measure them.", no_args_is_help=True)
+gpu = typer.Typer(
+    help="Attention kernels on GPUs: measure them, check their constants.", no_args_is_help=True
+)
 
 
 class DeviceKind(StrEnum):
@@ -23,11 +25,6 @@ class DeviceKind(StrEnum):
 
     cuda = "cuda"
     cpu = "cpu"
-
-
-@gpu.callback()
-def _group() -> None:
-    """Keep ``measure`` a command of its own name, though it is the only one."""
 
 
 @gpu.command("measure")
@@ -49,6 +46,64 @@ def measure(
     with _bar() as watch:
         summary = run(out, grid=grid, device=device.value, budget_s=budget_s, seed=seed, watch=watch)
     typer.echo(_told(summary, out))
+
+
+@gpu.command("calibrate")
+def calibrate(
+    study: Annotated[str, typer.Option(help="A study of kind gpu: a file, or a name in studies/.")] = "gpu",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Mappings whose path holds this; may be repeated.")
+    ] = None,
+) -> None:
+    """Fit overlap and start of GPU mappings again from the calibration rows, beside what their files state."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fusemax.gpu.calibrate import calibrate as run
+    from fusemax.gpu.calibrate import groups
+    from fusemax.gpu.compare import study_file
+    from fusemax.gpu.published import published
+    from fusemax.shipped import find
+
+    path = find("studies", study)
+    described = study_file(path)
+    found = groups(described, published(path.parent / described.published))
+    found = [group for group in found if not only or any(text in str(group.mapping) for text in only)]
+    if not found:
+        raise FusemaxError(
+            f"--only: no mapping with calibration rows has {' or '.join(only or ())} in its path"
+        )
+    with _steps(len(found)) as watch:
+        fits = run(found, lambda group: watch(group.label))
+    table = Table(title="Overlap and start, stated and fitted", title_justify="left")
+    for heading in ("mapping", "rows", "stated", "mean |log|", "fitted", "mean |log|"):
+        table.add_column(
+            heading, justify="left" if heading == "mapping" else "right", no_wrap=heading == "mapping"
+        )
+    for fit in fits:
+        table.add_row(
+            fit.group.label, str(len(fit.group.rows)), str(fit.group.stated), f"{fit.stated_error:.3f}",
+            str(fit.best), f"{fit.best_error:.3f}",
+        )  # fmt: skip
+    Console(highlight=False).print(table)
+
+
+@contextmanager
+def _steps(total: int) -> Iterator[Callable[[str], None]]:
+    """Show what is being done, how much of it is done and the time left; on a terminal only."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        begun: list[str] = []
+
+        def watch(label: str) -> None:
+            bar.update(task, completed=len(begun), description=label)
+            begun.append(label)
+
+        yield watch
 
 
 def _told(summary: Summary, out: Path) -> str:

@@ -6,7 +6,7 @@ numbers; the sums of rounded-down lines take O(log) steps, by the Euclid-like re
 Library, ``floor_sum``).
 
 These functions also stand, as text, in the code that :mod:`fusemax.cost.lower` generates: no imports, no classes, numbers
-only.
+only. A tile below one holds nothing.
 """
 
 
@@ -47,7 +47,7 @@ def band_pairs(R, tr, C, tc, lo, hi):
     10
     """
     R, tr, C, tc, lo, hi = int(R), int(tr), int(C), int(tc), int(lo), int(hi)
-    if hi < lo:
+    if hi < lo or tr < 1 or tc < 1:
         return 0
     tiles = -(-R // tr)
     first = max(0, -((hi - 1) // tr) - 1)  # from here on the band has reached column 0
@@ -67,6 +67,8 @@ def band_pairs(R, tr, C, tc, lo, hi):
 def _extreme(sign, R, tr, C, tc, lo, hi):
     """Return sign times the largest sign*row_tiles. Between its corners the count is monotone, or periodic in few tiles."""
     R, tr, C, tc, lo, hi = int(R), int(tr), int(C), int(tc), int(lo), int(hi)
+    if tr < 1 or tc < 1:
+        return 0
     tiles = -(-R // tr)
     turn, leave = -((hi - C) // tr) - 1, -lo // tr + 1
     first, last = -((hi - 1) // tr) - 1, (C - 1 - lo) // tr
@@ -88,3 +90,38 @@ def band_most(R, tr, C, tc, lo, hi):
 def band_least(R, tr, C, tc, lo, hi):
     """Return the tiles of columns in the tile of rows that has fewest of them."""
     return _extreme(-1, R, tr, C, tc, lo, hi)
+
+
+def dealt_in_order(before, after, cores, R, tr, C, tc, lo, hi):
+    """Return the tiles that the busiest core does when tasks go, in their order, to the core that is free first.
+
+    Tasks are tiles of rows: *before* times all of them in turn, each *after* times. When there are many rounds for each
+    core, the first times are dealt evenly and only those of the last 32 rounds one by one.
+
+    >>> dealt_in_order(1, 1, 2, 4, 1, 4, 1, -4, 0)  # tasks of 1, 2, 3 and 4 tiles on two cores: 1 + 3 and 2 + 4
+    6.0
+    """
+    before, after, cores = int(before), int(after), int(cores)
+    R, tr, C, tc, lo, hi = int(R), int(tr), int(C), int(tc), int(lo), int(hi)
+    if tr < 1 or tc < 1 or cores < 1:
+        return 0.0
+    tiles = -(-R // tr)
+    rounds = -(-before * after * tiles // cores)
+    times = before if rounds <= 32 else min(before, -(-32 * cores // (after * tiles)))
+    even = (before - times) * after * band_pairs(R, tr, C, tc, lo, hi) / cores
+    loads = [0] * min(cores, times * after * tiles)
+    for _ in range(times):
+        for i in range(tiles):
+            work = row_tiles(i, R, tr, C, tc, lo, hi)
+            for _ in range(after):
+                load, place = loads[0] + work, 0  # a heap whose smallest stands first: sift the new load down
+                child = 1
+                while child < len(loads):
+                    if child + 1 < len(loads) and loads[child + 1] < loads[child]:
+                        child += 1
+                    if loads[child] >= load:
+                        break
+                    loads[place] = loads[child]
+                    place, child = child, 2 * child + 1
+                loads[place] = load
+    return even + max(loads)

@@ -106,7 +106,33 @@ def cost(
     SizeError, CapacityError, FusemaxError
         For sizes that are missing or unknown, tiles that do not fit, and figures that the machine does not have.
     """
-    figures = figures or {}
+    (answer,) = costs(mapped, program, [(sizes, figures or {})])
+    check_tiles(mapped, answer)
+    return answer
+
+
+def costs(
+    mapped: Mapped, program: Program, points: Sequence[tuple[Mapping[str, int], Mapping[str, float]]]
+) -> list[Cost]:
+    """Return the costs of many points, each of sizes and figures; :func:`check_tiles` says whether one has tiles that fit.
+
+    Raises
+    ------
+    SizeError, FusemaxError
+        For sizes that are missing or unknown, and figures that the machine does not have.
+    """
+    parameters = [_parameters(mapped, program, sizes, figures) for sizes, figures in points]
+    labels = {line.name: line.label for line in program.lines}
+    results = evaluate_lines(program, program.lines, parameters)
+    return [
+        Cost(dict(zip(labels, values, strict=True)), labels, given)
+        for values, given in zip(results, parameters, strict=True)
+    ]
+
+
+def _parameters(
+    mapped: Mapped, program: Program, sizes: Mapping[str, int], figures: Mapping[str, float]
+) -> dict[str, float]:
     unknown = [name for name in figures if name not in program.parameters]
     if unknown:
         raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}")
@@ -116,12 +142,7 @@ def cost(
         lines=program.lines,
     )
     parameters |= {name: float(value) for name, value in sizes_for(mapped, given, sizes).items()}
-    parameters |= {name: float(value) for name, value in figures.items()}
-    result = evaluate_lines(program, program.lines, [parameters])[0]
-    labels = {line.name: line.label for line in program.lines}
-    answer = Cost(dict(zip(labels, result, strict=True)), labels, parameters)
-    check_room(mapped, answer)
-    return answer
+    return parameters | {name: float(value) for name, value in figures.items()}
 
 
 def evaluate_lines(
@@ -133,8 +154,24 @@ def evaluate_lines(
     return run(program, [line.name for line in lines], matrix).tolist()
 
 
-def check_room(mapped: Mapped, answer: Cost) -> None:
-    """Raise CapacityError when something that may not spill does not fit, naming tensors, level and bytes."""
+def check_tiles(mapped: Mapped, answer: Cost) -> None:
+    """Raise CapacityError when a tile is no whole number from 1, or when something that may not spill does not fit.
+
+    The message names the tile, or tensors, level and bytes.
+    """
+    tiles = {(label.tensor, label.nest): value for label, value in answer.table("tile").items()}
+    broken = [
+        f"tile {tile} of nest {nest} in mapping {mapped.name} is {value:g}, but a tile is a whole number from 1\n"
+        f"  hint: its formula under 'tiles:' does not suit these sizes; see floor, ceil, min and max"
+        for (tile, nest), value in tiles.items()
+        if not (value >= 1 and value == int(value))
+    ]
+    if broken:
+        raise CapacityError("\n".join(broken))
+    _check_room(mapped, answer)
+
+
+def _check_room(mapped: Mapped, answer: Cost) -> None:
     capacity = {(lab.nest, lab.level): value for lab, value in answer.table("capacity").items()}
     mistakes: list[str] = []
     for label, needed in answer.table("occupancy").items():

@@ -84,6 +84,12 @@ class band_least(sympy.Function):  # noqa: N801
     nargs = 6
 
 
+class dealt_in_order(sympy.Function):  # noqa: N801
+    """Tiles that the busiest core does of tasks dealt in order: :func:`fusemax.cost.band.dealt_in_order`."""
+
+    nargs = 9
+
+
 class ceil(sympy.Function):  # noqa: N801
     """Rounded up."""
 

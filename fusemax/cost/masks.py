@@ -13,7 +13,16 @@ import sympy
 
 from fusemax.cascade.ir import Einsum, affine
 from fusemax.cost.extents import ONE, Extents
-from fusemax.cost.symbols import band_least, band_most, band_pairs, ceildiv, greatest, symbol, to_sympy
+from fusemax.cost.symbols import (
+    band_least,
+    band_most,
+    band_pairs,
+    ceildiv,
+    dealt_in_order,
+    greatest,
+    symbol,
+    to_sympy,
+)
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Condition
 from fusemax.mapping.nest import Body, Mapped, Nest, Root
@@ -39,6 +48,17 @@ class Band:
         sizes = self._sizes(extents, digits)
         counts = (self._count(function, sizes) for function in (band_pairs, band_most, band_least))
         return (ceildiv(sizes[0], sizes[1]), *counts)
+
+    def dealt(
+        self, extents: Extents, digits: Collection[str], before: sympy.Expr, after: sympy.Expr
+    ) -> sympy.Expr:
+        """Return the touched pairs of the busiest core; tiles of rows go to the core that is free first, in their order.
+
+        All of them are dealt *before* times in turn, each *after* times.
+        """
+        return dealt_in_order(
+            before, after, symbol("replicas"), *self._sizes(extents, digits), self.low, self.high
+        )
 
     def turned(self) -> Band:
         """Return the same points with rows and columns exchanged."""

@@ -40,23 +40,38 @@ def write_times(
 def busiest_share(counts: NestCounts) -> sympy.Expr:
     """Return the part of a nest's work that its busiest core does, its tasks spread over ``replicas`` cores.
 
-    Equal tasks take whole rounds. Tasks made unequal by a condition are dealt longest first; the makespan is then taken as
+    Equal tasks take whole rounds. Tasks made unequal by a condition are dealt longest first, where the makespan is taken as
     the largest of three lower bounds: rounds of the heaviest tasks, rounds of the lightest, and an even share (R. L. Graham,
-    SIAM J. Appl. Math. 17, 1969: longest first is never above 4/3 of the best).
+    SIAM J. Appl. Math. 17, 1969: longest first is never above 4/3 of the best); or in their order, to the core that is free
+    first, as a block scheduler does.
     """
     tasks, cores = counts.tasks, symbol("replicas")
     band, extents = counts.band, counts.extents
     if band is None:
         return ceildiv(tasks, cores) / tasks
-    spread = [name for name in (band.row, band.column) if _digits(extents, name) & set(counts.nest.spread)]
-    if len(spread) != 1:
+    roots = [name for name in (band.row, band.column) if _digits(extents, name) & set(counts.nest.spread)]
+    if len(roots) != 1:
         return ceildiv(tasks, cores) / tasks
-    if spread[0] == band.column:
+    if roots[0] == band.column:
         band = band.turned()
-    rows, total, most, least = band.per_row(extents, counts.deepest.loops)
+    mine = _digits(extents, band.row) & set(counts.nest.spread)
+    digits = mine | (_digits(extents, band.column) & set(counts.deepest.loops))
+    rows, total, most, least = band.per_row(extents, digits)
     others = tasks / rows
     whole = greatest(1, others * total)  # a mask may leave nothing
+    if counts.nest.deal == "in_order":
+        before, after = _around(counts, mine)
+        return greatest(1 / cores, band.dealt(extents, digits, before, after) / whole)
     return greatest(1 / cores, ceildiv(others, cores) * most / whole, ceildiv(tasks, cores) * least / whole)
+
+
+def _around(counts: NestCounts, mine: set[str]) -> tuple[sympy.Expr, sympy.Expr]:
+    """Return the iterations of the spread loops around the digits *mine*, and of those inside them."""
+    spread = counts.nest.spread
+    positions = [position for position, loop in enumerate(spread) if loop in mine]
+    points = counts.extents.points
+    outside = [loop for loop in spread[: positions[-1]] if loop not in mine]
+    return points(outside), points(spread[positions[-1] + 1 :])
 
 
 def _digits(extents: Extents, root: str) -> set[str]:
@@ -166,9 +181,13 @@ class _NestTimes:
     def _partly(self, schedule: Overlap) -> sympy.Expr:
         """Return the cycles of units that overlap in part; each task fills their pipeline with one serial epoch.
 
-        The memories inside a core count as units of it: who waits for them does not compute.
+        The memories inside a core that are not hidden count as units of it: who waits for them does not compute.
         """
-        inside = [time for name, time in self.levels.items() if self.machine.levels[name].per_core]
+        inside = [
+            time
+            for name, time in self.levels.items()
+            if self.machine.levels[name].per_core and name not in schedule.hidden
+        ]
         busy = [time * symbol("clock") for time in (*self.units.values(), *inside)]
         serial = sum(busy, ZERO)
         longest = greatest(*busy)

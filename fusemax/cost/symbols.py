@@ -18,6 +18,7 @@ repeated: Callable[..., Any] = functions.repeated
 band_pairs: Callable[..., Any] = functions.band_pairs
 band_most: Callable[..., Any] = functions.band_most
 band_least: Callable[..., Any] = functions.band_least
+dealt_in_order: Callable[..., Any] = functions.dealt_in_order
 ceil: Callable[..., Any] = functions.ceil
 floor: Callable[..., Any] = functions.floor
 log2: Callable[..., Any] = functions.log2

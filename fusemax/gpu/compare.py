@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fusemax.cost.evaluate import Cost
 from fusemax.errors import FusemaxError
-from fusemax.gpu.predict import ELEMENT_B, Kernel, Prediction, cost_of, prediction_of
+from fusemax.gpu.predict import ELEMENT_B, Call, Kernel, Prediction, costs_of, prediction_of
 from fusemax.gpu.published import Published
-from fusemax.gpu.shape import Shape, compulsory_bytes, flop
+from fusemax.gpu.shape import Direction, Shape, compulsory_bytes, flop
+from fusemax.machine import Seconds
 
 #: Words in a row's remark that set it apart from those that judge the prediction.
 HOST = "host overhead"
@@ -27,8 +28,9 @@ class _Part(BaseModel):
 class KernelEntry(_Part):
     """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
 
-    ``dtypes`` and ``machines`` narrow an entry; ``cascade`` replaces the cascade that the mask asks for (a kernel that does
-    all the work under any mask); ``fused`` says that the kernel is one of those that the study is about.
+    ``dtypes``, ``machines`` and ``source`` (a part of a row's source: a version) narrow an entry; ``cascade`` replaces the
+    cascade that the mask asks for (a kernel that does all the work under any mask); ``whole`` names the parts (``backward``)
+    in which a kernel does so; ``fused`` says that the kernel is one of those that the study is about.
     """
 
     kernel: str
@@ -37,7 +39,9 @@ class KernelEntry(_Part):
     decode: str | None = None
     dtypes: list[str] = Field(default_factory=lambda: list(ELEMENT_B))
     machines: list[str] | None = None
+    source: str = ""
     cascade: str | None = None
+    whole: list[Literal["forward", "backward"]] = Field(default_factory=list)
     fused: bool = True
 
 
@@ -47,6 +51,39 @@ class Cascades(_Part):
     all: str
     causal: str
     window: str
+
+
+class NotFitted(_Part):
+    """Rows that calibrate nothing, by their card or by a part of their source, and why."""
+
+    gpu: str = ""
+    source: str = ""
+    because: str
+
+    def holds(self, row: Published) -> bool:
+        """Return whether *row* is one of them."""
+        return row.gpu == self.gpu if self.gpu else self.source in row.source
+
+
+class Host(_Part):
+    """Time of the host in every call of a source whose clock runs while the device waits for the call.
+
+    One time for each direction of an *implementation* that is called in the same way, whatever the shape.
+    """
+
+    source: str
+    implementations: list[str]
+    forward: Seconds
+    backward: Seconds
+    because: str
+
+    def of(self, row: Published) -> bool:
+        """Return whether *row* holds this time."""
+        return self.source in row.source and row.implementation in self.implementations
+
+    def time_s(self, direction: Direction) -> float:
+        """Return the seconds in a call of one direction."""
+        return float((self.backward if direction == "bwd" else self.forward).value)
 
 
 class GpuStudy(_Part):
@@ -62,6 +99,8 @@ class GpuStudy(_Part):
     backward: Cascades
     decode: str
     kernels: list[KernelEntry]
+    not_fitted: list[NotFitted] = Field(default_factory=list)
+    host: list[Host] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,21 +141,39 @@ def work_of(shape: Shape) -> Work:
 
 def compare(study: GpuStudy, rows: Sequence[Published]) -> tuple[list[Compared], list[LeftOut]]:
     """Return every row with its prediction, and those that have none with the reason."""
-    compared: list[Compared] = []
-    left_out: list[LeftOut] = []
-    for row in rows:
-        try:
-            compared.append(_compared(study, row))
-        except _LeaveOutError as error:
-            left_out.append(LeftOut(row, str(error)))
-    return compared, left_out
+    resolved = [resolve(study, row) for row in rows]
+    costs = costs_of(call for entry in resolved if isinstance(entry, Resolved) for call in entry.calls)
+    answers = [_compared(study, entry, costs) if isinstance(entry, Resolved) else entry for entry in resolved]
+    return (
+        [answer for answer in answers if isinstance(answer, Compared)],
+        [answer for answer in answers if isinstance(answer, LeftOut)],
+    )
 
 
 class _LeaveOutError(Exception):
     """Why a row has no prediction."""
 
 
-def _compared(study: GpuStudy, row: Published) -> Compared:
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What predicts a published time: the machine, and a call for each part of the work."""
+
+    row: Published
+    machine: str
+    work: Work
+    calls: tuple[Call, ...]
+    apart: str
+
+
+def resolve(study: GpuStudy, row: Published) -> Resolved | LeftOut:
+    """Return what predicts *row*, or why nothing does."""
+    try:
+        return _resolved(study, row)
+    except _LeaveOutError as error:
+        return LeftOut(row, str(error))
+
+
+def _resolved(study: GpuStudy, row: Published) -> Resolved:
     if row.gpu not in study.machines:
         raise _LeaveOutError(f"no machine for {row.gpu}")
     machine = study.machines[row.gpu]
@@ -124,26 +181,47 @@ def _compared(study: GpuStudy, row: Published) -> Compared:
         raise _LeaveOutError(f"number format {row.dtype} is not modelled")
     entry = _entry(study, row, machine)
     work = work_of(row.shape)
-    found: list[tuple[Kernel, Shape, Cost]] = []
-    for part in ("forward", "backward") if work == "forward+backward" else (work,):
-        kernel = _kernel(study, entry, machine, part, row.shape)
-        shape = replace(row.shape, direction="bwd" if part == "backward" else "fwd")
-        try:
-            found.append((kernel, shape, cost_of(kernel, shape, row.dtype, row.clock_Hz)))
-        except FusemaxError as error:
-            raise _LeaveOutError(str(error).splitlines()[0]) from None
-    parts = [prediction_of(answer) for _, _, answer in found]
+    found = [
+        Call(
+            _kernel(study, entry, machine, part, row.shape),
+            replace(row.shape, direction="bwd" if part == "backward" else "fwd"),
+            row.dtype,
+            row.clock_Hz,
+        )
+        for part in (("forward", "backward") if work == "forward+backward" else (work,))
+    ]
+    return Resolved(row, machine, work, tuple(found), _apart(row, entry))
+
+
+def _compared(
+    study: GpuStudy, resolved: Resolved, costs: Mapping[Call, Cost | FusemaxError]
+) -> Compared | LeftOut:
+    row = resolved.row
+    found: list[tuple[Shape, Cost]] = []
+    for call in resolved.calls:
+        answer = costs[call]
+        if isinstance(answer, FusemaxError):
+            return LeftOut(row, str(answer).splitlines()[0])
+        found.append((call.shape, answer))
+    parts = [prediction_of(answer) for _, answer in found]
+    host = next((entry for entry in study.host if entry.of(row)), None)
+    if host is not None:
+        parts = [
+            _waiting(part, host.time_s(shape.direction))
+            for part, (shape, _) in zip(parts, found, strict=True)
+        ]
     return Compared(
-        row=row, machine=machine, mapping="+".join(kernel.mapping for kernel, _, _ in found), work=work,
+        row=row, machine=resolved.machine, mapping="+".join(call.kernel.mapping for call in resolved.calls),
+        work=resolved.work,
         prediction=parts[0] if len(parts) == 1 else _both(parts),
-        baselines_s=_summed([_baselines(shape, row.dtype, answer) for _, shape, answer in found]),
-        apart=_apart(row, entry),
+        baselines_s=_summed([_baselines(shape, row.dtype, answer) for shape, answer in found]),
+        apart=resolved.apart,
     )  # fmt: skip
 
 
 def _entry(study: GpuStudy, row: Published, machine: str) -> KernelEntry:
     for entry in study.kernels:
-        here = entry.machines is None or machine in entry.machines
+        here = (entry.machines is None or machine in entry.machines) and entry.source in row.source
         if entry.kernel == row.kernel and row.dtype in entry.dtypes and here:
             return entry
     raise _LeaveOutError(f"no mapping for kernel {row.kernel} at {row.dtype}")
@@ -159,7 +237,12 @@ def _kernel(study: GpuStudy, entry: KernelEntry, machine: str, part: str, shape:
         return Kernel(machine, mapping, study.decode)
     cascades: Cascades = getattr(study, part)
     mask = "window" if shape.window else "causal" if shape.causal else "all"
+    mask = "all" if part in entry.whole else mask
     return Kernel(machine, mapping, getattr(cascades, mask))
+
+
+def _waiting(part: Prediction, host_s: float) -> Prediction:
+    return replace(part, time_s=part.time_s + host_s, parts_s={**part.parts_s, "host": host_s})
 
 
 def _both(parts: Sequence[Prediction]) -> Prediction:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from fusemax.cascade.build import load_cascade
-from fusemax.cost.evaluate import Cost, cost
+from fusemax.cost.evaluate import Cost, check_tiles, costs
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
+from fusemax.errors import FusemaxError
 from fusemax.gpu.shape import Shape
 from fusemax.machine import load_machine
 from fusemax.mapping.build import map_onto
@@ -60,6 +61,16 @@ def sizes_of(shape: Shape) -> dict[str, int]:
     return sizes | ({"W": shape.window} if shape.window else {})
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a kernel; *clock_Hz* is the clock to which the chip is locked, where it is lower than its own."""
+
+    kernel: Kernel
+    shape: Shape
+    dtype: str
+    clock_Hz: float | None = None
+
+
 def predict(kernel: Kernel, shape: Shape, dtype: str, clock_Hz: float | None = None) -> Prediction:
     """Return the prediction for one call; *clock_Hz* is the clock to which the chip is locked, where it is lower."""
     return prediction_of(cost_of(kernel, shape, dtype, clock_Hz))
@@ -72,16 +83,58 @@ def prediction_of(answer: Cost) -> Prediction:
 
 def cost_of(kernel: Kernel, shape: Shape, dtype: str, clock_Hz: float | None = None) -> Cost:
     """Return the whole cost of one call."""
+    call = Call(kernel, shape, dtype, clock_Hz)
+    answer = costs_of([call])[call]
+    if isinstance(answer, FusemaxError):
+        raise answer
+    return answer
+
+
+def costs_of(calls: Iterable[Call]) -> dict[Call, Cost | FusemaxError]:
+    """Return the cost of every call, or why it has none: no mapping, or tiles that do not fit."""
+    found: dict[Call, Cost | FusemaxError] = {}
+    by_kernel: dict[Kernel, list[Call]] = {}
+    for call in dict.fromkeys(calls):
+        by_kernel.setdefault(call.kernel, []).append(call)
+    for kernel, mine in by_kernel.items():
+        try:
+            found |= _costs_of(kernel, mine)
+        except FusemaxError as error:
+            found |= dict.fromkeys(mine, error)
+    return found
+
+
+def _costs_of(kernel: Kernel, calls: Sequence[Call]) -> dict[Call, Cost | FusemaxError]:
     mapped, program = derived(kernel)
+    points = [
+        (sizes_for(mapped, call.shape), figures_for(program, call.dtype, call.clock_Hz)) for call in calls
+    ]
+    answers: dict[Call, Cost | FusemaxError] = {}
+    for call, answer in zip(calls, costs(mapped, program, points), strict=True):
+        try:
+            check_tiles(mapped, answer)
+            answers[call] = answer
+        except FusemaxError as error:
+            answers[call] = error
+    return answers
+
+
+def sizes_for(mapped: Mapped, shape: Shape) -> dict[str, int]:
+    """Return the sizes of the ranks that a mapped cascade has."""
     wanted = set(mapped.cascade.ranks)
     sizes = {name: size for name, size in sizes_of(shape).items() if name in wanted}
     if "R" not in wanted:
         sizes["H"] = shape.heads  # a cascade without groups has a head of keys for each head of queries
+    return sizes
+
+
+def figures_for(program: Program, dtype: str, clock_Hz: float | None) -> dict[str, float]:
+    """Return the figures of the machine that a call replaces."""
     figures: dict[str, float] = {"word": float(ELEMENT_B[dtype])}
     own_clock = program.parameters["clock"]
     if clock_Hz is not None and own_clock is not None and clock_Hz < own_clock:
         figures["clock"] = clock_Hz
-    return cost(mapped, program, sizes, figures)
+    return figures
 
 
 def _limit(answer: Cost) -> str:

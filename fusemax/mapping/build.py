@@ -17,7 +17,8 @@ from fusemax.language.syntax import Expression, Name, names
 from fusemax.machine import Machine, figures
 from fusemax.mapping.legality import dataflow_problems
 from fusemax.mapping.nest import Body, Digit, Mapped, Nest, Residence, Root
-from fusemax.mapping.spec import Fit, MappingFile, Node, Overlap, Stall, load_mapping_file
+from fusemax.mapping.spec import Fit, MappingFile, Node, Overlap, Rule, Stall, load_mapping_file
+from fusemax.mapping.tiles import TileError, written_out
 from fusemax.mapping.units import missing_operations, offload_of
 from fusemax.quantity import QuantityError
 from fusemax.source import Document, KeyPath
@@ -161,10 +162,11 @@ class _Builder:
 
     # --- roots and digits
 
-    def _roots(self, tiles: Mapping[str, object], path: KeyPath) -> dict[str, Root]:
+    def _roots(self, tiles: Mapping[str, Rule], path: KeyPath) -> dict[str, Root]:
         digits: dict[str, list[tuple[int, str, object]]] = {}
+        tiles = self._written_out(tiles, path)
         for key, rule in tiles.items():
-            at = (*path, "tiles", key) if path and key in self._own_tiles(path) else ("tiles", key)
+            at = self._tile_place(key, path)
             self._check_rule(rule, at)
             match = re.fullmatch(r"(.+?)(\d+)", key)
             base = match.group(1) if match else key
@@ -180,6 +182,19 @@ class _Builder:
             if self._partition_of(name) is None:
                 roots[name.lower()] = self._root(name, rank.size, digits.get(name, []), tiles, path)
         return roots
+
+    def _written_out(self, tiles: Mapping[str, Rule], path: KeyPath) -> dict[str, Rule]:
+        rules: dict[str, Rule] = {}
+        for key, rule in tiles.items():
+            try:
+                rules[key] = written_out(key, tiles)
+            except TileError as error:
+                self._fail(self._tile_place(key, path), str(error))
+                rules[key] = rule
+        return rules
+
+    def _tile_place(self, key: str, path: KeyPath) -> KeyPath:
+        return (*path, "tiles", key) if path and key in self._own_tiles(path) else ("tiles", key)
 
     def _own_tiles(self, path: KeyPath) -> Mapping[str, object]:
         return self.file.nests[int(path[1])].tiles
@@ -243,6 +258,7 @@ class _Builder:
         nest = Nest(
             name=name, roots=roots, bodies=tuple(bodies), residences=tuple(residences),
             schedule=node.schedule if node.schedule is not None else self.file.schedule, spread=tuple(node.spread),
+            deal=node.deal or "longest_first",
         )  # fmt: skip
         for position, loop in enumerate(node.spread):
             self._known(loop, _common(bodies), "loop around all of this nest", (*path, "spread", position))
@@ -260,8 +276,8 @@ class _Builder:
         opened = (*outside, tuple(node.loops))
         loops = (*outer, *node.loops)
         spatial = {**spatial, **self._spatial(node, path, loops, roots)}
-        if len(path) > 2 and (node.tiles or node.spread or node.schedule is not None):
-            self._fail(path, "tiles, spread and schedule belong to a top-level nest", key=True)
+        if len(path) > 2 and (node.tiles or node.spread or node.deal or node.schedule is not None):
+            self._fail(path, "tiles, spread, deal and schedule belong to a top-level nest", key=True)
         for staged, table, label in ((False, node.keep, "keep"), (True, node.stage, "stage")):
             for level, entries in table.items():
                 for position, entry in enumerate(entries):
@@ -354,7 +370,18 @@ class _Builder:
             for position, tensor in enumerate(group):
                 self._known(tensor, self.cascade.tensors, "tensor", ("in_place", row, position))
 
+    def _hidden(self, schedule: Overlap, path: KeyPath) -> None:
+        for position, name in enumerate(schedule.hidden):
+            at: KeyPath = (*path, "hidden", position)
+            if (
+                self._known(name, self.machine.level_names, "level", at)
+                and not self.machine.levels[name].per_core
+            ):
+                self._fail(at, f"{name} is no memory inside a core", "others always work behind the units")
+
     def _schedule(self, nest: Nest, bind: Mapping[tuple[str, int], str], path: KeyPath) -> None:
+        if isinstance(nest.schedule, Overlap):
+            self._hidden(nest.schedule, path)
         if isinstance(nest.schedule, str | Overlap):
             return
         mine = [e for body in nest.bodies for e in body.einsums]

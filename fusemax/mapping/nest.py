@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.language.syntax import Expression
-from fusemax.mapping.spec import Fit, Schedule
+from fusemax.mapping.spec import Deal, Fit, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ class Nest:
     residences: tuple[Residence, ...]
     schedule: Schedule
     spread: tuple[str, ...] = ()
+    deal: Deal = "longest_first"
 
     def root_of(self, digit: str) -> Root:
         """Return the root that *digit* belongs to."""

@@ -75,11 +75,13 @@ class Stall(_Part):
 class Overlap(_Part):
     """Units that overlap in part: 1 as if ``overlapped``, 0 as if ``serial``; each task begins with a serial epoch.
 
-    ``start`` is the time from the launch of a task on its core to its first useful cycle.
+    ``start`` is the time from the launch of a task on its core to its first useful cycle. The memories inside a core count as
+    units but for those named in ``hidden``, which work behind the units as the outer levels do.
     """
 
     overlap: Formula
     start: Seconds = Number(0.0)
+    hidden: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _part_of_one(self) -> Overlap:
@@ -90,6 +92,8 @@ class Overlap(_Part):
 
 Step = dict[str, list[str]] | Stall
 Schedule = Literal["overlapped", "serial", "auto"] | list[Step] | Overlap
+#: How unequal tasks of a spread nest come to cores.
+Deal = Literal["longest_first", "in_order"]
 
 
 class Node(_Part):
@@ -99,6 +103,7 @@ class Node(_Part):
     name: str | None = None
     tiles: dict[str, Tile] = Field(default_factory=dict)
     spread: list[str] = Field(default_factory=list)
+    deal: Deal | None = None
     keep: dict[str, list[Kept]] = Field(default_factory=dict)
     stage: dict[str, list[Kept]] = Field(default_factory=dict)
     spatial: dict[str, dict[str, str]] = Field(default_factory=dict)

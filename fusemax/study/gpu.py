@@ -85,7 +85,7 @@ def _record(entry: Compared) -> Record:
         "predicted_s": entry.prediction.time_s, "error": entry.error,
         "roofline_s": entry.baselines_s["roofline"], "max_s": entry.baselines_s["max"],
         "sum_s": entry.baselines_s["sum"], "limit": entry.prediction.limit,
-        "launch_s": parts.get("launch", 0.0), "start_s": parts.get("start", 0.0),
+        "host_s": parts.get("host", 0.0), "launch_s": parts.get("launch", 0.0), "start_s": parts.get("start", 0.0),
         "traffic_B": entry.prediction.traffic_B, "source": row.source, "line": row.line,
     }  # fmt: skip
 

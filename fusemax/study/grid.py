@@ -238,6 +238,9 @@ def _verdict(
         whole: Any = equal(symbol(name), floor(symbol(name)))
         value = whole * at_most(ONE, symbol(name))
         lines.append(Line(f"whole[{name}]", value, label))
+    for line in program.labelled("tile"):
+        whole = equal(symbol(line.name), floor(symbol(line.name))) * at_most(ONE, symbol(line.name))
+        lines.append(Line(f"fits[{line.name}]", whole, label))
     for line in program.labelled("occupancy"):
         if not mapped.spill.get(line.label.level):
             place = f"[{line.label.nest},{line.label.level}]"

@@ -10,7 +10,7 @@ from typing import Any
 
 from fusemax.cascade.build import load_cascade
 from fusemax.cascade.ir import Cascade
-from fusemax.cost.evaluate import Cost, check_room, evaluate_lines, sizes_for
+from fusemax.cost.evaluate import Cost, check_tiles, evaluate_lines, sizes_for
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError
@@ -205,7 +205,7 @@ def _costs(
     for parameters, values in zip(full, results, strict=True):
         answer = Cost(dict(zip(labels, values, strict=True)), labels, parameters)
         try:
-            check_room(mapped, answer)
+            check_tiles(mapped, answer)
             answers.append(answer)
         except FusemaxError as error:
             answers.append(error)

@@ -36,7 +36,7 @@ source: s
 clock: 1 Hz
 word: 1 B
 replicas: 1
-levels: {{DRAM: {{bandwidth: 1000000 B/s}}, near: {{per_core: true, size: 1000 B}}}}
+levels: {{DRAM: {{bandwidth: 1000000 B/s}}, near: {{per_core: true, size: 1000 B, bandwidth: 8 B/s}}}}
 units:
   left: {{shape: {{lanes: 1}}, operations: {{mac: 1, mul: 1, add: 1}}}}
   right: {{shape: {{lanes: 1}}, operations: {{mul: 2}}}}
@@ -51,6 +51,7 @@ nests:
 - name: masked
   for: [p1]
   spread: [p1]
+  deal: {deal}
   do:
   - for: [m1]
     keep: {{near: [Y]}}
@@ -65,18 +66,20 @@ schedule: {schedule}
 
 def answer(
     sizes: dict[str, int], condition: str, p0: int = 3, m0: int = 2, cores: int = 1, offload: str = "{}",
-    schedule: str = "overlapped",
+    schedule: str = "overlapped", deal: str = "longest_first",
 ) -> Cost:  # fmt: skip
     """Cost of one masked nest beside a plain one."""
-    mapped, program = derived(condition, offload, schedule)
+    mapped, program = derived(condition, offload, schedule, deal)
     return cost(mapped, program, sizes, {"tile.rows": p0, "tile.columns": m0, "replicas": cores})
 
 
 @cache
-def derived(condition: str, offload: str = "{}", schedule: str = "overlapped") -> tuple[Mapped, Program]:
+def derived(
+    condition: str, offload: str = "{}", schedule: str = "overlapped", deal: str = "longest_first"
+) -> tuple[Mapped, Program]:
     """The mapping above, derived; tiles and cores are figures of the machine, to be given with each point."""
     machine = machine_of(document_of(MACHINE.format()))
-    document = document_of(MAPPING.format(offload=offload, schedule=schedule))
+    document = document_of(MAPPING.format(offload=offload, schedule=schedule, deal=deal))
     cascade = cascade_from_text(CASCADE.format(condition=condition))
     mapped = map_onto(cascade, machine, mapping_file_of(document), document)
     return mapped, derive(mapped, machine)
@@ -135,6 +138,34 @@ def test_the_busiest_core_is_between_an_even_share_and_the_longest_first_deal(
         assert max(loads) <= predicted * 4 / 3 + max(rows)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(1, 4), st.integers(1, 9))
+def test_tasks_dealt_in_order_go_to_the_core_that_is_free_first(P: int, p0: int, m0: int, cores: int) -> None:
+    """The busiest core's part of the tiles is that of a walk over the tasks; the deal changes nothing else."""
+    sizes = {"P": P, "M": P, "W": 1}
+    found = answer(sizes, "m <= p", p0, m0, cores, deal="in_order")
+    other = answer(sizes, "m <= p", p0, m0, cores)
+    loads = [0] * cores
+    for i in range(ceil(P / p0)):
+        loads[loads.index(min(loads))] += ceil(min(P, (i + 1) * p0) / m0)
+    assert found.values["share[masked]"] == pytest.approx(max(loads) / sum(loads))
+    assert found.values["share[masked]"] >= other.values["share[masked]"] * (1 - 1e-12)
+    assert found.traffic_B == other.traffic_B
+
+
+def test_a_deal_belongs_to_a_top_level_nest_and_is_one_of_two() -> None:
+    """A deal further inside, and an unknown one, are mistakes with their place."""
+    inside = MAPPING.replace("  deal: {deal}\n", "").replace(
+        "  - for: [m1]", "  - for: [m1]\n    deal: in_order"
+    )
+    document = document_of(inside.format(offload="{}", schedule="overlapped"))
+    cascade = cascade_from_text(CASCADE.format(condition="m <= p"))
+    with pytest.raises(ProblemsError, match="deal and schedule belong to a top-level nest"):
+        map_onto(cascade, machine_of(document_of(MACHINE.format())), mapping_file_of(document), document)
+    with pytest.raises(ProblemsError, match="'longest_first' or 'in_order', got 'shortest'"):
+        derived("m <= p", deal="shortest")
+
+
 def test_an_unknown_condition_is_refused_by_name() -> None:
     """A condition that is no band between two ranks has no cost, and says so."""
     with pytest.raises(ProblemsError) as caught:
@@ -158,6 +189,21 @@ def test_partial_overlap_is_between_serial_and_overlapped() -> None:
     assert times["{overlap: 0, start: 5 s}"] == left + right + 5
 
 
+def test_a_hidden_memory_works_behind_the_units() -> None:
+    """A core's memory is one more unit of a partial overlap, unless it is hidden; an unknown one is refused by name."""
+    sizes = {"P": 12, "M": 12, "W": 1}
+    open_, hidden = (
+        answer(sizes, "m <= p", 3, 2, schedule=f"{{overlap: 0, hidden: {names}}}")
+        for names in ("[]", "[near]")
+    )
+    near = hidden.values["time_s[masked,near]"]
+    assert near > 0
+    assert open_.values["computing_s[masked]"] == pytest.approx(hidden.values["computing_s[masked]"] + near)
+    for names, text in (("[far]", "'far' is no level"), ("[DRAM]", "DRAM is no memory inside a core")):
+        with pytest.raises(ProblemsError, match=text):
+            derived("m <= p", schedule=f"{{overlap: 0, hidden: {names}}}")
+
+
 def test_offloaded_parts_are_checked() -> None:
     """Parts above the whole and units that cannot do the operation are mistakes of the mapping."""
     for offload, text in (
@@ -171,14 +217,15 @@ def test_offloaded_parts_are_checked() -> None:
             answer({"P": 4, "M": 4, "W": 1}, "m <= p", offload=offload)
 
 
-def test_a_sweep_counts_bands_as_a_point_does(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("deal", ["longest_first", "in_order"])
+def test_a_sweep_counts_bands_as_a_point_does(deal: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiled code gives the bits of plain code, bands included."""
     import numpy as np
 
     from fusemax.cost import lower
 
     monkeypatch.setenv("FUSEMAX_CACHE", str(tmp_path))
-    _, program = derived("m <= p + M - P, m > p + M - P - W")
+    _, program = derived("m <= p + M - P, m > p + M - P - W", deal=deal)
     rng = np.random.default_rng(0)
     given = {"tile.rows", "tile.columns", "replicas"}
     columns = [

@@ -1,0 +1,171 @@
+"""The constants that may be calibrated, fitted again from the calibration rows: so that anyone can check what mappings state.
+
+A mapping with a schedule ``{overlap: x, start: t}`` has two. Forward both are fitted, backward only the overlap: ``start`` is
+that of the forward mapping. The fit is the least mean |log(predicted/published)| over a grid, by plain search.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from fusemax.cascade.build import load_cascade
+from fusemax.cost import evaluate
+from fusemax.cost.lower import run
+from fusemax.cost.model import derive
+from fusemax.cost.program import Program
+from fusemax.gpu.compare import GpuStudy, LeftOut, Resolved, resolve
+from fusemax.gpu.predict import Kernel, figures_for, sizes_for
+from fusemax.gpu.published import Published
+from fusemax.language.syntax import Expression, Number
+from fusemax.machine import load_machine
+from fusemax.mapping.build import map_onto
+from fusemax.mapping.nest import Mapped
+from fusemax.mapping.spec import Overlap, load_mapping_file, mapping_file_of, with_changes
+from fusemax.source import Document
+
+Family = tuple[str, str, bool]
+#: The grid of a fit: every tenth of overlap with every start, then the overlaps half a tenth to either side of the best.
+OVERLAPS: tuple[float, ...] = tuple(round(0.1 * step, 2) for step in range(11))
+FINER = 0.05
+STARTS_S: tuple[float, ...] = tuple(0.5e-6 * step for step in range(9))
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """What a schedule ``{overlap: x, start: t}`` states."""
+
+    overlap: float
+    start_s: float
+
+    def __str__(self) -> str:
+        return f"{self.overlap:.2f}, {self.start_s * 1e6:.1f} us"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The calibration rows of one mapping file, and the schedule that it states."""
+
+    mapping: Path
+    schedule: Mapping[str, Any]
+    rows: tuple[Resolved, ...]
+
+    @property
+    def stated(self) -> Constants:
+        """The constants of the file."""
+        schedule = mapping_file_of(self._document(self.kernels[0])).schedule
+        assert isinstance(schedule, Overlap), "groups() takes no others"
+        return Constants(_number(schedule.overlap), _number(schedule.start))
+
+    @property
+    def label(self) -> str:
+        """The file's folder and name."""
+        return f"{self.mapping.parent.name}/{self.mapping.stem}"
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The kernels that the rows need."""
+        return tuple(dict.fromkeys(row.calls[0].kernel for row in self.rows))
+
+    def error(self, constants: Constants) -> float:
+        """Return the mean |log(predicted/published)| of the rows under *constants*."""
+        return fmean(error for kernel in self.kernels for error in self._errors(kernel, constants))
+
+    def _document(self, kernel: Kernel) -> Document:
+        return load_mapping_file(kernel.mapping, load_machine(kernel.machine)[1])[1]
+
+    def _errors(self, kernel: Kernel, constants: Constants) -> list[float]:
+        machine, _ = load_machine(kernel.machine)
+        schedule = {**self.schedule, "overlap": constants.overlap, "start": f"{constants.start_s} s"}
+        changed = with_changes(self._document(kernel), {"schedule": schedule})
+        mapped = map_onto(load_cascade(kernel.cascade), machine, mapping_file_of(changed), changed)
+        program = derive(mapped, machine)
+        mine = [row for row in self.rows if row.calls[0].kernel == kernel]
+        points = [_point(mapped, program, row) for row in mine]
+        times = run(program, ["latency_s"], np.array(points, dtype=np.float64))[:, 0]
+        return [abs(math.log(time / row.row.time_s)) for time, row in zip(times, mine, strict=True)]
+
+
+def _number(rule: Expression) -> float:
+    value = rule.value if isinstance(rule, Number) else math.nan
+    return float(value)
+
+
+def _point(mapped: Mapped, program: Program, resolved: Resolved) -> list[float]:
+    """Return the parameters of *program* for one row, in their order."""
+    row = resolved.row
+    sizes = evaluate.sizes_for(mapped, program, sizes_for(mapped, resolved.calls[0].shape))
+    known = {**program.parameters, **sizes, **figures_for(program, row.dtype, row.clock_Hz)}
+    return [float(known[name] or 0) for name in program.parameters]
+
+
+def groups(study: GpuStudy, rows: Iterable[Published]) -> list[Group]:
+    """Return the rows that calibrate by the mapping file that predicts them, forward first.
+
+    Rows that are set apart, or that hold two parts of the work, calibrate nothing.
+    """
+    found: dict[str, list[Resolved]] = {}
+    schedules: dict[str, Any] = {}
+    for row in rows:
+        if row.split != "calibration" or any(entry.holds(row) for entry in study.not_fitted):
+            continue
+        resolved = resolve(study, row)
+        if isinstance(resolved, LeftOut) or resolved.apart or resolved.work not in ("forward", "backward"):
+            continue
+        kernel = resolved.calls[0].kernel
+        _, document = load_mapping_file(kernel.mapping, load_machine(kernel.machine)[1])
+        schedules[document.file] = document.data.get("schedule")
+        found.setdefault(document.file, []).append(resolved)
+    order = sorted(found, key=lambda file: (found[file][0].work == "backward", file))
+    return [
+        Group(Path(file), schedules[file], tuple(found[file]))
+        for file in order
+        if isinstance(schedules[file], Mapping)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A group's constants as its rows want them, with the mean |log| under those that are stated and under these."""
+
+    group: Group
+    stated_error: float
+    best: Constants
+    best_error: float
+
+
+def calibrate(groups: Sequence[Group], watch: Callable[[Group], None] = lambda _: None) -> list[Fit]:
+    """Return the fit of every group, forward before backward; *watch* is told the group that comes next."""
+    fits: list[Fit] = []
+    starts: dict[Family, float] = {}
+    for group in groups:
+        watch(group)
+        families = {_family(row) for row in group.rows}
+        backward = group.rows[0].work == "backward"
+        known = [starts[family] for family in families if family in starts] or [group.stated.start_s]
+        fit = fit_of(group, known[:1] if backward else STARTS_S)
+        if not backward:
+            starts |= dict.fromkeys(families, fit.best.start_s)
+        fits.append(fit)
+    return fits
+
+
+def fit_of(group: Group, starts_s: Sequence[float]) -> Fit:
+    """Return the fit of one group over the grid of overlaps and *starts_s*."""
+    errors = {c: group.error(c) for overlap in OVERLAPS for c in [Constants(overlap, s) for s in starts_s]}
+    near = min(errors, key=errors.__getitem__)
+    for overlap in (near.overlap - FINER, near.overlap + FINER):
+        if 0 <= overlap <= 1:
+            errors |= {c: group.error(c) for c in [Constants(round(overlap, 2), s) for s in starts_s]}
+    best = min(errors, key=errors.__getitem__)
+    return Fit(group, group.error(group.stated), best, errors[best])
+
+
+def _family(resolved: Resolved) -> Family:
+    return (resolved.machine, resolved.row.kernel, resolved.row.dtype == "fp8")
