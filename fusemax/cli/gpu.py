@@ -73,8 +73,7 @@ def calibrate(
         raise FusemaxError(
             f"--only: no mapping with calibration rows has {' or '.join(only or ())} in its path"
         )
-    with _steps(len(found)) as watch:
-        fits = run(found, lambda group: watch(group.label))
+    fits = run(found)
     table = Table(title="Overlap and start, stated and fitted", title_justify="left")
     for heading in ("mapping", "rows", "stated", "mean |log|", "fitted", "mean |log|"):
         table.add_column(
@@ -86,24 +85,6 @@ def calibrate(
             str(fit.best), f"{fit.best_error:.3f}",
         )  # fmt: skip
     Console(highlight=False).print(table)
-
-
-@contextmanager
-def _steps(total: int) -> Iterator[Callable[[str], None]]:
-    """Show what is being done, how much of it is done and the time left; on a terminal only."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=total)
-        begun: list[str] = []
-
-        def watch(label: str) -> None:
-            bar.update(task, completed=len(begun), description=label)
-            begun.append(label)
-
-        yield watch
 
 
 def _told(summary: Summary, out: Path) -> str:

@@ -7,7 +7,7 @@ that of the forward mapping. The fit is the least mean |log(predicted/published)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -28,6 +28,7 @@ from fusemax.machine import load_machine
 from fusemax.mapping.build import map_onto
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import Overlap, load_mapping_file, mapping_file_of, with_changes
+from fusemax.progress import watched
 from fusemax.source import Document
 
 Family = tuple[str, str, bool]
@@ -140,12 +141,11 @@ class Fit:
     best_error: float
 
 
-def calibrate(groups: Sequence[Group], watch: Callable[[Group], None] = lambda _: None) -> list[Fit]:
-    """Return the fit of every group, forward before backward; *watch* is told the group that comes next."""
+def calibrate(groups: Sequence[Group]) -> list[Fit]:
+    """Return the fit of every group, forward before backward."""
     fits: list[Fit] = []
     starts: dict[Family, float] = {}
-    for group in groups:
-        watch(group)
+    for group in watched(groups, lambda group: group.label, "mappings"):
         families = {_family(row) for row in group.rows}
         backward = group.rows[0].work == "backward"
         known = [starts[family] for family in families if family in starts] or [group.stated.start_s]

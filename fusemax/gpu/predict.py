@@ -16,6 +16,7 @@ from fusemax.machine import load_machine
 from fusemax.mapping.build import map_onto
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import load_mapping_file
+from fusemax.progress import watched
 
 #: Bytes of an element of the inputs, by number format.
 ELEMENT_B: Mapping[str, int] = {"fp16": 2, "bf16": 2, "fp8": 1}
@@ -96,7 +97,8 @@ def costs_of(calls: Iterable[Call]) -> dict[Call, Cost | FusemaxError]:
     by_kernel: dict[Kernel, list[Call]] = {}
     for call in dict.fromkeys(calls):
         by_kernel.setdefault(call.kernel, []).append(call)
-    for kernel, mine in by_kernel.items():
+    for kernel in watched(tuple(by_kernel), lambda k: f"{k.mapping} on {k.machine}", "kernels"):
+        mine = by_kernel[kernel]
         try:
             found |= _costs_of(kernel, mine)
         except FusemaxError as error:

@@ -10,6 +10,7 @@ from fusemax.errors import FusemaxError
 from fusemax.files import replace_file
 from fusemax.machine import machine_of
 from fusemax.mapping.spec import with_changes
+from fusemax.progress import watched
 from fusemax.shipped import find_machine
 from fusemax.source import read_yaml
 from fusemax.study.audit_search import searched_rows
@@ -42,7 +43,7 @@ def run(study_path: Path, out: Path) -> Path:
     part = next(p for p in study.parts if p.name == audit.part)
     files: dict[str, Path] = {study_path.name: study_path, base_path.name: base_path}
     records = _published(audit, study, part, base_path.parent)
-    for step in steps_of(audit):
+    for step in watched(steps_of(audit), lambda step: step.name, "steps"):
         records += _step_records(audit, study, part, step, files)
     results = _frame(records)
     ratios = ratios_frame(audit, results)

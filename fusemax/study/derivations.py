@@ -15,6 +15,7 @@ from fusemax.analysis.rewrite.search import NotReducibleError, Reduced, search
 from fusemax.cascade.build import load_cascade
 from fusemax.errors import FusemaxError
 from fusemax.files import replace_file, write_atomically
+from fusemax.progress import watched
 from fusemax.shipped import shipped
 from fusemax.source import read_yaml, typed
 
@@ -61,13 +62,14 @@ def run(study_path: Path, out: Path) -> tuple[Path, ...]:
     summary: list[dict[str, Any]] = []
     forms: list[dict[str, Any]] = []
     texts: list[str] = []
-    for name in names:
+    for name in watched(names, str, "cascades"):
         found = _searched(name, study.known.get(name))
         row = _row(name, found, study.known.get(name))
         summary.append(row)
         if isinstance(found, Reduced):
             forms += _form_rows(name, found)
             texts.append(_text(name, found))
+    for row in summary:
         console.print(_line(row), markup=False)
     out.mkdir(parents=True, exist_ok=True)
     files = [_table(out / "derivations.csv", summary), _table(out / "forms.csv", forms)]

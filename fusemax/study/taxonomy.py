@@ -18,6 +18,7 @@ from fusemax.cascade.build import load_cascade
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.errors import FusemaxError
 from fusemax.files import replace_file
+from fusemax.progress import watched
 from fusemax.quantity import quantity
 from fusemax.source import read_yaml, typed
 
@@ -111,12 +112,13 @@ def run(study_path: Path, out: Path) -> Path:
 
 def passes_rows(study: TaxonomyFile) -> list[Row]:
     """Return a row for each form of each mechanism."""
-    return [
-        _row(study, mechanism, form, name)
+    wanted = [
+        (mechanism, form, name)
         for mechanism in study.mechanisms
         for form in FORMS
         if (name := getattr(mechanism, form)) is not None
     ]
+    return [_row(study, *entry) for entry in watched(wanted, lambda entry: entry[2], "cascades")]
 
 
 def _row(study: TaxonomyFile, mechanism: Mechanism, form: str, name: str) -> Row:
