@@ -185,6 +185,17 @@ class _Reader:
 
 
 Model = TypeVar("Model", bound="BaseModel")
+#: What a value of the wrong type should have been, by pydantic's name of the mistake.
+EXPECTED: Mapping[str, str] = {
+    "bool_type": "expected true or false",
+    "dict_type": "expected keys with values",
+    "float_type": "expected a number",
+    "int_type": "expected a whole number",
+    "list_type": "expected a list",
+    "model_attributes_type": "expected keys with values",
+    "model_type": "expected keys with values",
+    "string_type": "expected text",
+}
 
 
 def typed(document: Document, model: type[Model], at: KeyPath = ()) -> Model:
@@ -231,7 +242,7 @@ def _data_path(data: Any, at: KeyPath, loc: tuple[str | int, ...]) -> KeyPath:
         if inside:
             path.append(step)
             data = _at(data, (step,))
-        elif position == len(loc) - 1 and isinstance(data, dict) and step != "[key]":
+        elif position == len(loc) - 1 and isinstance(data, dict) and str(step)[0] not in "[<":
             path.append(step)
     return tuple(path)
 
@@ -252,7 +263,8 @@ def _problem_of(document: Document, model: type[Any], path: KeyPath, mistake: An
         return document.problem(path, "required key is missing", None, key=True)
     text = str(mistake["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind not in ("value_error", "assertion_error"):
-        text = f"{text[:1].lower()}{text[1:]}, got {_short(mistake.get('input'))}"
+        plain = f"expected {mistake['ctx']['expected']}" if kind == "literal_error" else EXPECTED.get(kind)
+        text = f"{plain or text[:1].lower() + text[1:]}, got {_short(mistake.get('input'))}"
     text, _, hint = text.partition("\nhint: ")
     return document.problem(path, text, hint or None)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from fusemax.language.formula import formula
 from fusemax.language.syntax import Call, Expression, Name, Number
@@ -90,8 +90,30 @@ class Overlap(_Part):
         return self
 
 
-Step = dict[str, list[str]] | Stall
-Schedule = Literal["overlapped", "serial", "auto"] | list[Step] | Overlap
+def _form(value: Any) -> str:
+    """Return which of several forms a value has, so that mistakes are told of that form alone."""
+    if isinstance(value, dict):
+        return "<stall>" if "stall" in value else "<keys>"
+    return "<list>" if isinstance(value, list) else "<name>" if isinstance(value, str) else "<keys>"
+
+
+def _bodies(value: Any) -> str:
+    nests = isinstance(value, list) and any(isinstance(entry, dict | Node) for entry in value)
+    return "<nests>" if nests else "<names>"
+
+
+Step = Annotated[
+    Annotated[dict[str, list[str]], Tag("<keys>")] | Annotated[Stall, Tag("<stall>")],
+    Discriminator(
+        lambda value: "<stall>" if isinstance(value, Stall) or _form(value) == "<stall>" else "<keys>"
+    ),
+]
+Schedule = Annotated[
+    Annotated[Literal["overlapped", "serial", "auto"], Tag("<name>")]
+    | Annotated[list[Step], Tag("<list>")]
+    | Annotated[Overlap, Tag("<keys>")],
+    Discriminator(lambda value: _form(value).replace("<stall>", "<keys>")),
+]
 #: How unequal tasks of a spread nest come to cores.
 Deal = Literal["longest_first", "in_order"]
 
@@ -108,7 +130,9 @@ class Node(_Part):
     stage: dict[str, list[Kept]] = Field(default_factory=dict)
     spatial: dict[str, dict[str, str]] = Field(default_factory=dict)
     schedule: Schedule | None = None
-    do: list[str] | list[Node]
+    do: Annotated[
+        Annotated[list[str], Tag("<names>")] | Annotated[list[Node], Tag("<nests>")], Discriminator(_bodies)
+    ]
 
 
 class MappingFile(_Part):

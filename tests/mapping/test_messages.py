@@ -1,0 +1,64 @@
+"""Mistakes of form in a mapping: one message each, of the form that was meant, with its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusemax.cost.point import cost_of
+from fusemax.errors import ProblemsError
+from fusemax.shipped import ROOT
+
+SIZES = {"B": 1, "H": 2, "M": 512, "P": 512, "E": 64, "F": 64}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "messages"),
+    [
+        ("{overlap: 0.5, start: 1}", ["schedule.start: expected a quantity in s, got 1 without a unit"]),
+        ("overlaped", ["schedule: expected 'overlapped', 'serial' or 'auto', got 'overlaped'"]),
+        ("3", ["schedule: expected keys with values, got 3"]),
+        ("{overlap: 1.5}", ["schedule: expected an overlap from 0 (serial) to 1 (overlapped), got 1.5"]),
+        ("[{tensor: BQK}]", ["schedule.0.tensor: expected a list, got 'BQK'"]),
+        (
+            "{overlp: 0.5}",
+            ["schedule.overlap: required key is missing", "schedule.overlp: unknown key 'overlp'"],
+        ),
+        (
+            "[{stal: 3}, {stall: 2 s}, 5]",
+            [
+                "schedule.0.stal: expected a list, got 3",
+                "schedule.1.stall: expected a number such as '16Ki', got '2 s'",
+                "schedule.2: expected keys with values, got 5",
+            ],
+        ),
+    ],
+)
+def test_a_wrong_schedule_is_told_once(tmp_path, schedule: str, messages: list[str]) -> None:
+    """All mistakes, none of forms that were not meant."""
+    text = (ROOT / "arch" / "gpu" / "flash3.yaml").read_text(encoding="utf-8")
+    start = text.index("\nschedule: ") + 1
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{text[:start]}schedule: {schedule}\n", encoding="utf-8")
+    with pytest.raises(ProblemsError) as caught:
+        cost_of("attention", "h200", str(path), SIZES)
+    assert messages == [problem.text for problem in caught.value.problems]
+    line = text[:start].count("\n") + 1
+    assert all(problem.place.line == line for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("do: [BQK", "do: [3, BQK", "nests.0.do.0.do.0.do.0: expected text, got 3"),
+        ("- for: [m1]", "- for: m1", "nests.0.do.0.do.0.for: expected a list, got 'm1'"),
+        ("deal: in_order", "deal: best", "nests.0.deal: expected 'longest_first' or 'in_order', got 'best'"),
+    ],
+)
+def test_a_wrong_nest_is_told_once(tmp_path, old: str, new: str, message: str) -> None:
+    """Nests inside nests: the path leads to the mistake, and nothing else is blamed."""
+    text = (ROOT / "arch" / "gpu" / "flash3.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ProblemsError) as caught:
+        cost_of("attention", "h200", str(path), SIZES)
+    assert [message] == [problem.text for problem in caught.value.problems]
