@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +14,19 @@ from rich.table import Table
 from fusemax.errors import FusemaxError
 
 if TYPE_CHECKING:
+    from fusemax.plot.spec import FigureSpec
     from fusemax.source import Document
     from fusemax.study.chunks import Counts
     from fusemax.study.spec import StudyFile
     from fusemax.study.stream import Progress
 
-SHOWN, COLUMNS = 20, 10
+SHOWN = 20  #: rows on the screen
+DRAWN = 20_000  #: rows at most in a figure
 
 
 def run_grid(study: StudyFile, document: Document, path: Path, out: Path, options: Mapping[str, Any]) -> None:
     """Run the *study* read from the *document* at *path* into *out*; *options* are those given on the command line."""
+    from fusemax.cli.sweep import specs_of
     from fusemax.study.jobs import planned
     from fusemax.study.results import write_provenance
     from fusemax.study.stream import Options, keep_of, run_jobs
@@ -38,13 +41,15 @@ def run_grid(study: StudyFile, document: Document, path: Path, out: Path, option
         fresh=options.get("fresh", False),
     )
     console = Console()
+    specs = specs_of(study, path)
     plan = planned(study.parts, keep, document)
     start_s = time.perf_counter()
     with _Bar(console) as report:
         target, counts = run_jobs(plan, out, how, report)
     took_s = time.perf_counter() - start_s
     write_provenance(out, path.stem, plan.hashes())
-    _show(console, target, study.title)
+    _show(console, target, study.title, options)
+    _draw(console, target, out, specs)
     console.print(_counted(counts))
     console.print(f"{counts.points:,} points in {took_s:.2f} s; table in [bold]{target}[/]", highlight=False)
 
@@ -70,20 +75,72 @@ def _counted(counts: Counts) -> str:
     return "; ".join(said)
 
 
-def _show(console: Console, target: Path, title: str) -> None:
+def _show(console: Console, target: Path, title: str, options: Mapping[str, Any]) -> None:
+    """Show the first rows, in as many of the columns that vary as the screen has room for."""
     import polars
 
-    frame = polars.scan_parquet(target).head(SHOWN).collect()
-    varying = [column for column in frame.columns if frame[column].n_unique() > 1][:COLUMNS]
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE)
-    for column in varying:
-        table.add_column(column, justify="left" if frame[column].dtype == polars.String else "right")
-    for row in frame.select(varying).iter_rows():
-        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else "" if v is None else str(v) for v in row))
+    lazy = polars.scan_parquet(target)
+    frame = lazy.head(SHOWN).collect()
+    many = lazy.select(polars.all().n_unique()).collect().row(0)
+    varying = [name for name, count in zip(frame.columns, many, strict=True) if count > 1]
+    cells = {name: [_cell(value) for value in frame[name]] for name in varying}
+    widths = {name: max(map(len, (name, *texts))) + 3 for name, texts in cells.items()}
+    shown = _fitting(widths, _asked(options, varying), console.width - 2)
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
+    for column in shown:
+        justify = "left" if frame[column].dtype == polars.String else "right"
+        table.add_column(column, justify=justify, no_wrap=True)
+    for row in zip(*(cells[name] for name in shown), strict=True):
+        table.add_row(*row)
     console.print(table)
-    rows = polars.scan_parquet(target).select(polars.len()).collect().item()
-    if rows > frame.height:
-        console.print(f"the first {frame.height} of {rows:,} rows")
+    rows = lazy.select(polars.len()).collect().item()
+    if rows > frame.height or len(shown) < len(varying):
+        console.print(
+            f"the first {frame.height} of {rows:,} rows, {len(shown)} of {len(frame.columns)} columns"
+        )
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _fitting(widths: Mapping[str, int], first: Collection[str], room: int) -> list[str]:
+    """Return the columns of *widths* that fit into *room*, in their order; those in *first* before all others."""
+    fitting: set[str] = set()
+    for name in sorted(widths, key=lambda name: name not in first):
+        if widths[name] <= room:
+            fitting.add(name)
+            room -= widths[name]
+    return [name for name in widths if name in fitting]
+
+
+def _asked(options: Mapping[str, Any], columns: Iterable[str]) -> set[str]:
+    """Return the columns of the measures that the command line names (``latency`` is latency_s), or the time."""
+    words = ",".join(str(options.get(key) or "") for key in ("pareto", "by")).replace("-", "").split(",")
+    words = [word for word in words if word]
+    return {name for name in columns if name in words or name.rpartition("_")[0] in words} or {"latency_s"}
+
+
+def _draw(console: Console, target: Path, out: Path, specs: tuple[FigureSpec, ...]) -> None:
+    """Draw the figures of a grid from its rows that fit; a table too large for a figure is said."""
+    import polars
+
+    from fusemax.plot.sweep import draw_tables
+    from fusemax.plot.tables import Tables
+
+    if not specs:
+        return
+    fitting = polars.scan_parquet(target).filter(polars.col("fits"))
+    rows = fitting.select(polars.len()).collect().item()
+    if rows > DRAWN:
+        hint = "keep fewer with --pareto, --top or 'where'"
+        console.print(f"no figures: {rows:,} rows fit, a figure takes {DRAWN:,}; {hint}", highlight=False)
+        return
+    tables = Tables(folder=out, results=fitting.collect())
+    files = [file for spec in specs for file in draw_tables(tables, out, spec)]
+    console.print(f"figures: {', '.join(file.name for file in files)}", highlight=False)
 
 
 class _Bar:

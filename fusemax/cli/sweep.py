@@ -38,7 +38,7 @@ def run(path: Path, out: Path, **options: Any) -> None:
     if options or any(part.grid for part in study.parts):
         _run_grid(study, document, path, out, options)
         return
-    specs = _specs(study, path)
+    specs = specs_of(study, path)
     engine = Engine()
     with _Bar(console) as report:
         rows = run_sweep(study, report, engine)
@@ -93,7 +93,7 @@ class _Bar:
         self.progress.stop()
 
 
-def _specs(study: StudyFile, path: Path) -> tuple[FigureSpec, ...]:
+def specs_of(study: StudyFile, path: Path) -> tuple[FigureSpec, ...]:
     """Return the figures that the study asks for: those of the paper by name, or its own list."""
     if study.figures is None:
         return ()

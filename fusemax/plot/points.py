@@ -21,6 +21,9 @@ Row = Mapping[str, Any]
 Keys = tuple[Any, ...]
 
 
+Values = Mapping[tuple["Keys", str, Any], tuple[float, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One value: x as the table has it, y as it is shown (scaled or relative), and the text beside it."""
@@ -136,18 +139,22 @@ def _place(row: Row, spec: FigureSpec) -> tuple[Keys, str, Any]:
     return tuple(row[name] for name in spec.panels), series, row[spec.x]
 
 
-def _values(rows: Iterable[Row], spec: FigureSpec) -> dict[tuple[Keys, str, Any], float]:
-    values: dict[tuple[Keys, str, Any], float] = {}
+def _values(rows: Iterable[Row], spec: FigureSpec) -> Values:
+    """Return the y of each panel, series and x: one, but in a scatter without baseline."""
+    values: dict[tuple[Keys, str, Any], tuple[float, ...]] = {}
+    several = spec.kind == "scatter" and spec.baseline is None
     factor = 1.0 if spec.baseline else scale(spec.y, spec.unit).factor
     for row in rows:
         place = _place(row, spec)
         _check_row(row, spec)
-        if place in values and spec.kind != "stacks":
+        y = factor * row[spec.y]
+        before = values.get(place, ())
+        if before and spec.kind != "stacks" and not several:
             raise FusemaxError(
                 f"{spec.file}: two rows for {_words(place, spec)}\n"
                 "  hint: tell them apart with series, panels or where"
             )
-        values[place] = values.get(place, 0.0) + factor * row[spec.y]
+        values[place] = (sum(before, y),) if spec.kind == "stacks" else (*before, y)
     return values
 
 
@@ -162,31 +169,30 @@ def _check_row(row: Row, spec: FigureSpec) -> None:
             raise FusemaxError(f"{spec.file}: {name}: expected a finite number, got {value!r} for {where}")
 
 
-def _relative(
-    values: Mapping[tuple[Keys, str, Any], float], spec: FigureSpec
-) -> dict[tuple[Keys, str, Any], float]:
+def _relative(values: Values, spec: FigureSpec) -> Values:
     """Return the values over those of the baseline, or the other way round, without the baseline itself."""
     names = dict.fromkeys(series for _, series, _ in values)
     if spec.series is None or spec.baseline not in names:
         near = get_close_matches(spec.baseline or "", names, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
         raise FusemaxError(f"{spec.file}: baseline: no series is called {spec.baseline!r}; {hint}")
-    shown: dict[tuple[Keys, str, Any], float] = {}
-    for (panel, series, x), value in values.items():
+    shown: dict[tuple[Keys, str, Any], tuple[float, ...]] = {}
+    for (panel, series, x), (value, *_) in values.items():
         if series == spec.baseline:
             continue
-        base = values.get((panel, spec.baseline, x))
-        if base is None or base == 0 or value == 0:
+        base, *_ = values.get((panel, spec.baseline, x), (0,))
+        if base == 0 or value == 0:
             here = _words((panel, series, x), spec)
             raise FusemaxError(f"{spec.file}: {spec.baseline} gives nothing to compare with for {here}")
-        shown[panel, series, x] = value / base if spec.ratio == "value/baseline" else base / value
+        shown[panel, series, x] = (value / base if spec.ratio == "value/baseline" else base / value,)
     if not shown:
         raise FusemaxError(f"{spec.file}: baseline: there is no series but {spec.baseline!r}")
     return shown
 
 
-def _check_log(values: Mapping[tuple[Keys, str, Any], float], spec: FigureSpec) -> None:
-    for place, y in values.items():
+def _check_log(values: Values, spec: FigureSpec) -> None:
+    for place, ys in values.items():
+        y = min(ys)
         on_axes = (("x", spec.x, place[2]), ("y", spec.y, y))
         for axis, column, value in on_axes:
             is_low = isinstance(value, int | float) and value <= 0
@@ -204,7 +210,7 @@ def _words(place: tuple[Keys, str, Any], spec: FigureSpec) -> str:
 
 
 def _arranged(
-    values: Mapping[tuple[Keys, str, Any], float],
+    values: Values,
     texts: Mapping[tuple[Keys, str, Any], str],
     known: tuple[str, ...],
     title: str,
@@ -214,9 +220,9 @@ def _arranged(
         xs.sort()
     rank = {x: position for position, x in enumerate(xs)}
     panels: dict[Keys, dict[str, list[Point]]] = {}
-    for (panel, series, x), y in values.items():
-        point = Point(x, y, texts.get((panel, series, x), ""))
-        panels.setdefault(panel, {}).setdefault(series, []).append(point)
+    for (panel, series, x), ys in values.items():
+        points = [Point(x, y, texts.get((panel, series, x), "")) for y in ys]
+        panels.setdefault(panel, {}).setdefault(series, []).extend(points)
     shown = {series for _, series, _ in values}
     return Chart(
         panels=tuple(

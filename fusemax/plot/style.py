@@ -7,6 +7,7 @@ are reckoned in inches, not searched for: that is quick, and the same each time.
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,6 +119,16 @@ class Frame:
         return COLUMN_WIDTH if self.columns == 1 else PAGE_WIDTH
 
     @property
+    def title_lines(self) -> list[str]:
+        """The title, cut into the lines that the width has room for."""
+        return textwrap.wrap(self.title, int((self.width - 0.1) / (1.2 * _LETTER)))
+
+    @property
+    def title_height(self) -> float:
+        """Inches that the title takes."""
+        return 0.06 + 0.15 * len(self.title_lines) if self.title else 0.0
+
+    @property
     def legend_columns(self) -> int:
         """As many entries side by side as there is room for."""
         widest = max((len(name) for name in self.legend), default=0) * _LETTER + 0.5
@@ -132,7 +143,7 @@ class Frame:
 def canvas(frame: Frame) -> tuple[Figure, list[list[Axes]]]:
     """Return an empty figure with its texts, and its empty axes row by row."""
     heading = _LINE + 0.04 if frame.has_headings else 0.0
-    top = 0.04 + (0.21 if frame.title else 0.0) + frame.legend_rows * 0.175
+    top = 0.04 + frame.title_height + frame.legend_rows * 0.175
     left, right, bottom = 0.56, 0.1, 0.37 + (0.18 if frame.turned_ticks else 0.0)
     gap_x, gap_y = 0.16, 0.12
     step_y = frame.panel_height + heading + gap_y
@@ -147,7 +158,7 @@ def canvas(frame: Frame) -> tuple[Figure, list[list[Axes]]]:
         grid.append([figure.add_axes((at / frame.width, base / height, *sizes)) for at in lefts])
     if frame.title:
         words = {"fontsize": _POINTS + 1, "fontweight": "bold", "ha": "left", "va": "top"}
-        figure.text(0.06 / frame.width, 1 - 0.05 / height, frame.title, **words)
+        figure.text(0.06 / frame.width, 1 - 0.05 / height, "\n".join(frame.title_lines), **words)
     figure.supxlabel(
         frame.xlabel, x=0.5 + (left - right) / 2 / frame.width, y=0.05 / height, fontsize=_POINTS
     )
@@ -160,7 +171,7 @@ def legend(figure: Figure, frame: Frame, handles: Sequence[Any], length: float) 
     """Set the names of several series below the title, each handle *length* letters long."""
     if not frame.legend_rows:
         return
-    top = 1 - (0.03 + (0.21 if frame.title else 0.0)) / figure.get_figheight()
+    top = 1 - (0.03 + frame.title_height) / figure.get_figheight()
     figure.legend(
         handles,
         frame.legend,

@@ -185,3 +185,14 @@ def test_a_misspelt_key_is_a_mistake() -> None:
         TypeAdapter(FigureSpec).validate_python(entry)
     entry.pop("tilte")
     assert ("model",) == TypeAdapter(FigureSpec).validate_python(entry).panels
+
+
+def test_a_scatter_may_have_many_points_at_one_place(tmp_path: Path) -> None:
+    """All of them are shown; lines and bars refuse a second one."""
+    frame = polars.DataFrame({"area_m2": [1.0, 1.0, 2.0], "latency_s": [3.0, 5.0, 4.0]})
+    tables = Tables(folder=tmp_path, results=frame)
+    spec = FigureSpec(file="f", kind="scatter", x="area_m2", y="latency_s")
+    (panel,) = chart(tables, spec).panels
+    assert [(1.0, 3.0), (1.0, 5.0), (2.0, 4.0)] == [(p.x, p.y) for p in panel.series[""]]
+    with pytest.raises(FusemaxError, match="two rows for"):
+        chart(tables, replace(spec, kind="lines"))

@@ -192,7 +192,7 @@ def test_a_killed_run_goes_on(tmp_path: Path):
 
 
 def test_shipped_designs_have_a_front(tmp_path: Path):
-    """The study of designs runs as it is shipped, and smaller arrays with less memory are on its front."""
+    """The study of designs runs as it is shipped, with its figure; smaller arrays with less memory are on its front."""
     out = tmp_path / "designs"
     subprocess.run(
         [*COMMAND, "designs", "--out", str(out), "--pareto", "latency,energy,area"],
@@ -202,3 +202,38 @@ def test_shipped_designs_have_a_front(tmp_path: Path):
     table = polars.read_csv(out / "results.csv")
     assert table["area_m2"].min() == table.filter(polars.col("2d.rows") == 64)["area_m2"].min()
     shutil.rmtree(out)
+
+
+FIGURE = """figures:
+- {file: clocks, kind: scatter, x: clock, y: latency_s, series: configuration}
+"""
+
+
+def test_figures_of_a_grid_show_the_rows_that_fit(study: Path, tmp_path: Path, monkeypatch, capsys):
+    """Figures stand beside the table; a table too large for one is said, and a mistake is told before the run."""
+    from fusemax.cli import stream, sweep
+    from fusemax.errors import FusemaxError
+
+    study.write_text(STUDY + FIGURE, encoding="utf-8")
+    out = tmp_path / "out"
+    sweep.run(study, out)
+    assert {"clocks.svg", "clocks.png", "results.parquet"} <= {file.name for file in out.iterdir()}
+    assert "figures: clocks.svg, clocks.png" in capsys.readouterr().out
+    monkeypatch.setattr(stream, "DRAWN", 10)
+    sweep.run(study, tmp_path / "large")
+    assert "a figure takes 10" in capsys.readouterr().out
+    assert not (tmp_path / "large" / "clocks.svg").exists()
+    study.write_text(STUDY + FIGURE.replace("x: clock", "z: clock"), encoding="utf-8")
+    with pytest.raises(FusemaxError, match=r"figures\.0"):
+        sweep.run(study, tmp_path / "wrong")
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_the_screen_shows_whole_cells_and_the_time(study: Path, tmp_path: Path, capsys):
+    """On eighty columns nothing is cut, and the time is always there."""
+    from fusemax.cli import sweep
+
+    sweep.run(study, tmp_path / "out")
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert all(name in shown for name in ("configuration", "clock", "latency_s"))
