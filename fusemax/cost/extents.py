@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sympy
 
 from fusemax.cascade.ir import affine, is_variable
-from fusemax.cost.symbols import ceildiv, least, repeated, symbol, to_sympy
+from fusemax.cost.symbols import at_most, ceildiv, least, repeated, symbol, to_sympy
 from fusemax.language.syntax import Access, names
 from fusemax.mapping.nest import Nest, Root
 
@@ -82,6 +82,8 @@ class Extents:
             Whether a tile that is wanted again at once stays: then a loop that does not change the tile costs nothing,
             unless a loop of the tensor's own turns inside it.
         """
+        if stays and self._depends(set(mine), loops):
+            return self._kept(set(mine), loops)
         result: sympy.Expr = ONE
         for root in self.nest.roots.values():
             result *= self._moved(root, set(mine), loops, stays)
@@ -103,6 +105,66 @@ class Extents:
                 turns *= self.trips(other)
             result = repeated(turns, self.covered(root, base | taken), result)
         return result
+
+    def _own_inside(self, mine: set[str], loops: tuple[str, ...], foreign: str) -> dict[str, list[str]]:
+        """Return the loops of the tensor's own inside the loop *foreign*, by root."""
+        inside: dict[str, list[str]] = {}
+        for loop in loops[loops.index(foreign) + 1 :]:
+            if loop in mine:
+                inside.setdefault(self.nest.root_of(loop).name, []).append(loop)
+        return inside
+
+    def _depends(self, mine: set[str], loops: tuple[str, ...]) -> bool:
+        """Return whether a tile may stay in some places and not in others.
+
+        That is so when a root that the tensor carries whole is cut by loops on both sides of a loop of other roots: a ragged
+        end may leave the inner ones a single iteration.
+        """
+        foreign = [loop for loop in loops if loop not in mine]
+        roots = [root for root in self.nest.roots.values() if any(d.name in mine for d in root.digits)]
+        if any(self.nest.root_of(loop) in roots for loop in foreign):
+            return False
+        if any(d.name not in mine for root in roots for d in root.digits):
+            return False
+        return any(
+            self.nest.roots[root].digits[0].name not in inside
+            for loop in foreign
+            for root, inside in self._own_inside(mine, loops, loop).items()
+        )
+
+    def _kept(self, mine: set[str], loops: tuple[str, ...]) -> sympy.Expr:
+        """Return the elements moved when a tile that is wanted again at once stays, exact at ragged ends.
+
+        The k-th loop that is not the tensor's own brings all tiles again but those that it finds alone: where the own loops
+        inside it have a single iteration. With T(k) the iterations of the first k such loops and V(k) the elements that the
+        k-th finds alone, V of all of them: V*T(n) - sum of V(k)*(T(k) - T(k-1)).
+        """
+        foreign = [loop for loop in loops if loop not in mine]
+        times = [self.points(foreign[:count]) for count in range(len(foreign) + 1)]
+        result = self.points(mine) * times[-1]
+        for number, loop in enumerate(foreign):
+            alone = self._alone(mine, self._own_inside(mine, loops, loop))
+            result -= alone * (times[number + 1] - times[number])
+        return result
+
+    def _alone(self, mine: set[str], inside: Mapping[str, list[str]]) -> sympy.Expr:
+        """Return the elements in whose place each of the loops *inside* has a single iteration."""
+        result: sympy.Expr = ONE
+        for root in self.nest.roots.values():
+            own = inside.get(root.name)
+            result *= self._alone_in(root, own) if own else self.covered(root, mine)
+        return result
+
+    def _alone_in(self, root: Root, own: list[str]) -> sympy.Expr:
+        names = [digit.name for digit in root.digits]
+        size = symbol(root.size_name)
+        tile = self._product(root, range(names.index(own[-1]) + 1, len(names)))
+        if names[0] in own:
+            return at_most(size, tile) * size
+        around = self._product(root, range(names.index(own[0]), len(names)))
+        whole = (ceildiv(size, around) - 1) * around
+        rest = size - whole
+        return at_most(around, tile) * whole + at_most(rest, tile) * rest
 
 
 def window_share(extents: Extents, access: Access, fixed: Collection[str]) -> sympy.Expr:

@@ -78,13 +78,15 @@ def _some(draw: st.DrawFn, tensors: tuple[str, ...], buffers: int) -> list[dict[
 def attention(draw: st.DrawFn, schedules: tuple[str, ...] = SCHEDULES, buffers: int = 3) -> Case:
     """Draw FuseMax's nest with other tiles, other residences, other loop orders and any schedule."""
     machine = draw(machines())
-    two, one = machine.units["2d"].shape, machine.units["1d"].shape
-    rows, columns, lanes = (int(two["rows"].value), int(two["columns"].value), int(one["lanes"].value))
+    two = machine.units["2d"].shape
+    rows, columns = int(two["rows"].value), int(two["columns"].value)
     schedule = draw(st.sampled_from(schedules))
     data = {
         "cascade": "attention/1-pass",
         "absorb": ["SQ"],
-        "tiles": {"M0": rows, "P0": min(columns, lanes), "P1": draw(st.integers(1, 3))},
+        "tiles": {
+            "M0": draw(st.integers(1, 2 * rows)), "P0": draw(st.integers(1, 2 * columns)), "P1": draw(st.integers(1, 3)),
+        },
         "nests": [
             {
                 "for": draw(st.sampled_from([["b", "h", "p2"], ["h", "b", "p2"], ["p2", "b", "h"]])),
@@ -135,7 +137,7 @@ def product(draw: st.DrawFn, schedules: tuple[str, ...] = ("overlapped", "serial
     two = machine.units["2d"].shape
     for rank, dimension in (("R", "rows"), ("N", "columns")):
         if cuts[rank]:
-            tiles[f"{rank}0"] = int(two[dimension].value)
+            tiles[f"{rank}0"] = draw(st.integers(1, 2 * int(two[dimension].value)))
     digits = {r: [f"{r.lower()}{k}" for k in range(n, 0, -1)] if n else [] for r, n in cuts.items()}
     order: list[str] = []
     left = {r: list(d) for r, d in digits.items()}
@@ -165,22 +167,3 @@ def product(draw: st.DrawFn, schedules: tuple[str, ...] = ("overlapped", "serial
 def tiles_cut(cuts: Mapping[str, int]) -> set[str]:
     """Return the ranks that are cut at all."""
     return {rank for rank, count in cuts.items() if count}
-
-
-def shrinks_to_one(case: Case) -> bool:
-    """Return whether a loop with several iterations has a single one in the ragged last tile around it.
-
-    There the cost model brings a tile in again that in truth is still there: its words are then an upper bound.
-    """
-    for nest in case.mapped.nests:
-        for root in nest.roots.values():
-            size = case.sizes.get(root.size_name, 1)
-            inner = 1
-            for digit in reversed(root.digits[1:]):
-                count = int(digit.rule.value)  # type: ignore[union-attr]
-                around = inner * count
-                rest = size % around
-                if count > 1 and size > around and 0 < rest <= inner:
-                    return True
-                inner = around
-    return False
