@@ -20,8 +20,11 @@ GPUS = (
     "H100-SXM",
     "H20",
     "H200",
+    "H800",
     "L20",
+    "MI300X",
     "MI355X",
+    "RTX5090",
 )
 PER_CLOCK = ("op/clk/core", "FLOP/clk/core", "B/clk/core", "lane-slots")
 UNITS = {

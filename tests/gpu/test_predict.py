@@ -16,7 +16,7 @@ from fusemax.shipped import ROOT
 
 MACHINES = (
     *("a100", "a100-pcie", "h100", "h100-pcie", "h200", "h20", "b200", "gb200", "gb300"),
-    *("rtx4090", "l20", "mi355x"),
+    *("h800", "rtx4090", "rtx5090", "l20", "mi300x", "mi355x"),
 )
 STUDY = ROOT / "studies" / "gpu.yaml"
 
