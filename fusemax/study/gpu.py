@@ -34,6 +34,7 @@ LENGTHS: tuple[tuple[float, str], ...] = (
     (math.inf, ">16k"),
 )
 MODELS = ("predicted", "roofline", "max", "sum")
+LEFT_OUT = ("gpu", "kernel", "dtype", "shape", "line", "reason")
 
 
 def run(study_path: Path, out: Path) -> Path:
@@ -52,10 +53,12 @@ def run(study_path: Path, out: Path) -> Path:
 
     study = study_file(study_path)
     compared, left_out = compare(study, published(study_path.parent / study.published))
+    judged = [entry for entry in compared if entry.row.split == "test" and not entry.apart]
+    if not judged:
+        raise FusemaxError(_nobody(study_path, compared, left_out))
     out.mkdir(parents=True, exist_ok=True)
     write_csv(out / "comparison.csv", [_record(entry) for entry in compared])
-    write_csv(out / "left-out.csv", [_reason(entry) for entry in left_out])
-    judged = [entry for entry in compared if entry.row.split == "test" and not entry.apart]
+    write_csv(out / "left-out.csv", [_reason(entry) for entry in left_out], LEFT_OUT)
     errors = error_rows(judged)
     write_csv(out / "errors.csv", errors)
     files = draw(out)
@@ -71,6 +74,13 @@ def run(study_path: Path, out: Path) -> Path:
         f"results: {out} (comparison.csv, errors.csv, left-out.csv, {', '.join(f.name for f in files)})"
     )
     return out
+
+
+def _nobody(study_path: Path, compared: Sequence[Compared], left_out: Sequence[LeftOut]) -> str:
+    """Return the message of a study in which no row judges."""
+    text = f"{study_path}: no row judges: {len(compared)} are predicted, but calibrate or are set apart; {len(left_out)} are not"
+    reasons = dict.fromkeys(entry.reason for entry in left_out)
+    return text + "".join(f"\n  {reason}" for reason in list(reasons)[:5])
 
 
 def _record(entry: Compared) -> Record:

@@ -221,10 +221,10 @@ def _value(expression: Any, sizes: Mapping[str, float]) -> float:
     return float(expression.subs({s: sizes[s.name] for s in expression.free_symbols}))
 
 
-def write_csv(path: Path, rows: Sequence[Row]) -> Path:
-    """Return *path* after *rows* stand there as CSV; the keys of the first are the columns."""
+def write_csv(path: Path, rows: Sequence[Row], columns: Sequence[str] | None = None) -> Path:
+    """Return *path* after *rows* stand there as CSV; the *columns*, if not given, are the keys of the first row."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list(columns or rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return replace_file(path, text.getvalue())

@@ -8,6 +8,7 @@ from statistics import median
 
 import pytest
 
+from fusemax.errors import FusemaxError
 from fusemax.gpu.compare import compare, study_file
 from fusemax.gpu.published import published
 from fusemax.shipped import ROOT
@@ -106,3 +107,18 @@ def test_bins_and_quantiles() -> None:
     """Bins hold their upper end; quantiles are straight between neighbours."""
     assert ["≤1k", "≤4k", ">16k"] == [length_bin(length) for length in (1024, 1025, 16385)]
     assert quantile([1.0, 3.0], 0.5) == 2.0
+
+
+def test_a_study_in_which_no_row_judges_says_why(tmp_path: Path) -> None:
+    """A kernel without a mapping: nothing is written, and the reasons are told."""
+    text = (STUDIES / "gpu.yaml").read_text(encoding="utf-8")
+    start = text.index("kernels:")
+    path = tmp_path / "gpu.yaml"
+    path.write_text(text[:start] + "kernels:\n- {kernel: none, forward: flash2}\n", encoding="utf-8")
+    (tmp_path / "gpu").mkdir()
+    lines = (STUDIES / "gpu" / "published.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "gpu" / "published.csv").write_text("".join(lines[:3]), encoding="utf-8")
+    with pytest.raises(FusemaxError, match="no row judges: 0 are predicted") as caught:
+        run(path, tmp_path / "out")
+    assert "no mapping for kernel flash2 at bf16" in str(caught.value)
+    assert not (tmp_path / "out").exists()
