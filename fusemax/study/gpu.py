@@ -78,7 +78,10 @@ def run(study_path: Path, out: Path) -> Path:
 
 def _nobody(study_path: Path, compared: Sequence[Compared], left_out: Sequence[LeftOut]) -> str:
     """Return the message of a study in which no row judges."""
-    text = f"{study_path}: no row judges: {len(compared)} are predicted, but calibrate or are set apart; {len(left_out)} are not"
+    text = (
+        f"{study_path}: no row judges: {len(compared)} are predicted, but calibrate or are set apart; "
+        f"{len(left_out)} are not"
+    )
     reasons = dict.fromkeys(entry.reason for entry in left_out)
     return text + "".join(f"\n  {reason}" for reason in list(reasons)[:5])
 
