@@ -1,4 +1,4 @@
-"""The published measurements of ``studies/gpu/published.csv`` as typed rows, each with its time."""
+"""Published measurements (``studies/gpu/published.csv``), and those of ``fusemax gpu measure``, as typed rows with a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from fusemax.errors import FusemaxError, Place, Problem, raise_if_any
+from fusemax.errors import FusemaxError, Place, Problem, ProblemsError, raise_if_any
+from fusemax.gpu.rows import COLUMNS as MEASURED
 from fusemax.gpu.shape import Convention, Direction, Shape, Split, flop, split
 from fusemax.shipped import ROOT
 
@@ -56,7 +57,9 @@ class Published:
 
 
 def published(path: Path | None = None) -> tuple[Published, ...]:
-    """Return the rows of the table at *path*, by default the shipped one.
+    """Return the rows of the table at *path*, by default the shipped one; a file of ``fusemax gpu measure`` will do too.
+
+    Of a file of measurements the rows of attention that are right count: ``gpu`` is the device, ``kernel`` the backend.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def published(path: Path | None = None) -> tuple[Published, ...]:
     problems: list[Problem] = []
     for line, record in _records(file):
         try:
-            row = _row(record, line)
+            row = _row(_as_published(record), line)
         except ValueError as error:
             problems.append(Problem(Place(str(file), line, 1), str(error)))
             continue
@@ -84,22 +87,61 @@ def _records(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
         with file.open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
             names = tuple(reader.fieldnames or ())
-            if names != COLUMNS:
+            if names not in (COLUMNS, MEASURED):
                 raise FusemaxError(
                     f"{file}:1:1: expected the columns {','.join(COLUMNS)}, got {','.join(names)}"
                 )
             for record in reader:
-                yield reader.line_num, record
+                if None in record or None in record.values():
+                    fields = Problem(Place(str(file), reader.line_num, 1), f"expected {len(names)} fields")
+                    raise ProblemsError([fields])
+                if names == COLUMNS or (record["kind"] == "attention" and record["status"] == "ok"):
+                    yield reader.line_num, record
     except OSError as error:
         raise FusemaxError(f"{file}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise FusemaxError(f"{file}: not a CSV file in UTF-8 ({error})") from None
 
 
+def _as_published(record: Mapping[str, str]) -> Mapping[str, str]:
+    """Return a record of measurements under the columns of a published one; another as it is."""
+    if "backend" not in record:
+        return record
+    same = ("dtype", "direction", "causal", "batch", "heads", "kv_heads", "seqlen_q", "seqlen_kv", "head_dim")
+    renamed = {
+        "gpu": record["device"], "kernel": record["backend"], "implementation": f"torch {record['torch']}",
+        "head_dim_v": record["head_dim"], "window": "0", "deterministic": "0", "tflops": "",
+        "time_ms": _milliseconds(record["latency_s"]), "flop_convention": NO_CONVENTION, "clock_MHz": "",
+        "power_W": "", "remark": "", "source": f"fusemax gpu measure, {record['date']}",
+    }  # fmt: skip
+    whole = {**{name: record[name] for name in same}, **renamed}
+    return {**whole, "split": split(_shape(whole))}
+
+
+def _milliseconds(seconds: str) -> str:
+    try:
+        return repr(float(seconds) * 1e3)
+    except ValueError:
+        raise ValueError(f"latency_s: expected a number, got {seconds!r}") from None
+
+
+def _shape(record: Mapping[str, str]) -> Shape:
+    return Shape(
+        batch=_count(record, "batch"),
+        heads=_count(record, "heads"),
+        kv_heads=_count(record, "kv_heads"),
+        seqlen_q=_count(record, "seqlen_q"),
+        seqlen_kv=_count(record, "seqlen_kv"),
+        head_dim=_count(record, "head_dim"),
+        head_dim_v=_count(record, "head_dim_v"),
+        causal=_flag(record, "causal"),
+        direction=_choice(record, "direction", get_args(Direction)),
+        window=_count(record, "window", least=0),
+    )
+
+
 def _row(record: Mapping[str, str], line: int) -> Published:
     """Return one row; a ValueError says which column is wrong."""
-    if None in record or None in record.values():
-        raise ValueError(f"expected {len(COLUMNS)} fields")
     rate, time = _number(record, "tflops"), _number(record, "time_ms")
     clock = _number(record, "clock_MHz")
     convention = record["flop_convention"]
@@ -108,18 +150,7 @@ def _row(record: Mapping[str, str], line: int) -> Published:
         kernel=_text(record, "kernel"),
         implementation=_text(record, "implementation"),
         dtype=_text(record, "dtype"),
-        shape=Shape(
-            batch=_count(record, "batch"),
-            heads=_count(record, "heads"),
-            kv_heads=_count(record, "kv_heads"),
-            seqlen_q=_count(record, "seqlen_q"),
-            seqlen_kv=_count(record, "seqlen_kv"),
-            head_dim=_count(record, "head_dim"),
-            head_dim_v=_count(record, "head_dim_v"),
-            causal=_flag(record, "causal"),
-            direction=_choice(record, "direction", get_args(Direction)),
-            window=_count(record, "window", least=0),
-        ),
+        shape=_shape(record),
         deterministic=_flag(record, "deterministic"),
         rate_FLOP_per_s=None if rate is None else rate * 1e12,
         printed_time_s=None if time is None else time * 1e-3,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from fusemax.errors import FusemaxError
+from fusemax.errors import FusemaxError, ProblemsError
 from fusemax.gpu.published import COLUMNS, Published, published
-from fusemax.gpu.shape import flop
+from fusemax.gpu.rows import Row, RowFile
+from fusemax.gpu.shape import flop, split
 from fusemax.shipped import ROOT
 
 TABLE = ROOT / "studies" / "gpu" / "published.csv"
@@ -93,3 +94,39 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         f"{path}:3:1: split: this shape belongs to {side!r}, not {other!r}",
         f"{path}:4:1: direction: expected one of fwd, bwd, fwd+bwd, got 'sideways'",
     ] == str(caught.value).splitlines()
+
+
+def measured_row(**changes: object) -> Row:
+    """A row as ``fusemax gpu measure`` writes it."""
+    known = {
+        "device": "NVIDIA H200", "point": "p", "kind": "attention", "status": "ok", "backend": "cudnn", "dtype": "bf16",
+        "direction": "fwd", "causal": 1, "batch": 2, "heads": 32, "kv_heads": 8, "seqlen_q": 4096, "seqlen_kv": 4096,
+        "head_dim": 128, "latency_s": 6.2e-4, "seed": 0, "torch": "2", "fusemax": "0", "date": "2026-01-01",
+    }  # fmt: skip
+    return Row(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def test_a_file_of_measurements_is_a_table(tmp_path: Path) -> None:
+    """Right rows of attention count, under the names that a study gives them; the others do not."""
+    file = RowFile(tmp_path / "ours.csv")
+    file.open()
+    file.append(measured_row())
+    file.append(measured_row(point="q", status="refused", latency_s=None))
+    file.append(measured_row(point="r", kind="copy", backend=None, direction=None, causal=None))
+    (row,) = published(tmp_path / "ours.csv")
+    assert ("NVIDIA H200", "cudnn", "bf16", 6.2e-4) == (row.gpu, row.kernel, row.dtype, row.time_s)
+    assert (4096, 8, True, 0) == (row.shape.seqlen_kv, row.shape.kv_heads, row.shape.causal, row.shape.window)
+    assert row.split == split(row.shape)
+
+
+def test_a_broken_measurement_is_told_with_its_line(tmp_path: Path) -> None:
+    """A time that is none, and a row that is too short."""
+    file = RowFile(tmp_path / "ours.csv")
+    file.open()
+    file.append(measured_row(latency_s="soon"))
+    with pytest.raises(ProblemsError, match=r"ours.csv:2:1: latency_s: expected a number, got 'soon'"):
+        published(tmp_path / "ours.csv")
+    with (tmp_path / "ours.csv").open("a") as stream:
+        stream.write("NVIDIA H200,p\n")
+    with pytest.raises(ProblemsError, match=r"ours.csv:3:1: expected \d+ fields"):
+        published(tmp_path / "ours.csv")
