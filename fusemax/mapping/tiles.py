@@ -23,7 +23,7 @@ def written_out(key: str, tiles: Mapping[str, Rule]) -> Rule:
 
     >>> from fusemax.language.formula import formula
     >>> str(written_out("M0", {"P0": formula("2*E", "1"), "M0": formula("256 - P0", "1")}))
-    '256-2*E'
+    '256 - 2*E'
     """
     return _rule(key, tiles, (key,))
 
