@@ -3,6 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST_FLAGS ?=
 TORCH ?= torch==2.13.0+cpu
+TRITON ?= triton==3.9.0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu study test test-quick check format bench clean
@@ -17,8 +18,8 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-setup-gpu: setup ## Add torch's CPU build, which tries the GPU harness where there is no GPU
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+setup-gpu: setup ## Add torch's CPU build and Triton, which try the GPU harness where there is no GPU
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' '$(TRITON)'
 
 study: setup ## Run the FuseMax MICRO 2024 study from YAML to its tables, figures and report
 	$(BIN)/fusemax run micro24
