@@ -93,7 +93,7 @@ class _NestTimes:
     def _share(self) -> sympy.Expr:
         """Return the part of all work that the busiest core does."""
         if not self.counts.nest.spread:
-            return sympy.Integer(1) if str(self.machine.replicas) == "1" else 1 / symbol("replicas")
+            return 1 / symbol("replicas")
         label = Label("share", nest=self.name)
         return self.writer.add(f"share[{self.name}]", busiest_share(self.counts), label)
 

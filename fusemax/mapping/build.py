@@ -280,8 +280,12 @@ class _Builder:
             self._fail(path, "tiles, spread, deal and schedule belong to a top-level nest", key=True)
         for staged, table, label in ((False, node.keep, "keep"), (True, node.stage, "stage")):
             for level, entries in table.items():
+                names = [entry.tensor for entry in entries]
                 for position, entry in enumerate(entries):
-                    if self._residence_ok(level, entry.tensor, (*path, label, level), position, staged):
+                    if entry.tensor in names[:position]:
+                        text = f"{entry.tensor} stands under {label} at {level} twice"
+                        self._fail((*path, label, level, position), text, "remove one of them")
+                    elif self._residence_ok(level, entry.tensor, (*path, label, level), position, staged):
                         residences.append(
                             Residence(
                                 tensor=entry.tensor, level=level, node=number, loops=loops,

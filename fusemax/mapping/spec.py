@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from fusemax.errors import FusemaxError
 from fusemax.language.formula import formula
 from fusemax.language.syntax import Call, Expression, Name, Number
 from fusemax.machine import Seconds
@@ -167,7 +169,13 @@ def mapping_file_of(document: Document) -> MappingFile:
 
 
 def with_changes(document: Document, changes: Mapping[str, Any]) -> Document:
-    """Return *document* with the values at dotted paths replaced (``nests.0.keep.L3: [Q, K]``), before it is typed."""
+    """Return *document* with the values at dotted paths replaced (``nests.0.keep.L3: [Q, K]``), before it is typed.
+
+    Raises
+    ------
+    FusemaxError
+        For a path that leads nowhere; only its last step may be a new key.
+    """
     from copy import deepcopy
     from dataclasses import replace
 
@@ -175,10 +183,30 @@ def with_changes(document: Document, changes: Mapping[str, Any]) -> Document:
     for path, value in changes.items():
         steps = path.split(".")
         inside = data
-        for step in steps[:-1]:
-            inside = inside[int(step)] if isinstance(inside, list) else inside[step]
-        inside[int(steps[-1]) if isinstance(inside, list) else steps[-1]] = value
+        for number in range(len(steps) - 1):
+            inside = inside[_place(document, steps, number, inside)]
+        last = len(steps) - 1
+        inside[_place(document, steps, last, inside)] = value
     return replace(document, data=data)
+
+
+def _place(document: Document, steps: list[str], number: int, inside: Any) -> str | int:
+    """Return the key or position in *inside* that a step of a path means."""
+    step, path = steps[number], ".".join(steps)
+    new = number == len(steps) - 1  # an unknown one is refused when the document is typed
+    where = f" in {'.'.join(steps[:number])}" if number else ""
+    if isinstance(inside, dict):
+        if step in inside or new:
+            return step
+        near = get_close_matches(step, [str(key) for key in inside], 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(map(str, inside))}"
+        raise FusemaxError(f"changes: {path}: {document.file} has no {step!r}{where}\n  hint: {hint}")
+    if isinstance(inside, list):
+        if step.isdigit() and int(step) < len(inside):
+            return int(step)
+        text = f"expected a number from 0 to {len(inside) - 1}{where}, got {step!r}"
+        raise FusemaxError(f"changes: {path}: {document.file}: {text}")
+    raise FusemaxError(f"changes: {path}: {document.file}: {'.'.join(steps[:number])} has nothing inside")
 
 
 Rule = Expression | Fit
