@@ -79,12 +79,46 @@ def _mapping(file: Path) -> str:
 
 
 def _study(file: Path) -> str:
+    from fusemax.cli.run import KINDS
     from fusemax.study.spec import load_study, study_kind
 
     kind, _ = study_kind(str(file))
+    if kind not in KINDS and kind != "sweep":
+        raise FusemaxError(f"{file}: unknown kind of study {kind!r}; there are: {', '.join(KINDS)}")
     if kind == "sweep":
         from fusemax.study.jobs import Keep, planned
 
         study, document, _ = load_study(str(file))
         planned(study.parts, Keep(), document)
+    else:
+        _read_study(kind, file)
     return f"study, {kind}"
+
+
+def _read_study(kind: str, file: Path) -> None:
+    """Read a study of another kind than ``sweep`` as running it would; raise FusemaxError with its mistakes."""
+    from fusemax.source import read_yaml, typed
+
+    if kind == "gpu":
+        from fusemax.gpu.compare import study_file
+        from fusemax.gpu.published import published
+
+        table = file.parent / study_file(file).published
+        if table.exists():  # one that is still to be measured is no mistake of the study
+            published(table)
+    elif kind == "gpu-passes":
+        from fusemax.study.gpu import pass_study
+
+        pass_study(file)
+    elif kind == "taxonomy":
+        from fusemax.study.taxonomy import TaxonomyFile
+
+        typed(read_yaml(file), TaxonomyFile)
+    elif kind == "derivations":
+        from fusemax.study.derivations import DerivationsFile
+
+        typed(read_yaml(file), DerivationsFile)
+    elif kind == "audit":
+        from fusemax.study.audit_spec import load_audit
+
+        load_audit(file)

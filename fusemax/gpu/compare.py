@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,11 +10,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fusemax.cost.evaluate import Cost
-from fusemax.errors import FusemaxError
+from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.gpu.predict import ELEMENT_B, Call, Kernel, Prediction, costs_of, prediction_of
 from fusemax.gpu.published import Published
 from fusemax.gpu.shape import Direction, Shape, compulsory_bytes, flop
-from fusemax.machine import Seconds
+from fusemax.machine import Seconds, load_machine
+from fusemax.mapping.spec import load_mapping_file
+from fusemax.shipped import UnknownNameError, find
+from fusemax.source import KeyPath
 
 #: Words in a row's remark that set it apart from those that judge the prediction.
 HOST = "host overhead"
@@ -291,7 +294,69 @@ def _baselines(shape: Shape, dtype: str, answer: Cost) -> dict[str, float]:
 
 
 def study_file(path: Path) -> GpuStudy:
-    """Return the study in the file at *path*; raise ProblemsError with its mistakes."""
+    """Return the study in the file at *path*.
+
+    Raises
+    ------
+    ProblemsError
+        With its mistakes: of form, and every machine, cascade, mapping and number format that does not exist.
+    """
     from fusemax.source import read_yaml, typed
 
-    return typed(read_yaml(path), GpuStudy)
+    document = read_yaml(path)
+    study = typed(document, GpuStudy)
+    raise_if_any([document.problem(at, text) for at, text in _missing(study)])
+    return study
+
+
+def _missing(study: GpuStudy) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the place and the message of every name that stands for nothing."""
+    machines: dict[str, Path] = {}
+    for gpu, name in study.machines.items():
+        try:
+            machines[name] = load_machine(name)[1]
+        except UnknownNameError as error:
+            yield ("machines", gpu), str(error)
+    names: dict[KeyPath, str] = {
+        (part, mask): name
+        for part, cascades in (("forward", study.forward), ("backward", study.backward))
+        for mask, name in cascades
+    }
+    entries = enumerate(study.kernels)
+    names |= {("kernels", n, "cascade"): e.cascade for n, e in entries if e.cascade is not None}
+    for at, name in {**names, ("decode",): study.decode}.items():
+        try:
+            find("einsums", name)
+        except UnknownNameError as error:
+            yield at, str(error)
+    for number, entry in enumerate(study.kernels):
+        yield from _missing_of(entry, ("kernels", number), machines)
+
+
+def _missing_of(
+    entry: KernelEntry, at: KeyPath, machines: Mapping[str, Path]
+) -> Iterator[tuple[KeyPath, str]]:
+    for position, dtype in enumerate(entry.dtypes):
+        if dtype not in ELEMENT_B:
+            yield (
+                (*at, "dtypes", position),
+                f"number format {dtype!r} is not known; there are: {', '.join(ELEMENT_B)}",
+            )
+    for position, name in enumerate(entry.machines or ()):
+        if name not in machines:
+            yield (*at, "machines", position), f"{name!r} is no machine of this study: {', '.join(machines)}"
+    paths = [path for name, path in machines.items() if entry.machines is None or name in entry.machines]
+    for part in ("forward", "backward", "decode"):
+        mapping = getattr(entry, part)
+        refusals = [_refusal(mapping, path) for path in paths] if mapping is not None else []
+        if refusals and all(refusals):
+            yield (*at, part), str(refusals[0])
+
+
+def _refusal(mapping: str, machine_path: Path) -> str | None:
+    """Return why the machine has no mapping of that name, None where it has."""
+    try:
+        load_mapping_file(mapping, machine_path)
+    except UnknownNameError as error:
+        return str(error)
+    return None

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterable, Sequence
+from glob import glob, has_magic
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fusemax.analysis.footprint import traffic_bound
 from fusemax.analysis.passes import analyse
 from fusemax.cascade.build import load_cascade
-from fusemax.errors import FusemaxError
+from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.gpu.compare import Compared, LeftOut, compare, study_file
 from fusemax.gpu.predict import ELEMENT_B, Kernel, predict
 from fusemax.gpu.published import published
@@ -220,13 +221,31 @@ class PassStudy(_Part):
     doc: str = ""
     machine: str
     dtype: str
-    tokens: int
-    heads: int
-    head_dim: int
-    rows_of_a_task: int
-    lengths: list[int]
-    kernels: list[PassKernel]
+    tokens: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    head_dim: int = Field(ge=1)
+    rows_of_a_task: int = Field(ge=1)
+    lengths: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    kernels: list[PassKernel] = Field(min_length=1)
     measured: list[str] = Field(default_factory=list)
+
+
+def pass_study(path: Path) -> PassStudy:
+    """Return the study in the file at *path*; raise ProblemsError with its mistakes."""
+    document = read_yaml(path)
+    study = typed(document, PassStudy)
+    problems = [
+        document.problem(
+            ("lengths", position), f"{study.tokens} tokens are no whole number of sequences of {length}"
+        )
+        for position, length in enumerate(study.lengths)
+        if study.tokens % length
+    ]
+    if study.dtype not in ELEMENT_B:
+        text = f"number format {study.dtype!r} is not known; there are: {', '.join(ELEMENT_B)}"
+        problems.append(document.problem(("dtype",), text))
+    raise_if_any(problems)
+    return study
 
 
 def run_passes(study_path: Path, out: Path) -> Path:
@@ -240,9 +259,7 @@ def run_passes(study_path: Path, out: Path) -> Path:
 
     from fusemax.plot.gpu import draw_passes
 
-    study = typed(read_yaml(study_path), PassStudy)
-    if study.dtype not in ELEMENT_B:
-        raise FusemaxError(f"{study_path}: number format {study.dtype!r} is not known")
+    study = pass_study(study_path)
     measured = _measured(study_path.parent, study)
     rows = [
         _pass_row(study, kernel, length, measured) for kernel in study.kernels for length in study.lengths
@@ -277,7 +294,7 @@ def _pass_row(
     study: PassStudy, kernel: PassKernel, length: int, measured: dict[tuple[str, int], Record]
 ) -> Record:
     shape = Shape(
-        batch=max(1, study.tokens // length), heads=study.heads, kv_heads=study.heads, seqlen_q=length,
+        batch=study.tokens // length, heads=study.heads, kv_heads=study.heads, seqlen_q=length,
         seqlen_kv=length, head_dim=study.head_dim, head_dim_v=study.head_dim, causal=False, direction="fwd",
     )  # fmt: skip
     prediction = predict(Kernel(study.machine, kernel.mapping, kernel.cascade), shape, study.dtype)
@@ -319,9 +336,17 @@ def _measured(folder: Path, study: PassStudy) -> dict[tuple[str, int], Record]:
     """Return time and DRAM bytes by (backend, length) of the measured rows that have the study's shape."""
     found: dict[tuple[str, int], Record] = {}
     for pattern in study.measured:
-        for path in sorted(folder.glob(pattern)):
-            with path.open(encoding="utf-8", newline="") as stream:
-                found.update(_measured_rows(csv.DictReader(stream), study))
+        paths = sorted(Path(name) for name in glob(str(folder / pattern)))
+        if not paths and not has_magic(pattern):
+            raise FusemaxError(f"{folder / pattern}: cannot be read (no such file)")
+        for path in paths:
+            try:
+                with path.open(encoding="utf-8", newline="") as stream:
+                    found.update(_measured_rows(csv.DictReader(stream), study))
+            except OSError as error:
+                raise FusemaxError(f"{path}: cannot be read ({error.strerror})") from None
+            except (UnicodeDecodeError, csv.Error) as error:
+                raise FusemaxError(f"{path}: not a CSV file in UTF-8 ({error})") from None
     return found
 
 

@@ -8,7 +8,8 @@ from statistics import median
 
 import pytest
 
-from fusemax.errors import FusemaxError
+from fusemax.cli.check import check_file
+from fusemax.errors import FusemaxError, ProblemsError
 from fusemax.gpu.compare import compare, study_file
 from fusemax.gpu.published import published
 from fusemax.shipped import ROOT
@@ -122,3 +123,55 @@ def test_a_study_in_which_no_row_judges_says_why(tmp_path: Path) -> None:
         run(path, tmp_path / "out")
     assert "no mapping for kernel flash2 at bf16" in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_names_that_stand_for_nothing_are_told_at_once(tmp_path: Path) -> None:
+    """Machines, cascades, mappings and number formats, each with its place; ``check`` says the same."""
+    text = (STUDIES / "gpu.yaml").read_text(encoding="utf-8")
+    for old, new in (
+        ("H200: h200", "H200: h201"),
+        ("all: attention", "all: attenton"),
+        ("forward: flash2,", "forward: flsh2,"),
+        ("dtypes: [fp8], forward: flash3-fp8", "dtypes: [fp9], forward: flash3-fp8"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "gpu.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ProblemsError) as caught:
+        check_file(path)
+    said = [problem.text for problem in caught.value.problems]
+    assert ["machines.H200", "forward.all", "kernels.0.forward", "kernels.1.dtypes.0"] == [
+        text.partition(":")[0] for text in said[:4]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("lengths: [512, 1024]", "lengths: []", "lengths: list should have at least 1 item"),
+        (
+            "lengths: [512, 1024]",
+            "lengths: [512, 1000]",
+            "2048 tokens are no whole number of sequences of 1000",
+        ),
+        ("heads: 2", "heads: 0", "heads: input should be greater than or equal to 1, got 0"),
+        ("dtype: fp16", "dtype: fp9", "number format 'fp9' is not known"),
+        ('measured: ["*.csv"]', "measured: [nope.csv]", "nope.csv: cannot be read"),
+        ('measured: ["*.csv"]', "measured: [.]", "cannot be read"),
+    ],
+)
+def test_mistakes_of_a_study_of_passes(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """Sizes that are none, lengths that do not divide the tokens, files that are not there."""
+    path = tmp_path / "passes.yaml"
+    path.write_text(PASSES.replace(old, new), encoding="utf-8")
+    with pytest.raises(FusemaxError, match=message):
+        run_passes(path, tmp_path / "out")
+
+
+def test_an_unknown_kind_of_study_is_no_study(tmp_path: Path) -> None:
+    """``fusemax check`` names the kinds."""
+    path = tmp_path / "k.yaml"
+    path.write_text("kind: sweeep\n", encoding="utf-8")
+    with pytest.raises(FusemaxError, match="unknown kind of study 'sweeep'; there are: audit, sweep"):
+        check_file(path)
