@@ -125,3 +125,39 @@ def dealt_in_order(before, after, cores, R, tr, C, tc, lo, hi):
                     place, child = child, 2 * child + 1
                 loads[place] = load
     return even + max(loads)
+
+
+def dealt_longest_first(others, cores, R, tr, C, tc, lo, hi):
+    """Return the tiles that the busiest core does when tasks are dealt heaviest first, each to the core that is free first.
+
+    Every tile of rows is a task, *others* times. With more than 32 tasks for each core the light ones at the end even the
+    loads out: then an even share, or the heaviest task.
+
+    >>> dealt_longest_first(1, 2, 4, 1, 4, 1, -4, 0)  # tasks of 4, 3, 2 and 1 tiles on two cores
+    5.0
+    """
+    others, cores = int(others), int(cores)
+    R, tr, C, tc, lo, hi = int(R), int(tr), int(C), int(tc), int(lo), int(hi)
+    if tr < 1 or tc < 1 or cores < 1:
+        return 0.0
+    tiles = -(-R // tr)
+    if others * tiles > 32 * cores:
+        most = band_most(R, tr, C, tc, lo, hi)
+        return max(others * band_pairs(R, tr, C, tc, lo, hi) / cores, most * 1.0)
+    works = [row_tiles(i, R, tr, C, tc, lo, hi) for i in range(tiles)]
+    works.sort()
+    loads = [0] * min(cores, others * tiles)
+    for i in range(tiles):
+        work = works[tiles - 1 - i]
+        for _ in range(others):
+            load, place = loads[0] + work, 0  # a heap whose smallest stands first: sift the new load down
+            child = 1
+            while child < len(loads):
+                if child + 1 < len(loads) and loads[child + 1] < loads[child]:
+                    child += 1
+                if loads[child] >= load:
+                    break
+                loads[place] = loads[child]
+                place, child = child, 2 * child + 1
+            loads[place] = load
+    return max(loads) * 1.0

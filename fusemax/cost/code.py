@@ -71,6 +71,7 @@ FORMS: Mapping[str, str] = {
     "band_pairs": "band_pairs({0}, {1}, {2}, {3}, {4}, {5})",
     "band_most": "band_most({0}, {1}, {2}, {3}, {4}, {5})",
     "band_least": "band_least({0}, {1}, {2}, {3}, {4}, {5})",
+    "dealt_longest_first": "dealt_longest_first({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7})",
     "dealt_in_order": "dealt_in_order({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8})",
 }
 

@@ -12,7 +12,7 @@ Rules (docs/mappings.md says them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sympy
@@ -21,7 +21,7 @@ from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum
 from fusemax.cost.extents import ONE, Extents, access_digits, digits_of, window_share
 from fusemax.cost.masks import Band, band_of
-from fusemax.cost.symbols import ceildiv, symbol, to_sympy
+from fusemax.cost.symbols import ceildiv, repeated, symbol, to_sympy
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
@@ -197,7 +197,9 @@ class _Counter:
                 words = self.extents.moved(digits, body.loops, stays=False) * self.part(body, body.loops)
                 yield Move(tensor=output.tensor, level=home, kind="write", words=words)
                 if self._open_reduction(body, einsum):
-                    first = self.extents.moved(digits, (), stays=False)
+                    first = self.extents.moved(digits, (), stays=False) * self._touched(
+                        body, digits, body.loops
+                    )
                     yield Move(tensor=output.tensor, level=home, kind="read", words=words - first)
 
     def _leaves(self, tensor: str, body: Body, einsum: Einsum) -> bool:
@@ -233,8 +235,9 @@ class _Counter:
         writers, readers = self._users(residence)
         inside_writer = any(residence.covers(body.node) for body in writers)
         outer = self._scope(chain, position)
-        words = self.extents.moved(self._digits(residence), residence.loops, stays=True)
-        words *= self._part_inside(residence) * self._window_share(residence)
+        digits = self._moving_digits(residence)
+        words = self.extents.moved(digits, residence.loops, stays=True)
+        words *= self._part_inside(residence, digits) * self._window_share(residence)
         if not inside_writer:
             yield Move(tensor=tensor, level=outside, kind="read", words=words, serves=level)
             yield Move(tensor=tensor, level=level, kind="fill", words=words)
@@ -243,15 +246,47 @@ class _Counter:
             yield Move(tensor=tensor, level=outside, kind="write", words=words, serves=level)
             yield Move(tensor=tensor, level=level, kind="drain", words=words)
             if self._reopened(residence, writers):
-                again = words - self.extents.moved(self._digits(residence), (), stays=True)
+                again = words - self.extents.moved(digits, (), stays=True) * self._touched(
+                    writers[0], digits, residence.loops
+                )
                 yield Move(tensor=tensor, level=outside, kind="read", words=again, serves=level)
                 yield Move(tensor=tensor, level=level, kind="fill", words=again)
 
-    def _part_inside(self, residence: Residence) -> sympy.Expr:
-        """Return the part of a residence's tiles that are wanted at all: all, unless one band rules every body inside."""
+    def _part_inside(self, residence: Residence, digits: Collection[str]) -> sympy.Expr:
+        """Return the part of a residence's tiles that are wanted at all: all, unless one band rules every body inside.
+
+        Loops that bring no tile anew do not count: those without a loop of the tensor's own inside them, or with single
+        iterations there.
+        """
         inside = [body for body in self.nest.bodies if residence.covers(body.node)]
         bands = {self.bands[body.node] for body in inside}
-        return self.part(inside[0], residence.loops) if len(bands) == 1 else ONE
+        if len(bands) != 1 or bands == {None}:
+            return ONE
+        loops = residence.loops
+        own = [loop for loop in loops if loop in digits]
+        changing = [
+            loop for n, loop in enumerate(loops) if loop in own or any(o in own for o in loops[n + 1 :])
+        ]
+        alone = self._touched(inside[0], digits, loops)
+        if changing == own:
+            return alone
+        first = min(n for n, loop in enumerate(loops) if loop in changing and loop not in own)
+        turns: sympy.Expr = ONE
+        for loop in own:
+            turns *= self.extents.trips(loop) if loop in loops[first + 1 :] else ONE
+        return repeated(turns, self.part(inside[0], changing), alone)
+
+    def _touched(self, body: Body, digits: Collection[str], loops: Sequence[str]) -> sympy.Expr:
+        """Return the part of the tiles of a tensor with *digits*, cut by *loops*, in which *body* has something to do."""
+        return self.part(body, [loop for loop in loops if loop in digits])
+
+    def _moving_digits(self, residence: Residence) -> frozenset[str]:
+        """Return the digits by which a kept tile moves: of a running value that lives through its loop, one generation."""
+        digits = self._digits(residence)
+        generation = self.cascade.tensors[residence.tensor].generation
+        if generation is None or generation.lower() in residence.loops:
+            return digits
+        return digits - {generation.lower()}
 
     def _scope(self, chain: list[Residence], position: int) -> Residence | None:
         return chain[position - 1] if position else None

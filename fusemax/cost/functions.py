@@ -84,6 +84,12 @@ class band_least(sympy.Function):  # noqa: N801
     nargs = 6
 
 
+class dealt_longest_first(sympy.Function):  # noqa: N801
+    """Tiles that the busiest core does of tasks dealt longest first: :func:`fusemax.cost.band.dealt_longest_first`."""
+
+    nargs = 8
+
+
 class dealt_in_order(sympy.Function):  # noqa: N801
     """Tiles that the busiest core does of tasks dealt in order: :func:`fusemax.cost.band.dealt_in_order`."""
 

@@ -160,6 +160,7 @@ CALLS: Mapping[str, Callable[[Graph, list[int]], int]] = {
     "band_most": lambda graph, of: graph.add("band_most", *of),
     "band_least": lambda graph, of: graph.add("band_least", *of),
     "dealt_in_order": lambda graph, of: graph.add("dealt_in_order", *of),
+    "dealt_longest_first": lambda graph, of: graph.add("dealt_longest_first", *of),
 }
 
 

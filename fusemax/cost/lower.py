@@ -31,6 +31,7 @@ TYPES = {
     "_extreme": f"int64(int64, {', '.join(['float64'] * 6)})",
     "band_most": f"int64({', '.join(['float64'] * 6)})",
     "band_least": f"int64({', '.join(['float64'] * 6)})",
+    "dealt_longest_first": f"float64({', '.join(['float64'] * 8)})",
     "dealt_in_order": f"float64({', '.join(['float64'] * 9)})",
     "evaluate": "void(int64[::1], int64[::1], float64[::1], float64[:, ::1], float64[:, :], float64[:, ::1])",
 }

@@ -14,11 +14,10 @@ import sympy
 from fusemax.cascade.ir import Einsum, affine
 from fusemax.cost.extents import ONE, Extents
 from fusemax.cost.symbols import (
-    band_least,
-    band_most,
     band_pairs,
     ceildiv,
     dealt_in_order,
+    dealt_longest_first,
     greatest,
     symbol,
     to_sympy,
@@ -43,13 +42,20 @@ class Band:
         rows, row_tile, columns, column_tile = sizes
         return self._count(band_pairs, sizes) / (ceildiv(rows, row_tile) * ceildiv(columns, column_tile))
 
-    def per_row(self, extents: Extents, digits: Collection[str]) -> tuple[sympy.Expr, ...]:
-        """Return tiles of rows, touched pairs, and the most and the fewest tiles of columns in one tile of rows."""
+    def per_row(self, extents: Extents, digits: Collection[str]) -> tuple[sympy.Expr, sympy.Expr]:
+        """Return tiles of rows, and touched pairs."""
         sizes = self._sizes(extents, digits)
-        counts = (self._count(function, sizes) for function in (band_pairs, band_most, band_least))
-        return (ceildiv(sizes[0], sizes[1]), *counts)
+        return ceildiv(sizes[0], sizes[1]), self._count(band_pairs, sizes)
 
-    def dealt(
+    def dealt_longest_first(
+        self, extents: Extents, digits: Collection[str], others: sympy.Expr
+    ) -> sympy.Expr:
+        """Return the touched pairs of the busiest core; tiles of rows, *others* times each, are dealt heaviest first."""
+        return dealt_longest_first(
+            others, symbol("replicas"), *self._sizes(extents, digits), self.low, self.high
+        )
+
+    def dealt_in_order(
         self, extents: Extents, digits: Collection[str], before: sympy.Expr, after: sympy.Expr
     ) -> sympy.Expr:
         """Return the touched pairs of the busiest core; tiles of rows go to the core that is free first, in their order.

@@ -10,7 +10,7 @@ from fusemax.cost.counts import Move, NestCounts
 from fusemax.cost.extents import Extents
 from fusemax.cost.program import Label, Writer
 from fusemax.cost.recurrence import recurrence_cycles
-from fusemax.cost.symbols import ceildiv, greatest, symbol, to_sympy
+from fusemax.cost.symbols import ceildiv, greatest, least, symbol, to_sympy
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
 from fusemax.mapping.nest import Mapped
@@ -40,29 +40,38 @@ def write_times(
 def busiest_share(counts: NestCounts) -> sympy.Expr:
     """Return the part of a nest's work that its busiest core does, its tasks spread over ``replicas`` cores.
 
-    Equal tasks take whole rounds. Tasks made unequal by a condition are dealt longest first, where the makespan is taken as
-    the largest of three lower bounds: rounds of the heaviest tasks, rounds of the lightest, and an even share (R. L. Graham,
-    SIAM J. Appl. Math. 17, 1969: longest first is never above 4/3 of the best); or in their order, to the core that is free
-    first, as a block scheduler does.
+    Tasks without a condition take rounds of whole ones. Tasks made unequal by a condition are dealt longest first, or in their
+    order as a block scheduler does, each to the core that is free first.
     """
     tasks, cores = counts.tasks, symbol("replicas")
     band, extents = counts.band, counts.extents
     if band is None:
-        return ceildiv(tasks, cores) / tasks
+        return _whole_rounds(counts)
     roots = [name for name in (band.row, band.column) if _digits(extents, name) & set(counts.nest.spread)]
     if len(roots) != 1:
-        return ceildiv(tasks, cores) / tasks
+        return _whole_rounds(counts)
     if roots[0] == band.column:
         band = band.turned()
     mine = _digits(extents, band.row) & set(counts.nest.spread)
     digits = mine | (_digits(extents, band.column) & set(counts.deepest.loops))
-    rows, total, most, least = band.per_row(extents, digits)
+    rows, total = band.per_row(extents, digits)
     others = tasks / rows
     whole = greatest(1, others * total)  # a mask may leave nothing
     if counts.nest.deal == "in_order":
         before, after = _around(counts, mine)
-        return greatest(1 / cores, band.dealt(extents, digits, before, after) / whole)
-    return greatest(1 / cores, ceildiv(others, cores) * most / whole, ceildiv(tasks, cores) * least / whole)
+        dealt = band.dealt_in_order(extents, digits, before, after)
+    else:
+        dealt = band.dealt_longest_first(extents, digits, others)
+    return greatest(1 / cores, dealt / whole)
+
+
+def _whole_rounds(counts: NestCounts) -> sympy.Expr:
+    """Return the part that the busiest core does when its tasks are whole ones; a ragged task is less than its share."""
+    rounds: sympy.Expr = ceildiv(counts.tasks, symbol("replicas"))
+    for root in counts.extents.nest.roots.values():
+        if _digits(counts.extents, root.name) & set(counts.nest.spread):
+            rounds *= counts.extents.tile(root, counts.nest.spread) / symbol(root.size_name)
+    return least(1, rounds)
 
 
 def _around(counts: NestCounts, mine: set[str]) -> tuple[sympy.Expr, sympy.Expr]:

@@ -19,6 +19,7 @@ band_pairs: Callable[..., Any] = functions.band_pairs
 band_most: Callable[..., Any] = functions.band_most
 band_least: Callable[..., Any] = functions.band_least
 dealt_in_order: Callable[..., Any] = functions.dealt_in_order
+dealt_longest_first: Callable[..., Any] = functions.dealt_longest_first
 ceil: Callable[..., Any] = functions.ceil
 floor: Callable[..., Any] = functions.floor
 log2: Callable[..., Any] = functions.log2

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusemax.cost.band import band_least, band_most, band_pairs, dealt_in_order, floor_sum
+from fusemax.cost.band import (
+    band_least,
+    band_most,
+    band_pairs,
+    dealt_in_order,
+    dealt_longest_first,
+    floor_sum,
+)
 
 SIZE, TILE, EDGE = st.integers(1, 40), st.integers(1, 12), st.integers(-50, 50)
 
@@ -79,3 +86,17 @@ def test_the_first_rounds_of_many_may_be_dealt_evenly(heads: int, length: int, c
     rows = [i + 1 for i in range(length // 128)]
     walk = busiest(list(chain.from_iterable(repeat(rows, heads))), cores)
     assert dealt_in_order(heads, 1, cores, *sizes) == pytest.approx(walk, rel=1 / 32)
+
+
+@given(st.integers(1, 6), st.integers(1, 12), SIZE, TILE, SIZE, TILE, EDGE, EDGE)
+def test_the_heaviest_tasks_are_dealt_first(
+    others: int, cores: int, R: int, tr: int, C: int, tc: int, lo: int, hi: int
+) -> None:
+    """The busiest core of a walk over all tasks, heaviest first; with many for each core an even share, or the heaviest."""
+    rows = walked(R, tr, C, tc, lo, hi)
+    works = sorted((work for row in rows for work in [row] * others), reverse=True)
+    found = dealt_longest_first(others, cores, R, tr, C, tc, lo, hi)
+    if len(works) <= 32 * cores:
+        assert busiest(works, cores) == found
+    else:
+        assert max(sum(works) / cores, max(rows)) == pytest.approx(found)

@@ -113,9 +113,11 @@ def test_steps_and_words_of_a_masked_nest_equal_a_walk(
     pairs = ceil(P / p0) * ceil(M / m0)
     dense_steps, dense_words = P * M, ceil(P / p0) * M
     assert found.values["cycles[left,Z]"] == pytest.approx(dense_steps * len(tiles) / pairs)
-    assert found.values["words[masked,near,fill,Y]"] == pytest.approx(
-        (dense_words if ceil(P / p0) > 1 and ceil(M / m0) > 1 else M) * len(tiles) / pairs
-    )
+    if ceil(P / p0) > 1 and ceil(M / m0) > 1:
+        filled = dense_words * len(tiles) / pairs
+    else:  # one tile of either: what the keys' tiles that are touched hold
+        filled = M * len({m for _, m in tiles}) / ceil(M / m0)
+    assert found.values["words[masked,near,fill,Y]"] == pytest.approx(filled)
     busy = found.values["activity[left,Z]"] * found.latency_s
     assert busy == pytest.approx(points)
 
@@ -235,3 +237,37 @@ def test_a_sweep_counts_bands_as_a_point_does(deal: str, tmp_path, monkeypatch: 
     plain = lower.run(program, ["latency_s", "bound_s"], np.array(columns).T)
     monkeypatch.setattr(lower, "COMPILE_FROM", 1)
     assert np.array_equal(plain, lower.run(program, ["latency_s", "bound_s"], np.array(columns).T))
+
+
+KEPT = """
+title: t
+source: s
+cascade: none
+tiles: {{P0: 2, M0: 2}}
+nests:
+- {{name: n, for: {loops}, keep: {{near: {kept}}}, do: [Z]}}
+- {{name: rest, do: [U]}}
+bind: {{left: [Z, U]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "loops", "kept", "sizes", "words"),
+    [
+        ("m <= p", "[p1, m1]", "[X]", {"P": 8, "M": 8}, {"X": 8}),
+        ("m <= p", "[m1, p1]", "[X]", {"P": 8, "M": 8}, {"X": 20}),
+        ("m <= p + M - P", "[p1, m1]", "[Y]", {"P": 8, "M": 2}, {"Y": 2}),
+        ("m <= p, m > p - W", "[p1, m1]", "[X, Y]", {"P": 8, "M": 8}, {"X": 8, "Y": 14}),
+    ],
+)
+def test_a_mask_leaves_out_only_tiles_that_are_not_wanted(
+    condition: str, loops: str, kept: str, sizes: dict[str, int], words: dict[str, int]
+) -> None:
+    """A tile is brought once for all tiles of the other rank that it stays for, however many of these are empty."""
+    cascade = cascade_from_text(CASCADE.format(condition=condition))
+    document = document_of(KEPT.format(loops=loops, kept=kept))
+    machine = machine_of(document_of(MACHINE.format()))
+    mapped = map_onto(cascade, machine, mapping_file_of(document), document)
+    found = cost(mapped, derive(mapped, machine), {**sizes, "W": 2})
+    assert words == {name: found.values[f"words[n,near,fill,{name}]"] for name in words}
+    assert all(value >= 0 for name, value in found.values.items() if name.startswith("words["))

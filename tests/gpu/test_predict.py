@@ -135,3 +135,15 @@ def test_chips_that_nothing_was_fitted_to(
         call = shape(32768, causal=True, direction=direction, heads=64, kv_heads=8)
         time_s = predict(Kernel(machine, mapping, cascade), call, "bf16").time_s
         assert flop(call, "exact") / time_s / 1e12 == pytest.approx(rate, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("length", "heads", "share"),
+    [(192, 16, 128 / 192 / 16), (128, 264, 2 / 264), (128, 100, 1 / 100), (320, 132, 3 * 128 / 320 / 132)],
+)
+def test_the_busiest_core_has_whole_tasks(length: int, heads: int, share: float) -> None:
+    """132 cores: a ragged task of a head is less than a whole one, which the busiest core has."""
+    answer = cost_of(
+        Kernel("h200", "flash3", "attention"), shape(length, heads=heads, kv_heads=heads), "bf16"
+    )
+    assert answer.values["share[AV]"] == pytest.approx(share)

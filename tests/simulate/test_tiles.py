@@ -285,3 +285,20 @@ def test_a_tile_that_stays_is_shared_by_no_more_cores_than_load_it(tmp_path: Pat
     )
 
     assert run.cycles >= 104
+
+
+def test_a_running_value_leaves_its_loop_once() -> None:
+    """Kept through the loop that makes it, only its last generation is written where another nest reads it."""
+    machine, path = load_machine("fusemax")
+    _, document = load_mapping_file("fusemax", path)
+    running, last = (dict(document.data["nests"][0]), document.data["nests"][0]["do"][1])
+    running["do"] = [document.data["nests"][0]["do"][0]]
+    nests = [running, {"for": ["b", "h", "p2"], "do": [last]}]
+    steps = {"nests": nests, "schedule": "overlapped"}
+    changed = with_changes(document, steps)
+    mapped = map_onto(load_cascade("attention/1-pass"), machine, mapping_file_of(changed), changed)
+    sizes = {"B": 1, "H": 2, "E": 64, "F": 64, "M": 2048, "P": 512}
+    case = Case(mapped, machine, sizes)
+    words = words_of_cost(case)
+    assert words == words_of(simulate(mapped, machine, sizes))
+    assert 2 * 512 * 64 == words["DRAM", "RNV", "write"]
