@@ -11,6 +11,7 @@ from fusemax.cascade.sizes import evaluate_size
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Expression, names
 from fusemax.study.spec import StudyPart, size_value
+from fusemax.study.values import number_or_formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,9 @@ class Point:
     figures: Mapping[str, Any]
 
     def columns(self) -> dict[str, Any]:
-        """Return labels and sizes together, as conditions see them."""
-        return {**self.sizes, **self.labels}
+        """Return labels, sizes and figures together, as conditions see them."""
+        figures = {name: number_or_formula(name, value) for name, value in self.figures.items()}
+        return {**figures, **self.sizes, **self.labels}
 
 
 def points_of(part: StudyPart) -> tuple[Point, ...]:

@@ -9,12 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from fusemax.errors import FusemaxError
+from fusemax.cascade.sizes import evaluate_size
+from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.language.formula import formula
 from fusemax.language.parse import COMPARISONS
+from fusemax.language.syntax import names
 from fusemax.quantity import QuantityError, quantity
 from fusemax.shipped import find
 from fusemax.source import Document, read_yaml, typed
+from fusemax.study.values import number_or_formula
 
 
 class _Part(BaseModel):
@@ -22,21 +25,51 @@ class _Part(BaseModel):
 
 
 class Condition(_Part):
-    """``NAME COMPARISON VALUE``: a size or a column of the point against a number or a text."""
+    """``NAME COMPARISON VALUE``: a size, a figure or a label against a number, a formula or a text, as written."""
 
     name: str
     comparison: str
-    value: float | str
+    value: str
 
     def holds(self, point: Mapping[str, Any]) -> bool:
-        """Return whether the condition holds at *point*; a column that the point lacks makes it false."""
-        if self.name not in point:
-            return False
-        left: Any = point[self.name]
-        right: Any = self.value
-        if isinstance(left, str) or isinstance(right, str):
-            left, right = str(left), str(right)
-        return bool(_COMPARE[self.comparison](left, right))
+        """Return whether the condition holds at *point*; a name that the point lacks makes it false."""
+        left = point.get(self.name)
+        if isinstance(left, str):
+            return bool(_COMPARE[self.comparison](*_alike(left, self.value)))
+        sides = [_evaluated(text, point) for text in (self.name, self.value)]
+        return None not in sides and bool(_COMPARE[self.comparison](*sides))
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.comparison} {self.value}"
+
+
+def is_number(text: str) -> bool:
+    """Return whether a label is a plain number, such as the 16 of an array of 16 x 16."""
+    try:
+        quantity(text, "1")
+    except QuantityError:
+        return False
+    return True
+
+
+def _alike(left: str, right: str) -> tuple[Any, Any]:
+    """Return two texts as numbers where both are, else as they are."""
+    if is_number(left) and is_number(right):
+        return quantity(left, "1"), quantity(right, "1")
+    return left, right
+
+
+def _evaluated(text: str, point: Mapping[str, Any]) -> float | None:
+    """Return the number or formula *text* at *point*; None where the point lacks a name."""
+    found = number_or_formula("where", text)
+    if isinstance(found, float):
+        return found
+    if any(name not in point for name in names(found)):
+        return None
+    try:
+        return float(evaluate_size(found, {name: float(point[name]) for name in names(found)}))
+    except (ArithmeticError, ValueError):
+        raise FusemaxError(f"where: {text!r} has no value at {dict(point)}") from None
 
 
 _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -50,11 +83,7 @@ def _condition(value: Any) -> Any:
     parts = str(value).split(maxsplit=2)
     if len(parts) != 3 or parts[1] not in COMPARISONS:
         raise ValueError(f"expected a condition such as 'M >= 16Ki' or 'model == BERT', got {value!r}")
-    try:
-        right: float | str = quantity(parts[2], "1")
-    except QuantityError:
-        right = parts[2]
-    return Condition(name=parts[0], comparison=parts[1], value=right)
+    return Condition(name=parts[0], comparison=parts[1], value=parts[2].strip())
 
 
 Where = list[Annotated[Condition, BeforeValidator(_condition)]]
@@ -144,12 +173,37 @@ class StudyFile(_Part):
     figures: str | list[dict[str, Any]] | None = None
     summary: Summary = Field(default_factory=Summary)
 
+    def label_columns(self, part: str) -> list[str]:
+        """Return the tables whose rows tell the points of *part* apart, one column each."""
+        names = [name for entry in self._summed(part) for name in entry.tables if name != entry.sum_over]
+        return list(dict.fromkeys(names))
+
+    def listed_sizes(self, part: str) -> list[str]:
+        """Return the sizes that *part* gives as lists, besides the length, which has a column of its own."""
+        found = [
+            name
+            for entry in self._summed(part)
+            for name, value in entry.sizes.items()
+            if isinstance(value, list) and name != self.length
+        ]
+        return list(dict.fromkeys(found))
+
+    def _summed(self, part: str) -> list[StudyPart]:
+        """Return the part called *part* with the parts that it adds up."""
+        named = [entry for entry in self.parts if entry.name == part]
+        others = {name for entry in named for name in entry.total_of}
+        return named + [entry for entry in self.parts if entry.name in others]
+
 
 def load_study(name: str) -> tuple[StudyFile, Document, Path]:
     """Return the study called *name* (of ``studies/`` or the user's own path), its document and its file."""
+    from fusemax.study.names import mistakes_of
+
     path = find("studies", name)
     document = read_yaml(path)
-    return typed(document, StudyFile), document, path
+    study = typed(document, StudyFile)
+    raise_if_any(mistakes_of(study, document))
+    return study, document, path
 
 
 def study_kind(name: str) -> tuple[str, Path]:
