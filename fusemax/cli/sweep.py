@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from fusemax.errors import FusemaxError
@@ -55,9 +56,10 @@ def run(path: Path, out: Path, **options: Any) -> None:
     if "comparison" in frames:
         _comparison(console, frames["comparison"])
     tables = [file.name for file in written if file.suffix in (".csv", ".parquet")]
-    console.print(f"\nin {out}: {', '.join(tables)}; {len(specs)} figures (SVG, PNG)", highlight=False)
+    said = f"\nin {out}: {', '.join(tables)}; {len(specs)} figures (SVG, PNG)"
+    console.print(said, highlight=False, markup=False)
     if (out / "report.html").exists():
-        console.print(f"read first: {out / 'report.html'}", highlight=False)
+        console.print(f"read first: {out / 'report.html'}", highlight=False, markup=False)
 
 
 def _run_grid(
@@ -86,7 +88,7 @@ class _Bar:
     def __enter__(self) -> Callable[[int, int, str], None]:
         self.progress.__enter__()
         return lambda done, total, text: self.progress.update(
-            self.task, completed=done, total=total, description=text
+            self.task, completed=done, total=total, description=escape(text)
         )
 
     def __exit__(self, *error: object) -> None:
@@ -156,9 +158,17 @@ def _pictures(
         parts=tuple(study.summary.parts),
         configurations={n: c.doc for part in study.parts for n, c in part.configurations.items() if c.doc},
         inputs=hashes,
+        labels=_labels(study),
         figures=specs,
     )
     return [*written, write(out, page)]
+
+
+def _labels(study: StudyFile) -> tuple[str, ...]:
+    """Return the columns that tell points of equal length apart: of the tables first, then of listed sizes."""
+    tables = [name for part in study.parts for name in study.label_columns(part.name)]
+    sizes = [name for part in study.parts for name in study.listed_sizes(part.name)]
+    return tuple(dict.fromkeys([*tables, *sizes]))
 
 
 def _summary(console: Console, study: StudyFile, results: polars.DataFrame) -> None:
@@ -166,13 +176,15 @@ def _summary(console: Console, study: StudyFile, results: polars.DataFrame) -> N
 
     for part, frame in summarize(study, results).items():
         table = Table(
-            title=f"{part}: means over the lengths", title_justify="left", box=SIMPLE, pad_edge=False
+            title=escape(f"{part}: means over the points"), title_justify="left", box=SIMPLE, pad_edge=False
         )
         for column in frame.columns:
             name = column.replace("speed_up_over_", "speed-up\n").replace("energy_over_", "energy\n")
             numeric = frame[column].dtype.is_numeric()
             table.add_column(
-                name.replace("utilization_", "util.\n"), justify="right" if numeric else "left", no_wrap=True
+                escape(name.replace("utilization_", "util.\n")),
+                justify="right" if numeric else "left",
+                no_wrap=True,
             )
         seen = ""
         for record in frame.iter_rows():
@@ -182,7 +194,7 @@ def _summary(console: Console, study: StudyFile, results: polars.DataFrame) -> N
             elif seen:
                 table.add_section()
             seen = cells[0] or seen
-            table.add_row(*cells)
+            table.add_row(*map(escape, cells))
         console.print(table)
 
 

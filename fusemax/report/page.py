@@ -29,7 +29,7 @@ from fusemax.report.summary import (
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _TABLES = ("results", "breakdown", "comparison")
-_NEEDED = ("part", "configuration", "model", "seq_len", "latency_s", "energy_J", "limit")
+_NEEDED = ("part", "configuration", "seq_len", "latency_s", "energy_J", "limit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,8 @@ class Study:
     ``parts`` are those that the headline and the story tell of; none stands for all whose configurations
     differ in latency. ``baselines`` are configurations that others are measured against; none stands for
     the first. ``configurations`` tells what each configuration is, ``inputs`` gives the content hash of each
-    file that the study read, ``figures`` are the pictures in the folder, in order, with their captions.
+    file that the study read, ``labels`` are the columns that tell points of equal length apart (by default those that
+    neither name a row nor measure it), ``figures`` are the pictures in the folder, in order, with their captions.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Study:
     baselines: tuple[str, ...] = ()
     configurations: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
 
 
@@ -82,13 +84,13 @@ def write(folder: Path, study: Study) -> Path:
 def _content(tables: Tables, study: Study) -> dict[str, Any]:
     """Return what the template shows, by name."""
     results, comparison = tables.results, tables.comparison
-    numbers = Numbers(results, comparison)
+    numbers = Numbers(results, comparison, study.labels)
     heads = _headlines(tables, numbers, study)
     found = () if comparison is None else agreements(comparison)
     return {
         "study": study,
         "version": __version__,
-        "scope": _scope(tables),
+        "scope": _scope(tables, numbers),
         "headlines": heads,
         "leads": [text for head in heads if (text := story.lead(numbers, head, head.baselines))],
         "stories": [(head.part, story.steps(numbers, head)) for head in heads],
@@ -96,6 +98,7 @@ def _content(tables: Tables, study: Study) -> dict[str, Any]:
         "agreements": found,
         "groups": _groups(found),
         "reasons": list(dict.fromkeys(reason for item in found for reason in item.reasons)),
+        "labels": [] if comparison is None else [n for n in numbers.labels if n in comparison.columns],
         "comparison": [] if comparison is None else comparison.to_dicts(),
         "pictures": [_picture(tables.folder, spec, at) for at, spec in enumerate(study.figures, 1)],
         "hashes": _hashes(tables.folder),
@@ -119,13 +122,14 @@ def _differs(numbers: Numbers, part: str, names: Sequence[str]) -> bool:
     return any(abs(ratio - 1) > EQUAL for ratio in ratios(numbers, cases, "latency_s", names[0]).values())
 
 
-def _scope(tables: Tables) -> dict[str, Any]:
-    """Return how many points there are, and the models, lengths and configurations that they span."""
+def _scope(tables: Tables, numbers: Numbers) -> dict[str, Any]:
+    """Return how many points there are, and the labels, lengths and configurations that they span."""
     results = tables.results
+    label = numbers.label_of(results)
     lengths = sorted(results["seq_len"].drop_nulls().unique())
     return {
         "points": results.height,
-        "models": results["model"].unique(maintain_order=True).to_list(),
+        "labels": [] if label is None else results[label].drop_nulls().unique(maintain_order=True).to_list(),
         "lengths": [tick(length) for length in lengths],
         "configurations": results["configuration"].unique(maintain_order=True).to_list(),
     }

@@ -161,4 +161,7 @@ def percent(value: float) -> str:
 
 
 def _point(case: Case) -> str:
-    return f"{case[2]} at {tick(case[3])}"
+    """Return the labels and the length of *case* in words."""
+    labels = ", ".join(str(value) for value in case[2] if value is not None)
+    length = "" if case[3] is None else tick(case[3])
+    return " at ".join(text for text in (labels, length) if text) or "one point"

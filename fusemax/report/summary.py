@@ -22,7 +22,11 @@ NOT_EXPLAINED = "not explained"
 #: The parts of which another part is the sum, point by point.
 _SUMS: Mapping[str, tuple[str, ...]] = {"end to end": ("attention", "linear")}
 _ADDED = ("latency_s", "energy_J", "traffic_B")
-Case = tuple[str, str, str, int]  #: part, configuration, model, length
+#: Columns of the results that are neither labels nor measures, and how measures end.
+_OF_ROWS = ("study", "part", "configuration", "seq_len", "machine", "mapping", "limit")
+_UNITS = ("_s", "_B", "_J", "_m2")
+#: Part, configuration, labels and other sizes that tell points apart (the model first), length.
+Case = tuple[str, str, tuple[Any, ...], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +39,19 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the headline: a configuration, over one model or over all, and its means by column."""
+    """One line of the headline: a configuration, over one label (a model) or over all, and its means by column."""
 
     configuration: str
-    model: str | None
+    label: str | None
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The means of one part of a study: column headings and lines."""
+    """The means of one part of a study: column headings and lines; ``label`` is the column of the lines' labels, if any."""
 
     part: str
+    label: str | None
     baselines: tuple[str, ...]
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -58,8 +63,8 @@ class Headline:
 
     @property
     def overall(self) -> tuple[Line, ...]:
-        """The lines that are means over all models."""
-        return tuple(line for line in self.lines if line.model is None)
+        """The lines that are means over all points."""
+        return tuple(line for line in self.lines if line.label is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,22 +87,46 @@ class Agreement:
 
 
 class Numbers:
-    """The values of the results by part, configuration, model and length, ours and as published.
+    """The values of the results by part, configuration, labels and length, ours and as published.
 
+    ``labels`` are the columns that tell points of equal length apart: those of the tables of the study, and listed sizes.
     A sum of parts is published when all of its parts are.
+
+    Raises
+    ------
+    FusemaxError
+        When two rows are of one point.
     """
 
-    def __init__(self, results: polars.DataFrame, comparison: polars.DataFrame | None) -> None:
+    def __init__(
+        self, results: polars.DataFrame, comparison: polars.DataFrame | None, labels: Sequence[str] = ()
+    ) -> None:
+        self.labels = tuple(labels) or labels_of(results)
         self._rows: dict[Case, Mapping[str, Any]] = {}
         for row in results.to_dicts():
-            self._rows.setdefault(_case(row), row)
+            if self._rows.setdefault(self._case(row), row) is not row:
+                raise FusemaxError(f"results: two rows of one point: {', '.join(map(str, self._case(row)))}")
         rows = [] if comparison is None else comparison.to_dicts()
-        self._published = {(_case(row), row["quantity"]): row["published"] for row in rows}
+        self._published = {(self._case(row), row["quantity"]): row["published"] for row in rows}
 
-    def cases(self, part: str, configuration: str, model: str | None = None) -> list[Case]:
-        """Return the cases of *part* and *configuration*, of one model or of all, in table order."""
-        wanted = (part, configuration)
-        return [case for case in self._rows if case[:2] == wanted and model in (None, case[2])]
+    def _case(self, row: Mapping[str, Any]) -> Case:
+        labels = tuple(row.get(name) for name in self.labels)
+        return row["part"], row["configuration"], labels, row["seq_len"]
+
+    def label_of(self, rows: polars.DataFrame) -> str | None:
+        """Return the first label column that has values in *rows*."""
+        columns = (name for name in self.labels if name in rows.columns)
+        return next((name for name in columns if rows[name].null_count() < rows.height), None)
+
+    def cases(
+        self, part: str, configuration: str, column: str | None = None, value: object = None
+    ) -> list[Case]:
+        """Return the cases of *part* and *configuration*, all or those where the label *column* has *value*."""
+        found = [case for case in self._rows if case[:2] == (part, configuration)]
+        if column is None:
+            return found
+        position = self.labels.index(column)
+        return [case for case in found if case[2][position] == value]
 
     def ours(self, case: Case, column: str) -> float | None:
         """Return our value of *case*; None when it is missing or not finite."""
@@ -117,12 +146,17 @@ class Numbers:
         return self._published.get((case, column))
 
 
-def _case(row: Mapping[str, Any]) -> Case:
-    return row["part"], row["configuration"], row["model"], row["seq_len"]
+def labels_of(results: polars.DataFrame) -> tuple[str, ...]:
+    """Return the label columns of *results*: those that neither name the row nor measure it."""
+    return tuple(
+        name
+        for name in results.columns
+        if name not in _OF_ROWS and not name.startswith("utilization_") and not name.endswith(_UNITS)
+    )
 
 
 def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: Sequence[str]) -> Headline:
-    """Return the means of *part* for each configuration, over all models and over each.
+    """Return the means of *part* for each configuration, over all points and over each row of its first table.
 
     Speed-ups and energy ratios are arithmetic means over the points of the ratio at each point, as the paper
     averages them.
@@ -134,7 +168,8 @@ def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: 
     """
     rows = results.filter(results["part"] == part)
     names = rows["configuration"].unique(maintain_order=True).to_list()
-    models = rows["model"].unique(maintain_order=True).to_list()
+    label = numbers.label_of(rows)
+    values = [] if label is None else rows[label].unique(maintain_order=True).to_list()
     if not names:
         known = ", ".join(results["part"].unique(maintain_order=True))
         raise FusemaxError(f"the results have no part {part!r}; there are: {known}")
@@ -154,12 +189,13 @@ def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: 
     )
     lines = []
     for name in names:
-        for model in (None, *models):
-            cases = numbers.cases(part, name, model)
+        groups = [(None, numbers.cases(part, name))]
+        groups += [(str(value), numbers.cases(part, name, label, value)) for value in values]
+        for shown, cases in groups:
             cells = [_ratio_cell(numbers, cases, *ratio) for ratio in ratios]
             cells += [_mean_cell(numbers, cases, column) for column in ("utilization_2d", "utilization_1d")]
-            lines.append(Line(name, model, tuple(cells)))
-    return Headline(part, tuple(baselines), columns, tuple(lines))
+            lines.append(Line(name, shown, tuple(cells)))
+    return Headline(part, label, tuple(baselines), columns, tuple(lines))
 
 
 def ratios(
@@ -226,8 +262,19 @@ def is_unexplained(row: Mapping[str, Any]) -> bool:
     return _distance(row) > CLOSE and row["reason"] in ("", NOT_EXPLAINED)
 
 
+#: Columns of a comparison that are no label.
+_OF_COMPARISON = (
+    "table", "part", "configuration", "seq_len", "quantity", "published", "ours", "relative_difference", "reason",
+)  # fmt: skip
+
+
+def _labels(row: Mapping[str, Any]) -> list[Any]:
+    """Return the values of the label columns of a row of the comparison."""
+    return [value for name, value in row.items() if name not in _OF_COMPARISON]
+
+
 def _point(row: Mapping[str, Any]) -> list[str]:
-    parts = (row["configuration"], row["model"], row["seq_len"])
+    parts = (row["configuration"], *_labels(row), row["seq_len"])
     return [tick(part) for part in parts if part not in (None, "")]
 
 

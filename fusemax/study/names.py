@@ -109,7 +109,7 @@ def _number_mistake(condition: Condition, known: Known) -> Mistake | None:
         except FusemaxError:
             hint = "numbers are written 4096, 16Ki or '200 GB/s', formulas 2*P"
             return Mistake(f"{condition}: {text!r} is no number, name or formula", hint)
-        used += [] if isinstance(found, float) else names(found)
+        used += [] if isinstance(found, int | float) else names(found)
     for name in used:
         if name not in known.numbers:
             text = f"{name!r} is no size, figure or label that is given here"

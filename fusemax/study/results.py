@@ -42,6 +42,7 @@ def _identity(study: StudyFile, row: Row) -> dict[str, Any]:
         "part": row.part,
         "configuration": row.configuration,
         **labels,
+        **{name: row.sizes.get(name) for name in study.listed_sizes(row.part)},
         "seq_len": row.sizes.get(study.length),
     }
 
@@ -88,7 +89,7 @@ def _published(path: Path) -> polars.DataFrame:
     import polars
 
     try:
-        return polars.read_csv(path, infer_schema_length=None, comment_prefix="#")
+        return polars.read_csv(path, glob=False, infer_schema_length=None, comment_prefix="#")
     except (OSError, polars.exceptions.PolarsError) as error:
         raise FusemaxError(f"{path}: cannot be read as a table ({error})") from None
 

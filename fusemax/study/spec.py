@@ -62,7 +62,7 @@ def _alike(left: str, right: str) -> tuple[Any, Any]:
 def _evaluated(text: str, point: Mapping[str, Any]) -> float | None:
     """Return the number or formula *text* at *point*; None where the point lacks a name."""
     found = number_or_formula("where", text)
-    if isinstance(found, float):
+    if isinstance(found, int | float):
         return found
     if any(name not in point for name in names(found)):
         return None

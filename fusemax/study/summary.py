@@ -12,49 +12,37 @@ if TYPE_CHECKING:
 
 
 def summarize(study: StudyFile, results: polars.DataFrame) -> dict[str, polars.DataFrame]:
-    """Return one table per part: configuration x first label, arithmetic means over the remaining rows.
+    """Return one table per part: configuration x first label where there is one, arithmetic means over the remaining rows.
 
     Columns: ``speed_up_over_<baseline>``, ``energy_over_<baseline>`` (ours / baseline's), ``utilization_<unit>``. The last
     rows of each configuration, labelled ``all``, are the means over every row, as the paper averages.
     """
     import polars as pl
 
-    tables: dict[str, polars.DataFrame] = {}
-    for part in study.summary.parts or results["part"].unique(maintain_order=True):
-        rows = results.filter(pl.col("part") == part)
-        baselines = [b for b in study.summary.baselines if b in rows["configuration"]]
-        label = next(
-            (c for c in _label_columns(study, str(part)) if rows[c].null_count() < rows.height), None
-        )
-        if label is None:
-            continue
-        with_ratios, ratios = _ratios(rows, study, str(part), baselines)
-        utilizations = [
-            c for c in rows.columns if c.startswith("utilization_") and rows[c].null_count() < rows.height
-        ]
-        means = [pl.col(column).mean() for column in (*ratios, *utilizations)]
-        if not means:
-            continue
-        each = with_ratios.group_by("configuration", label, maintain_order=True).agg(means)
-        every = with_ratios.group_by("configuration", maintain_order=True).agg(means)
-        every = every.with_columns(pl.lit("all").alias(label)).select(each.columns)
-        both = pl.concat([each.with_columns(pl.col(label).cast(pl.String)), every])
-        order = {
-            name: number for number, name in enumerate(rows["configuration"].unique(maintain_order=True))
-        }
-        ranked = both.with_columns(pl.col("configuration").replace_strict(order).alias("rank"))
-        tables[str(part)] = ranked.sort("rank", maintain_order=True).drop("rank")
-    return tables
+    parts = study.summary.parts or results["part"].unique(maintain_order=True)
+    return {str(part): _means(study, results.filter(pl.col("part") == part), str(part)) for part in parts}
 
 
-def _label_columns(study: StudyFile, part: str) -> list[str]:
-    parts = {entry.name: entry for entry in study.parts}
-    names = [
-        name for entry in study.parts if entry.name == part for name in entry.tables if name != entry.sum_over
+def _means(study: StudyFile, rows: polars.DataFrame, part: str) -> polars.DataFrame:
+    """Return the means over *rows*, those of *part*, for each configuration and each row of its first table."""
+    import polars as pl
+
+    baselines = [b for b in study.summary.baselines if b in rows["configuration"]]
+    label = next((c for c in study.label_columns(part) if rows[c].null_count() < rows.height), None)
+    with_ratios, ratios = _ratios(rows, study, part, baselines)
+    utilizations = [
+        c for c in rows.columns if c.startswith("utilization_") and rows[c].null_count() < rows.height
     ]
-    for other in parts[part].total_of:
-        names += [name for name in parts[other].tables if name != parts[other].sum_over]
-    return list(dict.fromkeys(names))
+    means = [pl.col(column).mean() for column in (*ratios, *utilizations)] or [pl.col("latency_s").mean()]
+    every = with_ratios.group_by("configuration", maintain_order=True).agg(means)
+    if label is None:
+        return every
+    each = with_ratios.group_by("configuration", label, maintain_order=True).agg(means)
+    every = every.with_columns(pl.lit("all").alias(label)).select(each.columns)
+    both = pl.concat([each.with_columns(pl.col(label).cast(pl.String)), every])
+    order = {name: number for number, name in enumerate(rows["configuration"].unique(maintain_order=True))}
+    ranked = both.with_columns(pl.col("configuration").replace_strict(order).alias("rank"))
+    return ranked.sort("rank", maintain_order=True).drop("rank")
 
 
 def _ratios(
@@ -62,7 +50,8 @@ def _ratios(
 ) -> tuple[polars.DataFrame, list[str]]:
     import polars as pl
 
-    keys = [c for c in (*_label_columns(study, part), "seq_len") if c in rows.columns]
+    named = (*study.label_columns(part), *study.listed_sizes(part), "seq_len")
+    keys = [c for c in named if c in rows.columns]
     ratios: list[str] = []
     for baseline in baselines:
         base = rows.filter(pl.col("configuration") == baseline).select(

@@ -104,7 +104,7 @@ def run_sweep(study: StudyFile, progress: Progress | None = None, engine: Engine
         rows += _configuration_rows(engine, study, part, name)
     for part in study.parts:
         if part.total_of:
-            rows += _totals(part, rows, study.length)
+            rows += _totals(part, rows, [*study.listed_sizes(part.name), study.length])
     if progress:
         progress(len(work), len(work), "done")
     return rows
@@ -302,14 +302,13 @@ def _added(members: Sequence[Row], labels: Mapping[str, str], sizes: Mapping[str
     return Row(first.part, first.configuration, labels, sizes, values)
 
 
-def _totals(part: StudyPart, rows: Sequence[Row], length: str) -> list[Row]:
-    """Return the sums of the parts named in ``total_of``, row by row."""
+def _totals(part: StudyPart, rows: Sequence[Row], sizes: Sequence[str]) -> list[Row]:
+    """Return the sums of the parts named in ``total_of``, row by row: those alike in labels and *sizes*."""
     groups: dict[tuple[Any, ...], dict[str, Row]] = {}
     for row in rows:
         if row.part in part.total_of:
-            groups.setdefault((row.configuration, tuple(row.labels.items()), row.sizes.get(length)), {})[
-                row.part
-            ] = row
+            point = (tuple(row.labels.items()), *(row.sizes.get(name) for name in sizes))
+            groups.setdefault((row.configuration, *point), {})[row.part] = row
     totals = []
     for members in groups.values():
         if len(members) == len(part.total_of):
