@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from fusemax.errors import FusemaxError
@@ -51,7 +52,10 @@ def run_grid(study: StudyFile, document: Document, path: Path, out: Path, option
     _show(console, target, study.title, options)
     _draw(console, target, out, specs)
     console.print(_counted(counts))
-    console.print(f"{counts.points:,} points in {took_s:.2f} s; table in [bold]{target}[/]", highlight=False)
+    console.print(
+        f"{counts.points:,} points in {took_s:.2f} s; table in [bold]{escape(str(target))}[/]",
+        highlight=False,
+    )
 
 
 def _refuse_parts_without_grid(study: StudyFile, path: Path, options: Mapping[str, Any]) -> None:
@@ -79,19 +83,19 @@ def _show(console: Console, target: Path, title: str, options: Mapping[str, Any]
     """Show the first rows, in as many of the columns that vary as the screen has room for."""
     import polars
 
-    lazy = polars.scan_parquet(target)
+    lazy = polars.scan_parquet(target, glob=False)
     frame = lazy.head(SHOWN).collect()
     many = lazy.select(polars.all().n_unique()).collect().row(0)
     varying = [name for name, count in zip(frame.columns, many, strict=True) if count > 1]
     cells = {name: [_cell(value) for value in frame[name]] for name in varying}
     widths = {name: max(map(len, (name, *texts))) + 3 for name, texts in cells.items()}
     shown = _fitting(widths, _asked(options, varying), console.width - 2)
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
     for column in shown:
         justify = "left" if frame[column].dtype == polars.String else "right"
-        table.add_column(column, justify=justify, no_wrap=True)
+        table.add_column(escape(column), justify=justify, no_wrap=True)
     for row in zip(*(cells[name] for name in shown), strict=True):
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     console.print(table)
     rows = lazy.select(polars.len()).collect().item()
     if rows > frame.height or len(shown) < len(varying):
@@ -132,7 +136,7 @@ def _draw(console: Console, target: Path, out: Path, specs: tuple[FigureSpec, ..
 
     if not specs:
         return
-    fitting = polars.scan_parquet(target).filter(polars.col("fits"))
+    fitting = polars.scan_parquet(target, glob=False).filter(polars.col("fits"))
     rows = fitting.select(polars.len()).collect().item()
     if rows > DRAWN:
         hint = "keep fewer with --pareto, --top or 'where'"
@@ -140,7 +144,7 @@ def _draw(console: Console, target: Path, out: Path, specs: tuple[FigureSpec, ..
         return
     tables = Tables(folder=out, results=fitting.collect())
     files = [file for spec in specs for file in draw_tables(tables, out, spec)]
-    console.print(f"figures: {', '.join(file.name for file in files)}", highlight=False)
+    console.print(f"figures: {', '.join(file.name for file in files)}", highlight=False, markup=False)
 
 
 class _Bar:

@@ -92,7 +92,7 @@ def read_table(folder: Path, name: str) -> polars.DataFrame:
         raise _missing(folder, name)
     kinds = KINDS.get(name, {})
     try:
-        frame = polars.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, kinds)
+        frame = polars.read_parquet(path, glob=False) if path.suffix == ".parquet" else _read_csv(path, kinds)
     except (OSError, polars.exceptions.PolarsError) as error:
         raise FusemaxError(f"{path}: cannot be read as a table ({_first_line(error)})") from None
     _check_kinds(frame, kinds, path)
@@ -137,9 +137,9 @@ def _read_csv(path: Path, kinds: Mapping[str, str]) -> polars.DataFrame:
     import polars
 
     types = {_TEXT: polars.String, _WHOLE: polars.Int64, _REAL: polars.Float64}
-    header = polars.read_csv(path, n_rows=0).columns
+    header = polars.read_csv(path, n_rows=0, glob=False).columns
     overrides = {name: types[kind] for name, kind in kinds.items() if name in header}
-    return polars.read_csv(path, schema_overrides=overrides, infer_schema_length=None)
+    return polars.read_csv(path, schema_overrides=overrides, glob=False, infer_schema_length=None)
 
 
 def _check_kinds(frame: polars.DataFrame, kinds: Mapping[str, str], path: Path) -> None:

@@ -142,7 +142,7 @@ def concatenated(paths: Sequence[Path], target: Path) -> None:
     """Write the chunks at *paths* in order as one Parquet file, in pieces of a fixed number of rows."""
     import polars
 
-    table = polars.concat([polars.scan_parquet(path) for path in paths], how="diagonal_relaxed")
+    table = polars.concat([polars.scan_parquet(path, glob=False) for path in paths], how="diagonal_relaxed")
 
     def sink(draft: Path) -> None:
         try:

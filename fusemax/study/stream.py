@@ -169,12 +169,12 @@ def _table(plan: Planned, chunks: Sequence[Chunk], folder: RunFolder) -> Path:
     if all(job.keep.kind == "all" for job in plan.jobs):
         concatenated([folder.chunk_path(chunk) for chunk in chunks], target)
     else:
-        frames = [polars.read_parquet(folder.chunk_path(chunk)) for chunk in chunks]
+        frames = [polars.read_parquet(folder.chunk_path(chunk), glob=False) for chunk in chunks]
         table = selected([(plan.jobs[c.job], found) for c, found in zip(chunks, frames, strict=True)])
         write_frame(table, target)
     text = target.with_suffix(".csv")
-    if polars.scan_parquet(target).select(polars.len()).collect().item() <= ROWS_AS_TEXT:
-        write_bytes(text, polars.read_parquet(target).write_csv().encode())
+    if polars.scan_parquet(target, glob=False).select(polars.len()).collect().item() <= ROWS_AS_TEXT:
+        write_bytes(text, polars.read_parquet(target, glob=False).write_csv().encode())
     else:
         text.unlink(missing_ok=True)
     folder.finish()

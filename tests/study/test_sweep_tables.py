@@ -1,0 +1,98 @@
+"""Studies without a table called model, with two tables, and with listed sizes: tables, screen and report agree."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars
+import pytest
+
+from fusemax.report.summary import Numbers, headline
+from fusemax.study.results import results_frame
+from fusemax.study.spec import StudyFile
+from fusemax.study.summary import summarize
+from fusemax.study.sweep import run_sweep
+
+CONFIGURATIONS = {
+    "plain": {"machine": "flat", "mapping": "unfused"},
+    "ours": {"machine": "fusemax", "mapping": "fusemax"},
+}
+WHOLE = {"H": 2, "E": 64, "F": 64}
+FIGURE = """figures:
+- {file: speed, kind: bars, x: seq_len, y: latency_s, series: configuration}
+"""
+
+
+def study(parts: list[dict[str, object]]) -> StudyFile:
+    """Return a study of *parts* measured against its first configuration."""
+    return StudyFile.model_validate(
+        {"kind": "sweep", "title": "t", "source": "s", "summary": {"baselines": ["plain"]}, "parts": parts}
+    )
+
+
+def part(**entries: object) -> dict[str, object]:
+    """Return a part with two configurations."""
+    return {"name": "attention", "configurations": CONFIGURATIONS, **entries}
+
+
+def test_listed_sizes_are_columns() -> None:
+    """Each list but that of the length makes a column, also in sums of parts; no two rows are of one point."""
+    sizes = {"B": [4, 8], "M": ["1Ki", "4Ki"], "P": "M", **WHOLE}
+    parts = [
+        part(sizes=sizes),
+        part(name="again", sizes=sizes),
+        {"name": "both", "total_of": ["attention", "again"]},
+    ]
+    file = study(parts)
+    table = results_frame(file, "t", run_sweep(file))
+    identity = table.select("part", "configuration", "B", "seq_len")
+    assert [(4, 1024), (4, 4096), (8, 1024), (8, 4096)] * 6 == table.select("B", "seq_len").rows()
+    assert not identity.is_duplicated().any()
+    assert summarize(file, table)["both"]["speed_up_over_plain"][0] == pytest.approx(1.0)
+
+
+def test_the_report_says_what_the_screen_says() -> None:
+    """With a second table and a listed size, the means of the report are those of the screen."""
+    tables = {
+        "model": {"small": {"H": 2, "E": 64, "F": 64}, "wide": {"H": 16, "E": 128, "F": 128}},
+        "batch": {"one": {"B": 1}, "many": {"B": 64}},
+    }
+    file = study([part(tables=tables, sizes={"M": ["1Ki", "16Ki"], "P": "M"})])
+    table = results_frame(file, "t", run_sweep(file))
+    numbers = Numbers(table, None, file.label_columns("attention"))
+    said = headline(numbers, table, "attention", ("plain",))
+    found = {(line.configuration, line.label or "all"): line.cells[0].ours for line in said.lines}
+    screen = summarize(file, table)["attention"]
+    expected = {
+        (row["configuration"], row["model"]): row["speed_up_over_plain"]
+        for row in screen.iter_rows(named=True)
+    }
+    assert set(expected) == set(found)
+    assert all(value == pytest.approx(found[key]) for key, value in expected.items())
+
+
+@pytest.mark.parametrize(
+    "tables", ["", "  tables: {shape: {small: {H: 2, E: 64, F: 64}}}\n"], ids=["none", "shape"]
+)
+def test_any_table_or_none_will_do(tmp_path: Path, tables: str) -> None:
+    """A study needs no table called model: figures, report and the table on the screen come out."""
+    sizes = "B: 1, M: 1Ki, P: M" if tables else "B: 1, M: 1Ki, P: M, H: 2, E: 64, F: 64"
+    text = (
+        "kind: sweep\ntitle: 'Area [mm2] and [/b]'\nsource: s\nparts:\n- name: 'part [b]'\n"
+        f"{tables}  sizes: {{{sizes}}}\n"
+        "  configurations: {'x [b]': {machine: fusemax, mapping: fusemax}}\n"
+        f"{FIGURE}"
+    )
+    (tmp_path / "mine.yaml").write_text(text)
+    code = "from fusemax.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", "mine.yaml", "--out", "out [b]"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "" == answer.stderr
+    assert 0 == answer.returncode
+    assert "x [b]" in answer.stdout
+    assert "part [b]: means" in answer.stdout
+    assert "in out [b]:" in answer.stdout
+    assert (tmp_path / "out [b]" / "report.html").exists()
+    assert 1 == polars.read_csv(tmp_path / "out [b]" / "results.csv", glob=False).height
