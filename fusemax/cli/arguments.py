@@ -6,9 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from fusemax.errors import FusemaxError
+from fusemax.language.figure import SINGLE, figure_value, is_figure
 from fusemax.quantity import QuantityError, quantity
-
-UNITS = ("1", "B/s", "B", "Hz", "s", "J", "m2")
 
 
 def sizes_and_figures(pairs: Sequence[str]) -> tuple[dict[str, int], dict[str, float]]:
@@ -27,13 +26,7 @@ def sizes_and_figures(pairs: Sequence[str]) -> tuple[dict[str, int], dict[str, f
         if not equals or not name or not text:
             mistakes.append(f"--set: expected NAME=VALUE such as M=4096, got {pair!r}")
         elif "." in name or name.islower():
-            value = _figure(text)
-            if value is None:
-                mistakes.append(
-                    f"--set {name}: expected a quantity such as '16MiB' or '940MHz', got {text!r}"
-                )
-            else:
-                figures[name] = value
+            _figure(name, text, figures, mistakes)
         else:
             _size(name, text, sizes, mistakes)
     if mistakes:
@@ -55,13 +48,21 @@ def _size(name: str, text: str, sizes: dict[str, int], mistakes: list[str]) -> N
         sizes[name] = int(value)
 
 
-def _figure(text: str) -> float | None:
-    for unit in UNITS:
-        try:
-            return quantity(text, unit)
-        except QuantityError:
-            continue
-    return None
+def _figure(name: str, text: str, figures: dict[str, float], mistakes: list[str]) -> None:
+    if not is_figure(name):
+        mistakes.append(
+            f"--set {name}: no such figure; without a dot there are: {', '.join(SINGLE)}; sizes are in capitals"
+        )
+        return
+    try:
+        value = figure_value(name, text)
+    except QuantityError as error:
+        mistakes.append(f"--set {name}: {error}")
+        return
+    if name in figures:
+        mistakes.append(f"--set {name}: given twice")
+    else:
+        figures[name] = value
 
 
 def gathered(arguments: Sequence[str]) -> list[str]:

@@ -14,17 +14,17 @@ from fusemax.cost.evaluate import Cost, check_tiles, evaluate_lines, sizes_for
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError
+from fusemax.language.figure import figure_value
 from fusemax.machine import Machine, load_machine
 from fusemax.mapping.build import map_onto
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import load_mapping_file, mapping_file_of, with_changes
-from fusemax.quantity import QuantityError, quantity
+from fusemax.quantity import QuantityError
 from fusemax.study.points import Point, points_of
 from fusemax.study.spec import BestOf, Case, Configuration, StudyFile, StudyPart
 
 Progress = Callable[[int, int, str], None]
 ADDED = ("latency_s", "bound_s", "traffic_B", "energy_J", "energy_registers_J")
-UNITS = ("B/s", "B", "Hz", "s", "J", "m2", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +224,10 @@ def _known_sizes(mapped: Mapped, program: Program) -> set[str]:
 
 def figure_number(name: str, value: Any, where: str) -> float:
     """Return a figure written in a study (``16 MiB``, ``256``) as an SI float."""
-    for unit in UNITS:
-        try:
-            return quantity(value, unit)
-        except QuantityError:
-            continue
-    raise FusemaxError(f"{where}: figure {name}: {value!r} is not a quantity")
+    try:
+        return figure_value(name, value)
+    except QuantityError as error:
+        raise FusemaxError(f"{where}: figure {name}: {error}") from None
 
 
 def _row(part: str, name: str, point: Point, machine: str, mapping: str, answer: Cost) -> Row:

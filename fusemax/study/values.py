@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fusemax.errors import FusemaxError
+from fusemax.language.figure import allowed, figure_kind, is_figure, misspelt
 from fusemax.language.formula import formula, substituted
 from fusemax.language.syntax import Expression, Number
-from fusemax.quantity import QuantityError
+from fusemax.quantity import QuantityError, quantity
 
 UNITS = ("1", "B/s", "B", "Hz", "s", "J", "m2")
 RANGE_KEYS = ("from", "to", "steps", "scale", "round")
@@ -24,13 +25,38 @@ def number_or_formula(name: str, value: Any) -> float | Expression:
     >>> str(number_or_formula("1d.lanes", "2d.columns"))
     '2d.columns'
     """
-    for unit in UNITS:
+    first: QuantityError | None = None
+    for unit in _units_of(name):
         try:
-            found = formula(value, unit) if not isinstance(value, int | float) else Number(float(value))
-        except QuantityError:
+            found = _read(value, unit)
+        except QuantityError as error:
+            first = first or error
             continue
-        return found.value if isinstance(found, Number) else substituted(found, {})
+        return _allowed(name, found.value, value) if isinstance(found, Number) else substituted(found, {})
+    if len(_units_of(name)) < len(UNITS):
+        raise FusemaxError(f"{name}: {first}{misspelt(name) if is_figure(name) else ''}")
     raise FusemaxError(f"{name}: expected a number, a quantity such as '16 MiB', or a formula, got {value!r}")
+
+
+def _units_of(name: str) -> tuple[str, ...]:
+    """Return the units that *name* may be written in: its own and none, or any where *name* is a measure."""
+    if is_figure(name):
+        return tuple(dict.fromkeys((figure_kind(name).unit, "1")))
+    return UNITS if name.islower() else ("1",)
+
+
+def _read(value: Any, unit: str) -> Expression:
+    """Return *value* as a number or formula; a number without a unit is in SI already."""
+    if isinstance(value, bool) or not isinstance(value, str):
+        return Number(quantity(value, unit))
+    return formula(value, unit)
+
+
+def _allowed(name: str, found: float, written: Any) -> float:
+    try:
+        return allowed(name, found, written) if is_figure(name) else found
+    except QuantityError as error:
+        raise FusemaxError(f"{name}: {error}") from None
 
 
 def numbers(name: str, value: Any) -> tuple[float, ...]:
@@ -53,8 +79,8 @@ def numbers(name: str, value: Any) -> tuple[float, ...]:
 
 
 def is_whole(name: str) -> bool:
-    """Return whether *name* is a size or a tile: a whole number of at least 1. Dotted names are figures of a machine."""
-    return "." not in name
+    """Return whether *name* is a size or a tile: a whole number of at least 1."""
+    return not is_figure(name)
 
 
 def _number(name: str, value: Any) -> float:
@@ -92,9 +118,12 @@ def _range(name: str, given: Mapping[str, Any]) -> tuple[float, ...]:
     found = [_step(first, last, number / (steps - 1), scale) for number in range(steps)]
     if "round" in given:
         multiple = _number(name, given["round"])
+        if multiple <= 0:
+            raise FusemaxError(f"{name}: 'round' is more than zero, got {given['round']!r}")
         found = [round(value / multiple) * multiple for value in found]
-    if is_whole(name):
+    if is_whole(name) or figure_kind(name).whole:
         _refuse_fractions(name, found)
+    found = [_allowed(name, value, value) for value in found]
     if len(set(found)) < len(found):
         raise FusemaxError(f"{name}: {steps} steps repeat values\n  hint: take fewer steps")
     return tuple(found)

@@ -1,0 +1,119 @@
+"""What the figures of a machine are measured in, by name, and which values they may have.
+
+One table for everything that takes figures by name: ``--set``, the figures of studies and the axes of grids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from fusemax.quantity import QuantityError, quantity
+
+
+@dataclass(frozen=True, slots=True)
+class FigureKind:
+    """The unit of a figure, and whether it is more than zero and whole."""
+
+    unit: str
+    positive: bool = True
+    whole: bool = False
+
+
+#: Figures of the machine itself.
+SINGLE: Mapping[str, FigureKind] = {
+    "clock": FigureKind("Hz"),
+    "word": FigureKind("B"),
+    "replicas": FigureKind("1", whole=True),
+    "launch": FigureKind("s", positive=False),
+}
+#: Figures of levels and units by their last word; every other one is a dimension of a unit's shape.
+_LAST: Mapping[str, FigureKind] = {
+    "size": FigureKind("B"),
+    "line": FigureKind("B"),
+    "word": FigureKind("B"),
+    "bandwidth": FigureKind("B/s"),
+    "fill": FigureKind("1", positive=False),
+    "drain": FigureKind("1", positive=False),
+}
+#: Figures that stand in a group, such as ``L1.energy.read``.
+_GROUPS: Mapping[str, FigureKind] = {
+    "energy": FigureKind("J", positive=False),
+    "area": FigureKind("m2", positive=False),
+    "operations": FigureKind("1", positive=False),
+}
+
+
+def is_figure(name: str) -> bool:
+    """Return whether *name* is written like a figure of a machine rather than a size or a tile.
+
+    >>> is_figure("clock"), is_figure("2d.rows"), is_figure("M")
+    (True, True, False)
+    """
+    return "." in name or name in SINGLE
+
+
+def figure_kind(name: str) -> FigureKind:
+    """Return what the figure *name* is.
+
+    >>> figure_kind("L3.size").unit, figure_kind("L3.energy.read").unit, figure_kind("2d.columns").whole
+    ('B', 'J', True)
+    """
+    if name in SINGLE:
+        return SINGLE[name]
+    parts = name.split(".")
+    if len(parts) > 2 and parts[-2] in _GROUPS:
+        return _GROUPS[parts[-2]]
+    return _LAST.get(parts[-1], FigureKind("1", whole=True))
+
+
+def figure_value(name: str, value: str | int | float) -> float:
+    """Return *value* of the figure *name* in SI; a number without a unit is in SI already.
+
+    >>> figure_value("clock", "940 MHz"), figure_value("DRAM.bandwidth", 1e9)
+    (940000000.0, 1000000000.0)
+
+    Raises
+    ------
+    QuantityError
+        When *value* is in another unit, or is none that the figure may have.
+    """
+    unit = figure_kind(name).unit
+    try:
+        found = quantity(value, unit)
+    except QuantityError as error:
+        found = _without_unit(name, value, error)
+    return allowed(name, found, value)
+
+
+def _without_unit(name: str, value: str | int | float, refusal: QuantityError) -> float:
+    """Return a number such as ``16Ki``; raise *refusal* when *value* is none."""
+    try:
+        return quantity(value, "1")
+    except QuantityError:
+        raise QuantityError(f"{refusal}{misspelt(name)}") from None
+
+
+def misspelt(name: str) -> str:
+    """Return a hint for a name such as ``L3.sise``, which would be a dimension of a unit; else nothing.
+
+    >>> misspelt("L3.sise").strip(), misspelt("L3.size"), misspelt("2d.rows")
+    ("hint: did you mean 'L3.size'?", '', '')
+    """
+    owner, _, last = name.rpartition(".")
+    near = get_close_matches(last, [*_LAST, "ports", "depth"], 1)
+    known = not near or near[0] == last or name.count(".") > 1 or name in SINGLE
+    return "" if known else f"\n  hint: did you mean '{owner}.{near[0]}'?"
+
+
+def allowed(name: str, found: float, written: object) -> float:
+    """Return *found* if the figure *name* may have that value; *written* is how messages quote it."""
+    kind = figure_kind(name)
+    if kind.whole and (found < 1 or found != int(found)):
+        raise QuantityError(f"expected a whole number of at least 1, got {written!r}")
+    if kind.positive and found <= 0:
+        raise QuantityError(f"expected more than zero, got {written!r}")
+    if found < 0:
+        raise QuantityError(f"expected no less than zero, got {written!r}")
+    return found
