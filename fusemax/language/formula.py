@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from fusemax.errors import Problem, ProblemsError
+from fusemax.language.constant import ConstantError, value_of_constant
 from fusemax.language.parse import parse_expression
-from fusemax.language.syntax import Expression, Name, Number, walk
+from fusemax.language.syntax import Access, Call, Expression, Name, Number, walk
 from fusemax.quantity import QuantityError, quantity
 from fusemax.source import Text
 
-FUNCTIONS = ("ceil", "floor", "max", "min", "log2", "sqrt")
+FUNCTIONS: Mapping[str, tuple[int, int]] = {
+    "ceil": (1, 1), "floor": (1, 1), "log2": (1, 1), "sqrt": (1, 1), "max": (1, 99), "min": (1, 99),
+}  # fmt: skip
+TILE_RULE = "fit"  #: alone in the formula of a tile: ``fit(L3)``
 _QUANTITY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%][A-Za-zµ/0-9]*)(?![\w(\[.])")
 _DOTTED = re.compile(r"\b(\w*[A-Za-z_]\w*|\d+[A-Za-z]\w*)\.([A-Za-z_]\w*)")
 
@@ -29,13 +34,18 @@ def formula(value: str | int | float, unit: str, file: str = "<value>") -> Expre
     Raises
     ------
     QuantityError
-        When a quantity is in another unit, or a plain number stands where a unit is needed.
+        When a quantity is in another unit, a plain number stands where a unit is needed, a function is unknown or has
+        the wrong number of arguments, or numbers in it make none (``P/0``, ``2**99999``).
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Number(float(_checked(value, unit)))
+        number = quantity(value, "1")
+        _checked(value, unit)
+        return Number(number)
     text = str(value).strip()
     try:
-        return Number(quantity(text, unit)) if _is_plain(text, unit) else _expression(text, unit, file)
+        if _is_plain(text, unit):
+            return Number(quantity(text, unit))
+        return _refused_if_wrong(_expression(text, unit, file), text)
     except ProblemsError as error:
         first = error.problems[0]
         hint = f"\nhint: {first.hint}" if first.hint else ""
@@ -45,7 +55,7 @@ def formula(value: str | int | float, unit: str, file: str = "<value>") -> Expre
 def _is_plain(text: str, unit: str) -> bool:
     """Return whether *text* is one quantity; raise when it is neither that nor a formula."""
     if re.fullmatch(r"[-+]?\d+(\.\d+)?([eE][+-]?\d+)?", text):
-        _checked(float(text), unit)
+        _checked(quantity(text, "1"), unit)
         return True
     try:
         quantity(text, unit)
@@ -74,6 +84,34 @@ def _expression(text: str, unit: str, file: str) -> Expression:
 
     plain = _DOTTED.sub(lambda m: dotted(m.group(1), m.group(2)), text)
     return parse_expression(Text(_QUANTITY.sub(si, plain), file))
+
+
+def _refused_if_wrong(expression: Expression, text: str) -> Expression:
+    """Return *expression*; raise QuantityError when no number can come of it."""
+    if isinstance(expression, Call) and expression.function == TILE_RULE:
+        return expression
+    for node in walk(expression):
+        if isinstance(node, Call):
+            _refuse_wrong_call(node, text)
+        if isinstance(node, Access):
+            raise QuantityError(f"{node} is a tensor, not a number, in formula {text!r}")
+    for node in walk(expression):
+        try:
+            value_of_constant(node)
+        except ConstantError as error:
+            raise QuantityError(f"{error} in formula {text!r}") from None
+    return expression
+
+
+def _refuse_wrong_call(call: Call, text: str) -> None:
+    if call.function not in FUNCTIONS:
+        near = get_close_matches(call.function, FUNCTIONS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(FUNCTIONS)}"
+        raise QuantityError(f"unknown function {call.function!r} in formula {text!r}\nhint: {hint}")
+    low, high = FUNCTIONS[call.function]
+    count = len(call.arguments)
+    if not low <= count <= high:
+        raise QuantityError(f"{call.function} takes {low} operand, got {count}, in formula {text!r}")
 
 
 def dotted(owner: str, name: str) -> str:
