@@ -10,8 +10,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from fusemax.cascade.check import check
+from fusemax.cascade.check_sizes import check_sizes
 from fusemax.cascade.ir import Cascade, Einsum, Rank, Tensor, affine, is_variable
-from fusemax.errors import Problem, ProblemsError
+from fusemax.errors import Problem, ProblemsError, raise_if_any
 from fusemax.language.parse import parse, parse_expression
 from fusemax.language.syntax import Access, Binary, Expression, Loop, Name, Number, Program, names
 from fusemax.shipped import find
@@ -61,6 +62,7 @@ def cascade_of(document: Document, name: str) -> Cascade:
     einsums = _flattened(program)
     tensors, problems = _tensors(document, file, einsums)
     ranks = _ranks(document, file, einsums, tensors)
+    raise_if_any(check_sizes(ranks, document))
     outputs = file.outputs if file.outputs is not None else _never_read(einsums)
     cascade = Cascade(
         name=name,

@@ -6,13 +6,14 @@ variables of the right-hand side that the output lacks; an initial value for eac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
 from fusemax.cascade.ir import Cascade, Einsum, Tensor, affine, is_variable
 from fusemax.errors import Place, Problem
-from fusemax.language.syntax import Access, Call, Name, Populate, names, walk
+from fusemax.language.constant import ConstantError, value_of_constant
+from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Populate, Reduction, names, walk
 from fusemax.source import Document
 
 FUNCTIONS: Mapping[str, tuple[int, int]] = {
@@ -42,6 +43,9 @@ FUNCTIONS: Mapping[str, tuple[int, int]] = {
 }
 
 
+PAIRS = ("topk",)  #: coordinate operators that write coordinates and values
+
+
 def check(cascade: Cascade, document: Document) -> tuple[Cascade, list[Problem]]:
     """Return *cascade* with its Einsums in running order, and every rule that it breaks."""
     problems = [
@@ -55,6 +59,10 @@ def check(cascade: Cascade, document: Document) -> tuple[Cascade, list[Problem]]
         problems += _names(cascade, einsum)
         problems += _accesses(cascade, einsum)
         problems += _reduction(cascade, einsum)
+        problems += _repeated(einsum)
+        problems += _populated(einsum)
+        problems += _divisions(einsum)
+    problems += _loops(cascade)
     problems += _initial_values(cascade)
     problems += _unused(cascade, document)
     ordered, cycles = _ordered(cascade)
@@ -253,6 +261,70 @@ def _reduction(cascade: Cascade, einsum: Einsum) -> list[Problem]:
         problems.append(
             Problem(einsum.place, text, "a value cannot be copied over a rank: read it where it is used")
         )
+    return problems
+
+
+def _repeated(einsum: Einsum) -> list[Problem]:
+    """Return the variables that stand twice in an output or in a reduction."""
+    problems = []
+    for output in einsum.outputs:
+        for name in _twice([index.name for index in output.indices if isinstance(index, Name)]):
+            text = f"{name!r} stands twice in the output {output}"
+            problems.append(Problem(output.place, text, "give each rank of the output its own variable"))
+    if isinstance(einsum.action, Reduction):
+        for name in _twice(einsum.action.variables):
+            text = f"{name!r} is reduced twice"
+            problems.append(Problem(einsum.action.place, text, "name it once"))
+    return problems
+
+
+def _twice(names_: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names_) if names_.count(name) > 1]
+
+
+def _populated(einsum: Einsum) -> list[Problem]:
+    """Return what is wrong with the number of tensors that an Einsum writes."""
+    written = len(einsum.outputs)
+    operator = einsum.action.operator if isinstance(einsum.action, Populate) else ""
+    wanted = 2 if operator in PAIRS else 1
+    if written == wanted:
+        return []
+    text = f"{operator or 'an Einsum'} writes {wanted} tensor{'s'[: wanted - 1]}, got {written}"
+    if operator == "topk":
+        hint = "name the coordinates and the values: TI[p,j], TS[p,j] = ... :: topk[m -> j]; the coordinates alone: topk_index"
+    else:
+        hint = "write an Einsum of its own for each tensor" if written > 1 else "name both"
+    return [Problem(einsum.place, text, hint)]
+
+
+def _divisions(einsum: Einsum) -> list[Problem]:
+    """Return the divisions by a number that is zero."""
+    problems = []
+    for root in (einsum.expression, *(s for c in einsum.conditions for s in (c.left, c.right))):
+        for node in walk(root):
+            if isinstance(node, Binary) and node.operator == "/" and _is_zero(node.right):
+                problems.append(Problem(node.place or einsum.place, f"{node} divides by zero"))
+    return problems
+
+
+def _is_zero(expression: Expression) -> bool:
+    try:
+        return value_of_constant(expression) == 0
+    except ConstantError:
+        return False
+
+
+def _loops(cascade: Cascade) -> list[Problem]:
+    """Return the loops over a rank that no tensor has."""
+    problems = []
+    said: set[int] = set()
+    for einsum in cascade.einsums:
+        loop = einsum.loop
+        if loop is None or loop.upper() in cascade.ranks or einsum.block in said:
+            continue
+        said.add(einsum.block)
+        text = f"{einsum.name} stands in 'loop {loop}:', but no tensor has a rank {loop.upper()}"
+        problems.append(Problem(einsum.place, text, f"index its tensors with {loop}, or write it outside"))
     return problems
 
 

@@ -1,0 +1,59 @@
+"""Cascades that mean nothing are refused when they are read, each with its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusemax.cascade.build import cascade_from_text
+from fusemax.errors import ProblemsError
+
+HEAD = "title: t\nsource: our own\ninputs: {Q: [E, P]}\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "place", "said"),
+    [
+        ("  TI[p,j] = Q[e,p] :: topk[e -> j]", "5:3", "topk writes 2 tensors, got 1"),
+        ("  loop zz:\n    S[p] = Q[e,p] :: sum[e]", "6:5", "no tensor has a rank ZZ"),
+        ("  S[p] = Q[e,p] :: sum[e,e]", "5:20", "'e' is reduced twice"),
+        ("  S[p,p] = Q[e,p] :: sum[e]", "5:3", "'p' stands twice in the output S[p,p]"),
+        ("  S[e,p] = Q[e,p]/0", "5:18", "Q[e,p]/0 divides by zero"),
+        ("  A[p], B[p] = Q[e,p] :: sum[e]", "5:3", "an Einsum writes 1 tensor, got 2"),
+    ],
+)
+def test_einsums(rest: str, place: str, said: str) -> None:
+    """What stands in the Einsums themselves."""
+    with pytest.raises(ProblemsError) as caught:
+        cascade_from_text(f"{HEAD}einsums: |\n{rest}\n")
+
+    assert any(f"cascade.yaml:{place}: " in str(problem) for problem in caught.value.problems)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "said"),
+    [
+        ("{E: P, P: E}", "cascade.yaml:4:12: ranks.E: the size of E needs itself: E -> P -> E"),
+        ("{E: E}", "the size of E needs itself: E -> E"),
+        ("{E: foo(P)}", "cascade.yaml:4:12: ranks.E: 'foo' is no function of sizes"),
+        ("{E: 'max(P)'}", "max takes 2 to 9 operands, got 1"),
+        ("{E: 'Q[P]'}", "Q[P] is a tensor, not a size"),
+        ("{E: p}", "'p' is a rank variable, not a size"),
+        ("{E: P/0}", "P/0 divides by zero"),
+        ("{E: 0}", "a whole number of at least 1, got 0"),
+        ("{E: '2.5'}", "a whole number of at least 1, got 2.5"),
+    ],
+)
+def test_sizes(ranks: str, said: str) -> None:
+    """What stands under ranks."""
+    with pytest.raises(ProblemsError) as caught:
+        cascade_from_text(f"{HEAD}ranks: {ranks}\neinsums: |\n  S[p] = Q[e,p] :: sum[e]\n")
+
+    assert said in str(caught.value)
+    assert 1 == len(caught.value.problems)
+
+
+def test_sizes_that_are_right() -> None:
+    """Products, functions and two ranks of one size are no mistakes."""
+    for ranks in ("{E: 2*P}", "{E: 'max(P, 4)'}", "{E: P}", "{E: 64}"):
+        cascade_from_text(f"{HEAD}ranks: {ranks}\neinsums: |\n  S[p] = Q[e,p] :: sum[e]\n")
