@@ -11,6 +11,9 @@ from fusemax.cli import build
 from fusemax.errors import FusemaxError
 
 
+BOUND = ["attention/3-pass", "--buffer=1MiB"]
+
+
 def ask(*arguments: str) -> str:
     """Run the command and return what it prints."""
     result = CliRunner().invoke(build(), ["passes", *arguments])
@@ -39,6 +42,15 @@ def test_traffic_in_bytes():
     assert 2 * 3 * words * 2 == found["traffic_bound"]["traffic_B"]
 
 
+def test_a_tile_may_be_a_number():
+    """A number stands for a named tile of that size."""
+    sizes = [f"--set={name}" for name in ("B=2", "H=3", "E=4", "F=5", "M=1000", "P=100")]
+    question = ("attention/3-pass", "--rank=M", "--buffer=1000B", "--json", *sizes)
+    number = json.loads(ask(*question, "--tile=P=8"))["traffic_bound"]["traffic_B"]
+
+    assert number == json.loads(ask(*question, "--tile=P=P0", "--set=P0=8"))["traffic_bound"]["traffic_B"]
+
+
 def test_missing_sizes_are_named():
     """Without the sizes the bound stays a formula, and the answer says what it needs."""
     assert "give B, E, F, H, M, P with --set" in ask("attention/3-pass", "--buffer=1MiB")
@@ -49,7 +61,22 @@ def test_missing_sizes_are_named():
     [
         (["attention/3-pass", "--rank", "Z"], "has no rank 'Z'; there are: E, P, M, F"),
         (["attention/3-pass", "--tensor", "ZZ"], "has no tensor 'ZZ' with such a rank"),
-        (["attention/3-pass", "--set", "E"], "expected NAME=VALUE such as --set E=64, got 'E'"),
+        (["attention/3-pass", "--buffer=1MiB", "--set", "E"], "expected NAME=VALUE such as --set E=64, got 'E'"),
+        ([*BOUND, "--tile=P=("], "--tile P: expected a whole number of at least 1 such as 64 or a name"),
+        ([*BOUND, "--tile=P=-3"], "--tile P: expected a whole number of at least 1"),
+        ([*BOUND, "--tile=Q=4"], "--tile Q: the cascade has no 'Q'; there are: B, H, "),
+        ([*BOUND, "--tile=P=4", "--tile=P=8"], "--tile P: given twice"),
+        ([*BOUND, "--tile=P=S"], "S is the size of the fast memory"),
+        (["attention/3-pass", "--tile=P=4"], "--tile changes nothing here"),
+        (["attention/3-pass", "--buffer=-16MiB"], "--buffer: expected more than zero bytes"),
+        (["attention/3-pass", "--buffer=0B"], "--buffer: expected more than zero bytes"),
+        (["attention/3-pass", "--buffer=16"], "--buffer: expected a unit, as in '16 MiB'"),
+        (["attention/3-pass", "--buffer=big"], "--buffer: expected a quantity in B"),
+        ([*BOUND, "--set=E=0"], "--set E: expected a whole number of at least 1"),
+        ([*BOUND, "--set=H=-1"], "--set H: expected a whole number of at least 1"),
+        ([*BOUND, "--set=Z=4"], "--set Z: the cascade has no 'Z'"),
+        ([*BOUND, "--set=E=4", "--set=E=8"], "--set E: given twice"),
+        (["attention/3-pass", "--set=E=4"], "--set has nothing to give sizes to"),
         (["attention/4-pass"], "no file called 'attention/4-pass'"),
     ],
 )
