@@ -33,7 +33,9 @@ def passes(
         "", "--buffer", help="Size of the fast memory, such as 16MiB, for a traffic bound."
     ),
     sizes: list[str] = typer.Option([], "--set", help="A size, such as E=64; once for each."),
-    tiles: list[str] = typer.Option([], "--tile", help="Coordinates of a rank kept together, such as P=P0 or P=64."),
+    tiles: list[str] = typer.Option(
+        [], "--tile", help="Coordinates of a rank kept together, such as P=P0 or P=64."
+    ),
     word_B: int = typer.Option(WORD_B, "--word-B", min=1, help="Bytes of a word."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON for programs."),
 ) -> None:
@@ -52,9 +54,13 @@ def passes(
                 f"cascade {cascade} has no tensor {tensor!r} with such a rank; {_tensors(found)}"
             )
     if sizes and not buffer:
-        raise FusemaxError("--set has nothing to give sizes to\n  hint: ask for a traffic bound, as with --buffer 16MiB")
+        raise FusemaxError(
+            "--set has nothing to give sizes to\n  hint: ask for a traffic bound, as with --buffer 16MiB"
+        )
     if tiles and not (rank or tensor or buffer or as_json):
-        raise FusemaxError("--tile changes nothing here\n  hint: ask for a rank with --rank, or a bound with --buffer")
+        raise FusemaxError(
+            "--tile changes nothing here\n  hint: ask for a rank with --rank, or a bound with --buffer"
+        )
     coordinates = _tiles(tiles, found.cascade)
     facts = Facts(found, coordinates, _sizes(sizes, found.cascade, coordinates), word_B)
     capacity_B = _capacity_B(buffer) if buffer else None
@@ -179,7 +185,9 @@ def _tiles(texts: list[str], cascade: Cascade) -> dict[str, str]:
         _known("--tile", name, tuple(cascade.ranks))
         if value == "S":
             raise FusemaxError(f"--tile {name}: S is the size of the fast memory; give the tile another name")
-        found[name] = value if NAME.fullmatch(value) else str(_whole("--tile", name, value, " or a name such as P0"))
+        found[name] = (
+            value if NAME.fullmatch(value) else str(_whole("--tile", name, value, " or a name such as P0"))
+        )
     return found
 
 

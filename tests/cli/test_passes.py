@@ -61,7 +61,10 @@ def test_missing_sizes_are_named():
     [
         (["attention/3-pass", "--rank", "Z"], "has no rank 'Z'; there are: E, P, M, F"),
         (["attention/3-pass", "--tensor", "ZZ"], "has no tensor 'ZZ' with such a rank"),
-        (["attention/3-pass", "--buffer=1MiB", "--set", "E"], "expected NAME=VALUE such as --set E=64, got 'E'"),
+        (
+            ["attention/3-pass", "--buffer=1MiB", "--set", "E"],
+            "expected NAME=VALUE such as --set E=64, got 'E'",
+        ),
         ([*BOUND, "--tile=P=("], "--tile P: expected a whole number of at least 1 such as 64 or a name"),
         ([*BOUND, "--tile=P=-3"], "--tile P: expected a whole number of at least 1"),
         ([*BOUND, "--tile=Q=4"], "--tile Q: the cascade has no 'Q'; there are: B, H, "),
