@@ -219,7 +219,7 @@ def _whole(option: str, name: str, text: str, other: str) -> int:
     return int(value)
 
 
-def _capacity_B(text: str) -> float:
+def _capacity_B(text: str) -> float:  # noqa: N802 - the unit is a byte
     """Return the size of the fast memory, which is more than nothing and has its unit."""
     from fusemax.quantity import QuantityError, quantity
 

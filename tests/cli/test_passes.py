@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 from fusemax.cli import build
 from fusemax.errors import FusemaxError
 
-
 BOUND = ["attention/3-pass", "--buffer=1MiB"]
 
 
