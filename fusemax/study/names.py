@@ -102,18 +102,16 @@ def _order_mistake(condition: Condition, labels: Sequence[str]) -> Mistake | Non
 
 
 def _number_mistake(condition: Condition, known: Known) -> Mistake | None:
-    used: list[str] = []
     for text in (condition.name, condition.value):
         try:
             found = number_or_formula(str(condition), text)
         except FusemaxError:
             hint = "numbers are written 4096, 16Ki or '200 GB/s', formulas 2*P"
             return Mistake(f"{condition}: {text!r} is no number, name or formula", hint)
-        used += [] if isinstance(found, int | float) else names(found)
-    for name in used:
-        if name not in known.numbers:
-            text = f"{name!r} is no size, figure or label that is given here"
-            return Mistake(text, nearest(name, [*known.texts, *known.numbers]))
+        for name in () if isinstance(found, int | float) else names(found):
+            if name not in known.numbers:
+                said = f"{name!r} is no size, figure or label that is given here"
+                return Mistake(said, nearest(name, [*known.texts, *known.numbers]))
     return None
 
 
