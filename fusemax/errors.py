@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+#: Problems that one message spells out; a file that is wrong in more ways is told how many more there are.
+MOST_SHOWN = 40
+#: Characters of a line that a message shows around a mistake.
+LINE_WIDTH = 120
+
 
 class FusemaxError(Exception):
     """Base of every error that fusemax raises on purpose."""
@@ -47,8 +52,9 @@ class Problem:
         head = f"{self.place}: {self.text}" if self.place else self.text
         rows = [head]
         if self.line_text is not None and self.place is not None:
-            rows.append(f"  {self.line_text.rstrip()}")
-            rows.append("  " + " " * (self.place.column - 1) + "^")
+            line, column = _cut(self.line_text.rstrip(), self.place.column - 1)
+            rows.append(f"  {line}")
+            rows.append("  " + " " * column + "^")
         if self.hint:
             rows.append(f"  hint: {self.hint}")
         return "\n".join(rows)
@@ -56,6 +62,15 @@ class Problem:
     def sort_key(self) -> tuple[str, int, int]:
         """Return a key that orders problems as they stand in their files."""
         return (self.place.file, self.place.line, self.place.column) if self.place else ("", 0, 0)
+
+
+def _cut(line: str, column: int) -> tuple[str, int]:
+    """Return the part of a long *line* around *column*, and where the column is in it."""
+    if len(line) <= LINE_WIDTH:
+        return line, column
+    start = max(0, min(column - LINE_WIDTH // 2, len(line) - LINE_WIDTH))
+    head, tail = "..." * (start > 0), "..." * (start + LINE_WIDTH < len(line))
+    return head + line[start : start + LINE_WIDTH] + tail, column - start + len(head)
 
 
 class ProblemsError(FusemaxError):
@@ -68,7 +83,10 @@ class ProblemsError(FusemaxError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=Problem.sort_key))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        shown = [str(problem) for problem in self.problems[:MOST_SHOWN]]
+        if len(self.problems) > MOST_SHOWN:
+            shown.append(f"... and {len(self.problems) - MOST_SHOWN} more problems")
+        super().__init__("\n".join(shown))
 
 
 def raise_if_any(problems: Iterable[Problem]) -> None:

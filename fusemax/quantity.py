@@ -95,6 +95,8 @@ _SPELLINGS: Mapping[str, Mapping[str, Fraction]] = {
     }
     for name, dimension in _DIMENSIONS.items()
 }
+_LONGEST = 400  #: characters of a quantity: the longest double, written out, and its unit
+_LARGEST_EXACT = 2**53  #: whole numbers up to this one are exact as floats
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
 _NUMBER = rf"[+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?[0-9]{{1,4}})?"
 _PATTERN = re.compile(rf"\s*({_NUMBER})\s*([^\W\d_][^\s]*)?\s*")
@@ -124,7 +126,7 @@ def quantity(text: str | int | float, unit: str) -> float:
         raise ValueError(f"unknown unit {unit!r}; there are: {', '.join(_DIMENSIONS)}")
     if isinstance(text, int | float) and not isinstance(text, bool):
         return _finite(text, text, unit)
-    match = _PATTERN.fullmatch(text) if isinstance(text, str) else None
+    match = _PATTERN.fullmatch(text) if isinstance(text, str) and len(text) <= _LONGEST else None
     if match is None:
         raise _refusal(text, unit)
     spelling = (match[2] or "").replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
@@ -163,12 +165,15 @@ def _finite(number: int | float | Fraction, text: object, unit: str) -> float:
         raise _refusal(text, unit) from None
     if not math.isfinite(value) or (value == 0 and number != 0):
         raise _refusal(text, unit)
+    if abs(value) > _LARGEST_EXACT and unit == "1" and number != value and not isinstance(number, float):
+        raise QuantityError(f"{text} is no number of double precision; the nearest is {value:.0f}")
     return value
 
 
 def _refusal(text: object, unit: str) -> QuantityError:
     wanted = "a number" if unit == "1" else f"a quantity in {unit}"
-    return QuantityError(f"expected {wanted} such as {_DIMENSIONS[unit].example!r}, got {text!r}")
+    shown = repr(text) if len(repr(text)) <= 60 else repr(text)[:50] + "..."
+    return QuantityError(f"expected {wanted} such as {_DIMENSIONS[unit].example!r}, got {shown}")
 
 
 def _readable_prefix(

@@ -2,12 +2,17 @@
 
 Scalars follow YAML 1.2: only ``true``/``false``/``null`` and plain decimal numbers are special, so ``NO`` stays text and
 ``1e-12`` is a number. Equal keys in one mapping are a mistake, not a silent choice.
+
+What a file may ask of the reader has limits (:data:`LIMITS`), so that no file, however it was made, takes more than a
+moment or more than a little memory.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,7 +26,22 @@ if TYPE_CHECKING:
 KeyPath = tuple[str | int, ...]
 INTEGER = re.compile(r"[-+]?\d+$")
 DECIMAL = re.compile(r"[-+]?(\d+\.\d*|\.?\d+)([eE][-+]?\d+)?$")
+#: Integers up to this one are exact in double precision, and so are their neighbours.
+LARGEST_EXACT = 2**53
 CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a YAML file may hold: far above what people write, far below what hurts."""
+
+    size_B: int = 1 << 20
+    depth: int = 40
+    values: int = 100_000  #: after aliases are unfolded
+    key_length: int = 200
+
+
+LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +103,46 @@ def read_yaml(path: Path) -> Document:
         If the file cannot be read, is not YAML, or holds a key twice.
     """
     try:
-        content = path.read_text(encoding="utf-8")
+        content = _content(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise FusemaxError(f"{path}: not a text file in UTF-8 ({error.reason})") from None
+    except ValueError as error:
+        raise FusemaxError(f"{str(path)!r} is no name of a file ({error})") from None
     except OSError as error:
         raise FusemaxError(f"{path}: cannot be read ({error.strerror})") from None
     return document_of(content, str(path))
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a plain file of reasonable size; a pipe or a device might never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise FusemaxError(f"{path}: cannot be read (a pipe or a device, not a file)")
+    with path.open("rb") as file:
+        content = file.read(LIMITS.size_B + 1)
+    if len(content) > LIMITS.size_B:
+        raise FusemaxError(
+            f"{path}: larger than {LIMITS.size_B >> 20} MiB, which no file of fusemax needs to be"
+        )
+    return content
 
 
 def document_of(content: str, file: str = "<text>") -> Document:
     """Return the document that *content* holds; *file* is the name used in messages."""
     import yaml
 
+    content = content.replace("\r\n", "\n")
     try:
-        node = yaml.compose(content, Loader=yaml.SafeLoader)
+        node = _composed(content)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
         raise ProblemsError([Problem(place, f"not YAML: {error.problem or error.context}")]) from None
-    except yaml.YAMLError as error:
+    except yaml.reader.ReaderError as error:
+        before = content[: error.position]
+        place = Place(file, before.count("\n") + 1, error.position - before.rfind("\n"))
+        text = f"not YAML: the character U+{ord(content[error.position]):04X} may not stand in a text file"
+        raise ProblemsError([Problem(place, text)]) from None
+    except (yaml.YAMLError, ValueError) as error:
         raise FusemaxError(f"{file}: not YAML: {error}") from None
     if node is None:
         raise ProblemsError([Problem(Place(file, 1, 1), "the file is empty")])
@@ -109,6 +150,27 @@ def document_of(content: str, file: str = "<text>") -> Document:
     data = reader.read(node, ())
     raise_if_any(reader.problems)
     return Document(file, data, reader.values, reader.keys, reader.texts)
+
+
+def _composed(content: str) -> Any:
+    """Return the tree of YAML nodes of *content*; aliases stand there as the nodes that they name."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """PyYAML's reader, which calls itself for each level, held to a depth."""
+
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.depth += 1
+            if self.depth > LIMITS.depth:
+                text = f"lists and mappings lie more than {LIMITS.depth} deep in each other"
+                raise yaml.MarkedYAMLError(problem=text, problem_mark=self.peek_event().start_mark)
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return yaml.compose(content, Loader=Loader)
 
 
 class _Reader:
@@ -120,23 +182,52 @@ class _Reader:
         self.keys: dict[KeyPath, Place] = {}
         self.texts: dict[KeyPath, Text] = {}
         self.problems: list[Problem] = []
+        self._open: list[int] = []
 
     def read(self, node: Any, path: KeyPath) -> Any:
         import yaml
 
+        self._count(node)
         self.values[path] = self._place(node)
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, path)
+        with self._inside(node) as again:
+            if again:
+                return None
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, path)
             return [self.read(child, (*path, index)) for index, child in enumerate(node.value)]
-        return self._scalar(node, path)
+
+    def _count(self, node: Any) -> None:
+        """Stop when aliases of aliases unfold to more values than anybody can have meant."""
+        if len(self.values) >= LIMITS.values:
+            text = f"more than {LIMITS.values:,} values, aliases unfolded"
+            raise ProblemsError([*self.problems, Problem(self._place(node), text)])
+
+    @contextmanager
+    def _inside(self, node: Any) -> Iterator[bool]:
+        """Hold that *node* is being read; give True, and a problem, when it stands inside itself."""
+        again = id(node) in self._open
+        if again:
+            text = "an alias stands inside what it names, so that it would never end"
+            self.problems.append(Problem(self._place(node), text, "write out what is meant"))
+        self._open.append(id(node))
+        yield again
+        self._open.pop()
 
     def _mapping(self, node: Any, path: KeyPath) -> dict[str | int, Any]:
         data: dict[str | int, Any] = {}
         own: set[str] = set()
         for key_node, value_node in node.value:
+            if not isinstance(key_node.value, str):
+                self.problems.append(Problem(self._place(key_node), "a key is text, not a list or a mapping"))
+                continue
             key = str(key_node.value)
             here = (*path, key)
+            if len(key) > LIMITS.key_length:
+                text = f"a key of {len(key)} characters; {LIMITS.key_length} are the most"
+                self.problems.append(Problem(self._place(key_node), text))
+                continue
             if key == "<<":
                 self._merge(value_node, path, data)
                 continue
@@ -156,8 +247,9 @@ class _Reader:
         if not isinstance(node, yaml.MappingNode):
             self.problems.append(Problem(self._place(node), "'<<' takes one anchored mapping, such as *name"))
             return
-        for key, value in self._mapping(node, path).items():
-            data.setdefault(key, value)
+        with self._inside(node) as again:
+            for key, value in {} if again else self._mapping(node, path).items():
+                data.setdefault(key, value)
 
     def _scalar(self, node: Any, path: KeyPath) -> Any:
         self.texts[path] = self._text(node)
@@ -166,9 +258,12 @@ class _Reader:
             return value
         if value in CONSTANTS:
             return CONSTANTS[value]
-        if INTEGER.match(value):
-            return int(value)
-        return float(value) if DECIMAL.match(value) else value
+        if INTEGER.match(value) or DECIMAL.match(value):
+            number, fault = number_of(value)
+            if fault:
+                self.problems.append(Problem(self._place(node), fault))
+            return number
+        return value
 
     def _text(self, node: Any) -> Text:
         line, column = node.start_mark.line, node.start_mark.column
@@ -182,6 +277,31 @@ class _Reader:
 
     def _place(self, node: Any) -> Place:
         return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def number_of(text: str) -> tuple[int | float, str]:
+    """Return the number that *text* is, and what is wrong with it: nothing, or that a double cannot hold it.
+
+    >>> number_of("4096"), number_of("1e-12")
+    ((4096, ''), (1e-12, ''))
+    >>> number_of("9007199254740993")[1]
+    '9007199254740993 is no number of double precision; the nearest is 9007199254740992'
+    """
+    value = float(text)
+    if not math.isfinite(value):
+        return 0.0, f"{shortened(text)} is too large for a number of double precision"
+    if value == 0 and re.search(r"[1-9]", re.split("[eE]", text)[0]):
+        return 0.0, f"{shortened(text)} is too small for a number of double precision"
+    if not INTEGER.match(text):
+        return value, ""
+    if abs(value) < LARGEST_EXACT or (len(text) < 400 and int(value) == int(text)):
+        return int(value), ""
+    return int(value), f"{shortened(text)} is no number of double precision; the nearest is {value:.0f}"
+
+
+def shortened(text: str, length: int = 40) -> str:
+    """Return *text*, its middle left out where it is long."""
+    return text if len(text) <= length else f"{text[: length // 2]}...{text[-length // 4 :]}"
 
 
 Model = TypeVar("Model", bound="BaseModel")

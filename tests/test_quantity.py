@@ -117,7 +117,21 @@ def test_refusals(text, unit):
         quantity(text, unit)
 
     assert isinstance(caught.value, FusemaxError)
-    assert str(caught.value).endswith(f"got {text!r}")
+    shown = repr(text) if len(repr(text)) <= 60 else repr(text)[:50] + "..."  # a message stays readable
+    assert str(caught.value).endswith(f"got {shown}")
+
+
+@pytest.mark.parametrize("text", ["9007199254740993", 2**53 + 1, "36028797018963969"])
+def test_whole_numbers_are_not_rounded(text):
+    """A count that a double cannot hold is refused; 2^53 + 1 is the first."""
+    with pytest.raises(QuantityError, match="nearest is"):
+        quantity(text, "1")
+
+
+def test_large_exact_numbers():
+    """Powers of two far beyond 2^53 are exact, and so are given."""
+    assert quantity("16Ti", "1") == 2**44
+    assert quantity(str(2**70), "1") == 2.0**70
 
 
 def test_message():

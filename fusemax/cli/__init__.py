@@ -65,6 +65,14 @@ def main() -> None:
     except FusemaxError as error:
         typer.echo(str(error), err=True)
         sys.exit(1)
+    except (RecursionError, MemoryError) as error:
+        what = (
+            "nested too deeply"
+            if isinstance(error, RecursionError)
+            else "larger than the memory that is left"
+        )
+        typer.echo(f"the input is {what}; this is a gap in fusemax: please report what you typed", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         sys.exit(130)

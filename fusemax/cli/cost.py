@@ -32,7 +32,7 @@ def cost(
 
     sizes, figures = sizes_and_figures(values)
     mapped, program = derived(cascade, machine, mapping, figures)
-    console = Console()
+    console = Console(markup=False)
     if formulas:
         _show_formulas(console, program)
         return

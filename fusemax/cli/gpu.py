@@ -84,7 +84,7 @@ def calibrate(
             fit.group.label, str(len(fit.group.rows)), str(fit.group.stated), f"{fit.stated_error:.3f}",
             str(fit.best), f"{fit.best_error:.3f}",
         )  # fmt: skip
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 def _told(summary: Summary, out: Path) -> str:
@@ -109,7 +109,7 @@ def _bar() -> Iterator[Callable[[Progress], None] | None]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     if not console.is_terminal:
         yield None
         return

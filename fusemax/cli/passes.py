@@ -69,9 +69,9 @@ def passes(
 
         typer.echo(json.dumps(facts.data(chosen, tensor, capacity_B), indent=2))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     if not console.is_terminal:
-        console = Console(highlight=False, soft_wrap=True, width=PIPED)
+        console = Console(highlight=False, soft_wrap=True, markup=False, width=PIPED)
     with console.capture() as printed:
         _print(console, facts, chosen if rank or tensor else [], tensor)
         if capacity_B is not None:
@@ -84,12 +84,19 @@ def passes(
 def _print(console: Console, facts: Facts, chosen: list[RankPasses], tensor: str) -> None:
     """Print everything about the *chosen* ranks; an overview of all when there are none."""
     found = facts.analysis
-    console.print(f"[bold]{found.cascade.name}[/]: {found.cascade.title}")
+    _headed(console, found.cascade.name, f": {found.cascade.title}")
     for entry in chosen:
         _detail(console, facts, entry, tensor)
     if not chosen:
         _overview(console, found)
         _reasons(console, found)
+
+
+def _headed(console: Console, head: str, rest: str) -> None:
+    """Print *head* in bold, then *rest*, both as they stand."""
+    from rich.text import Text
+
+    console.print(Text.assemble((head, "bold"), rest))
 
 
 class Facts:
@@ -257,7 +264,7 @@ def _reasons(console: Console, found: Analysis) -> None:
         if entry.passes < 2:
             continue
         one = max(entry.tensors, key=lambda tensor: (tensor.count, tensor.direct))
-        console.print(f"\n[bold]why {entry.passes} passes over {entry.rank}[/], for {one.tensor}")
+        _headed(console, f"\nwhy {entry.passes} passes over {entry.rank}", f", for {one.tensor}")
         console.print("\n".join(f"  {line}" for line in one.why().splitlines()), markup=False)
         if one.grows_with:
             steps = ", ".join(one.grows_with)
@@ -273,9 +280,8 @@ def _counted(number: int, word: str, ending: str) -> str:
 def _detail(console: Console, facts: Facts, entry: RankPasses, tensor: str) -> None:
     from rich.table import Table
 
-    console.print(
-        f"\n[bold]rank {entry.rank}[/]: {_counted(entry.passes, 'pass', 'es')}, {_counted(entry.sweeps, 'sweep', 's')}"
-    )
+    counted = f": {_counted(entry.passes, 'pass', 'es')}, {_counted(entry.sweeps, 'sweep', 's')}"
+    _headed(console, f"\nrank {entry.rank}", counted)
     for number, group in enumerate(entry.groups, start=1):
         console.print(f"  sweep {number}: {', '.join(group)}", markup=False)
     live = facts.footprint(entry.rank)
@@ -301,7 +307,7 @@ def _detail(console: Console, facts: Facts, entry: RankPasses, tensor: str) -> N
 
 def _traffic(console: Console, facts: Facts, rank: str, capacity_B: float, buffer: str) -> None:
     words, size_B, missing = facts.traffic(rank, capacity_B)
-    console.print(f"\n[bold]traffic over {rank} with a fast memory of {buffer}[/] (S words)")
+    _headed(console, f"\ntraffic over {rank} with a fast memory of {buffer}", " (S words)")
     console.print(f"  at least {words} words for each element of the batch", markup=False)
     if size_B:
         console.print(f"  at least {float(size_B):,.0f} B in all, {facts.word_B} B a word", markup=False)

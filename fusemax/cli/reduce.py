@@ -41,7 +41,7 @@ def reduce(
     from fusemax.analysis.rewrite.search import NotReducibleError, search
     from fusemax.cascade.build import load_cascade
 
-    console = Console(highlight=False, soft_wrap=True, stderr=as_json)
+    console = Console(highlight=False, soft_wrap=True, markup=False, stderr=as_json)
     found = search(load_cascade(cascade), rank or None, form or None, tuple(given))
     if as_json:
         import json

@@ -140,7 +140,7 @@ def _print(answer: Simulation, title: str, json: bool) -> None:
         return
     from rich.console import Console
 
-    console = Console()
+    console = Console(markup=False)
     console.print(_totals(answer, title))
     for phase in answer.phases:
         _print_epoch(console, phase)

@@ -43,9 +43,13 @@ from fusemax.language.syntax import (
     Program,
     Reduction,
     Statement,
+    children,
 )
-from fusemax.source import Text
+from fusemax.source import Text, number_of
 
+DEEPEST = 100  #: operations inside each other; a sum of n terms is n deep
+MOST_BRACKETS = 30  #: brackets, signs and powers inside each other
+LONGEST_NAME = 100
 TOKEN = re.compile(
     r"(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
     r"|(?P<symbol>::|->|\*\*|<=|>=|==|!=|[-+*/()\[\],=|<>:])|(?P<space>\s+)"
@@ -134,7 +138,7 @@ def parse_expression(text: Text) -> Expression:
         raise ProblemsError([Problem(text.place(0, 0), "expected an expression, got nothing")])
     try:
         parser = _Parser(lines[0][1])
-        expression = parser.expression()
+        expression = parser.whole()
         parser.finish("after a complete expression")
         return expression
     except _Mistake as mistake:
@@ -196,10 +200,33 @@ def _tokens(text: Text, number: int, code: str, problems: list[Problem]) -> list
                 Problem(place, f"unexpected character {code[position]!r}", None, text.line_at(number))
             )
             return None
+        fault = _fault_of(match)
+        if fault:
+            problems.append(Problem(place, fault, None, text.line_at(number)))
+            return None
         if match.lastgroup != "space":
             tokens.append(Token(str(match.lastgroup), match.group(), place, number))
         position = match.end()
     return tokens
+
+
+def _fault_of(match: re.Match[str]) -> str:
+    """Return what is wrong with a word by itself: a name that nobody can read, a number that a double cannot hold."""
+    if match.lastgroup == "number":
+        return number_of(match.group())[1]
+    if match.lastgroup == "name" and len(match.group()) > LONGEST_NAME:
+        return f"a name of {len(match.group())} characters; {LONGEST_NAME} are the most"
+    return ""
+
+
+def _deeper_than(expression: Expression, most: int) -> bool:
+    """Return whether more than *most* nodes lie inside each other, looked at without recursion."""
+    level = [expression]
+    for _ in range(most):
+        level = [child for node in level for child in children(node)]
+        if not level:
+            return False
+    return True
 
 
 def _statements_of(tokens: list[Token]) -> list[list[Token]]:
@@ -220,6 +247,7 @@ class _Parser:
         self._end = Token("end", "", last.place.moved(len(last.text)), last.line)
         self._tokens = tokens
         self._at = 0
+        self._inside = 0
 
     @property
     def next(self) -> Token:
@@ -271,7 +299,7 @@ class _Parser:
         while self.take(","):
             outputs.append(self.access("another output tensor"))
         self.expect("=", "after the output", "an Einsum is written  OUT[ranks] = expression :: op[ranks]")
-        expression = self.expression()
+        expression = self.whole()
         action = self.action() if self.take("::") else None
         conditions: list[Condition] = []
         if self.take("|"):
@@ -303,11 +331,11 @@ class _Parser:
 
     def condition(self) -> Condition:
         start = self.next
-        left = self.expression()
+        left = self.whole()
         comparison = self.take(*COMPARISONS)
         if comparison is None:
             raise _Mistake(self.next, f"expected a comparison such as '<=', got {_shown(self.next)}")
-        return Condition(left, comparison.text, self.expression(), start.place)
+        return Condition(left, comparison.text, self.whole(), start.place)
 
     def access(self, what: str) -> Access:
         token = self.name(what)
@@ -317,14 +345,34 @@ class _Parser:
     def _indexed(self, token: Token) -> Access:
         indices: list[Expression] = []
         if not self.take("]"):
-            indices.append(self.expression())
+            indices.append(self._one_deeper(self.expression))
             while self.take(","):
-                indices.append(self.expression())
+                indices.append(self._one_deeper(self.expression))
             self.expect("]", f"to close the indices of {token.text!r}")
         return Access(token.text, tuple(indices), token.place)
 
+    def whole(self) -> Expression:
+        """Return an expression that stands by itself; what is too deep to be meant is refused."""
+        start = self.next
+        expression = self.expression()
+        if _deeper_than(expression, DEEPEST):
+            hint = "give a part of it a name: an Einsum of its own"
+            raise _Mistake(start, f"more than {DEEPEST} operations inside each other", hint)
+        return expression
+
     def expression(self) -> Expression:
         return self._chain(("+", "-"), self.term)
+
+    def _one_deeper(self, read: Callable[[], Expression]) -> Expression:
+        """Return what *read* reads one level further in."""
+        self._inside += 1
+        if self._inside > MOST_BRACKETS:
+            raise _Mistake(
+                self.next, f"more than {MOST_BRACKETS} brackets, signs and powers inside each other"
+            )
+        inner = read()
+        self._inside -= 1
+        return inner
 
     def term(self) -> Expression:
         return self._chain(("*", "/"), self.signed)
@@ -337,17 +385,17 @@ class _Parser:
 
     def signed(self) -> Expression:
         minus = self.take("-")
-        return Negative(self.signed(), minus.place) if minus else self.power()
+        return Negative(self._one_deeper(self.signed), minus.place) if minus else self.power()
 
     def power(self) -> Expression:
         base = self.atom()
         operator = self.take("**")
-        return Binary("**", base, self.signed(), operator.place) if operator else base
+        return Binary("**", base, self._one_deeper(self.signed), operator.place) if operator else base
 
     def atom(self) -> Expression:
         token = self.next
         if self.take("("):
-            inner = self.expression()
+            inner = self._one_deeper(self.expression)
             self.expect(")", "to close '('")
             return inner
         if token.kind == "number":
@@ -361,9 +409,9 @@ class _Parser:
         if self.take("["):
             return self._indexed(token)
         if self.take("("):
-            arguments = [self.expression()]
+            arguments = [self._one_deeper(self.expression)]
             while self.take(","):
-                arguments.append(self.expression())
+                arguments.append(self._one_deeper(self.expression))
             self.expect(")", f"to close the arguments of {token.text!r}")
             return Call(token.text, tuple(arguments), token.place)
         return Name(token.text, token.place)
