@@ -165,7 +165,7 @@ def _finite(number: int | float | Fraction, text: object, unit: str) -> float:
         raise _refusal(text, unit) from None
     if not math.isfinite(value) or (value == 0 and number != 0):
         raise _refusal(text, unit)
-    if abs(value) > _LARGEST_EXACT and unit == "1" and number != value and not isinstance(number, float):
+    if abs(value) >= _LARGEST_EXACT and unit == "1" and number != value and not isinstance(number, float):
         raise QuantityError(f"{text} is no number of double precision; the nearest is {value:.0f}")
     return value
 
