@@ -125,6 +125,8 @@ def quantity(text: str | int | float, unit: str) -> float:
     if unit not in _DIMENSIONS:
         raise ValueError(f"unknown unit {unit!r}; there are: {', '.join(_DIMENSIONS)}")
     if isinstance(text, int | float) and not isinstance(text, bool):
+        if isinstance(text, int) and unit == "1":
+            _exact(text, text)
         return _finite(text, text, unit)
     match = _PATTERN.fullmatch(text) if isinstance(text, str) and len(text) <= _LONGEST else None
     if match is None:
@@ -133,7 +135,16 @@ def quantity(text: str | int | float, unit: str) -> float:
     scale = _SPELLINGS[unit].get(spelling) if spelling else Fraction(1)
     if scale is None:
         raise _refusal(text, unit)
-    return _finite(Fraction(match[1]) * scale, text, unit)
+    number = Fraction(match[1]) * scale
+    if unit == "1" and match[1].lstrip("+-").replace("_", "").isdigit():
+        _exact(number, text)
+    return _finite(number, text, unit)
+
+
+def _exact(number: int | Fraction, text: object) -> None:
+    """Refuse a count that a double cannot hold; a number with a point or an exponent is a measure, and rounded."""
+    if abs(number) > _LARGEST_EXACT and abs(number) < 10**300 and number != float(number):
+        raise QuantityError(f"{text} is no number of double precision; the nearest is {float(number):.0f}")
 
 
 def format_quantity(value: float, unit: str, digits: int = 3) -> str:
@@ -165,8 +176,6 @@ def _finite(number: int | float | Fraction, text: object, unit: str) -> float:
         raise _refusal(text, unit) from None
     if not math.isfinite(value) or (value == 0 and number != 0):
         raise _refusal(text, unit)
-    if abs(value) >= _LARGEST_EXACT and unit == "1" and number != value and not isinstance(number, float):
-        raise QuantityError(f"{text} is no number of double precision; the nearest is {value:.0f}")
     return value
 
 
