@@ -289,7 +289,7 @@ class _Run:
         found = [
             Wait(nest=self.nest.name, unit=stream.unit or "", waiting=stream.name, on=names[k], cycles=int(cycles))
             for n, stream in enumerate(streams)
-            for k, cycles in enumerate(self.state.streams[n, clock.WAITS :])
+            for k, cycles in enumerate(self.state.streams[n, clock.WAITS : clock.WAITS + len(names)])
             if cycles
         ]  # fmt: skip
         return sorted(found, key=lambda w: (-w.cycles, w.unit, w.waiting, w.on))

@@ -51,7 +51,11 @@ def machines(draw: st.DrawFn, replicas: bool = False) -> Machine:
         "operations": {"mac": 1, "mul": 1, "add": 1, "max": 1, "sub_exp": draw(st.integers(1, 7))},
     }
     if draw(st.booleans()):
-        two |= {"fill": draw(st.integers(0, 5)), "drain": draw(st.integers(0, 5))}
+        two |= {"fill": draw(st.integers(0, 90)), "drain": draw(st.integers(0, 5))}
+    two["registers"] = {"depth": 1 << 20}
+    inner: dict[str, Any] = {"size": "1 GiB"}
+    if draw(st.booleans()):
+        inner["bandwidth"] = f"{draw(st.sampled_from([2, 5, 32]))} GB/s"
     one = {
         "shape": {"lanes": draw(st.integers(1, 4))},
         "operations": {"mac": 1, "mul": 1, "add": 1, "max": 1, "div": draw(st.integers(1, 4)), "sub_exp": 3},
@@ -61,6 +65,7 @@ def machines(draw: st.DrawFn, replicas: bool = False) -> Machine:
         "levels": {
             "DRAM": {"bandwidth": f"{draw(st.sampled_from([1, 3, 7, 64]))} GB/s"},
             "L3": memory,
+            "L1": inner,
         },
         "units": {"2d": two, "1d": one},
     }  # fmt: skip
@@ -72,6 +77,12 @@ def machines(draw: st.DrawFn, replicas: bool = False) -> Machine:
 def _some(draw: st.DrawFn, tensors: tuple[str, ...], buffers: int) -> list[dict[str, Any]]:
     chosen = [t for t in tensors if draw(st.booleans())]
     return [{"tensor": t, "buffers": draw(st.integers(1, buffers))} for t in chosen]
+
+
+def _anywhere(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
+    """Draw what one node keeps, a tensor at several levels too."""
+    places = ["L3", *(place for place in ("L1", "2d") if draw(st.integers(0, 3)) == 0)]
+    return {place: _some(draw, ("X", "W", "Y"), 3) for place in places}
 
 
 @st.composite
@@ -145,14 +156,13 @@ def product(draw: st.DrawFn, schedules: tuple[str, ...] = ("overlapped", "serial
         rank = draw(st.sampled_from([r for r, d in left.items() if d]))
         order.append(left[rank].pop(0))
     spatial = {d: dim for d, dim in (("r0", "rows"), ("n0", "columns")) if d[0].upper() in tiles_cut(cuts)}
-    kept = {"L3": _some(draw, ("X", "W", "Y"), 3)}
-    node: dict[str, Any] = {"spatial": {"2d": spatial}, "do": ["Y"], "keep": kept}
+    node: dict[str, Any] = {"spatial": {"2d": spatial}, "do": ["Y"], "keep": _anywhere(draw)}
     while order:
         take = draw(st.integers(1, len(order)))
         loops, order = order[-take:], order[:-take]
         node["for"] = loops
         if order:
-            node = {"do": [node], "keep": {"L3": _some(draw, ("X", "W", "Y"), 3)}}
+            node = {"do": [node], "keep": _anywhere(draw)}
     data = {
         "cascade": "transformer/linear",
         "tiles": tiles,

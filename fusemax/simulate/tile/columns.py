@@ -16,7 +16,6 @@ CLASSES: Final = 32  #: kinds of tiles, whole and ragged, of a stream
 MAX_CHANNELS: Final = 6
 MAX_UNITS: Final = 10
 BUFFERS: Final = 9  #: one more than the most buffers of a tile
-IN_FLIGHT: Final = 64  #: tasks of one stream that may be on their way at once
 
 # --- plan[stream, ...]
 (
@@ -45,13 +44,14 @@ DIGITS: Final = 8  #: of the next task
 NEED: Final = DIGITS + WIDTH  #: how many tasks must be finished, by need
 RING: Final = NEED + MAX_NEEDS  #: where the last tiles began, by need
 RING_COUNT: Final = RING + MAX_NEEDS * BUFFERS
-FLIGHT: Final = RING_COUNT + MAX_NEEDS  #: when the tasks on their way end
-COUNTS: Final = FLIGHT + IN_FLIGHT  #: tasks done by class: that moved something, that did not
+COUNTS: Final = RING_COUNT + MAX_NEEDS  #: tasks done by class: that moved something, that did not
 WAITS: Final = COUNTS + 2 * CLASSES  #: cycles lost to each stream, to a channel, to a step, to its turn
+# from fixed[FLIGHT] on: the tasks on their way, those that end together as one; when each ends, and how many tasks of the
+# stream are done then
 
 # --- fixed[...]
-POLICY, REFERENCE, STEP_COUNT, UNITS, CHANNELS, FAST, ROOTS, ALL_ON_UNITS = range(8)
-ROOT_SIZE: Final = 8
+POLICY, REFERENCE, STEP_COUNT, UNITS, CHANNELS, FAST, ROOTS, ALL_ON_UNITS, IN_FLIGHT, FLIGHT = range(10)
+ROOT_SIZE: Final = 10
 STALL: Final = ROOT_SIZE + MAX_ROOTS  #: of each step
 
 # --- chip[...]
@@ -68,4 +68,5 @@ DATA, SLOT, REUSE, WINDOW = range(4)
 UNLIMITED: Final = 1 << 40  #: places, where a schedule bounds them by itself
 NOTHING_TURNED: Final = 1000  #: the number of no loop
 SEGMENTS: Final = 2048  #: rows of the record of utilization over time
+MOST_REMEMBERED: Final = 1 << 24  #: numbers that are remembered of iterations of loops
 HISTORY: Final = 24  #: iterations of a loop that are remembered when looking for a steady state

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fusemax.language.syntax import Access
+from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.simulate.tile.geometry import access_digits
@@ -15,6 +16,7 @@ from fusemax.simulate.tile.streams import (
     FILL,
     Stream,
     by_einsum,
+    depth_of,
     generations,
     shared_loops,
 )
@@ -54,8 +56,11 @@ class Need:
 class Flow:
     """Finds the needs of every stream of a nest. ``window`` values of a tensor in registers may be alive at once."""
 
-    def __init__(self, mapped: Mapped, nest: Nest, streams: Sequence[Stream], window: int) -> None:
-        self.mapped, self.nest, self.streams, self.window = mapped, nest, tuple(streams), window
+    def __init__(
+        self, mapped: Mapped, machine: Machine, nest: Nest, streams: Sequence[Stream], window: int
+    ) -> None:
+        self.mapped, self.machine, self.nest = mapped, machine, nest
+        self.streams, self.window = tuple(streams), window
         self.cascade = mapped.cascade
         self.einsums = by_einsum(self.streams)
 
@@ -131,14 +136,17 @@ class Flow:
 
     def _fill(self, tensor: str, node: tuple[int, ...], outside: Residence | None = None) -> int | None:
         """Return the stream that brings *tensor* to the innermost place around *node* (further out than *outside*)."""
-        found = [
-            number
+        found = {
+            self._depth(s.residence): number
             for number, s in enumerate(self.streams)
             if s.kind == FILL and s.residence is not None and s.residence.tensor == tensor
-            and s.residence.covers(node) and s.residence != outside
-            and (outside is None or len(s.residence.node) <= len(outside.node))
-        ]  # fmt: skip
-        return max(found, key=lambda n: len(self.streams[n].node), default=None)
+            and s.residence.covers(node)
+            and (outside is None or self._depth(s.residence) < self._depth(outside))
+        }  # fmt: skip
+        return found[max(found)] if found else None
+
+    def _depth(self, residence: Residence) -> tuple[int, int]:
+        return depth_of(self.machine, residence)
 
     # --- places
 
@@ -152,7 +160,7 @@ class Flow:
             if stream.part == stream.parts - 1:
                 yield from self._registers(number, tensor)
             return
-        residence = max(kept, key=lambda r: len(r.node))
+        residence = max(kept, key=self._depth)
         fill = self._fill(tensor, stream.node)
         if fill is not None:
             yield Need(on=fill, kind=DATA, source=self._prefix(self.streams[fill]))
@@ -202,12 +210,13 @@ class Flow:
         """Return whether *stream* takes from the place of *residence* (or what shares it) inside it."""
         if stream.kind == DRAIN:
             return stream.residence == residence
-        return (
-            stream.kind == COMPUTE and residence.covers(stream.node) and self._reads(stream, group)
-        ) or (
-            stream.kind == FILL and stream.residence is not None and stream.residence != residence
-            and stream.residence.tensor in group and residence.covers(stream.node)
-        )  # fmt: skip
+        if not residence.covers(stream.node):
+            return False
+        if stream.residence is None:
+            return stream.kind == COMPUTE and self._reads(stream, group)
+        if stream.residence.tensor == residence.tensor:
+            return self._depth(stream.residence) > self._depth(residence)
+        return stream.residence.tensor in group
 
     def _reads(self, stream: Stream, tensors: Sequence[str]) -> bool:
         assert stream.einsum is not None
@@ -224,8 +233,16 @@ class Flow:
                 if s.kind == COMPUTE and residence.covers(s.node) and self._writes(s, residence.tensor):
                     source = tuple(p if p < len(residence.loops) else LAST for p in range(len(s.loops)))
                     yield Need(on=other, kind=DATA, source=source)
+                if s.kind == DRAIN and s.residence is not None and s.residence.tensor == residence.tensor:
+                    inside = self._depth(s.residence) > self._depth(residence)
+                    if inside and residence.covers(s.node):
+                        source = tuple(p if p < len(residence.loops) else LAST for p in range(len(s.loops)))
+                        yield Need(on=other, kind=DATA, source=source)
             return
         if stream.again:
+            outer = self._fill(residence.tensor, residence.node, outside=residence)
+            if outer is not None:
+                yield Need(on=outer, kind=DATA, source=self._prefix(self.streams[outer]))
             drain = next(
                 n for n, s in enumerate(self.streams) if s.kind == DRAIN and s.residence == residence
             )

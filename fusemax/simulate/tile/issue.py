@@ -72,12 +72,12 @@ def candidate(plan, fixed, state, chip, u):
                 ):
                     best = s
             elif (
-                state[s, FLIGHT_COUNT] < IN_FLIGHT
+                state[s, FLIGHT_COUNT] < fixed[IN_FLIGHT]
                 and (best < 0 or before(plan, fixed, state, chip, s, best))
                 and unmet(plan, fixed, state, chip, s) < 0
             ):
                 best = s
-    if best < 0 or plan[best, UNIT] != u or state[best, FLIGHT_COUNT] >= IN_FLIGHT:
+    if best < 0 or plan[best, UNIT] != u or state[best, FLIGHT_COUNT] >= fixed[IN_FLIGHT]:
         return -1
     if policy == SERIAL:
         for s in range(plan.shape[0]):
@@ -111,15 +111,13 @@ def issue(plan, fixed, state, chip, trace, s):
         if end > computed:
             state[s, WAITS + plan.shape[0]] += end - computed
     ready = end + (plan[s, LATENCY] if active else 0)
-    slot = (state[s, FLIGHT_HEAD] + state[s, FLIGHT_COUNT]) % IN_FLIGHT
-    state[s, FLIGHT + slot] = ready
-    state[s, FLIGHT_COUNT] += 1
     state[s, COUNTS + 2 * cls + (0 if active else 1)] += 1
     if chip[TRACED] < trace.shape[0] and (active or plan[s, KIND] == 0):
         row = trace[chip[TRACED]]
         row[0], row[1], row[2], row[3] = s, state[s, ISSUED], now, end
         chip[TRACED] += 1
     state[s, ISSUED] += 1
+    take_off(fixed, state, s, ready)
     old = state[s, DIGITS : DIGITS + WIDTH].copy()
     trips = np.zeros(WIDTH, np.int64)
     turned = advance(plan, fixed, s, state[s, DIGITS : DIGITS + WIDTH], trips)
@@ -128,17 +126,35 @@ def issue(plan, fixed, state, chip, trace, s):
 
 
 @numba.njit
+def flight(fixed, state, s, number):
+    """Return the column of the *number*-th of the tasks of stream *s* that are on their way, the oldest first."""
+    return fixed[FLIGHT] + 2 * ((state[s, FLIGHT_HEAD] + number) % fixed[IN_FLIGHT])
+
+
+@numba.njit
+def take_off(fixed, state, s, end):
+    """Put what stream *s* has issued by now on its way until *end*; it ends no sooner than what is on its way already."""
+    last = flight(fixed, state, s, state[s, FLIGHT_COUNT] - 1)
+    if state[s, FLIGHT_COUNT] == 0 or state[s, last] < end:
+        last = flight(fixed, state, s, state[s, FLIGHT_COUNT])
+        state[s, last] = end
+        state[s, FLIGHT_COUNT] += 1
+    state[s, last + 1] = state[s, ISSUED]
+
+
+@numba.njit
 def land(plan, fixed, state, chip, ref_digits, trips):
     """Finish every task that ends now; return the outermost loop of the reference stream that turned, else a large number."""
     now, turned = chip[NOW], np.int64(NOTHING_TURNED)
     for s in range(plan.shape[0]):
-        while state[s, FLIGHT_COUNT] > 0 and state[s, FLIGHT + state[s, FLIGHT_HEAD]] <= now:
-            state[s, FLIGHT_HEAD] = (state[s, FLIGHT_HEAD] + 1) % IN_FLIGHT
+        while state[s, FLIGHT_COUNT] > 0 and state[s, flight(fixed, state, s, 0)] <= now:
+            done = state[s, flight(fixed, state, s, 0) + 1]
+            state[s, FLIGHT_HEAD] = (state[s, FLIGHT_HEAD] + 1) % fixed[IN_FLIGHT]
             state[s, FLIGHT_COUNT] -= 1
-            state[s, FINISHED] += 1
-            if s == fixed[REFERENCE]:
-                k = advance(plan, fixed, s, ref_digits, trips)
-                turned = min(turned, k)
+            while s == fixed[REFERENCE] and state[s, FINISHED] < done:
+                state[s, FINISHED] += 1
+                turned = min(turned, advance(plan, fixed, s, ref_digits, trips))
+            state[s, FINISHED] = done
     return turned
 
 
@@ -152,7 +168,7 @@ def issue_transfers(plan, fixed, state, chip, trace):
             if (
                 plan[s, KIND] == 0
                 or state[s, ISSUED] >= plan[s, TOTAL]
-                or state[s, FLIGHT_COUNT] >= IN_FLIGHT
+                or state[s, FLIGHT_COUNT] >= fixed[IN_FLIGHT]
             ):
                 continue
             if (best >= 0 and not before(plan, fixed, state, chip, s, best)) or unmet(
@@ -221,7 +237,7 @@ def next_event(plan, fixed, state, chip):
     now, soonest = chip[NOW], FAR
     for s in range(plan.shape[0]):
         if state[s, FLIGHT_COUNT] > 0:
-            soonest = min(soonest, state[s, FLIGHT + state[s, FLIGHT_HEAD]])
+            soonest = min(soonest, state[s, flight(fixed, state, s, 0)])
     for u in range(fixed[UNITS]):
         if chip[UNIT_FREE + u] > now:
             soonest = min(soonest, chip[UNIT_FREE + u])

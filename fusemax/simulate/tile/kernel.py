@@ -23,9 +23,12 @@ from fusemax.simulate.tile.columns import (
     EVENTS,
     FAST,
     FINISHED,
+    FLIGHT,
     HISTORY,
+    IN_FLIGHT,
     ISSUED,
     LOOPS,
+    MOST_REMEMBERED,
     NOTHING_TURNED,
     NOW,
     POLICY,
@@ -108,13 +111,15 @@ def go(plan, fixed, state, chip, segments, trace):
     """Run every stream to its end."""
     size, ref = plan.shape[0], fixed[REFERENCE]
     ref_digits, trips = np.zeros(WIDTH, np.int64), np.zeros(WIDTH, np.int64)
-    numbers = size * (state.shape[1] - COUNTS) + fixed[UNITS] + fixed[CHANNELS]
+    loops = max(1, plan[ref, LOOPS])
+    numbers = size * (fixed[FLIGHT] - COUNTS) + fixed[UNITS] + fixed[CHANNELS]
     seen_count = np.zeros(WIDTH, np.int64)
+    width = min(size * (2 + 2 * fixed[IN_FLIGHT]) + 80, MOST_REMEMBERED // (loops * HISTORY))
     memory = (
-        np.zeros((WIDTH, HISTORY, 6 * size + 80), np.int64),
-        np.zeros((WIDTH, HISTORY), np.int64),
-        np.zeros((WIDTH, HISTORY, 2), np.int64),
-        np.zeros((WIDTH, HISTORY, numbers), np.int64),
+        np.zeros((loops, HISTORY, width), np.int64),
+        np.zeros((loops, HISTORY), np.int64),
+        np.zeros((loops, HISTORY, 2), np.int64),
+        np.zeros((loops, HISTORY, numbers), np.int64),
         seen_count,
     )
     for s in range(size):

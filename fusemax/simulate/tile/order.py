@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from fusemax.language.formula import substituted
+from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body, dependences
 from fusemax.mapping.modulo import Edge, Kernel, Task, modulo_schedule
 from fusemax.mapping.nest import Mapped, Nest
@@ -29,10 +30,16 @@ class Order:
     """The schedule of *nest* for its streams, of which each task holds its unit for *held* cycles, results *latency* later."""
 
     def __init__(
-        self, mapped: Mapped, nest: Nest, geometry: Geometry, point: Point, streams: tuple[Stream, ...],
+        self, mapped: Mapped, machine: Machine, nest: Nest, geometry: Geometry, point: Point, streams: tuple[Stream, ...],
         held: Sequence[int], latency: Sequence[int],
     ) -> None:  # fmt: skip
-        self.mapped, self.nest, self.geometry, self.point = mapped, nest, geometry, point
+        self.mapped, self.machine, self.nest, self.geometry, self.point = (
+            mapped,
+            machine,
+            nest,
+            geometry,
+            point,
+        )
         self.streams, self.held, self.latency = streams, held, latency
         self.kernel = self._find()
 
@@ -150,7 +157,7 @@ class Order:
     def _stages(self, step: list[int], position: list[int]) -> list[int]:
         """Return by how many epochs each stream runs behind: one more wherever a value is made later in the epoch."""
         stage = [0] * len(self.streams)
-        flow = Flow(self.mapped, self.nest, self.streams, clock.UNLIMITED)
+        flow = Flow(self.mapped, self.machine, self.nest, self.streams, clock.UNLIMITED)
         for n, stream in enumerate(self.streams):
             for need in flow.needs(n):
                 writer = self.streams[need.on]

@@ -32,6 +32,8 @@ from fusemax.simulate.tile.streams import (
 )
 from fusemax.simulate.tile.values import Point, whole_cycles
 
+MOST_IN_FLIGHT = 1 << 23  #: ends of tasks that a run keeps, all streams together
+MOST_COUNTED = float(1 << 61)  #: cycles, tasks and words of a nest, all together
 WINDOW_OVERLAPPED = 2  #: values of a tensor in registers: one being made, one being used
 
 
@@ -92,9 +94,10 @@ class _Packer:
         self.roots = {name: number for number, name in enumerate(nest.roots)}
         self.bits = [self._bits(s) for s in self.streams]
         self.spilled = self._spilled()
+        self._ends()
         held = [whole_cycles(self._lane_work(n, 0)[0]) for n in range(len(self.streams))]
         latency = [self._latency(n) for n in range(len(self.streams))]
-        self.order = Order(mapped, nest, geometry, point, self.streams, held, latency)
+        self.order = Order(mapped, machine, nest, geometry, point, self.streams, held, latency)
 
     # --- classes of tiles
 
@@ -299,7 +302,7 @@ class _Packer:
             for c, level in enumerate(self.channels):
                 cycles = self._channel_cycles(level, sizes.get(level, 0.0), self._sharers(stream, level))
                 row[clock.CHANNEL + c * clock.CLASSES + cls] = cycles
-        row[clock.TOTAL] = self.geometry.points(stream.loops, {})
+        row[clock.TOTAL] = self._total(number)
         row[clock.LATENCY] = self._latency(number)
         row[clock.KIND] = stream.kind
         row[clock.ONLY_AGAIN] = stream.kind == FILL and stream.again
@@ -316,6 +319,40 @@ class _Packer:
             for k in need.fresh:
                 row[clock.NEED_FRESH + d * clock.WIDTH + k] = 1
 
+    def _in_flight(self) -> int:
+        """Return how many ends of tasks of one stream can be ahead at once: results come *latency* cycles after their tasks.
+
+        Raises
+        ------
+        FusemaxError
+            When they would take more memory than a run should.
+        """
+        most = 4
+        for number in range(len(self.streams)):
+            held = min(whole_cycles(self._lane_work(number, c)[0]) for c in range(self._classes(number)))
+            most = max(most, min(self._latency(number) // max(1, held), self._total(number)) + 4)
+        if most * len(self.streams) > MOST_IN_FLIGHT:
+            raise FusemaxError(
+                f"nest {self.nest.name} of mapping {self.mapped.name}: {most:,} tasks of an Einsum would be under way at "
+                f"once, done by their unit but not drained\n  hint: make tiles larger, or fill and drain smaller"
+            )
+        return most
+
+    def _ends(self) -> None:
+        """Raise FusemaxError when there is more to count, in words, tasks or cycles, than 64-bit numbers hold."""
+        longest = 0.0
+        for number in range(len(self.streams)):
+            each = 1.0 + self._lane_work(number, 0)[0] + sum(max(entry) for entry in self._words(number))
+            longest += float(self._total(number)) * each + self._latency(number)
+        if not longest < MOST_COUNTED:
+            raise FusemaxError(
+                f"nest {self.nest.name} of mapping {self.mapped.name} would take about {longest:.1e} cycles, more than the "
+                f"simulator counts ({MOST_COUNTED:.1e})\n  hint: simulate smaller sizes, or use 'fusemax cost'"
+            )
+
+    def _total(self, number: int) -> int:
+        return self.geometry.points(self.streams[number].loops, {})
+
     def _fixed_row(self, stalls: Sequence[int], fast: bool) -> np.ndarray:
         schedule = self.nest.schedule
         fixed = np.zeros(clock.STALL + len(stalls), np.int64)
@@ -325,6 +362,8 @@ class _Packer:
         fixed[clock.UNITS], fixed[clock.CHANNELS] = len(self.units), len(self.channels)
         fixed[clock.FAST] = fast
         fixed[clock.ALL_ON_UNITS] = all(s.unit is not None for s in self.streams if s.kind == COMPUTE)
+        fixed[clock.IN_FLIGHT] = self._in_flight()
+        fixed[clock.FLIGHT] = clock.WAITS + len(self.streams) + 3
         fixed[clock.ROOTS] = len(self.roots)
         for name, k in self.roots.items():
             fixed[clock.ROOT_SIZE + k] = self.geometry.sizes[name]
@@ -335,7 +374,7 @@ class _Packer:
         window = (
             WINDOW_OVERLAPPED if self.order.policy() in (clock.OVERLAPPED, clock.AUTO) else clock.UNLIMITED
         )
-        flow = Flow(self.mapped, self.nest, self.streams, window)
+        flow = Flow(self.mapped, self.machine, self.nest, self.streams, window)
         found = [flow.needs(n) for n in range(len(self.streams))]
         return [self.order.widened(n, needs) for n, needs in enumerate(found)] if self.order.kernel else found
 

@@ -23,11 +23,12 @@ class State:
     def fresh(cls, prepared: Prepared, events: int) -> State:
         """Return the state before the first cycle, with room for the first *events* tasks."""
         count = len(prepared.streams)
+        flight = prepared.fixed[clock.FLIGHT]
         busy = len(prepared.units) + len(prepared.channels)
         chip = np.zeros(clock.CHIP, np.int64)
         chip[clock.STRIDE] = 1
         return cls(
-            streams=np.zeros((count, clock.WAITS + count + 3), np.int64),
+            streams=np.zeros((count, flight + 2 * prepared.fixed[clock.IN_FLIGHT]), np.int64),
             chip=chip,
             segments=np.zeros((clock.SEGMENTS, busy + 2), np.int64),
             trace=np.zeros((events, 4), np.int64),

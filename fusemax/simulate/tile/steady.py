@@ -22,10 +22,8 @@ from fusemax.simulate.tile.columns import (
     FINISHED,
     FLIGHT,
     FLIGHT_COUNT,
-    FLIGHT_HEAD,
     HEAD_EPOCH,
     HISTORY,
-    IN_FLIGHT,
     ISSUED,
     JUMPS,
     KIND,
@@ -51,7 +49,7 @@ from fusemax.simulate.tile.columns import (
     UNLIMITED,
     WIDTH,
 )
-from fusemax.simulate.tile.issue import record
+from fusemax.simulate.tile.issue import flight, record
 from fusemax.simulate.tile.walking import number_of, stride_of, trips_of
 
 
@@ -76,10 +74,12 @@ def signature(plan, fixed, state, chip, ref_digits, level, out):
         out[at + 1] = state[s, FINISHED] - base
         at += 2
         for f in range(state[s, FLIGHT_COUNT]):
-            if at >= out.size - 1:
+            if at >= out.size - 2:
                 return -1
-            out[at] = state[s, FLIGHT + (state[s, FLIGHT_HEAD] + f) % IN_FLIGHT] - now
-            at += 1
+            column = flight(fixed, state, s, f)
+            out[at] = state[s, column] - now
+            out[at + 1] = state[s, column + 1] - base
+            at += 2
         if at >= out.size - 8:
             return -1
     for u in range(fixed[UNITS]):
@@ -155,10 +155,12 @@ def jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length):
     ref = fixed[REFERENCE]
     for s in range(plan.shape[0]):
         for f in range(state[s, FLIGHT_COUNT]):
-            state[s, FLIGHT + (state[s, FLIGHT_HEAD] + f) % IN_FLIGHT] += jumps * length
+            state[s, flight(fixed, state, s, f)] += jumps * length
         if plan[s, SHARED + ref] <= level:
             continue
         tasks = stride_of(plan, fixed, s, level, ref_digits) * period * jumps
+        for f in range(state[s, FLIGHT_COUNT]):
+            state[s, flight(fixed, state, s, f) + 1] += tasks
         state[s, ISSUED] += tasks
         state[s, FINISHED] += tasks
         state[s, DIGITS + level] += period * jumps
@@ -189,7 +191,7 @@ def totals(fixed, state, chip, out):
     """Copy all running totals into *out*."""
     at = 0
     for s in range(state.shape[0]):
-        for column in range(COUNTS, state.shape[1]):
+        for column in range(COUNTS, fixed[FLIGHT]):
             out[at] = state[s, column]
             at += 1
     for c in range(fixed[UNITS] + fixed[CHANNELS]):
@@ -202,7 +204,7 @@ def add_totals(fixed, state, chip, earlier, jumps):
     """Add *jumps* times what the totals have grown by since *earlier*."""
     at = 0
     for s in range(state.shape[0]):
-        for column in range(COUNTS, state.shape[1]):
+        for column in range(COUNTS, fixed[FLIGHT]):
             state[s, column] += jumps * (state[s, column] - earlier[at])
             at += 1
     for c in range(fixed[UNITS] + fixed[CHANNELS]):

@@ -175,9 +175,8 @@ class _Reader:
 
     def around(self, tensor: str, node: tuple[int, ...]) -> list[Residence]:
         """Return the places that keep *tensor* around *node*, outermost first."""
-        order = [*self.machine.level_names, *self.machine.units]
         found = [r for r in self.nest.residences if r.tensor == tensor and not r.staged and r.covers(node)]
-        return sorted(found, key=lambda r: (len(r.node), order.index(r.level)))
+        return sorted(found, key=lambda r: depth_of(self.machine, r))
 
     def home(self, tensor: str, node: tuple[int, ...]) -> str:
         """Return the level from which a body at *node* takes *tensor*."""
@@ -212,7 +211,9 @@ class _Reader:
         )
         end = -1 if kind == FILL else LAST_CHILD
         own = residence_digits(self.mapped, self.nest, residence)
-        place = (*residence.node, end, list(self.nest.residences).index(residence))
+        _, inward = depth_of(self.machine, residence)
+        order = inward if kind == FILL else -inward  # from the outside in, and from the inside out
+        place = (*residence.node, end, order, list(self.nest.residences).index(residence))
         near = level in self.machine.level_names[:2]
         name = f"load {tensor}" if kind == FILL else f"store {tensor}"
         name += "" if near else f" to {level}" if kind == FILL else f" from {level}"
@@ -237,6 +238,12 @@ class _Reader:
                     if any(loop in summed for loop in residence.loops):
                         return True
         return False
+
+
+def depth_of(machine: Machine, residence: Residence) -> tuple[int, int]:
+    """Return how far inside *residence* is: deeper nodes first, then levels from the outermost one to the units."""
+    order = [*machine.level_names, *machine.units]
+    return len(residence.node), order.index(residence.level)
 
 
 def produced_inside(mapped: Mapped, nest: Nest, residence: Residence) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from fusemax.cascade.sizes import SizeError, resolve_sizes
 from fusemax.errors import FusemaxError
-from fusemax.language.formula import substituted
+from fusemax.language.formula import substituted, undotted
 from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number
 from fusemax.machine import Machine, figures
 from fusemax.mapping.nest import Mapped, Nest
@@ -18,7 +18,8 @@ _BINARY: Mapping[str, Callable[[float, float], float]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
 }  # fmt: skip
 _CALLS: Mapping[str, Callable[..., float]] = {
-    "ceil": math.ceil, "floor": math.floor, "log2": math.log2, "sqrt": math.sqrt, "max": max, "min": min,
+    "ceil": math.ceil, "floor": math.floor, "log2": math.log2, "sqrt": math.sqrt, "max": lambda *of: max(of),
+    "min": lambda *of: min(of),
 }  # fmt: skip
 
 
@@ -28,19 +29,33 @@ def value_of(expression: Expression, known: Mapping[str, float]) -> float:
     >>> from fusemax.language.formula import formula
     >>> value_of(formula("ceil(P/3) + 1", "1"), {"P": 7})
     4.0
+
+    Raises
+    ------
+    KeyError
+        With the name that is not known.
+    FusemaxError
+        When no number comes of it: a division by zero, the root of a negative number.
     """
+    try:
+        return _value_of(expression, known)
+    except (ArithmeticError, ValueError) as error:
+        raise FusemaxError(f"formula {expression} has no value: {error}") from None
+
+
+def _value_of(expression: Expression, known: Mapping[str, float]) -> float:
     if isinstance(expression, Number):
         return float(expression.value)
     if isinstance(expression, Name):
-        return float(known[expression.name])
+        return float(known[undotted(expression.name)])
     if isinstance(expression, Negative):
-        return -value_of(expression.operand, known)
+        return -_value_of(expression.operand, known)
     if isinstance(expression, Binary):
         return _BINARY[expression.operator](
-            value_of(expression.left, known), value_of(expression.right, known)
+            _value_of(expression.left, known), _value_of(expression.right, known)
         )
     if isinstance(expression, Call):
-        return float(_CALLS[expression.function](*(value_of(a, known) for a in expression.arguments)))
+        return float(_CALLS[expression.function](*(_value_of(a, known) for a in expression.arguments)))
     raise TypeError(f"{expression} is a tensor, not a number")
 
 
@@ -111,5 +126,13 @@ def tile_rules(nest: Nest) -> dict[str, object]:
 
 
 def whole_cycles(cycles: float) -> int:
-    """Return *cycles* rounded up: everything ends on an edge of the clock. Rounding errors of 1e-9 do not add one."""
+    """Return *cycles* rounded up: everything ends on an edge of the clock. Rounding errors of 1e-9 do not add one.
+
+    Raises
+    ------
+    FusemaxError
+        For more cycles than can be counted.
+    """
+    if not cycles < 1 << 61:
+        raise FusemaxError(f"a task of {cycles:.3g} cycles is longer than the simulator counts")
     return math.ceil(cycles - 1e-9 * max(1.0, abs(cycles)))
