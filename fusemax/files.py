@@ -1,12 +1,20 @@
-"""Files that are either whole or not there at all."""
+"""Files that are either whole or not there at all, and folders that one process at a time writes."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from fusemax.errors import FusemaxError
+
+_DRAFT = re.compile(r"\.(?P<name>.+)\.\d+\.part")
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
@@ -36,3 +44,80 @@ def replace_file(path: Path, content: bytes | str) -> Path:
     """Return *path* after *content* stands there, moved into place whole. Texts become UTF-8."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     return write_atomically(path, lambda draft: draft.write_bytes(data))
+
+
+def remove_drafts(folder: Path, names: Callable[[str], bool]) -> None:
+    """Remove what a killed process left half written in *folder*: drafts of files whose name *names* accepts.
+
+    Only who holds the folder's lock may ask for this.
+    """
+    for path in folder.glob(".*.part"):
+        match = _DRAFT.fullmatch(path.name)
+        if match and names(match["name"]):
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock at *path* while a run writes its folder; the lock goes with the process, however that ends.
+
+    Raises
+    ------
+    FusemaxError
+        When another process holds it, naming that one; or when the file cannot be written.
+    """
+    import fcntl
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _open_lock(path)
+    except BlockingIOError:
+        raise FusemaxError(
+            f"{path.parent}: {_owner(path)} is writing here\n  hint: wait for it, or take another folder with --out"
+        ) from None
+    except OSError as error:
+        raise FusemaxError(f"{path}: cannot be written ({error.strerror or error})") from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        os.close(handle)
+
+
+def _open_lock(path: Path) -> int:
+    """Return a handle on the lock at *path*, held and with this process's name in it."""
+    import fcntl
+
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+                owner = {"process": os.getpid(), "host": os.uname().nodename, "since": time.strftime("%F %T")}
+                os.truncate(handle, 0)
+                os.write(handle, json.dumps(owner).encode())
+                return handle
+        except OSError:
+            os.close(handle)
+            raise
+        os.close(handle)  # its owner removed it between our opening and our holding it
+
+
+def _owner(path: Path) -> str:
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {owner['process']} on {owner['host']}, since {owner['since']},"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+@lru_cache(maxsize=1)
+def sources_digest() -> str:
+    """Return a hash of all source files of this package: two programs with one digest compute the same."""
+    package = Path(__file__).parent
+    whole = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        whole.update(path.relative_to(package).as_posix().encode())
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()

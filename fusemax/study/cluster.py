@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from fusemax.errors import FusemaxError
+from fusemax.files import sources_digest
 from fusemax.study.chunks import Chunk, Counts
-from fusemax.study.folder import CHUNKS, RunFolder, write_bytes
+from fusemax.study.folder import CHUNKS, JOBS, RunFolder, write_bytes
 from fusemax.study.jobs import Job
 
-JOBS = "jobs.pickle"
 RETRIES = 5
 CONNECT_S = 20
 AHEAD = 4  #: chunks given to the scheduler for each thread of its workers
@@ -71,18 +71,17 @@ def _distributed() -> Any:
 def _run(
     distributed: Any, client: Any, jobs: Sequence[Job], chunks: Sequence[Chunk], folder: RunFolder
 ) -> Iterator[tuple[Chunk, Counts]]:
-    from fusemax import __version__
-
     home = str(folder.path.resolve())
     content = pickle.dumps(tuple(jobs), protocol=5)
     write_bytes(folder.path / CHUNKS / JOBS, content)
-    stamp = f"{__version__} {hash(content)}"
+    code = sources_digest()
+    stamp = f"{code} {hash(content)}"
     left = iter(chunks)
 
     def given() -> Any:
         chunk = next(left, None)
         return chunk and client.submit(
-            chunk_there, home, chunk, __version__, stamp, pure=False, retries=RETRIES
+            chunk_there, home, folder.run, chunk, code, stamp, pure=False, retries=RETRIES
         )
 
     threads = max(1, sum(client.nthreads().values()))
@@ -107,14 +106,17 @@ def _run(
             running.add(following)
 
 
-def chunk_there(home: str, chunk: Chunk, version: str, stamp: str) -> tuple[Chunk, Counts]:
+def chunk_there(home: str, run: str, chunk: Chunk, code: str, stamp: str) -> tuple[Chunk, Counts]:
     """Compute *chunk* on a worker and write it into the folder at *home*; return it with its counts."""
     from fusemax import __version__
     from fusemax.study.stream import run_chunk
 
-    if __version__ != version:
-        raise FusemaxError(f"a worker has fusemax {__version__}, but the study runs with {version}")
-    folder = RunFolder(Path(home))
+    if sources_digest() != code:
+        raise FusemaxError(
+            f"a worker has another fusemax ({__version__}, code {sources_digest()[:8]}) than the study ({code[:8]})"
+            "\n  hint: install the same version on all machines, and start the workers anew"
+        )
+    folder = RunFolder(Path(home), run)
     return chunk, run_chunk(_jobs(home, stamp)[chunk.job], chunk, folder)
 
 

@@ -1,21 +1,24 @@
 """The folder of a run that may be interrupted: a manifest, one Parquet file for each finished chunk, the final table.
 
 Every file is written under a temporary name and moved into place, so that whatever stands there is whole. The manifest says
-what the chunks are of; a run goes on only where it is the same.
+what the chunks are of, the code that made them included; a run goes on only where it is the same. Beside each chunk stands
+its mark: the hash of the file and of the manifest that it belongs to. A chunk without its mark is made again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import shutil
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
-from fusemax.files import write_atomically
+from fusemax.files import locked, remove_drafts, sources_digest, write_atomically
 from fusemax.study.chunks import Chunk, Counts
 from fusemax.study.jobs import Planned
 
@@ -24,85 +27,163 @@ if TYPE_CHECKING:
 
 CHUNKS = "chunks"
 MANIFEST = "manifest.json"
-COUNTS = "fusemax"
+DONE = "run.json"  #: the manifest of the run whose table stands in the folder
+JOBS = "jobs.pickle"
+LOCK = ".fusemax.lock"
+TABLES = ("results.parquet", "results.csv")
 ROWS_IN_GROUP = 2**18
 MEND = (
     "make room, or take another folder with --out; what is finished stays valid, and --resume goes on with it"
 )
+_OURS = re.compile(rf"\d{{6,}}\.(parquet|json)|{re.escape(MANIFEST)}|{re.escape(JOBS)}")
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where a run leaves its chunks and its table."""
+    """Where a run leaves its chunks and its table; ``run`` is the hash of the manifest that its chunks belong to."""
 
     path: Path
+    run: str = ""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Return the lock of the folder: one run at a time writes it."""
+        return locked(self.path / LOCK)
 
     def chunk_path(self, chunk: Chunk) -> Path:
         """Return the file of *chunk*."""
         return self.path / CHUNKS / f"{chunk.number:06}.parquet"
 
-    def begin(self, manifest: Mapping[str, Any], resume: bool, fresh: bool) -> None:
-        """Make the folder ready for a run described by *manifest*.
+    def begin(self, manifest: Mapping[str, Any], resume: bool, fresh: bool) -> RunFolder:
+        """Make the folder ready for a run described by *manifest*, and return it as that run's.
 
         Raises
         ------
         FusemaxError
             When an unfinished run stands there and neither *resume* nor *fresh* is wanted, or when it is to be resumed but
-            is not the same run; the message says what changed.
+            is not the same run (the message says what changed); when the table of another choice of points stands there;
+            when something that no run wrote is in the way.
         """
-        old = self._manifest()
-        unfinished = old is not None and any((self.path / CHUNKS).glob("*.parquet"))
-        if unfinished and not fresh:
-            assert old is not None
-            if not resume:
-                raise FusemaxError(
-                    f"{self.path}: an unfinished run stands here\n  hint: --resume goes on with it, --fresh starts over"
-                )
-            changed = _changes(old, manifest)
-            if changed:
-                raise FusemaxError(
-                    f"{self.path}: the run that stands here is another one; changed: {', '.join(changed)}"
-                    "\n  hint: --fresh starts over, --out takes another folder"
-                )
-            return
+        if not fresh:
+            self._refuse_another_choice(manifest)
+            if self._goes_on(manifest, resume):
+                return replace(self, run=_hash(_as_text(manifest)))
         try:
-            shutil.rmtree(self.path / CHUNKS, ignore_errors=True)
+            self._clear()
             (self.path / CHUNKS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FusemaxError(f"{self.path}: cannot be written ({error.strerror})\n  hint: {MEND}") from None
-        text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-        write_bytes(self.path / CHUNKS / MANIFEST, text.encode())
+        write_bytes(self.path / CHUNKS / MANIFEST, _as_text(manifest))
+        return replace(self, run=_hash(_as_text(manifest)))
 
-    def _manifest(self) -> dict[str, Any] | None:
+    def _goes_on(self, manifest: Mapping[str, Any], resume: bool) -> bool:
+        """Return whether an unfinished run of the same manifest stands here, to go on with."""
+        if not any((self.path / CHUNKS).glob("*.parquet")):
+            return False
+        if not resume:
+            raise FusemaxError(
+                f"{self.path}: an unfinished run stands here\n  hint: --resume goes on with it, --fresh starts over"
+            )
+        changed = _changes(self._manifest(CHUNKS, MANIFEST), manifest)
+        if changed:
+            raise FusemaxError(
+                f"{self.path}: the run that stands here is another one; changed: {', '.join(changed)}"
+                "\n  hint: --fresh starts over, --out takes another folder"
+            )
+        return True
+
+    def _refuse_another_choice(self, manifest: Mapping[str, Any]) -> None:
+        """Refuse to put the few points of a front where the table of all stands, and the other way round."""
+        if not (self.path / DONE).exists() or not (self.path / TABLES[0]).exists():
+            return
+        stands, wanted = self._manifest(DONE).get("kept"), manifest["kept"]
+        if _choices(stands) != _choices(wanted):
+            raise FusemaxError(
+                f"{self.path}: a table of {_choices(stands)} stands here, and this run keeps {_choices(wanted)}"
+                "\n  hint: --fresh writes over it, --out takes another folder"
+            )
+
+    def _manifest(self, *steps: str) -> dict[str, Any]:
+        path = self.path.joinpath(*steps)
         try:
-            return json.loads((self.path / CHUNKS / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "damaged"
+            raise FusemaxError(
+                f"{path}: cannot be read ({reason}), so that nobody knows what stands in this folder"
+                "\n  hint: --fresh starts over, --out takes another folder"
+            ) from None
+        if not isinstance(found, dict):
+            raise FusemaxError(f"{path}: damaged\n  hint: --fresh starts over, --out takes another folder")
+        return found
+
+    def _clear(self) -> None:
+        """Remove the chunks of a run, and nothing that no run wrote."""
+        folder = self.path / CHUNKS
+        remove_drafts(self.path, lambda name: name in (*TABLES, DONE))
+        if not folder.is_dir():
+            return
+        strange = [path.name for path in folder.iterdir() if not _is_ours(path.name)]
+        if strange:
+            raise FusemaxError(
+                f"{folder}: {strange[0]} is no file of a run, so this folder is left alone"
+                "\n  hint: move it away, or take another folder with --out"
+            )
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == MANIFEST):
+            path.unlink()
+        folder.rmdir()
+
+    # --- chunks
 
     def write_chunk(self, chunk: Chunk, frame: polars.DataFrame, counts: Counts) -> None:
-        """Write the rows of *chunk*, with the counts of its points in the file's own notes."""
-        write_frame(frame, self.chunk_path(chunk), {COUNTS: json.dumps(asdict(counts))})
+        """Write the rows of *chunk*, then its mark: the counts of its points, and the hashes that vouch for it."""
+        path = self.chunk_path(chunk)
+        content = _parquet(frame)
+        write_bytes(path, content)
+        mark = {
+            "counts": asdict(counts),
+            "sha256": _hash(content),
+            "run": self.run,
+            "chunk": asdict(chunk),
+        }
+        write_bytes(path.with_suffix(".json"), _as_text(mark))
 
     def chunk_counts(self, chunk: Chunk) -> Counts | None:
-        """Return the counts of a finished *chunk*, or None when it is not there as a whole."""
-        import polars
-
+        """Return the counts of a finished *chunk*; None when it is not there as it was written, by this very run."""
+        path = self.chunk_path(chunk)
         try:
-            return Counts(**json.loads(polars.read_parquet_metadata(self.chunk_path(chunk))[COUNTS]))
-        except (OSError, ValueError, KeyError, TypeError, polars.exceptions.PolarsError):
+            mark = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            mine = mark["run"] == self.run and mark["chunk"] == asdict(chunk)
+            with path.open("rb") as file:
+                whole = mine and mark["sha256"] == hashlib.file_digest(file, "sha256").hexdigest()
+            return Counts(**mark["counts"]) if whole else None
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def finish(self) -> None:
-        """Remove the chunks once the table is written."""
-        shutil.rmtree(self.path / CHUNKS, ignore_errors=True)
+        """Keep the manifest beside the table, and remove the chunks once that is written."""
+        write_bytes(self.path / DONE, (self.path / CHUNKS / MANIFEST).read_bytes())
+        self._clear()
+
+
+def _is_ours(name: str) -> bool:
+    return bool(_OURS.fullmatch(name) or re.fullmatch(r"\..+\.\d+\.part", name))
+
+
+def _as_text(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _hash(content: bytes | memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def manifest_of(plan: Planned, chunk_points: int) -> dict[str, Any]:
-    """Return what identifies a run: versions, files, jobs and the size of a chunk."""
+    """Return what identifies a run: version and code, files, jobs and the size of a chunk."""
     from fusemax import __version__
 
     return {
         "fusemax": __version__,
+        "code": sources_digest(),
         "files": plan.hashes(),
         "jobs": [job.digest() for job in plan.jobs],
         "kept": [[job.keep.kind, *job.keep.measures, job.keep.most] for job in plan.jobs],
@@ -110,17 +191,33 @@ def manifest_of(plan: Planned, chunk_points: int) -> dict[str, Any]:
     }
 
 
+def _choices(kept: object) -> str:
+    """Return in words which points the jobs of a manifest keep."""
+    rows = kept if isinstance(kept, list) else []
+    found = dict.fromkeys(_choice(row) for row in rows if isinstance(row, list) and row)
+    return " and ".join(found) or "nothing known"
+
+
+def _choice(row: Sequence[Any]) -> str:
+    kind, *measures, most = row
+    listed = ", ".join(str(measure) for measure in measures)
+    said = {"all": "all points", "front": f"the front of {listed}", "best": f"the {most} best by {listed}"}
+    return said.get(str(kind), str(kind))
+
+
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return what differs between two manifests, in words."""
     found: list[str] = []
     if old.get("fusemax") != new["fusemax"]:
         found.append(f"fusemax {old.get('fusemax')} -> {new['fusemax']}")
+    elif old.get("code") != new["code"]:
+        found.append("the code of fusemax")
     before, after = old.get("files", {}), new["files"]
     found += [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
     words = {"kept": "which points are kept", "chunk_points": "points in a chunk"}
     found += [text for key, text in words.items() if old.get(key) != new[key]]
     if not found and old.get("jobs") != new["jobs"]:
-        found.append("the code of fusemax")
+        found.append("what is computed")
     return found
 
 
@@ -129,13 +226,15 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     _write(path, lambda draft: draft.write_bytes(content))
 
 
-def write_frame(frame: polars.DataFrame, path: Path, notes: Mapping[str, str] | None = None) -> None:
-    """Write *frame* to *path* as Parquet, with *notes* in the file's own metadata."""
+def write_frame(frame: polars.DataFrame, path: Path) -> None:
+    """Write *frame* to *path* as Parquet."""
+    write_bytes(path, _parquet(frame))
+
+
+def _parquet(frame: polars.DataFrame) -> memoryview:
     buffer = io.BytesIO()
-    frame.write_parquet(
-        buffer, compression="lz4", statistics=False, row_group_size=ROWS_IN_GROUP, metadata=dict(notes or {})
-    )
-    write_bytes(path, buffer.getbuffer())
+    frame.write_parquet(buffer, compression="lz4", statistics=False, row_group_size=ROWS_IN_GROUP)
+    return buffer.getbuffer()
 
 
 def concatenated(paths: Sequence[Path], target: Path) -> None:

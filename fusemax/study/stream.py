@@ -70,8 +70,15 @@ def run_jobs(plan: Planned, out: Path, options: Options, report: Report | None =
     _refuse(options)
     runner = _runner(options)
     folder = RunFolder(out)
+    with folder.lock():
+        folder = folder.begin(manifest_of(plan, options.chunk_points or 0), options.resume, options.fresh)
+        return _run(plan, folder, options, runner, report)
+
+
+def _run(
+    plan: Planned, folder: RunFolder, options: Options, runner: Runner, report: Report | None
+) -> tuple[Path, Counts]:
     chunks = chunks_of(plan, options.chunk_points)
-    folder.begin(manifest_of(plan, options.chunk_points or 0), options.resume, options.fresh)
     total = Counts()
     waiting: list[Chunk] = []
     for chunk in chunks:
@@ -88,7 +95,19 @@ def run_jobs(plan: Planned, out: Path, options: Options, report: Report | None =
         progress = replace(progress, points_done=total.points)
         if report:
             report(progress)
+    _made_again(plan, chunks, folder)
     return _table(plan, chunks, folder), total
+
+
+def _made_again(plan: Planned, chunks: Sequence[Chunk], folder: RunFolder) -> None:
+    """Compute again what is not as it was written: a disk may lose bits, and somebody else may have been here."""
+    damaged = [chunk for chunk in chunks if folder.chunk_counts(chunk) is None]
+    for chunk in damaged:
+        run_chunk(plan.jobs[chunk.job], chunk, folder)
+        if folder.chunk_counts(chunk) is None:
+            raise FusemaxError(
+                f"{folder.chunk_path(chunk)}: does not hold what was written there: look at the disk"
+            )
 
 
 def _refuse(options: Options) -> None:
