@@ -13,35 +13,9 @@ from difflib import get_close_matches
 from fusemax.cascade.ir import Cascade, Einsum, Tensor, affine, is_variable
 from fusemax.errors import Place, Problem
 from fusemax.language.constant import ConstantError, value_of_constant
+from fusemax.language.functions import FUNCTIONS
 from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Populate, Reduction, names, walk
 from fusemax.source import Document
-
-FUNCTIONS: Mapping[str, tuple[int, int]] = {
-    "exp": (1, 1),
-    "log": (1, 1),
-    "sqrt": (1, 1),
-    "rsqrt": (1, 1),
-    "abs": (1, 1),
-    "relu": (1, 1),
-    "elu": (1, 1),
-    "sigmoid": (1, 1),
-    "silu": (1, 1),
-    "tanh": (1, 1),
-    "softplus": (1, 1),
-    "gelu": (1, 1),
-    "sin": (1, 1),
-    "cos": (1, 1),
-    "floor": (1, 1),
-    "max": (2, 9),
-    "min": (2, 9),
-    "ge": (2, 2),
-    "gt": (2, 2),
-    "le": (2, 2),
-    "lt": (2, 2),
-    "eq": (2, 2),
-    "where": (3, 3),
-}
-
 
 PAIRS = ("topk",)  #: coordinate operators that write coordinates and values
 
@@ -174,11 +148,8 @@ def _function(call: Call) -> list[Problem]:
     if call.function not in FUNCTIONS:
         text = f"unknown function {call.function!r}"
         return [Problem(call.place, text, _near(call.function, FUNCTIONS))]
-    low, high = FUNCTIONS[call.function]
-    if not low <= len(call.arguments) <= high:
-        text = f"{call.function} takes {low if low == high else f'{low} to {high}'} operands, got {len(call.arguments)}"
-        return [Problem(call.place, text)]
-    return []
+    wrong = FUNCTIONS[call.function].wrong_number(len(call.arguments))
+    return [Problem(call.place, wrong)] if wrong else []
 
 
 def _accesses(cascade: Cascade, einsum: Einsum) -> list[Problem]:

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from fusemax.cascade.ir import Rank, is_variable
 from fusemax.errors import Problem
 from fusemax.language.constant import ConstantError, value_of_constant
+from fusemax.language.functions import FUNCTIONS
 from fusemax.language.syntax import Access, Call, Expression, Name, names, walk
 from fusemax.source import Document
-
-FUNCTIONS: Mapping[str, tuple[int, int]] = {"max": (2, 9), "min": (2, 9), "ceil": (1, 1), "floor": (1, 1)}
 
 
 def check_sizes(ranks: Mapping[str, Rank], document: Document) -> list[Problem]:
@@ -48,11 +47,8 @@ def _mistakes_of(node: Expression) -> list[tuple[str, str | None]]:
     if isinstance(node, Call) and node.function not in FUNCTIONS:
         return [(f"{node.function!r} is no function of sizes", f"there are: {', '.join(FUNCTIONS)}")]
     if isinstance(node, Call):
-        low, high = FUNCTIONS[node.function]
-        count = len(node.arguments)
-        wanted = str(low) if low == high else f"{low} to {high}"
-        wrong = f"{node.function} takes {wanted} operands, got {count}"
-        return [] if low <= count <= high else [(wrong, None)]
+        wrong = FUNCTIONS[node.function].wrong_number(len(node.arguments))
+        return [(wrong, None)] if wrong else []
     if isinstance(node, Access):
         return [(f"{node} is a tensor, not a size", None)]
     if isinstance(node, Name) and is_variable(node.name):

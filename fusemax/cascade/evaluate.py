@@ -15,7 +15,8 @@ from itertools import groupby
 import numpy as np
 
 from fusemax.cascade.ir import Cascade, Einsum
-from fusemax.cascade.sizes import SizeError, evaluate_size, resolve_sizes
+from fusemax.cascade.sizes import SizeError, resolve_sizes
+from fusemax.language.functions import FUNCTIONS
 from fusemax.language.syntax import (
     Access,
     Binary,
@@ -30,6 +31,7 @@ from fusemax.language.syntax import (
     names,
     walk,
 )
+from fusemax.language.value import value_of
 
 Array = np.ndarray
 IDENTITY: Mapping[str, float] = {
@@ -45,47 +47,6 @@ COMPARE: Mapping[str, Callable[[Array, Array], Array]] = {
     "<=": np.less_equal, "<": np.less, ">=": np.greater_equal,
     ">": np.greater, "==": np.equal, "!=": np.not_equal,
 }  # fmt: skip
-
-
-def _sigmoid(x: Array) -> Array:
-    positive = 1.0 / (1.0 + np.exp(-np.abs(x)))
-    return np.where(x >= 0, positive, 1.0 - positive)
-
-
-def _gelu(x: Array) -> Array:
-    """GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415, section 2)."""
-    return 0.5 * x * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x**3)))
-
-
-def _as_float(comparison: Callable[..., Array]) -> Callable[..., Array]:
-    return lambda a, b: comparison(a, b).astype(np.float64)
-
-
-FUNCTION: Mapping[str, Callable[..., Array]] = {
-    "exp": np.exp,
-    "log": np.log,
-    "sqrt": np.sqrt,
-    "rsqrt": lambda x: 1.0 / np.sqrt(x),
-    "abs": np.abs,
-    "relu": lambda x: np.maximum(x, 0.0),
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0.0))),
-    "sigmoid": _sigmoid,
-    "silu": lambda x: x * _sigmoid(x),
-    "tanh": np.tanh,
-    "softplus": lambda x: np.logaddexp(x, 0.0),
-    "gelu": _gelu,
-    "sin": np.sin,
-    "cos": np.cos,
-    "floor": np.floor,
-    "max": lambda *xs: np.maximum.reduce(np.broadcast_arrays(*xs)),
-    "min": lambda *xs: np.minimum.reduce(np.broadcast_arrays(*xs)),
-    "ge": _as_float(np.greater_equal),
-    "gt": _as_float(np.greater),
-    "le": _as_float(np.less_equal),
-    "lt": _as_float(np.less),
-    "eq": _as_float(np.equal),
-    "where": lambda condition, a, b: np.where(condition != 0, a, b),
-}
 
 
 def evaluate(
@@ -235,7 +196,7 @@ class _Space:
             return BINARY[expression.operator](np.asarray(left, dtype=np.float64), right)
         if isinstance(expression, Call):
             arguments = [np.asarray(self.value(a), dtype=np.float64) for a in expression.arguments]
-            return FUNCTION[expression.function](*arguments)
+            return FUNCTIONS[expression.function].array(np, *arguments)
         return self._access(expression)
 
     def _name(self, name: str) -> Array:
@@ -266,7 +227,7 @@ class _Space:
             mask = here if mask is None else mask & here
         for size, extent, variables in self.run.ragged:
             here = len(variables) > 1 and all(v in self.coordinates for v in variables)
-            if here and evaluate_size(size, self.run.sizes) > extent:
+            if here and value_of(size, self.run.sizes) > extent:
                 inside = self._position(variables) < extent
                 mask = inside if mask is None else mask & inside
         return None if mask is None else np.broadcast_to(mask, self.shape)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
-from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number, names
-
-_OPERATORS: Mapping[str, Callable[[float, float], float]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
-}  # fmt: skip
+from fusemax.language.syntax import Binary, Expression, Name, names
+from fusemax.language.value import is_size, value_of
 
 
 class SizeError(FusemaxError):
@@ -51,7 +47,7 @@ def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
         raise SizeError(f"cascade {cascade.name} needs a size for {', '.join(sorted(missing))}")
     for name, rank in cascade.ranks.items():
         if rank.size is not None and not isinstance(rank.size, Name) and _factors(rank.size) is None:
-            value = evaluate_size(rank.size, known)
+            value = value_of(rank.size, known)
             if value != known[name]:
                 raise SizeError(
                     f"{name}={known[name]}, but the cascade says {name} = {rank.size} = {value:g}"
@@ -71,8 +67,8 @@ def _step(cascade: Cascade, known: dict[str, int]) -> bool:
         factors = _factors(rank.size)
         unknown = [factor for factor in names(rank.size) if factor not in known]
         if name not in known and not unknown:
-            value = evaluate_size(rank.size, known)
-            if value < 1 or value != int(value):
+            value = value_of(rank.size, known)
+            if not is_size(value):
                 raise SizeError(f"{name} = {rank.size} = {value:g}, not a whole number of at least 1")
             known[name] = int(value)
             return True
@@ -91,25 +87,3 @@ def _factors(size: Expression) -> tuple[str, ...] | None:
         left, right = _factors(size.left), _factors(size.right)
         return None if left is None or right is None else (*left, *right)
     return None
-
-
-def evaluate_size(expression: Expression, sizes: Mapping[str, float]) -> float:
-    """Return the value of a size expression for the given *sizes*."""
-    if isinstance(expression, Number):
-        return expression.value
-    if isinstance(expression, Name):
-        return sizes[expression.name]
-    if isinstance(expression, Negative):
-        return -evaluate_size(expression.operand, sizes)
-    if isinstance(expression, Binary):
-        left, right = evaluate_size(expression.left, sizes), evaluate_size(expression.right, sizes)
-        return _OPERATORS[expression.operator](left, right)
-    if isinstance(expression, Call) and expression.function in ("max", "min", "ceil", "floor"):
-        values = [evaluate_size(argument, sizes) for argument in expression.arguments]
-        function = {"max": max, "min": min, "ceil": lambda x: math.ceil(x), "floor": lambda x: math.floor(x)}
-        return (
-            function[expression.function](*values)
-            if len(values) > 1
-            else function[expression.function](values[0])
-        )
-    raise SizeError(f"{expression} is not an expression of sizes")

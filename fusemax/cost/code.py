@@ -19,6 +19,7 @@ from pathlib import Path
 from fusemax.cost import band
 from fusemax.cost.graph import Fit, Graph, Node, graph_of
 from fusemax.cost.program import Program
+from fusemax.language.functions import FUNCTIONS
 
 Axes = Sequence[Sequence[str]]
 SLOTS, ROOM = 64, 6722  #: numbers below 9.6e11 have at most 6720 divisors
@@ -54,17 +55,12 @@ def divisors(number, memory):
 '''
 
 FORMS: Mapping[str, str] = {
+    **{name: function.code for name, function in FUNCTIONS.items()},
     "+": "{0} + {1}",
     "*": "{0} * {1}",
     "/": "{0} / {1}",
     "**": "{0} ** {1}",
-    "least": "{1} if {1} < {0} else {0}",
-    "greatest": "{1} if {1} > {0} else {0}",
     "repeated": "{1} if {0} > 1.0 else {2}",
-    "ceil": "ceil({0})",
-    "floor": "floor({0})",
-    "log2": "log2({0})",
-    "root2": "sqrt({0})",
     "at_most": "1.0 if {0} <= {1} else 0.0",
     "less": "1.0 if {0} < {1} else 0.0",
     "equal": "1.0 if {0} == {1} else 0.0",

@@ -6,9 +6,13 @@ integers in sympy 1.14), so ours are opaque: they print well, lower to plain cod
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import sympy
+
+from fusemax.language.functions import FUNCTIONS
 
 
 class ceildiv(sympy.Function):  # noqa: N801 - printed as it is called
@@ -29,6 +33,7 @@ class ceildiv(sympy.Function):  # noqa: N801 - printed as it is called
 class least(sympy.Function):  # noqa: N801
     """The smaller of two values."""
 
+    function = "min"
     nargs = 2
 
     @classmethod
@@ -41,6 +46,8 @@ class least(sympy.Function):  # noqa: N801
 
 class greatest(sympy.Function):  # noqa: N801
     """The largest of any number of values."""
+
+    function = "max"
 
     @classmethod
     def eval(cls, *values: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -99,24 +106,28 @@ class dealt_in_order(sympy.Function):  # noqa: N801
 class ceil(sympy.Function):  # noqa: N801
     """Rounded up."""
 
+    function = "ceil"
     nargs = 1
 
 
 class floor(sympy.Function):  # noqa: N801
     """Rounded down."""
 
+    function = "floor"
     nargs = 1
 
 
 class log2(sympy.Function):  # noqa: N801
     """Logarithm to base 2."""
 
+    function = "log2"
     nargs = 1
 
 
 class root2(sympy.Function):  # noqa: N801
     """Square root."""
 
+    function = "sqrt"
     nargs = 1
 
 
@@ -136,3 +147,34 @@ class equal(sympy.Function):  # noqa: N801
     """1 where a and b are the same number, else 0."""
 
     nargs = 2
+
+
+#: The classes above that stand for a function of formulas; the others are made by :func:`form_of`.
+OWN: Mapping[str, Any] = {own.function: own for own in (least, greatest, ceil, floor, log2, root2)}
+
+
+@lru_cache(maxsize=256)
+def form_of(function: str) -> Any:
+    """Return the class of the *function* of formulas that is so called.
+
+    >>> form_of("exp")(sympy.Symbol("x")), form_of("max")
+    (exp(x), greatest)
+    """
+    if function in OWN:
+        return OWN[function]
+    least_operands, most_operands = FUNCTIONS[function].operands
+    nargs = tuple(range(least_operands, most_operands + 1))
+    members = {
+        "function": function,
+        "nargs": nargs,
+        "__module__": __name__,
+        "__doc__": f"{function} of formulas.",
+    }
+    return type(function, (sympy.Function,), members)
+
+
+def __getattr__(name: str) -> Any:
+    """Return the class of a function, so that expressions of it can be sent to other processes."""
+    if name in FUNCTIONS:
+        return form_of(name)
+    raise AttributeError(name)

@@ -6,18 +6,16 @@ formulas, so that every form of the code computes the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 import sympy
 
+from fusemax.cost.functions import ceildiv
 from fusemax.cost.program import FitRule, Program
-
-RISING = frozenset(
-    {"+", "*", "least", "greatest", "ceil", "floor", "root2", "log2"}
-)  #: where every operand rises
+from fusemax.language.functions import FUNCTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,17 @@ class Graph:
         if isinstance(expression, sympy.Pow):
             return self._power(expression, names)
         operands = [self.expression(argument, names) for argument in expression.args]
-        return CALLS[type(expression).__name__](self, operands)
+        return self._call(type(expression), operands)
+
+    def _call(self, form: Any, operands: list[int]) -> int:
+        function = FUNCTIONS.get(getattr(form, "function", ""))
+        if function is not None:
+            return (
+                self._chain(function.name, operands) if function.folds else self.add(function.name, *operands)
+            )
+        if form is ceildiv:
+            return self.add("ceil", self.add("/", *operands))
+        return self.add(form.__name__, *operands)
 
     def _chain(self, operation: str, operands: Sequence[int]) -> int:
         return reduce(lambda left, right: self.add(operation, left, right), operands)
@@ -129,7 +137,7 @@ class Graph:
         elif node.operation == "*":
             rises = all(self.is_positive(n) for n in node.operands)
         else:
-            rises = node.operation in RISING
+            rises = node.operation == "+" or _function_rises(node.operation)
         return "rises" if rises else "unknown"
 
     def is_positive(self, number: int) -> bool:
@@ -139,29 +147,15 @@ class Graph:
             return float(node.value) >= 0
         if node.operation in ("parameter", "tile", "fit"):
             return True
-        if node.operation == "log2":
+        function = FUNCTIONS.get(node.operation)
+        if function is not None and not function.keeps_sign(len(node.operands)):
             return False
         return all(self.is_positive(operand) for operand in node.operands)
 
 
-CALLS: Mapping[str, Callable[[Graph, list[int]], int]] = {
-    "ceildiv": lambda graph, of: graph.add("ceil", graph.add("/", *of)),
-    "least": lambda graph, of: graph._chain("least", of),
-    "greatest": lambda graph, of: graph._chain("greatest", of),
-    "repeated": lambda graph, of: graph.add("repeated", *of),
-    "ceil": lambda graph, of: graph.add("ceil", *of),
-    "floor": lambda graph, of: graph.add("floor", *of),
-    "log2": lambda graph, of: graph.add("log2", *of),
-    "root2": lambda graph, of: graph.add("root2", *of),
-    "at_most": lambda graph, of: graph.add("at_most", *of),
-    "less": lambda graph, of: graph.add("less", *of),
-    "equal": lambda graph, of: graph.add("equal", *of),
-    "band_pairs": lambda graph, of: graph.add("band_pairs", *of),
-    "band_most": lambda graph, of: graph.add("band_most", *of),
-    "band_least": lambda graph, of: graph.add("band_least", *of),
-    "dealt_in_order": lambda graph, of: graph.add("dealt_in_order", *of),
-    "dealt_longest_first": lambda graph, of: graph.add("dealt_longest_first", *of),
-}
+def _function_rises(operation: str) -> bool:
+    function = FUNCTIONS.get(operation)
+    return function is not None and function.trend == "rises"
 
 
 def graph_of(program: Program, outputs: Sequence[str]) -> tuple[Graph, tuple[int, ...]]:

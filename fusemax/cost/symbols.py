@@ -28,11 +28,6 @@ at_most: Callable[..., Any] = functions.at_most
 less: Callable[..., Any] = functions.less
 equal: Callable[..., Any] = functions.equal
 
-_CALLS: Mapping[str, Callable[..., Any]] = {
-    "ceil": ceil, "floor": floor, "log2": log2, "sqrt": root2, "max": greatest,
-    "min": lambda *values: _nested(least, values),
-}  # fmt: skip
-
 
 def _nested(function: Any, values: tuple[Any, ...]) -> Any:
     result = values[0]
@@ -70,6 +65,8 @@ def to_sympy(expression: Expression, names: Mapping[str, sympy.Expr] | None = No
             return left * right
         return left / right if expression.operator == "/" else left**right
     if isinstance(expression, Call):
-        return _CALLS[expression.function](*(to_sympy(a, names) for a in expression.arguments))
+        form = functions.form_of(expression.function)
+        operands = tuple(to_sympy(a, names) for a in expression.arguments)
+        return _nested(form, operands) if form is functions.least else form(*operands)
     assert isinstance(expression, Access)
     raise TypeError(f"{expression} is a tensor, not a size")

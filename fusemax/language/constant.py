@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Mapping
 
 from fusemax.errors import FusemaxError
-from fusemax.language.syntax import Binary, Call, Expression, Negative, Number
-
-_OPERATORS: Mapping[str, Callable[[float, float], float]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": math.pow,
-}  # fmt: skip
-_FUNCTIONS: Mapping[str, Callable[..., float]] = {
-    "ceil": math.ceil, "floor": math.floor, "log2": math.log2, "sqrt": math.sqrt,
-    "max": lambda *values: max(values), "min": lambda *values: min(values),
-}  # fmt: skip
+from fusemax.language.functions import FUNCTIONS, OPERATORS
+from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number, children
 
 
 class ConstantError(FusemaxError):
@@ -44,26 +35,17 @@ def value_of_constant(expression: Expression) -> float | None:
 def _value(expression: Expression) -> float | None:
     if isinstance(expression, Number):
         return float(expression.value)
-    if isinstance(expression, Negative):
-        inner = value_of_constant(expression.operand)
-        return None if inner is None else -inner
-    if isinstance(expression, Binary):
-        operands = (expression.left, expression.right)
-        return _applied(_OPERATORS[expression.operator], operands, expression)
-    if isinstance(expression, Call) and expression.function in _FUNCTIONS:
-        return _applied(_FUNCTIONS[expression.function], expression.arguments, expression)
-    return None
-
-
-def _applied(
-    function: Callable[..., float], operands: tuple[Expression, ...], whole: Expression
-) -> float | None:
-    values = [value_of_constant(operand) for operand in operands]
-    if isinstance(whole, Binary) and whole.operator == "/" and values[1] == 0:
-        raise ConstantError(f"{whole} divides by zero")
-    if any(value is None for value in values):
+    if isinstance(expression, Name):
         return None
-    try:
-        return float(function(*values))
-    except (ValueError, OverflowError, ZeroDivisionError):
-        raise ConstantError(f"{whole} is no finite number") from None
+    found = [value_of_constant(operand) for operand in children(expression)]
+    if isinstance(expression, Binary) and expression.operator == "/" and found[1] == 0:
+        raise ConstantError(f"{expression} divides by zero")
+    operands = [value for value in found if value is not None]
+    if len(operands) < len(found):
+        return None
+    if isinstance(expression, Negative):
+        return -operands[0]
+    if isinstance(expression, Binary):
+        return OPERATORS[expression.operator](*operands)
+    known = FUNCTIONS.get(expression.function) if isinstance(expression, Call) else None
+    return None if known is None or known.wrong_number(len(operands)) else known.value(*operands)

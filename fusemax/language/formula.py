@@ -12,14 +12,12 @@ from difflib import get_close_matches
 
 from fusemax.errors import Problem, ProblemsError
 from fusemax.language.constant import ConstantError, value_of_constant
+from fusemax.language.functions import FUNCTIONS
 from fusemax.language.parse import parse_expression
 from fusemax.language.syntax import Access, Call, Expression, Name, Number, walk
 from fusemax.quantity import QuantityError, quantity
 from fusemax.source import Text
 
-FUNCTIONS: Mapping[str, tuple[int, int]] = {
-    "ceil": (1, 1), "floor": (1, 1), "log2": (1, 1), "sqrt": (1, 1), "max": (1, 99), "min": (1, 99),
-}  # fmt: skip
 TILE_RULE = "fit"  #: alone in the formula of a tile: ``fit(L3)``
 _QUANTITY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%][A-Za-zµ/0-9]*)(?![\w(\[.])")
 _DOTTED = re.compile(r"\b(\w*[A-Za-z_]\w*|\d+[A-Za-z]\w*)\.([A-Za-z_]\w*)")
@@ -108,10 +106,9 @@ def _refuse_wrong_call(call: Call, text: str) -> None:
         near = get_close_matches(call.function, FUNCTIONS, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(FUNCTIONS)}"
         raise QuantityError(f"unknown function {call.function!r} in formula {text!r}\nhint: {hint}")
-    low, high = FUNCTIONS[call.function]
-    count = len(call.arguments)
-    if not low <= count <= high:
-        raise QuantityError(f"{call.function} takes {low} operand, got {count}, in formula {text!r}")
+    wrong = FUNCTIONS[call.function].wrong_number(len(call.arguments))
+    if wrong:
+        raise QuantityError(f"{wrong}, in formula {text!r}")
 
 
 def dotted(owner: str, name: str) -> str:
@@ -155,4 +152,4 @@ def substituted(expression: Expression, scope: Mapping[str, str]) -> Expression:
     return expression
 
 
-__all__ = ["FUNCTIONS", "Problem", "dotted", "formula", "formula_names", "substituted", "undotted"]
+__all__ = ["Problem", "dotted", "formula", "formula_names", "substituted", "undotted"]

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Cascade, Einsum
-from fusemax.cascade.sizes import evaluate_size
 from fusemax.errors import Problem
 from fusemax.language.formula import formula_names
 from fusemax.language.syntax import Expression
+from fusemax.language.value import value_of
 from fusemax.machine import Machine
 from fusemax.mapping.spec import MappingFile
 from fusemax.source import Document, KeyPath
@@ -72,7 +72,7 @@ def _units(machine: Machine, operation: str, parts: Mapping[str, Expression]) ->
             yield f"{unit!r} is no unit of this machine; there are: {', '.join(machine.units)}"
         elif operation not in machine.units[unit].operations:
             yield f"unit {unit} cannot do {operation!r}"
-    known = [evaluate_size(part, {}) for part in parts.values() if not formula_names(part)]
+    known = [value_of(part, {}) for part in parts.values() if not formula_names(part)]
     if sum(known) > 1 or any(value < 0 for value in known):
         listed = ", ".join(f"{value:g}" for value in known)
         yield f"the parts of {operation} are {listed}: more than the whole, or less than none"

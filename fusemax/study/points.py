@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fusemax.cascade.sizes import evaluate_size
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Expression, names
+from fusemax.language.value import is_size, value_of
 from fusemax.study.spec import StudyPart, size_value
 from fusemax.study.values import number_or_formula
 
@@ -72,8 +72,8 @@ def _solved(part: str, raw: Mapping[str, Any]) -> dict[str, int]:
             unknown = {used for value in waiting.values() for used in names(value)} - set(known)
             raise FusemaxError(f"part {part!r}: no size is given for {', '.join(sorted(unknown))}")
         for name in ready:
-            value = evaluate_size(waiting.pop(name), known)
-            if value < 1 or value != int(value):
+            value = value_of(waiting.pop(name), known)
+            if not is_size(value):
                 raise FusemaxError(f"part {part!r}: {name} = {value:g} is not a whole number of at least 1")
             known[name] = int(value)
     return known

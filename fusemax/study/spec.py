@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from fusemax.cascade.sizes import evaluate_size
 from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.language.formula import formula
 from fusemax.language.parse import COMPARISONS
 from fusemax.language.syntax import names
+from fusemax.language.value import value_of
 from fusemax.quantity import QuantityError, quantity
 from fusemax.shipped import find
 from fusemax.source import Document, read_yaml, typed
@@ -66,10 +67,10 @@ def _evaluated(text: str, point: Mapping[str, Any]) -> float | None:
         return found
     if any(name not in point for name in names(found)):
         return None
-    try:
-        return float(evaluate_size(found, {name: float(point[name]) for name in names(found)}))
-    except (ArithmeticError, ValueError):
-        raise FusemaxError(f"where: {text!r} has no value at {dict(point)}") from None
+    value = value_of(found, {name: float(point[name]) for name in names(found)})
+    if not math.isfinite(value):
+        raise FusemaxError(f"where: {text!r} has no value at {dict(point)}")
+    return float(value)
 
 
 _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {

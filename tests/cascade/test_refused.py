@@ -36,7 +36,7 @@ def test_einsums(rest: str, place: str, said: str) -> None:
         ("{E: P, P: E}", "cascade.yaml:4:12: ranks.E: the size of E needs itself: E -> P -> E"),
         ("{E: E}", "the size of E needs itself: E -> E"),
         ("{E: foo(P)}", "cascade.yaml:4:12: ranks.E: 'foo' is no function of sizes"),
-        ("{E: 'max(P)'}", "max takes 2 to 9 operands, got 1"),
+        ("{E: 'max(P)'}", "max takes 2 or more operands, got 1"),
         ("{E: 'Q[P]'}", "Q[P] is a tensor, not a size"),
         ("{E: p}", "'p' is a rank variable, not a size"),
         ("{E: P/0}", "P/0 divides by zero"),

@@ -13,6 +13,7 @@ from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.errors import FusemaxError
+from fusemax.language.functions import FUNCTIONS
 from fusemax.language.syntax import (
     Access,
     Binary,
@@ -26,8 +27,6 @@ from fusemax.language.syntax import (
     children,
     walk,
 )
-
-POSITIVE_CALLS = frozenset({"exp", "sqrt", "rsqrt", "sigmoid", "softplus"})
 
 
 class RankError(FusemaxError):
@@ -166,7 +165,7 @@ def is_positive(expression: Expression, known: set[str]) -> bool:
             return any(is_positive(argument, known) for argument in expression.arguments)
         if expression.function == "min":
             return all(is_positive(argument, known) for argument in expression.arguments)
-        return expression.function in POSITIVE_CALLS
+        return expression.function == "sqrt" or FUNCTIONS[expression.function].positive
     if isinstance(expression, Binary) and expression.operator in "+*/**":
         return is_positive(expression.left, known) and is_positive(expression.right, known)
     return False

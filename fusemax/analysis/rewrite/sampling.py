@@ -7,17 +7,19 @@ points. A full rank is the evidence that no short list of accumulators exists.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import sympy
 
 from fusemax.analysis.rewrite.separate import Refusal, Separation
-from fusemax.cascade.evaluate import FUNCTION
+from fusemax.language.functions import FUNCTIONS
 
 GRID = 14
 SMALL = 1e-9
 FRESH = 64
+ARRAYS = {name: partial(function.array, np) for name, function in FUNCTIONS.items()}
 
 
 def sampled(
@@ -27,7 +29,7 @@ def sampled(
     data = value.free_symbols - earlier - neutral
     order = sorted(value.free_symbols, key=str)
     try:
-        function = sympy.lambdify(order, value, modules=[dict(FUNCTION), "numpy"])
+        function = sympy.lambdify(order, value, modules=[ARRAYS, "numpy"])
         grid = _grid(function, order, earlier, frozenset(data))
     except (TypeError, NameError, ValueError, KeyError):
         return why
@@ -95,7 +97,7 @@ def _reference(order: list[Any], seed: int) -> Mapping[Any, Any]:
 def _holds(value: sympy.Expr, product: sympy.Expr, order: list[Any], seed: int) -> bool:
     random = np.random.default_rng(100 + seed)
     points = [_draw(symbol, random, FRESH) for symbol in order]
-    sides = [sympy.lambdify(order, side, modules=[dict(FUNCTION), "numpy"]) for side in (value, product)]
+    sides = [sympy.lambdify(order, side, modules=[ARRAYS, "numpy"]) for side in (value, product)]
     with np.errstate(all="ignore"):
         left, right = (np.broadcast_to(np.asarray(side(*points), dtype=float), (FRESH,)) for side in sides)
     return bool(np.allclose(left, right, rtol=1e-9, atol=1e-12))

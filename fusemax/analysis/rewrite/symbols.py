@@ -7,7 +7,7 @@ of a maximum of positive integers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from functools import reduce
 from typing import Any
 
@@ -15,22 +15,10 @@ import sympy
 from sympy.core.function import AppliedUndef
 
 from fusemax.cascade.ir import is_variable
+from fusemax.language.functions import FUNCTIONS
 from fusemax.language.parse import parse_expression
 from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number
 from fusemax.source import Text
-
-KNOWN: Mapping[str, Callable[..., Any]] = {
-    "exp": sympy.exp,
-    "log": sympy.log,
-    "sqrt": sympy.sqrt,
-    "rsqrt": lambda x: 1 / sympy.sqrt(x),
-    "abs": sympy.Abs,
-    "relu": lambda x: sympy.Max(0, x),
-    "max": sympy.Max,
-    "min": sympy.Min,
-}
-ALWAYS_POSITIVE = frozenset({"sigmoid", "softplus"})
-NEVER_NEGATIVE = frozenset({"ge", "gt", "le", "lt", "eq"})
 
 
 def symbol(node: Access | Name, positive: Collection[str] = ()) -> sympy.Symbol:
@@ -58,10 +46,11 @@ def to_sympy(expression: Expression, positive: Collection[str] = ()) -> sympy.Ex
 
 def apply(function: str, arguments: list[sympy.Expr]) -> sympy.Expr:
     """Return *function* of *arguments*; a function without algebra of its own stays an opaque name."""
-    if function in KNOWN:
-        return KNOWN[function](*arguments)
-    positive = True if function in ALWAYS_POSITIVE else None
-    nonnegative = True if function in (ALWAYS_POSITIVE | NEVER_NEGATIVE) else None
+    known = FUNCTIONS[function]
+    if known.algebra is not None:
+        return known.algebra(sympy, *arguments)
+    positive = True if known.positive else None
+    nonnegative = True if known.nonnegative else None
     return sympy.Function(function, real=True, positive=positive, nonnegative=nonnegative)(*arguments)
 
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fusemax.cascade.sizes import evaluate_size, resolve_sizes
+from fusemax.cascade.sizes import resolve_sizes
 from fusemax.errors import FusemaxError
 from fusemax.language.formula import formula_names
 from fusemax.language.syntax import Number
+from fusemax.language.value import finite_value_of, value_of
 from fusemax.machine import Machine, figures
 from fusemax.mapping.build import tile_expression
 from fusemax.mapping.nest import Digit, Mapped, Nest
@@ -34,7 +35,7 @@ class Numbers:
 
 
 def figure_values(machine: Machine, changed: Mapping[str, float]) -> dict[str, float]:
-    """Return every figure of *machine* that is made of plain arithmetic, with some *changed*.
+    """Return every figure of *machine*, with some *changed*.
 
     Raises
     ------
@@ -51,9 +52,8 @@ def figure_values(machine: Machine, changed: Mapping[str, float]) -> dict[str, f
     while waiting and progress:
         progress = False
         for name, value in list(waiting.items()):
-            plain = "log2" not in str(value) and "sqrt" not in str(value)
-            if plain and all(used in values for used in formula_names(value)):
-                values[name] = evaluate_size(value, values)
+            if all(used in values for used in formula_names(value)):
+                values[name] = value_of(value, values)
                 del waiting[name]
                 progress = True
     return values
@@ -75,7 +75,7 @@ def numbers_of(
             if isinstance(digit.rule, Fit):
                 fits.append(digit)
             elif digit.rule is not None:
-                digit_sizes[digit.name] = int(evaluate_size(tile_expression(digit.rule), known))
+                digit_sizes[digit.name] = int(finite_value_of(tile_expression(digit.rule), known))
     for position, digit in enumerate(fits):
         later = {other.name: 1 for other in fits[position + 1 :]}
         digit_sizes[digit.name] = _fitted(
@@ -130,4 +130,4 @@ def occupied_B(walk: Walk, level: str, values: Mapping[str, float]) -> float:  #
 def word_B(mapped: Mapped, tensor: str, values: Mapping[str, float]) -> float:  # noqa: N802
     """Return the bytes of one word of *tensor*."""
     own = mapped.words.get(tensor)
-    return values["word"] if own is None else evaluate_size(tile_expression(own), values)
+    return values["word"] if own is None else value_of(tile_expression(own), values)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from fusemax.cascade.ir import Cascade, is_variable
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Access, Name, names
+from fusemax.language.value import finite_value_of
 from fusemax.mapping.nest import Mapped, Nest, Residence, Root
 from fusemax.mapping.spec import Fit
-from fusemax.simulate.tile.values import Point, tile_rules, value_of
+from fusemax.simulate.tile.values import Point, tile_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def tile_digits(mapped: Mapped, nest: Nest, residence: Residence) -> frozenset[s
 def word_B(mapped: Mapped, point: Point, tensor: str) -> float:  # noqa: N802 - the unit is a byte
     """Return the bytes of a word of *tensor*."""
     rule = mapped.words.get(tensor)
-    return point.figures["word"] if rule is None else value_of(rule, point.known)
+    return point.figures["word"] if rule is None else finite_value_of(rule, point.known)
 
 
 def room_B(mapped: Mapped, point: Point, geometry: Geometry, residence: Residence) -> float:  # noqa: N802
@@ -155,7 +156,7 @@ def geometry_of(mapped: Mapped, nest: Nest, point: Point) -> Geometry:
         if isinstance(rule, Fit):
             continue
         try:
-            value = value_of(rule, known)  # type: ignore[arg-type]
+            value = finite_value_of(rule, known)  # type: ignore[arg-type]
         except KeyError as error:
             missing = error.args[0]
             own = isinstance(rule, Name) and rule.name == name.upper()

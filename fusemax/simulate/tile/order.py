@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from fusemax.language.formula import substituted
+from fusemax.language.value import finite_value_of
 from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body, dependences
 from fusemax.mapping.modulo import Edge, Kernel, Task, modulo_schedule
@@ -17,7 +18,7 @@ from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.flow import LAST, WINDOW, ZERO, Flow, Need
 from fusemax.simulate.tile.geometry import Geometry
 from fusemax.simulate.tile.streams import COMPUTE, Stream, by_einsum, shared_loops
-from fusemax.simulate.tile.values import Point, value_of, whole_cycles
+from fusemax.simulate.tile.values import Point, whole_cycles
 
 POLICIES: Mapping[str, int] = {
     "overlapped": clock.OVERLAPPED,
@@ -138,7 +139,7 @@ class Order:
 
         if not isinstance(entry, Stall):
             return 0
-        return whole_cycles(value_of(substituted(entry.stall, {}), self._known()))
+        return whole_cycles(finite_value_of(substituted(entry.stall, {}), self._known()))
 
     def _known(self) -> dict[str, float]:
         return {**self.point.known, **{d.upper(): float(v) for d, v in self.geometry.tiles.items()}}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Einsum
 from fusemax.language.syntax import Access
+from fusemax.language.value import finite_value_of
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
@@ -23,7 +24,6 @@ from fusemax.simulate.tile.geometry import (
     residence_digits,
     tile_digits,
 )
-from fusemax.simulate.tile.values import value_of
 
 Part = tuple[str | None, tuple[tuple[Operation, float], ...]]
 COMPUTE, FILL, DRAIN = 0, 1, 2
@@ -125,7 +125,7 @@ class _Reader:
             unit = self.mapped.bind[name, index]
             for operation in lowered(self.machine, unit, whole):
                 shared = {
-                    other: value_of(share, self.known)
+                    other: finite_value_of(share, self.known)
                     for other, share in self.mapped.offload.get((name, operation.name), {}).items()
                 }
                 rest = 1.0 - sum(shared.values())

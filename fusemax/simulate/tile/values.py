@@ -3,60 +3,16 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fusemax.cascade.sizes import SizeError, resolve_sizes
 from fusemax.errors import FusemaxError
-from fusemax.language.formula import substituted, undotted
-from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number
+from fusemax.language.formula import substituted
+from fusemax.language.syntax import Expression
+from fusemax.language.value import finite_value_of
 from fusemax.machine import Machine, figures
 from fusemax.mapping.nest import Mapped, Nest
-
-_BINARY: Mapping[str, Callable[[float, float], float]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
-}  # fmt: skip
-_CALLS: Mapping[str, Callable[..., float]] = {
-    "ceil": math.ceil, "floor": math.floor, "log2": math.log2, "sqrt": math.sqrt, "max": lambda *of: max(of),
-    "min": lambda *of: min(of),
-}  # fmt: skip
-
-
-def value_of(expression: Expression, known: Mapping[str, float]) -> float:
-    """Return the value of a formula whose names stand in *known*.
-
-    >>> from fusemax.language.formula import formula
-    >>> value_of(formula("ceil(P/3) + 1", "1"), {"P": 7})
-    4.0
-
-    Raises
-    ------
-    KeyError
-        With the name that is not known.
-    FusemaxError
-        When no number comes of it: a division by zero, the root of a negative number.
-    """
-    try:
-        return _value_of(expression, known)
-    except (ArithmeticError, ValueError) as error:
-        raise FusemaxError(f"formula {expression} has no value: {error}") from None
-
-
-def _value_of(expression: Expression, known: Mapping[str, float]) -> float:
-    if isinstance(expression, Number):
-        return float(expression.value)
-    if isinstance(expression, Name):
-        return float(known[undotted(expression.name)])
-    if isinstance(expression, Negative):
-        return -_value_of(expression.operand, known)
-    if isinstance(expression, Binary):
-        return _BINARY[expression.operator](
-            _value_of(expression.left, known), _value_of(expression.right, known)
-        )
-    if isinstance(expression, Call):
-        return float(_CALLS[expression.function](*(_value_of(a, known) for a in expression.arguments)))
-    raise TypeError(f"{expression} is a tensor, not a number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +61,7 @@ def _figures(formulas: Mapping[str, Expression], changed: Mapping[str, float]) -
         before = len(pending)
         for name, formula in list(pending.items()):
             try:
-                known[name] = value_of(formula, known)
+                known[name] = finite_value_of(formula, known)
             except KeyError:
                 continue
             del pending[name]
