@@ -5,21 +5,17 @@ Both run the same arithmetic in the same order on float64, so a single evaluatio
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fusemax.cost.code import ROOM, SLOTS, Axes, kernel_text
+from fusemax.cost.kept import load_kept
 from fusemax.cost.program import Program
-from fusemax.errors import FusemaxError
 from fusemax.language.functions import MODULES, PRIMITIVES
 
 Kernel = Callable[..., None]
@@ -128,44 +124,12 @@ def _plain(text: str) -> Kernel:
 
 @lru_cache(maxsize=64)
 def compiled_kernel(text: str) -> Kernel:
-    """Return the numba form of *text*, kept in :func:`cache_folder` so that a new process need not compile.
+    """Return the numba form of *text*, kept between processes so that a new one need not compile.
 
     It holds no interpreter lock: threads run side by side.
     """
-    import importlib.util
-
     source = HEADER + text
     for function, types in TYPES.items():
         decorated = f'@njit("{types}", cache=True, nogil=True, error_model="numpy")\ndef {function}('
         source = source.replace(f"\ndef {function}(", f"\n{decorated}")
-    name = f"fusemax_kernel_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
-    path = cache_folder() / f"{name}.py"
-    _store(path, source)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # numba finds what it has kept through the module's name
-    spec.loader.exec_module(module)
-    return module.evaluate
-
-
-def _store(path: Path, source: str) -> None:
-    if path.exists():
-        return
-    fresh = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(source, encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        hint = "set FUSEMAX_CACHE to a folder that can be written"
-        raise FusemaxError(
-            f"{path.parent}: kernels cannot be kept there ({error.strerror})\n  hint: {hint}"
-        ) from None
-
-
-def cache_folder() -> Path:
-    """Return the folder for compiled code: below ``$FUSEMAX_CACHE``, or fusemax in the user's cache folder."""
-    base = os.environ.get("FUSEMAX_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "fusemax" / "kernels"
+    return load_kept(source)["evaluate"]
