@@ -15,6 +15,7 @@ from fusemax.errors import FusemaxError
 
 COMMANDS: Mapping[str, str] = {
     "run": "fusemax.cli.run:run",
+    "map": "fusemax.cli.map:map_",
     "cost": "fusemax.cli.cost:cost",
     "simulate": "fusemax.cli.simulate:simulate",
     "check": "fusemax.cli.check:check",

@@ -1,0 +1,216 @@
+"""What a search knows before it begins: sizes, figures as numbers, and who can do which operation for how many cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from fusemax.analysis.work import Operation, operations
+from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.cascade.sizes import resolve_sizes
+from fusemax.cost.evaluate import evaluate_lines
+from fusemax.cost.model import derive
+from fusemax.errors import FusemaxError
+from fusemax.machine import Machine
+from fusemax.mapping.nest import Mapped
+from fusemax.mapping.space import digits_of_rank, parts_of, prepared, whole_ranks
+from fusemax.mapping.units import lowered, missing_operations
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One operation as a unit really does it: over these rank variables, so many cycles a step, so much energy a point."""
+
+    operation: str
+    variables: frozenset[str]
+    cycles: float
+    energy_J: float
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The operations of one name of an Einsum, which are bound together.
+
+    Attributes
+    ----------
+    units
+        By unit that can do all of them, the pieces that it does for them.
+    parts
+        For a pair under one name (``sub_exp``), by part: the piece of each unit that can do that part; else empty.
+    """
+
+    einsum: str
+    operation: str
+    indices: tuple[int, ...]
+    units: Mapping[str, tuple[Piece, ...]]
+    parts: tuple[Mapping[str, Piece], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A cascade, a machine and sizes, looked at once.
+
+    Attributes
+    ----------
+    cascade
+        As mappings see it (:func:`fusemax.mapping.space.prepared`).
+    sizes
+        The size of every rank that is not open; of open parts (``open_parts``) there is none.
+    figures
+        Every figure of the machine as a number.
+    """
+
+    cascade: Cascade
+    machine: Machine
+    given: Mapping[str, float]
+    sizes: Mapping[str, int]
+    open_parts: tuple[str, ...]
+    figures: Mapping[str, float]
+    absorb: tuple[str, ...] = ()
+    items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The Einsums, in order."""
+        return tuple(einsum.name for einsum in self.cascade.computed)
+
+    @cached_property
+    def ranks(self) -> tuple[str, ...]:
+        """The ranks that are no part of another."""
+        return whole_ranks(self.cascade)
+
+    @cached_property
+    def carried(self) -> Mapping[str, frozenset[str]]:
+        """The rank variables of each Einsum."""
+        return {einsum.name: frozenset(einsum.variables) for einsum in self.cascade.computed}
+
+    def einsum(self, name: str) -> Einsum:
+        """Return the Einsum called *name*."""
+        return self.cascade.einsum(name)
+
+    def parts(self, rank: str) -> tuple[str, ...]:
+        """Return the ranks that the cascade cuts *rank* into."""
+        return parts_of(self.cascade, rank)
+
+    def digits(self, rank: str, cuts: int) -> tuple[str, ...]:
+        """Return the digits of *rank* under so many cuts."""
+        return digits_of_rank(self.cascade, rank, cuts)
+
+    @cached_property
+    def lanes(self) -> Mapping[str, Mapping[str, int]]:
+        """The size of every dimension of every unit."""
+        return {
+            name: {dimension: int(self.figures[f"{name}.{dimension}"]) for dimension in unit.shape}
+            for name, unit in self.machine.units.items()
+        }
+
+    @cached_property
+    def inner_levels(self) -> tuple[str, ...]:
+        """The levels inside the outermost, from the outside in."""
+        return self.machine.level_names[1:]
+
+    @cached_property
+    def cores(self) -> int:
+        """How many equal cores there are."""
+        return int(self.figures["replicas"])
+
+
+def facts_of(
+    cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
+    absorb: Sequence[str] = (),
+) -> Facts:  # fmt: skip
+    """Return the facts of a search.
+
+    Raises
+    ------
+    SizeError
+        For sizes that are missing, unknown or not whole.
+    FusemaxError
+        For figures that the machine has not, and operations that no unit can do, all of them.
+    """
+    seen = prepared(cascade, absorb)
+    open_parts = tuple(
+        part
+        for rank in whole_ranks(seen)
+        for part in parts_of(seen, rank)[1:]
+        if not any(one in sizes for one in parts_of(seen, rank))
+    )
+    known = resolve_sizes(seen, {**{part: 1 for part in open_parts}, **sizes})
+    outer = {
+        parts_of(seen, rank)[0]
+        for rank in whole_ranks(seen)
+        if any(p in open_parts for p in parts_of(seen, rank))
+    }
+    given = dict(figures or {})
+    facts = Facts(
+        cascade=seen, machine=machine, given=given, open_parts=open_parts, absorb=tuple(absorb),
+        sizes={name: size for name, size in known.items() if name not in open_parts and name not in outer},
+        figures=_figures(seen, machine, given),
+    )  # fmt: skip
+    object.__setattr__(facts, "items", _items(facts))
+    return facts
+
+
+def _figures(cascade: Cascade, machine: Machine, given: Mapping[str, float]) -> dict[str, float]:
+    nothing = Mapped(name="", title="", cascade=cascade, nests=(), bind={}, spill={}, in_place=())
+    program = derive(nothing, machine, given)
+    unknown = [name for name in given if name not in program.parameters]
+    if unknown:
+        raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}")
+    known = {name: given.get(name, value) for name, value in program.parameters.items()}
+    lines = program.labelled("figure")
+    (values,) = evaluate_lines(program, lines, [{name: float(value or 0.0) for name, value in known.items()}])
+    return {
+        **{n: float(v or 0.0) for n, v in known.items()},
+        **dict(zip((line.name for line in lines), values, strict=True)),
+    }
+
+
+def _items(facts: Facts) -> dict[str, tuple[Item, ...]]:
+    items: dict[str, tuple[Item, ...]] = {}
+    lost: list[str] = []
+    for name in facts.names:
+        todo = operations(facts.cascade, facts.einsum(name))
+        grouped: dict[str, list[int]] = {}
+        for number, operation in enumerate(todo):
+            grouped.setdefault(operation.name, []).append(number)
+        found: list[Item] = []
+        for operation, numbers in grouped.items():
+            units = {
+                unit: tuple(
+                    _piece(facts, unit, part)
+                    for n in numbers
+                    for part in lowered(facts.machine, unit, todo[n])
+                )
+                for unit in facts.machine.units
+                if not any(missing_operations(facts.machine, unit, todo[n]) for n in numbers)
+            }
+            if not units:
+                lost.append(f"{name} needs {operation!r}")
+            parts = tuple(
+                {
+                    unit: _piece(facts, unit, part)
+                    for unit, u in facts.machine.units.items()
+                    if part.name in u.operations
+                }
+                for n in numbers
+                for part in todo[n].parts
+            )
+            found.append(Item(name, operation, tuple(numbers), units, parts))
+        items[name] = tuple(found)
+    if lost:
+        offers = "; ".join(f"{unit}: {', '.join(u.operations)}" for unit, u in facts.machine.units.items())
+        text = f"no unit of this machine can do what cascade {facts.cascade.name} asks for: {', '.join(lost)}"
+        raise FusemaxError(f"{text}\n  hint: the units do {offers}")
+    return items
+
+
+def _piece(facts: Facts, unit: str, operation: Operation) -> Piece:
+    described = facts.machine.units[unit]
+    cycles = facts.figures[f"{unit}.operations.{operation.name}"]
+    energy = 0.0
+    for action, times in described.operations[operation.name].actions.items():
+        if action in described.energy:
+            energy += facts.figures[f"{unit}.energy.{action}"] * float(getattr(times, "value", 1.0))
+    return Piece(operation.name, operation.variables, cycles, energy)

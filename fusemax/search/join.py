@@ -1,0 +1,222 @@
+"""Strategies: from a cascade on a machine to whole mappings, better and better.
+
+Phases add up, so that a mapping is a partition of the Einsums into runs with the best phase found for each. Every strategy has
+one signature and yields a plan whenever it has a better one; who asks may stop listening at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from time import monotonic
+
+from fusemax.errors import FusemaxError
+from fusemax.search.bound import Bound, bound_of
+from fusemax.search.facts import Facts
+from fusemax.search.phase import Candidate, Tally, candidates, nothing_fits
+from fusemax.search.shapes import previous_generation_of
+from fusemax.search.tiles import lane_counts
+
+NEAR = 0.995  #: a plan this near to its bound ends a search
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole mapping: its phases with their tiles, in order."""
+
+    phases: tuple[Candidate, ...]
+
+    @property
+    def latency_s(self) -> float:
+        """The sum of the phases' times."""
+        return sum(phase.latency_s for phase in self.phases)
+
+    @property
+    def energy_J(self) -> float:  # noqa: N802 - the unit is a joule
+        """The sum of the phases' energies."""
+        return sum(phase.energy_J for phase in self.phases)
+
+    @property
+    def traffic_B(self) -> float:  # noqa: N802
+        """The sum of the phases' words outside, in bytes."""
+        return sum(phase.traffic_B for phase in self.phases)
+
+    def measure(self, objective: str) -> float:
+        """Return the value of *objective*."""
+        if objective == "edp":
+            return self.latency_s * self.energy_J
+        return {"latency": self.latency_s, "energy": self.energy_J, "traffic": self.traffic_B}[objective]
+
+    def order(self, objective: str) -> tuple[float, ...]:
+        """Return what plans are sorted by."""
+        return (
+            float(f"{self.measure(objective):.6g}"),
+            float(f"{self.latency_s:.4g}"),
+            self.traffic_B,
+            self.latency_s,
+        )
+
+
+@dataclass
+class Search:
+    """A search under way: what is looked for, until when, and what has been seen."""
+
+    facts: Facts
+    objective: str
+    bound: Bound
+    until: float = field(default_factory=lambda: monotonic() + 60.0)
+    effort: int = 2
+    tally: Tally = field(default_factory=Tally)
+    found: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], Candidate | None] = field(
+        default_factory=dict
+    )
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return monotonic() > self.until
+
+    def near(self, plan: Plan) -> bool:
+        """Return whether *plan* is so near to the bound that no more is looked for."""
+        return self.bound.of(self.objective) >= NEAR * plan.measure(self.objective)
+
+
+Strategy = Callable[[Search], Iterator[Plan]]
+
+
+def joined(search: Search) -> Iterator[Plan]:
+    """Yield plans: everything fused; then each Einsum in a phase of its own, and neighbours joined while that helps."""
+    atoms = atoms_of(search.facts)
+    everything = tuple(name for atom in atoms for name in atom)
+    whole = None
+    for candidate in _phases(search, everything, {}):
+        whole = candidate
+        yield Plan((candidate,))
+    if whole is not None and search.near(Plan((whole,))):
+        return
+    for fixed in _fixed(search.facts, whole):
+        yield from _merged(search, atoms, fixed)
+        if search.over:
+            return
+
+
+def apart(search: Search) -> Iterator[Plan]:
+    """Yield the plan with a phase for every Einsum (or group of running values)."""
+    for fixed in _fixed(search.facts, None):
+        found = [_best(search, atom, fixed) for atom in atoms_of(search.facts)]
+        if all(found):
+            yield Plan(tuple(one for one in found if one is not None))
+
+
+#: Strategies by name.
+STRATEGIES: Mapping[str, Strategy] = {"joined": joined, "apart": apart}
+
+
+def atoms_of(facts: Facts) -> list[tuple[str, ...]]:
+    """Return the runs of Einsums that have to stay in one phase: those between a running value and who reads it before."""
+    names = facts.names
+    position = {name: number for number, name in enumerate(names)}
+    tied = [False] * len(names)  # whether an Einsum is tied to the one after it
+    for reader in names:
+        for access in facts.einsum(reader).reads:
+            for maker in facts.cascade.producers(access.tensor):
+                if maker.initial or not previous_generation_of(facts, access, maker.name):
+                    continue
+                low, high = sorted((position[reader], position[maker.name]))
+                for number in range(low, high):
+                    tied[number] = True
+    atoms: list[tuple[str, ...]] = []
+    run: list[str] = []
+    for number, name in enumerate(names):
+        run.append(name)
+        if not tied[number]:
+            atoms.append(tuple(run))
+            run = []
+    return atoms
+
+
+def _fixed(facts: Facts, whole: Candidate | None) -> list[dict[str, int]]:
+    """Return the sizes to try for parts that the cascade cuts: phases have to agree about them."""
+    if not facts.open_parts:
+        return [{}]
+    found: list[dict[str, int]] = []
+    if whole is not None:
+        found.append({part: whole.tiles[part] for part in facts.open_parts if part in whole.tiles})
+    for size in lane_counts(facts)[:2]:
+        sizes = {}
+        for part in facts.open_parts:
+            rank = next(rank for rank in facts.ranks if part in facts.parts(rank))
+            sizes[part] = min(size, facts.sizes[rank])
+        found.append(sizes)
+    return [one for number, one in enumerate(found) if one and one not in found[:number]]
+
+
+def _phases(search: Search, segment: tuple[str, ...], fixed: Mapping[str, int]) -> Iterator[Candidate]:
+    key = (segment, tuple(sorted(fixed.items())))
+    floor = bound_of(search.facts, segment).of(search.objective) if search.objective != "edp" else 0.0
+    search.found[key] = None
+    effort = search.effort if len(segment) > 1 else 1
+    for candidate in candidates(
+        search.facts, segment, search.objective, fixed, search.tally, floor, effort, lambda: search.over
+    ):
+        search.found[key] = candidate
+        yield candidate
+
+
+def _best(search: Search, segment: tuple[str, ...], fixed: Mapping[str, int]) -> Candidate | None:
+    key = (segment, tuple(sorted(fixed.items())))
+    if key not in search.found:
+        for _ in _phases(search, segment, fixed):
+            pass
+    return search.found[key]
+
+
+def _merged(search: Search, atoms: Sequence[tuple[str, ...]], fixed: Mapping[str, int]) -> Iterator[Plan]:
+    """Yield plans of ever fewer phases: of all neighbours, those are joined first that gain most."""
+    runs = list(atoms)
+    found = [_best(search, run, fixed) for run in runs]
+    if not all(found):
+        lost = next(run for run, one in zip(runs, found, strict=True) if one is None)
+        search.tally.notes.append(str(nothing_fits(search.facts, lost, search.tally)))
+        return
+    phases = [one for one in found if one is not None]
+    yield Plan(tuple(phases))
+    while len(runs) > 1 and not search.over:
+        now = Plan(tuple(phases))
+        if search.near(now):
+            return
+        gains: list[tuple[tuple[float, ...], int, Candidate]] = []
+        for place, (left, right) in enumerate(pairwise(runs)):
+            if search.over:
+                break
+            together = (*left, *right)
+            apart = Plan((phases[place], phases[place + 1]))
+            if not _may_gain(search, together, apart):
+                continue
+            one = _best(search, together, fixed)
+            if one is None:
+                continue
+            tried = Plan((*phases[:place], one, *phases[place + 2 :]))
+            if tried.order(search.objective) < now.order(search.objective):
+                gains.append((tried.order(search.objective), place, one))
+        if not gains:
+            return
+        _, place, one = min(gains, key=lambda gain: gain[0])
+        runs[place : place + 2] = [(*runs[place], *runs[place + 1])]
+        phases[place : place + 2] = [one]
+        yield Plan(tuple(phases))
+
+
+def _may_gain(search: Search, together: tuple[str, ...], apart: Plan) -> bool:
+    """Return whether a phase for *together* could be better than the two *apart*, by its bound."""
+    if search.objective == "edp":
+        return True
+    return bound_of(search.facts, together).of(search.objective) <= apart.measure(search.objective)
+
+
+def strategy(name: str) -> Strategy:
+    """Return the strategy called *name*; raise FusemaxError with the known names."""
+    if name not in STRATEGIES:
+        raise FusemaxError(f"no strategy {name!r}; there are: {', '.join(STRATEGIES)}")
+    return STRATEGIES[name]

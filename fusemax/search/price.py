@@ -1,0 +1,121 @@
+"""Prices of one structure over many tilings at once: its cost program, evaluated on arrays.
+
+The program is the one of ``fusemax cost``; only the loop over points is numpy's. Operations that need no tile are done once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fusemax.cost import band
+from fusemax.cost.graph import graph_of
+from fusemax.cost.program import Program
+
+Array = Any
+
+
+def _vector(function: Callable[..., float]) -> Callable[..., Array]:
+    return np.vectorize(function, otypes=[np.float64])
+
+
+OPERATIONS: Mapping[str, Callable[..., Array]] = {
+    "+": lambda a, b: a + b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "**": lambda a, b: a**b,
+    "least": np.minimum,
+    "greatest": np.maximum,
+    "repeated": lambda n, many, once: np.where(n > 1.0, many, once),
+    "ceil": np.ceil,
+    "floor": np.floor,
+    "log2": np.log2,
+    "root2": np.sqrt,
+    "at_most": lambda a, b: np.where(a <= b, 1.0, 0.0),
+    "less": lambda a, b: np.where(a < b, 1.0, 0.0),
+    "equal": lambda a, b: np.where(a == b, 1.0, 0.0),
+}
+
+
+def _operation(name: str) -> Callable[..., Array]:
+    return OPERATIONS[name] if name in OPERATIONS else _vector(getattr(band, name))
+
+
+class Evaluator:
+    """The operations that some outputs of a program need, ready for arrays; programs with ``fit`` rules are not for it."""
+
+    def __init__(self, program: Program, outputs: Sequence[str]) -> None:
+        self._program = program
+        self._graph, self._wanted = graph_of(program, outputs)
+
+    def __call__(self, values: Mapping[str, Array]) -> list[Array]:
+        """Return the outputs; *values* gives parameters, some as arrays of one shape, the others are the program's."""
+        done: list[Array] = []
+        with np.errstate(all="ignore"):
+            for node in self._graph.nodes:
+                if node.operation == "number":
+                    done.append(np.float64(node.value))
+                elif node.operation == "parameter":
+                    found = values.get(str(node.value))
+                    done.append(
+                        np.float64(self._program.parameters[str(node.value)] or 0.0)
+                        if found is None
+                        else found
+                    )
+                else:
+                    done.append(_operation(node.operation)(*(done[operand] for operand in node.operands)))
+        return [done[number] for number in self._wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices of a structure: float64[points] each; ``fits`` says where everything kept has room."""
+
+    latency_s: np.ndarray
+    energy_J: np.ndarray
+    traffic_B: np.ndarray
+    lack_B: np.ndarray
+
+    @property
+    def fits(self) -> np.ndarray:
+        """Where nothing lacks room: bool[points]."""
+        return self.lack_B <= 0
+
+    def measure(self, objective: str) -> np.ndarray:
+        """Return the value of *objective* at every point."""
+        return MEASURES[objective](self)
+
+
+MEASURES: Mapping[str, Callable[[Any], Any]] = {
+    "latency": lambda p: p.latency_s,
+    "energy": lambda p: p.energy_J,
+    "traffic": lambda p: p.traffic_B,
+    "edp": lambda p: p.latency_s * p.energy_J,
+}
+
+
+class Pricer:
+    """Prices of one program at many tilings."""
+
+    def __init__(self, program: Program) -> None:
+        rooms = [line.name for line in program.labelled("occupancy")]
+        known = {line.name for line in program.lines}
+        self._energy = "energy_J" in known
+        outputs = ["latency_s", "traffic_B", *(["energy_J"] if self._energy else [])]
+        self._first = len(outputs)
+        pairs = [name for room in rooms for name in (room, room.replace("occupancy_B", "capacity_B"))]
+        self._evaluator = Evaluator(program, [*outputs, *pairs])
+
+    def __call__(self, values: Mapping[str, Array], points: int) -> Prices:
+        """Return the prices at *points* tilings, given as arrays in *values* beside sizes and figures."""
+        wide = (points,)
+        found = [np.broadcast_to(np.asarray(v, dtype=np.float64), wide) for v in self._evaluator(values)]
+        lack = np.full(points, -math.inf)
+        for number in range(self._first, len(found), 2):
+            lack = np.maximum(lack, found[number] - found[number + 1])
+        energy = found[2] if self._energy else np.full(points, math.nan)
+        return Prices(latency_s=found[0], traffic_B=found[1], energy_J=energy, lack_B=lack)

@@ -1,0 +1,368 @@
+"""Skeletons of one phase: which Einsums share which loops, and where each tensor is kept.
+
+A skeleton has up to four rings of loops, outermost first:
+
+- *batch*: ranks that every tensor of the phase carries, one point at a time;
+- *outer*: tiles of ranks that every Einsum carries and whose fusion the pass analysis allows;
+- per part *stream*: a rank whose tiles pass by (keys, the reduced rank of a product);
+- per part *inner*: smaller tiles of outer ranks (or of another one), over which a streamed tile is used again.
+
+A *part* is a list of Einsums that one body executes; parts of a phase follow one another inside the outer loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations, permutations
+
+from fusemax.analysis.fusion import may_fuse
+from fusemax.cascade.ir import Cascade, is_variable
+from fusemax.language.syntax import Access, names
+from fusemax.mapping.space import Block, Keep
+from fusemax.search.facts import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Einsums of one body, the loops over its stream and its inner tiles (names of digits)."""
+
+    einsums: tuple[str, ...]
+    stream: tuple[str, ...] = ()
+    inner: tuple[str, ...] = ()
+
+    @property
+    def loops(self) -> tuple[str, ...]:
+        """The part's own loops, outermost first."""
+        return (*self.stream, *self.inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """Loops of a phase (names of digits) and its parts; ``cuts`` as in :class:`~fusemax.mapping.space.Phase`."""
+
+    batch: tuple[str, ...]
+    outer: tuple[str, ...]
+    parts: tuple[Part, ...]
+    cuts: Mapping[str, int]
+
+    @property
+    def einsums(self) -> tuple[str, ...]:
+        """All Einsums, in order."""
+        return tuple(name for part in self.parts for name in part.einsums)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Levels for three kinds of tensors (None: none): running values and what passes between parts, inputs as they are
+    used, inputs for a whole batch element. ``far`` keeps inputs outside the stream as well."""
+
+    state: str | None
+    inputs: str | None
+    cache: str | None = None
+    far: bool = False
+    buffers: int = 2
+
+
+# ------------------------------------------------------------------------------------ loops
+
+
+def skeletons(facts: Facts, segment: Sequence[str]) -> Iterator[Skeleton]:
+    """Yield the skeletons of a phase that does the Einsums of *segment*, likely ones first."""
+    common = _common(facts, segment)
+    batch = tuple(v for v in common if _everywhere(facts, segment, v))
+    free = tuple(v for v in common if v not in batch)
+    seen: list[Skeleton] = []
+    for still, moving in _divided(facts, segment, batch, free):
+        for outer in _choices(moving):
+            for stream in _streams(facts, segment, (*still, *outer)):
+                for inner in _inners(facts, segment, outer, stream):
+                    found = _skeleton(facts, segment, still, outer, stream, inner)
+                    if found is not None and found not in seen:
+                        seen.append(found)
+                        yield found
+
+
+def _divided(
+    facts: Facts, segment: Sequence[str], batch: tuple[str, ...], free: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Yield which ranks are walked point by point and which may be tiled: a batch rank is tiled when lanes lack work."""
+    inside = frozenset().union(*(facts.carried[name] for name in segment)) - set(batch)
+    work = 1
+    for variable in inside:
+        work *= facts.sizes.get(variable.upper(), 64)
+    lanes = max(_product(dims.values()) for dims in facts.lanes.values())
+    if free or not batch:
+        yield batch, free
+    if batch and (not free or work < 2 * lanes):
+        yield batch[:-1], (*free, batch[-1])
+        if len(batch) > 1:
+            yield batch[:-2], (*free, *batch[-2:])
+            yield (), (*free, *batch)
+        if not free:
+            yield batch, ()
+
+
+def _product(values) -> int:
+    result = 1
+    for value in values:
+        result *= value
+    return result
+
+
+def _common(facts: Facts, segment: Sequence[str]) -> tuple[str, ...]:
+    """Return the rank variables over which all Einsums of *segment* may be fused, none of them reduced."""
+    first, *others = (facts.carried[name] for name in segment)
+    shared = first.intersection(*others)
+    reduced = {v for name in segment for v in facts.einsum(name).reduced}
+    ordered = [v for v in _in_order(facts, segment) if v in shared and v not in reduced and _whole(facts, v)]
+    return tuple(v for v in ordered if fusable(facts.cascade, tuple(segment), (v,)))
+
+
+def _whole(facts: Facts, variable: str) -> bool:
+    return variable.upper() in facts.ranks
+
+
+def _in_order(facts: Facts, segment: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(v for name in segment for v in facts.einsum(name).variables))
+
+
+def _everywhere(facts: Facts, segment: Sequence[str], variable: str) -> bool:
+    return all(
+        any(variable in names(index) for index in access.indices)
+        for name in segment
+        for access in (*facts.einsum(name).reads, *facts.einsum(name).outputs)
+    )
+
+
+def _choices(free: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for count in (1, 2, 0):
+        for some in combinations(free, count):
+            yield from permutations(some)
+
+
+def _streams(facts: Facts, segment: Sequence[str], taken: Sequence[str]) -> Iterator[str | None]:
+    """Yield variables that may stream past: of the running values if there are any, else each rank, or none."""
+    running = [v for v in dict.fromkeys(facts.einsum(name).loop for name in segment) if v is not None]
+    if running:
+        yield from (v for v in running if v not in taken)
+        return
+    variables = [v for v in _in_order(facts, segment) if v not in taken]
+    inner = {part.lower() for rank in facts.ranks for part in facts.parts(rank)[1:]}
+    variables = [v for v in variables if v not in inner]
+    reduced = [v for v in variables if any(v in facts.einsum(name).reduced for name in segment)]
+    yield from sorted(variables, key=lambda v: (v not in reduced, -facts.sizes.get(v.upper(), 1)))
+    yield None
+
+
+def _inners(
+    facts: Facts, segment: Sequence[str], outer: tuple[str, ...], stream: str | None
+) -> Iterator[tuple[bool, str | None]]:
+    """Yield whether outer ranks get a smaller tile inside, and a further rank that is tiled inside."""
+    others = [
+        v
+        for v in _in_order(facts, segment)
+        if v not in outer and v != stream and _whole(facts, v) and not facts.parts(v.upper())
+        and any(facts.carried[name] >= {v} for name in segment)
+    ]  # fmt: skip
+    large = [v for v in others if facts.sizes.get(v.upper(), 1) > 512]
+    for nested in (True, False) if outer and stream else (False,):
+        yield nested, None
+        for other in large:
+            yield nested, other
+
+
+def _skeleton(
+    facts: Facts, segment: Sequence[str], batch: tuple[str, ...], outer: tuple[str, ...], stream: str | None,
+    inner: tuple[bool, str | None],
+) -> Skeleton | None:  # fmt: skip
+    nested, other = inner
+    cuts = {v.upper(): 2 if nested else 1 for v in outer}
+    if other is not None and other in batch:
+        return None
+    if other is not None:
+        cuts[other.upper()] = 1
+    flow: tuple[str, ...] = ()
+    if stream is not None:
+        whole = _whole(facts, stream)
+        if whole:
+            cuts[stream.upper()] = 1
+        flow = (f"{stream}1",) if whole else (stream,)
+    around = (*batch, *(f"{v}{cuts[v.upper()]}" for v in outer))
+    middle = tuple(f"{v}1" for v in outer) if nested else ()
+    runs: list[Part] = []
+    for name in segment:
+        carried = facts.carried[name]
+        mine = (
+            flow if stream is not None and stream in carried else (),
+            (*middle, *((f"{other}1",) if other is not None and other in carried else ())),
+        )
+        if runs and (runs[-1].stream, runs[-1].inner) == mine:
+            runs[-1] = replace(runs[-1], einsums=(*runs[-1].einsums, name))
+        else:
+            runs.append(Part((name,), *mine))
+    parts = [part for run in runs for part in _divided_run(facts, around, run)]
+    if not all(fusable(facts.cascade, p.einsums, _variables(facts, (*around, *p.loops))) for p in parts):
+        return None
+    if not fusable(facts.cascade, tuple(segment), _variables(facts, around)):
+        return None
+    return Skeleton(batch, around[len(batch) :], tuple(parts), dict(sorted(cuts.items())))
+
+
+def _divided_run(facts: Facts, around: tuple[str, ...], run: Part) -> Iterator[Part]:
+    """Yield *run* in as few parts as the pass analysis allows, each as long as it can be."""
+    loops = _variables(facts, (*around, *run.loops))
+    rest = run.einsums
+    while rest:
+        count = next((n for n in range(len(rest), 1, -1) if fusable(facts.cascade, rest[:n], loops)), 1)
+        yield replace(run, einsums=rest[:count])
+        rest = rest[count:]
+
+
+def _variables(facts: Facts, loops: Sequence[str]) -> tuple[str, ...]:
+    """Return the rank variables that digits walk through, each once."""
+    return tuple(dict.fromkeys(variable_of(facts, loop) for loop in loops))
+
+
+def variable_of(facts: Facts, digit: str) -> str:
+    """Return the rank variable whose digit *digit* is: ``p`` for ``p2``, ``m1`` where the cascade cuts M itself."""
+    if digit.upper() in facts.cascade.ranks:
+        return digit
+    return digit.rstrip("0123456789")
+
+
+@lru_cache(maxsize=4096)
+def _fusable(key: int, einsums: tuple[str, ...], loops: tuple[str, ...]) -> bool:
+    return not may_fuse(_KNOWN[key], einsums, loops)
+
+
+_KNOWN: dict[int, Cascade] = {}
+
+
+def fusable(cascade: Cascade, einsums: tuple[str, ...], loops: tuple[str, ...]) -> bool:
+    """Return whether *einsums* may share *loops* over whole ranks."""
+    _KNOWN.setdefault(id(cascade), cascade)
+    return _fusable(id(cascade), einsums, loops)
+
+
+# ------------------------------------------------------------------------------------ what is kept
+
+
+def block_of(facts: Facts, skeleton: Skeleton, places: Places) -> Block:
+    """Return the loops of *skeleton* with tensors kept as *places* says; what runs over lanes is still open."""
+    outer: list[Keep] = []
+    batch: list[Keep] = []
+    streams: dict[int, list[Keep]] = {}
+    for tensor in _tensors(facts, skeleton):
+        if _passes(facts, skeleton, tensor):
+            level = places.state or (facts.machine.outermost if _crosses(facts, skeleton, tensor) else None)
+            if level is not None:
+                outer.append(Keep(level, tensor))
+        elif not _made(facts, skeleton, tensor) and places.inputs is not None:
+            _input(facts, skeleton, places, tensor, batch, outer, streams)
+    parts = tuple(_part_block(part, tuple(streams.get(n, ()))) for n, part in enumerate(skeleton.parts))
+    inside = Block(loops=skeleton.outer, do=parts, keep=tuple(outer))
+    if len(parts) == 1 and not parts[0].keep and not parts[0].loops:
+        inside = replace(inside, do=parts[0].do)
+    if not batch or not skeleton.batch:
+        return replace(inside, loops=(*skeleton.batch, *skeleton.outer), keep=(*batch, *outer))
+    return Block(loops=skeleton.batch, do=(inside,), keep=tuple(batch))
+
+
+def _part_block(part: Part, keep: tuple[Keep, ...]) -> Block:
+    if keep and part.inner:
+        return Block(loops=part.stream, keep=keep, do=(Block(loops=part.inner, do=part.einsums),))
+    return Block(loops=part.loops, keep=keep, do=part.einsums)
+
+
+def _input(
+    facts: Facts, skeleton: Skeleton, places: Places, tensor: str, batch: list[Keep], outer: list[Keep],
+    streams: dict[int, list[Keep]],
+) -> None:  # fmt: skip
+    level = places.inputs
+    assert level is not None
+    users = [n for n, part in enumerate(skeleton.parts) if tensor in _read(facts, part.einsums)]
+    mine = _indexed(facts, skeleton.einsums, tensor)
+    streamed = [n for n in users if any(variable_of(facts, d) in mine for d in skeleton.parts[n].stream)]
+    again = any(variable_of(facts, d) not in mine for d in skeleton.outer)
+    if places.cache is not None and again and streamed:
+        batch.append(Keep(places.cache, tensor))
+    if not streamed:
+        outer.append(Keep(level, tensor))
+    elif places.far:
+        (batch if again and skeleton.batch else outer).append(Keep(level, tensor))
+    else:
+        for number in streamed:
+            streams.setdefault(number, []).append(Keep(level, tensor, places.buffers))
+        if len(streamed) < len(users):
+            for number in set(users) - set(streamed):
+                streams.setdefault(number, []).append(Keep(level, tensor))
+
+
+def _tensors(facts: Facts, skeleton: Skeleton) -> tuple[str, ...]:
+    found = [
+        a.tensor
+        for name in skeleton.einsums
+        for a in (*facts.einsum(name).reads, *facts.einsum(name).outputs)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _read(facts: Facts, einsums: Sequence[str]) -> set[str]:
+    return {access.tensor for name in einsums for access in facts.einsum(name).reads}
+
+
+def _indexed(facts: Facts, einsums: Sequence[str], tensor: str) -> set[str]:
+    found: list[Access] = [
+        access
+        for name in einsums
+        for access in (*facts.einsum(name).reads, *facts.einsum(name).outputs)
+        if access.tensor == tensor
+    ]
+    return {v for access in found for index in access.indices for v in names(index) if is_variable(v)}
+
+
+def _made(facts: Facts, skeleton: Skeleton, tensor: str) -> bool:
+    return any(o.tensor == tensor for name in skeleton.einsums for o in facts.einsum(name).outputs)
+
+
+def _crosses(facts: Facts, skeleton: Skeleton, tensor: str) -> bool:
+    """Return whether *tensor* is made in one part of the phase and read in another."""
+    makers = {n for n, part in enumerate(skeleton.parts) if _made_in(facts, part, tensor)}
+    readers = {n for n, part in enumerate(skeleton.parts) if tensor in _read(facts, part.einsums)}
+    return bool(makers) and bool(readers - makers)
+
+
+def _made_in(facts: Facts, part: Part, tensor: str) -> bool:
+    return any(o.tensor == tensor for name in part.einsums for o in facts.einsum(name).outputs)
+
+
+def _passes(facts: Facts, skeleton: Skeleton, tensor: str) -> bool:
+    """Return whether *tensor* waits between bodies: between parts, generations, or partial sums."""
+    if _crosses(facts, skeleton, tensor):
+        return True
+    for part in skeleton.parts:
+        loops = {variable_of(facts, digit) for digit in part.loops}
+        for name in part.einsums:
+            einsum = facts.einsum(name)
+            if any(o.tensor == tensor for o in einsum.outputs) and loops & set(einsum.reduced):
+                return True
+            for access in einsum.reads:
+                if access.tensor == tensor and any(
+                    previous_generation_of(facts, access, maker) for maker in part.einsums
+                ):
+                    return True
+    return False
+
+
+def previous_generation_of(facts: Facts, access: Access, maker: str) -> bool:
+    """Return whether *access* reads what Einsum *maker* wrote in an earlier iteration of its loop."""
+    einsum = facts.einsum(maker)
+    if all(o.tensor != access.tensor for o in einsum.outputs):
+        return False
+    tensor = facts.cascade.tensors[access.tensor]
+    if tensor.generation is None or einsum.loop is None:
+        return False
+    index = access.indices[tensor.ranks.index(tensor.generation)]
+    return str(index) == tensor.generation.lower()

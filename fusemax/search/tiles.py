@@ -1,0 +1,187 @@
+"""Sizes of tiles to try: for each rank that is cut, what lanes, blocks and rooms make different.
+
+An outer tile changes nothing but the number of blocks, so that of all sizes only the smallest with n blocks is tried. A tile
+inside a body is tried at multiples of the lanes, at powers of two and at whole parts of its rank, ragged ones included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from math import ceil, prod
+
+import numpy as np
+
+from fusemax.search.facts import Facts
+from fusemax.search.shapes import Skeleton
+
+POINTS = 60_000  #: tilings that one grid holds at most
+BLOCKS = 24  #: numbers of blocks that are all tried; larger ones by steps
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One choice: of the size of an innermost tile (``blocks`` false), or of the number of blocks of the rank."""
+
+    rank: str
+    digit: str
+    values: tuple[int, ...]
+    blocks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tilings:
+    """A grid of tilings: int64[points] by the name of each tile, and the choices that they come from."""
+
+    axes: tuple[Axis, ...]
+    sizes: Mapping[str, np.ndarray]
+    chosen: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def points(self) -> int:
+        """The number of tilings."""
+        return prod(len(axis.values) for axis in self.axes)
+
+    def at(self, point: int) -> dict[str, int]:
+        """Return the tile sizes at one point."""
+        return {name: int(values[point]) for name, values in self.sizes.items()}
+
+
+def lane_counts(facts: Facts) -> tuple[int, ...]:
+    """Return the different extents of all units' dimensions, the largest first."""
+    return tuple(sorted({size for dims in facts.lanes.values() for size in dims.values()}, reverse=True))
+
+
+def inner_sizes(facts: Facts, size: int) -> tuple[int, ...]:
+    """Return the sizes to try for a tile inside a body, of a rank of *size*."""
+    found = {size, 1}
+    found |= {2**k for k in range(1, 13)}
+    found |= {
+        lanes * times for lanes in lane_counts(facts) for times in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
+    }
+    found |= {ceil(size / k) for k in range(2, 9)}
+    return tuple(sorted(value for value in found if 1 <= value <= size))
+
+
+def block_counts(tiles: int) -> tuple[int, ...]:
+    """Return the numbers of blocks to try for so many tiles."""
+    found = {n for n in range(1, min(tiles, BLOCKS) + 1)} | {tiles}
+    step = float(BLOCKS)
+    while step < tiles:
+        step *= 1.15
+        found.add(min(tiles, ceil(step)))
+    smallest: dict[int, int] = {}
+    for n in sorted(found):
+        smallest.setdefault(ceil(tiles / n), n)
+    return tuple(smallest.values())
+
+
+def axes_of(facts: Facts, skeleton: Skeleton, fixed: Mapping[str, int]) -> tuple[Axis, ...]:
+    """Return the choices of tiles that *skeleton* leaves open; *fixed* parts of ranks are given."""
+    axes: list[Axis] = []
+    for rank, cuts in skeleton.cuts.items():
+        size = facts.sizes[rank]
+        digits = facts.digits(rank, cuts)
+        axes.append(Axis(rank, digits[-1].upper(), inner_sizes(facts, size)))
+        if cuts == 2:
+            axes.append(Axis(rank, digits[1].upper(), block_counts(size), blocks=True))
+    used = {v for name in skeleton.einsums for v in facts.carried[name]}
+    for part in facts.open_parts:
+        rank = next(rank for rank in facts.ranks if part in facts.parts(rank))
+        if part in fixed:
+            values: tuple[int, ...] = (fixed[part],)
+        elif not used & {one.lower() for one in facts.parts(rank)}:
+            values = (1,)
+        else:
+            values = inner_sizes(facts, facts.sizes[rank])
+        axes.append(Axis(rank, part, values))
+    return _thinned(axes)
+
+
+def _thinned(axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    """Return *axes* with every second value of the longest dropped until a grid of them is small enough."""
+    found = list(axes)
+    while prod(len(axis.values) for axis in found) > POINTS:
+        longest = max(range(len(found)), key=lambda n: len(found[n].values))
+        axis = found[longest]
+        values = axis.values[::2] if (len(axis.values) % 2) else (axis.values[0], *axis.values[1::2])
+        found[longest] = Axis(axis.rank, axis.digit, tuple(dict.fromkeys(values)), axis.blocks)
+    return tuple(found)
+
+
+def tilings(facts: Facts, axes: Sequence[Axis]) -> Tilings:
+    """Return the grid of all choices on *axes*."""
+    columns = [np.array(axis.values, dtype=np.int64) for axis in axes]
+    meshes = np.meshgrid(*columns, indexing="ij") if columns else []
+    flat = [mesh.ravel() for mesh in meshes]
+    sizes: dict[str, np.ndarray] = {}
+    for axis, values in zip(axes, flat, strict=True):
+        if not axis.blocks:
+            sizes[axis.digit] = values
+    for axis, values in zip(axes, flat, strict=True):
+        if axis.blocks:
+            inner = sizes[next(a.digit for a in axes if a.rank == axis.rank and not a.blocks)]
+            tiles = -(-facts.sizes[axis.rank] // inner)
+            sizes[axis.digit] = -(-tiles // np.minimum(values, tiles))
+    chosen = {axis.digit: values for axis, values in zip(axes, flat, strict=True)}
+    return Tilings(tuple(axes), sizes, chosen)
+
+
+def refined(
+    facts: Facts, skeleton: Skeleton, grid: Tilings, point: int, fixed: Mapping[str, int]
+) -> tuple[Axis, ...]:
+    """Return narrower axes around a point of *grid*: every number of blocks, and multiples of lanes between its neighbours."""
+    narrow: list[Axis] = []
+    for axis in grid.axes:
+        value = int(grid.chosen[axis.digit][point])
+        place = axis.values.index(value)
+        low = axis.values[max(0, place - 1)]
+        high = axis.values[min(len(axis.values) - 1, place + 1)]
+        if axis.blocks:
+            found: Iterable[int] = _between(low, high, value, 32)
+        elif axis.digit in fixed or len(axis.values) == 1:
+            found = axis.values
+        else:
+            size = facts.sizes[axis.rank]
+            found = {value, low, high}
+            for lanes in lane_counts(facts):
+                found |= set(range(lanes * (low // lanes + 1), min(high, low + 16 * lanes), lanes))
+            found |= {
+                ceil(size / k) for k in _between(ceil(size / high), ceil(size / low), ceil(size / value), 8)
+            }
+        narrow.append(Axis(axis.rank, axis.digit, tuple(sorted(set(found))), axis.blocks))
+    return _thinned(narrow)
+
+
+def _between(low: int, high: int, value: int, most: int) -> set[int]:
+    """Return up to about *most* whole numbers from *low* to *high*, those next to *value* among them."""
+    step = max(1, (high - low) // most)
+    return {
+        n
+        for n in (*range(low, high + 1, step), *range(value - 4, value + 5), high)
+        if low <= n <= high and n > 0
+    }
+
+
+def seeds(facts: Facts, axes: Sequence[Axis]) -> list[dict[str, int]]:
+    """Return a few tilings from which bindings are guessed: tiles as large as lanes, as two rows of lanes, and whole."""
+    found: list[dict[str, int]] = []
+    inner = [axis for axis in axes if not axis.blocks]
+    counts = lane_counts(facts)
+    wanted = [*((size,) * len(inner) for size in counts[:3]), (1 << 40,) * len(inner)]
+    if len(inner) > 1 and len(counts) > 1:
+        wanted += list(product(counts[:2], repeat=len(inner)))[:8]
+    for sizes in wanted:
+        tiling = {axis.digit: _nearest(axis.values, size) for axis, size in zip(inner, sizes, strict=True)}
+        for axis in axes:
+            if axis.blocks:
+                tiling[axis.digit] = 1
+        if tiling not in found:
+            found.append(tiling)
+    return found
+
+
+def _nearest(values: Sequence[int], wanted: int) -> int:
+    below = [value for value in values if value <= wanted]
+    return below[-1] if below else values[0]

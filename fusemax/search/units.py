@@ -1,0 +1,272 @@
+"""Which digit runs over which lanes, and which unit does what: fronts of unit loads, joined operation by operation.
+
+Loads are sums over operations, so that the best binding is found by joining them one after another and keeping, of the load
+vectors so far, those that no other is below in every unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations, product
+from math import ceil
+
+import numpy as np
+
+from fusemax.search.facts import Facts, Item, Piece
+from fusemax.search.shapes import Part, Skeleton, variable_of
+
+FRONT = 24  #: load vectors that a join keeps
+Spatial = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A part with sizes: extents of the digits inside its body by name, and the iterations of the loops around it."""
+
+    part: Part
+    extents: Mapping[str, int]
+    iterations: float
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Spatial digits by part and unit, units by (Einsum, operation), and the loads that follow, in cycles by unit.
+
+    ``taken`` gives, by ((Einsum, operation), unit), the part of an operation that a unit takes from the one it is bound to.
+    """
+
+    spatial: tuple[Mapping[str, Spatial], ...]
+    bind: Mapping[tuple[str, int], str]
+    loads: Mapping[str, float]
+    energy_J: float
+    taken: Mapping[tuple[tuple[str, str], str], float] = field(default_factory=dict)
+
+    @property
+    def cycles(self) -> float:
+        """The busiest unit's."""
+        return max(self.loads.values(), default=0.0)
+
+
+def work_of(facts: Facts, skeleton: Skeleton, tiles: Mapping[str, int]) -> list[Work]:
+    """Return the work of each part under *tiles* (sizes of all digits inside the outermost ones)."""
+    found: list[Work] = []
+    for part in skeleton.parts:
+        loops = (*skeleton.batch, *skeleton.outer, *part.loops)
+        variables = {v for name in part.einsums for v in facts.carried[name]}
+        extents: dict[str, int] = {}
+        points = 1.0
+        for rank in facts.ranks:
+            digits = facts.digits(rank, skeleton.cuts.get(rank, 0))
+            sizes = _digit_sizes(facts, rank, digits, tiles)
+            for digit, size in zip(digits, sizes, strict=True):
+                if digit in loops:
+                    points *= size
+                elif variable_of(facts, digit) in variables and size > 1:
+                    extents[digit] = size
+        found.append(Work(part, extents, points))
+    return found
+
+
+def _digit_sizes(facts: Facts, rank: str, digits: Sequence[str], tiles: Mapping[str, int]) -> list[int]:
+    inner = [min(tiles.get(d.upper(), facts.sizes.get(d.upper(), 1)), facts.sizes[rank]) for d in digits[1:]]
+    total = 1
+    for size in inner:
+        total *= size
+    return [max(1, ceil(facts.sizes[rank] / total)), *inner]
+
+
+# ------------------------------------------------------------------------------------ lanes
+
+
+def options(facts: Facts, work: Work, unit: str) -> Iterator[Spatial]:
+    """Yield the ways to run digits of a body over the dimensions of *unit*: up to two digits a dimension."""
+    digits = list(work.extents)
+    dimensions = list(facts.machine.units[unit].shape)
+    sets = [some for count in (1, 2) for some in combinations(digits, count)]
+    if len(digits) > 5:
+        sets = [some for some in sets if len(some) == 1]
+    for chosen in product([(), *sets], repeat=len(dimensions)):
+        used = [digit for some in chosen for digit in some]
+        if len(set(used)) == len(used) and (used or not digits):
+            yield {d: dim for dim, some in zip(dimensions, chosen, strict=True) for d in some}
+
+
+def cycles_of(facts: Facts, work: Work, unit: str, spatial: Spatial, pieces: Sequence[Piece]) -> float:
+    """Return the cycles of *unit* for *pieces*, all iterations together."""
+    total = 0.0
+    for piece in pieces:
+        steps = work.iterations
+        lanes: dict[str, int] = {}
+        for digit, extent in work.extents.items():
+            if variable_of(facts, digit) not in piece.variables:
+                continue
+            dimension = spatial.get(digit)
+            if dimension is None:
+                steps *= extent
+            else:
+                lanes[dimension] = lanes.get(dimension, 1) * extent
+        for dimension, extent in lanes.items():
+            steps *= ceil(extent / facts.lanes[unit][dimension])
+        total += steps * piece.cycles
+    return total
+
+
+def _points(facts: Facts, work: Work, pieces: Sequence[Piece]) -> float:
+    total = 0.0
+    for piece in pieces:
+        points = work.iterations
+        for digit, extent in work.extents.items():
+            if variable_of(facts, digit) in piece.variables:
+                points *= extent
+        total += points * piece.energy_J
+    return total
+
+
+def _best_options(facts: Facts, work: Work, unit: str, items: Sequence[Item], most: int) -> list[Spatial]:
+    """Return the options of *unit* that no other is below in every operation, the least total first."""
+    mine = [pieces for item in items if (pieces := _pieces(item, unit))]
+    if not mine:
+        return [{}]
+    rated: dict[tuple[float, ...], Spatial] = {}
+    for spatial in options(facts, work, unit):
+        vector = tuple(cycles_of(facts, work, unit, spatial, pieces) for pieces in mine)
+        known = rated.get(vector)
+        if known is None or len(spatial) < len(known):
+            rated[vector] = spatial
+    ordered = sorted(rated, key=sum)
+    kept: list[tuple[float, ...]] = []
+    for vector in ordered:
+        if not any(all(a <= b for a, b in zip(other, vector, strict=True)) for other in kept):
+            kept.append(vector)
+        if len(kept) == most:
+            break
+    return [rated[vector] for vector in kept] or [{}]
+
+
+def _pieces(item: Item, unit: str) -> tuple[Piece, ...]:
+    """Return what *unit* may have to do of *item*."""
+    return item.units.get(unit) or tuple(one[unit] for one in item.parts if unit in one)
+
+
+# ------------------------------------------------------------------------------------ who does what
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to do an item: on *unit*, but for the parts of it that other units take; cycles by unit."""
+
+    unit: str
+    loads: Mapping[str, float]
+    energy_J: float
+    taken: tuple[tuple[str, str], ...] = ()
+
+
+def ways_of(facts: Facts, work: Work, spatial: Mapping[str, Spatial], item: Item) -> list[Way]:
+    """Return the ways to do *item*: on each unit that can; of a unit that does it in parts, each part on another as well."""
+    found: list[Way] = []
+    for unit, pieces in item.units.items():
+        choices = [[(unit, piece)] for piece in pieces]
+        if len(pieces) > len(item.indices):
+            for number, one in enumerate(item.parts):
+                choices[number] += [(other, piece) for other, piece in one.items() if other not in item.units]
+        for chosen in product(*choices):
+            loads: dict[str, float] = {}
+            energy = 0.0
+            for where, piece in chosen:
+                loads[where] = loads.get(where, 0.0) + cycles_of(facts, work, where, spatial[where], [piece])
+                energy += _points(facts, work, [piece])
+            taken = tuple((piece.operation, where) for where, piece in chosen if where != unit)
+            found.append(Way(unit, loads, energy, taken))
+    return found
+
+
+def bindings(facts: Facts, works: Sequence[Work], objective: str, most: int = 3) -> Binding:
+    """Return the best binding found for the parts *works* of a phase."""
+    spatial: list[Mapping[str, Spatial]] = []
+    for work in works:
+        items = [item for name in work.part.einsums for item in facts.items[name]]
+        per_unit = [_best_options(facts, work, unit, items, most) for unit in facts.machine.units]
+        best: tuple[tuple[float, ...], Mapping[str, Spatial]] | None = None
+        for chosen in product(*per_unit):
+            tried = dict(zip(facts.machine.units, chosen, strict=True))
+            answer = _joined(facts, [(work, tried)], objective)
+            score = _score(answer, objective)
+            if best is None or score < best[0]:
+                best = (score, tried)
+        assert best is not None
+        spatial.append(best[1])
+    answer = _joined(facts, list(zip(works, spatial, strict=True)), objective)
+    used = {*answer.bind.values(), *(unit for _, unit in answer.taken)}
+    cleaned = tuple(
+        {unit: digits for unit, digits in tried.items() if unit in used and digits} for tried in spatial
+    )
+    return replace(answer, spatial=cleaned)
+
+
+def _score(binding: Binding, objective: str) -> tuple[float, ...]:
+    total = sum(binding.loads.values())
+    if objective == "energy":
+        return binding.energy_J, binding.cycles, total
+    if objective == "edp":
+        return binding.energy_J * binding.cycles, binding.cycles, total
+    return binding.cycles, binding.energy_J, total
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    loads: tuple[float, ...]
+    energy: float
+    chosen: tuple[Way, ...]
+
+
+def _joined(facts: Facts, parts: Sequence[tuple[Work, Mapping[str, Spatial]]], objective: str) -> Binding:
+    units = list(facts.machine.units)
+    entries = [
+        (item, ways_of(facts, work, spatial, item))
+        for work, spatial in parts
+        for name in work.part.einsums
+        for item in facts.items[name]
+    ]
+    entries.sort(key=lambda entry: -min(sum(way.loads.values()) for way in entry[1]))
+    front = [_Joined((0.0,) * len(units), 0.0, ())]
+    for _, ways in entries:
+        grown = [
+            _Joined(
+                tuple(v + way.loads.get(u, 0.0) for u, v in zip(units, one.loads, strict=True)),
+                one.energy + way.energy_J,
+                (*one.chosen, way),
+            )
+            for one in front
+            for way in ways
+        ]
+        front = _pruned(grown, objective)
+    answers = [_binding(units, [item for item, _ in entries], one) for one in front]
+    return min(answers, key=lambda answer: _score(answer, objective))
+
+
+def _binding(units: Sequence[str], items: Sequence[Item], one: _Joined) -> Binding:
+    pairs = list(zip(items, one.chosen, strict=True))
+    return Binding(
+        spatial=(),
+        bind={(item.einsum, n): way.unit for item, way in pairs for n in item.indices},
+        loads=dict(zip(units, one.loads, strict=True)),
+        energy_J=one.energy,
+        taken={((item.einsum, operation), unit): 1.0 for item, way in pairs for operation, unit in way.taken},
+    )
+
+
+def _pruned(found: Sequence[_Joined], objective: str) -> list[_Joined]:
+    """Return those of *found* that no other is below in every unit (and in energy, where it counts), the best first."""
+    with_energy = objective in ("energy", "edp")
+    rated = sorted(
+        found, key=lambda o: (o.energy if with_energy else 0.0, max(o.loads), sum(o.loads), o.energy)
+    )
+    values = np.array([(*one.loads, *((one.energy,) if with_energy else ())) for one in rated])
+    kept: list[int] = []
+    for number in range(len(rated)):
+        if not kept or not bool((values[kept] <= values[number]).all(axis=1).any()):
+            kept.append(number)
+            if len(kept) == FRONT:
+                break
+    return [rated[number] for number in kept]
