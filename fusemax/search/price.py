@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from fusemax.cost import band
 from fusemax.cost.graph import graph_of
 from fusemax.cost.program import Program
+from fusemax.language.functions import FUNCTIONS
 
 Array = Any
 
@@ -23,18 +25,13 @@ def _vector(function: Callable[..., float]) -> Callable[..., Array]:
     return np.vectorize(function, otypes=[np.float64])
 
 
+#: What the cost program has besides the functions of formulas.
 OPERATIONS: Mapping[str, Callable[..., Array]] = {
     "+": lambda a, b: a + b,
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
     "**": lambda a, b: a**b,
-    "least": np.minimum,
-    "greatest": np.maximum,
     "repeated": lambda n, many, once: np.where(n > 1.0, many, once),
-    "ceil": np.ceil,
-    "floor": np.floor,
-    "log2": np.log2,
-    "root2": np.sqrt,
     "at_most": lambda a, b: np.where(a <= b, 1.0, 0.0),
     "less": lambda a, b: np.where(a < b, 1.0, 0.0),
     "equal": lambda a, b: np.where(a == b, 1.0, 0.0),
@@ -42,7 +39,11 @@ OPERATIONS: Mapping[str, Callable[..., Array]] = {
 
 
 def _operation(name: str) -> Callable[..., Array]:
-    return OPERATIONS[name] if name in OPERATIONS else _vector(getattr(band, name))
+    if name in OPERATIONS:
+        return OPERATIONS[name]
+    if name in FUNCTIONS:
+        return partial(FUNCTIONS[name].array, np)
+    return _vector(getattr(band, name))
 
 
 class Evaluator:
