@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0+cpu
 TRITON ?= triton==3.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu study test test-quick check format bench clean
+.PHONY: help setup setup-gpu study test test-quick check format fuzz bench clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check: setup ## Check format, lint, types and the direction of imports
 format: setup ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
+
+fuzz: setup ## Compare the walk, the cost model and the simulator on fresh random designs (SECONDS=60 SEED=...)
+	$(BIN)/python -m tests.walk.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## Print times and peak memory of start-up, of the study and of sweeps
 	$(BIN)/python benchmarks/run.py

@@ -1,0 +1,86 @@
+"""Random small cascades: products, sums, maxima, aliases of one rank, masks and windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+RANKS = ("A", "B", "C")
+OPERATORS = ("+", "*", "-")
+
+
+@dataclass
+class _Known:
+    """The tensors so far, by name, with their ranks."""
+
+    ranks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+
+
+def draw_cascade(random: Random, alias: bool = False, mask: bool = False) -> dict[str, Any]:
+    """Return the data of a cascade file of one to four Einsums over three ranks.
+
+    With *alias* a fourth rank ``Z`` is another name of ``A``; with *mask* every Einsum over ``a`` and ``b`` has a condition.
+    """
+    known = _Known()
+    for number in range(random.randint(1, 3)):
+        ranks = _some(random, RANKS, random.randint(1, 3))
+        known.ranks[f"X{number}"] = ranks
+    inputs = dict(known.ranks)
+    rows = [_row(random, known, f"T{number}", alias) for number in range(random.randint(1, 4))]
+    text = "\n".join(rows)
+    used = {name: list(ranks) for name, ranks in inputs.items() if f"{name}[" in text}
+    data: dict[str, Any] = {"title": "t", "source": "s", "inputs": used, "einsums": text + "\n"}
+    if "z" in text.lower().replace("size", ""):
+        data["ranks"] = {"Z": "A"}
+    if mask:
+        condition = random.choice(
+            ["a <= b", "a >= b", "a < b", "a <= b + A - B", "a > b - 2, a <= b", "a + 1 > b"]
+        )
+        data["einsums"] = "\n".join(_masked(row, condition) for row in rows) + "\n"
+    last_read = [name for name in known.made if sum(f"{name}[" in row for row in rows) == 1]
+    data["outputs"] = list(dict.fromkeys([*last_read, *(n for n in known.made if random.randint(0, 5) == 0)]))
+    return data
+
+
+def _masked(row: str, condition: str) -> str:
+    left, _, right = row.partition("=")
+    return f"{row} | {condition}" if {"a", "b"} <= set(_variables(left + right)) else row
+
+
+def _variables(text: str) -> list[str]:
+    return [c for inside in text.split("[")[1:] for c in inside.partition("]")[0] if c.islower()]
+
+
+def _some(random: Random, entries: tuple[str, ...], count: int) -> tuple[str, ...]:
+    left = list(entries)
+    return tuple(left.pop(random.randint(0, len(left) - 1)) for _ in range(min(count, len(left))))
+
+
+def _row(random: Random, known: _Known, name: str, alias: bool) -> str:
+    operands = [_newest_or_any(random, known) for _ in range(random.randint(1, 3))]
+    texts: list[str] = []
+    variables: list[str] = []
+    for tensor in operands:
+        indices = [rank.lower() for rank in known.ranks[tensor]]
+        if alias and "a" in indices and random.randint(0, 1):
+            indices[indices.index("a")] = "z"
+        texts.append(f"{tensor}[{','.join(indices)}]")
+        variables += [v for v in indices if v not in variables]
+    expression = texts[0] if len(texts) > 1 else f"exp({texts[0]})"
+    for text in texts[1:]:
+        expression += f" {random.choice(OPERATORS)} {text}"
+    reduced = [v for v in variables if random.randint(0, 2) == 0 or (v == "z" and "a" in variables)]
+    left = [v for v in variables if v not in reduced]
+    if "z" in left:
+        left[left.index("z")] = "z"
+    known.ranks[name] = tuple(v.upper() if v != "z" else "A" for v in left)
+    known.made.append(name)
+    action = f" :: {random.choice(['sum', 'max'])}[{','.join(reduced)}]" if reduced else ""
+    return f"{name}[{','.join(left)}] = {expression}{action}"
+
+
+def _newest_or_any(random: Random, known: _Known) -> str:
+    names = list(known.ranks)
+    return names[-1] if known.made and random.randint(0, 1) else random.choice(names)

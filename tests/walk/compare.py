@@ -1,0 +1,119 @@
+"""One design through the walk, the cost model and the simulator: where do they differ?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from fusemax.cost.evaluate import Cost, cost
+from fusemax.cost.model import derive
+from fusemax.errors import FusemaxError
+from fusemax.machine import Machine
+from fusemax.mapping.nest import Mapped
+from fusemax.simulate.tile.result import Simulation
+from fusemax.simulate.tiles import simulate
+from tests.walk.designs import Design
+from tests.walk.walker import Walk, walk
+
+RELATIVE = 1e-9
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two witnesses that disagree: about what, and what each says."""
+
+    what: str
+    values: Mapping[str, float]
+
+    def __str__(self) -> str:
+        return f"{self.what}: " + ", ".join(f"{who} {value:g}" for who, value in self.values.items())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one design: refused with a reason, or compared with all differences."""
+
+    refused: str | None = None
+    not_simulated: str | None = None
+    differences: tuple[Difference, ...] = ()
+
+
+def compared(design: Design) -> Outcome:
+    """Return where the three witnesses differ on *design*."""
+    try:
+        mapped, machine = design.loaded()
+        answer = cost(mapped, derive(mapped, machine), design.sizes)
+    except FusemaxError as error:
+        return Outcome(refused=str(error))
+    walked = walk(mapped, machine, design.sizes)
+    try:
+        run: Simulation | None = simulate(mapped, machine, design.sizes)
+        reason = None
+    except FusemaxError as error:
+        run, reason = None, str(error)
+    found = [
+        *_words(walked, answer, run),
+        *_cycles(walked, answer, run, mapped, machine),
+        *_order(answer, run),
+    ]
+    return Outcome(not_simulated=reason, differences=tuple(found))
+
+
+def near(one: float, other: float) -> bool:
+    """Return whether two numbers are the same but for rounding."""
+    return abs(one - other) <= RELATIVE * max(1.0, abs(one), abs(other))
+
+
+def _words(walked: Walk, answer: Cost, run: Simulation | None) -> list[Difference]:
+    by: dict[str, dict[tuple[str, ...], float]] = {
+        "walk": dict(walked.words),
+        "cost": {(k.nest, k.level, k.tensor, k.action): v for k, v in answer.table("words").items()},
+    }
+    if run is not None:
+        by["simulate"] = {(k.nest, k.level, k.tensor, k.kind): v for k, v in run.words.items()}
+    return _unequal("words", by)
+
+
+def _unequal(what: str, by: Mapping[str, Mapping[tuple[str, ...], float]]) -> list[Difference]:
+    keys = dict.fromkeys(key for found in by.values() for key in found)
+    found: list[Difference] = []
+    for key in sorted(keys):
+        values = {who: table.get(key, 0.0) for who, table in by.items()}
+        if not all(near(value, values["walk"]) for value in values.values()):
+            found.append(Difference(f"{what} {' '.join(key)}", values))
+    return found
+
+
+def _cycles(
+    walked: Walk, answer: Cost, run: Simulation | None, mapped: Mapped, machine: Machine
+) -> list[Difference]:
+    cycles = {(k.nest, k.unit, k.einsum): v for k, v in answer.table("cycles").items()}
+    found = _unequal("cycles", {"walk": dict(walked.cycles), "cost": cycles})
+    lanes = {u: answer.parameters.get("replicas", 1.0) for u in machine.units}
+    for unit, described in machine.units.items():
+        for dimension in described.shape:
+            lanes[unit] *= answer.parameters[f"{unit}.{dimension}"]
+    clock = answer.parameters["clock"]
+    useful: dict[str, float] = {}
+    for (_, unit, _), value in walked.useful.items():
+        useful[unit] = useful.get(unit, 0.0) + value
+    by = {
+        "walk": {(u,): v for u, v in useful.items()},
+        "cost": {(u,): v * lanes[u] * clock * answer.latency_s for u, v in answer.utilization().items()},
+    }
+    if run is not None and run.latency_s:
+        by["simulate"] = {(u,): v * lanes[u] * clock * run.latency_s for u, v in run.utilization.items()}
+    return found + _unequal("useful lane-cycles", by)
+
+
+def _order(answer: Cost, run: Simulation | None) -> list[Difference]:
+    found: list[Difference] = []
+    times = {"bound": answer.bound_s, "schedule": answer.latency_s}
+    if run is not None:
+        times["simulate"] = run.latency_s
+    names = list(times)
+    for one, other in pairwise(names):
+        if times[one] > times[other] * (1 + RELATIVE):
+            found.append(Difference(f"{one} above {other}", times))
+    return found

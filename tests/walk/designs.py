@@ -1,0 +1,382 @@
+"""Random designs as plain data: a cascade, a machine, a mapping and sizes, over what the formats allow.
+
+Every choice is asked of an object like ``random.Random``, so that a seed gives a design and hypothesis can shrink one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+from fusemax.analysis.work import is_view, operations
+from fusemax.cascade.build import load_cascade
+from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.cascade.views import without
+from fusemax.language.syntax import Name, names
+from fusemax.machine import Machine, machine_of
+from fusemax.mapping.build import map_onto
+from fusemax.mapping.nest import Mapped
+from fusemax.mapping.spec import mapping_file_of
+from fusemax.source import document_of
+from tests.walk.cascades import draw_cascade
+from tests.walk.features import Features
+from tests.walk.machines import draw_machine
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design as plain data. ``cascade`` is the name of a shipped one or the data of a file."""
+
+    cascade: str | Mapping[str, Any]
+    machine: Mapping[str, Any]
+    mapping: Mapping[str, Any]
+    sizes: Mapping[str, int]
+
+    def loaded(self) -> tuple[Mapped, Machine]:
+        """Return the mapped cascade and its machine; raise ProblemsError where the mapping is refused."""
+        machine = machine_of(document_of(json.dumps(self.machine)))
+        document = document_of(json.dumps(self.mapping))
+        return map_onto(cascade_of(self.cascade), machine, mapping_file_of(document), document), machine
+
+    def as_text(self) -> str:
+        """Return the design as YAML, one file after the other."""
+        import yaml
+
+        parts = {"machine": self.machine, "mapping": self.mapping, "sizes": dict(self.sizes)}
+        if not isinstance(self.cascade, str):
+            parts = {"cascade": self.cascade, **parts}
+        plain = json.loads(json.dumps(parts))
+        return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=110)
+
+
+def cascade_of(described: str | Mapping[str, Any]) -> Cascade:
+    """Return the cascade that *described* names or holds."""
+    if isinstance(described, str):
+        return _shipped(described)
+    return _own(json.dumps(described))
+
+
+@lru_cache(maxsize=256)
+def _shipped(name: str) -> Cascade:
+    return load_cascade(name)
+
+
+@lru_cache(maxsize=256)
+def _own(text: str) -> Cascade:
+    from fusemax.cascade.build import cascade_of as built
+
+    return built(document_of(text), "own")
+
+
+def draw_design(random: Random, features: Features) -> Design:
+    """Return a random design; it may still be one that is refused."""
+    return _Drawer(random, features).design()
+
+
+@dataclass
+class _Drawer:
+    random: Random
+    features: Features
+
+    def chance(self, probability: float) -> bool:
+        """Return true with about *probability*."""
+        return self.random.randint(0, 99) < probability * 100
+
+    def some(self, entries: Sequence[str], probability: float) -> list[str]:
+        """Return each of *entries* with *probability*."""
+        return [entry for entry in entries if self.chance(probability)]
+
+    def shuffled(self, entries: Sequence[str]) -> list[str]:
+        """Return *entries* in any order."""
+        found = list(entries)
+        for at in range(len(found) - 1, 0, -1):
+            other = self.random.randint(0, at)
+            found[at], found[other] = found[other], found[at]
+        return found
+
+    def design(self) -> Design:
+        """Draw everything."""
+        described = self.cascade()
+        whole = cascade_of(described).batched()
+        self.views = [e.name for e in whole.computed if is_view(e) and e.name not in whole.outputs]
+        self.absorbed = [e.name for e in whole.computed if e.name in ("SQ",) and self.chance(0.7)]
+        self.whole = without(whole, [*self.absorbed, *self.views])
+        known = [
+            p.name for e in self.whole.computed for o in operations(self.whole, e) for p in (o, *o.parts)
+        ]
+        machine = draw_machine(self.random, list(dict.fromkeys(known)), self.features.cores)
+        self.levels, self.units = list(machine["levels"]), list(machine["units"])
+        self.dimensions = {unit: list(machine["units"][unit]["shape"]) for unit in self.units}
+        mapping = self.mapping(described)
+        return Design(described, machine, mapping, self.sizes(whole))
+
+    def cascade(self) -> str | Mapping[str, Any]:
+        """Draw a shipped cascade or make one up."""
+        if self.features.own_cascades and self.chance(0.4):
+            return draw_cascade(self.random, self.features.aliases, self.features.masks)
+        return self.random.choice(self.features.cascades)
+
+    # --- sizes and digits
+
+    def sizes(self, whole: Cascade) -> dict[str, int]:
+        """Draw a size for everything that neither the cascade nor a tile gives."""
+        found: dict[str, int] = {}
+        cut = {name for digits in self.parts.values() for name in digits}
+        for name in dict.fromkeys([*self.parts, *whole.size_symbols()]):
+            if name in cut or (name in whole.defaults and self.chance(0.5)):
+                continue
+            large = name in self.large
+            found[name] = self.random.randint(1, 13 if large else 4)
+        return found
+
+    def mapping(self, described: str | Mapping[str, Any]) -> dict[str, Any]:
+        """Draw tiles, nests and everything around them."""
+        self.parts = self._parts()
+        self.tiles: dict[str, int] = {}
+        self.digits: dict[str, list[str]] = {}
+        inner = {part for parts in self.parts.values() for part in parts}
+        roots = [name for name in self.whole.ranks if name not in inner]
+        self.large = set(self.shuffled(roots)[:3])
+        for name in roots:
+            self.digits[name.lower()] = self._digits(name)
+        bind = self._bind()
+        nests = [self._nest(group) for group in self._groups()]
+        mapping: dict[str, Any] = {
+            "title": "t", "source": "s", "cascade": described if isinstance(described, str) else "own",
+            "absorb": self.absorbed, "tiles": self.tiles, "nests": nests, "bind": bind,
+            "schedule": self.random.choice(["overlapped", "serial", "auto"]),
+        }  # fmt: skip
+        if self.chance(0.2):
+            mapping["words"] = {t: "4 B" for t in self.some(list(self.whole.tensors), 0.2)}
+        return {key: value for key, value in mapping.items() if value not in ([], {})}
+
+    def _parts(self) -> dict[str, list[str]]:
+        """Return the ranks that the cascade itself cuts, with the sizes of their digits (``M``: M1, M0)."""
+        variables = {v for e in self.whole.einsums for v in e.variables}
+        found: dict[str, list[str]] = {}
+        for name, rank in self.whole.ranks.items():
+            used = names(rank.size) if rank.size is not None and not isinstance(rank.size, Name) else ()
+            plain = (
+                all(u in self.whole.ranks for u in used)
+                and "+" not in str(rank.size)
+                and "-" not in str(rank.size)
+            )
+            if len(used) > 1 and plain and any(u.lower() in variables for u in used):
+                found[name] = list(used)
+        return found
+
+    def _digits(self, name: str) -> list[str]:
+        if name in self.parts:
+            for part in self.parts[name][1:]:
+                self.tiles[part] = self.random.randint(1, 5)
+            return [part.lower() for part in self.parts[name]]
+        cuts = self.random.choice([0, 0, 1, 1, 2])
+        for k in range(cuts):
+            self.tiles[f"{name}{k}"] = self.random.randint(1, 5 if k == 0 else 3)
+        return [f"{name.lower()}{k}" for k in range(cuts, -1, -1)] if cuts else [name.lower()]
+
+    def _bind(self) -> dict[str, list[str]]:
+        self.unit_of = {e.name: self.random.choice(self.units) for e in self.whole.computed}
+        return {u: mine for u in self.units if (mine := [e for e, unit in self.unit_of.items() if unit == u])}
+
+    # --- nests
+
+    def _groups(self) -> list[list[Einsum]]:
+        """Cut the Einsums, in their order, into phases; a loop of the cascade stays together."""
+        groups: list[list[Einsum]] = []
+        for einsum in self.whole.computed:
+            together = groups and einsum.loop is not None and groups[-1][-1].loop == einsum.loop
+            if groups and (together or self.chance(0.7)):
+                groups[-1].append(einsum)
+            else:
+                groups.append([einsum])
+        return groups
+
+    def _nest(self, einsums: list[Einsum]) -> dict[str, Any]:
+        left = {root: list(digits) for root, digits in self.digits.items()}
+        node = self._node(einsums, left, {}, [], 0)
+        loops = node.get("for", [])
+        if self.features.cores and loops and self.chance(0.8):
+            node["spread"] = loops[: self.random.randint(1, len(loops))]
+            if self.chance(0.4):
+                node["deal"] = self.random.choice(["longest_first", "in_order"])
+        return node
+
+    def _node(
+        self,
+        einsums: list[Einsum],
+        left: dict[str, list[str]],
+        kept: dict[str, int],
+        opened: list[str],
+        depth: int,
+    ) -> dict[str, Any]:
+        left = {root: list(digits) for root, digits in left.items()}
+        loops = self._loops(einsums, left, depth)
+        node: dict[str, Any] = {"for": loops} if loops else {}
+        opened = [*opened, *loops]
+        parts = self._split(einsums, depth, opened)
+        keep, kept = self._keep(einsums, parts, dict(kept))
+        if keep:
+            node["keep"] = keep
+        if len(parts) == 1 and (depth >= 3 or not self.chance(0.3)):
+            left_open = [d for e in einsums for d in self._generations(e, opened)]
+            if left_open:  # generations are made one after the other
+                loops += list(dict.fromkeys(left_open))
+                node = {"for": loops, **node}
+                opened = [*opened, *left_open]
+            spatial = self._spatial(einsums, opened)
+            if spatial:
+                node["spatial"] = spatial
+            node["do"] = [e.name for e in einsums]
+        else:
+            node["do"] = [self._node(part, left, kept, opened, depth + 1) for part in parts]
+        return node
+
+    def _loops(self, einsums: list[Einsum], left: dict[str, list[str]], depth: int) -> list[str]:
+        """Take some digits out of *left* to be loops around all of *einsums*."""
+        own = [self._root_names(e) for e in einsums]
+        used = set().union(*own) if self.features.foreign and self.chance(0.3) else set.intersection(*own)
+        loops: list[str] = []
+        while self.chance(0.75 if not loops else 0.55):
+            free = [r for r, d in left.items() if r in used and d and not self._barred(einsums, r, d[0])]
+            if not free:
+                break
+            root = self.random.choice(free)
+            loops.append(left[root].pop(0))
+            if self.features.gaps and left[root] and self.chance(0.2):
+                left[root].pop(0)
+        return loops
+
+    def _root_names(self, einsum: Einsum) -> set[str]:
+        of_digit = {d: root for root, digits in self.digits.items() for d in digits}
+        return {of_digit.get(v, v) for v in einsum.variables}
+
+    def _barred(self, einsums: list[Einsum], root: str, digit: str) -> bool:
+        """Return whether a value that is made under the loop *digit* is not whole where another Einsum reads it."""
+        for maker in einsums:
+            open_ = root in maker.reduced or digit in maker.reduced
+            for reader in einsums:
+                for access in reader.reads:
+                    if reader is maker or access.tensor != maker.output.tensor:
+                        continue
+                    tensor = self.whole.tensors[access.tensor]
+                    if open_:
+                        return True
+                    if tensor.generation is not None and maker.loop == digit:
+                        index = access.indices[tensor.ranks.index(tensor.generation)]
+                        if isinstance(index, Name) and index.name.isupper():
+                            return True
+        return False
+
+    def _together(self, one: Einsum, other: Einsum, opened: list[str]) -> bool:
+        """Return whether both belong to one loop of the cascade that is not open yet: generations follow each other."""
+        return one.loop is not None and one.loop == other.loop and bool(self._generations(one, opened))
+
+    def _generations(self, einsum: Einsum, opened: list[str]) -> list[str]:
+        """Return the digits of the loop of the cascade around *einsum* that no loop of the mapping runs over yet."""
+        if einsum.loop is None:
+            return []
+        digits = next(d for root, d in self.digits.items() if einsum.loop in (root, *d))
+        return [d for d in ([einsum.loop] if einsum.loop in digits else digits) if d not in opened]
+
+    def _split(self, einsums: list[Einsum], depth: int, opened: list[str]) -> list[list[Einsum]]:
+        if depth >= 3:
+            return [einsums]
+        parts = [[einsums[0]]]
+        for einsum in einsums[1:]:
+            if self._together(parts[-1][-1], einsum, opened):
+                parts[-1].append(einsum)
+            elif self.chance(0.25):
+                parts.append([einsum])
+            else:
+                parts[-1].append(einsum)
+        return parts
+
+    def _touched(self, einsums: list[Einsum]) -> list[str]:
+        return list(dict.fromkeys(a.tensor for e in einsums for a in (*e.reads, *e.outputs)))
+
+    def _keep(
+        self, einsums: list[Einsum], parts: list[list[Einsum]], kept: dict[str, int]
+    ) -> tuple[dict[str, Any], dict[str, int]]:
+        """Draw what is kept here: some of what is touched inside, and all that passes from one part to another."""
+        found: dict[str, list[Any]] = {}
+        passing = [
+            e.output.tensor
+            for number, part in enumerate(parts) for e in part
+            for other in parts[number + 1 :] if any(a.tensor == e.output.tensor for r in other for a in r.reads)
+        ]  # fmt: skip
+        for tensor in self._touched(einsums):
+            needed = tensor in passing and tensor not in kept
+            if needed or (self._worth_keeping(tensor, einsums) and self.chance(0.35)):
+                self._keep_one(tensor, einsums, needed, kept, found)
+        return found, kept
+
+    def _worth_keeping(self, tensor: str, einsums: list[Einsum]) -> bool:
+        """Return whether *tensor* goes in or out of here at all, or passes from one generation to the next."""
+        if self.features.idle_keeps or tensor in self.whole.inputs or tensor in self.whole.outputs:
+            return True
+        if self.whole.tensors[tensor].generation is not None:
+            return self.features.running_inside
+        return not self._all_inside(tensor, einsums)
+
+    def _all_inside(self, tensor: str, einsums: list[Einsum]) -> bool:
+        users = (*self.whole.readers(tensor), *self.whole.producers(tensor))
+        return tensor not in self.whole.outputs and all(e in einsums for e in users if not e.initial)
+
+    def _keep_one(
+        self,
+        tensor: str,
+        einsums: list[Einsum],
+        needed: bool,
+        kept: dict[str, int],
+        found: dict[str, list[Any]],
+    ) -> None:
+        places = [*self.levels, *self.units]
+        first = kept.get(tensor, -1) + 1
+        users = {self.unit_of[e.name] for e in einsums if tensor in self._touched([e])}
+        allowed = [
+            p for p in range(first, len(places))
+            if p < len(self.levels) or {places[p]} == users
+        ]  # fmt: skip
+        if not allowed and needed:
+            allowed = [0]
+        if not allowed:
+            return
+        wanted = [self.random.choice(allowed)]
+        twice = (
+            self.features.idle_keeps or tensor in self.whole.inputs or not self._all_inside(tensor, einsums)
+        )
+        if twice and self.chance(0.15):
+            wanted = sorted({*wanted, self.random.choice(allowed)})
+        for place in wanted:
+            buffers = self.random.choice([1, 1, 1, 2, 3, 0])
+            entry: Any = tensor if buffers == 1 else {"tensor": tensor, "buffers": buffers}
+            found.setdefault(places[place], []).append(entry)
+            kept[tensor] = len(places) if place >= len(self.levels) else place
+
+    def _other_digits(self, digit: str, opened: list[str]) -> list[str]:
+        """Return the digits of the same rank that run inside the body too."""
+        digits = next(d for d in self.digits.values() if digit in d)
+        return [d for d in digits if d != digit and d not in opened]
+
+    def _spatial(self, einsums: list[Einsum], opened: list[str]) -> dict[str, dict[str, str]]:
+        roots = set().union(*(self._root_names(e) for e in einsums))
+        free = [d for root in roots for d in self.digits[root] if d not in opened]
+        if not self.features.ragged_spatial:
+            free = [d for d in free if not self._other_digits(d, opened)]
+        free = sorted(free)
+        found: dict[str, dict[str, str]] = {}
+        for unit, dimensions in self.dimensions.items():
+            for dimension in dimensions:
+                if free and self.chance(0.7):
+                    digit = self.random.choice(free)
+                    mine = found.setdefault(unit, {})
+                    if digit not in mine:
+                        mine[digit] = dimension
+                    if self.features.shared_dimension and self.chance(0.3):
+                        mine.setdefault(self.random.choice(free), dimension)
+        return found

@@ -1,0 +1,75 @@
+"""Kinds of random designs: what each may use beside what all may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Shipped cascades that are drawn from, by what is special about them.
+PLAIN = (
+    "transformer/linear", "attention/3-pass", "attention/3-pass-deferred", "attention/2-pass", "attention/1-pass",
+    "attention/split-k", "softmax/stable", "softmax/unstable", "softmax/online", "normalisation/rms-norm",
+    "normalisation/layer-norm", "normalisation/rms-norm-linear", "variants/differential", "variants/multi-query",
+    "variants/grouped-query", "variants/sigmoid", "linear-attention/non-causal", "linear-attention/causal",
+    "grouped/split-k", "causal/masked-1-pass", "paper/cascade-1", "paper/cascade-2", "attention/2-pass-online",
+)  # fmt: skip
+ALIASED = ("transformer/self-attention", "state-space/mamba")
+MASKED = (
+    "causal/1-pass", "causal/3-pass", "causal/3-pass-deferred", "grouped/causal", "grouped/window",
+    "linear-attention/one-sequence",
+)  # fmt: skip
+WINDOWED = ("sparse/sliding-window", "sparse/neighbourhood", "sparse/dilated-neighbourhood")
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a random design may use.
+
+    Attributes
+    ----------
+    cascades, own_cascades, aliases, masks
+        Shipped cascades; whether cascades are made up, with two variables of one rank, with conditions.
+    cores
+        Several cores and ``spread``.
+    gaps
+        Loops over two digits of a rank but not over the one between them.
+    foreign
+        Loops over ranks that an Einsum inside does not have.
+    shared_dimension
+        Two digits over one dimension of a unit.
+    ragged_spatial
+        Digits over a dimension of a unit beside others of their rank that run in the body too.
+    idle_keeps
+        Tensors kept where nothing goes in or out, which gives them room alone.
+    running_inside
+        Running values kept inside loops.
+    """
+
+    cascades: tuple[str, ...] = PLAIN
+    own_cascades: bool = True
+    aliases: bool = False
+    masks: bool = False
+    cores: bool = False
+    gaps: bool = False
+    foreign: bool = False
+    shared_dimension: bool = False
+    ragged_spatial: bool = False
+    idle_keeps: bool = False
+    running_inside: bool = False
+
+
+FEATURES: Mapping[str, Features] = {"plain": Features()}
+
+#: What is drawn only when asked for by name, because the witnesses do not agree there yet.
+OPEN: Mapping[str, Features] = {
+    "gaps": Features(gaps=True),
+    "foreign": Features(foreign=True),
+    "shared-dimension": Features(shared_dimension=True),
+    "ragged-spatial": Features(ragged_spatial=True),
+    "idle-keeps": Features(idle_keeps=True),
+    "running-inside": Features(running_inside=True),
+    "aliases": Features(cascades=ALIASED, aliases=True),
+    "masks": Features(cascades=MASKED, masks=True),
+    "windows": Features(cascades=WINDOWED, own_cascades=False),
+    "cores": Features(cores=True),
+}

@@ -1,0 +1,104 @@
+"""Steps of units: how long each operation of an Einsum keeps its lanes busy in one iteration of a body."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+from fusemax.analysis.work import Operation, operations
+from fusemax.cascade.ir import Einsum
+from fusemax.machine import Machine
+from fusemax.mapping.nest import Mapped, Root
+from fusemax.mapping.units import lowered
+from tests.walk.space import Setting, Space, value_of
+from tests.walk.trace import Step
+
+#: Cycles by unit and Einsum.
+Work = Counter[tuple[str, str]]
+
+
+def jobs(mapped: Mapped, machine: Machine, einsum: Einsum) -> list[tuple[str, Operation, float]]:
+    """Return what *einsum* is made of: unit, operation and the part of it that this unit does."""
+    found: list[tuple[str, Operation, float]] = []
+    for index, operation in enumerate(operations(mapped.cascade, einsum)):
+        unit = mapped.bind[einsum.name, index]
+        for part in lowered(machine, unit, operation):
+            others = mapped.offload.get((einsum.name, part.name), {})
+            taken = {other: value_of(share, {}) for other, share in others.items()}
+            rest = 1.0 - sum(taken.values())
+            found += [(unit, part, rest)] if rest > 1e-12 else []
+            found += [(other, part, share) for other, share in taken.items() if share > 0]
+    return found
+
+
+def cycles_of(machine: Machine, figures: Mapping[str, float], unit: str, operation: str) -> float:
+    """Return for how many cycles *operation* keeps a lane of *unit* busy."""
+    return figures[f"{unit}.operations.{operation}"]
+
+
+class Steps:
+    """The cycles and useful lane-cycles of iterations, found once for each shape of tile."""
+
+    def __init__(self, mapped: Mapped, machine: Machine, figures: Mapping[str, float], space: Space) -> None:
+        self.mapped, self.machine, self.figures, self.space = mapped, machine, figures, space
+        self.jobs = {
+            name: jobs(mapped, machine, mapped.einsum(name)) for b in space.nest.bodies for name in b.einsums
+        }
+
+    def of(self, step: Step) -> tuple[Work, Work]:
+        """Return the cycles and the useful lane-cycles of one iteration, by unit and Einsum."""
+        cycles: Work = Counter()
+        useful: Work = Counter()
+        for name in step.body.einsums:
+            einsum = self.mapped.einsum(name)
+            for unit, operation, part in self.jobs[name]:
+                each = cycles_of(self.machine, self.figures, unit, operation.name)
+                spatial = step.body.spatial.get(unit, {})
+                cycles[unit, name] += (
+                    part * each * self._rounds(unit, spatial, operation.variables, step.setting)
+                )
+                useful[unit, name] += (
+                    part * each * self.space.useful(einsum, operation.variables, step.setting)
+                )
+        return cycles, useful
+
+    def _rounds(
+        self, unit: str, spatial: Mapping[str, str], variables: Iterable[str], setting: Setting
+    ) -> int:
+        """Return in how many steps the lanes of *unit* go through all points of *variables* inside *setting*."""
+        shape = {d: int(self.figures[f"{unit}.{d}"]) for d in self.machine.units[unit].shape}
+        wanted = set(variables)
+        groups = [
+            self._groups(root, spatial, wanted, setting) for root in self.space.roots_of(sorted(wanted))
+        ]
+        rounds = 0
+        for combination in itertools.product(*groups):
+            lanes = defaultdict(lambda: 1)
+            for group in combination:
+                for dimension, count in group.items():
+                    lanes[dimension] *= count
+            rounds += math.prod(math.ceil(count / shape[dimension]) for dimension, count in lanes.items())
+        return rounds
+
+    def _groups(
+        self, root: Root, spatial: Mapping[str, str], wanted: set[str], setting: Setting
+    ) -> list[dict[str, int]]:
+        """Return, for each value of what runs in time, how many different values each dimension of the unit takes."""
+        own = [v for v in (root.name, *(d.name for d in root.digits)) if v in wanted]
+        whole = root.name in own
+        digits = [d.name for d in root.digits if whole or d.name in own]
+        across = [d for d in digits if d in spatial]
+        in_time = [d for d in digits if d not in spatial]
+        found: dict[tuple[int, ...], list[dict[str, int]]] = defaultdict(list)
+        for point in self.space.inside(root, setting):
+            found[tuple(point[d] for d in in_time)].append(point)
+        groups: list[dict[str, int]] = []
+        for points in found.values():
+            group: dict[str, int] = {}
+            for dimension in dict.fromkeys(spatial[d] for d in across):
+                mine = [d for d in across if spatial[d] == dimension]
+                group[dimension] = len({tuple(p[d] for d in mine) for p in points})
+            groups.append(group)
+        return groups

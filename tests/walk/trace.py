@@ -1,0 +1,147 @@
+"""What a nest does, in order: for each iteration of each body, the elements that it takes and gives, tensor by tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fusemax.cascade.ir import Einsum
+from fusemax.language.syntax import Name
+from fusemax.mapping.nest import Body, Mapped, Nest, Residence
+from tests.walk.space import Element, Setting, Space
+
+
+@dataclass(frozen=True)
+class Step:
+    """One iteration of one body: its loops, and per tensor what is taken from and given to the memories.
+
+    ``again`` holds the partial sums that are taken back to be added to.
+    """
+
+    body: Body
+    setting: Setting
+    taken: Mapping[str, frozenset[Element]]
+    given: Mapping[str, frozenset[Element]]
+    again: Mapping[str, frozenset[Element]]
+
+
+class Trace:
+    """The iterations of one nest. ``wanted_later`` names, by nest, the tensors that later nests read."""
+
+    def __init__(self, mapped: Mapped, nest: Nest, space: Space) -> None:
+        self.mapped, self.nest, self.space = mapped, nest, space
+        self.cascade = mapped.cascade
+        self.body_of = {name: body for n in mapped.nests for body in n.bodies for name in body.einsums}
+        self._written: set[tuple[str, Element, tuple[int, ...]]] = set()
+        self.all_steps: list[Step] = []
+        self._outside: dict[tuple[str, tuple[int, ...]], set[Element]] = {}
+
+    def steps(self) -> list[Step]:
+        """Return every iteration in the order in which one core would do them."""
+        self.all_steps = list(self._inside((self.nest.bodies[0].node[0],), 0, {}))
+        return self.all_steps
+
+    def _inside(self, node: tuple[int, ...], depth: int, around: Setting) -> Iterator[Step]:
+        bodies = [body for body in self.nest.bodies if body.node[: len(node)] == node]
+        loops = bodies[0].opened[depth]
+        children = list(dict.fromkeys(b.node[: len(node) + 1] for b in bodies if len(b.node) > len(node)))
+        for setting in self.space.settings(loops, around):
+            if not children:
+                yield from self._step(bodies[0], setting)
+            for child in children:
+                yield from self._inside(child, depth + 1, setting)
+
+    def _step(self, body: Body, setting: Setting) -> Iterator[Step]:
+        einsums = [self.mapped.einsum(name) for name in body.einsums]
+        masked = [einsum for einsum in einsums if einsum.conditions]
+        if masked and not any(self.space.satisfied(einsum, setting) for einsum in masked):
+            return
+        made: dict[str, set[Element]] = {}
+        taken: dict[str, set[Element]] = {}
+        given: dict[str, set[Element]] = {}
+        again: dict[str, set[Element]] = {}
+        for einsum in einsums:
+            for access in einsum.reads:
+                fresh = self.space.elements(access, setting) - made.get(access.tensor, set())
+                taken.setdefault(access.tensor, set()).update(fresh)
+            for output in einsum.outputs:
+                elements = self.space.elements(output, setting)
+                made.setdefault(output.tensor, set()).update(elements)
+                if self._leaves(output.tensor, body):
+                    given.setdefault(output.tensor, set()).update(elements)
+                    partial = self._seen_before(einsum, elements, body, setting)
+                    again.setdefault(output.tensor, set()).update(partial)
+        yield Step(
+            body,
+            setting,
+            *({t: frozenset(e) for t, e in found.items() if e} for found in (taken, given, again)),
+        )
+
+    def is_set(self, tensor: str, element: Element) -> bool:
+        """Return whether *element* is the value before the first iteration, which is set where it is kept at no cost."""
+        generation = self.generation(tensor)
+        return (
+            generation is not None
+            and element[generation] == 0
+            and any(e.initial for e in self.cascade.producers(tensor))
+        )
+
+    def generation(self, tensor: str) -> int | None:
+        """Return which coordinate of *tensor* tells its generations apart."""
+        described = self.cascade.tensors[tensor]
+        return None if described.generation is None else described.ranks.index(described.generation)
+
+    def taken_outside(self, tensor: str, place: Residence) -> set[Element]:
+        """Return the elements that bodies outside *place* take."""
+        key = (tensor, place.node)
+        if key not in self._outside:
+            taken = [
+                s.taken.get(tensor, frozenset()) for s in self.all_steps if not place.covers(s.body.node)
+            ]
+            later = [n for n in self.mapped.nests if n is not self.nest]
+            readers = [(n, e) for n in later for b in n.bodies for e in b.einsums]
+            accesses = [a for _, e in readers for a in self.mapped.einsum(e).reads if a.tensor == tensor]
+            self._outside[key] = set().union(*taken, *(self.space.elements(a, {}) for a in accesses))
+        return self._outside[key]
+
+    def place(self, tensor: str, element: Element) -> Element:
+        """Return where *element* is stored: generations of a running value take each other's place."""
+        generation = self.generation(tensor)
+        return element if generation is None else (*element[:generation], *element[generation + 1 :])
+
+    def _leaves(self, tensor: str, body: Body) -> bool:
+        """Return whether somebody else needs what *body* makes: another body, the next generation, the user."""
+        if tensor in self.cascade.outputs:
+            return True
+        readers = self.cascade.readers(tensor)
+        if any(self.body_of[r.name] is not body for r in readers if not r.initial and r.name in self.body_of):
+            return True
+        return any(self._of_next_generation(reader, tensor) for reader in readers)
+
+    def _of_next_generation(self, reader: Einsum, tensor: str) -> bool:
+        generation = self.cascade.tensors[tensor].generation
+        at = self.generation(tensor)
+        if generation is None or at is None:
+            return False
+        before = Name(generation.lower())
+        return any(access.tensor == tensor and access.indices[at] == before for access in reader.reads)
+
+    def _seen_before(
+        self, einsum: Einsum, elements: frozenset[Element], body: Body, setting: Setting
+    ) -> set[Element]:
+        """Return those of *elements* that hold a partial sum of this round of the loops outside the reduction."""
+        roots = {root.name for root in self.space.roots_of(einsum.variables)}
+        foreign = tuple(
+            setting[loop] for loop in body.loops if (r := self.space.root_of(loop)) and r.name not in roots
+        )
+        reduces = any(
+            root.name in {r.name for r in self.space.roots_of(einsum.reduced)}
+            for root in self.space.roots_of(body.loops)
+        )
+        found: set[Element] = set()
+        for element in elements:
+            key = (einsum.name, element, foreign)
+            if reduces and key in self._written:
+                found.add(element)
+            self._written.add(key)
+        return found

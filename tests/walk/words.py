@@ -1,0 +1,174 @@
+"""Words between places: tiles that come, stay and go, element by element."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fusemax.machine import Machine
+from fusemax.mapping.nest import Body, Residence
+from tests.walk.space import Element
+from tests.walk.trace import Step, Trace
+
+#: Which words: of which tensor, at which level, of which kind (read, write, fill, drain).
+Words = Counter[tuple[str, str, str]]
+
+
+@dataclass
+class Event:
+    """Elements taken from a place, then elements given to it, at one moment."""
+
+    when: int
+    taken: frozenset[Element]
+    given: frozenset[Element]
+
+
+@dataclass
+class Stay:
+    """A tile in its place, from when it comes until another takes its place."""
+
+    tile: frozenset[Element]
+    events: list[Event] = field(default_factory=list)
+
+
+def chain(machine: Machine, residences: Iterable[Residence], body: Body, tensor: str) -> list[Residence]:
+    """Return the places of *tensor* around *body*, from the outside in; the outermost level itself is left out unless kept."""
+    order = [*machine.level_names, *machine.units]
+    mine = [r for r in residences if r.tensor == tensor and not r.staged and r.covers(body.node)]
+    return sorted(mine, key=lambda r: (order.index(r.level), len(r.node)))
+
+
+def words_of(trace: Trace, machine: Machine, steps: Sequence[Step]) -> Words:
+    """Return the words of one nest, of all *steps* of one core in their order."""
+    words: Words = Counter()
+    for tensor in trace.cascade.tensors:
+        _words_of_tensor(trace, machine, steps, tensor, words)
+    return words
+
+
+def _words_of_tensor(
+    trace: Trace, machine: Machine, steps: Sequence[Step], tensor: str, words: Words
+) -> None:
+    inbox: dict[tuple[Residence, ...], list[tuple[Step, Event]]] = defaultdict(list)
+    for when, step in enumerate(steps):
+        taken, again = step.taken.get(tensor, frozenset()), step.again.get(tensor, frozenset())
+        given = step.given.get(tensor, frozenset())
+        if not taken and not given:
+            continue
+        places = tuple(chain(machine, trace.nest.residences, step.body, tensor))
+        level = places[-1].level if places else machine.outermost
+        words[level, tensor, "read"] += len(taken | again)
+        words[level, tensor, "write"] += len(given)
+        inbox[places].append((step, Event(when, taken | again, given)))
+    while inbox:
+        depth = max(len(places) for places in inbox)
+        if depth == 0:
+            return
+        inner = {places: events for places, events in inbox.items() if len(places) == depth}
+        for places in inner:
+            del inbox[places]
+        by_place: dict[Residence, list[tuple[tuple[Residence, ...], Step, Event]]] = defaultdict(list)
+        for places, events in inner.items():
+            by_place[places[-1]] += [(places, step, event) for step, event in events]
+        for place, events in by_place.items():
+            around = events[0][0][:-1]
+            outer = around[-1].level if around else machine.outermost
+            if place.level == outer:
+                inbox[around] += [(step, event) for _, step, event in events]
+                continue
+            moved = _moves(trace, tensor, place, [(step, event) for _, step, event in events])
+            for _, event in moved:
+                words[outer, tensor, "read"] += len(event.taken)
+                words[place.level, tensor, "fill"] += len(event.taken)
+                words[outer, tensor, "write"] += len(event.given)
+                words[place.level, tensor, "drain"] += len(event.given)
+            if moved:
+                inbox[around] += moved
+                inbox[around].sort(key=lambda entry: entry[1].when)
+
+
+def _moves(
+    trace: Trace, tensor: str, place: Residence, events: list[tuple[Step, Event]]
+) -> list[tuple[Step, Event]]:
+    """Return what comes to and leaves *place*, as events for the place around it."""
+    stays = _stays(trace, tensor, place, events)
+    moved: list[tuple[Step, Event]] = []
+    for number, (step, stay) in enumerate(stays):
+        fill, drain = _of_stay(trace, tensor, place, stay, [s for _, s in stays[number + 1 :]])
+        last = max(event.when for event in stay.events)
+        moved.append((step, Event(min(e.when for e in stay.events), fill, frozenset())))
+        moved.append((step, Event(last, frozenset(), drain)))
+    return [(step, event) for step, event in moved if event.taken or event.given]
+
+
+def _stays(
+    trace: Trace, tensor: str, place: Residence, events: list[tuple[Step, Event]]
+) -> list[tuple[Step, Stay]]:
+    """Return the tiles that *place* holds, one after the other; a tile that is wanted again at once stays."""
+    stays: list[tuple[Step, Stay]] = []
+    current: tuple[int, ...] | None = None
+    for step, event in sorted(events, key=lambda entry: entry[1].when):
+        setting = tuple(step.setting[loop] for loop in place.loops)
+        touched = frozenset(trace.place(tensor, e) for e in event.taken | event.given)
+        if setting == current:
+            stays[-1][1].tile |= touched
+            stays[-1][1].events.append(event)
+        else:
+            stays.append((step, Stay(touched, [event])))
+        current = setting
+    merged: list[tuple[Step, Stay]] = []
+    for step, stay in stays:
+        if merged and merged[-1][1].tile == stay.tile:
+            merged[-1][1].events += stay.events
+        else:
+            merged.append((step, stay))
+    return merged
+
+
+def _of_stay(
+    trace: Trace, tensor: str, place: Residence, stay: Stay, later: list[Stay]
+) -> tuple[frozenset[Element], frozenset[Element]]:
+    """Return what has to be brought in for *stay* and what has to be taken out after it."""
+    here: set[Element] = set()
+    fill: set[Element] = set()
+    drain: set[Element] = set()
+    newest: dict[Element, Element] = {}
+    for event in stay.events:
+        for element in event.taken:
+            if trace.place(tensor, element) not in here and not trace.is_set(tensor, element):
+                fill.add(element)
+            here.add(trace.place(tensor, element))
+        for element in event.given:
+            at = trace.place(tensor, element)
+            here.add(at)
+            if at in newest and newest[at] != element and newest[at] in trace.taken_outside(tensor, place):
+                drain.add(newest[at])
+            newest[at] = element
+    drain |= {element for element in newest.values() if _wanted_outside(trace, tensor, place, element, later)}
+    return frozenset(fill), frozenset(drain)
+
+
+def _wanted_outside(trace: Trace, tensor: str, place: Residence, element: Element, later: list[Stay]) -> bool:
+    """Return whether *element* is needed once its tile has left *place*: by the user, another body, or the place itself."""
+    if any(element in event.taken for stay in later for event in stay.events):
+        return True
+    last = trace.generation(tensor)
+    if last is not None:
+        rank = trace.cascade.tensors[tensor].ranks[last]
+        if element[last] != trace.space.sizes[rank]:
+            return element in trace.taken_outside(tensor, place)
+    return tensor in trace.cascade.outputs or _read_outside(trace, tensor, place)
+
+
+def _read_outside(trace: Trace, tensor: str, place: Residence) -> bool:
+    bodies = [trace.body_of[r.name] for r in trace.cascade.readers(tensor) if r.name in trace.body_of]
+    return any(not place.covers(body.node) for body in bodies)
+
+
+def total(parts: Iterable[Mapping[tuple[str, str, str], int]]) -> Words:
+    """Return the sum of several counts."""
+    found: Words = Counter()
+    for part in parts:
+        found.update(part)
+    return found
