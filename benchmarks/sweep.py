@@ -18,7 +18,7 @@ from run import FUSEMAX, measure
 from fusemax.cost.lower import evaluate_grid, new_memory
 from fusemax.study.chunks import BLOCK
 from fusemax.study.jobs import Job, Keep, planned
-from fusemax.study.spec import load_study
+from fusemax.study.load import load_study
 
 STUDY = """kind: sweep
 title: benchmark

@@ -7,6 +7,12 @@ from typing import Any
 
 import polars
 
+from fusemax.plot.spec import FigureSpec, Picture
+from fusemax.plot.sweep import draw_tables
+from fusemax.plot.tables import read_tables
+from fusemax.study.load import load_study
+from fusemax.study.pictures import specs_of
+
 CONFIGURATIONS = ("unfused", "FLAT", "+Cascade", "+Architecture", "+Binding")
 MODELS = ("BERT", "XLM")
 LENGTHS = (1024, 2**20)
@@ -105,6 +111,17 @@ def comparison() -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def figures_of_the_paper() -> tuple[FigureSpec, ...]:
+    """Return the figures of the study of the paper, by whose columns the tables here are called."""
+    return specs_of(load_study("micro24")[0])
+
+
+def draw_all(folder: Path) -> tuple[Picture, ...]:
+    """Return those figures, drawn from the tables in *folder* and put beside them."""
+    tables = read_tables(folder)
+    return tuple(draw_tables(tables, folder, spec) for spec in figures_of_the_paper())
 
 
 def write_tables(folder: Path, endings: tuple[str, ...] = ("csv", "parquet")) -> Path:

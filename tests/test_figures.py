@@ -9,7 +9,6 @@ from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed
 from fusemax.language.syntax import Number
 from fusemax.machine import figures, load_machine
-from fusemax.study.sweep import figure_number
 from fusemax.study.values import number_or_formula, numbers
 
 WRONG = [
@@ -35,10 +34,9 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "value", "said"), WRONG)
 def test_wrong_values(name: str, value: str, said: str) -> None:
-    """The three ways to give a figure refuse the same values, for the same reason."""
+    """The ways to give a figure refuse the same values, for the same reason."""
     for read in (
         lambda: sizes_and_figures([f"{name}={value}"]),
-        lambda: figure_number(name, value, "part 'p'"),
         lambda: number_or_formula(name, value),
         lambda: numbers(name, [value]),
     ):
@@ -62,7 +60,7 @@ def test_wrong_values(name: str, value: str, said: str) -> None:
 def test_plain_numbers_are_in_si(name: str, value: str, expected: float) -> None:
     """A number without a unit is in the figure's own unit."""
     assert ({}, {name: expected}) == sizes_and_figures([f"{name}={value}"])
-    assert expected == figure_number(name, value, "") == number_or_formula(name, value)
+    assert expected == number_or_formula(name, value)
 
 
 def test_names_of_figures() -> None:

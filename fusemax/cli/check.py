@@ -80,16 +80,20 @@ def _mapping(file: Path) -> str:
 
 def _study(file: Path) -> str:
     from fusemax.cli.run import KINDS
-    from fusemax.study.spec import load_study, study_kind
+    from fusemax.study.load import load_study, study_kind
 
     kind, _ = study_kind(str(file))
     if kind not in KINDS and kind != "sweep":
         raise FusemaxError(f"{file}: unknown kind of study {kind!r}; there are: {', '.join(KINDS)}")
     if kind == "sweep":
         from fusemax.study.jobs import Keep, planned
+        from fusemax.study.planned import planned_points
 
         study, document, _ = load_study(str(file))
-        planned(study.parts, Keep(), document)
+        if any(part.grid for part in study.parts):
+            planned(study.parts, Keep(), document)
+        else:
+            planned_points(study, document)
     else:
         _read_study(kind, file)
     return f"study, {kind}"
@@ -97,7 +101,7 @@ def _study(file: Path) -> str:
 
 def _read_study(kind: str, file: Path) -> None:
     """Read a study of another kind than ``sweep`` as running it would; raise FusemaxError with its mistakes."""
-    from fusemax.source import read_yaml, typed
+    from fusemax.source import read_yaml
 
     if kind == "gpu":
         from fusemax.gpu.compare import study_file
@@ -111,13 +115,13 @@ def _read_study(kind: str, file: Path) -> None:
 
         pass_study(file)
     elif kind == "taxonomy":
-        from fusemax.study.taxonomy import TaxonomyFile
+        from fusemax.study.taxonomy import taxonomy_of
 
-        typed(read_yaml(file), TaxonomyFile)
+        taxonomy_of(read_yaml(file))
     elif kind == "derivations":
-        from fusemax.study.derivations import DerivationsFile
+        from fusemax.study.derivations import derivations_of
 
-        typed(read_yaml(file), DerivationsFile)
+        derivations_of(read_yaml(file))
     elif kind == "audit":
         from fusemax.study.audit_spec import load_audit
 

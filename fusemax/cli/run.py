@@ -37,7 +37,7 @@ def run(
 
     Options after --out are for studies whose parts have a grid.
     """
-    from fusemax.study.spec import study_kind
+    from fusemax.study.load import study_kind
 
     kind, path = study_kind(study)
     if kind not in KINDS:

@@ -27,8 +27,8 @@ DRAWN = 20_000  #: rows at most in a figure
 
 def run_grid(study: StudyFile, document: Document, path: Path, out: Path, options: Mapping[str, Any]) -> None:
     """Run the *study* read from the *document* at *path* into *out*; *options* are those given on the command line."""
-    from fusemax.cli.sweep import specs_of
     from fusemax.study.jobs import planned
+    from fusemax.study.pictures import specs_of
     from fusemax.study.results import write_provenance
     from fusemax.study.stream import Options, keep_of, run_jobs
 
@@ -42,7 +42,7 @@ def run_grid(study: StudyFile, document: Document, path: Path, out: Path, option
         fresh=options.get("fresh", False),
     )
     console = Console()
-    specs = specs_of(study, path)
+    specs = specs_of(study)
     plan = planned(study.parts, keep, document)
     start_s = time.perf_counter()
     with _Bar(console) as report:
@@ -143,7 +143,7 @@ def _draw(console: Console, target: Path, out: Path, specs: tuple[FigureSpec, ..
         console.print(f"no figures: {rows:,} rows fit, a figure takes {DRAWN:,}; {hint}", highlight=False)
         return
     tables = Tables(folder=out, results=fitting.collect())
-    files = [file for spec in specs for file in draw_tables(tables, out, spec)]
+    files = [file for spec in specs for file in draw_tables(tables, out, spec).paths]
     console.print(f"figures: {', '.join(file.name for file in files)}", highlight=False, markup=False)
 
 

@@ -11,18 +11,30 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from fusemax.errors import FusemaxError
-
 if TYPE_CHECKING:
     import polars
 
-    from fusemax.plot.spec import FigureSpec
+    from fusemax.plot.spec import FigureSpec, Picture
     from fusemax.source import Document
     from fusemax.study.spec import StudyFile
 
 
 def run(path: Path, out: Path, **options: Any) -> None:
     """Run the study in the file *path* and leave everything in the folder *out*; *options* are for grids."""
+    from fusemax.study.load import load_study
+
+    study, document, path = load_study(str(path))
+    if options or any(part.grid for part in study.parts):
+        from fusemax.cli.stream import run_grid
+
+        run_grid(study, document, path, out, options)
+        return
+    _run_points(study, document, path, out)
+
+
+def _run_points(study: StudyFile, document: Document, path: Path, out: Path) -> None:
+    from fusemax.study.pictures import specs_of
+    from fusemax.study.planned import planned_points
     from fusemax.study.results import (
         breakdown_frame,
         comparison_frame,
@@ -31,27 +43,23 @@ def run(path: Path, out: Path, **options: Any) -> None:
         write_provenance,
         write_tables,
     )
-    from fusemax.study.spec import load_study
-    from fusemax.study.sweep import Engine, run_sweep
+    from fusemax.study.rows import rows_of
+    from fusemax.study.sums import with_sums
 
     console = Console()
-    study, document, path = load_study(str(path))
-    if options or any(part.grid for part in study.parts):
-        _run_grid(study, document, path, out, options)
-        return
-    specs = specs_of(study, path)
-    engine = Engine()
+    specs = specs_of(study)
     with _Bar(console) as report:
-        rows = run_sweep(study, report, engine)
+        jobs, files = planned_points(study, document)
+        rows = with_sums(study, rows_of(jobs, report))
         frames = {"results": results_frame(study, path.stem, rows), "breakdown": breakdown_frame(study, rows)}
-        read = {path.name: path, **engine.files}
+        read = {path.name: path, **files}
         if study.compare is not None:
             frames["comparison"] = comparison_frame(study, rows, path.parent)
             read[study.compare.published] = path.parent / study.compare.published
         written = write_tables(out, frames)
         hashes = {name: digest(file) for name, file in sorted(read.items())}
         written.append(write_provenance(out, path.stem, hashes))
-        written += _pictures(study, specs, path.stem, hashes, out, report)
+        written += _pictures(console, study, specs, path.stem, hashes, out, report)
     _summary(console, study, frames["results"])
     if "comparison" in frames:
         _comparison(console, frames["comparison"])
@@ -60,14 +68,6 @@ def run(path: Path, out: Path, **options: Any) -> None:
     console.print(said, highlight=False, markup=False)
     if (out / "report.html").exists():
         console.print(f"read first: {out / 'report.html'}", highlight=False, markup=False)
-
-
-def _run_grid(
-    study: StudyFile, document: Document, path: Path, out: Path, options: Mapping[str, Any]
-) -> None:
-    from fusemax.cli.stream import run_grid
-
-    run_grid(study, document, path, out, options)
 
 
 class _Bar:
@@ -95,40 +95,8 @@ class _Bar:
         self.progress.stop()
 
 
-def specs_of(study: StudyFile, path: Path) -> tuple[FigureSpec, ...]:
-    """Return the figures that the study asks for: those of the paper by name, or its own list."""
-    if study.figures is None:
-        return ()
-    if isinstance(study.figures, str):
-        if study.figures != "micro24":
-            raise FusemaxError(
-                f"{path}: figures: expected a list of figures, or micro24, got {study.figures!r}"
-            )
-        from fusemax.plot.micro24 import SPECS
-
-        return SPECS
-    from pydantic import TypeAdapter, ValidationError
-
-    from fusemax.plot.spec import FigureSpec
-
-    specs: list[FigureSpec] = []
-    mistakes: list[str] = []
-    for number, entry in enumerate(study.figures):
-        try:
-            spec = TypeAdapter(FigureSpec).validate_python(entry)
-            specs.append(spec)
-            mistakes += [f"{path}: figures.{number}: {text}" for text in spec.mistakes()]
-        except ValidationError as error:
-            mistakes += [
-                f"{path}: figures.{number}.{'.'.join(map(str, m['loc']))}: {m['msg'].lower()}"
-                for m in error.errors()
-            ]
-    if mistakes:
-        raise FusemaxError("\n".join(mistakes))
-    return tuple(specs)
-
-
 def _pictures(
+    console: Console,
     study: StudyFile,
     specs: tuple[FigureSpec, ...],
     name: str,
@@ -137,17 +105,19 @@ def _pictures(
     report: Any,
 ) -> list[Path]:
     """Draw the figures, write the report, and return the files."""
-    if not specs:
-        return []
+    from fusemax.plot.points import EmptyFigureError
     from fusemax.plot.sweep import draw_tables
     from fusemax.plot.tables import read_tables
     from fusemax.report import Study, write
 
     tables = read_tables(out)
-    written: list[Path] = []
+    pictures: list[Picture] = []
     for number, spec in enumerate(specs):
         report(number, len(specs) + 1, f"drawing {spec.file}"[:32])
-        written += draw_tables(tables, out, spec)
+        try:
+            pictures.append(draw_tables(tables, out, spec))
+        except EmptyFigureError as error:
+            console.print(f"no figure {spec.file}: {error}", highlight=False, markup=False)
     report(len(specs), len(specs) + 1, "writing the report")
     page = Study(
         title=study.title,
@@ -159,9 +129,11 @@ def _pictures(
         configurations={n: c.doc for part in study.parts for n, c in part.configurations.items() if c.doc},
         inputs=hashes,
         labels=_labels(study),
-        figures=specs,
+        sums={part.name: tuple(part.total_of) for part in study.parts if part.total_of},
+        pictures=tuple(pictures),
     )
-    return [*written, write(out, page)]
+    files = [path for picture in pictures for path in picture.paths]
+    return [*files, write(out, page)]
 
 
 def _labels(study: StudyFile) -> tuple[str, ...]:

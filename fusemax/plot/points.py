@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from string import Formatter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.labels import scale, tick
@@ -16,6 +16,11 @@ from fusemax.plot.tables import Tables, need_columns
 
 if TYPE_CHECKING:
     import polars
+
+
+class EmptyFigureError(FusemaxError):
+    """A figure of which no point has a value."""
+
 
 Row = Mapping[str, Any]
 Keys = tuple[Any, ...]
@@ -55,46 +60,43 @@ class Chart:
     known: tuple[str, ...]
     xs: tuple[Any, ...]
     title: str
+    gaps: tuple[str, ...] = ()  #: the points that have no value, in words
 
 
 def chart(tables: Tables, spec: FigureSpec) -> Chart:
     """Return the points of *spec*, read from *tables*.
 
     Panels, series and x values stand in the order of the table; numeric x values ascend. Rows that agree in
-    panel, series and x are added up in stacks and refused elsewhere.
+    panel, series and x are added up in stacks and refused elsewhere. A point without a value, or without one to compare
+    with, is a gap.
 
     Raises
     ------
     FusemaxError
-        When the figure cannot be meant so, a column is missing, no row is left, a value is not a finite
-        number, a point has two values or has none to compare with, or a value that is not positive meets a
-        logarithmic axis.
+        When the figure cannot be meant so, a column is missing, no row with a value is left, a value is no number, a point
+        has two values, or a value that is not positive meets a logarithmic axis.
     """
     mistakes = spec.mistakes()
     if mistakes:
         raise FusemaxError("\n".join(f"{spec.file}: {text}" for text in mistakes))
     table = tables.table(spec.table)
-    fields = _fields(spec, "annotate")
-    need_columns(table, dict.fromkeys((*spec.columns(), *fields, *_fields(spec, "title"))), spec.table)
-    rows = _picked(table, spec)
+    fields = spec.fields("annotate")
+    need_columns(table, dict.fromkeys((*spec.columns(), *fields, *spec.fields("title"))), spec.table)
+    picked = _picked(table, spec)
+    rows = [row for row in picked if _has_values(row, spec)]
+    gaps = [_words(_place(row, spec), spec) for row in picked if not _has_values(row, spec)]
+    if not rows:
+        raise EmptyFigureError(f"{spec.file}: none of the {len(picked)} rows has a value of {spec.y} to show")
     values = _values(rows, spec)
     if spec.baseline is not None:
-        values = _relative(values, spec)
+        values, lost = _relative(values, spec)
+        gaps += lost
     _check_log(values, spec)
     texts = {_place(row, spec): _filled(spec.annotate, row) for row in rows} if fields else {}
     # Layers of a stack keep the order of their own rows; elsewhere a series keeps its colour in every figure.
     source = rows if spec.kind == "stacks" else table.select(spec.series).to_dicts() if spec.series else []
     known = dict.fromkeys(tick(row[spec.series]) for row in source) if spec.series else ("",)
-    return _arranged(values, texts, tuple(known), _title(rows, spec))
-
-
-def _fields(spec: FigureSpec, key: Literal["annotate", "title"]) -> tuple[str, ...]:
-    """Return the columns in braces in the text *key* of *spec*."""
-    text = getattr(spec, key)
-    try:
-        return tuple(name for _, name, _, _ in Formatter().parse(text) if name is not None)
-    except ValueError as error:
-        raise FusemaxError(f"{spec.file}: {key}: {text!r}: {error}") from None
+    return _arranged(values, texts, tuple(known), _title(rows, spec), tuple(dict.fromkeys(gaps)))
 
 
 def _filled(text: str, row: Row) -> str:
@@ -104,7 +106,7 @@ def _filled(text: str, row: Row) -> str:
 
 def _title(rows: Sequence[Row], spec: FigureSpec) -> str:
     """Return the title, its braces filled; a column with several values is refused."""
-    for name in _fields(spec, "title"):
+    for name in spec.fields("title"):
         values = dict.fromkeys(tick(row[name]) for row in rows)
         if len(values) > 1:
             raise FusemaxError(f"{spec.file}: title: {name} has several values: {', '.join(values)}")
@@ -158,36 +160,46 @@ def _values(rows: Iterable[Row], spec: FigureSpec) -> Values:
     return values
 
 
+def _has_values(row: Row, spec: FigureSpec) -> bool:
+    """Return whether *row* has values on both axes: a text, or a finite number."""
+    found = (row[spec.x], row[spec.y])
+    return all(
+        value is not None and not (isinstance(value, float) and not math.isfinite(value)) for value in found
+    )
+
+
 def _check_row(row: Row, spec: FigureSpec) -> None:
-    """Raise unless the values on the axes are there, and are numbers where they must be."""
+    """Raise unless the values on the axes are numbers where they must be."""
     numeric_x = spec.kind in ("lines", "scatter")
     for name, must in ((spec.y, True), (spec.x, numeric_x)):
         value = row[name]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is None or (must and not (is_number and math.isfinite(value))):
+        if must and (isinstance(value, bool) or not isinstance(value, int | float)):
             where = _words(_place(row, spec), spec)
-            raise FusemaxError(f"{spec.file}: {name}: expected a finite number, got {value!r} for {where}")
+            raise FusemaxError(f"{spec.file}: {name}: expected a number, got {value!r} for {where}")
 
 
-def _relative(values: Values, spec: FigureSpec) -> Values:
-    """Return the values over those of the baseline, or the other way round, without the baseline itself."""
+def _relative(values: Values, spec: FigureSpec) -> tuple[Values, list[str]]:
+    """Return the values over those of the baseline, or the other way round, without the baseline itself; and the gaps."""
     names = dict.fromkeys(series for _, series, _ in values)
     if spec.series is None or spec.baseline not in names:
         near = get_close_matches(spec.baseline or "", names, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
         raise FusemaxError(f"{spec.file}: baseline: no series is called {spec.baseline!r}; {hint}")
     shown: dict[tuple[Keys, str, Any], tuple[float, ...]] = {}
+    lost: list[str] = []
     for (panel, series, x), (value, *_) in values.items():
         if series == spec.baseline:
             continue
         base, *_ = values.get((panel, spec.baseline, x), (0,))
         if base == 0 or value == 0:
-            here = _words((panel, series, x), spec)
-            raise FusemaxError(f"{spec.file}: {spec.baseline} gives nothing to compare with for {here}")
+            lost.append(_words((panel, series, x), spec))
+            continue
         shown[panel, series, x] = (value / base if spec.ratio == "value/baseline" else base / value,)
+    if not shown and lost:
+        raise EmptyFigureError(f"{spec.file}: {spec.baseline} has no value at any point that others have")
     if not shown:
         raise FusemaxError(f"{spec.file}: baseline: there is no series but {spec.baseline!r}")
-    return shown
+    return shown, lost
 
 
 def _check_log(values: Values, spec: FigureSpec) -> None:
@@ -214,6 +226,7 @@ def _arranged(
     texts: Mapping[tuple[Keys, str, Any], str],
     known: tuple[str, ...],
     title: str,
+    gaps: tuple[str, ...],
 ) -> Chart:
     xs = list(dict.fromkeys(x for _, _, x in values))
     if all(isinstance(x, int | float) for x in xs):
@@ -236,4 +249,5 @@ def _arranged(
         known=known,
         xs=tuple(xs),
         title=title,
+        gaps=gaps,
     )

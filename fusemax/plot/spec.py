@@ -5,8 +5,10 @@ A study's ``figures:`` list holds such entries; nothing here imports a drawing l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from string import Formatter
 from typing import Literal, get_args
 
 Kind = Literal["bars", "stacks", "lines", "scatter"]
@@ -52,6 +54,17 @@ class FigureSpec:
     annotate: str = ""
     caption: str = ""
 
+    def fields(self, key: str) -> tuple[str, ...]:
+        """Return the columns in braces in the text *key*, ``annotate`` or ``title``; none where it cannot be read.
+
+        >>> FigureSpec(file="a", kind="lines", x="m", y="t", title="at {seq_len}").fields("title")
+        ('seq_len',)
+        """
+        try:
+            return tuple(name for _, name, _, _ in Formatter().parse(getattr(self, key)) if name is not None)
+        except ValueError:
+            return ()
+
     def columns(self) -> tuple[str, ...]:
         """Return the columns that the figure reads, each once, texts of ``annotate`` apart."""
         names = (self.x, self.y, self.series, *self.panels, *self.where)
@@ -69,6 +82,11 @@ class FigureSpec:
             for key, allowed in choices
             if getattr(self, key) not in get_args(allowed)
         ]
+        for key in ("annotate", "title"):
+            try:
+                list(Formatter().parse(getattr(self, key)))
+            except ValueError as error:
+                found.append(f"{key}: {getattr(self, key)!r}: {error}")
         if not self.file or "/" in self.file:
             found.append(f"file: expected a file name without folders, got {self.file!r}")
         if len(self.panels) > 2:
@@ -86,5 +104,11 @@ class FigureSpec:
         return tuple(found)
 
 
-#: Told of each figure when it is done, by its file name.
-Progress = Callable[[str], None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A figure that was drawn: its two files in a results folder, and what a reader of the report is told of it."""
+
+    file: str
+    title: str
+    caption: str
+    paths: tuple[Path, ...]

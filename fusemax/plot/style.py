@@ -55,6 +55,7 @@ SETTINGS: Any = {
     "hatch.linewidth": 0.6,
     "lines.linewidth": 1.3,
     "lines.markersize": 4.5,
+    "text.parse_math": False,  # a name with a dollar in it is a name
     "svg.fonttype": "none",  # text stays text: small files, and words that can be searched for
     "svg.hashsalt": "fusemax",  # the same names, hence the same bytes, each run
 }

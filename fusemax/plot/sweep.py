@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from fusemax.plot.labels import axis_label, power, scale, tick
 from fusemax.plot.points import Chart, Panel, chart
-from fusemax.plot.spec import FigureSpec, Kind
+from fusemax.plot.spec import FigureSpec, Kind, Picture
 from fusemax.plot.style import PAGE_WIDTH, Frame, Look, canvas, legend, looks, save, styled
 from fusemax.plot.tables import Tables, read_tables
 
@@ -25,8 +25,8 @@ _GROUP = 0.84  #: of the room between two places of the x axis, how much the bar
 _LETTER = 0.075  #: inches, for deciding whether the texts of the ticks have room side by side
 
 
-def draw(folder: File, spec: FigureSpec) -> tuple[File, File]:
-    """Return the SVG and the PNG file of *spec*, drawn from the tables in *folder* and put beside them.
+def draw(folder: File, spec: FigureSpec) -> Picture:
+    """Return the picture of *spec*, an SVG and a PNG, drawn from the tables in *folder* and put beside them.
 
     Raises
     ------
@@ -36,8 +36,8 @@ def draw(folder: File, spec: FigureSpec) -> tuple[File, File]:
     return draw_tables(read_tables(folder), folder, spec)
 
 
-def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> tuple[File, File]:
-    """Return the SVG and the PNG file of *spec*, drawn from *tables* into *folder*."""
+def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> Picture:
+    """Return the picture of *spec*, drawn from *tables* into *folder*; its caption tells of gaps."""
     content = chart(tables, spec)
     stacked = spec.kind == "stacks"
     look = looks(content.shown if stacked else content.known, stacked)
@@ -47,7 +47,22 @@ def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> tuple[File, F
         _fill(grid, content, spec, look, frame.turned_ticks)
         handles = [_HANDLES[spec.kind](look[name]) for name in content.shown]
         legend(figure, frame, handles, 1.8 if spec.kind in _CATEGORICAL else 2.6)
-        return save(figure, folder, spec.file)
+        files = save(figure, folder, spec.file)
+    caption = " ".join(text for text in (spec.caption, _gaps(content.gaps)) if text)
+    return Picture(file=spec.file, title=content.title, caption=caption, paths=files)
+
+
+_MOST_GAPS = 3  #: named one by one
+
+
+def _gaps(gaps: Sequence[str]) -> str:
+    """Return what a reader is told of the points that have no value."""
+    if not gaps:
+        return ""
+    listed = "; ".join(gaps[:_MOST_GAPS]) + ("; ..." if len(gaps) > _MOST_GAPS else "")
+    return (
+        f"{len(gaps)} {'point has' if len(gaps) == 1 else 'points have'} no value and left a gap: {listed}."
+    )
 
 
 def _frame(content: Chart, spec: FigureSpec) -> Frame:

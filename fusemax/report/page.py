@@ -13,7 +13,7 @@ from fusemax import __version__
 from fusemax.errors import FusemaxError
 from fusemax.files import replace_file
 from fusemax.plot.labels import tick
-from fusemax.plot.spec import FigureSpec
+from fusemax.plot.spec import Picture
 from fusemax.plot.tables import KINDS, Tables, need_columns, read_tables
 from fusemax.report import story
 from fusemax.report.summary import (
@@ -38,9 +38,9 @@ class Study:
 
     ``parts`` are those that the headline and the story tell of; none stands for all whose configurations
     differ in latency. ``baselines`` are configurations that others are measured against; none stands for
-    the first. ``configurations`` tells what each configuration is, ``inputs`` gives the content hash of each
-    file that the study read, ``labels`` are the columns that tell points of equal length apart (by default those that
-    neither name a row nor measure it), ``figures`` are the pictures in the folder, in order, with their captions.
+    the first. ``sums`` names the parts that another part adds up. ``configurations`` tells what each configuration is,
+    ``inputs`` gives the content hash of each file that the study read, ``labels`` are the columns that tell points of equal
+    length apart (by default those that neither name a row nor measure it), ``pictures`` are those in the folder, in order.
     """
 
     title: str
@@ -52,7 +52,8 @@ class Study:
     configurations: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
-    figures: tuple[FigureSpec, ...] = ()
+    sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def write(folder: Path, study: Study) -> Path:
 def _content(tables: Tables, study: Study) -> dict[str, Any]:
     """Return what the template shows, by name."""
     results, comparison = tables.results, tables.comparison
-    numbers = Numbers(results, comparison, study.labels)
+    numbers = Numbers(results, comparison, study.labels, study.sums)
     heads = _headlines(tables, numbers, study)
     found = () if comparison is None else agreements(comparison)
     return {
@@ -92,7 +93,7 @@ def _content(tables: Tables, study: Study) -> dict[str, Any]:
         "version": __version__,
         "scope": _scope(tables, numbers),
         "headlines": heads,
-        "leads": [text for head in heads if (text := story.lead(numbers, head, head.baselines))],
+        "leads": [text for head in heads if (text := story.lead(numbers, head, study.baselines))],
         "stories": [(head.part, story.steps(numbers, head)) for head in heads],
         "agreement": story.agreement(found),
         "agreements": found,
@@ -100,7 +101,7 @@ def _content(tables: Tables, study: Study) -> dict[str, Any]:
         "reasons": list(dict.fromkeys(reason for item in found for reason in item.reasons)),
         "labels": [] if comparison is None else [n for n in numbers.labels if n in comparison.columns],
         "comparison": [] if comparison is None else comparison.to_dicts(),
-        "pictures": [_picture(tables.folder, spec, at) for at, spec in enumerate(study.figures, 1)],
+        "pictures": [_picture(tables.folder, picture, at) for at, picture in enumerate(study.pictures, 1)],
         "hashes": _hashes(tables.folder),
     }
 
@@ -117,9 +118,11 @@ def _headlines(tables: Tables, numbers: Numbers, study: Study) -> list[Headline]
 
 
 def _differs(numbers: Numbers, part: str, names: Sequence[str]) -> bool:
-    """Return whether a configuration of *part* is faster or slower than the first somewhere."""
+    """Return whether a configuration of *part* is faster or slower than the first somewhere, or does not fit."""
     cases = [case for name in names for case in numbers.cases(part, name)]
-    return any(abs(ratio - 1) > EQUAL for ratio in ratios(numbers, cases, "latency_s", names[0]).values())
+    return any(numbers.lost(case) for case in cases) or any(
+        abs(ratio - 1) > EQUAL for ratio in ratios(numbers, cases, "latency_s", names[0]).values()
+    )
 
 
 def _scope(tables: Tables, numbers: Numbers) -> dict[str, Any]:
@@ -142,19 +145,19 @@ def _groups(found: Sequence[Agreement]) -> list[tuple[str, list[Agreement]]]:
     return list(tables.items())
 
 
-def _picture(folder: Path, spec: FigureSpec, position: int) -> _Picture:
-    path = folder / f"{spec.file}.svg"
+def _picture(folder: Path, picture: Picture, position: int) -> _Picture:
+    path = folder / f"{picture.file}.svg"
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise FusemaxError(f"{path}: the figure cannot be read ({error.strerror})") from None
-    numbered = re.match(r"figure-0*(\d+[a-z]?)-", spec.file)
+    numbered = re.match(r"figure-0*(\d+[a-z]?)-", picture.file)
     width = re.search(r'<svg[^>]*?\bwidth="([\d.]+)pt"', text)
     return _Picture(
         name=f"Figure {numbered[1] if numbered else position}",
-        svg=inline_svg(text, spec.file, spec.title or spec.file),
-        caption=spec.caption,
-        file=spec.file,
+        svg=inline_svg(text, picture.file, picture.title or picture.file),
+        caption=picture.caption,
+        file=picture.file,
         is_wide=width is None or float(width[1]) > 300,
     )
 

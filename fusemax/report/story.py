@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fusemax.plot.labels import tick
-from fusemax.report.summary import Agreement, Case, Headline, Numbers, ratios
+from fusemax.report.summary import UTILIZATION, Agreement, Case, Headline, Numbers, ratios
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,13 @@ class Step:
 
 
 def lead(numbers: Numbers, means: Headline, baselines: Sequence[str]) -> str:
-    """Return sentences: how much faster the last configuration is than each baseline, and its energy."""
-    last = means.configurations[-1]
-    cases = numbers.cases(means.part, last)
+    """Return sentences: how much faster the fastest configuration is than each baseline, and its energy."""
+    fastest = _fastest(numbers, means, baselines)
+    if fastest is None:
+        return ""
+    cases = numbers.cases(means.part, fastest)
     speeds, energies = [], []
-    for base in (base for base in baselines if base != last):
+    for base in (base for base in baselines if base != fastest):
         gains = ratios(numbers, cases, "latency_s", base, inverse=True)
         if len(gains) == len(cases):
             speeds.append(f"{times(_mean(gains))} times as fast as {base} on average{_range(gains)}")
@@ -33,8 +35,22 @@ def lead(numbers: Numbers, means: Headline, baselines: Sequence[str]) -> str:
     if not speeds:
         return ""
     part = means.part[:1].upper() + means.part[1:]
-    text = f"{part}: {last} is {' and '.join(speeds)}, over {len(cases)} points."
+    text = f"{part}: the fastest on average, {fastest}, is {' and '.join(speeds)}, over {len(cases)} points."
     return f"{text} It takes {' and '.join(energies)}." if energies else text
+
+
+def _fastest(numbers: Numbers, means: Headline, baselines: Sequence[str]) -> str | None:
+    """Return the configuration with the largest mean speed-up over the first baseline, of those that run everywhere."""
+    if not baselines:
+        return None
+    speeds: dict[str, float] = {}
+    for name in means.configurations:
+        cases = numbers.cases(means.part, name)
+        gains = ratios(numbers, cases, "latency_s", baselines[0], inverse=True)
+        if gains and len(gains) == len(cases):
+            speeds[name] = _mean(gains)
+    fastest = max(speeds, key=lambda name: speeds[name], default=None)
+    return None if fastest == baselines[0] else fastest
 
 
 def _mean(values: Mapping[Case, float]) -> float:
@@ -68,14 +84,14 @@ def _step(numbers: Numbers, part: str, name: str, before: str | None) -> str:
     parts = []
     if before is not None:
         parts.append(_change(numbers, cases, before))
-    busy = [_busy(numbers, cases, column, unit) for column, unit in _ARRAYS]
-    parts.append(" and ".join(text for text in busy if text))
+    columns = dict.fromkeys(column for case in cases for column in numbers.columns(case))
+    parts.append(" and ".join(_busy(numbers, cases, column) for column in columns))
     parts.append(_limits(numbers, cases))
+    parts.append(_lost(numbers, cases))
     return " ".join(f"{text[0].upper()}{text[1:]}." for text in parts if text)
 
 
 _SHORT = 60  #: letters, of a list that still reads well within a sentence
-_ARRAYS = (("utilization_2d", "the 2D array"), ("utilization_1d", "the 1D array"))
 
 
 def _change(numbers: Numbers, cases: Sequence[Case], before: str) -> str:
@@ -87,7 +103,7 @@ def _change(numbers: Numbers, cases: Sequence[Case], before: str) -> str:
         clauses.append("as fast as" if same else f"{times(_mean(gains))} times as fast as")
     words = f"{clauses[0]} {before} on average" if clauses else f"beside {before}"
     costs = []
-    for column, noun in (("traffic_B", "DRAM traffic"), ("energy_J", "energy")):
+    for column, noun in (("traffic_B", "traffic"), ("energy_J", "energy")):
         shares = ratios(numbers, cases, column, before)
         if shares and len(shares) == len(cases):
             costs.append(f"{_share(_mean(shares))} {noun}")
@@ -103,12 +119,20 @@ def _share(ratio: float) -> str:
     return f"{percent(abs(ratio - 1))} {'less' if ratio < 1 else 'more'}"
 
 
-def _busy(numbers: Numbers, cases: Sequence[Case], column: str, unit: str) -> str:
+def _busy(numbers: Numbers, cases: Sequence[Case], column: str) -> str:
     values = [value for case in cases if (value := numbers.ours(case, column)) is not None]
-    if not values:
-        return ""
     low, high = percent(min(values)), percent(max(values))
+    unit = column.removeprefix(UTILIZATION)
     return f"{unit} is busy {low if low == high else f'{low} to {high}'} of the time"
+
+
+def _lost(numbers: Numbers, cases: Sequence[Case]) -> str:
+    """Return at which points *cases* cannot be run, and why the first of them cannot."""
+    lost = [case for case in cases if numbers.lost(case)]
+    if not lost:
+        return ""
+    where = "at no point" if len(lost) == len(cases) else f"not at {len(lost)} of {len(cases)} points"
+    return f"it fits {where}; the first of them is {_point(lost[0])}: {numbers.lost(lost[0])}"
 
 
 def _limits(numbers: Numbers, cases: Sequence[Case]) -> str:
@@ -129,7 +153,7 @@ def agreement(found: Sequence[Agreement]) -> str:
     rows, equal = sum(item.rows for item in found), sum(item.equal for item in found)
     unexplained = sum(item.unexplained for item in found)
     if not rows:
-        return "Nothing is published to compare with."
+        return ""
     close = sum(item.close for item in found)
     text = f"Of {rows} published numbers, {equal} are equal to ours within 1e-9"
     text += f" and {close} more within 1e-6." if close else "."

@@ -19,12 +19,13 @@ EQUAL = 1e-9
 CLOSE = 1e-6
 #: What stands as the reason of a row that differs while no rule of the study says why.
 NOT_EXPLAINED = "not explained"
-#: The parts of which another part is the sum, point by point.
-_SUMS: Mapping[str, tuple[str, ...]] = {"end to end": ("attention", "linear")}
 _ADDED = ("latency_s", "energy_J", "traffic_B")
 #: Columns of the results that are neither labels nor measures, and how measures end.
-_OF_ROWS = ("study", "part", "configuration", "seq_len", "machine", "mapping", "limit")
+_OF_ROWS = (
+    "study", "part", "configuration", "seq_len", "machine", "mapping", "limit", "fits", "reason",
+)  # fmt: skip
 _UNITS = ("_s", "_B", "_J", "_m2")
+UTILIZATION = "utilization_"
 #: Part, configuration, labels and other sizes that tell points apart (the model first), length.
 Case = tuple[str, str, tuple[Any, ...], int | None]
 
@@ -54,6 +55,7 @@ class Headline:
     label: str | None
     baselines: tuple[str, ...]
     columns: tuple[str, ...]
+    shares: int  #: how many of the last columns are shares of the time
     lines: tuple[Line, ...]
 
     @property
@@ -99,8 +101,13 @@ class Numbers:
     """
 
     def __init__(
-        self, results: polars.DataFrame, comparison: polars.DataFrame | None, labels: Sequence[str] = ()
+        self,
+        results: polars.DataFrame,
+        comparison: polars.DataFrame | None,
+        labels: Sequence[str] = (),
+        sums: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
+        self._sums = sums or {}
         self.labels = tuple(labels) or labels_of(results)
         self._rows: dict[Case, Mapping[str, Any]] = {}
         for row in results.to_dicts():
@@ -134,12 +141,21 @@ class Numbers:
         return float(value) if value is not None and isfinite(value) else None
 
     def limit(self, case: Case) -> str:
-        """Return what limits *case*."""
-        return str(self._rows[case]["limit"])
+        """Return what limits *case*; nothing where it does not fit."""
+        return str(self._rows[case].get("limit") or "")
+
+    def lost(self, case: Case) -> str:
+        """Return why *case* has no values; nothing where it has them."""
+        return str(self._rows[case].get("reason") or "")
+
+    def columns(self, case: Case) -> tuple[str, ...]:
+        """Return the columns of how busy units are in which *case* has values."""
+        row = self._rows[case]
+        return tuple(name for name in row if name.startswith(UTILIZATION) and row[name] is not None)
 
     def published(self, case: Case, column: str) -> float | None:
         """Return the published value of *case*; None when there is none."""
-        parts = _SUMS.get(case[0], ()) if column in _ADDED else ()
+        parts = self._sums.get(case[0], ()) if column in _ADDED else ()
         found = [self.published((part, *case[1:]), column) for part in parts]
         if found:
             return None if None in found else sum(value for value in found if value is not None)
@@ -151,7 +167,7 @@ def labels_of(results: polars.DataFrame) -> tuple[str, ...]:
     return tuple(
         name
         for name in results.columns
-        if name not in _OF_ROWS and not name.startswith("utilization_") and not name.endswith(_UNITS)
+        if name not in _OF_ROWS and not name.startswith(UTILIZATION) and not name.endswith(_UNITS)
     )
 
 
@@ -181,11 +197,11 @@ def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: 
     ratios = [("latency_s", base, True) for base in baselines] + [
         ("energy_J", base, False) for base in baselines
     ]
+    units = utilizations(rows)
     columns = (
         *(f"speed-up over {base}" for base in baselines),
         *(f"energy relative to {base}" for base in baselines),
-        "2D array busy",
-        "1D array busy",
+        *(f"{name.removeprefix(UTILIZATION)} busy" for name in units),
     )
     lines = []
     for name in names:
@@ -193,9 +209,15 @@ def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: 
         groups += [(str(value), numbers.cases(part, name, label, value)) for value in values]
         for shown, cases in groups:
             cells = [_ratio_cell(numbers, cases, *ratio) for ratio in ratios]
-            cells += [_mean_cell(numbers, cases, column) for column in ("utilization_2d", "utilization_1d")]
+            cells += [_mean_cell(numbers, cases, column) for column in units]
             lines.append(Line(name, shown, tuple(cells)))
-    return Headline(part, label, tuple(baselines), columns, tuple(lines))
+    return Headline(part, label, tuple(baselines), columns, len(units), tuple(lines))
+
+
+def utilizations(rows: polars.DataFrame) -> tuple[str, ...]:
+    """Return the columns of *rows* that say how busy a unit is, those with values."""
+    names = (name for name in rows.columns if name.startswith(UTILIZATION))
+    return tuple(name for name in names if rows[name].null_count() < rows.height)
 
 
 def ratios(

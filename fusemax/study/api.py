@@ -82,7 +82,7 @@ def sweep(
 def sweep_study(study: str | Path) -> polars.DataFrame:
     """Return the table of all points of a study whose parts have grids, by its name or file."""
     from fusemax.study.jobs import planned
-    from fusemax.study.spec import load_study
+    from fusemax.study.load import load_study
     from fusemax.study.stream import in_memory, keep_of
 
     file, document, _ = load_study(str(study))

@@ -6,20 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusemax.errors import FusemaxError
+from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.files import replace_file
-from fusemax.machine import machine_of
-from fusemax.mapping.spec import with_changes
 from fusemax.progress import watched
-from fusemax.shipped import find_machine
-from fusemax.source import read_yaml
+from fusemax.source import Document
 from fusemax.study.audit_search import searched_rows
 from fusemax.study.audit_spec import AuditFile, Step, load_audit, steps_of
 from fusemax.study.audit_text import report_text, screen
+from fusemax.study.designs import Designs
+from fusemax.study.plan import jobs_of
 from fusemax.study.points import points_of
 from fusemax.study.results import digest, write_provenance, write_tables
+from fusemax.study.rows import Row, rows_of
 from fusemax.study.spec import StudyFile, StudyPart
-from fusemax.study.sweep import Engine, Row, run_sweep
 
 if TYPE_CHECKING:
     import polars
@@ -39,12 +38,12 @@ def run(study_path: Path, out: Path) -> Path:
 
     from fusemax.plot.audit import draw
 
-    audit, study, base_path = load_audit(study_path)
+    audit, study, document, base_path = load_audit(study_path)
     part = next(p for p in study.parts if p.name == audit.part)
     files: dict[str, Path] = {study_path.name: study_path, base_path.name: base_path}
     records = _published(audit, study, part, base_path.parent)
     for step in watched(steps_of(audit), lambda step: step.name, "steps"):
-        records += _step_records(audit, study, part, step, files)
+        records += _step_records(audit, study, document, step, files)
     results = _frame(records)
     ratios = ratios_frame(audit, results)
     written = write_tables(out, {"results": results, "ratios": ratios})
@@ -60,41 +59,32 @@ def run(study_path: Path, out: Path) -> Path:
 
 
 def _step_records(
-    audit: AuditFile, study: StudyFile, part: StudyPart, step: Step, files: dict[str, Path]
+    audit: AuditFile, study: StudyFile, document: Document, step: Step, files: dict[str, Path]
 ) -> list[dict[str, Any]]:
     """Return the records of one step: every configuration at every point."""
-    engine = _engine(part, step)
+    part = next(p for p in study.parts if p.name == audit.part)
+    machines = {c.machine: step.machine_changes(c.machine) for c in part.configurations.values()}
+    designs = Designs(folder=Path(document.file).parent, machine_changes=machines)
     searched = [name for name in part.configurations if step.searched(name)]
     configurations = {
         name: step.corrected(configuration)
         for name, configuration in part.configurations.items()
         if name not in searched
     }
-    corrected = study.model_copy(
-        update={"parts": [part.model_copy(update={"configurations": configurations})]}
-    )
-    rows = run_sweep(corrected, engine=engine)
+    parts = [part.model_copy(update={"configurations": configurations})]
+    jobs, problems = jobs_of(study.model_copy(update={"parts": parts}), document, designs)
+    raise_if_any(problems)
+    rows = rows_of(jobs)
     points = points_of(part)
     for name in searched:
-        rows += searched_rows(engine, step, part.name, name, part.configurations[name], points)
-    files |= engine.files
+        rows += searched_rows(designs, step, part.name, name, part.configurations[name], points)
+    files |= designs.files
     return [_record(study, step, row) for row in rows]
 
 
-def _engine(part: StudyPart, step: Step) -> Engine:
-    """Return an engine whose machines have the values that *step* corrects."""
-    engine = Engine()
-    for configuration in part.configurations.values():
-        name = configuration.machine
-        path = find_machine(name)
-        document = read_yaml(path)
-        changes = step.machine_changes(name)
-        engine.machines[name] = (machine_of(with_changes(document, changes) if changes else document), path)
-        engine.files["/".join(path.parts[-3:])] = path
-    return engine
-
-
 def _record(study: StudyFile, step: Step, row: Row) -> dict[str, Any]:
+    if not row.fits:
+        raise FusemaxError(f"step {step.name}: {row.configuration} does not fit: {row.values['reason']}")
     registers = 0.0 if step.registers else row.values["energy_registers_J"]
     return {
         "path": step.path, "step": step.name, "title": step.title, "configuration": row.configuration, **row.labels,

@@ -9,12 +9,14 @@ from typing import Any
 
 from fusemax.cost.evaluate import evaluate_lines, sizes_for
 from fusemax.cost.program import Program
+from fusemax.language.figure import figure_value
 from fusemax.mapping.nest import Mapped
 from fusemax.study.audit_spec import Step
+from fusemax.study.designs import Designs
 from fusemax.study.grid import with_free_tiles
 from fusemax.study.points import Point
+from fusemax.study.rows import Row
 from fusemax.study.spec import Configuration
-from fusemax.study.sweep import Engine, Row, figure_number
 
 #: What may stay in L3 with an output-stationary array, double-buffered, beside the scores.
 PERHAPS = ("Q", "K", "V", "AV")
@@ -39,25 +41,32 @@ class Candidate:
 
 
 def searched_rows(
-    engine: Engine, step: Step, part: str, name: str, configuration: Configuration, points: Sequence[Point]
+    designs: Designs, step: Step, part: str, name: str, configuration: Configuration, points: Sequence[Point]
 ) -> list[Row]:
     """Return a row for each of *points*: the candidate of least latency, of those the one of least traffic."""
     figures = {**configuration.figures, **step.figures(configuration.machine)}
-    values = {key: figure_number(key, value, name) for key, value in figures.items()}
+    values = {key: figure_value(key, value) for key, value in figures.items()}
     best: list[tuple[dict[str, float], str] | None] = [None] * len(points)
-    for candidate in _candidates(engine, step, configuration.machine, values):
+    for candidate in _candidates(designs, step, configuration.machine, values):
         for position, found in _evaluated(candidate, points, values):
             if best[position] is None or _is_better(found[0], best[position][0]):  # type: ignore[index]
                 best[position] = found
     rows = []
     for point, chosen in zip(points, best, strict=True):
         assert chosen is not None
-        record: dict[str, Any] = {"machine": configuration.machine, "mapping": chosen[1], **chosen[0]}
+        record: dict[str, Any] = {
+            "machine": configuration.machine,
+            "mapping": chosen[1],
+            **chosen[0],
+            "fits": True,
+        }
         rows.append(Row(part, name, point.labels, point.sizes, record))
     return rows
 
 
-def _candidates(engine: Engine, step: Step, machine: str, values: Mapping[str, float]) -> Iterator[Candidate]:
+def _candidates(
+    designs: Designs, step: Step, machine: str, values: Mapping[str, float]
+) -> Iterator[Candidate]:
     subsets = [c for n in range(len(PERHAPS) + 1) for c in itertools.combinations(PERHAPS, n)]
     ways = [("output-stationary", subset) for subset in subsets] + [("weight-stationary", ())]
     for mapping, resident in ways:
@@ -65,7 +74,7 @@ def _candidates(engine: Engine, step: Step, machine: str, values: Mapping[str, f
         if mapping == "output-stationary":
             kept = [*SCORES, *({"tensor": tensor, "buffers": 2} for tensor in resident)]
             changes = {**changes, "nests.0.keep.L3": kept}
-        mapped, program = engine.program(machine, mapping, changes, values)
+        mapped, program = designs.program(machine, mapping, changes, values)
         yield Candidate(mapping, resident, mapped, with_free_tiles(program, ["P1"]))
 
 

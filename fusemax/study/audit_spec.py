@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from fusemax.errors import FusemaxError
-from fusemax.source import read_yaml, typed
-from fusemax.study.spec import Configuration, StudyFile, load_study, size_value
+from fusemax.source import Document, read_yaml, typed
+from fusemax.study.load import load_study
+from fusemax.study.spec import Configuration, StudyFile, size_value
 
 Length = Annotated[int, BeforeValidator(size_value)]
 
@@ -125,8 +126,8 @@ class Step:
         return configuration.model_copy(update=update)
 
 
-def load_audit(path: Path) -> tuple[AuditFile, StudyFile, Path]:
-    """Return the audit in the file *path*, the study that it corrects, and that study's file.
+def load_audit(path: Path) -> tuple[AuditFile, StudyFile, Document, Path]:
+    """Return the audit in the file *path*, the study that it corrects, its document and its file.
 
     Raises
     ------
@@ -134,7 +135,7 @@ def load_audit(path: Path) -> tuple[AuditFile, StudyFile, Path]:
         For mistakes of the file, and a part or configurations that the base study does not have.
     """
     audit = typed(read_yaml(path), AuditFile)
-    study, _, base_path = load_study(audit.base)
+    study, document, base_path = load_study(audit.base)
     parts = {part.name: part for part in study.parts}
     if audit.part not in parts:
         raise FusemaxError(
@@ -146,7 +147,7 @@ def load_audit(path: Path) -> tuple[AuditFile, StudyFile, Path]:
     if unknown:
         there = ", ".join(known)
         raise FusemaxError(f"{path}: {audit.part} has no configuration {unknown[0]!r}; there are: {there}")
-    return audit, study, base_path
+    return audit, study, document, base_path
 
 
 def steps_of(audit: AuditFile) -> tuple[Step, ...]:

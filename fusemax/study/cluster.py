@@ -16,7 +16,7 @@ from typing import Any
 from fusemax.errors import FusemaxError
 from fusemax.files import sources_digest
 from fusemax.study.chunks import Chunk, Counts
-from fusemax.study.folder import CHUNKS, JOBS, RunFolder, write_bytes
+from fusemax.study.folder import CHUNKS, JOBS, RunFolder, run_chunk, write_bytes
 from fusemax.study.jobs import Job
 
 RETRIES = 5
@@ -109,7 +109,6 @@ def _run(
 def chunk_there(home: str, run: str, chunk: Chunk, code: str, stamp: str) -> tuple[Chunk, Counts]:
     """Compute *chunk* on a worker and write it into the folder at *home*; return it with its counts."""
     from fusemax import __version__
-    from fusemax.study.stream import run_chunk
 
     if sources_digest() != code:
         raise FusemaxError(

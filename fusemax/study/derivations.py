@@ -12,12 +12,14 @@ from fusemax.analysis.rewrite.derivation import explained
 from fusemax.analysis.rewrite.form import Form
 from fusemax.analysis.rewrite.normal import RankError
 from fusemax.analysis.rewrite.search import NotReducibleError, Reduced, search
-from fusemax.cascade.build import load_cascade
-from fusemax.errors import FusemaxError
+from fusemax.cascade.ir import Cascade
+from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.files import replace_file, write_atomically
 from fusemax.progress import watched
 from fusemax.shipped import shipped
-from fusemax.source import read_yaml, typed
+from fusemax.source import Document, KeyPath, read_yaml, typed
+from fusemax.study.designs import cascade_beside
+from fusemax.study.load import problems_from
 
 CONFIG = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -44,6 +46,39 @@ class DerivationsFile(BaseModel):
     known: dict[str, Known] = Field(default_factory=dict)
 
 
+def derivations_of(document: Document) -> DerivationsFile:
+    """Return the study in *document*; raise ProblemsError with every mistake, of the cascades that it names too."""
+    study = typed(document, DerivationsFile)
+    problems: list[Problem] = []
+    if study.cascades is not None and not study.cascades:
+        problems.append(document.problem(("cascades",), "an empty list names no cascade"))
+    named = [(("cascades", number), name, None) for number, name in enumerate(study.cascades or ())]
+    named += [(("known", name), name, known.rank) for name, known in study.known.items()]
+    for path, name, rank in named:
+        try:
+            cascade = cascade_beside(name, document)
+        except FusemaxError as error:
+            problems += problems_from(error, document, path, key=rank is not None)
+            continue
+        problems += _rank_problems(document, cascade, path, rank)
+        if study.cascades is not None and name not in study.cascades:
+            problems.append(document.problem(path, "this cascade is not among 'cascades'", key=True))
+    raise_if_any(problems)
+    return study
+
+
+def _rank_problems(document: Document, cascade: Cascade, path: KeyPath, rank: str | None) -> list[Problem]:
+    unknown = [name for name in (rank or "").split(",") if name and name not in cascade.ranks]
+    return [
+        document.problem(
+            (*path, "rank"),
+            f"cascade {cascade.name} has no rank {name!r}",
+            f"there are: {', '.join(cascade.ranks)}",
+        )
+        for name in unknown
+    ]
+
+
 def run(study_path: Path, out: Path) -> tuple[Path, ...]:
     """Return the files written into *out*: the table, all forms, the derivations as text, and the figure.
 
@@ -56,14 +91,15 @@ def run(study_path: Path, out: Path) -> tuple[Path, ...]:
 
     from fusemax.plot.derivations import draw
 
-    study = typed(read_yaml(study_path), DerivationsFile)
+    document = read_yaml(study_path)
+    study = derivations_of(document)
     names = study.cascades if study.cascades is not None else list(shipped("einsums"))
     console = Console(highlight=False, soft_wrap=True)
     summary: list[dict[str, Any]] = []
     forms: list[dict[str, Any]] = []
     texts: list[str] = []
     for name in watched(names, str, "cascades"):
-        found = _searched(name, study.known.get(name))
+        found = _searched(cascade_beside(name, document), study.known.get(name))
         row = _row(name, found, study.known.get(name))
         summary.append(row)
         if isinstance(found, Reduced):
@@ -90,9 +126,8 @@ def _agreement(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _searched(name: str, known: Known | None) -> Reduced | str:
+def _searched(cascade: Cascade, known: Known | None) -> Reduced | str:
     """Return what the search finds, or why the cascade cannot be asked."""
-    cascade = load_cascade(name)
     try:
         return search(cascade, known.rank if known else None, given=tuple(known.given) if known else ())
     except RankError as error:

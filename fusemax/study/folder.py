@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
 from fusemax.files import locked, remove_drafts, sources_digest, write_atomically
-from fusemax.study.chunks import Chunk, Counts
-from fusemax.study.jobs import Planned
+from fusemax.study.chunks import Chunk, Counts, chunk_table
+from fusemax.study.jobs import Job, Planned
 
 if TYPE_CHECKING:
     import polars
@@ -175,6 +175,13 @@ def _as_text(content: Mapping[str, Any]) -> bytes:
 
 def _hash(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def run_chunk(job: Job, chunk: Chunk, folder: RunFolder) -> Counts:
+    """Compute *chunk*, write its file into *folder*, and return its counts."""
+    frame, counts = chunk_table(job, chunk)
+    folder.write_chunk(chunk, frame, counts)
+    return counts
 
 
 def manifest_of(plan: Planned, chunk_points: int) -> dict[str, Any]:

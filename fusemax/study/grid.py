@@ -6,7 +6,7 @@ where a formula makes a size that is no whole number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import sympy
 
 from fusemax.cost.program import Label, Line, Program
-from fusemax.cost.symbols import at_most, equal, floor, less, symbol, to_sympy
+from fusemax.cost.symbols import at_most, ceildiv, equal, floor, less, symbol, to_sympy
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Expression
 from fusemax.mapping.nest import Mapped
@@ -204,15 +204,35 @@ def program_of(mapped: Mapped, program: Program, layout: Layout, where: Sequence
 
 
 def _rank_sizes(mapped: Mapped, program: Program, given: set[str]) -> dict[str, sympy.Expr]:
-    """Return the sizes that the cascade itself derives from the given ones (``H = G*K``)."""
-    found: dict[str, sympy.Expr] = {}
-    for name, value in program.parameters.items():
-        rank = mapped.cascade.ranks.get(name)
-        if value is None and name not in given and rank is not None and rank.size is not None:
-            size = to_sympy(rank.size)
-            if {str(used) for used in size.free_symbols} <= given:
-                found[name] = size
-    return found
+    """Return the sizes that the cascade gives itself (``R = 1``), or derives from others: ``H = G*K``, M1 from M and M0."""
+    tiles = {line.label.tensor for line in program.labelled("tile")}
+    found: dict[str, sympy.Expr] = {
+        name: sympy.Integer(value)
+        for name, value in mapped.cascade.defaults.items()
+        if name not in given and name not in tiles
+    }
+    known = {*given, *tiles, *found}
+    while True:
+        step = next(_derivable(mapped, known), None)
+        if step is None:
+            return found
+        found[step[0]] = step[1]
+        known.add(step[0])
+
+
+def _derivable(mapped: Mapped, known: set[str]) -> Iterator[tuple[str, sympy.Expr]]:
+    """Yield sizes that follow from the *known* ones, each with its formula."""
+    for name, rank in mapped.cascade.ranks.items():
+        if rank.size is None:
+            continue
+        size = to_sympy(rank.size)
+        factors = sympy.Mul.make_args(size)
+        unknown = [factor for factor in factors if str(factor) not in known]
+        if name not in known and {str(used) for used in size.free_symbols} <= known:
+            yield name, size
+        elif name in known and len(unknown) == 1 and all(factor.is_Symbol for factor in factors):
+            rest = sympy.Mul(*(factor for factor in factors if factor != unknown[0]))
+            yield str(unknown[0]), ceildiv(symbol(name), rest)
 
 
 def _measures(program: Program) -> list[Line]:
@@ -291,7 +311,18 @@ def _ordered(parameters: Iterable[str], lines: Sequence[Line]) -> tuple[Line, ..
         if len(later) == len(waiting):
             names = {line.name for line in later}
             lost = sorted({need for line in later for need in line.needs()} - done - names)
-            what = f"there is no {lost[0]!r}" if lost else f"{', '.join(sorted(names)[:4])} need each other"
+            circle = ", ".join(sorted(_circle(later))[:4])
+            what = f"there is no {lost[0]!r}" if lost else f"{circle} need each other"
             raise FusemaxError(f"the formulas of the grid cannot be worked out: {what}")
         waiting = later
     return tuple(ordered)
+
+
+def _circle(lines: Sequence[Line]) -> set[str]:
+    """Return the names of *lines* that others of them need, and those others in turn."""
+    names = {line.name for line in lines}
+    while True:
+        needed = {need for line in lines if line.name in names for need in line.needs()} & names
+        if needed == names:
+            return names
+        names = needed

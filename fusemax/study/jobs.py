@@ -6,8 +6,9 @@ A job can be pickled and sent to another machine, which then needs no study, mac
 from __future__ import annotations
 
 import hashlib
+import math
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,18 +16,24 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fusemax.cascade.build import load_cascade
 from fusemax.cost.lower import Grid, grid_of
-from fusemax.cost.model import derive
 from fusemax.cost.program import Program
-from fusemax.errors import FusemaxError, Place
-from fusemax.machine import Machine, figures, load_machine
-from fusemax.mapping.build import map_onto
-from fusemax.mapping.nest import Mapped
-from fusemax.mapping.spec import load_mapping_file, mapping_file_of, with_changes
-from fusemax.shipped import ROOT, find, find_mapping
+from fusemax.errors import FusemaxError, Place, Problem, ProblemsError, raise_if_any
+from fusemax.machine import Machine, figures
+from fusemax.shipped import ROOT
 from fusemax.source import Document
-from fusemax.study.grid import BREAKDOWN, MEASURES, SHORT, TILES, Axis, layout_of, program_of, with_free_tiles
+from fusemax.study.designs import Designs
+from fusemax.study.grid import (
+    BREAKDOWN,
+    MEASURES,
+    SHORT,
+    TILES,
+    Axis,
+    Layout,
+    layout_of,
+    program_of,
+    with_free_tiles,
+)
 from fusemax.study.spec import BestOf, Configuration, StudyPart
 
 TOTALS = ("latency_s", "traffic_B", "energy_J", "area_m2")
@@ -111,40 +118,44 @@ def planned(parts: Sequence[StudyPart], keep: Keep, study: Document | None = Non
     FusemaxError
         With every mistake of every part and configuration.
     """
+    designs = Designs(folder=Path(study.file).parent if study else Path())
     jobs: list[Job] = []
-    files: list[Path] = [Path(study.file)] if study else []
-    mistakes: list[str] = []
+    problems: list[Problem] = []
     for number, part in enumerate(parts):
         for name, configuration in part.configurations.items() if part.grid else ():
             try:
                 _refuse_unsupported(part, configuration)
-                job, used = _job(part, name, configuration, keep)
-                jobs.append(job)
-                files += used
+                jobs.append(_job(part, name, configuration, keep, designs))
+            except ProblemsError as error:
+                problems += error.problems
             except FusemaxError as error:
-                place = f"{_place(study, number, part, name, str(error))}: " if study else ""
-                mistakes.append(f"{place}part {part.name!r}, configuration {name!r}: {error}")
-    if mistakes:
-        raise FusemaxError("\n".join(mistakes))
-    return Planned(jobs=tuple(jobs), files=tuple(dict.fromkeys(files)))
+                place = _place(study, number, part, name, str(error)) if study else None
+                problems.append(Problem(place, f"part {part.name!r}, configuration {name!r}: {error}"))
+    raise_if_any(dict.fromkeys(problems))
+    files = [Path(study.file)] if study else []
+    return Planned(jobs=tuple(jobs), files=tuple(dict.fromkeys([*files, *designs.files.values()])))
 
 
 def _place(study: Document, number: int, part: StudyPart, configuration: str, text: str) -> Place:
     """Return where in the *study* stands what *text* is about: messages start with the name that they mean."""
     name = text.partition(":")[0].strip("'").split("'")[0]
-    inside = next(
-        (
-            ("grid", "sizes", "tables")[n]
-            for n, table in enumerate((part.grid, part.sizes, part.tables))
-            if name in table
-        ),
-        "",
-    )
+    inside = next((key for key in ("grid", "sizes", "tables") if name in getattr(part, key)), "")
+    own = ("parts", number, "configurations", configuration)
+    chosen = part.configurations[configuration]
     if inside:
         return study.place(("parts", number, inside, name))
-    if name in ("where", "zip", "outputs"):
-        return study.place(("parts", number, name))
-    return study.place(("parts", number, "configurations", configuration))
+    if name in ("where", "zip", "outputs", "points"):
+        return study.place(("parts", number, "grid" if name == "points" else name))
+    if name in chosen.figures:
+        return study.place((*own, "figures", name), key=True)
+    key = (
+        "machine"
+        if f"{chosen.machine!r} in" in text
+        else "mapping"
+        if f"{chosen.mapping!r} in" in text
+        else ""
+    )
+    return study.place((*own, key) if key else own)
 
 
 def _refuse_unsupported(part: StudyPart, configuration: Configuration) -> None:
@@ -164,16 +175,19 @@ def _refuse_unsupported(part: StudyPart, configuration: Configuration) -> None:
         raise FusemaxError(f"a part with a grid takes no {', '.join(wrong)}\n  hint: {hint}")
 
 
-def _job(part: StudyPart, name: str, configuration: Configuration, keep: Keep) -> tuple[Job, list[Path]]:
+def _job(part: StudyPart, name: str, configuration: Configuration, keep: Keep, designs: Designs) -> Job:
     assert isinstance(configuration.mapping, str)
-    machine, machine_path = load_machine(configuration.machine)
+    machine, _ = designs.machine(configuration.machine)
     shapes = {unit: tuple(described.shape) for unit, described in machine.units.items()}
     layout = layout_of(part, configuration.figures, shapes)
     _refuse_unknown_figures(machine, configuration.machine, layout.names)
-    mapped, files = _mapped(machine, machine_path, configuration.mapping, configuration.changes)
+    _refuse_many(layout, keep)
     free = [figure for figure in layout.names if "." in figure]
     tiles = [key.removeprefix(TILES) for key in part.grid if key.startswith(TILES)]
-    derived = with_free_tiles(derive(mapped, machine, free), tiles)
+    mapped, program = designs.program(
+        configuration.machine, configuration.mapping, configuration.changes, free
+    )
+    derived = with_free_tiles(program, tiles)
     program = program_of(mapped, derived, layout, part.where)
     columns = _columns(program, part.outputs)
     measures = {name: _line(program, name) for name in keep.columns}
@@ -187,7 +201,7 @@ def _job(part: StudyPart, name: str, configuration: Configuration, keep: Keep) -
         "machine": configuration.machine,
         "mapping": configuration.mapping,
     }
-    job = Job(
+    return Job(
         identity=tuple(identity.items()),
         axes=layout.axes,
         columns=tuple(columns),
@@ -195,7 +209,20 @@ def _job(part: StudyPart, name: str, configuration: Configuration, keep: Keep) -
         measures=grid_of(program, [*measures.values(), "verdict"], axes, values),
         keep=keep,
     )
-    return job, [machine_path, *files]
+
+
+MOST = 10**12  #: points of one job
+MOST_ROWS = 2 * 10**9  #: rows of a whole table: some 150 GB
+
+
+def _refuse_many(layout: Layout, keep: Keep) -> None:
+    """Raise FusemaxError for more points than can be run, or rows than can be kept."""
+    points = math.prod(axis.length for axis in layout.axes)
+    if points > MOST:
+        raise FusemaxError(f"points: the grid has {points:.3g} points, at most {MOST:.0e} can be run")
+    if keep.kind == "all" and points > MOST_ROWS:
+        hint = "keep a few of them: --pareto latency,area or --top 100 --by latency"
+        raise FusemaxError(f"points: a table of {points:.3g} points is too large\n  hint: {hint}")
 
 
 def _refuse_unknown_figures(machine: Machine, name: str, names: Sequence[str]) -> None:
@@ -205,17 +232,6 @@ def _refuse_unknown_figures(machine: Machine, name: str, names: Sequence[str]) -
             near = get_close_matches(figure, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
             raise FusemaxError(f"{figure!r} is no figure of machine {name}\n  hint: {hint}")
-
-
-def _mapped(
-    machine: Machine, machine_path: Path, mapping: str, changes: Mapping[str, Any]
-) -> tuple[Mapped, list[Path]]:
-    file, document = load_mapping_file(mapping, machine_path)
-    if changes:
-        document = with_changes(document, changes)
-        file = mapping_file_of(document)
-    mapped = map_onto(load_cascade(file.cascade), machine, file, document)
-    return mapped, [find_mapping(mapping, machine_path), find("einsums", file.cascade)]
 
 
 def _columns(program: Program, wanted: Sequence[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from fusemax.errors import FusemaxError, Problem
 from fusemax.language.syntax import names
 from fusemax.source import Document, KeyPath
+from fusemax.study.pictures import figure_mistakes
 from fusemax.study.spec import Condition, StudyFile, StudyPart, Where, is_number
 from fusemax.study.values import number_or_formula
 
@@ -38,6 +39,10 @@ def _mistakes(study: StudyFile) -> Iterator[tuple[KeyPath, Mistake]]:
     for number, part in enumerate(study.parts):
         if not part.grid:
             yield from _part_mistakes(part, ("parts", number))
+        yield from _reduction_mistakes(study, part, ("parts", number))
+    yield from _summary_mistakes(study)
+    for path, text, hint in figure_mistakes(study):
+        yield path, Mistake(text, hint)
     known = _of_comparison(study)
     for number, reason in enumerate(study.compare.reasons if study.compare else ()):
         yield from _where_mistakes(reason.where, known, ("compare", "reasons", number, "where"))
@@ -52,6 +57,38 @@ def _part_mistakes(part: StudyPart, at: KeyPath) -> Iterator[tuple[KeyPath, Mist
     for where, place in places:
         yield from _where_mistakes(where, known, place)
         yield from _gaps(where, part, place)
+
+
+def _reduction_mistakes(study: StudyFile, part: StudyPart, at: KeyPath) -> Iterator[tuple[KeyPath, Mistake]]:
+    """Yield what cannot be meant by the keys of a part that adds up others, or rows of a table."""
+    names_of = [entry.name for entry in study.parts if entry is not part]
+    for number, name in enumerate(part.total_of):
+        if name not in names_of:
+            text = f"no other part is called {name!r}"
+            yield (*at, "total_of", number), Mistake(text, nearest(name, names_of))
+    if part.sum_over is not None and part.sum_over not in part.tables:
+        text = f"the part has no table {part.sum_over!r}"
+        yield (*at, "sum_over"), Mistake(text, nearest(part.sum_over, part.tables))
+    if not part.configurations and not part.total_of:
+        yield at, Mistake(f"part {part.name!r} has no configurations, and is the total of no parts")
+    if not part.grid:
+        for key in ("zip", "outputs"):
+            if getattr(part, key):
+                yield (*at, key), Mistake(f"{key!r} is for parts with a grid", "give the lists under 'grid'")
+
+
+def _summary_mistakes(study: StudyFile) -> Iterator[tuple[KeyPath, Mistake]]:
+    parts = [part.name for part in study.parts]
+    configurations = [name for part in study.parts for name in part.configurations]
+    wanted = (
+        ("parts", study.summary.parts, parts),
+        ("baselines", study.summary.baselines, configurations),
+    )
+    for key, given, known in wanted:
+        for number, name in enumerate(given):
+            if name not in known:
+                text = f"no {key[:-1] if key == 'parts' else 'configuration'} is called {name!r}"
+                yield ("summary", key, number), Mistake(text, nearest(name, known))
 
 
 def _where_mistakes(where: Where, known: Known, at: KeyPath) -> Iterator[tuple[KeyPath, Mistake]]:

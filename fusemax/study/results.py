@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
 from fusemax.files import replace_file, write_atomically
+from fusemax.study.rows import NO_ROOM, Row
 from fusemax.study.spec import Comparison, StudyFile
-from fusemax.study.sweep import Row
 
 if TYPE_CHECKING:
     import polars
+
+ALWAYS = (
+    "latency_s",
+    "bound_s",
+    "traffic_B",
+    "energy_J",
+)  #: measures that every results table has, at least empty
+LAST = ("fits", NO_ROOM)
 
 
 def results_frame(study: StudyFile, name: str, rows: Sequence[Row]) -> polars.DataFrame:
@@ -25,7 +33,10 @@ def results_frame(study: StudyFile, name: str, rows: Sequence[Row]) -> polars.Da
     import polars
 
     records = [{"study": name, **_identity(study, row), **row.values} for row in rows]
-    return polars.DataFrame(_aligned(records), infer_schema_length=None, strict=False)
+    columns = [*dict.fromkeys(column for record in records for column in record), *ALWAYS]
+    ordered = [name for name in columns if name not in LAST] + list(LAST)
+    frame = polars.DataFrame(_aligned(records, ordered), infer_schema_length=None, strict=False)
+    return frame.with_columns(polars.col(name).cast(polars.Float64) for name in ALWAYS)
 
 
 def breakdown_frame(study: StudyFile, rows: Sequence[Row]) -> polars.DataFrame:
@@ -33,7 +44,7 @@ def breakdown_frame(study: StudyFile, rows: Sequence[Row]) -> polars.DataFrame:
     import polars
 
     records = [{**_identity(study, row), **dict(part)} for row in rows for part in row.breakdown]
-    return polars.DataFrame(_aligned(records), infer_schema_length=None, strict=False)
+    return polars.DataFrame(_aligned(records, ()), infer_schema_length=None, strict=False)
 
 
 def _identity(study: StudyFile, row: Row) -> dict[str, Any]:
@@ -47,8 +58,8 @@ def _identity(study: StudyFile, row: Row) -> dict[str, Any]:
     }
 
 
-def _aligned(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    columns = dict.fromkeys(column for record in records for column in record)
+def _aligned(records: Sequence[Mapping[str, Any]], order: Sequence[str]) -> list[dict[str, Any]]:
+    columns = dict.fromkeys([*order, *(column for record in records for column in record)])
     return [{column: record.get(column) for column in columns} for record in records]
 
 
@@ -73,8 +84,8 @@ def comparison_frame(study: StudyFile, rows: Sequence[Row], folder: Path) -> pol
         row = ours.get(tuple(sorted((k, str(v)) for k, v in identity.items())))
         if row is None:
             raise FusemaxError(f"{study.compare.published}: the study has no row for {identity}")
-        value = _quantity(row, str(entry["quantity"]))
-        difference = value / entry["value"] - 1
+        value = _quantity(row, str(entry["quantity"])) if row.fits else None
+        difference = None if value is None else value / entry["value"] - 1
         records.append(
             {
                 **entry, "published": entry["value"], "ours": value, "relative_difference": difference,
@@ -115,8 +126,8 @@ def _quantity(row: Row, quantity: str) -> float:
     return first - sum(rest)
 
 
-def _reason(compare: Comparison, quantity: str, columns: Mapping[str, Any], difference: float) -> str:
-    if abs(difference) <= compare.tolerance:
+def _reason(compare: Comparison, quantity: str, columns: Mapping[str, Any], difference: float | None) -> str:
+    if difference is not None and abs(difference) <= compare.tolerance:
         return ""
     for rule in compare.reasons:
         if quantity in rule.quantities and all(condition.holds(columns) for condition in rule.where):

@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from fusemax.errors import FusemaxError, raise_if_any
+from fusemax.errors import FusemaxError
 from fusemax.language.formula import formula
 from fusemax.language.parse import COMPARISONS
 from fusemax.language.syntax import names
 from fusemax.language.value import value_of
 from fusemax.quantity import QuantityError, quantity
-from fusemax.shipped import find
-from fusemax.source import Document, read_yaml, typed
 from fusemax.study.values import number_or_formula
 
 
@@ -171,7 +168,7 @@ class StudyFile(_Part):
     length: str = "M"
     parts: list[StudyPart] = Field(min_length=1)
     compare: Comparison | None = None
-    figures: str | list[dict[str, Any]] | None = None
+    figures: list[dict[str, Any]] = Field(default_factory=list)
     summary: Summary = Field(default_factory=Summary)
 
     def label_columns(self, part: str) -> list[str]:
@@ -196,27 +193,6 @@ class StudyFile(_Part):
         return named + [entry for entry in self.parts if entry.name in others]
 
 
-def load_study(name: str) -> tuple[StudyFile, Document, Path]:
-    """Return the study called *name* (of ``studies/`` or the user's own path), its document and its file."""
-    from fusemax.study.names import mistakes_of
-
-    path = find("studies", name)
-    document = read_yaml(path)
-    study = typed(document, StudyFile)
-    raise_if_any(mistakes_of(study, document))
-    return study, document, path
-
-
-def study_kind(name: str) -> tuple[str, Path]:
-    """Return the ``kind`` of the study called *name* and its file."""
-    path = find("studies", name)
-    document = read_yaml(path)
-    data = document.data
-    if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
-        raise FusemaxError(f"{document.place(())}: a study needs a 'kind', such as 'kind: sweep'")
-    return str(data["kind"]), path
-
-
 def size_value(value: Any) -> Any:
     """Return a size as written in a study: a whole number (``1Ki``), or a formula of other sizes."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -228,8 +204,3 @@ def size_value(value: Any) -> Any:
     if number < 1 or number != int(number):
         raise FusemaxError(f"expected a whole number of at least 1, got {value!r}")
     return int(number)
-
-
-def figure_value(value: Any, unit: str) -> float:
-    """Return a machine figure as written in a study, in SI."""
-    return quantity(value, unit)

@@ -13,7 +13,14 @@ import numpy as np
 from fusemax.cost.lower import COMPILE_FROM, compiled_kernel
 from fusemax.errors import FusemaxError
 from fusemax.study.chunks import EQUAL, NUMBER, Chunk, Counts, chunk_table, new_selection, rows_at
-from fusemax.study.folder import RunFolder, concatenated, manifest_of, write_bytes, write_frame
+from fusemax.study.folder import (
+    RunFolder,
+    concatenated,
+    manifest_of,
+    run_chunk,
+    write_bytes,
+    write_frame,
+)
 from fusemax.study.jobs import Job, Planned
 
 if TYPE_CHECKING:
@@ -138,13 +145,6 @@ def available_cores() -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def run_chunk(job: Job, chunk: Chunk, folder: RunFolder) -> Counts:
-    """Compute *chunk*, write its file into *folder*, and return its counts."""
-    frame, counts = chunk_table(job, chunk)
-    folder.write_chunk(chunk, frame, counts)
-    return counts
 
 
 def prepare(job: Job) -> None:

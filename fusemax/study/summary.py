@@ -33,7 +33,7 @@ def _means(study: StudyFile, rows: polars.DataFrame, part: str) -> polars.DataFr
     utilizations = [
         c for c in rows.columns if c.startswith("utilization_") and rows[c].null_count() < rows.height
     ]
-    means = [pl.col(column).mean() for column in (*ratios, *utilizations)] or [pl.col("latency_s").mean()]
+    means = [_mean(column) for column in (*ratios, *utilizations)] or [_mean("latency_s")]
     every = with_ratios.group_by("configuration", maintain_order=True).agg(means)
     if label is None:
         return every
@@ -43,6 +43,14 @@ def _means(study: StudyFile, rows: polars.DataFrame, part: str) -> polars.DataFr
     order = {name: number for number, name in enumerate(rows["configuration"].unique(maintain_order=True))}
     ranked = both.with_columns(pl.col("configuration").replace_strict(order).alias("rank"))
     return ranked.sort("rank", maintain_order=True).drop("rank")
+
+
+def _mean(column: str) -> polars.Expr:
+    """Return the mean of *column*, nothing unless all rows have a value: a mean over some would mislead."""
+    import polars as pl
+
+    values = pl.col(column)
+    return pl.when(values.null_count() == 0).then(values.mean()).alias(column)
 
 
 def _ratios(

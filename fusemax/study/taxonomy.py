@@ -16,11 +16,13 @@ from fusemax.analysis.passes import Analysis, analyse
 from fusemax.analysis.work import operations
 from fusemax.cascade.build import load_cascade
 from fusemax.cascade.sizes import resolve_sizes
-from fusemax.errors import FusemaxError
+from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.files import replace_file
 from fusemax.progress import watched
 from fusemax.quantity import quantity
-from fusemax.source import read_yaml, typed
+from fusemax.source import Document, KeyPath, read_yaml, typed
+from fusemax.study.designs import cascade_beside
+from fusemax.study.load import problems_from
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -88,7 +90,7 @@ def run(study_path: Path, out: Path) -> Path:
 
     from fusemax.plot.taxonomy import draw
 
-    study = typed(read_yaml(study_path), TaxonomyFile)
+    study = taxonomy_of(read_yaml(study_path))
     tables = {"passes": passes_rows(study), "kernels": kernel_rows(study), "traffic": traffic_rows(study)}
     out.mkdir(parents=True, exist_ok=True)
     for name, rows in tables.items():
@@ -108,6 +110,47 @@ def run(study_path: Path, out: Path) -> Path:
             f"passes differ from the published class: {', '.join(row['kernel'] for row in wrong)}"
         )
     return out
+
+
+def taxonomy_of(document: Document) -> TaxonomyFile:
+    """Return the study in *document*; raise ProblemsError with every mistake, of the cascades that it names too."""
+    study = typed(document, TaxonomyFile)
+    named: list[tuple[KeyPath, str, str | None]] = [
+        (("traffic", number), name, "M") for number, name in enumerate(study.traffic)
+    ]
+    named += [
+        (("kernels", number, "cascade"), kernel.cascade, "M") for number, kernel in enumerate(study.kernels)
+    ]
+    for number, mechanism in enumerate(study.mechanisms):
+        named += [
+            (("mechanisms", number, form), name, mechanism.rank)
+            for form in FORMS
+            if (name := getattr(mechanism, form)) is not None
+        ]
+    problems = [problem for entry in named for problem in _cascade_problems(document, *entry)]
+    for key in ("sizes", "tile"):
+        for name, value in getattr(study, key).items():
+            if value < 1 or value != int(value):
+                problems.append(
+                    document.problem((key, name), f"expected a whole number of at least 1, got {value:g}")
+                )
+    for key in ("lengths", "buffers"):
+        for number, value in enumerate(getattr(study, key)):
+            if value < 1:
+                problems.append(document.problem((key, number), f"expected at least 1, got {value:g}"))
+    raise_if_any(dict.fromkeys(problems))
+    return study
+
+
+def _cascade_problems(document: Document, path: KeyPath, name: str, rank: str | None) -> list[Problem]:
+    """Return what is wrong with the cascade *name* at *path*, over whose *rank* passes are counted."""
+    try:
+        cascade = cascade_beside(name, document)
+        if rank is not None:
+            analyse(cascade).rank(rank)
+    except FusemaxError as error:
+        return problems_from(error, document, path)
+    return []
 
 
 def passes_rows(study: TaxonomyFile) -> list[Row]:

@@ -15,6 +15,7 @@ from fusemax.quantity import QuantityError, quantity
 UNITS = ("1", "B/s", "B", "Hz", "s", "J", "m2")
 RANGE_KEYS = ("from", "to", "steps", "scale", "round")
 SCALES = ("linear", "log")
+MOST_STEPS = 1_000_000  #: values on one axis
 
 
 def number_or_formula(name: str, value: Any) -> float | Expression:
@@ -111,6 +112,8 @@ def _range(name: str, given: Mapping[str, Any]) -> tuple[float, ...]:
     steps, scale = given["steps"], given.get("scale", "linear")
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 2:
         raise FusemaxError(f"{name}: 'steps' is the number of values, at least 2, got {steps!r}")
+    if steps > MOST_STEPS:
+        raise FusemaxError(f"{name}: 'steps' is at most {MOST_STEPS:,}, got {steps:,}")
     if scale not in SCALES:
         raise FusemaxError(f"{name}: 'scale' is one of {', '.join(SCALES)}, got {scale!r}")
     if scale == "log" and (first <= 0 or last <= 0):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from fusemax.errors import FusemaxError
-from fusemax.plot.points import chart
+from fusemax.plot.points import EmptyFigureError, chart
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.tables import Tables
 from tests.study_tables import CONFIGURATIONS, EINSUMS, LENGTHS, MODELS, SPEEDUPS, breakdown, results
@@ -142,11 +142,11 @@ def test_texts_come_from_columns(tables: Tables) -> None:
                 "kind": "scatter",
                 "baseline": None,
             },
-            "speedup: energy_J: expected a finite number, got nan for",
+            "speedup: none of the 4 rows has a value of area_m2 to show",
         ),
         (
             {"y": "area_m2", "baseline": None},
-            "speedup: area_m2: expected a finite number, got None for model = BERT, configuration = unfused",
+            "speedup: none of the 20 rows has a value of area_m2 to show",
         ),
     ],
 )
@@ -166,10 +166,22 @@ def test_logarithms_need_positive_numbers(x: float, y: float) -> None:
         chart(table, _lines(log="xy"))
 
 
-def test_a_point_without_its_baseline_is_refused() -> None:
-    """A speed-up is shown only where the baseline ran too."""
-    with pytest.raises(FusemaxError, match=r"a gives nothing to compare with for series = b, x = 2\.0"):
-        chart(_table(("a", 1.0, 1.0), ("b", 1.0, 1.0), ("b", 2.0, 1.0)), _lines(baseline="a"))
+def test_a_point_without_its_baseline_is_a_gap() -> None:
+    """A speed-up is shown only where the baseline ran too, and the chart says where it did not."""
+    content = chart(_table(("a", 1.0, 1.0), ("b", 1.0, 1.0), ("b", 2.0, 1.0)), _lines(baseline="a"))
+    assert [1.0] == [point.x for point in content.panels[0].series["b"]]
+    assert ("series = b, x = 2.0",) == content.gaps
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), float("inf")])
+def test_a_point_without_a_value_is_a_gap(missing: float | None) -> None:
+    """What one series lacks is left out of its line; all else is shown, and nothing at all is an error of its own."""
+    table = _table(("a", 1.0, 1.0), ("a", 2.0, missing), ("b", 1.0, missing))  # type: ignore[arg-type]
+    content = chart(table, _lines())
+    assert {"a": [(1.0, 1.0)]} == {n: [(p.x, p.y) for p in ps] for n, ps in content.panels[0].series.items()}
+    assert ("series = a, x = 2.0", "series = b, x = 1.0") == content.gaps
+    with pytest.raises(EmptyFigureError, match="none of the 1 rows has a value of y"):
+        chart(_table(("a", 1.0, missing)), _lines())  # type: ignore[arg-type]
 
 
 def test_a_baseline_alone_is_refused() -> None:

@@ -46,7 +46,7 @@ def _texts(svg: Path) -> list[str]:
 )
 def test_every_kind_is_drawn_and_labelled(folder: Path, kind: Kind, log: Log) -> None:
     """Both files hold a picture; axes, ticks, panels, series and title are written in it."""
-    svg, png = draw(folder, replace(PLAIN, kind=kind, log=log))
+    svg, png = draw(folder, replace(PLAIN, kind=kind, log=log)).paths
     assert b"\x89PNG" == png.read_bytes()[:4]
     texts = _texts(svg)
     for wanted in ("Mine", "sequence length (tokens)", "latency (s)", "BERT", "XLM", "unfused", "+Binding"):
@@ -56,7 +56,7 @@ def test_every_kind_is_drawn_and_labelled(folder: Path, kind: Kind, log: Log) ->
 
 def test_texts_are_large_enough(folder: Path) -> None:
     """No text is smaller than 8 pt at the width at which the figure is printed."""
-    svg, _ = draw(folder, PLAIN)
+    svg, _ = draw(folder, PLAIN).paths
     sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg.read_text(encoding="utf-8"))]
     assert min(sizes) >= 8
     width = re.search(r'width="([\d.]+)pt"', svg.read_text(encoding="utf-8"))
@@ -66,28 +66,28 @@ def test_texts_are_large_enough(folder: Path) -> None:
 
 def test_labels_of_the_user_come_first(folder: Path) -> None:
     """Labels that the study gives replace those made from column names."""
-    svg, _ = draw(folder, replace(PLAIN, xlabel="tokens", ylabel="how long (s)"))
+    svg, _ = draw(folder, replace(PLAIN, xlabel="tokens", ylabel="how long (s)")).paths
     assert {"tokens", "how long (s)"} <= set(_texts(svg))
 
 
 def test_a_ratio_names_its_baseline(folder: Path) -> None:
     """Without a label of the user's, the axis says what is divided by what."""
-    svg, _ = draw(folder, replace(PLAIN, baseline="FLAT", ratio="baseline/value", log="y"))
+    svg, _ = draw(folder, replace(PLAIN, baseline="FLAT", ratio="baseline/value", log="y")).paths
     assert "latency: FLAT/own" in _texts(svg)
     assert "FLAT" not in _texts(svg)
 
 
 def test_bytes_are_the_same_each_time(folder: Path) -> None:
     """A figure that is drawn again has the same bytes, SVG and PNG."""
-    first = [path.read_bytes() for path in draw(folder, PLAIN)]
-    assert first == [path.read_bytes() for path in draw(folder, PLAIN)]
+    first = [path.read_bytes() for path in draw(folder, PLAIN).paths]
+    assert first == [path.read_bytes() for path in draw(folder, PLAIN).paths]
 
 
 def test_a_grid_leaves_out_what_is_not_there(tmp_path: Path) -> None:
     """Two panel columns make a grid; a pair without rows stays empty."""
     rows = {"x": [1, 2, 1, 2, 1, 2], "y": [1.0, 2.0] * 3, "a": list("ppppqq"), "b": list("ssttss")}
     polars.DataFrame(rows).write_csv(tmp_path / "results.csv")
-    svg, _ = draw(tmp_path, FigureSpec(file="grid", kind="lines", x="x", y="y", panels=("a", "b")))
+    svg, _ = draw(tmp_path, FigureSpec(file="grid", kind="lines", x="x", y="y", panels=("a", "b"))).paths
     titles = [text for text in _texts(svg) if "," in text]
     assert ["p, s", "p, t", "q, s"] == sorted(titles)
 
@@ -96,7 +96,7 @@ def test_many_names_take_several_lines(tmp_path: Path) -> None:
     """Twenty series are drawn with their names, none beyond the edge of the picture."""
     rows = {"x": [1] * 20, "y": [1.0] * 20, "who": [f"configuration {at}" for at in range(20)]}
     polars.DataFrame(rows).write_csv(tmp_path / "results.csv")
-    svg, _ = draw(tmp_path, FigureSpec(file="many", kind="bars", x="x", y="y", series="who"))
+    svg, _ = draw(tmp_path, FigureSpec(file="many", kind="bars", x="x", y="y", series="who")).paths
     assert set(rows["who"]) <= set(_texts(svg))
 
 

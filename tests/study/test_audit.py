@@ -116,7 +116,7 @@ def test_the_report_says_what_remains(small: Path):
 
 def test_steps_come_in_order():
     """The shipped audit: the start, each correction alone, then one on top of another, then the ends."""
-    audit, _, _ = load_audit(find("studies", "audit"))
+    audit, *_ = load_audit(find("studies", "audit"))
     steps = steps_of(audit)
 
     assert [c.name for c in audit.corrections] == [step.name for step in steps if step.path == "alone"]

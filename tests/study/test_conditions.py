@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from fusemax.errors import FusemaxError
+from fusemax.study.load import load_study
 from fusemax.study.points import points_of
-from fusemax.study.spec import StudyPart, load_study
+from fusemax.study.spec import StudyPart
 
 TABLES = {
     "model": {

@@ -7,10 +7,12 @@ from math import ceil, log2
 import polars as pl
 import pytest
 
+from fusemax.study.load import load_study
 from fusemax.study.results import comparison_frame, results_frame
-from fusemax.study.spec import StudyFile, load_study
+from fusemax.study.rows import Row
+from fusemax.study.spec import StudyFile
 from fusemax.study.summary import summarize
-from fusemax.study.sweep import Row, run_sweep
+from tests.study.engine import rows_of_study
 
 EXPONENTIAL_PJ = 94.6475  # the artifact's energy of one exponential
 
@@ -19,7 +21,7 @@ EXPONENTIAL_PJ = 94.6475  # the artifact's energy of one exponential
 def study() -> tuple[StudyFile, list[Row], pl.DataFrame]:
     """The study's file, rows and comparison, run once."""
     file, _, path = load_study("micro24")
-    rows = run_sweep(file)
+    rows = rows_of_study(file)
     return file, rows, comparison_frame(file, rows, path.parent)
 
 

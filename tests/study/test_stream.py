@@ -16,7 +16,7 @@ import pytest
 
 from fusemax import FusemaxError
 from fusemax.study.jobs import Keep, Planned, planned
-from fusemax.study.spec import load_study
+from fusemax.study.load import load_study
 from fusemax.study.stream import Options, run_jobs
 
 STUDY = """kind: sweep

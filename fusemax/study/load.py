@@ -1,0 +1,43 @@
+"""Studies read from their files: found by name or path, typed, and checked for what their types do not show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
+from fusemax.shipped import find
+from fusemax.source import Document, KeyPath, read_yaml, typed
+from fusemax.study.names import mistakes_of
+from fusemax.study.spec import StudyFile
+
+
+def load_study(name: str) -> tuple[StudyFile, Document, Path]:
+    """Return the study called *name* (of ``studies/`` or the user's own path), its document and its file."""
+    path = find("studies", name)
+    document = read_yaml(path)
+    return study_of(document), document, path
+
+
+def study_of(document: Document) -> StudyFile:
+    """Return the study in *document*; raise ProblemsError with every mistake that shows without its designs."""
+    study = typed(document, StudyFile)
+    raise_if_any(mistakes_of(study, document))
+    return study
+
+
+def study_kind(name: str) -> tuple[str, Path]:
+    """Return the ``kind`` of the study called *name* and its file."""
+    path = find("studies", name)
+    document = read_yaml(path)
+    data = document.data
+    if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
+        raise FusemaxError(f"{document.place(())}: a study needs a 'kind', such as 'kind: sweep'")
+    return str(data["kind"]), path
+
+
+def problems_from(error: FusemaxError, document: Document, path: KeyPath, key: bool = False) -> list[Problem]:
+    """Return *error* as problems: those of another file as they are, a plain one at the place of *path*."""
+    if isinstance(error, ProblemsError):
+        return list(error.problems)
+    text, _, hint = str(error).partition("\n  hint: ")
+    return [document.problem(path, text, hint or None, key)]

@@ -1,0 +1,110 @@
+"""The figures that a study asks for: read as data, and held against the columns that its tables will have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from fusemax.plot.spec import FigureSpec
+from fusemax.source import KeyPath
+from fusemax.study.spec import StudyFile
+
+Found = tuple[KeyPath, str, str | None]
+
+
+def specs_of(study: StudyFile) -> tuple[FigureSpec, ...]:
+    """Return the figures of a *study* that has no mistakes in them."""
+    return tuple(spec for spec, _ in _read(study) if spec is not None)
+
+
+def figure_mistakes(study: StudyFile) -> Iterator[Found]:
+    """Yield what is wrong with the figures of *study* by themselves: place, text and hint."""
+    files: set[str] = set()
+    for number, (spec, found) in enumerate(_read(study)):
+        yield from found
+        if spec is None:
+            continue
+        for text in spec.mistakes():
+            key, _, rest = text.partition(": ")
+            yield ("figures", number, key), rest, None
+        if spec.file in files:
+            yield ("figures", number, "file"), f"two figures are called {spec.file!r}", None
+        files.add(spec.file)
+
+
+def _read(study: StudyFile) -> Iterator[tuple[FigureSpec | None, list[Found]]]:
+    from pydantic import TypeAdapter, ValidationError
+
+    for number, entry in enumerate(study.figures):
+        try:
+            yield TypeAdapter(FigureSpec).validate_python(entry), []
+        except ValidationError as error:
+            yield None, [_mistake(number, entry, mistake) for mistake in error.errors()]
+
+
+def _mistake(number: int, entry: Mapping[str, Any], mistake: Any) -> Found:
+    place = tuple(part for part in mistake["loc"] if isinstance(part, int) or part in entry)
+    missing = mistake["type"] == "missing"
+    name = str(mistake["loc"][-1]) if mistake["loc"] else ""
+    if mistake["type"] == "unexpected_keyword_argument":
+        return ("figures", number, name), f"unknown key {name!r}", _near(name, _keys())
+    text = f"{name}: required key is missing" if missing else str(mistake["msg"]).lower()
+    return ("figures", number, *(() if missing else place)), text, None
+
+
+def _keys() -> tuple[str, ...]:
+    return tuple(FigureSpec.__dataclass_fields__)
+
+
+def _near(name: str, known: Iterable[str]) -> str | None:
+    listed = list(dict.fromkeys(known))
+    near = get_close_matches(name, listed, 1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(listed)}" if listed else None
+
+
+def column_mistakes(
+    study: StudyFile,
+    columns: Mapping[str, Iterable[str]],
+    values: Mapping[str, Iterable[Any]],
+) -> Iterator[Found]:
+    """Yield what the figures of *study* ask for that its tables will not have.
+
+    *columns* are those of each table, *values* all values of the columns whose values are known before the study runs.
+    """
+    for number, spec in enumerate(specs_of(study)):
+        if spec.table not in columns:
+            text = f"this study leaves no table {spec.table!r}"
+            yield ("figures", number, "table"), text, _near(spec.table, columns)
+            continue
+        known = list(columns[spec.table])
+        for key, name in _asked(spec):
+            if name not in known:
+                yield ("figures", number, *key), f"there is no column {name!r}", _near(name, known)
+        yield from _value_mistakes(number, spec, values)
+
+
+def _asked(spec: FigureSpec) -> Iterator[tuple[KeyPath, str]]:
+    """Yield every column that *spec* reads, with the key that names it."""
+    single = (("x", spec.x), ("y", spec.y), ("series", spec.series))
+    yield from (((key,), name) for key, name in single if name is not None)
+    yield from ((("panels", at), name) for at, name in enumerate(spec.panels))
+    yield from ((("where", name), name) for name in spec.where)
+    for key in ("annotate", "title"):
+        yield from (((key,), name) for name in spec.fields(key))
+
+
+def _value_mistakes(number: int, spec: FigureSpec, values: Mapping[str, Iterable[Any]]) -> Iterator[Found]:
+    for name, wanted in spec.where.items():
+        for value in wanted if isinstance(wanted, tuple | list) else (wanted,):
+            known = list(values.get(name, ()))
+            if known and str(value) not in map(str, known):
+                hint = _near(str(value), map(str, known))
+                yield ("figures", number, "where", name), f"no row has {name} = {value!r}", hint
+    known = [str(value) for value in values.get(spec.series or "", ())]
+    if spec.baseline is not None and known and spec.baseline not in known:
+        yield (
+            ("figures", number, "baseline"),
+            f"no series is called {spec.baseline!r}",
+            _near(spec.baseline, known),
+        )

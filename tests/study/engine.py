@@ -1,0 +1,20 @@
+"""A study of values run without a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fusemax.source import Document
+from fusemax.study.planned import planned_points
+from fusemax.study.rows import Row, rows_of
+from fusemax.study.spec import StudyFile
+from fusemax.study.sums import with_sums
+
+NOWHERE: Mapping = {}
+
+
+def rows_of_study(study: StudyFile) -> list[Row]:
+    """Return the rows of *study*, whose mistakes would have no place."""
+    document = Document("study.yaml", {}, NOWHERE, NOWHERE, NOWHERE)
+    jobs, _ = planned_points(study.model_copy(update={"compare": None}), document)
+    return with_sums(study, rows_of(jobs))

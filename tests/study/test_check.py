@@ -1,0 +1,226 @@
+"""``check`` refuses what ``run`` would, at its place, all at once; ``run`` leaves a row for what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars
+import pytest
+
+from fusemax.cli.check import check_file
+from fusemax.cli.sweep import run
+from fusemax.errors import FusemaxError
+
+HEAD = "kind: sweep\ntitle: t\nsource: own\n"
+SIZES = "{B: 1, H: 2, E: 64, F: 64, M: [512, 2Ki], P: M}"
+GRID = "{B: 1, H: 2, E: 64, F: 64, P: M}\n  grid: {M: [512, 2Ki]}"
+ONE = "{c: {machine: fusemax, mapping: fusemax}}"
+
+
+def study(
+    tmp_path: Path, sizes: str = SIZES, configurations: str = ONE, more: str = "", part: str = ""
+) -> Path:
+    """Return the file of a study of one part."""
+    path = tmp_path / "mine.yaml"
+    text = f"{HEAD}parts:\n- name: a\n  sizes: {sizes}\n{part}  configurations: {configurations}\n{more}"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(path: Path) -> str:
+    """Return what is said of the study at *path*."""
+    with pytest.raises(FusemaxError) as caught:
+        check_file(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("sizes", [SIZES, GRID], ids=["list", "grid"])
+def test_all_wrong_names_at_once(tmp_path: Path, sizes: str) -> None:
+    """Machine, mapping and figure names, each with its place and what is near."""
+    wrong = (
+        "{u: {machine: fusemx, mapping: fusemax}, v: {machine: fusemax, mapping: fusmax},"
+        " w: {machine: fusemax, mapping: fusemax, figures: {L3.sise: 1 MiB}}}"
+    )
+    said = refused(study(tmp_path, sizes, wrong))
+    line = 8 if "grid" in sizes else 7
+    for name, near in (("'fusemx'", "'fusemax'"), ("'fusmax'", "'fusemax'"), ("L3.sise", "'L3.size'")):
+        assert name in said
+        assert f"did you mean {near}" in said
+    assert 3 == said.count(f"mine.yaml:{line}:")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ("{B: -1, H: 2, E: 64, F: 64, M: 512, P: M}", "6:14: parts.0.sizes.B: expected a whole number of at least 1"),
+        ("{B: 1, H: 2, E: 64, F: 64, M: [512, 0], P: M}", "parts.0.sizes.M.1: expected a whole number"),
+        ("{B: 1, H: 2, E: 64, F: 64, M: 512}", "needs a size for P"),
+        ("{B: 1, H: 2, E: 64, F: 64, M: 512, P: Q}", "no size is given for Q"),
+        ("{B: 1, H: 2, E: 64, F: 64, M: P, P: M}", "M, P need each other"),
+        ("{B: 1, H: 2, E: 64, F: 64, M: 5, P: M/2}", "P = 2.5 is not a whole number"),
+        ("{B: 1, H: 2, E: 64, F: 64, M: [512, 512], P: M}", "512 stands twice"),
+        ("{B: 1, H: 2, E: 64, F: 64, M: 512, P: M, R: 7}", "no cascade of this part has a rank or size 'R'"),
+        ("{B: 1, H: 2, E: 64, F: 64, M: 512, P: M, clock: 1 GHz}", "'clock' is a figure of a machine"),
+        (
+            "{B: 1, H: 2, E: 64, F: 64, M: [1, 2, 3, 4, 5, 6, 7, 8], P: [%s]}".replace("%s", ", ".join(map(str, range(1, 30_000)))),
+            "239,992 points",
+        ),
+    ],
+)  # fmt: skip
+def test_wrong_sizes(tmp_path: Path, sizes: str, said: str) -> None:
+    """Sizes that are missing, not used, or can be none."""
+    assert said in refused(study(tmp_path, sizes))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("summary: {baselines: [d]}\n", "summary.baselines.0: no configuration is called 'd'"),
+        ("summary: {parts: [b]}\n", "summary.parts.0: no part is called 'b'"),
+        ("compare: {published: no.csv, tolerance: 1}\n", "compare.published: "),
+        (
+            "figures:\n- {file: f, kind: bars, x: seq_len, y: latency}\n",
+            "9:40: figures.0.y: there is no column",
+        ),
+        (
+            "figures:\n- {file: f, kind: bars, x: seq_len, y: utilization_3d}\n",
+            "did you mean 'utilization_2d'?",
+        ),
+        ("figures:\n- {file: f, kind: bar, x: seq_len, y: latency_s}\n", "figures.0.kind: "),
+        ("figures:\n- {file: f, kind: bars, x: seq_len, y: latency_s, tilte: t}\n", "did you mean 'title'?"),
+        ("figures:\n- {file: f, kind: bars, x: seq_len}\n", "figures.0: y: required key is missing"),
+        ("figures:\n- {file: f, kind: bars, x: seq_len, y: latency_s, title: '{'}\n", "figures.0.title: "),
+        (
+            "figures:\n- {file: f, kind: bars, x: seq_len, y: latency_s, title: '{modle}'}\n",
+            "no column 'modle'",
+        ),
+        (
+            "figures:\n- {file: f, kind: bars, x: seq_len, y: latency_s, where: {part: b}}\n",
+            "no row has part = 'b'",
+        ),
+        (
+            "figures:\n- {file: f, kind: bars, x: seq_len, y: latency_s, series: configuration, baseline: d}\n",
+            "figures.0.baseline: no series is called 'd'",
+        ),
+        ("figures:\n- {file: f, kind: bars, table: comparison, x: part, y: ours}\n", "no table 'comparison'"),
+    ],
+)
+def test_wrong_names_outside_the_parts(tmp_path: Path, more: str, said: str) -> None:
+    """Baselines, parts, tables and columns that there will not be are found before anything runs."""
+    path = study(tmp_path, more=more)
+    assert said in refused(path)
+    with pytest.raises(FusemaxError):
+        run(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("  total_of: [b]\n", "parts.0.total_of.0: no other part is called 'b'"),
+        ("  sum_over: model\n", "parts.0.sum_over: the part has no table 'model'"),
+        ("  outputs: [latency_s]\n", "parts.0.outputs: 'outputs' is for parts with a grid"),
+        ("  where: [M > 1Mi]\n", "parts.0.where: part 'a' has no points"),
+    ],
+)
+def test_wrong_keys_of_a_part(tmp_path: Path, part: str, said: str) -> None:
+    """Keys that mean nothing where they stand."""
+    assert said in refused(study(tmp_path, part=part))
+
+
+def test_what_does_not_fit_is_a_row(tmp_path: Path) -> None:
+    """With 16 KiB a block of keys and queries has no room; the row says so, and figures and report have a gap."""
+    plain = "{machine: fusemax, mapping: fusemax}"
+    small = f"{{large: {plain}, small: {plain[:-1]}, figures: {{L3.size: 16 KiB}}}}}}"
+    figure = (
+        "figures:\n- {file: f, kind: lines, x: seq_len, y: latency_s, series: configuration}\n"
+        "- {file: g, kind: lines, x: seq_len, y: latency_s, where: {configuration: small}}\n"
+    )
+    run(study(tmp_path, configurations=small, more=figure), tmp_path / "out")
+    table = polars.read_csv(tmp_path / "out" / "results.csv")
+    rows = table.select("configuration", "seq_len", "fits").rows()
+    assert [
+        ("large", 512, True),
+        ("large", 2048, True),
+        ("small", 512, False),
+        ("small", 2048, False),
+    ] == rows
+    assert table["reason"][3].startswith("L3 is too small in nest")
+    assert [None] == table.filter(~polars.col("fits"))["latency_s"].unique().to_list()
+    assert (tmp_path / "out" / "f.svg").exists()
+    assert not (tmp_path / "out" / "g.svg").exists()
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "2 points have no value and left a gap" in page
+    assert "It fits at no point" in page
+
+
+def test_paths_are_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study, its machine, mapping and cascade in other folders than the one that it is run from."""
+    from fusemax.shipped import ROOT
+
+    inner = tmp_path / "deep"
+    (inner / "chip").mkdir(parents=True)
+    shelf = ROOT / "arch" / "fusemax"
+    (inner / "chip" / "machine.yaml").write_text((shelf / "machine.yaml").read_text(encoding="utf-8"))
+    mapping = (shelf / "fusemax.yaml").read_text(encoding="utf-8")
+    (inner / "chip" / "map.yaml").write_text(
+        mapping.replace("cascade: attention/1-pass", "cascade: own.yaml")
+    )
+    (inner / "chip" / "own.yaml").write_text(
+        (ROOT / "einsums/attention/1-pass.yaml").read_text(encoding="utf-8")
+    )
+    own = "{c: {machine: chip, mapping: map}, d: {machine: chip/machine.yaml, mapping: chip/map.yaml}}"
+    for number, sizes in enumerate((SIZES, GRID)):
+        path = study(inner, sizes, own)
+        monkeypatch.chdir(tmp_path)
+        check_file(path)
+        run(Path("deep/mine.yaml"), tmp_path / f"out{number}")
+        table = polars.read_csv(tmp_path / f"out{number}" / "results.csv")
+        assert 4 == table.height
+        assert table["latency_s"][0] == table["latency_s"][2]
+
+
+def test_dollars_are_text(tmp_path: Path) -> None:
+    """Names and titles with dollars, braces and underscores are shown as they are."""
+    more = "figures:\n- {file: f, kind: bars, x: seq_len, y: latency_s, series: configuration, title: '$\\frac$ a_b^$'}\n"
+    names = (
+        "{'costs $5 and $6_': {machine: fusemax, mapping: fusemax}, _x: {machine: fusemax, mapping: fusemax}}"
+    )
+    run(study(tmp_path, configurations=names, more=more), tmp_path / "out")
+    svg = (tmp_path / "out" / "f.svg").read_text(encoding="utf-8")
+    assert "$\\frac$ a_b^$" in svg
+    assert "costs $5 and $6_" in svg
+    assert ">_x<" in svg
+
+
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        ("{clock: {from: 1 GHz, to: 2 GHz, steps: 2000000}}", "'steps' is at most 1,000,000"),
+        (
+            "{clock: {from: 1 GHz, to: 2 GHz, steps: 90000}, launch: {from: 0 s, to: 1 s, steps: 90000}}",
+            "a table of 8.1e+09 points is too large",
+        ),
+    ],
+)
+def test_grids_without_end(tmp_path: Path, grid: str, said: str) -> None:
+    """More points than can be run are refused before they are counted out."""
+    sizes = "{B: 1, H: 2, E: 64, F: 64, M: 512, P: M}\n  grid: " + grid
+    assert said in refused(study(tmp_path, sizes))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kind: derivations\ntitle: t\ncascades: [attention/3-pas]\n", "3:12: cascades.0: no file called"),
+        (
+            "kind: derivations\ntitle: t\nknown:\n  attention/3-pass: {rank: Q, passes: 1, source: s}\n",
+            "known.attention/3-pass.rank: cascade attention/3-pass has no rank 'Q'",
+        ),
+    ],
+)
+def test_other_kinds(tmp_path: Path, text: str, said: str) -> None:
+    """Cascades and ranks that there are not."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert said in refused(path)
