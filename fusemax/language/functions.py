@@ -106,7 +106,7 @@ def _whole(function: Callable[[float], int]) -> Callable[[float], float]:
 
 #: What the code of functions may call, by the module from which compiled code takes it.
 MODULES: Mapping[str, tuple[str, ...]] = {
-    "math": ("cos", "exp", "expm1", "inf", "log", "log1p", "log2", "sin", "sqrt", "tanh"),
+    "math": ("cos", "erf", "exp", "expm1", "inf", "log", "log1p", "log2", "sin", "sqrt", "tanh"),
     "numpy": ("ceil", "floor"),
 }
 #: The same for plain Python.
@@ -204,6 +204,10 @@ _TABLE = (
     Function(
         name="gelu", operands=_ONE, code=_GELU,
         array=lambda np, x: 0.5 * x * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x**3))),
+    ),
+    Function(
+        name="erf", operands=_ONE, code="erf({0})", array=lambda np, x: np.vectorize(math.erf, otypes=[float])(x),
+        algebra=lambda sympy, x: sympy.erf(x), trend="rises", range=(-1, 1),
     ),
     Function(name="sin", operands=_ONE, code="sin({0})", array=lambda np, x: np.sin(x), range=(-1, 1)),
     Function(name="cos", operands=_ONE, code="cos({0})", array=lambda np, x: np.cos(x), range=(-1, 1)),
