@@ -21,7 +21,7 @@ class FusemaxError(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A position in a text: file name, line and column, both counted from 1.
+    """A position in a text: file name, line and column, both counted from 1; values of Python have line 0.
 
     >>> str(Place("a.yaml", 3, 7))
     'a.yaml:3:7'
@@ -32,7 +32,7 @@ class Place:
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
     def moved(self, columns: int) -> Place:
         """Return the place *columns* further right on the same line."""

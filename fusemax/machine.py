@@ -6,21 +6,26 @@ Values are SI floats; a figure may be a formula of others (``11.63484 um2 * ceil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
+from fusemax.errors import FusemaxError
+from fusemax.language.figure import allowed, figure_kind
 from fusemax.language.formula import formula, formula_names, substituted
 from fusemax.language.syntax import Expression, Number
+from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_machine
 from fusemax.source import Document, read_yaml, typed
 
 
 def _read(unit: str, positive: bool, value: Any) -> Any:
+    if isinstance(value, Expression):
+        return value
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"expected a quantity in {unit}, got {value!r}")
     try:
@@ -126,7 +131,9 @@ def _expanded(operations: Mapping[str, Any]) -> dict[str, Any]:
     """Return *operations* with the short forms written out: ``mac: 1`` and ``exp: {mac: 6, add: 1}``."""
     full: dict[str, Any] = {}
     for name, value in operations.items():
-        if isinstance(value, dict) and "cycles" in value:
+        if isinstance(value, Operation):
+            full[name] = value
+        elif isinstance(value, dict) and "cycles" in value:
             full[name] = {"actions": {name: 1}, **value}
         elif isinstance(value, dict):
             full[name] = {"cycles": _sum_of(name, value, operations), "actions": value}
@@ -160,6 +167,7 @@ class Machine(_Part):
     launch: Seconds = Number(0.0)
     mappings: list[str] = Field(default_factory=list)
     doc: str = ""
+    _file: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Machine:
@@ -172,6 +180,25 @@ class Machine(_Part):
             if name == self.outermost and level.size is not None:
                 raise ValueError(f"the outermost level {name} holds everything and takes no 'size'")
         return self
+
+    @property
+    def file(self) -> str:
+        """The file that it was read from; ``<machine>`` where it came from text or values."""
+        return self._file
+
+    def with_(self, name: str, value: str | float) -> Machine:
+        """Return a machine that differs in one figure, by its full name.
+
+        >>> machine, _ = load_machine("fusemax")
+        >>> str(machine.with_("L3.size", "32 MiB").levels["L3"].size), str(machine.levels["L3"].size)
+        ('33554432', '16777216')
+
+        Raises
+        ------
+        FusemaxError
+            For a name that no figure has, and a value in another unit, without one, or that the figure cannot have.
+        """
+        return changed(self, name, value)
 
     @property
     def outermost(self) -> str:
@@ -195,6 +222,7 @@ def machine_of(document: Document) -> Machine:
     from fusemax.errors import raise_if_any
 
     machine = typed(document, Machine)
+    machine._file = document.file
     known = figures(machine)
     problems = []
     for path, name, expression in _walk_figures(machine):
@@ -291,4 +319,52 @@ def _unit_figures(name: str, unit: Unit) -> list[Figure]:
     return found
 
 
-Reader = Callable[[str], Machine]
+def changed(machine: Machine, name: str, value: str | float) -> Machine:
+    """Return *machine* with another *value* of the figure *name*, as :meth:`Machine.with_` says."""
+    path = _place_of(machine, name)
+    try:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise QuantityError(f"expected a number, a quantity or a formula, got {value!r}")
+        found = formula(value, figure_kind(name).unit)
+        if isinstance(found, Number):
+            allowed(name, found.value, value)
+    except QuantityError as error:
+        raise FusemaxError(f"{name}: {error}".replace("\nhint", "\n  hint")) from None
+    known = figures(machine)
+    for used in formula_names(found):
+        if used not in known:
+            raise FusemaxError(f"{name}: {used!r} is no figure of this machine\n  hint: {meant(used, known)}")
+    try:
+        result = _replaced(machine, path, found)
+    except ValueError as error:
+        raise FusemaxError(f"{name}: {error}") from None
+    result._file = machine.file
+    return result
+
+
+def _place_of(machine: Machine, name: str) -> tuple[str, ...]:
+    """Return the steps to the figure *name*, one that the machine has or one that it could have."""
+    places = {figure: tuple(map(str, path)) for path, figure, _ in _walk_figures(machine)}
+    for level in machine.levels:
+        for key in ("bandwidth", "ports", "size", "line"):
+            places.setdefault(f"{level}.{key}", ("levels", level, key))
+    for unit in machine.units:
+        for key in ("fill", "drain"):
+            places.setdefault(f"{unit}.{key}", ("units", unit, key))
+    if name not in places:
+        raise FusemaxError(f"{name!r} is no figure of this machine\n  hint: {meant(name, places)}")
+    path = places[name]
+    if path[0] == "units" and path[2:] == ("shape",):
+        sides = ", ".join(f"{path[1]}.{side}" for side in machine.units[path[1]].shape)
+        raise FusemaxError(f"{name} follows from {sides}\n  hint: change those")
+    return (*path, "cycles") if path[2:3] == ("operations",) else path
+
+
+def _replaced(node: Any, path: tuple[str, ...], value: Expression) -> Any:
+    if not path:
+        return value
+    step, *rest = path
+    if isinstance(node, Mapping):
+        return {**node, step: _replaced(node[step], tuple(rest), value)}
+    kept = {name: getattr(node, name) for name in type(node).model_fields}
+    return type(node)(**{**kept, step: _replaced(kept[step], tuple(rest), value)})

@@ -8,10 +8,10 @@ without its ending, such as ``attention/one_pass``. A path of the user's own may
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from fusemax.errors import FusemaxError
+from fusemax.nearest import meant
 
 SHELVES = ("einsums", "arch", "studies")
 _PACKAGE = Path(__file__).resolve().parent
@@ -32,11 +32,12 @@ def shipped(shelf: str) -> Mapping[str, Path]:
     return {path.relative_to(home).with_suffix("").as_posix(): path for path in sorted(files)}
 
 
-def find(shelf: str, name: str) -> Path:
+def find(shelf: str, name: str, beside: Path | None = None) -> Path:
     """Return the file of *shelf* called *name*, or the user's own file at the path *name*.
 
-    Where both exist the shipped file wins, so that a name means the same in every folder; a path that ends in
-    ``.yaml`` or ``.yml`` is never taken for a name.
+    A path is looked up in the folder *beside* first, where one is given: that of the file in which it stands. Of others the
+    shipped file wins, so that a name means the same in every folder; a path that ends in ``.yaml`` or ``.yml`` is never
+    taken for a name.
 
     Raises
     ------
@@ -44,7 +45,8 @@ def find(shelf: str, name: str) -> Path:
         When there is neither; the message names what is near, or all there is.
     """
     files = shipped(shelf)
-    return files.get(name) or _own_file(name) or _refuse(name, f"{shelf}/", files)
+    found = _beside(name, beside) or files.get(name) or _own_file(name)
+    return found or _refuse(name, f"{shelf}/", files)
 
 
 def machines() -> Mapping[str, Path]:
@@ -55,11 +57,12 @@ def machines() -> Mapping[str, Path]:
     }
 
 
-def find_machine(name: str) -> Path:
+def find_machine(name: str, beside: Path | None = None) -> Path:
     """Return the file of the machine called *name*.
 
     ``fusemax`` is ``arch/fusemax/machine.yaml``, ``fusemax/edge`` is ``arch/fusemax/edge.yaml``; a path is
-    the user's own file, and a folder of the user's own stands for the ``machine.yaml`` in it.
+    the user's own file, and a folder of the user's own stands for the ``machine.yaml`` in it. Paths are looked up in the
+    folder *beside* first, where one is given.
 
     Raises
     ------
@@ -67,6 +70,9 @@ def find_machine(name: str) -> Path:
         When there is no such machine; the message names what is near, or all there is.
     """
     known = machines()
+    near = _beside(name, beside) or _beside(f"{name}/{_MACHINE}.yaml", beside)
+    if near is not None:
+        return near
     found = known.get(name) or shipped("arch").get(name)
     own_folder = Path(name) / f"{_MACHINE}.yaml"
     if found is None and own_folder.is_file():
@@ -74,26 +80,39 @@ def find_machine(name: str) -> Path:
     return found or _own_file(name) or _refuse(name, "arch/", known)
 
 
-def find_mapping(name: str, machine_path: Path, shared: Collection[str] = ()) -> Path:
+def find_mapping(
+    name: str, machine_path: Path, shared: Collection[str] = (), beside: Path | None = None
+) -> Path:
     """Return the file of the mapping called *name* for the machine read from *machine_path*.
 
     It is looked for beside the machine's file, then in the folders *shared* of ``arch``, then as
-    ``machine/name`` in ``arch``, then as a path of the user's.
+    ``machine/name`` in ``arch``, then as a path of the user's; a path in the folder *beside* goes before all.
 
     Raises
     ------
     UnknownNameError
         When there is no such mapping; the message names what is near, or all that lie beside the machine.
     """
+    own = _beside(name, beside)
+    if own is not None:
+        return own
     files = sorted(path for ending in _ENDINGS for path in machine_path.parent.glob(f"*{ending}"))
-    beside = {path.stem: path for path in files}
-    beside.pop(machine_path.stem, None)
+    neighbours = {path.stem: path for path in files}
+    neighbours.pop(machine_path.stem, None)
     for folder in shared:
         for full, path in shipped("arch").items():
             if full.rpartition("/")[0] == folder and path.stem != _MACHINE:
-                beside.setdefault(path.stem, path)
-    found = beside.get(name) or shipped("arch").get(name) or _own_file(name)
-    return found or _refuse(name, f"{machine_path.parent}/", beside)
+                neighbours.setdefault(path.stem, path)
+    found = neighbours.get(name) or shipped("arch").get(name) or _own_file(name)
+    return found or _refuse(name, f"{machine_path.parent}/", neighbours)
+
+
+def _beside(name: str, folder: Path | None) -> Path | None:
+    """Return the file at the path *name* in *folder*, when both are."""
+    if folder is None:
+        return None
+    path = folder / name
+    return path if path.is_file() else None
 
 
 def _own_file(name: str) -> Path | None:
@@ -103,11 +122,5 @@ def _own_file(name: str) -> Path | None:
 
 
 def _refuse(name: str, place: str, names: Collection[str]) -> Path:
-    near = get_close_matches(name, names, 1)
-    if near:
-        hint = f"did you mean {near[0]!r}?"
-    elif names:
-        hint = f"there are: {', '.join(names)}"
-    else:
-        hint = "there are none; give the path of a .yaml file of your own"
+    hint = meant(name, names) if names else "there are none; give the path of a .yaml file of your own"
     raise UnknownNameError(f"no file called {name!r} in {place}; {hint}")

@@ -28,17 +28,13 @@ def simulate(
     epochs: int = typer.Option(6, "--epochs", min=1, help="How many epochs a trace or a picture shows."),
 ) -> None:
     """Run a mapping on a machine: cycles, who waited for whom, how full each buffer was."""
-    from fusemax.cascade.build import load_cascade
     from fusemax.cli.arguments import sizes_and_figures
     from fusemax.errors import FusemaxError
-    from fusemax.machine import load_machine
-    from fusemax.mapping.build import map_onto
-    from fusemax.mapping.spec import load_mapping_file
+    from fusemax.library.load import design_of
 
     sizes, figures = sizes_and_figures(values)
-    described, path = load_machine(machine)
-    file, document = load_mapping_file(mapping, path)
-    mapped = map_onto(load_cascade(cascade), described, file, document)
+    design = design_of(machine, mapping, cascade)
+    mapped, described = design.mapped, design.machine
     if level == "pe":
         if trace or gantt:
             raise FusemaxError("--trace and --gantt show tiles; leave them out with --level pe")

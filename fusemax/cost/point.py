@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fusemax.cascade.build import load_cascade
 from fusemax.cost.evaluate import Cost, cost
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
-from fusemax.machine import load_machine
-from fusemax.mapping.build import map_onto
+from fusemax.library.load import design_of
 from fusemax.mapping.nest import Mapped
-from fusemax.mapping.spec import load_mapping_file
 
 
 def cost_of(
@@ -36,7 +33,5 @@ def cost_of(
 
 def derived(cascade: str, machine: str, mapping: str, figures: Mapping[str, float]) -> tuple[Mapped, Program]:
     """Return the mapped cascade and its cost program, with *figures* free to be given."""
-    described, path = load_machine(machine)
-    file, document = load_mapping_file(mapping, path)
-    mapped = map_onto(load_cascade(cascade), described, file, document)
-    return mapped, derive(mapped, described, figures)
+    design = design_of(machine, mapping, cascade)
+    return design.mapped, derive(design.mapped, design.machine, figures)

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from fusemax.cascade.build import load_cascade
 from fusemax.cost import evaluate
 from fusemax.cost.lower import run
 from fusemax.cost.model import derive
@@ -24,10 +23,9 @@ from fusemax.gpu.compare import GpuStudy, LeftOut, Resolved, resolve
 from fusemax.gpu.predict import Kernel, figures_for, sizes_for
 from fusemax.gpu.published import Published
 from fusemax.language.syntax import Expression, Number
-from fusemax.machine import load_machine
-from fusemax.mapping.build import map_onto
+from fusemax.library.load import Library, design_of
 from fusemax.mapping.nest import Mapped
-from fusemax.mapping.spec import Overlap, load_mapping_file, mapping_file_of, with_changes
+from fusemax.mapping.spec import Overlap, mapping_file_of
 from fusemax.progress import watched
 from fusemax.source import Document
 
@@ -60,7 +58,7 @@ class Group:
     @property
     def stated(self) -> Constants:
         """The constants of the file."""
-        schedule = mapping_file_of(self._document(self.kernels[0])).schedule
+        schedule = mapping_file_of(_document(self.kernels[0])).schedule
         assert isinstance(schedule, Overlap), "groups() takes no others"
         return Constants(_number(schedule.overlap), _number(schedule.start))
 
@@ -78,19 +76,19 @@ class Group:
         """Return the mean |log(predicted/published)| of the rows under *constants*."""
         return fmean(error for kernel in self.kernels for error in self._errors(kernel, constants))
 
-    def _document(self, kernel: Kernel) -> Document:
-        return load_mapping_file(kernel.mapping, load_machine(kernel.machine)[1])[1]
-
     def _errors(self, kernel: Kernel, constants: Constants) -> list[float]:
-        machine, _ = load_machine(kernel.machine)
         schedule = {**self.schedule, "overlap": constants.overlap, "start": f"{constants.start_s} s"}
-        changed = with_changes(self._document(kernel), {"schedule": schedule})
-        mapped = map_onto(load_cascade(kernel.cascade), machine, mapping_file_of(changed), changed)
-        program = derive(mapped, machine)
+        design = design_of(kernel.machine, kernel.mapping, kernel.cascade, changes={"schedule": schedule})
+        mapped, program = design.mapped, derive(design.mapped, design.machine)
         mine = [row for row in self.rows if row.calls[0].kernel == kernel]
         points = [_point(mapped, program, row) for row in mine]
         times = run(program, ["latency_s"], np.array(points, dtype=np.float64))[:, 0]
         return [abs(math.log(time / row.row.time_s)) for time, row in zip(times, mine, strict=True)]
+
+
+def _document(kernel: Kernel) -> Document:
+    library = Library()
+    return library.mapping(kernel.mapping, library.machine(kernel.machine))[1]
 
 
 def _number(rule: Expression) -> float:
@@ -120,7 +118,7 @@ def groups(study: GpuStudy, rows: Iterable[Published]) -> list[Group]:
         if isinstance(resolved, LeftOut) or resolved.apart or resolved.work not in ("forward", "backward"):
             continue
         kernel = resolved.calls[0].kernel
-        _, document = load_mapping_file(kernel.mapping, load_machine(kernel.machine)[1])
+        document = _document(kernel)
         schedules[document.file] = document.data.get("schedule")
         found.setdefault(document.file, []).append(resolved)
     order = sorted(found, key=lambda file: (found[file][0].work == "backward", file))

@@ -6,16 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fusemax.cascade.build import load_cascade
 from fusemax.cost.evaluate import Cost, check_tiles, costs
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError
 from fusemax.gpu.shape import Shape
-from fusemax.machine import load_machine
-from fusemax.mapping.build import map_onto
+from fusemax.library.load import design_of
 from fusemax.mapping.nest import Mapped
-from fusemax.mapping.spec import load_mapping_file
 from fusemax.progress import watched
 
 #: Bytes of an element of the inputs, by number format.
@@ -47,10 +44,8 @@ class Prediction:
 @lru_cache(maxsize=256)
 def derived(kernel: Kernel) -> tuple[Mapped, Program]:
     """Return *kernel* mapped and its cost program; raise ProblemsError where it does not map."""
-    machine, path = load_machine(kernel.machine)
-    file, document = load_mapping_file(kernel.mapping, path)
-    mapped = map_onto(load_cascade(kernel.cascade), machine, file, document)
-    return mapped, derive(mapped, machine)
+    design = design_of(kernel.machine, kernel.mapping, kernel.cascade)
+    return design.mapped, derive(design.mapped, design.machine)
 
 
 def sizes_of(shape: Shape) -> dict[str, int]:

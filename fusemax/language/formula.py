@@ -71,7 +71,7 @@ def _is_plain(text: str, unit: str) -> bool:
 def _checked(value: float, unit: str) -> float:
     if unit not in ("1", "cycles") and value != 0:
         raise QuantityError(
-            f"expected a quantity in {unit}, got {value!r} without a unit\nhint: write the unit, e.g. '{value:g} {unit}'"
+            f"expected a quantity in {unit}, got {value!r} without a unit\nhint: write the unit, e.g. '{value!r} {unit}'"
         )
     return value
 
