@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import sympy
 
-from fusemax.cost.counts import Job, Move, NestCounts, Room, count
+from fusemax.cost.counts import Job, Move, NestCounts, count
 from fusemax.cost.energy import write_area, write_energy
 from fusemax.cost.extents import Extents
 from fusemax.cost.program import FitRule, Label, Program, Writer
+from fusemax.cost.rooms import Rooms, capacity_B, rooms_of, word_B
 from fusemax.cost.schedule import write_times
 from fusemax.cost.symbols import greatest, symbol, to_sympy
 from fusemax.language.syntax import Number
 from fusemax.machine import Machine, figures
 from fusemax.mapping.build import tile_expression
-from fusemax.mapping.nest import Mapped, Nest, Residence
+from fusemax.mapping.nest import Mapped, Nest
 from fusemax.mapping.spec import Fit
 
 
@@ -88,8 +89,9 @@ class _Derivation:
     def _nest(self, nest: Nest) -> Derived:
         extents = Extents(nest, self._digit_symbols(nest))
         counts = count(self.mapped, self.machine, nest, extents)
-        self._tiles(nest, extents, counts.rooms)
-        spilled = self._occupancy(nest, counts.rooms)
+        rooms = rooms_of(self.mapped, self.machine, extents, counts.rooms)
+        self._tiles(nest, extents, rooms)
+        spilled = self._occupancy(nest, rooms)
         return Derived(counts=counts, moves=tuple(self._spilled(counts.moves, spilled)))
 
     def _digit_symbols(self, nest: Nest) -> dict[str, sympy.Expr]:
@@ -101,7 +103,7 @@ class _Derivation:
             if digit.rule is not None
         }
 
-    def _tiles(self, nest: Nest, extents: Extents, rooms: Sequence[Room]) -> None:
+    def _tiles(self, nest: Nest, extents: Extents, rooms: Rooms) -> None:
         digits = [d for root in nest.roots.values() for d in root.digits if d.rule is not None]
         for digit in digits:
             if not isinstance(digit.rule, Fit):
@@ -120,8 +122,8 @@ class _Derivation:
             value = FitRule(
                 tile=tile,  # type: ignore[arg-type]
                 count=bound,
-                footprint=self._footprint(rule.level, rooms).subs(list(later.items())),
-                capacity=self._capacity(rule.level),
+                footprint=rooms.footprint(rule.level).subs(list(later.items())),
+                capacity=symbol(f"{rule.level}.size"),
                 kind=rule.kind,
             )
             self.writer.add(str(tile), value, Label("tile", nest=nest.name, tensor=digit.size_name))
@@ -138,70 +140,31 @@ class _Derivation:
 
     # --- room
 
-    def _word(self, tensor: str) -> sympy.Expr:
-        found = self.mapped.words.get(tensor)
-        return symbol("word") if found is None else to_sympy(found)
-
-    def _footprint(self, level: str, rooms: Sequence[Room]) -> sympy.Expr:
-        """Return the bytes that everything kept at *level* takes; tensors that share their place count once."""
-        total: sympy.Expr = sympy.Integer(0)
-        shared: dict[tuple[str, ...], list[sympy.Expr]] = {}
-        for room in rooms:
-            residence = room.residence
-            if residence.level != level or residence.buffers == 0 or _is_there_already(residence, rooms):
-                continue
-            size = room.words * residence.buffers * self._word(residence.tensor)
-            group = next((g for g in self.mapped.in_place if residence.tensor in g), None)
-            if group is None:
-                total += size
-            else:
-                shared.setdefault(group, []).append(size)
-        for sizes in shared.values():
-            total += greatest(*sizes) if len(sizes) > 1 else sizes[0]
-        return total
-
-    def _capacity(self, level: str) -> sympy.Expr:
-        if level in self.machine.levels:
-            return symbol(f"{level}.size")
-        unit = self.machine.units[level]
-        assert unit.registers is not None
-        word = symbol("word") if unit.registers.word is None else symbol(f"{level}.registers.word")
-        lanes = sympy.Integer(1)
-        for dimension in unit.shape:
-            lanes *= symbol(f"{level}.{dimension}")
-        return lanes * symbol(f"{level}.registers.depth") * word
-
-    def _occupancy(self, nest: Nest, rooms: Sequence[Room]) -> dict[str, sympy.Expr]:
-        """Write what each level holds; return the fraction that spills, by level that may."""
+    def _occupancy(self, nest: Nest, rooms: Rooms) -> dict[str, sympy.Expr]:
+        """Write what each level, and each register file, must hold; return the fraction that spills, by level that may."""
         spilled: dict[str, sympy.Expr] = {}
-        for level in dict.fromkeys(room.residence.level for room in rooms):
-            if level in self.machine.levels and self.machine.levels[level].size is None:
+        for place in rooms.places():
+            capacity = capacity_B(self.machine, place)
+            if capacity is None:
                 continue
             occupied = self.writer.add(
-                f"occupancy_B[{nest.name},{level}]",
-                self._footprint(level, rooms),
-                Label("occupancy", nest=nest.name, level=level),
+                f"occupancy_B[{nest.name},{place}]",
+                rooms.footprint(place),
+                Label("occupancy", nest=nest.name, level=place),
             )
-            capacity = self._capacity(level)
             self.writer.add(
-                f"capacity_B[{nest.name},{level}]", capacity, Label("capacity", nest=nest.name, level=level)
+                f"capacity_B[{nest.name},{place}]", capacity, Label("capacity", nest=nest.name, level=place)
             )
-            for number, room in enumerate(rooms):
-                if room.residence.level == level:
-                    self._room_line(nest, number, room)
-            if self.mapped.spill.get(level):
+            for number, (tensor, size) in enumerate(rooms.parts(place)):
+                label = Label("room", nest=nest.name, level=place, tensor=tensor)
+                self.writer.add(f"room_B[{nest.name},{number},{place},{tensor}]", size, label)
+            if self.mapped.spill.get(place):
                 fraction = greatest(sympy.Integer(0), 1 - capacity / occupied)
-                name = f"spilled[{nest.name},{level}]"
-                spilled[level] = self.writer.add(
-                    name, fraction, Label("spilled", nest=nest.name, level=level)
+                name = f"spilled[{nest.name},{place}]"
+                spilled[place] = self.writer.add(
+                    name, fraction, Label("spilled", nest=nest.name, level=place)
                 )
         return spilled
-
-    def _room_line(self, nest: Nest, number: int, room: Room) -> None:
-        r: Residence = room.residence
-        label = Label("room", nest=nest.name, level=r.level, tensor=r.tensor)
-        words = room.words * r.buffers * self._word(r.tensor)
-        self.writer.add(f"room_B[{nest.name},{number},{r.level},{r.tensor}]", words, label)
 
     def _spilled(self, moves: Iterable[Move], spilled: Mapping[str, sympy.Expr]) -> Iterable[Move]:
         """Yield the moves, with the words that a level cannot hold served by the level outside it."""
@@ -234,7 +197,7 @@ class _Derivation:
                 label = Label("words", nest=nest, level=level, tensor=tensor, action=kind)
                 line = self.writer.add(f"words[{nest},{level},{kind},{tensor}]", words, label)
                 if level == self.machine.outermost:
-                    total += line * self._word(tensor)
+                    total += line * word_B(self.mapped, tensor)
         self.writer.add("traffic_B", total, Label("traffic"))
 
     def _activity(self, derived: Sequence[Derived], latency: sympy.Expr) -> None:
@@ -254,15 +217,6 @@ class _Derivation:
                     f"activity[{unit},{einsum}]", share, Label("activity", unit=unit, einsum=einsum)
                 )
             self.writer.add(f"utilization[{unit}]", total, Label("utilization", unit=unit))
-
-
-def _is_there_already(residence: Residence, rooms: Sequence[Room]) -> bool:
-    """Return whether a tensor that is staged through a level is kept at that level as a whole."""
-    return residence.staged and any(
-        not other.residence.staged
-        and (other.residence.level, other.residence.tensor) == (residence.level, residence.tensor)
-        for other in rooms
-    )
 
 
 def _lane_cycles(job: Job) -> sympy.Expr:

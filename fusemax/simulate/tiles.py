@@ -16,16 +16,10 @@ from fusemax.language.syntax import Access, names
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile.geometry import (
-    Geometry,
-    capacity_B,
-    geometry_of,
-    occupied_B,
-    room_B,
-    word_B,
-)
+from fusemax.simulate.tile.geometry import Geometry, word_B
 from fusemax.simulate.tile.plan import Prepared, Sharing, prepare, served
 from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Timeline, Wait, WordsKey
+from fusemax.simulate.tile.room import Stock, capacity_B, geometry_of, room_B
 from fusemax.simulate.tile.state import State, run_clock
 from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
 from fusemax.simulate.tile.values import Point, point_of
@@ -101,15 +95,18 @@ def _is_window(nest: Nest, access: Access) -> bool:
 def _check_room(mapped: Mapped, machine: Machine, point: Point, runs: list[_Run]) -> None:
     mistakes: list[str] = []
     for run in runs:
-        for level in dict.fromkeys(r.level for r in run.nest.residences):
-            if level in machine.levels and machine.levels[level].size is None:
+        stock = Stock.of(mapped, machine, run.nest)
+        for place in stock.places():
+            if place in machine.levels and machine.levels[place].size is None:
                 continue
-            needed = occupied_B(mapped, point, run.whole, level)
-            there = capacity_B(point, level, _lanes(machine, point, level))
-            if needed > there and not mapped.spill.get(level):
+            needed = stock.occupied_B(point, run.whole, place)
+            there = capacity_B(point, place, _lanes(machine, point, place))
+            if needed > there and not mapped.spill.get(place):
+                parts = stock.parts_B(point, run.whole, place).items()
+                told = ", ".join(f"{name} {size:,.0f} B" for name, size in sorted(parts, key=lambda p: -p[1]))
                 mistakes.append(
-                    f"{level} is too small in nest {run.nest.name} of mapping {mapped.name}: {needed:,.0f} B needed, "
-                    f"{there:,.0f} B there\n  hint: use smaller tiles, keep less at {level}, or let a tensor spill"
+                    f"{place} is too small in nest {run.nest.name} of mapping {mapped.name}: {needed:,.0f} B needed "
+                    f"({told}), {there:,.0f} B there\n  hint: use smaller tiles, or keep less at {place}"
                 )
     if mistakes:
         raise FusemaxError("\n".join(mistakes))
@@ -141,7 +138,7 @@ class _Run:
         self, mapped: Mapped, machine: Machine, nest: Nest, point: Point, events: int, fast_forward: bool
     ) -> None:
         self.mapped, self.machine, self.nest, self.point = mapped, machine, nest, point
-        self.whole = geometry_of(mapped, nest, point)
+        self.whole = geometry_of(mapped, machine, nest, point)
         self.events, self.fast_forward = events, fast_forward
         self.mine, cores = self._busiest_core()
         self.counted = None if self.mine is self.whole else self._count(self.whole)

@@ -1,4 +1,4 @@
-"""How many elements a tile has, counted digit by digit; and the tiles of a mapping at one point."""
+"""How many elements a tile has, counted digit by digit."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from fusemax.cascade.ir import Cascade, is_variable
-from fusemax.errors import FusemaxError
-from fusemax.language.syntax import Access, Name, names
+from fusemax.language.syntax import Access, names
 from fusemax.language.value import finite_value_of
 from fusemax.mapping.nest import Mapped, Nest, Residence, Root
-from fusemax.mapping.spec import Fit
-from fusemax.simulate.tile.values import Point, tile_rules
+from fusemax.simulate.tile.values import Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,99 +104,3 @@ def word_B(mapped: Mapped, point: Point, tensor: str) -> float:  # noqa: N802 - 
     """Return the bytes of a word of *tensor*."""
     rule = mapped.words.get(tensor)
     return point.figures["word"] if rule is None else finite_value_of(rule, point.known)
-
-
-def room_B(mapped: Mapped, point: Point, geometry: Geometry, residence: Residence) -> float:  # noqa: N802
-    """Return the bytes of one buffer of *residence*."""
-    words = geometry.points(tile_digits(mapped, geometry.nest, residence), {})
-    return words * word_B(mapped, point, residence.tensor)
-
-
-def occupied_B(mapped: Mapped, point: Point, geometry: Geometry, level: str) -> float:  # noqa: N802
-    """Return the bytes that everything kept at *level* takes in all its buffers; a shared place counts once."""
-    mine = [r for r in geometry.nest.residences if r.level == level and r.buffers]
-    whole = {r.tensor for r in mine if not r.staged}
-    total = 0.0
-    shared: dict[tuple[str, ...], float] = {}
-    for residence in mine:
-        if residence.staged and residence.tensor in whole:
-            continue
-        size = room_B(mapped, point, geometry, residence) * residence.buffers
-        group = next((g for g in mapped.in_place if residence.tensor in g), None)
-        if group is None:
-            total += size
-        else:
-            shared[group] = max(shared.get(group, 0.0), size)
-    return total + sum(shared.values())
-
-
-def capacity_B(point: Point, level: str, lanes: float | None) -> float:  # noqa: N802
-    """Return the bytes that *level* holds; for the registers of a unit, those of all its *lanes*."""
-    if lanes is None:
-        return point.figures[f"{level}.size"]
-    word = point.figures.get(f"{level}.registers.word", point.figures["word"])
-    return lanes * point.figures[f"{level}.registers.depth"] * word
-
-
-def geometry_of(mapped: Mapped, nest: Nest, point: Point) -> Geometry:
-    """Return *nest* at *point* with its tiles settled: plain rules first, then those that fill a level.
-
-    Raises
-    ------
-    FusemaxError
-        When a tile is no whole number of at least 1, or its rule names a size that nobody gave.
-    """
-    sizes = {root.name: int(point.ranks[root.size_name]) for root in nest.roots.values()}
-    rules = tile_rules(nest)
-    tiles: dict[str, int] = {}
-    known = point.known
-    for name, rule in rules.items():
-        if isinstance(rule, Fit):
-            continue
-        try:
-            value = finite_value_of(rule, known)  # type: ignore[arg-type]
-        except KeyError as error:
-            missing = error.args[0]
-            own = isinstance(rule, Name) and rule.name == name.upper()
-            what = f"give it: --set {missing}=..." if own else f"its rule is {rule}"
-            raise FusemaxError(
-                f"tile {name.upper()} of mapping {mapped.name} needs {missing}; {what}"
-            ) from None
-        if value < 1 or value != int(value):
-            raise FusemaxError(f"tile {name.upper()} of mapping {mapped.name} is {value:g}, no whole number")
-        tiles[name] = int(value)
-        known[name.upper()] = value
-    fits = {name: rule for name, rule in rules.items() if isinstance(rule, Fit)}
-    tiles |= dict.fromkeys(fits, 1)
-    for name, rule in fits.items():
-        tiles[name] = _fitting(mapped, nest, point, sizes, tiles, name, rule)
-    return Geometry(nest, sizes, tiles)
-
-
-def _fitting(
-    mapped: Mapped, nest: Nest, point: Point, sizes: Mapping[str, int], tiles: Mapping[str, int], name: str,
-    rule: Fit,
-) -> int:  # fmt: skip
-    """Return the largest admissible size with which everything kept at the level fits; 1 when none does."""
-    plain = Geometry(nest, sizes, tiles)
-    inner = plain.unit(name)
-    bound = -(-sizes[nest.root_of(name).name] // inner)
-    capacity = capacity_B(point, rule.level, None)
-
-    def fits(size: int) -> bool:
-        return occupied_B(mapped, point, Geometry(nest, sizes, {**tiles, name: size}), rule.level) <= capacity
-
-    return max((size for size in _admissible(bound, rule.kind, fits) if fits(size)), default=1)
-
-
-def _admissible(bound: int, kind: str, fits) -> list[int]:
-    if kind == "power_of_two":
-        return [1 << k for k in range(bound.bit_length()) if 1 << k <= bound]
-    if kind == "divisor":
-        small = [d for d in range(1, int(bound**0.5) + 1) if bound % d == 0]
-        return [*small, *(bound // d for d in small)]
-    low, high = 1, bound
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return [low]

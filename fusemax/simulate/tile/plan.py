@@ -15,14 +15,9 @@ from fusemax.mapping.modulo import Kernel
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.flow import Flow, Need
-from fusemax.simulate.tile.geometry import (
-    Geometry,
-    capacity_B,
-    digits_of,
-    occupied_B,
-    word_B,
-)
+from fusemax.simulate.tile.geometry import Geometry, digits_of, word_B
 from fusemax.simulate.tile.order import Order
+from fusemax.simulate.tile.room import Stock, capacity_B
 from fusemax.simulate.tile.streams import (
     COMPUTE,
     FILL,
@@ -187,8 +182,9 @@ class _Packer:
     def _spilled(self) -> dict[str, float]:
         """Return the part of what a level should keep that does not fit, by level that may overflow."""
         spilled: dict[str, float] = {}
+        stock = Stock.of(self.mapped, self.machine, self.nest)
         for level in self.mapped.spill:
-            occupied = occupied_B(self.mapped, self.point, self.geometry, level)
+            occupied = stock.occupied_B(self.point, self.geometry, level)
             if occupied:
                 spilled[level] = max(0.0, 1 - capacity_B(self.point, level, None) / occupied)
         return spilled

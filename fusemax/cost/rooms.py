@@ -1,0 +1,125 @@
+"""Room: the bytes that a level, or a unit's registers, must have for what is there at once (docs/mappings.md, "Room").
+
+Kept tiles with their buffers, and values that are made and used inside a body, moment by moment of an epoch as
+:mod:`fusemax.mapping.lives` says; tensors that share one place count once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import sympy
+
+from fusemax.cost.counts import Room
+from fusemax.cost.extents import Extents
+from fusemax.cost.symbols import greatest, least, repeated, symbol, to_sympy
+from fusemax.machine import Machine
+from fusemax.mapping.lives import Moment, Tile, Value, moments
+from fusemax.mapping.nest import Mapped, Residence
+
+ZERO = sympy.Integer(0)
+
+
+def word_B(mapped: Mapped, tensor: str) -> sympy.Expr:  # noqa: N802 - the unit is a byte
+    """Return the bytes of one word of *tensor*."""
+    found = mapped.words.get(tensor)
+    return symbol("word") if found is None else to_sympy(found)
+
+
+def capacity_B(machine: Machine, place: str) -> sympy.Expr | None:  # noqa: N802
+    """Return the bytes of a level, or of all registers of a unit; None for a level without ``size``."""
+    if place in machine.levels:
+        return None if machine.levels[place].size is None else symbol(f"{place}.size")
+    unit = machine.units[place]
+    assert unit.registers is not None
+    word = symbol("word") if unit.registers.word is None else symbol(f"{place}.registers.word")
+    lanes = sympy.Integer(1)
+    for dimension in unit.shape:
+        lanes *= symbol(f"{place}.{dimension}")
+    return lanes * symbol(f"{place}.registers.depth") * word
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What one nest keeps where. ``words`` are those of the tile of each residence, buffers not counted."""
+
+    mapped: Mapped
+    machine: Machine
+    extents: Extents
+    words: Mapping[Residence, sympy.Expr]
+    moments: tuple[Moment, ...]
+
+    def places(self) -> tuple[str, ...]:
+        """Return the levels, and the units with registers, in which something takes room."""
+        kept = [tile.residence.level for moment in self.moments for tile in moment.tiles]
+        made = [value.place for moment in self.moments for value in moment.values]
+        return tuple(dict.fromkeys((*kept, *made)))
+
+    def footprint(self, place: str) -> sympy.Expr:
+        """Return the bytes that *place* must have: at the fullest moment, everything that is there."""
+        found = [self._at(moment, place) for moment in self.moments]
+        distinct = list(dict.fromkeys(found))
+        return greatest(*distinct) if distinct else ZERO
+
+    def parts(self, place: str) -> Iterator[tuple[str, sympy.Expr]]:
+        """Yield each tensor that *place* has to hold at some moment, with its bytes, copies and buffers included."""
+        for residence in self.words:
+            if residence.level == place:
+                yield residence.tensor, self._tile(residence)
+        most: dict[Value, int] = {}
+        for moment in self.moments:
+            for value, copies in moment.values.items():
+                most[value] = max(copies, most.get(value, 0))
+        for value, copies in most.items():
+            if value.place == place:
+                yield value.tensor, self._value(value, copies)
+
+    def _at(self, moment: Moment, place: str) -> sympy.Expr:
+        total: sympy.Expr = ZERO
+        shared: dict[tuple[str, ...], list[sympy.Expr]] = {}
+        for tensor, size in self._sizes(moment, place):
+            group = next((g for g in self.mapped.in_place if tensor in g), None)
+            if group is None:
+                total += size
+            else:
+                shared.setdefault(group, []).append(size)
+        for sizes in shared.values():
+            total += greatest(*sizes) if len(sizes) > 1 else sizes[0]
+        return total
+
+    def _sizes(self, moment: Moment, place: str) -> Iterator[tuple[str, sympy.Expr]]:
+        whole = {
+            (t.residence.level, t.residence.tensor) for t in moment.tiles if not t.residence.staged
+        }  # a tensor that is kept as a whole needs no room to pass through
+        for tile in moment.tiles:
+            residence = tile.residence
+            passing = residence.staged and (residence.level, residence.tensor) in whole
+            if residence.level == place and residence.buffers and not passing:
+                yield residence.tensor, self._unless(tile, self._tile(residence))
+        for value, copies in moment.values.items():
+            if value.place == place:
+                yield value.tensor, self._value(value, copies)
+
+    def _tile(self, residence: Residence) -> sympy.Expr:
+        return self.words[residence] * residence.buffers * word_B(self.mapped, residence.tensor)
+
+    def _unless(self, tile: Tile, size: sympy.Expr) -> sympy.Expr:
+        turns: sympy.Expr = sympy.Integer(1)
+        for loop in tile.unless:
+            turns *= self.extents.trips(loop)
+        return repeated(turns, ZERO, size)
+
+    def _value(self, value: Value, copies: int) -> sympy.Expr:
+        size = self.extents.points(value.digits) * copies * word_B(self.mapped, value.tensor)
+        level = self.machine.levels.get(value.place)
+        spread = self.extents.nest.spread
+        if level is None or level.per_core or not spread:
+            return size
+        return size * least(symbol("replicas"), self.extents.points(spread))
+
+
+def rooms_of(mapped: Mapped, machine: Machine, extents: Extents, kept: Sequence[Room]) -> Rooms:
+    """Return what the nest of *extents* keeps where; *kept* are its counted residences."""
+    words = {room.residence: room.words for room in kept}
+    return Rooms(mapped, machine, extents, words, moments(mapped, machine, extents.nest))

@@ -1,0 +1,164 @@
+"""What is kept where at one point, in bytes; and tiles settled, those that fill a level among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fusemax.errors import FusemaxError
+from fusemax.language.syntax import Name
+from fusemax.language.value import finite_value_of
+from fusemax.machine import Machine
+from fusemax.mapping.lives import Moment, Tile, moments
+from fusemax.mapping.nest import Mapped, Nest, Residence
+from fusemax.mapping.spec import Fit
+from fusemax.simulate.tile.geometry import Geometry, tile_digits, word_B
+from fusemax.simulate.tile.values import Point, tile_rules
+
+
+def room_B(mapped: Mapped, point: Point, geometry: Geometry, residence: Residence) -> float:  # noqa: N802
+    """Return the bytes of one buffer of *residence*."""
+    words = geometry.points(tile_digits(mapped, geometry.nest, residence), {})
+    return words * word_B(mapped, point, residence.tensor)
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What a nest keeps and holds, moment by moment of an epoch (:mod:`fusemax.mapping.lives`)."""
+
+    mapped: Mapped
+    machine: Machine
+    nest: Nest
+    moments: tuple[Moment, ...]
+
+    @classmethod
+    def of(cls, mapped: Mapped, machine: Machine, nest: Nest) -> Stock:
+        """Return the stock of *nest*."""
+        return cls(mapped, machine, nest, moments(mapped, machine, nest))
+
+    def places(self) -> tuple[str, ...]:
+        """Return the levels, and the units with registers, in which something takes room."""
+        kept = [tile.residence.level for moment in self.moments for tile in moment.tiles]
+        made = [value.place for moment in self.moments for value in moment.values]
+        return tuple(dict.fromkeys((*kept, *made)))
+
+    def occupied_B(self, point: Point, geometry: Geometry, place: str) -> float:  # noqa: N802
+        """Return the bytes that are in *place* at the fullest moment, all buffers; a shared place counts once."""
+        return max((sum(self._at(point, geometry, m, place).values()) for m in self.moments), default=0.0)
+
+    def parts_B(self, point: Point, geometry: Geometry, place: str) -> dict[str, float]:  # noqa: N802
+        """Return the bytes of what is in *place* at the fullest moment, by tensor."""
+        found = [self._at(point, geometry, moment, place) for moment in self.moments]
+        return {" or ".join(key): size for key, size in max(found, key=lambda at: sum(at.values())).items()}
+
+    def _at(
+        self, point: Point, geometry: Geometry, moment: Moment, place: str
+    ) -> dict[tuple[str, ...], float]:
+        """Return the bytes in *place* at *moment*, by tensor or by the group that shares one place."""
+        shared: dict[tuple[str, ...], float] = {}
+        alone: dict[tuple[str, ...], float] = {}
+        for tensor, size in self._sizes(point, geometry, moment, place):
+            group = next((g for g in self.mapped.in_place if tensor in g), None)
+            if group is None:
+                alone[(tensor,)] = alone.get((tensor,), 0.0) + size
+            else:
+                shared[group] = max(shared.get(group, 0.0), size)
+        return alone | shared
+
+    def _sizes(
+        self, point: Point, geometry: Geometry, moment: Moment, place: str
+    ) -> Iterator[tuple[str, float]]:
+        whole = {(t.residence.level, t.residence.tensor) for t in moment.tiles if not t.residence.staged}
+        for tile in moment.tiles:
+            residence = tile.residence
+            passing = residence.staged and (residence.level, residence.tensor) in whole
+            if residence.level == place and not passing and not _gone(geometry, tile):
+                yield residence.tensor, room_B(self.mapped, point, geometry, residence) * residence.buffers
+        for value, copies in moment.values.items():
+            if value.place == place:
+                words = geometry.points(value.digits, {}) * self._cores(point, geometry, place)
+                yield value.tensor, words * copies * word_B(self.mapped, point, value.tensor)
+
+    def _cores(self, point: Point, geometry: Geometry, place: str) -> float:
+        """Return how many cores have values of their own in *place*: all that are busy, in a level that they share."""
+        level = self.machine.levels.get(place)
+        if level is None or level.per_core or not self.nest.spread:
+            return 1.0
+        return min(point.figures["replicas"], geometry.points(self.nest.spread, {}))
+
+
+def _gone(geometry: Geometry, tile: Tile) -> bool:
+    return any(geometry.points((loop,), {}) > 1 for loop in tile.unless)
+
+
+def capacity_B(point: Point, level: str, lanes: float | None) -> float:  # noqa: N802
+    """Return the bytes that *level* holds; for the registers of a unit, those of all its *lanes*."""
+    if lanes is None:
+        return point.figures[f"{level}.size"]
+    word = point.figures.get(f"{level}.registers.word", point.figures["word"])
+    return lanes * point.figures[f"{level}.registers.depth"] * word
+
+
+def geometry_of(mapped: Mapped, machine: Machine, nest: Nest, point: Point) -> Geometry:
+    """Return *nest* at *point* with its tiles settled: plain rules first, then those that fill a level.
+
+    Raises
+    ------
+    FusemaxError
+        When a tile is no whole number of at least 1, or its rule names a size that nobody gave.
+    """
+    sizes = {root.name: int(point.ranks[root.size_name]) for root in nest.roots.values()}
+    rules = tile_rules(nest)
+    tiles: dict[str, int] = {}
+    known = point.known
+    for name, rule in rules.items():
+        if isinstance(rule, Fit):
+            continue
+        try:
+            value = finite_value_of(rule, known)  # type: ignore[arg-type]
+        except KeyError as error:
+            missing = error.args[0]
+            own = isinstance(rule, Name) and rule.name == name.upper()
+            what = f"give it: --set {missing}=..." if own else f"its rule is {rule}"
+            raise FusemaxError(
+                f"tile {name.upper()} of mapping {mapped.name} needs {missing}; {what}"
+            ) from None
+        if value < 1 or value != int(value):
+            raise FusemaxError(f"tile {name.upper()} of mapping {mapped.name} is {value:g}, no whole number")
+        tiles[name] = int(value)
+        known[name.upper()] = value
+    fits = {name: rule for name, rule in rules.items() if isinstance(rule, Fit)}
+    stock = Stock.of(mapped, machine, nest)
+    tiles |= dict.fromkeys(fits, 1)
+    for name, rule in fits.items():
+        tiles[name] = _fitting(stock, point, sizes, tiles, name, rule)
+    return Geometry(nest, sizes, tiles)
+
+
+def _fitting(
+    stock: Stock, point: Point, sizes: Mapping[str, int], tiles: Mapping[str, int], name: str, rule: Fit
+) -> int:
+    """Return the largest admissible size with which everything kept at the level fits; 1 when none does."""
+    nest = stock.nest
+    plain = Geometry(nest, sizes, tiles)
+    inner = plain.unit(name)
+    bound = -(-sizes[nest.root_of(name).name] // inner)
+    capacity = capacity_B(point, rule.level, None)
+
+    def fits(size: int) -> bool:
+        return stock.occupied_B(point, Geometry(nest, sizes, {**tiles, name: size}), rule.level) <= capacity
+
+    return max((size for size in _admissible(bound, rule.kind, fits) if fits(size)), default=1)
+
+
+def _admissible(bound: int, kind: str, fits) -> list[int]:
+    if kind == "power_of_two":
+        return [1 << k for k in range(bound.bit_length()) if 1 << k <= bound]
+    if kind == "divisor":
+        small = [d for d in range(1, int(bound**0.5) + 1) if bound % d == 0]
+        return [*small, *(bound // d for d in small)]
+    low, high = 1, bound
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return [low]
