@@ -189,7 +189,8 @@ def _check_room(mapped: Mapped, answer: Cost) -> None:
         mistakes.append(
             f"{label.level} is too small in nest {label.nest} of mapping {mapped.name}: "
             f"{_bytes(needed)} needed ({parts}), {_bytes(have)} there\n"
-            f"  hint: use smaller tiles, keep less at {label.level}, or let tensors share a place ('in_place:') or spill ('spill:')"
+            f"  hint: use smaller tiles, keep less at {label.level}, or let tensors share a place ('in_place:') or spill "
+            "('spill:')"
         )
     if mistakes:
         raise CapacityError("\n".join(mistakes))
