@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fusemax.analysis.cones import Visit
 from fusemax.analysis.fusion import Level
+from fusemax.analysis.members import Visit
 from fusemax.errors import FusemaxError, Place
 
 

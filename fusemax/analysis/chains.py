@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from fusemax.analysis.answer import Step, TensorPasses
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier
-from fusemax.analysis.cones import Visit
 from fusemax.analysis.domains import complete_visits
+from fusemax.analysis.members import Visit
 from fusemax.analysis.order import FIRST, MIDDLE, Order, sweep_of
 from fusemax.analysis.plain import INFINITY, Plain
 
@@ -17,12 +17,15 @@ from fusemax.analysis.plain import INFINITY, Plain
 def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ...]) -> TensorPasses:
     """Return the passes over the ranks at *positions* of *tensor*'s plain indices, called *rank*."""
     form = order.form
-    every = order.cones.visits(order.cones.cone(tensor, positions))
-    complete = complete_visits(form, tensor, positions, every)
+    cone = order.cones.cone(tensor, positions)
+    every = order.cones.visits(cone)
+    complete = complete_visits(form, tensor, positions, every, order.cones.unseen(cone))
     states = _states(order, tuple(complete))
     if states:
         complete = {visit: ends for visit, ends in complete.items() if _in_step(form, visit)}
     chain, corner = _longest(order, complete)
+    if not chain:
+        chain = order.cones.only_reader(tensor, positions)
     itself = {visit: ends for visit, ends in complete.items() if visit.tensor == tensor}
     direct = chain if len(itself) == len(complete) else _longest(order, itself)[0]
     steps = tuple(

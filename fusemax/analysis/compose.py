@@ -61,18 +61,50 @@ class Composer:
 def _filtered(u: Node, first: Relation, w: Node, second: Relation, v: Node) -> dict[int, Condition]:
     """Return the conditions that w's filters narrow from "all" to a prefix; raise if there is no form."""
     changed: dict[int, Condition] = {}
-    for one in w.filters:
-        if _implied_before(one, u, first, w) or _implied_after(one, w, second, v):
-            continue
-        if one.difference is None:
-            raise _Unknown
-        position, condition = _prefix(one, first, w, second)
+    left = [
+        one
+        for one in w.filters
+        if not (_implied_before(one, u, first, w) or _implied_after(one, w, second, v))
+    ]
+    if len(left) == 1 and _idle(left[0], first, w, second):
+        return changed
+    for band in _bands(left):
+        position, condition = _prefix(band, first, w, second)
         if position is None:
             continue
         if position in changed:
             raise _Unknown
         changed[position] = condition
     return changed
+
+
+def _idle(one: Filter, first: Relation, w: Node, second: Relation) -> bool:
+    """Return whether each task of v finds a task of w that obeys the filter and needs what all of them need."""
+    places = {name: w.variables.index(name) for name in one.variables}
+    linked = {condition[1] for condition in first.sources if condition[0] == "link"}
+    if any(place in linked or first.sinks[place] is not None for place in places.values()):
+        return False
+    tied = {name: second.sources[place] for name, place in places.items() if second.sources[place] != ALL}
+    return all(c[0] == "link" and c[2:] == (0, 0) for c in tied.values()) and one.allows_every(tied.keys())
+
+
+Band = tuple[str, str, float, float]
+
+
+def _bands(filters: Sequence[Filter]) -> list[Band]:
+    """Return what *filters* say of each pair of variables together: ``x - y in [low, high]``."""
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for one in filters:
+        if one.difference is None:
+            raise _Unknown
+        x, y, low, high = one.difference
+        if (y, x) in found:
+            x, y, low, high = y, x, -high, -low
+        before, after = found.get((x, y), (-INFINITY, INFINITY))
+        found[x, y] = max(low, before), min(high, after)
+    if any(low > high for low, high in found.values()):
+        raise _Unknown
+    return [(x, y, low, high) for (x, y), (low, high) in found.items()]
 
 
 def _implied_before(one: Filter, u: Node, first: Relation, w: Node) -> bool:
@@ -98,10 +130,9 @@ def _implied_after(one: Filter, w: Node, second: Relation, v: Node) -> bool:
     return any(one.renamed(changes) == other.words for other in v.filters)
 
 
-def _prefix(one: Filter, first: Relation, w: Node, second: Relation) -> tuple[int | None, Condition]:
-    """Return which variable of w a filter ``x - y in [low, high]`` narrows from "all", and to what."""
-    assert one.difference is not None
-    x, y, low, high = one.difference
+def _prefix(band: Band, first: Relation, w: Node, second: Relation) -> tuple[int | None, Condition]:
+    """Return which variable of w the filters ``x - y in [low, high]`` narrow from "all", and to what."""
+    x, y, low, high = band
     for inside, outside, low_, high_ in ((x, y, low, high), (y, x, -high, -low)):
         i, o = w.variables.index(inside), w.variables.index(outside)
         if second.sources[i] != ALL:

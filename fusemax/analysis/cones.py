@@ -9,88 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
 
+from fusemax.analysis.members import LOST, Member, Trace, Visit
 from fusemax.analysis.plain import End, Filter, Index, Node, Opaque, Plain, Reading, Start, Variable
-from fusemax.errors import Place
+from fusemax.analysis.standing import CORNER, Fixed, standing
 
 MEMBERS = 12  #: ways in which one tensor may carry a fibre, at most
 WIDEST = 2  #: shifts of a fibre that are followed, at most
-
-Trace = tuple  # ("at", position, offset) | ("start", c) | ("end", c) | ("lost",)
-LOST: Trace = ("lost",)
-CORNER = -1  #: in place of a coordinate of X: relative to the corner where free variables stand
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A tensor of the cone: where ρ stands in its indices, how far shifted, and where the others went.
-
-    ``first`` are the positions of ρ in X itself, ``states`` whether X is a state along them; ``narrowed`` are
-    conditions that leave some of ρ out, and ``cut`` says whether a shift on the way has.
-    """
-
-    tensor: str
-    positions: tuple[int, ...]
-    offsets: tuple[int, ...]
-    traces: tuple[Trace, ...]
-    first: tuple[int, ...]
-    narrowed: frozenset[tuple[str, ...]] = frozenset()
-    states: tuple[bool, ...] = ()
-    cut: bool = False
-
-    def shape(self) -> tuple[object, ...]:
-        """Return what tells members apart; later generations of a state are the same member."""
-        return (
-            self.tensor,
-            self.positions,
-            self.offsets,
-            tuple(t[:2] if t[0] == "at" else t for t in self.traces),
-            self.cut,
-        )
-
-    def loses(self, along: Sequence[Variable]) -> bool:
-        """Return whether an Einsum that reads this at the indices *along* leaves out some of the fibre.
-
-        It reads coordinate c at its own c + offset - index.offset, and runs as far as the rank; a state's first and
-        last generation may be left out.
-        """
-        return any(
-            index.offset - offset not in ((0, 1) if state else (0,))
-            for offset, index, state in zip(self.offsets, along, self.states, strict=True)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """An Einsum that reads a member of the cone along ρ.
-
-    Attributes
-    ----------
-    variables
-        The Einsum's variables that run along ρ.
-    fixed
-        Variables that a coordinate of the fibre fixes: ``(variable, coordinate of X, offset)``.
-    constants
-        Coordinates of the fibre that the read fixes: ``(coordinate of X, "start" or "end", position)``.
-    narrowed
-        Conditions under which the tensor that it reads was written, in words.
-    inner
-        Variables over which the whole of the visit runs besides ρ.
-    complete
-        Whether every coordinate of ρ is visited as far as the index tells.
-    """
-
-    number: int
-    einsum: str
-    tensor: str
-    variables: tuple[str, ...]
-    fixed: tuple[tuple[str, int, int], ...]
-    constants: tuple[tuple[int, str, int], ...]
-    inner: frozenset[str]
-    narrowed: frozenset[tuple[str, ...]]
-    complete: bool
-    place: Place | None
 
 
 class Cones:
@@ -110,7 +35,7 @@ class Cones:
         generation = self.plain.cascade.tensors[tensor].generation
         states = tuple(self.plain.ranks[tensor][position] == generation for position in positions)
         first = Member(tensor, positions, (0,) * len(positions), outer, positions, states=states)
-        seen: set[object] = {first.shape()}
+        seen: set[object] = {first.shape(self._generation(tensor))}
         count: dict[str, int] = {}
         members, queue = [first], deque([first])
         while queue:
@@ -127,6 +52,60 @@ class Cones:
         found = {visit: None for member in members for visit in self._readers(member)}
         return tuple(sorted(found, key=lambda visit: visit.number))
 
+    def unseen(self, members: tuple[Member, ...]) -> bool:
+        """Return whether some member is read in a way that makes no visit, so that not all that is read is known."""
+        return any(
+            not isinstance(index, (Variable, Start, End))
+            for member in members
+            for _, reading in self.plain.readings.get(member.tensor, ())
+            for index in reading.indices
+        )
+
+    def only_reader(self, tensor: str, positions: tuple[int, ...]) -> tuple[Visit, ...]:
+        """Return the one visit of a tensor that is read at one place only; nothing when it may leave coordinates out.
+
+        Whatever fibre it sees there, it alone sees it: all of what is read of it, if no condition ties the
+        coordinates along the fibre to others.
+        """
+        found = [
+            (node, reading)
+            for node, reading in self.plain.readings.get(tensor, ())
+            if not all(_running(reading.indices[position]) == () for position in positions)
+        ]
+        if len(found) != 1:
+            return ()
+        node, reading = found[0]
+        running = [_running(index) for index in reading.indices]
+        along = [v for position in positions for v in running[position] or ()]
+        others = {v for p, variables in enumerate(running) if p not in positions for v in variables or ()}
+        tied = any(
+            set(one.variables) & set(along) and set(one.variables) - set(along) for one in node.filters
+        )
+        if None in running or tied or others & set(along) or len(along) != len(set(along)):
+            return ()
+        if not all(running[position] for position in positions):
+            return ()
+        outer = node.output_variables | others
+        visit = Visit(
+            number=node.number,
+            einsum=node.name,
+            tensor=tensor,
+            variables=tuple(along),
+            fixed=(),
+            constants=(),
+            inner=frozenset(v for v in node.variables if v not in outer and v not in along),
+            narrowed=frozenset(),
+            complete=True,
+            place=node.einsum.place,
+        )
+        return (visit,)
+
+    def _generation(self, tensor: str) -> int | None:
+        """Return which index of *tensor* counts its generations, if it has any."""
+        generation = self.plain.cascade.tensors[tensor].generation
+        ranks = self.plain.ranks[tensor]
+        return ranks.index(generation) if generation in ranks else None
+
     def _carriers(self, member: Member) -> tuple[tuple[Member, object], ...]:
         """Return the members that are written from *member* directly, with their shapes."""
         if member not in self._next:
@@ -135,7 +114,9 @@ class Cones:
                 for node, reading in self.plain.readings.get(member.tensor, ())
                 for output in node.outputs
             )
-            self._next[member] = tuple((new, new.shape()) for new in carried if new is not None)
+            self._next[member] = tuple(
+                (new, new.shape(self._generation(new.tensor))) for new in carried if new is not None
+            )
         return self._next[member]
 
     def _readers(self, member: Member) -> tuple[Visit, ...]:
@@ -147,6 +128,13 @@ class Cones:
                 for visit in _visit(node, reading, member)
             )
         return self._visits[member]
+
+
+def _running(index: Index) -> tuple[str, ...] | None:
+    """Return the variables in an index; None when it is not known what it reads."""
+    if isinstance(index, Variable):
+        return (index.name,)
+    return (index.variables or None) if isinstance(index, Opaque) else ()
 
 
 def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> Member | None:
@@ -200,10 +188,14 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
         narrowed=narrowed,
         states=member.states,
         cut=member.cut or member.loses(along),
+        running=member.running or (not any(member.states) and _runs(node, output, along)),
     )
 
 
-Fixed = tuple[str, int, int]
+def _runs(node: Node, output: Reading, along: Sequence[Variable]) -> bool:
+    """Return whether *output* is a running value over the variable *along*, made from its previous generation."""
+    again = any(reading.tensor == output.tensor for reading in node.reads)
+    return again and node.loop is not None and [node.loop] == [index.name for index in along]
 
 
 def _fixed(reading: Reading, member: Member) -> list[Fixed]:
@@ -214,35 +206,6 @@ def _fixed(reading: Reading, member: Member) -> list[Fixed]:
         if isinstance(index, Variable):
             found.append((index.name, coordinate, trace[2] - index.offset))
     return found
-
-
-def standing(node: Node, swept: Set[str], fixed: Sequence[Fixed]) -> list[Fixed] | None:
-    """Return where free variables of *node* are put so that its filters hold beside *fixed*; None for nowhere.
-
-    Filters that touch a *swept* variable are left to it. A free variable that may stand where the other one does
-    stays free; for ``k < t`` t stands right after k.
-    """
-    known = {name: (coordinate, offset) for name, coordinate, offset in fixed}
-    placed: list[Fixed] = []
-    for one in node.filters:
-        if not swept.isdisjoint(one.variables):
-            continue
-        if one.difference is None:
-            if not one.ends():
-                return None
-            continue
-        x, y, low, high = one.difference
-        (of_x, here), (of_y, there) = known.get(x, (CORNER, 0)), known.get(y, (CORNER, 0))
-        if low <= here - there <= high:
-            continue
-        if x in known and y in known:
-            return None
-        apart = int(min(max(low, 0), high))
-        moves_x = y in known or (x not in known and apart > 0)
-        free, at = (x, (of_y, there + apart)) if moves_x else (y, (of_x, here - apart))
-        known[free] = at
-        placed.append((free, *at))
-    return placed
 
 
 def names_of(reading: Reading, member: Member, first: tuple[int, ...]) -> dict[str, str]:
@@ -285,6 +248,9 @@ def _along(reading: Reading, member: Member) -> tuple[Variable, ...] | None:
         return None
     if any(isinstance(reading.indices[t[1]], Opaque) for t in member.traces if t[0] == "at"):
         return None
+    swept = {index.name for index in along}
+    if any(isinstance(index, Opaque) and index.mentions & swept for index in reading.indices):
+        return None  # what lies outside the tensor is not read: some coordinates of the fibre may be
     return along
 
 
@@ -312,6 +278,9 @@ def _visit(node: Node, reading: Reading, member: Member) -> Iterator[Visit]:
     variables = tuple(index.name for index in along)
     outer = node.output_variables | of_index
     inner = frozenset(v for v in node.variables if v not in outer and v not in variables)
+    last = _last(node, reading, member, along, inner, fixed)
+    if last is not None:
+        yield last
     fixed += standing(node, inner.union(variables), fixed) or ()
     yield Visit(
         number=node.number,
@@ -324,4 +293,45 @@ def _visit(node: Node, reading: Reading, member: Member) -> Iterator[Visit]:
         narrowed=member.narrowed,
         complete=not member.cut and not member.loses(along),
         place=node.einsum.place,
+        shifted=any(index.offset != offset for offset, index in zip(member.offsets, along, strict=True)),
     )
+
+
+def _last(
+    node: Node,
+    reading: Reading,
+    member: Member,
+    along: Sequence[Variable],
+    inner: Set[str],
+    fixed: Sequence[Fixed],
+) -> Visit | None:
+    """Return the visit that conditions narrow to the last element of a running value, if they can."""
+    if not member.running or member.narrowed or member.cut or member.loses(along) or len(along) != 1:
+        return None
+    name = along[0].name
+    known = {variable for variable, _, _ in fixed}
+    for one in node.filters:
+        if one.difference is None or name not in one.difference[:2]:
+            continue
+        x, y, low, high = one.difference
+        other, least = (y, low) if x == name else (x, -high)
+        if other in inner or other in known or least not in (0, 1):
+            continue
+        placed = [*fixed, (name, CORNER, 0), (other, CORNER, -int(least))]
+        more = standing(node, inner, placed)
+        if more is not None:
+            return Visit(
+                number=node.number,
+                einsum=node.name,
+                tensor=reading.tensor,
+                variables=(),
+                fixed=(*placed, *more),
+                constants=((member.first[0], "end", -1),),
+                inner=frozenset(inner),
+                narrowed=frozenset(),
+                complete=True,
+                place=node.einsum.place,
+                shifted=True,
+                point=True,
+            )
+    return None

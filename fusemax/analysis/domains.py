@@ -10,32 +10,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from fusemax.analysis.cones import Visit, standing
-from fusemax.analysis.plain import BOTH, Filter, Node, Plain, Variable, sequence
+from fusemax.analysis.members import Visit
+from fusemax.analysis.plain import BOTH, Filter, Node, Plain, Variable
+from fusemax.analysis.standing import standing
+from fusemax.cascade.ir import is_variable
 
 Words = tuple[str, ...]
 
 
 def complete_visits(
-    form: Plain, tensor: str, positions: tuple[int, ...], every: Sequence[Visit]
+    form: Plain, tensor: str, positions: tuple[int, ...], every: Sequence[Visit], unseen: bool = False
 ) -> Mapping[Visit, frozenset[str]]:
     """Return the complete ones among *every* visit, each with the ends ("start", "end") where it is complete.
 
-    An empty set stands for anywhere.
+    An empty set stands for anywhere. With *unseen* readers, which may read anything, no condition is shared by all.
     """
-    own = _own_conditions(form, tensor)
+    own = (
+        frozenset()
+        if any(visit.shifted and not visit.point for visit in every)
+        else _own_conditions(form, tensor)
+    )
     described = {visit: _described(form.nodes[visit.number], visit, positions) for visit in every}
-    conditions = [frozenset(described[visit]) | visit.narrowed for visit in every]
-    common = frozenset.intersection(*conditions) if conditions else frozenset()
+    conditions = [
+        visit.narrowed if visit.shifted else frozenset(described[visit]) | visit.narrowed for visit in every
+    ]
+    common = frozenset.intersection(*conditions) if conditions and not unseen else frozenset()
     found: dict[Visit, frozenset[str]] = {}
     for visit in every:
-        if not visit.complete or not visit.narrowed <= described[visit].keys() | own | common:
+        shared = {words for words in common if not _is_loose(words)}
+        if not visit.complete or not visit.narrowed <= described[visit].keys() | own | shared:
             continue
         ends = _elsewhere(form.nodes[visit.number], visit)
         if ends is None:
             continue
         for words, one in described[visit].items():
-            end = _seen(form, visit, one, words in common, words in own)
+            end = _seen(visit, one, words in common, words in own)
             if end is None:
                 break
             ends |= end
@@ -43,6 +52,11 @@ def complete_visits(
             if len(ends) < 2:
                 found[visit] = frozenset(ends)
     return found
+
+
+def _is_loose(words: Words) -> bool:
+    """Return whether a condition names a variable that is no coordinate of the fibre: it narrows each visit differently."""
+    return any(is_variable(word) for word in words if word.isidentifier())
 
 
 def _own_conditions(form: Plain, tensor: str) -> frozenset[Words]:
@@ -70,14 +84,14 @@ def _elsewhere(node: Node, visit: Visit) -> set[str] | None:
         return None
     possible = set(BOTH)
     for one in node.filters:
-        if one.difference is None and not swept.intersection(one.variables):
+        if one.difference is None and one.unequal is None and not swept.intersection(one.variables):
             possible &= one.ends()
     return set() if possible == BOTH else possible or None
 
 
 def _described(node: Node, visit: Visit, positions: tuple[int, ...]) -> dict[Words, Filter]:
     """Return the filters that touch the fibre, by their words in terms of the fibre's coordinates."""
-    names = {name: f"<{at}>" for name, at in zip(visit.variables, positions, strict=True)}
+    names = {name: f"<{at}>" for name, at in zip(visit.variables, positions, strict=not visit.point)}
     names |= {
         name: f"<{coordinate}>" for name, coordinate, offset in visit.fixed if offset == 0 <= coordinate
     }
@@ -87,30 +101,22 @@ def _described(node: Node, visit: Visit, positions: tuple[int, ...]) -> dict[Wor
     return {one.renamed(names): one for one in touching}
 
 
-def _seen(form: Plain, visit: Visit, one: Filter, shared: bool, own: bool) -> set[str] | None:
+def _seen(visit: Visit, one: Filter, shared: bool, own: bool) -> set[str] | None:
     """Return at which end of its other variables a filtered visit is complete; None when it is nowhere."""
     if own:
         return set()
     fixed = {name: offset for name, _, offset in visit.fixed}
+    reaches = one.allows_every({v for v in one.variables if v in visit.variables})
     ends: set[str] = set()
     for name in one.variables:
         if name in visit.variables or (shared and fixed.get(name) == 0):
             continue
         if name in visit.inner:
-            if not shared and not _reaches(form, one):
+            if not shared and not reaches:
                 return None
             continue
         slope = one.slope(name)
-        if slope == 0 or name in fixed or not (shared or _reaches(form, one)):
+        if slope == 0 or fixed.get(name, 0) != 0 or not (shared or reaches):
             return None
         ends.add("end" if slope < 0 else "start")
     return ends
-
-
-def _reaches(form: Plain, one: Filter) -> bool:
-    """Return whether ``x - y in [low, high]`` allows x = y, and x and y are one sequence: each x has a y."""
-    if one.difference is None:
-        return False
-    first, second, low, high = one.difference
-    same = sequence(form.cascade, first.upper()) == sequence(form.cascade, second.upper())
-    return same and low <= 0 <= high

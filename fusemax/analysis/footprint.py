@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fusemax.analysis.answer import RankPasses
-from fusemax.analysis.cones import Visit
+from fusemax.analysis.members import Visit
 from fusemax.analysis.passes import Analysis
 from fusemax.analysis.plain import Node, Plain, Reading, Variable
 from fusemax.language.syntax import Name
@@ -204,7 +204,9 @@ def traffic_bound(
     best: tuple[sympy.Expr, ...] = ()
     entry = analysis.rank(rank)
     for one in sorted(entry.tensors, key=lambda tensor: -tensor.count):
-        cuts = tuple(_cut(form, entry, visit, dict(tiles or {})) for visit in one.chain[1:])
+        cuts = tuple(
+            _cut(form, entry, visit, dict(tiles or {})) for visit in one.chain[1:] if not visit.point
+        )
         if len(cuts) > len(best):
             best = cuts
     extra = sympy.Add(*(sympy.Max(0, cut - size) for cut in best))

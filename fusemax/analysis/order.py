@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier
 from fusemax.analysis.conditions import Relation
-from fusemax.analysis.cones import Cones, Visit
+from fusemax.analysis.cones import Cones
+from fusemax.analysis.members import Visit
 from fusemax.analysis.plain import INFINITY, Plain, Start
 from fusemax.analysis.relations import Table
 

@@ -13,14 +13,15 @@ The symbolic answer never exceeds the definition's: dependences that cannot be w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from fusemax.analysis.answer import NoClaim, NoSuchFibreError, RankPasses, Step, TensorPasses, named
 from fusemax.analysis.chains import tensor_passes
 from fusemax.analysis.fusion import levels
 from fusemax.analysis.order import Order
-from fusemax.analysis.plain import Node, Opaque, Plain, plain, sequence
+from fusemax.analysis.plain import SHIFTED, Node, Opaque, Plain, plain, sequence
+from fusemax.analysis.regroup import regrouped
 from fusemax.analysis.relations import Table, relations
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import Place
@@ -100,13 +101,43 @@ def analyse(cascade: Cascade) -> Analysis:
     form = plain(cascade)
     table = relations(form)
     questions = _questions(form)
-    return Analysis(
-        cascade=cascade,
-        plain=form,
-        table=table,
-        ranks=tuple(_rank(form, table, rank, parts) for rank, parts in questions.items()),
-        no_claims=_no_claims(form),
+    ranks = tuple(_rank(form, table, rank, parts) for rank, parts in questions.items())
+    if any(index.why == SHIFTED for index in _opaque(form)):
+        ranks = _with_whole_view(cascade, form, ranks)
+    return Analysis(cascade=cascade, plain=form, table=table, ranks=ranks, no_claims=_no_claims(form))
+
+
+def _opaque(form: Plain) -> Iterable[Opaque]:
+    readings = (reading for node in form.nodes for reading in (*node.reads, *node.outputs))
+    return (index for reading in readings for index in reading.indices if isinstance(index, Opaque))
+
+
+def _with_whole_view(cascade: Cascade, form: Plain, ranks: tuple[RankPasses, ...]) -> tuple[RankPasses, ...]:
+    """Return *ranks* with the better of two bounds for each tensor: its ranks in parts, or whole.
+
+    A scan over a rank that others read in tiles is known in the second view alone. Both are bounds.
+    """
+    whole = plain(regrouped(cascade, form.digits), split=False)
+    order = Order(whole, relations(whole))
+    parts = {part for digits in form.digits.values() for part in digits}
+    return tuple(
+        replace(entry, tensors=tuple(_better(order, one, entry.rank, form.digits) for one in entry.tensors))
+        if entry.rank in cascade.ranks and entry.rank not in parts
+        else entry
+        for entry in ranks
     )
+
+
+def _better(
+    order: Order, known: TensorPasses, rank: str, digits: Mapping[str, tuple[str, ...]]
+) -> TensorPasses:
+    places = [
+        p for p, name in enumerate(order.form.ranks[known.tensor]) if digits.get(name, (name,)) == known.ranks
+    ]
+    found = [tensor_passes(order, known.tensor, rank, (place,)) for place in places]
+    if len(found) != 1 or found[0].count <= known.count:
+        return known  # which of two ranks with equal parts is meant is not told here
+    return replace(found[0], ranks=known.ranks)
 
 
 def _questions(form: Plain) -> dict[str, tuple[str, ...]]:
@@ -180,9 +211,8 @@ def _no_claims(form: Plain) -> tuple[NoClaim, ...]:
         if node.early_exit:
             text = f"{node.einsum.action} may end early; no claim that it needs everything"
             note(node, node.einsum.place, text)
-        for one in node.filters:
+        for one, condition in zip(node.filters, node.einsum.conditions, strict=True):
             if one.difference is None:
-                condition = " ".join(one.words)
                 text = f"{condition} is not a difference of two variables; only equal conditions are compared"
                 note(node, node.einsum.place, text)
     return tuple(found.values())

@@ -238,7 +238,7 @@ einsums: |
     [
         ("sparse/block-sparse", "index T[p,j]*M0 + m0 of K is data-dependent"),
         ("sparse/neighbourhood", "index p + w of K joins several rank variables"),
-        ("causal/1-pass", "m1 * M0 + m0 <= p is not a difference of two variables"),
+        ("causal/1-pass", "m1*M0 + m0 <= p is not a difference of two variables"),
     ],
 )
 def test_no_claims_are_named(name, words):
@@ -345,3 +345,52 @@ def test_unknown_rank_and_tensor():
         found.rank("M")
     with pytest.raises(NoSuchFibreError, match=r"no tensor 'Y' has rank K; there are: A, B"):
         found.rank("K").of("Y")
+
+
+def _counts(einsums: str, head: str) -> dict[tuple[str, str], int]:
+    """Return the passes by rank and tensor of a small cascade."""
+    rows = "".join(f"  {row}\n" for row in einsums.splitlines())
+    found = analyse(cascade_from_text(f"title: t\nsource: t\n{head}\neinsums: |\n{rows}", "t"))
+    return {(rank.rank, one.tensor): one.count for rank in found.ranks for one in rank.tensors}
+
+
+@pytest.mark.parametrize(
+    ("head", "einsums", "query", "expected"),
+    [
+        # each square is in the band of some m, so that all are in the sum
+        pytest.param(
+            "ranks: {K: M}\ninputs: {X: [M]}\noutputs: [Y]",
+            "T[m] = X[m]*X[m]\nB[m] = T[k] :: sum[k] | k <= m, k >= m - 2\nS[] = B[m] :: max[m]\nY[m] = X[m]*S[]",
+            ("M", "X"),
+            2,
+            id="bands that cover the sequence",
+        ),
+        # what is made of a window along u has nothing to do with p
+        pytest.param(
+            "inputs: {X: [M, P]}\noutputs: [T]",
+            "T[m,p] = X[m+u,p] :: sum[u] | m + u < M",
+            ("P", "X"),
+            1,
+            id="a window over another rank",
+        ),
+        # the mask leaves all keys to the last query, whole or in tiles
+        pytest.param(
+            "same: [[M, P]]\ninputs: {X: [P]}\noutputs: [Y]",
+            "S[] = X[p] :: sum[p]\nT[m1,m0,p] = X[m1*M0+m0]*S[] | m1*M0 + m0 <= p\nY[p] = T[m1,m0,p]*X[p] :: sum[m1,m0]",
+            ("P", "X"),
+            2,
+            id="a causal mask over tiles",
+        ),
+        # a running sum over whole positions, beside an Einsum that takes them in tiles
+        pytest.param(
+            "inputs: {X: [M]}\noutputs: [Y, Z]",
+            "R[0] = 0\nloop m:\n  R[m+1] = R[m] + X[m]\nL[] = R[M]\nY[m] = X[m]/L[]\nZ[m1] = X[m1*M0+m0] :: sum[m0]",
+            ("M", "X"),
+            2,
+            id="a scan beside tiles",
+        ),
+    ],
+)
+def test_one_sequence_in_several_ways(head, einsums, query, expected):
+    """Bands, windows, tiles and scans over one sequence: the counts by hand."""
+    assert expected == _counts(einsums, head)[query]

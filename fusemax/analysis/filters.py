@@ -1,0 +1,189 @@
+"""Conditions of Einsums as the analysis sees them: in words, as differences of two variables, by their slopes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+
+from fusemax.cascade.ir import affine, is_variable
+from fusemax.language.syntax import Binary, Condition, Expression, Name, Negative, Number, names
+
+INFINITY = float("inf")
+BOTH = frozenset({"start", "end"})
+TOKEN = re.compile(r"[A-Za-z_][A-Za-z_0-9]*|\d+(?:\.\d+)?|[^\sA-Za-z_0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A restriction of an iteration space in words; ``first - second`` in [low, high] if it has that form."""
+
+    words: tuple[str, ...]
+    variables: tuple[str, ...]
+    difference: tuple[str, str, float, float] | None = None
+    slopes: tuple[tuple[str, int], ...] = ()
+    at_zero: bool = False
+    reaches: tuple[frozenset[str], ...] = ()  #: sets that may stand anywhere, the others where it is easiest
+    unequal: tuple[str, str] | None = None  #: two variables that it keeps apart (``m != p``)
+
+    def slope(self, variable: str) -> int:
+        """Return 1 when growing *variable* makes the condition harder to meet, -1 when easier, else 0."""
+        return dict(self.slopes).get(variable, 0)
+
+    def allows_every(self, variables: Set[str]) -> bool:
+        """Return whether every coordinate of *variables* meets the condition for some place of the others."""
+        return any(variables <= group for group in self.reaches)
+
+    def ends(self) -> frozenset[str]:
+        """Return the ends ("start", "end") at which the condition holds if all its variables stand there."""
+        if self.difference is not None:
+            return BOTH if self.difference[2] <= 0 <= self.difference[3] else frozenset()
+        return frozenset({"start"}) if self.slopes and self.at_zero else frozenset()
+
+    def renamed(self, changes: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the words with variables replaced by *changes*."""
+        return tuple(changes.get(word, word) for word in self.words)
+
+
+def filter_of(condition: Condition) -> Filter:
+    """Return *condition* as a filter; ``p >= m`` and ``m <= p`` give the same one."""
+    left, comparison, right = condition.left, condition.comparison, condition.right
+    if comparison in (">", ">="):
+        left, comparison, right = right, comparison.replace(">", "<"), left
+    words = tuple(TOKEN.findall(f"{left} {comparison} {right}"))
+    variables = tuple(dict.fromkeys(n for n in (*names(left), *names(right)) if is_variable(n)))
+    difference, slopes = _difference(left, comparison, right), _slopes(left, comparison, right)
+    apart = _difference(left, "==", right) if comparison == "!=" else None
+    unequal = apart[:2] if apart is not None and apart[2] == 0 else None
+    return Filter(words, variables, difference, slopes, _at_zero(left, comparison, right), unequal=unequal)
+
+
+def reached(condition: Condition, sizes: Callable[[str], str]) -> frozenset[str]:
+    """Return the variables every coordinate of which *condition* allows, when all others stand where it is easiest.
+
+    *sizes* gives the size that a variable runs up to, one name for ranks that are one sequence.
+    """
+    one = filter_of(condition)
+    left, comparison, right = condition.left, condition.comparison, condition.right
+    if comparison in (">", ">="):
+        left, comparison, right = right, comparison.replace(">", "<"), left
+    terms = affine(Binary("-", left, right)) if comparison in ("<", "<=") else None
+    if one.difference is not None and comparison == "==":
+        same = sizes(one.difference[0]) == sizes(one.difference[1])
+        return frozenset(one.variables) if same and one.difference[2] == 0 else frozenset()
+    if terms is None:
+        return frozenset()
+    weights = {name: 1 if c is None else integer(c) for name, c in terms[0].items()}
+    constant = _linear(terms[1], sizes)
+    if constant is None or any(weight is None for weight in weights.values()):
+        return frozenset()
+    return frozenset(v for v in weights if _holds(weights, constant, v, comparison == "<=", sizes))
+
+
+def _holds(
+    weights: Mapping[str, int | None],
+    constant: Mapping[str, float],
+    swept: str,
+    with_equal: bool,
+    sizes: Callable[[str], str],
+) -> bool:
+    """Return whether a sum of variables is at most 0 with *swept* at its worst and the others at their best."""
+    total = dict(constant)
+    for name, weight in weights.items():
+        assert weight is not None
+        if (weight > 0) == (name == swept):  # at the last coordinate, size - 1
+            total[sizes(name)] = total.get(sizes(name), 0) + weight
+            total[""] = total.get("", 0) - weight
+    rest = total.pop("", 0)
+    if any(value > 0 for value in total.values()):
+        return False
+    most = rest + sum(total.values())  # sizes are at least 1
+    return most <= 0 if with_equal else most < 0
+
+
+def _linear(expression: Expression | None, sizes: Callable[[str], str]) -> Mapping[str, float] | None:
+    """Return an expression of sizes as ``{size: factor}``, its whole number under the empty name; else None."""
+    value = integer(expression)
+    if value is not None:
+        return {"": value}
+    if isinstance(expression, Name):
+        return {sizes(expression.name.lower()): 1}
+    if isinstance(expression, Negative):
+        inner = _linear(expression.operand, sizes)
+        return None if inner is None else {name: -factor for name, factor in inner.items()}
+    if isinstance(expression, Binary) and expression.operator in "+-":
+        left = _linear(expression.left, sizes)
+        right = _linear(expression.right if expression.operator == "+" else Negative(expression.right), sizes)
+        if left is not None and right is not None:
+            return {name: left.get(name, 0) + right.get(name, 0) for name in {**left, **right}}
+    return None
+
+
+def _difference(left: Expression, comparison: str, right: Expression) -> tuple[str, str, float, float] | None:
+    terms = affine(Binary("-", left, right))
+    if terms is None or len(terms[0]) != 2:
+        return None
+    constant = integer(terms[1])
+    weights = {name: 1 if c is None else integer(c) for name, c in terms[0].items()}
+    if constant is None or sorted(w or 0 for w in weights.values()) != [-1, 1]:
+        return None
+    first = next(name for name, weight in weights.items() if weight == 1)
+    second = next(name for name, weight in weights.items() if weight == -1)
+    high = float(-constant)
+    ranges = {"<=": (-INFINITY, high), "<": (-INFINITY, high - 1), "==": (high, high)}
+    return (first, second, *ranges[comparison]) if comparison in ranges else None
+
+
+def _slopes(left: Expression, comparison: str, right: Expression) -> tuple[tuple[str, int], ...]:
+    terms = affine(Binary("-", left, right))
+    if terms is None or comparison not in ("<", "<="):
+        return ()
+    return tuple((name, _sign(coefficient)) for name, coefficient in terms[0].items())
+
+
+def _at_zero(left: Expression, comparison: str, right: Expression) -> bool:
+    """Return whether a comparison certainly holds when all variables are 0; sizes are at least 1."""
+    terms = affine(Binary("-", left, right))
+    if terms is None or comparison not in ("<", "<="):
+        return False
+    value = integer(terms[1])
+    if value is None:
+        return isinstance(terms[1], Negative) and product(terms[1].operand) is not None
+    return value <= 0 if comparison == "<=" else value < 0
+
+
+def _sign(coefficient: Expression | None) -> int:
+    """Return the sign of a coefficient whose sizes are positive; 0 if it is not known."""
+    if coefficient is None or product(coefficient) is not None:
+        return 1
+    if isinstance(coefficient, Negative):
+        return -_sign(coefficient.operand)
+    value = integer(coefficient)
+    return 0 if value is None else (value > 0) - (value < 0)
+
+
+def product(expression: Expression) -> tuple[str, ...] | None:
+    """Return the names of a product of sizes, else None."""
+    if isinstance(expression, Name):
+        return (expression.name,)
+    if isinstance(expression, Binary) and expression.operator == "*":
+        left, right = product(expression.left), product(expression.right)
+        return None if left is None or right is None else left + right
+    return None
+
+
+def integer(expression: Expression | None) -> int | None:
+    """Return the value of an expression of whole numbers (None stands for 0), else None."""
+    if expression is None:
+        return 0
+    if isinstance(expression, Number):
+        return int(expression.value) if float(expression.value).is_integer() else None
+    if isinstance(expression, Negative):
+        inner = integer(expression.operand)
+        return None if inner is None else -inner
+    if isinstance(expression, Binary) and expression.operator in "+-*":
+        left, right = integer(expression.left), integer(expression.right)
+        if left is None or right is None:
+            return None
+        return {"+": left + right, "-": left - right, "*": left * right}[expression.operator]
+    return None

@@ -1,0 +1,115 @@
+"""Einsums in plain form: every index is one variable with an offset, a constant, or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fusemax.analysis.filters import Filter
+from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.errors import Place
+from fusemax.language.syntax import Name
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """The index ``name + offset``."""
+
+    name: str
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A constant index, counted from the first coordinate."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The constant index ``size + position``, as the generation ``M1`` of ``RM[M1]`` (position 0)."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """An index about which no claim is made, and why.
+
+    *mentions* are the variables in it; *variables* are the same where it is affine in them and in nothing else.
+    """
+
+    text: str
+    why: str
+    variables: tuple[str, ...] = ()
+    mentions: frozenset[str] = frozenset()
+
+
+Index = Variable | Start | End | Opaque
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A tensor at plain indices, read or written."""
+
+    tensor: str
+    indices: tuple[Index, ...]
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One Einsum in plain form; *number* is its position in the cascade."""
+
+    number: int
+    name: str
+    einsum: Einsum
+    variables: tuple[str, ...]
+    outputs: tuple[Reading, ...]
+    reads: tuple[Reading, ...]
+    reduced: frozenset[str]
+    filters: tuple[Filter, ...]
+    early_exit: bool
+
+    @property
+    def loop(self) -> str | None:
+        """The iterative variable of the loop that the Einsum stands in."""
+        return self.einsum.loop
+
+    @property
+    def output_variables(self) -> frozenset[str]:
+        """The variables in the output's indices."""
+        return frozenset(i.name for o in self.outputs for i in o.indices if isinstance(i, Variable))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """A cascade in plain form.
+
+    Attributes
+    ----------
+    ranks
+        The ranks of every tensor after splitting.
+    digits
+        The parts of every split rank, outermost first.
+    readings
+        Who reads each tensor, and how.
+    """
+
+    cascade: Cascade
+    nodes: tuple[Node, ...]
+    ranks: Mapping[str, tuple[str, ...]]
+    digits: Mapping[str, tuple[str, ...]]
+    readings: Mapping[str, tuple[tuple[Node, Reading], ...]]
+
+
+def sequence(cascade: Cascade, rank: str) -> str:
+    """Return the one name that stands for *rank* and all ranks declared to be the same sequence."""
+    entry = cascade.ranks.get(rank)
+    if entry is not None and isinstance(entry.size, Name) and entry.size.name in cascade.ranks:
+        return sequence(cascade, entry.size.name)
+    for group in cascade.same:
+        if rank in group:
+            return group[0]
+    return rank

@@ -1,0 +1,92 @@
+"""Members of the cone of a tensor, and the visits that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fusemax.analysis.plain import Variable
+from fusemax.errors import Place
+
+Trace = tuple  # ("at", position, offset) | ("start", c) | ("end", c) | ("lost",)
+LOST: Trace = ("lost",)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A tensor of the cone: where ρ stands in its indices, how far shifted, and where the others went.
+
+    ``first`` are the positions of ρ in X itself, ``states`` whether X is a state along them; ``narrowed`` are
+    conditions that leave some of ρ out, and ``cut`` says whether a shift on the way has. ``running`` says that each
+    element also carries all that came before it along ρ, as a running sum does.
+    """
+
+    tensor: str
+    positions: tuple[int, ...]
+    offsets: tuple[int, ...]
+    traces: tuple[Trace, ...]
+    first: tuple[int, ...]
+    narrowed: frozenset[tuple[str, ...]] = frozenset()
+    states: tuple[bool, ...] = ()
+    cut: bool = False
+    running: bool = False
+
+    def shape(self, generation: int | None) -> tuple[object, ...]:
+        """Return what tells members apart; later generations of a state (at index *generation*) are the same member."""
+        return (
+            self.tensor,
+            self.positions,
+            self.offsets,
+            tuple(t[:2] if t[0] == "at" and t[1] == generation else t for t in self.traces),
+            self.cut,
+            self.running,
+        )
+
+    def loses(self, along: Sequence[Variable]) -> bool:
+        """Return whether an Einsum that reads this at the indices *along* leaves out some of the fibre.
+
+        It reads coordinate c at its own c + offset - index.offset, and runs as far as the rank; a state's first and
+        last generation may be left out.
+        """
+        return any(
+            index.offset - offset not in ((0, 1) if state else (0,))
+            for offset, index, state in zip(self.offsets, along, self.states, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An Einsum that reads a member of the cone along ρ.
+
+    Attributes
+    ----------
+    variables
+        The Einsum's variables that run along ρ.
+    fixed
+        Variables that a coordinate of the fibre fixes: ``(variable, coordinate of X, offset)``.
+    constants
+        Coordinates of the fibre that the read fixes: ``(coordinate of X, "start" or "end", position)``.
+    narrowed
+        Conditions under which the tensor that it reads was written, in words.
+    inner
+        Variables over which the whole of the visit runs besides ρ.
+    complete
+        Whether every coordinate of ρ is visited as far as the index tells.
+    shifted
+        Whether the fibre's coordinates are read away from those of the Einsum, so that its conditions hold for others.
+    point
+        Whether a single element is read that carries the whole fibre: the last of a running value.
+    """
+
+    number: int
+    einsum: str
+    tensor: str
+    variables: tuple[str, ...]
+    fixed: tuple[tuple[str, int, int], ...]
+    constants: tuple[tuple[int, str, int], ...]
+    inner: frozenset[str]
+    narrowed: frozenset[tuple[str, ...]]
+    complete: bool
+    place: Place | None
+    shifted: bool = False
+    point: bool = False
