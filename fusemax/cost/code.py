@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
-from fusemax.cost import band
+from fusemax.cost import band, deal
 from fusemax.cost.graph import Fit, Graph, Node, graph_of
 from fusemax.cost.program import Program
 from fusemax.language.functions import FUNCTIONS
@@ -67,14 +68,15 @@ FORMS: Mapping[str, str] = {
     "band_pairs": "band_pairs({0}, {1}, {2}, {3}, {4}, {5})",
     "band_most": "band_most({0}, {1}, {2}, {3}, {4}, {5})",
     "band_least": "band_least({0}, {1}, {2}, {3}, {4}, {5})",
+    "busiest_core": f"busiest_core({', '.join(f'{{{n}}}' for n in range(17))})",
     "dealt_longest_first": "dealt_longest_first({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7})",
     "dealt_in_order": "dealt_in_order({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8})",
 }
 
 
-def bands_text() -> str:
-    """Return the functions of :mod:`fusemax.cost.band` as source."""
-    return "\n\n" + Path(band.__file__).read_text(encoding="utf-8").partition('"""\n\n\n')[2]
+def functions_of(module: ModuleType) -> str:
+    """Return the functions of *module*, whose docstring comes first and which imports nothing, as source."""
+    return "\n\n" + Path(str(module.__file__)).read_text(encoding="utf-8").partition('"""\n\n\n')[2]
 
 
 def kernel_text(program: Program, outputs: Sequence[str], axes: Axes) -> str:
@@ -133,8 +135,8 @@ class _Writer:
         return self._helpers() + "\n\n" + "\n".join(rows) + "\n"
 
     def _helpers(self) -> str:
-        masked = any(node.operation.startswith("band_") for node in self.graph.nodes)
-        return DIVISORS + (bands_text() if masked else "")
+        used = {node.operation for node in self.graph.nodes}
+        return DIVISORS + "".join(functions_of(m) for m in (band, deal) if used & set(vars(m)))
 
     def _block(self, depth: int) -> list[str]:
         rows: list[str] = []
@@ -159,6 +161,8 @@ class _Writer:
         if node.operation == "fit":
             fit = self.graph.fits[number]
             return SEARCHES[fit.kind](fit, f"t{number}", self._footprint(fit))
+        if node.operation == "item":
+            return [f"t{number} = t{node.operands[0]}[{node.value}]"]
         return [f"t{number} = {FORMS[node.operation].format(*(f't{operand}' for operand in node.operands))}"]
 
     def _footprint(self, fit: Fit) -> list[str]:

@@ -12,8 +12,8 @@ Rules (docs/mappings.md says them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import sympy
 
@@ -21,12 +21,13 @@ from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum
 from fusemax.cost.extents import ONE, Extents, access_digits, digits_of, window_share
 from fusemax.cost.masks import Band, band_of
-from fusemax.cost.symbols import ceildiv, repeated, symbol, to_sympy
+from fusemax.cost.symbols import ceildiv, least, repeated, symbol, to_sympy
+from fusemax.cost.tasks import kinds_of
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
 from fusemax.mapping.legality import previous_generation
-from fusemax.mapping.nest import Body, Mapped, Nest, Residence
+from fusemax.mapping.nest import Body, Mapped, Nest, Residence, Root
 from fusemax.mapping.units import lowered
 
 
@@ -69,7 +70,8 @@ class NestCounts:
     """Everything counted in one nest.
 
     ``epochs`` is the number of iterations around the deepest body, ``tasks`` that of the loops spread over cores;
-    ``band`` the condition of the deepest body and ``extents`` the sizes of its tiles, for tasks of unequal work.
+    ``band`` the condition of the deepest body and ``extents`` the sizes of its tiles. ``kinds`` are the tasks by what they
+    hold, each with the counts of one of them; none where a condition makes tasks unequal, or nothing is spread.
     """
 
     nest: Nest
@@ -81,31 +83,54 @@ class NestCounts:
     extents: Extents
     deepest: Body
     band: Band | None
+    kinds: tuple[tuple[sympy.Expr, NestCounts], ...] = ()
 
 
 def count(mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> NestCounts:
     """Return the counts of *nest*; *extents* knows the symbols of its tile sizes."""
-    counter = _Counter(mapped, machine, nest, extents)
-    deepest = max(nest.bodies, key=lambda body: len(body.loops))
-    return NestCounts(
-        nest=nest,
-        jobs=tuple(job for body in nest.bodies for name in body.einsums for job in counter.jobs(body, name)),
-        moves=tuple(counter.moves()),
-        rooms=tuple(Room(residence=r, words=counter.room(r)) for r in nest.residences),
-        epochs=extents.points(deepest.loops) * counter.part(deepest, deepest.loops),
-        tasks=extents.points(nest.spread) if nest.spread else ONE,
-        extents=extents,
-        deepest=deepest,
-        band=counter.bands[deepest.node],
-    )
+    whole = _Counter(mapped, machine, nest, extents)
+    kinds: list[tuple[sympy.Expr, _Counter]] = []
+    if nest.spread and not whole.spread_under_a_mask():
+        kinds = [
+            (kind.count, _Counter(mapped, machine, nest, kind.extents, whole))
+            for kind in kinds_of(nest, extents)
+        ]
+    whole.kinds = tuple(kinds)
+    return replace(whole.counts(), kinds=tuple((times, counter.counts()) for times, counter in kinds))
 
 
 class _Counter:
-    def __init__(self, mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> None:
+    """Counts one nest, or one kind of its tasks: then *whole* counts the nest."""
+
+    def __init__(
+        self, mapped: Mapped, machine: Machine, nest: Nest, extents: Extents, whole: _Counter | None = None
+    ) -> None:
         self.mapped, self.machine, self.nest, self.extents = mapped, machine, nest, extents
         self.cascade = mapped.cascade
         self.order = [machine.outermost, *machine.level_names[1:], *machine.units]
         self.bands = {body.node: band_of(mapped, nest, body) for body in nest.bodies}
+        self.whole = whole or self
+        self.kinds: tuple[tuple[sympy.Expr, _Counter], ...] = ()
+
+    def counts(self) -> NestCounts:
+        nest = self.nest
+        deepest = max(nest.bodies, key=lambda body: len(body.loops))
+        return NestCounts(
+            nest=nest,
+            jobs=tuple(job for body in nest.bodies for name in body.einsums for job in self.jobs(body, name)),
+            moves=tuple(self.moves()),
+            rooms=tuple(Room(residence=r, words=self.room(r)) for r in nest.residences),
+            epochs=self.extents.points(deepest.loops) * self.part(deepest, deepest.loops),
+            tasks=self.extents.points(nest.spread) if nest.spread else ONE,
+            extents=self.extents,
+            deepest=deepest,
+            band=self.bands[deepest.node],
+        )
+
+    def spread_under_a_mask(self) -> bool:
+        """Return whether a loop in ``spread`` belongs to a rank under a condition, which makes tasks unequal."""
+        masked = {root for band in self.bands.values() if band for root in (band.row, band.column)}
+        return any(self.nest.root_of(loop).name in masked for loop in self.nest.spread)
 
     def part(self, body: Body, digits: Iterable[str]) -> sympy.Expr:
         """Return the part of the tiles named by *digits* in which *body* has something to do."""
@@ -140,27 +165,32 @@ class _Counter:
         return self.extents.points(digits) * self.part(body, digits)
 
     def _steps(self, body: Body, unit: str, mine: frozenset[str]) -> sympy.Expr:
-        """Return the steps of a unit: its lanes take spatial digits in rounds, a ragged last tile in fewer of them."""
+        """Return the steps of a unit: its lanes take what is there of the spatial digits in rounds, tile by tile."""
         spatial = {d: dim for d, dim in body.spatial.get(unit, {}).items() if d in mine}
-        running: set[str] = {*mine, *body.loops} - set(spatial)
-        steps: sympy.Expr = ONE
+        running = {*mine, *body.loops} - set(spatial)
+        roots = list(dict.fromkeys(self.nest.root_of(digit) for digit in spatial))
+        return self._rounds(unit, spatial, running, roots, self.extents) * self.part(body, body.loops)
+
+    def _rounds(
+        self, unit: str, spatial: Mapping[str, str], running: set[str], roots: list[Root], extents: Extents
+    ) -> sympy.Expr:  # fmt: skip
+        """Return the steps over all tiles that *running* digits number around the *spatial* ones of *roots*."""
+        for position, root in enumerate(roots):
+            digits = extents.part(root).digits
+            innermost = max((n for n, digit in enumerate(digits) if digit in spatial), default=0)
+            outer = running & set(digits[:innermost])
+            if outer:
+                kinds = extents.pieces(root, outer)
+                rest = roots[position + 1 :]
+                parts = [
+                    count * self._rounds(unit, spatial, running, rest, inside) for count, inside in kinds
+                ]
+                return sum(parts, sympy.Integer(0))
+        steps: sympy.Expr = extents.points(running)
         for dimension in dict.fromkeys(spatial.values()):
             digits = [d for d, dim in spatial.items() if dim == dimension]
-            lanes = symbol(f"{unit}.{dimension}")
-            outer = self._outer_digits(digits, running)
-            if outer:
-                steps *= self.extents.rounds(self.nest.root_of(digits[0]), lanes)
-                running -= outer
-            else:
-                steps *= ceildiv(self.extents.points(digits), lanes)
-        return steps * self.extents.points(running) * self.part(body, body.loops)
-
-    def _outer_digits(self, digits: list[str], running: set[str]) -> set[str]:
-        """Return the digits around the single innermost one in *digits* when all of them run in time, else nothing."""
-        root = self.nest.root_of(digits[0])
-        outer = {digit.name for digit in root.digits[:-1]}
-        innermost = len(digits) == 1 and root.digits[-1].name == digits[0]
-        return outer if innermost and outer <= running else set()
+            steps *= ceildiv(extents.points(digits), symbol(f"{unit}.{dimension}"))
+        return steps
 
     # --- words
 
@@ -236,8 +266,7 @@ class _Counter:
         inside_writer = any(residence.covers(body.node) for body in writers)
         outer = self._scope(chain, position)
         digits = self._moving_digits(residence)
-        words = self.extents.moved(digits, residence.loops, stays=True)
-        words *= self._part_inside(residence, digits) * self._window_share(residence)
+        words = self._brought(residence, digits)
         if not inside_writer:
             yield Move(tensor=tensor, level=outside, kind="read", words=words, serves=level)
             yield Move(tensor=tensor, level=level, kind="fill", words=words)
@@ -251,6 +280,39 @@ class _Counter:
                 )
                 yield Move(tensor=tensor, level=outside, kind="read", words=again, serves=level)
                 yield Move(tensor=tensor, level=level, kind="fill", words=again)
+
+    def _brought(self, residence: Residence, digits: frozenset[str]) -> sympy.Expr:
+        """Return the words of all tiles that come to *residence*; to a memory inside a core, for each core that needs one."""
+        within = self.extents.moved(digits, residence.loops, stays=True)
+        within *= self._part_inside(residence, digits) * self._window_share(residence)
+        if not self._is_of_a_core(residence.level):
+            return within
+        if self.kinds:
+            parts = [times * counter._brought(residence, digits) for times, counter in self.kinds]
+            return sum(parts, sympy.Integer(0))
+        return within * self._stays_between_tasks(residence, digits)
+
+    def _is_of_a_core(self, level: str) -> bool:
+        return level in self.machine.units or self.machine.levels[level].per_core
+
+    def _stays_between_tasks(self, residence: Residence, digits: frozenset[str]) -> sympy.Expr:
+        """Return the part of the tasks that bring their tile anew: of those that want the same one, the first of each core.
+
+        Tasks in a row want the same tile when they differ in loops that do not change it, and do not change it themselves.
+        """
+        if self.whole is self:
+            return ONE
+        loops = next(body.loops for body in self.nest.bodies if residence.covers(body.node))
+        turns: sympy.Expr = ONE
+        for loop in residence.loops:
+            turns *= self.extents.trips(loop) if loop in digits and loop not in self.nest.spread else ONE
+        same: sympy.Expr = ONE
+        for loop in reversed([loop for loop in loops if loop in self.nest.spread]):
+            if loop in digits:
+                turns *= self.whole.extents.trips(loop)
+            else:
+                same *= repeated(turns, ONE, self.whole.extents.trips(loop))
+        return least(same, symbol("replicas")) / same
 
     def _part_inside(self, residence: Residence, digits: Collection[str]) -> sympy.Expr:
         """Return the part of a residence's tiles that are wanted at all: all, unless one band rules every body inside.

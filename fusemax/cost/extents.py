@@ -7,12 +7,12 @@ digits takes. All digits together give R exactly, the outer ones the number of t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import sympy
 
 from fusemax.cascade.ir import affine, is_variable
-from fusemax.cost.symbols import at_most, ceildiv, least, repeated, symbol, to_sympy
+from fusemax.cost.symbols import at_most, ceildiv, floor, greatest, least, repeated, symbol, to_sympy
 from fusemax.language.syntax import Access, names
 from fusemax.mapping.nest import Nest, Root
 
@@ -20,43 +20,102 @@ ONE = sympy.Integer(1)
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What is left of a root when some of its digits are held still: the others, outermost first, and their elements."""
+
+    digits: tuple[str, ...]
+    size: sympy.Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Extents:
-    """The extents of one nest: its roots, and the symbol of each digit's size."""
+    """The extents of one nest: its roots, and the symbol of each digit's size.
+
+    ``parts`` are the roots of which some digits are held still: loops over those have a single iteration.
+    """
 
     nest: Nest
     sizes: Mapping[str, sympy.Expr]
+    parts: Mapping[str, Part] = field(default_factory=dict)
+
+    def part(self, root: Root) -> Part:
+        """Return what is left of *root*: all of it, unless some of its digits are held still."""
+        whole = Part(tuple(digit.name for digit in root.digits), symbol(root.size_name))
+        return self.parts.get(root.name, whole)
 
     def covered(self, root: Root, digits: Collection[str]) -> sympy.Expr:
-        """Return how many different values *digits* of *root* take together.
+        """Return how many different values *digits* of *root* take together."""
+        part = self.part(root)
+        return self._different(part.digits, part.size, digits)
 
-        Runs of neighbouring digits are exact; for digits with a gap between them the product of the runs, which is exact
-        when the tiles divide.
+    def _different(self, digits: tuple[str, ...], size: sympy.Expr, wanted: Collection[str]) -> sympy.Expr:
+        """Return how many different values the *wanted* ones of *digits* take in *size* elements.
+
+        Digits with a gap between them take, in whole tiles of the outer ones, what the inner ones take in a tile, and in the
+        ragged one what they take there.
         """
-        result: sympy.Expr = ONE
-        for first, last in _runs([digit.name in digits for digit in root.digits]):
-            inner = self._product(root, range(last + 1, len(root.digits)))
-            tiles = ceildiv(symbol(root.size_name), inner)
-            result *= tiles if first == 0 else least(tiles, self._product(root, range(first, last + 1)))
-        return result
+        runs = _runs([digit in wanted for digit in digits])
+        if not runs:
+            return ONE
+        first, last = runs[0]
+        inside = digits[last + 1 :]
+        inner = self._product(inside)
+        tiles = ceildiv(size, inner)
+        if len(runs) == 1:
+            return tiles if first == 0 else least(tiles, self._product(digits[first : last + 1]))
+        if first > 0:
+            size = least(size, self._product(digits[first:]))
+        whole = floor(size / inner)
+        rest = size - whole * inner
+        return whole * self._different(inside, inner, wanted) + self._different(inside, rest, wanted)
 
-    def _product(self, root: Root, positions: Iterable[int]) -> sympy.Expr:
+    def _product(self, digits: Iterable[str]) -> sympy.Expr:
         product: sympy.Expr = ONE
-        for position in positions:
-            product *= self.sizes[root.digits[position].name]
+        for digit in digits:
+            product *= self.sizes[digit]
         return product
 
     def tile(self, root: Root, digits: Collection[str]) -> sympy.Expr:
         """Return the size of the tiles of *root* that *digits* count: all that lies inside the innermost of them."""
-        inside = [position for position, digit in enumerate(root.digits) if digit.name in digits]
-        if not inside:
-            return symbol(root.size_name)
-        return self._product(root, range(inside[-1] + 1, len(root.digits)))
+        part = self.part(root)
+        inside = [position for position, digit in enumerate(part.digits) if digit in digits]
+        return self._product(part.digits[inside[-1] + 1 :]) if inside else part.size
 
-    def rounds(self, root: Root, lanes: sympy.Expr) -> sympy.Expr:
-        """Return the rounds in which *lanes* take all tiles of *root*, one after another: the last may need fewer."""
-        size = self.sizes[root.digits[-1].name]
-        whole = ceildiv(symbol(root.size_name), size) - 1
-        return whole * ceildiv(size, lanes) + ceildiv(symbol(root.size_name) - whole * size, lanes)
+    def pieces(self, root: Root, digits: Collection[str]) -> tuple[tuple[sympy.Expr, Extents], ...]:
+        """Return the kinds of tiles of *root* that its *digits* number: how many of each kind, and what is inside one.
+
+        A kind that does not occur has the count 0. Tiles are whole or the last, ragged one; a digit with others of its root
+        around it, that are not held still, has a third kind: those after the ragged one.
+        """
+        part = self.part(root)
+        position = next((n for n, digit in enumerate(part.digits) if digit in digits), None)
+        if position is None:
+            return ((ONE, self),)
+        found: list[tuple[sympy.Expr, Extents]] = []
+        rest = (*part.digits[:position], *part.digits[position + 1 :])
+        for count, size in self._kinds(part, position):
+            held = replace(self, parts={**self.parts, root.name: Part(rest, size)})
+            found += [(count * times, inside) for times, inside in held.pieces(root, digits)]
+        return tuple(found)
+
+    def _kinds(self, part: Part, position: int) -> tuple[tuple[sympy.Expr, sympy.Expr], ...]:
+        """Return the values of a digit of *part* by what they hold: how many values, and how many elements each."""
+        inner = self._product(part.digits[position + 1 :])
+        if position == 0:
+            if inner == 1:
+                return ((part.size, ONE),)
+            whole = floor(part.size / inner)
+            return ((whole, inner), (ceildiv(part.size, inner) - whole, part.size - whole * inner))
+        around = inner * self.sizes[part.digits[position]]
+        turns = floor(part.size / around)
+        rest = part.size - turns * around
+        whole, tiles = floor(rest / inner), ceildiv(rest, inner)
+        others = at_most(1, turns) * (self.sizes[part.digits[position]] - tiles)
+        return (
+            (whole, (turns + 1) * inner),
+            (tiles - whole, turns * inner + rest - whole * inner),
+            (others, turns * inner),
+        )
 
     def trips(self, digit: str) -> sympy.Expr:
         """Return the number of iterations of the loop over *digit* alone."""
@@ -68,6 +127,10 @@ class Extents:
         for root in self.nest.roots.values():
             result *= self.covered(root, digits)
         return result
+
+    def _turning(self, loops: Iterable[str]) -> tuple[str, ...]:
+        """Return those of *loops* that are not held still."""
+        return tuple(loop for loop in loops if loop in self.part(self.nest.root_of(loop)).digits)
 
     def moved(self, mine: Collection[str], loops: tuple[str, ...], stays: bool) -> sympy.Expr:
         """Return the elements moved in total when a tile is brought in inside *loops*.
@@ -82,6 +145,7 @@ class Extents:
             Whether a tile that is wanted again at once stays: then a loop that does not change the tile costs nothing,
             unless a loop of the tensor's own turns inside it.
         """
+        loops = self._turning(loops)
         if stays and self._depends(set(mine), loops):
             return self._kept(set(mine), loops)
         result: sympy.Expr = ONE
@@ -90,7 +154,7 @@ class Extents:
         return result
 
     def _moved(self, root: Root, mine: set[str], loops: tuple[str, ...], stays: bool) -> sympy.Expr:
-        of_root = {digit.name for digit in root.digits}
+        of_root = set(self.part(root).digits)
         base = mine & of_root
         others = [loop for loop in loops if loop in of_root and loop not in base]
         if not stays:
@@ -121,13 +185,14 @@ class Extents:
         end may leave the inner ones a single iteration.
         """
         foreign = [loop for loop in loops if loop not in mine]
-        roots = [root for root in self.nest.roots.values() if any(d.name in mine for d in root.digits)]
-        if any(self.nest.root_of(loop) in roots for loop in foreign):
+        parts = {name: self.part(root).digits for name, root in self.nest.roots.items()}
+        roots = [name for name, digits in parts.items() if mine & set(digits)]
+        if any(self.nest.root_of(loop).name in roots for loop in foreign):
             return False
-        if any(d.name not in mine for root in roots for d in root.digits):
+        if any(digit not in mine for root in roots for digit in parts[root]):
             return False
         return any(
-            self.nest.roots[root].digits[0].name not in inside
+            parts[root][0] not in inside
             for loop in foreign
             for root, inside in self._own_inside(mine, loops, loop).items()
         )
@@ -156,12 +221,11 @@ class Extents:
         return result
 
     def _alone_in(self, root: Root, own: list[str]) -> sympy.Expr:
-        names = [digit.name for digit in root.digits]
-        size = symbol(root.size_name)
-        tile = self._product(root, range(names.index(own[-1]) + 1, len(names)))
+        names, size = self.part(root).digits, self.part(root).size
+        tile = self._product(names[names.index(own[-1]) + 1 :])
         if names[0] in own:
             return at_most(size, tile) * size
-        around = self._product(root, range(names.index(own[0]), len(names)))
+        around = self._product(names[names.index(own[0]) :])
         whole = (ceildiv(size, around) - 1) * around
         rest = size - whole
         return at_most(around, tile) * whole + at_most(rest, tile) * rest
@@ -190,7 +254,7 @@ def window_share(extents: Extents, access: Access, fixed: Collection[str]) -> sy
             step = sympy.Integer(1) if coefficient is None else to_sympy(coefficient)
             touched += step * (extent - 1)
             pairs *= extent
-        result *= least(touched, pairs) / pairs
+        result *= least(touched, pairs) / greatest(1, pairs)
     return result
 
 

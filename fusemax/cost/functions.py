@@ -103,6 +103,18 @@ class dealt_in_order(sympy.Function):  # noqa: N801
     nargs = 9
 
 
+class busiest_core(sympy.Function):  # noqa: N801
+    """Tasks of each kind on the busiest core: :func:`fusemax.cost.deal.busiest_core`; ``item`` takes one of them."""
+
+    nargs = 17
+
+
+class item(sympy.Function):  # noqa: N801
+    """``item(several, n)``: the n-th of several values."""
+
+    nargs = 2
+
+
 class ceil(sympy.Function):  # noqa: N801
     """Rounded up."""
 

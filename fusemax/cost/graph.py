@@ -13,14 +13,14 @@ from typing import Any
 
 import sympy
 
-from fusemax.cost.functions import ceildiv
+from fusemax.cost.functions import ceildiv, item
 from fusemax.cost.program import FitRule, Program
 from fusemax.language.functions import FUNCTIONS
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation on earlier nodes; ``value`` is the name of a parameter or tile, or a number."""
+    """One operation on earlier nodes; ``value`` is the name of a parameter or tile, a number, or which of several."""
 
     operation: str
     operands: tuple[int, ...] = ()
@@ -69,6 +69,10 @@ class Graph:
             return self._product(expression, names)
         if isinstance(expression, sympy.Pow):
             return self._power(expression, names)
+        if isinstance(expression, item):
+            several, number = expression.args
+            assert isinstance(number, sympy.Integer)
+            return self.add("item", self.expression(several, names), value=int(number))
         operands = [self.expression(argument, names) for argument in expression.args]
         return self._call(type(expression), operands)
 

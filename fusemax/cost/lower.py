@@ -28,6 +28,7 @@ TYPES = {
     "_extreme": f"int64(int64, {', '.join(['float64'] * 6)})",
     "band_most": f"int64({', '.join(['float64'] * 6)})",
     "band_least": f"int64({', '.join(['float64'] * 6)})",
+    "busiest_core": f"UniTuple(float64, 8)({', '.join(['float64'] * 17)})",
     "dealt_longest_first": f"float64({', '.join(['float64'] * 8)})",
     "dealt_in_order": f"float64({', '.join(['float64'] * 9)})",
     "evaluate": "void(int64[::1], int64[::1], float64[::1], float64[:, ::1], float64[:, :], float64[:, ::1])",

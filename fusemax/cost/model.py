@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy
 
@@ -92,7 +92,11 @@ class _Derivation:
         rooms = rooms_of(self.mapped, self.machine, extents, counts.rooms)
         self._tiles(nest, extents, rooms)
         spilled = self._occupancy(nest, rooms)
-        return Derived(counts=counts, moves=tuple(self._spilled(counts.moves, spilled)))
+        kinds = tuple(
+            (times, replace(kind, moves=tuple(self._spilled(kind.moves, spilled))))
+            for times, kind in counts.kinds
+        )
+        return Derived(counts=replace(counts, kinds=kinds), moves=tuple(self._spilled(counts.moves, spilled)))
 
     def _digit_symbols(self, nest: Nest) -> dict[str, sympy.Expr]:
         suffix = f"@{nest.name}" if len(self.mapped.nests) > 1 else ""
@@ -224,6 +228,4 @@ def _lane_cycles(job: Job) -> sympy.Expr:
 
 
 def _with_words(move: Move, words: sympy.Expr) -> Move:
-    from dataclasses import replace
-
     return replace(move, words=words)

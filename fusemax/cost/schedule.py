@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sympy
 
@@ -10,7 +10,8 @@ from fusemax.cost.counts import Move, NestCounts
 from fusemax.cost.extents import Extents
 from fusemax.cost.program import Label, Writer
 from fusemax.cost.recurrence import recurrence_cycles
-from fusemax.cost.symbols import ceildiv, greatest, least, symbol, to_sympy
+from fusemax.cost.symbols import ceildiv, greatest, symbol, to_sympy
+from fusemax.cost.tasks import dealt
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
 from fusemax.mapping.nest import Mapped
@@ -46,10 +47,10 @@ def busiest_share(counts: NestCounts) -> sympy.Expr:
     tasks, cores = counts.tasks, symbol("replicas")
     band, extents = counts.band, counts.extents
     if band is None:
-        return _whole_rounds(counts)
+        return ceildiv(tasks, cores) / tasks
     roots = [name for name in (band.row, band.column) if _digits(extents, name) & set(counts.nest.spread)]
     if len(roots) != 1:
-        return _whole_rounds(counts)
+        return ceildiv(tasks, cores) / tasks
     if roots[0] == band.column:
         band = band.turned()
     mine = _digits(extents, band.row) & set(counts.nest.spread)
@@ -63,15 +64,6 @@ def busiest_share(counts: NestCounts) -> sympy.Expr:
     else:
         dealt = band.dealt_longest_first(extents, digits, others)
     return greatest(1 / cores, dealt / whole)
-
-
-def _whole_rounds(counts: NestCounts) -> sympy.Expr:
-    """Return the part that the busiest core does when its tasks are whole ones; a ragged task is less than its share."""
-    rounds: sympy.Expr = ceildiv(counts.tasks, symbol("replicas"))
-    for root in counts.extents.nest.roots.values():
-        if _digits(counts.extents, root.name) & set(counts.nest.spread):
-            rounds *= counts.extents.tile(root, counts.nest.spread) / symbol(root.size_name)
-    return least(1, rounds)
 
 
 def _around(counts: NestCounts, mine: set[str]) -> tuple[sympy.Expr, sympy.Expr]:
@@ -94,29 +86,61 @@ class _NestTimes:
         self.writer, self.machine, self.mapped = writer, machine, mapped
         self.counts, self.moves = counts, moves
         self.name = counts.nest.name
-        self.share = self._share()
+        self.parts = self._parts()
         self.cycles = self._cycles()
         self.levels = self._level_times()
         self.units = self._unit_times()
 
-    def _share(self) -> sympy.Expr:
-        """Return the part of all work that the busiest core does."""
-        if not self.counts.nest.spread:
-            return 1 / symbol("replicas")
+    def _parts(self) -> tuple[tuple[sympy.Expr, NestCounts], ...]:
+        """Return what the busiest core does: so many times what is counted there."""
+        counts = self.counts
+        if not counts.nest.spread:
+            return ((1 / symbol("replicas"), counts),)
         label = Label("share", nest=self.name)
-        return self.writer.add(f"share[{self.name}]", busiest_share(self.counts), label)
+        if not counts.kinds:
+            return ((self.writer.add(f"share[{self.name}]", busiest_share(counts), label), counts),)
+        weights = [
+            self.writer.add(
+                f"task_cycles[{self.name},{number}]",
+                self._weight(kind),
+                Label("task", nest=self.name, action=str(number)),
+            )
+            for number, (_, kind) in enumerate(counts.kinds)
+        ]
+        times = dealt([times for times, _ in counts.kinds], weights)
+        times = [
+            self.writer.add(
+                f"core_tasks[{self.name},{number}]",
+                value,
+                Label("core_tasks", nest=self.name, action=str(number)),
+            )
+            for number, value in enumerate(times)
+        ]
+        mine = sum((t * w for t, w in zip(times, weights, strict=True)), ZERO)
+        everybody = sum((t * w for (t, _), w in zip(counts.kinds, weights, strict=True)), ZERO)
+        self.writer.add(f"share[{self.name}]", mine / everybody if everybody != 0 else ZERO, label)
+        return tuple((t, kind) for t, (_, kind) in zip(times, counts.kinds, strict=True))
+
+    def _weight(self, kind: NestCounts) -> sympy.Expr:
+        """Return the cycles of a task, all units together."""
+        return sum((job.steps * symbol(f"{job.unit}.operations.{job.operation}") for job in kind.jobs), ZERO)
+
+    def _busiest(self, amount: Callable[[NestCounts], sympy.Expr]) -> sympy.Expr:
+        """Return on the busiest core what *amount* returns of counts."""
+        return sum((times * amount(counts) for times, counts in self.parts), ZERO)
 
     def _cycles(self) -> dict[tuple[str, str], sympy.Expr]:
         """Write and return the cycles of each (unit, Einsum) on the busiest core."""
         totals: dict[tuple[str, str], sympy.Expr] = {}
-        for job in self.counts.jobs:
-            cost = job.steps * symbol(f"{job.unit}.operations.{job.operation}")
-            key = (job.unit, job.einsum)
-            totals[key] = totals.get(key, ZERO) + cost
+        for times, counts in self.parts:
+            for job in counts.jobs:
+                cost = times * job.steps * symbol(f"{job.unit}.operations.{job.operation}")
+                key = (job.unit, job.einsum)
+                totals[key] = totals.get(key, ZERO) + cost
         return {
             (unit, einsum): self.writer.add(
                 f"cycles[{unit},{einsum}]",
-                value * self.share,
+                value,
                 Label("cycles", nest=self.name, unit=unit, einsum=einsum),
             )
             for (unit, einsum), value in totals.items()
@@ -139,8 +163,7 @@ class _NestTimes:
             moved = [move for move in self.moves if move.level == name]
             if not moved or (level.bandwidth is None and level.ports is None):
                 continue
-            size = sum((move.words * self._word(move.tensor) for move in moved), ZERO)
-            size *= self.share if level.per_core else sympy.Integer(1)
+            size = self._core_bytes(name) if level.per_core else self._bytes(name, self.moves)
             ways: list[sympy.Expr] = []
             if level.bandwidth is not None:
                 ways.append(size / symbol(f"{name}.bandwidth"))
@@ -150,6 +173,15 @@ class _NestTimes:
             label = Label("time", nest=self.name, level=name)
             times[name] = self.writer.add(f"time_s[{self.name},{name}]", time, label)
         return times
+
+    def _core_bytes(self, level: str) -> sympy.Expr:
+        """Return the bytes that move at a level inside the busiest core."""
+        if self.counts.kinds:
+            return self._busiest(lambda counts: self._bytes(level, counts.moves))
+        return self._busiest(lambda _: self._bytes(level, self.moves))
+
+    def _bytes(self, level: str, moves: Sequence[Move]) -> sympy.Expr:
+        return sum((move.words * self._word(move.tensor) for move in moves if move.level == level), ZERO)
 
     def _word(self, tensor: str) -> sympy.Expr:
         found = self.mapped.words.get(tensor)
@@ -183,7 +215,7 @@ class _NestTimes:
             return self._partly(schedule)
         if isinstance(schedule, str):
             per_unit = [time * symbol("clock") for time in self.units.values()]
-            chains = recurrence_cycles(self.mapped, self.counts, self.cycles) if schedule == "auto" else ()
+            chains = recurrence_cycles(self.mapped, self.parts, self.cycles) if schedule == "auto" else ()
             return greatest(*per_unit, *chains) if per_unit else ZERO
         return sum((self._step(number, step) for number, step in enumerate(schedule)), ZERO)
 
@@ -205,7 +237,11 @@ class _NestTimes:
             serial - to_sympy(tile_expression(schedule.overlap)) * (serial - longest),
             Label("steady", nest=self.name),
         )
-        fill = (serial - steady) * self.counts.tasks / greatest(1, self.counts.epochs)
+        epochs, tasks = (
+            self._busiest(lambda counts: counts.epochs),
+            self._busiest(lambda counts: counts.tasks),
+        )
+        fill = (serial - steady) * tasks / greatest(1, epochs)
         rounds = ceildiv(self.counts.tasks, symbol("replicas"))
         start = rounds * self._begin() * symbol("clock")
         overhead = self.writer.add(f"start_cycles[{self.name}]", fill + start, Label("start", nest=self.name))
@@ -213,7 +249,7 @@ class _NestTimes:
 
     def _step(self, number: int, step: Step) -> sympy.Expr:
         if isinstance(step, Stall):
-            cycles = to_sympy(tile_expression(step.stall)) * self.counts.epochs * self.share
+            cycles = to_sympy(tile_expression(step.stall)) * self._busiest(lambda counts: counts.epochs)
         else:
             mine = [
                 sum((self.cycles[unit, einsum] for einsum in einsums if (unit, einsum) in self.cycles), ZERO)
