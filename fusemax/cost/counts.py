@@ -25,10 +25,12 @@ from fusemax.cost.symbols import ceildiv, least, repeated, symbol, to_sympy
 from fusemax.cost.tasks import kinds_of
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
-from fusemax.mapping.build import tile_expression
+from fusemax.mapping.build import tile_expression, variables_of
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence, Root
 from fusemax.mapping.units import lowered
+
+ZERO = sympy.Integer(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,13 +176,11 @@ class _Counter:
     def _rounds(
         self, unit: str, spatial: Mapping[str, str], running: set[str], roots: list[Root], extents: Extents
     ) -> sympy.Expr:  # fmt: skip
-        """Return the steps over all tiles that *running* digits number around the *spatial* ones of *roots*."""
+        """Return the steps: for each value of the *running* digits of *roots*, the rounds of the *spatial* ones there."""
         for position, root in enumerate(roots):
-            digits = extents.part(root).digits
-            innermost = max((n for n, digit in enumerate(digits) if digit in spatial), default=0)
-            outer = running & set(digits[:innermost])
-            if outer:
-                kinds = extents.pieces(root, outer)
+            in_time = running & set(extents.part(root).digits)
+            if in_time:
+                kinds = extents.pieces(root, in_time)
                 rest = roots[position + 1 :]
                 parts = [
                     count * self._rounds(unit, spatial, running, rest, inside) for count, inside in kinds
@@ -262,24 +262,28 @@ class _Counter:
         position = chain.index(residence)
         tensor, level = residence.tensor, residence.level
         outside = chain[position - 1].level if position else self.machine.outermost
-        writers, readers = self._users(residence)
-        inside_writer = any(residence.covers(body.node) for body in writers)
-        outer = self._scope(chain, position)
-        digits = self._moving_digits(residence)
+        writers, _ = self._users(residence)
+        digits = self._tile_digits(residence)
         words = self._brought(residence, digits)
-        if not inside_writer:
+        if not any(residence.covers(body.node) for body in writers):
             yield Move(tensor=tensor, level=outside, kind="read", words=words, serves=level)
             yield Move(tensor=tensor, level=level, kind="fill", words=words)
             return
-        if self._wanted_outside(residence, readers, outer):
-            yield Move(tensor=tensor, level=outside, kind="write", words=words, serves=level)
-            yield Move(tensor=tensor, level=level, kind="drain", words=words)
-            if self._reopened(residence, writers):
-                again = words - self.extents.moved(digits, (), stays=True) * self._touched(
-                    writers[0], digits, residence.loops
-                )
-                yield Move(tensor=tensor, level=outside, kind="read", words=again, serves=level)
-                yield Move(tensor=tensor, level=level, kind="fill", words=again)
+        again = ZERO
+        if self._returns(residence, writers):
+            again = words - self.extents.moved(digits, (), stays=True) * self._touched(
+                writers[0], digits, residence.loops
+            )
+        out = again
+        if self._wanted_outside(residence):
+            earlier = self._earlier_wanted_outside(residence)
+            out = self._brought(residence, self._digits(residence)) if earlier else words
+        if out != 0:
+            yield Move(tensor=tensor, level=outside, kind="write", words=out, serves=level)
+            yield Move(tensor=tensor, level=level, kind="drain", words=out)
+        if again != 0:
+            yield Move(tensor=tensor, level=outside, kind="read", words=again, serves=level)
+            yield Move(tensor=tensor, level=level, kind="fill", words=again)
 
     def _brought(self, residence: Residence, digits: frozenset[str]) -> sympy.Expr:
         """Return the words of all tiles that come to *residence*; to a memory inside a core, for each core that needs one."""
@@ -342,16 +346,14 @@ class _Counter:
         """Return the part of the tiles of a tensor with *digits*, cut by *loops*, in which *body* has something to do."""
         return self.part(body, [loop for loop in loops if loop in digits])
 
-    def _moving_digits(self, residence: Residence) -> frozenset[str]:
-        """Return the digits by which a kept tile moves: of a running value that lives through its loop, one generation."""
-        digits = self._digits(residence)
-        generation = self.cascade.tensors[residence.tensor].generation
-        if generation is None or generation.lower() in residence.loops:
-            return digits
-        return digits - {generation.lower()}
+    def _generation(self, tensor: str) -> str | None:
+        """Return the digit that counts the generations of a running value."""
+        generation = self.cascade.tensors[tensor].generation
+        return None if generation is None else generation.lower()
 
-    def _scope(self, chain: list[Residence], position: int) -> Residence | None:
-        return chain[position - 1] if position else None
+    def _tile_digits(self, residence: Residence) -> frozenset[str]:
+        """Return the digits by which a kept tile moves: generations of a running value take each other's place."""
+        return self._digits(residence) - {self._generation(residence.tensor) or ""}
 
     def _users(self, residence: Residence) -> tuple[list[Body], list[Body]]:
         writers, readers = [], []
@@ -364,17 +366,30 @@ class _Counter:
                     readers.append(body)
         return writers, readers
 
-    def _wanted_outside(self, residence: Residence, readers: list[Body], outer: Residence | None) -> bool:
-        if residence.tensor in self.cascade.outputs or outer is not None:
-            return True
+    def _read_outside(self, residence: Residence) -> Iterator[Access]:
+        """Yield the accesses to a kept tensor by Einsums outside its residence."""
         here = {name for body in self.nest.bodies for name in body.einsums if residence.covers(body.node)}
-        return any(reader.name not in here for reader in self.cascade.readers(residence.tensor))
+        for reader in self.cascade.readers(residence.tensor):
+            if reader.name not in here and not reader.initial:
+                yield from (access for access in reader.reads if access.tensor == residence.tensor)
 
-    def _reopened(self, residence: Residence, writers: list[Body]) -> bool:
-        reduced = {
-            d for body in writers for n in body.einsums for d in self._reduced_into(n, residence.tensor)
-        }
-        return any(loop in reduced for loop in residence.loops)
+    def _wanted_outside(self, residence: Residence) -> bool:
+        return residence.tensor in self.cascade.outputs or any(self._read_outside(residence))
+
+    def _earlier_wanted_outside(self, residence: Residence) -> bool:
+        """Return whether somebody outside wants more generations of a running value than the last one."""
+        tensor = self.cascade.tensors[residence.tensor]
+        if tensor.generation is None:
+            return False
+        place = tensor.ranks.index(tensor.generation)
+        indices = [access.indices[place] for access in self._read_outside(residence)]
+        return residence.tensor in self.cascade.outputs or any(variables_of(index) for index in indices)
+
+    def _returns(self, residence: Residence, writers: list[Body]) -> bool:
+        """Return whether tiles come back: partial sums of a reduction that stays open, or values for the next generation."""
+        again = {d for body in writers for n in body.einsums for d in self._reduced_into(n, residence.tensor)}
+        again |= {self._generation(residence.tensor) or ""}
+        return any(loop in again for loop in residence.loops)
 
     def _reduced_into(self, name: str, tensor: str) -> frozenset[str]:
         einsum = self.mapped.einsum(name)

@@ -35,7 +35,9 @@ source: s
 clock: 1 Hz
 word: 1 B
 levels: {DRAM: {}, shared: {size: 1 GB}, near: {size: 1 GB, per_core: true, bandwidth: 1 B/s}}
-units: {array: {shape: {rows: 1, columns: 1}, operations: {mac: 1}}, tile: {shape: {r: 1, n: 1, outer: 1}, operations: {add: 1}}}
+units:
+  array: {shape: {rows: 1, columns: 1}, operations: {mac: 1}}
+  tile: {shape: {r: 1, n: 1, outer: 1}, operations: {add: 1}}
 """
 MAPPING = """
 title: t

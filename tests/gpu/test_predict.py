@@ -138,12 +138,12 @@ def test_chips_that_nothing_was_fitted_to(
 
 
 @pytest.mark.parametrize(
-    ("length", "heads", "share"),
-    [(192, 16, 128 / 192 / 16), (128, 264, 2 / 264), (128, 100, 1 / 100), (320, 132, 3 * 128 / 320 / 132)],
+    ("length", "heads", "tasks"),
+    [(192, 16, (1, 0)), (128, 264, (2, 0)), (128, 100, (1, 0)), (320, 132, (2, 1)), (64, 264, (0, 2))],
 )
-def test_the_busiest_core_has_whole_tasks(length: int, heads: int, share: float) -> None:
-    """132 cores: a ragged task of a head is less than a whole one, which the busiest core has."""
+def test_the_busiest_core_has_whole_tasks_first(length: int, heads: int, tasks: tuple[int, int]) -> None:
+    """132 cores: the whole tasks, of 128 queries, are dealt first; then the ragged ones, each to the core that is free."""
     answer = cost_of(
         Kernel("h200", "flash3", "attention"), shape(length, heads=heads, kv_heads=heads), "bf16"
     )
-    assert answer.values["share[AV]"] == pytest.approx(share)
+    assert tasks == tuple(answer.values[f"core_tasks[AV,{kind}]"] for kind in (0, 1))
