@@ -176,9 +176,6 @@ class Machine(_Part):
         shared = set(self.levels) & set(self.units)
         if shared:
             raise ValueError(f"{', '.join(sorted(shared))} names a level and a unit")
-        for name, level in self.levels.items():
-            if name == self.outermost and level.size is not None:
-                raise ValueError(f"the outermost level {name} holds everything and takes no 'size'")
         return self
 
     @property

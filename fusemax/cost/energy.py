@@ -17,7 +17,7 @@ from fusemax.cost.symbols import symbol, to_sympy
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 
-ZERO = sympy.Integer(0)
+ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
 
 
 def write_energy(
@@ -103,20 +103,24 @@ def _levels(writer: Writer, machine: Machine, mapped: Mapped, moves: Sequence[Mo
 def write_area(writer: Writer, machine: Machine) -> tuple[str, ...]:
     """Write the area of every component in square metres, and ``area_m2`` when all of them are known.
 
-    Return the names of the figures that the machine lacks for the total. The outermost level is not on the chip.
+    Every core has all units and all levels ``per_core``: their parts count ``replicas`` times. Return the names of the figures
+    that the machine lacks for the total. The outermost level is not on the chip.
     """
-    parts = [(Label("component_area", unit=name), name, unit.area) for name, unit in machine.units.items()]
+    cores = symbol("replicas")
+    parts = [
+        (Label("component_area", unit=name), name, unit.area, cores) for name, unit in machine.units.items()
+    ]
     parts += [
-        (Label("component_area", level=name), name, level.area)
+        (Label("component_area", level=name), name, level.area, cores if level.per_core else ONE)
         for name, level in machine.levels.items()
         if name != machine.outermost or level.area
     ]
     total: sympy.Expr = ZERO
-    for label, name, area in parts:
+    for label, name, area, times in parts:
         if area:
-            value = sum((symbol(f"{name}.area.{key}") for key in area), ZERO)
+            value = times * sum((symbol(f"{name}.area.{key}") for key in area), ZERO)
             total += writer.add(f"area_m2[{name}]", value, label)
-    missing = tuple(f"{name}.area" for _, name, area in parts if not area)
+    missing = tuple(f"{name}.area" for _, name, area, _ in parts if not area)
     if not missing:
         writer.add("area_m2", total, Label("area"))
     return missing

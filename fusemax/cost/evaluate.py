@@ -14,6 +14,11 @@ from fusemax.errors import FusemaxError
 from fusemax.mapping.nest import Mapped
 from fusemax.quantity import format_quantity
 
+TILE_HINT = (
+    "use smaller tiles, keep less at {}, or let tensors share a place ('in_place:') or spill ('spill:')"
+)
+WHOLE_HINT = "inputs, outputs and what passes between nests are there as a whole; take smaller sizes or a larger 'size'"
+
 
 class CapacityError(FusemaxError):
     """Tiles that do not fit where the mapping keeps them."""
@@ -186,11 +191,14 @@ def _check_room(mapped: Mapped, answer: Cost) -> None:
         parts = ", ".join(
             f"{tensor} {_bytes(value)}" for tensor, value in sorted(rooms.items(), key=lambda r: -r[1])
         )
+        whole = any(
+            (lab.nest, lab.level, lab.action) == (label.nest, label.level, "whole")
+            for lab in answer.table("room")
+        )
+        hint = WHOLE_HINT if whole else TILE_HINT.format(label.level)
         mistakes.append(
             f"{label.level} is too small in nest {label.nest} of mapping {mapped.name}: "
-            f"{_bytes(needed)} needed ({parts}), {_bytes(have)} there\n"
-            f"  hint: use smaller tiles, keep less at {label.level}, or let tensors share a place ('in_place:') or spill "
-            "('spill:')"
+            f"{_bytes(needed)} needed ({parts}), {_bytes(have)} there\n  hint: {hint}"
         )
     if mistakes:
         raise CapacityError("\n".join(mistakes))

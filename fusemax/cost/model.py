@@ -147,23 +147,26 @@ class _Derivation:
     def _occupancy(self, nest: Nest, rooms: Rooms) -> dict[str, sympy.Expr]:
         """Write what each level, and each register file, must hold; return the fraction that spills, by level that may."""
         spilled: dict[str, sympy.Expr] = {}
-        for place in rooms.places():
+        over: sympy.Expr = sympy.Integer(0)
+        for place in sorted(rooms.places(), key=lambda name: name == self.machine.outermost):
             capacity = capacity_B(self.machine, place)
             if capacity is None:
                 continue
             occupied = self.writer.add(
                 f"occupancy_B[{nest.name},{place}]",
-                rooms.footprint(place),
+                rooms.footprint(place) + (over if place == self.machine.outermost else 0),
                 Label("occupancy", nest=nest.name, level=place),
             )
             self.writer.add(
                 f"capacity_B[{nest.name},{place}]", capacity, Label("capacity", nest=nest.name, level=place)
             )
-            for number, (tensor, size) in enumerate(rooms.parts(place)):
-                label = Label("room", nest=nest.name, level=place, tensor=tensor)
+            for number, (tensor, why, size) in enumerate(rooms.parts(place)):
+                label = Label("room", nest=nest.name, level=place, tensor=tensor, action=why)
                 self.writer.add(f"room_B[{nest.name},{number},{place},{tensor}]", size, label)
             if self.mapped.spill.get(place):
                 fraction = greatest(sympy.Integer(0), 1 - capacity / occupied)
+                if place == self.machine.level_names[1]:
+                    over += greatest(sympy.Integer(0), occupied - capacity)
                 name = f"spilled[{nest.name},{place}]"
                 spilled[place] = self.writer.add(
                     name, fraction, Label("spilled", nest=nest.name, level=place)

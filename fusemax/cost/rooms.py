@@ -17,6 +17,7 @@ from fusemax.cost.symbols import greatest, least, repeated, symbol, to_sympy
 from fusemax.machine import Machine
 from fusemax.mapping.lives import Moment, Tile, Value, moments
 from fusemax.mapping.nest import Mapped, Residence
+from fusemax.mapping.outermost import whole_digits, whole_tensors
 
 ZERO = sympy.Integer(0)
 
@@ -42,19 +43,24 @@ def capacity_B(machine: Machine, place: str) -> sympy.Expr | None:  # noqa: N802
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What one nest keeps where. ``words`` are those of the tile of each residence, buffers not counted."""
+    """What one nest keeps where.
+
+    ``words`` are those of the tile of each residence, buffers not counted; ``whole`` names the tensors that are in the
+    outermost level as a whole.
+    """
 
     mapped: Mapped
     machine: Machine
     extents: Extents
     words: Mapping[Residence, sympy.Expr]
     moments: tuple[Moment, ...]
+    whole: tuple[str, ...]
 
     def places(self) -> tuple[str, ...]:
         """Return the levels, and the units with registers, in which something takes room."""
         kept = [tile.residence.level for moment in self.moments for tile in moment.tiles]
         made = [value.place for moment in self.moments for value in moment.values]
-        return tuple(dict.fromkeys((*kept, *made)))
+        return tuple(dict.fromkeys((*kept, *made, self.machine.outermost)))
 
     def footprint(self, place: str) -> sympy.Expr:
         """Return the bytes that *place* must have: at the fullest moment, everything that is there."""
@@ -62,18 +68,21 @@ class Rooms:
         distinct = list(dict.fromkeys(found))
         return greatest(*distinct) if distinct else ZERO
 
-    def parts(self, place: str) -> Iterator[tuple[str, sympy.Expr]]:
-        """Yield each tensor that *place* has to hold at some moment, with its bytes, copies and buffers included."""
+    def parts(self, place: str) -> Iterator[tuple[str, str, sympy.Expr]]:
+        """Yield what *place* has to hold at some moment: a tensor, why (``whole``, ``tile``, ``value``), and its bytes."""
+        whole = self._whole(place)
+        for tensor in whole:
+            yield tensor, "whole", self._whole_B(tensor)
         for residence in self.words:
-            if residence.level == place:
-                yield residence.tensor, self._tile(residence)
+            if residence.level == place and residence.tensor not in whole:
+                yield residence.tensor, "tile", self._tile(residence)
         most: dict[Value, int] = {}
         for moment in self.moments:
             for value, copies in moment.values.items():
                 most[value] = max(copies, most.get(value, 0))
         for value, copies in most.items():
             if value.place == place:
-                yield value.tensor, self._value(value, copies)
+                yield value.tensor, "value", self._value(value, copies)
 
     def _at(self, moment: Moment, place: str) -> sympy.Expr:
         total: sympy.Expr = ZERO
@@ -92,14 +101,26 @@ class Rooms:
         whole = {
             (t.residence.level, t.residence.tensor) for t in moment.tiles if not t.residence.staged
         }  # a tensor that is kept as a whole needs no room to pass through
+        everything = self._whole(place)
+        for tensor in everything:
+            yield tensor, self._whole_B(tensor)
         for tile in moment.tiles:
             residence = tile.residence
+            if residence.tensor in everything:
+                continue
             passing = residence.staged and (residence.level, residence.tensor) in whole
             if residence.level == place and residence.buffers and not passing:
                 yield residence.tensor, self._unless(tile, self._tile(residence))
         for value, copies in moment.values.items():
             if value.place == place:
                 yield value.tensor, self._value(value, copies)
+
+    def _whole(self, place: str) -> tuple[str, ...]:
+        return self.whole if place == self.machine.outermost else ()
+
+    def _whole_B(self, tensor: str) -> sympy.Expr:  # noqa: N802
+        digits = whole_digits(self.mapped, self.extents.nest, tensor)
+        return self.extents.points(digits) * word_B(self.mapped, tensor)
 
     def _tile(self, residence: Residence) -> sympy.Expr:
         return self.words[residence] * residence.buffers * word_B(self.mapped, residence.tensor)
@@ -122,4 +143,6 @@ class Rooms:
 def rooms_of(mapped: Mapped, machine: Machine, extents: Extents, kept: Sequence[Room]) -> Rooms:
     """Return what the nest of *extents* keeps where; *kept* are its counted residences."""
     words = {room.residence: room.words for room in kept}
-    return Rooms(mapped, machine, extents, words, moments(mapped, machine, extents.nest))
+    nest = extents.nest
+    whole = whole_tensors(mapped, machine, nest)
+    return Rooms(mapped, machine, extents, words, moments(mapped, machine, nest), whole)

@@ -14,7 +14,7 @@ Rules (docs/mappings.md, "Room"):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fusemax.analysis.work import operations
@@ -86,16 +86,15 @@ def held_values(mapped: Mapped, machine: Machine, nest: Nest, body: Body) -> Ite
     for name in body.einsums:
         einsum = mapped.einsum(name)
         unit = maker_unit(mapped, einsum)
-        place = None if unit is None else place_of(machine, unit)
         for output in einsum.outputs:
-            if output.tensor in kept or unit is None or place is None:
+            if output.tensor in kept or unit is None:
                 continue
             digits = _tile_digits(mapped, nest, body, output)
             readers = tuple(_holders(mapped, nest, body, einsum, output, digits))
             if readers:
                 yield Value(
-                    tensor=output.tensor, order=body.einsums, maker=name, readers=readers, unit=unit, place=place,
-                    digits=digits,
+                    tensor=output.tensor, order=body.einsums, maker=name, readers=readers, unit=unit,
+                    place=place_of(machine, unit), digits=digits,
                 )  # fmt: skip
 
 
@@ -105,20 +104,18 @@ def maker_unit(mapped: Mapped, einsum: Einsum) -> str | None:
     return mapped.bind.get((einsum.name, len(done) - 1)) if done else None
 
 
-def place_of(machine: Machine, unit: str) -> str | None:
-    """Return where the values of *unit* wait: itself, if it has registers, or the innermost level; None without either."""
-    if machine.units[unit].registers is not None:
-        return unit
-    innermost = machine.level_names[-1]
-    return innermost if innermost != machine.outermost else None
+def place_of(machine: Machine, unit: str) -> str:
+    """Return where the values of *unit* wait: itself, if it has registers, or the innermost level."""
+    return unit if machine.units[unit].registers is not None else machine.level_names[-1]
 
 
 def access_digits(nest: Nest, access: Access) -> frozenset[str]:
     """Return the digits that the indices of *access* use."""
-    return _digits(nest, (n for index in access.indices for n in names(index) if is_variable(n)))
+    return digits_of(nest, (n for index in access.indices for n in names(index) if is_variable(n)))
 
 
-def _digits(nest: Nest, variables) -> frozenset[str]:
+def digits_of(nest: Nest, variables: Iterable[str]) -> frozenset[str]:
+    """Return the digits of rank *variables*: all of a whole rank, the one of a part."""
     found: set[str] = set()
     for variable in variables:
         root = nest.roots.get(variable)
@@ -143,7 +140,7 @@ def _holders(
     for name, access in _readers(mapped, body, maker, output.tensor):
         reader = mapped.einsum(name)
         own = access_digits(nest, access)
-        again = _digits(nest, reader.variables) - own - set(body.loops)
+        again = digits_of(nest, reader.variables) - own - set(body.loops)
         plain = all(isinstance(index, Name) or not _moves(index) for index in access.indices)
         if again or not plain or _waits(mapped, nest, body, maker, reader, digits):
             yield name
@@ -179,8 +176,8 @@ def _waits(
 
 def _reduces(einsum: Einsum, nest: Nest, digits: frozenset[str]) -> bool:
     if isinstance(einsum.action, Populate):
-        return bool(_digits(nest, einsum.variables) & digits)
-    return bool(_digits(nest, einsum.reduced) & digits)
+        return bool(digits_of(nest, einsum.variables) & digits)
+    return bool(digits_of(nest, einsum.reduced) & digits)
 
 
 def _needed(mapped: Mapped, order: tuple[str, ...], name: str) -> set[str]:

@@ -24,6 +24,7 @@ from fusemax.simulate.tile.state import State, run_clock
 from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
 from fusemax.simulate.tile.values import Point, point_of
 
+WHOLE_HINT = "inputs, outputs and what passes between nests are there as a whole; take smaller sizes or a larger 'size'"
 CHANNEL, STEP, OTHER = "channel", "the step before", "its turn"
 
 
@@ -96,17 +97,27 @@ def _check_room(mapped: Mapped, machine: Machine, point: Point, runs: list[_Run]
     mistakes: list[str] = []
     for run in runs:
         stock = Stock.of(mapped, machine, run.nest)
-        for place in stock.places():
+        over = 0.0
+        for place in sorted(stock.places(), key=lambda name: name == machine.outermost):
             if place in machine.levels and machine.levels[place].size is None:
                 continue
             needed = stock.occupied_B(point, run.whole, place)
             there = capacity_B(point, place, _lanes(machine, point, place))
+            if place == machine.outermost:
+                needed += over
+            elif place == machine.level_names[1] and mapped.spill.get(place):
+                over = max(0.0, needed - there)
             if needed > there and not mapped.spill.get(place):
                 parts = stock.parts_B(point, run.whole, place).items()
                 told = ", ".join(f"{name} {size:,.0f} B" for name, size in sorted(parts, key=lambda p: -p[1]))
+                hint = (
+                    WHOLE_HINT
+                    if place == machine.outermost
+                    else f"use smaller tiles, or keep less at {place}"
+                )
                 mistakes.append(
                     f"{place} is too small in nest {run.nest.name} of mapping {mapped.name}: {needed:,.0f} B needed "
-                    f"({told}), {there:,.0f} B there\n  hint: use smaller tiles, or keep less at {place}"
+                    f"({told}), {there:,.0f} B there\n  hint: {hint}"
                 )
     if mistakes:
         raise FusemaxError("\n".join(mistakes))

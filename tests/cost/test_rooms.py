@@ -210,3 +210,49 @@ def test_scores_of_a_processing_element(scores: int, depth: int, schedule: str) 
         refused = "" if fits else r"2d is too small .*needed \(BQK.*there"
         with pytest.raises(FusemaxError, match=refused) if refused else nullcontext():
             run()
+
+
+def outermost(size: str) -> Machine:
+    """Return a machine whose outermost level has a size."""
+    return machine(levels={"DRAM": {"bandwidth": "1 GB/s", "size": size}, "SPM": {"size": "1 MiB"}})
+
+
+def test_whole_tensors_in_the_outermost_level() -> None:
+    """Inputs X, V, W and output Y always; U while it is made in one nest for the next; a nest that needs only U keeps all."""
+    on = outermost("1 GB")
+    nests = [{"name": "one", "do": ["U"]}, {"name": "two", "do": ["Y"]}]
+    plan = mapped(CHAIN, OPERANDS, ["Y"], on, nests=nests, bind={"a": ["U", "Y"]})
+    H, K, M, N = 2, 5, 8, 10
+    found = answered(plan, on, H=H, K=K, M=M, N=N).table("occupancy")
+    ends = H * K + K * M + M * N + H * N
+    assert [2 * (ends + H * M)] * 2 == [value for label, value in found.items() if label.level == "DRAM"]
+
+
+@pytest.mark.parametrize(("kept", "running"), [({"SPM": ["R"]}, 0), ({}, 3)])
+def test_running_values_in_the_outermost_level(kept: dict[str, list[str]], running: int) -> None:
+    """A running sum of three that no level keeps through its loop is in DRAM: one generation of it."""
+    on = outermost("1 GB")
+    einsums = "R[0,p] = 0\nloop m:\n  T[m,p] = X[m,p]*X[m,p]\n  R[m+1,p] = R[m,p] + T[m,p]\nZ[p] = R[M,p]\n"
+    nests = [{"for": ["p"], "do": [{"for": ["m"], "do": ["T", "R"]}, {"do": ["Z"]}], "keep": kept}]
+    nests = nests if kept else [{"for": ["m"], "do": ["T", "R"], "name": "r"}, {"name": "z", "do": ["Z"]}]
+    plan = mapped(einsums, {"X": ["M", "P"]}, ["Z"], on, nests=nests, bind={"a": ["T", "R", "Z"]})
+    found = {
+        label: v
+        for label, v in answered(plan, on, M=4, P=3).table("occupancy").items()
+        if label.level == "DRAM"
+    }
+    assert 2 * (4 * 3 + 3 + running) == next(iter(found.values()))
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_cost_and_simulate_refuse_a_small_memory(missing: int) -> None:
+    """X of 16 x 8, V of 8 x 16, W and Y of 16 x 2 words of two bytes; U stays in the scratchpad."""
+    needed = 2 * (16 * 8 + 8 * 16 + 16 * 2 + 16 * 2)
+    on = outermost(f"{needed - missing} B")
+    nests = [{"keep": {"SPM": ["U"]}, "do": [{"do": ["U"]}, {"do": ["Y"]}]}]
+    plan = mapped(CHAIN, OPERANDS, ["Y"], on, nests=nests, bind={"a": ["U", "Y"]})
+    sizes = {"H": 16, "K": 8, "M": 16, "N": 2}
+    said = r"(?s)DRAM is too small.*640 B needed.*X.*there as a whole"
+    for run in (lambda: cost(plan, derive(plan, on), sizes), lambda: simulate(plan, on, sizes)):
+        with pytest.raises(FusemaxError, match=said) if missing else nullcontext():
+            run()

@@ -107,7 +107,6 @@ def test_figures_that_a_machine_could_have() -> None:
         ("2d.rows", "-4", "whole number of at least 1"),
         ("2d.lanes", 4, "2d.lanes follows from 2d.rows, 2d.columns"),
         ("clock", "2d.row", "hint: did you mean '2d.rows'?"),
-        ("DRAM.size", "1 GiB", "holds everything and takes no 'size'"),
         ("clock", None, "expected a number, a quantity or a formula, got None"),
         ("L3.ports", 0.5, "expected a whole number"),
     ],

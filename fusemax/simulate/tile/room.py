@@ -11,6 +11,7 @@ from fusemax.language.value import finite_value_of
 from fusemax.machine import Machine
 from fusemax.mapping.lives import Moment, Tile, moments
 from fusemax.mapping.nest import Mapped, Nest, Residence
+from fusemax.mapping.outermost import whole_digits, whole_tensors
 from fusemax.mapping.spec import Fit
 from fusemax.simulate.tile.geometry import Geometry, tile_digits, word_B
 from fusemax.simulate.tile.values import Point, tile_rules
@@ -30,17 +31,19 @@ class Stock:
     machine: Machine
     nest: Nest
     moments: tuple[Moment, ...]
+    whole: tuple[str, ...]
 
     @classmethod
     def of(cls, mapped: Mapped, machine: Machine, nest: Nest) -> Stock:
         """Return the stock of *nest*."""
-        return cls(mapped, machine, nest, moments(mapped, machine, nest))
+        whole = whole_tensors(mapped, machine, nest)
+        return cls(mapped, machine, nest, moments(mapped, machine, nest), whole)
 
     def places(self) -> tuple[str, ...]:
         """Return the levels, and the units with registers, in which something takes room."""
         kept = [tile.residence.level for moment in self.moments for tile in moment.tiles]
         made = [value.place for moment in self.moments for value in moment.values]
-        return tuple(dict.fromkeys((*kept, *made)))
+        return tuple(dict.fromkeys((*kept, *made, self.machine.outermost)))
 
     def occupied_B(self, point: Point, geometry: Geometry, place: str) -> float:  # noqa: N802
         """Return the bytes that are in *place* at the fullest moment, all buffers; a shared place counts once."""
@@ -68,9 +71,15 @@ class Stock:
     def _sizes(
         self, point: Point, geometry: Geometry, moment: Moment, place: str
     ) -> Iterator[tuple[str, float]]:
+        everything = self.whole if place == self.machine.outermost else ()
+        for tensor in everything:
+            words = geometry.points(whole_digits(self.mapped, self.nest, tensor), {})
+            yield tensor, words * word_B(self.mapped, point, tensor)
         whole = {(t.residence.level, t.residence.tensor) for t in moment.tiles if not t.residence.staged}
         for tile in moment.tiles:
             residence = tile.residence
+            if residence.tensor in everything:
+                continue
             passing = residence.staged and (residence.level, residence.tensor) in whole
             if residence.level == place and not passing and not _gone(geometry, tile):
                 yield residence.tensor, room_B(self.mapped, point, geometry, residence) * residence.buffers
