@@ -111,15 +111,16 @@ def nest_of(cascade: Cascade, phase: Phase, number: int = 0) -> Nest:
     residences: list[Residence] = []
     _walk(phase.block, (number,), (), {}, bodies, residences)
     return Nest(
-        name=phase.name, roots=_roots(cascade, phase), bodies=tuple(bodies), residences=tuple(residences),
+        name=phase.name, roots=roots_of(cascade, phase.cuts), bodies=tuple(bodies), residences=tuple(residences),
         schedule=phase.schedule, spread=phase.spread, deal=phase.deal,
     )  # fmt: skip
 
 
-def _roots(cascade: Cascade, phase: Phase) -> dict[str, Root]:
+def roots_of(cascade: Cascade, cuts: Mapping[str, int]) -> dict[str, Root]:
+    """Return every whole rank with its digits, *cuts* of them inside the outermost one."""
     roots: dict[str, Root] = {}
     for rank in whole_ranks(cascade):
-        digits = digits_of_rank(cascade, rank, phase.cuts.get(rank, 0))
+        digits = digits_of_rank(cascade, rank, cuts.get(rank, 0))
         rules: list[Expression | None] = [None, *(Name(digit.upper()) for digit in digits[1:])]
         found = tuple(Digit(digit, rule) for digit, rule in zip(digits, rules, strict=True))
         roots[rank.lower()] = Root(rank.lower(), found)

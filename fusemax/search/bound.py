@@ -13,6 +13,7 @@ import numpy as np
 from fusemax.cascade.ir import Einsum, affine, is_variable
 from fusemax.cost.band import band_pairs
 from fusemax.language.syntax import Access, names
+from fusemax.mapping.space import roots_of
 from fusemax.search.facts import Facts, Piece
 
 
@@ -37,12 +38,13 @@ class Bound:
     words: Mapping[str, float]
     traffic_B: float
     memory_s: float
+    launch_s: float
     energy_J: float
 
     @property
     def latency_s(self) -> float:
-        """The larger of units and outermost level."""
-        return max(self.units_s, self.memory_s)
+        """The larger of units and outermost level, after the start of one phase."""
+        return max(self.units_s, self.memory_s) + self.launch_s
 
     def of(self, objective: str) -> float:
         """Return the bound of *objective*."""
@@ -60,7 +62,7 @@ def bound_of(facts: Facts, segment: Sequence[str] | None = None) -> Bound:
     traffic = sum(words.values()) * facts.figures["word"]
     return Bound(
         units_s=units_s, prices=weights, shares=shares, words=words, traffic_B=traffic,
-        memory_s=traffic / _rate(facts), energy_J=_energy(facts, mine, part, words),
+        memory_s=traffic / _rate(facts), launch_s=facts.figures["launch"], energy_J=_energy(facts, mine, part, words),
     )  # fmt: skip
 
 
@@ -87,9 +89,9 @@ def useful_part(facts: Facts) -> float:
         return 1.0
     from fusemax.cost.masks import band_of
     from fusemax.errors import ProblemsError
-    from fusemax.mapping.nest import Body, Digit, Mapped, Nest, Root
+    from fusemax.mapping.nest import Body, Mapped, Nest
 
-    roots = {rank.lower(): Root(rank.lower(), (Digit(rank.lower(), None),)) for rank in facts.ranks}
+    roots = roots_of(facts.cascade, {})
     parts: list[float] = []
     mapped = Mapped(name="", title="", cascade=facts.cascade, nests=(), bind={}, spill={}, in_place=())
     for einsum in facts.cascade.computed:

@@ -93,12 +93,27 @@ def joined(search: Search) -> Iterator[Plan]:
     for candidate in _phases(search, everything, {}):
         whole = candidate
         yield Plan((candidate,))
-    if whole is not None and search.near(Plan((whole,))):
-        return
+    if whole is not None:
+        alone = Plan((whole,))
+        if search.near(alone) or divided_floor(search, atoms) >= alone.measure(search.objective):
+            return
     for fixed in _fixed(search.facts, whole):
         yield from _merged(search, atoms, fixed)
         if search.over:
             return
+
+
+def divided_floor(search: Search, atoms: Sequence[tuple[str, ...]]) -> float:
+    """Return what no plan of two or more phases is below: the least sum of the bounds of runs."""
+    if search.objective == "edp" or len(atoms) < 2:
+        return 0.0 if len(atoms) > 1 else float("inf")
+    least = [0.0] + [float("inf")] * len(atoms)
+    for end in range(1, len(atoms) + 1):
+        for start in range(end):
+            if (start, end) != (0, len(atoms)):
+                run = tuple(name for atom in atoms[start:end] for name in atom)
+                least[end] = min(least[end], least[start] + bound_of(search.facts, run).of(search.objective))
+    return least[-1]
 
 
 def apart(search: Search) -> Iterator[Plan]:

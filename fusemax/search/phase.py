@@ -17,7 +17,7 @@ from fusemax.search.facts import Facts
 from fusemax.search.price import Pricer, Prices
 from fusemax.search.shapes import Places, Skeleton, block_of, skeletons
 from fusemax.search.tiles import Tilings, axes_of, refined, seeds, tilings
-from fusemax.search.units import Binding, bindings, work_of
+from fusemax.search.units import Binding, bindings, shared_out, work_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,15 @@ def _structures(
             if best is None:
                 break
             yield best
-            binding = bindings(facts, work_of(facts, skeleton, best.tiles), objective)
+            works = work_of(facts, skeleton, best.tiles)
+            if objective in ("latency", "edp") and len(facts.machine.units) > 1:
+                other = shared_out(facts, works, binding)
+                if other is not binding:
+                    phase = phase_of(facts, skeleton, block, other)
+                    found_too = _priced(facts, skeleton, phase, grid, objective, fixed, tally)
+                    if found_too is not None:
+                        yield found_too
+            binding = bindings(facts, works, objective)
 
 
 def _key(binding: Binding) -> str:
@@ -155,7 +163,11 @@ def _key(binding: Binding) -> str:
 
 def phase_of(facts: Facts, skeleton: Skeleton, block: Block, binding: Binding) -> Phase:
     """Return the phase of *skeleton* whose loops and kept tensors are *block*."""
-    spatial = dict(zip((part.einsums for part in skeleton.parts), binding.spatial, strict=True))
+    used = {*binding.bind.values(), *(unit for _, unit in binding.taken)}
+    cleaned = [
+        {unit: one for unit, one in tried.items() if unit in used and one} for tried in binding.spatial
+    ]
+    spatial = dict(zip((part.einsums for part in skeleton.parts), cleaned, strict=True))
     spread: tuple[str, ...] = ()
     if facts.cores > 1:
         spread = (*skeleton.batch, *skeleton.outer)
@@ -196,8 +208,14 @@ def _priced(
     facts: Facts, skeleton: Skeleton, phase: Phase, grid: Tilings, objective: str, fixed: Mapping[str, int],
     tally: Tally,
 ) -> Candidate | None:  # fmt: skip
-    program = program_of(facts, phase)
     tally.structures += 1
+    try:
+        program = program_of(facts, phase)
+    except (
+        FusemaxError
+    ) as error:  # the cost engine has no price for it: a condition, or tasks of too many kinds
+        tally.notes.append(str(error))
+        return None
     pricer = Pricer(program)
     values = _values(facts, program, {})
     found = _evaluated(pricer, values, grid, tally)
@@ -250,7 +268,7 @@ def nothing_fits(facts: Facts, segment: Sequence[str], tally: Tally) -> FusemaxE
     """Return the error for a phase without a tiling that fits: the nearest miss, with tensor, level and bytes."""
     where = f"no mapping of {', '.join(segment)} fits this machine"
     if tally.miss is None:
-        return FusemaxError(where)
+        return FusemaxError(tally.notes[-1] if tally.notes else where)
     from fusemax.cost.evaluate import CapacityError, check_tiles, costs
 
     _, phase, tiles = tally.miss

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fusemax.cost import band
+from fusemax.cost import band, deal
 from fusemax.cost.graph import graph_of
 from fusemax.cost.program import Program
 from fusemax.language.functions import FUNCTIONS
@@ -22,7 +22,15 @@ Array = Any
 
 
 def _vector(function: Callable[..., float]) -> Callable[..., Array]:
-    return np.vectorize(function, otypes=[np.float64])
+    """Return *function* of numbers as one of arrays, called once for each different row of operands."""
+
+    def value(*operands: Array) -> Array:
+        columns = [np.ravel(one) for one in np.broadcast_arrays(*operands)]
+        rows, inverse = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+        found = np.array([function(*row) for row in rows.tolist()], dtype=np.float64)
+        return found[inverse.ravel()].reshape((*np.broadcast(*operands).shape, *found.shape[1:]))
+
+    return value
 
 
 #: What the cost program has besides the functions of formulas.
@@ -43,7 +51,7 @@ def _operation(name: str) -> Callable[..., Array]:
         return OPERATIONS[name]
     if name in FUNCTIONS:
         return partial(FUNCTIONS[name].array, np)
-    return _vector(getattr(band, name))
+    return _vector(getattr(band if hasattr(band, name) else deal, name))
 
 
 class Evaluator:
@@ -67,6 +75,8 @@ class Evaluator:
                         if found is None
                         else found
                     )
+                elif node.operation == "item":
+                    done.append(done[node.operands[0]][..., int(node.value)])
                 else:
                     done.append(_operation(node.operation)(*(done[operand] for operand in node.operands)))
         return [done[number] for number in self._wanted]

@@ -115,13 +115,13 @@ def _common(facts: Facts, segment: Sequence[str]) -> tuple[str, ...]:
     """Return the rank variables over which all Einsums of *segment* may be fused, none of them reduced."""
     first, *others = (facts.carried[name] for name in segment)
     shared = first.intersection(*others)
-    reduced = {v for name in segment for v in facts.einsum(name).reduced}
+    reduced = {v for name in segment for v in (*facts.einsum(name).reduced, facts.einsum(name).loop)}
     ordered = [v for v in _in_order(facts, segment) if v in shared and v not in reduced and _whole(facts, v)]
     return tuple(v for v in ordered if fusable(facts.cascade, tuple(segment), (v,)))
 
 
 def _whole(facts: Facts, variable: str) -> bool:
-    return variable.upper() in facts.ranks
+    return variable.upper() in facts.ranks and not facts.parts(variable.upper())
 
 
 def _in_order(facts: Facts, segment: Sequence[str]) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ def _streams(facts: Facts, segment: Sequence[str], taken: Sequence[str]) -> Iter
         return
     variables = [v for v in _in_order(facts, segment) if v not in taken]
     inner = {part.lower() for rank in facts.ranks for part in facts.parts(rank)[1:]}
-    variables = [v for v in variables if v not in inner]
+    variables = [v for v in variables if v not in inner and not facts.parts(v.upper())]
     reduced = [v for v in variables if any(v in facts.einsum(name).reduced for name in segment)]
     yield from sorted(variables, key=lambda v: (v not in reduced, -facts.sizes.get(v.upper(), 1)))
     yield None
@@ -185,7 +185,8 @@ def _skeleton(
         cuts[other.upper()] = 1
     flow: tuple[str, ...] = ()
     if stream is not None:
-        whole = _whole(facts, stream)
+        running = any(facts.einsum(name).loop == stream for name in segment)
+        whole = _whole(facts, stream) and not running  # generations follow one another: no tile of several
         if whole:
             cuts[stream.upper()] = 1
         flow = (f"{stream}1",) if whole else (stream,)

@@ -13,6 +13,7 @@ from math import ceil
 
 import numpy as np
 
+from fusemax.search.bound import Ways, split
 from fusemax.search.facts import Facts, Item, Piece
 from fusemax.search.shapes import Part, Skeleton, variable_of
 
@@ -197,11 +198,59 @@ def bindings(facts: Facts, works: Sequence[Work], objective: str, most: int = 3)
         assert best is not None
         spatial.append(best[1])
     answer = _joined(facts, list(zip(works, spatial, strict=True)), objective)
-    used = {*answer.bind.values(), *(unit for _, unit in answer.taken)}
-    cleaned = tuple(
-        {unit: digits for unit, digits in tried.items() if unit in used and digits} for tried in spatial
-    )
-    return replace(answer, spatial=cleaned)
+    return replace(answer, spatial=tuple(spatial))
+
+
+def shared_out(facts: Facts, works: Sequence[Work], binding: Binding) -> Binding:
+    """Return *binding* with operations shared between units so that the busiest has least to do, where that gains a hundredth.
+
+    Of each operation as its unit does it, every other unit that knows it may take a part; parts are of 256.
+    """
+    seconds: dict[tuple[str, str], Ways] = {}
+    for work, spatial in zip(works, binding.spatial, strict=True):
+        for name in work.part.einsums:
+            for item in facts.items[name]:
+                unit = binding.bind[name, item.indices[0]]
+                for number, piece in enumerate(item.units[unit]):
+                    others = _offering(facts, item, number, piece)
+                    cycles = {
+                        u: cycles_of(facts, work, u, spatial.get(u, {}), [p]) for u, p in others.items()
+                    }
+                    known = seconds.get((name, piece.operation))
+                    if known is not None:
+                        cycles = {
+                            u: c + known.whole.get(u, 0.0) for u, c in cycles.items() if u in known.whole
+                        }
+                    seconds[name, piece.operation] = Ways(cycles)
+    least, _, shares = split(list(facts.machine.units), seconds)
+    if least >= 0.99 * binding.cycles:
+        return binding
+    taken: dict[tuple[tuple[str, str], str], float] = {}
+    for (name, operation), parts in shares.items():
+        item = next(
+            i
+            for i in facts.items[name]
+            if any(p.operation == operation for ps in i.units.values() for p in ps)
+        )
+        home = binding.bind[name, item.indices[0]]
+        total = sum(parts.values())
+        for unit, part in parts.items():
+            rounded = round(256 * part / total) / 256 if total else 0.0
+            if unit != home and rounded:
+                taken[(name, operation), unit] = rounded
+    return replace(binding, taken=taken)
+
+
+def _offering(facts: Facts, item: Item, number: int, piece: Piece) -> dict[str, Piece]:
+    """Return the units that offer the operation of *piece* by itself, each with its own piece."""
+    found = {
+        unit: ps[number]
+        for unit, ps in item.units.items()
+        if ps[number % len(ps)].operation == piece.operation and number < len(ps)
+    }
+    for one in item.parts:
+        found |= {unit: p for unit, p in one.items() if p.operation == piece.operation}
+    return found
 
 
 def _score(binding: Binding, objective: str) -> tuple[float, ...]:
