@@ -56,6 +56,9 @@ class _Derivation:
             ),
             "area": write_area(self.writer, self.machine),
         }
+        for line in self.writer.lines:  # a size that is no rank, such as a dilation in an index
+            for name in sorted(line.needs() - self.writer.names):
+                self.parameters.setdefault(name, None)
         return Program(parameters=self.parameters, lines=tuple(self.writer.lines), missing=missing)
 
     def _figures(self) -> None:
