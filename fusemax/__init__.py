@@ -1,7 +1,8 @@
 """Attention algorithms as cascades of extended Einsums, on machines and mappings written in YAML.
 
 From these three texts fusemax derives the passes that an algorithm must make, and the cycles, traffic, energy
-and buffers that it costs. Public names are imported on first use, so that ``import fusemax`` itself is quick.
+and buffers that it costs. Public names are imported on first use, so that ``import fusemax`` itself is quick;
+``__init__.pyi`` tells editors their types.
 
 >>> import fusemax
 >>> fusemax.FusemaxError.__module__
@@ -11,30 +12,41 @@ and buffers that it costs. Public names are imported on first use, so that ``imp
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 __version__ = "0.1.0"
 
 #: Where each public name lives.
 _HOMES = {
     "analyse": "fusemax.analysis.passes",
+    "CostAnswer": "fusemax.api.answers",
     "cost_of": "fusemax.cost.point",
-    "evaluate": "fusemax.cascade.evaluate",
-    "load_cascade": "fusemax.cascade.build",
-    "load_machine": "fusemax.machine",
-    "load_mapping": "fusemax.mapping.build",
+    "Design": "fusemax.api.design",
+    "Drawing": "fusemax.api.table",
+    "evaluate": "fusemax.api.verbs",
     "FusemaxError": "fusemax.errors",
+    "load_cascade": "fusemax.api.verbs",
+    "load_machine": "fusemax.api.verbs",
+    "map": "fusemax.api.verbs",
+    "MapAnswer": "fusemax.api.verbs",
+    "passes": "fusemax.api.verbs",
+    "PassesAnswer": "fusemax.api.answers",
     "Place": "fusemax.errors",
     "Problem": "fusemax.errors",
     "ProblemsError": "fusemax.errors",
-    "sweep": "fusemax.study.api",
+    "reduce": "fusemax.api.verbs",
+    "ReducedAnswer": "fusemax.api.answers",
+    "Results": "fusemax.api.verbs",
+    "run": "fusemax.api.verbs",
+    "SimulationAnswer": "fusemax.api.answers",
+    "sweep": "fusemax.api.verbs",
     "sweep_study": "fusemax.study.api",
+    "Table": "fusemax.api.table",
 }
 
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Return the public object called *name*, importing its module now.
 
     Raises

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from fusemax.errors import Place
 from fusemax.language.syntax import (
@@ -114,7 +115,7 @@ def is_variable(name: str) -> bool:
     return name[0].islower()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Cascade:
     """A checked cascade.
 
@@ -179,6 +180,10 @@ class Cascade:
 
     def size_symbols(self) -> tuple[str, ...]:
         """Return the names of sizes that a workload has to give: ranks whose size nothing else fixes, and free sizes."""
+        return self._size_symbols
+
+    @cached_property
+    def _size_symbols(self) -> tuple[str, ...]:
         fixed = {name for name, rank in self.ranks.items() if rank.size is not None}
         wanted = [name for name in self.ranks if name not in fixed]
         wanted += [name for rank in self.ranks.values() if rank.size is not None for name in names(rank.size)]

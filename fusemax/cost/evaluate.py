@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from fusemax.cascade.sizes import SizeError, resolve_sizes
-from fusemax.cost.lower import run
+from fusemax.cost.lower import point_text, run
 from fusemax.cost.program import Label, Line, Program
 from fusemax.errors import FusemaxError
 from fusemax.mapping.nest import Mapped
@@ -94,6 +95,41 @@ def sizes_for(mapped: Mapped, program: Program, given: Mapping[str, int]) -> dic
     return {name: known[name] for name in needed}
 
 
+@dataclass(frozen=True)
+class Evaluator:
+    """A cost program made ready once for any number of points: one more takes well under a millisecond."""
+
+    mapped: Mapped
+    program: Program
+
+    @cached_property
+    def labels(self) -> Mapping[str, Label]:
+        """The label of every line."""
+        return {line.name: line.label for line in self.program.lines}
+
+    @cached_property
+    def text(self) -> str:
+        """The kernel's text."""
+        return point_text(self.program, list(self.labels))
+
+    def cost(self, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None) -> Cost:
+        """Return the cost of one point, as :func:`cost` does."""
+        (answer,) = self.costs([(sizes, figures or {})])
+        check_tiles(self.mapped, answer)
+        return answer
+
+    def costs(self, points: Sequence[tuple[Mapping[str, int], Mapping[str, float]]]) -> list[Cost]:
+        """Return the costs of many points, as :func:`costs` does."""
+        given = [_parameters(self.mapped, self.program, sizes, figures) for sizes, figures in points]
+        order = list(self.program.parameters)
+        matrix = np.array([[point[name] for name in order] for point in given], dtype=np.float64)
+        results = run(self.program, list(self.labels), matrix, self.text).tolist()
+        return [
+            Cost(dict(zip(self.labels, values, strict=True)), self.labels, point)
+            for values, point in zip(results, given, strict=True)
+        ]
+
+
 def cost(
     mapped: Mapped, program: Program, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None
 ) -> Cost:
@@ -111,9 +147,7 @@ def cost(
     SizeError, CapacityError, FusemaxError
         For sizes that are missing or unknown, tiles that do not fit, and figures that the machine does not have.
     """
-    (answer,) = costs(mapped, program, [(sizes, figures or {})])
-    check_tiles(mapped, answer)
-    return answer
+    return Evaluator(mapped, program).cost(sizes, figures)
 
 
 def costs(
@@ -126,13 +160,7 @@ def costs(
     SizeError, FusemaxError
         For sizes that are missing or unknown, and figures that the machine does not have.
     """
-    parameters = [_parameters(mapped, program, sizes, figures) for sizes, figures in points]
-    labels = {line.name: line.label for line in program.lines}
-    results = evaluate_lines(program, program.lines, parameters)
-    return [
-        Cost(dict(zip(labels, values, strict=True)), labels, given)
-        for values, given in zip(results, parameters, strict=True)
-    ]
+    return Evaluator(mapped, program).costs(points)
 
 
 def _parameters(

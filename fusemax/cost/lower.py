@@ -61,16 +61,20 @@ class Grid:
 
 
 def grid_of(
-    program: Program, outputs: Sequence[str], axes: Axes, columns: Sequence[Sequence[Sequence[float]]]
-) -> Grid:
-    """Return the grid of *program* over *axes*; ``columns[axis][number]`` are the values of the axis's names."""
+    program: Program, outputs: Sequence[str], axes: Axes, columns: Sequence[Sequence[Sequence[float]]],
+    text: str | None = None,
+) -> Grid:  # fmt: skip
+    """Return the grid of *program* over *axes*; ``columns[axis][number]`` are the values of the axis's names.
+
+    *text* is the kernel's, where it is known already: see :func:`point_text`.
+    """
     lengths = [len(names[0]) if names else 1 for names in columns]
     table = [values for names in columns for values in names]
     values = np.zeros((max(len(table), 1), max(lengths)))
     for row, numbers in enumerate(table):
         values[row, : len(numbers)] = numbers
     fixed = np.array([math.nan if v is None else v for v in program.parameters.values()], dtype=np.float64)
-    text = kernel_text(program, outputs, axes)
+    text = kernel_text(program, outputs, axes) if text is None else text
     return Grid(text, tuple(outputs), np.array(lengths, dtype=np.int64), fixed, values)
 
 
@@ -108,9 +112,16 @@ class _Table:
         return self._rows[where[0]][where[1]]
 
 
-def run(program: Program, outputs: Sequence[str], parameters: np.ndarray) -> np.ndarray:
-    """Return float64[points, outputs] for parameters float64[points, parameters]."""
-    grid = grid_of(program, outputs, [tuple(program.parameters)], [parameters.T.tolist()])
+def point_text(program: Program, outputs: Sequence[str]) -> str:
+    """Return the text of the kernel that :func:`run` uses; making it takes longer than running it."""
+    return kernel_text(program, outputs, [tuple(program.parameters)])
+
+
+def run(
+    program: Program, outputs: Sequence[str], parameters: np.ndarray, text: str | None = None
+) -> np.ndarray:
+    """Return float64[points, outputs] for parameters float64[points, parameters]; *text* is :func:`point_text`'s."""
+    grid = grid_of(program, outputs, [tuple(program.parameters)], [parameters.T.tolist()], text)
     results = np.empty((len(outputs), grid.points))
     evaluate_grid(grid, 0, grid.points, results, new_memory(), compiled=grid.points >= COMPILE_FROM)
     return results.T

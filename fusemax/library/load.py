@@ -148,6 +148,8 @@ def _noted(problems: list[Problem | FusemaxError], load: Callable[[], Value]) ->
 
 def _raise(problems: list[Problem | FusemaxError]) -> None:
     texts = [problem for problem in problems if isinstance(problem, FusemaxError)]
+    if len(problems) == len(texts) == 1:
+        raise texts[0]
     if not texts:
         raise_if_any([problem for problem in problems if isinstance(problem, Problem)])
     raise FusemaxError("\n".join(str(problem) for problem in problems))

@@ -110,7 +110,9 @@ def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
-def planned(parts: Sequence[StudyPart], keep: Keep, study: Document | None = None) -> Planned:
+def planned(
+    parts: Sequence[StudyPart], keep: Keep, study: Document | None = None, designs: Designs | None = None
+) -> Planned:
     """Return the jobs of all *parts* that have a grid; *keep* says which points are wanted, *study* where the parts stand.
 
     Raises
@@ -118,7 +120,7 @@ def planned(parts: Sequence[StudyPart], keep: Keep, study: Document | None = Non
     FusemaxError
         With every mistake of every part and configuration.
     """
-    designs = Designs(folder=Path(study.file).parent if study else Path())
+    designs = designs or Designs(folder=Path(study.file).parent if study else Path())
     jobs: list[Job] = []
     problems: list[Problem] = []
     for number, part in enumerate(parts):
