@@ -105,7 +105,7 @@ def _check_room(mapped: Mapped, machine: Machine, point: Point, runs: list[_Run]
             there = capacity_B(point, place, _lanes(machine, point, place))
             if place == machine.outermost:
                 needed += over
-            elif place == machine.level_names[1] and mapped.spill.get(place):
+            elif (place,) == machine.level_names[1:2] and mapped.spill.get(place):
                 over = max(0.0, needed - there)
             if needed > there and not mapped.spill.get(place):
                 parts = stock.parts_B(point, run.whole, place).items()

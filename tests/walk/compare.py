@@ -39,19 +39,21 @@ class Outcome:
     differences: tuple[Difference, ...] = ()
 
 
-def compared(design: Design) -> Outcome:
-    """Return where the three witnesses differ on *design*."""
+def compared(design: Design, not_simulated: str = "") -> Outcome:
+    """Return where the three witnesses differ on *design*; the simulator is left out for the reason *not_simulated*."""
     try:
         mapped, machine = design.loaded()
         answer = cost(mapped, derive(mapped, machine), design.sizes)
     except FusemaxError as error:
         return Outcome(refused=str(error))
     walked = walk(mapped, machine, design.sizes)
-    try:
-        run: Simulation | None = simulate(mapped, machine, design.sizes)
-        reason = None
-    except FusemaxError as error:
-        run, reason = None, str(error)
+    run: Simulation | None = None
+    reason = not_simulated or None
+    if not not_simulated:
+        try:
+            run = simulate(mapped, machine, design.sizes)
+        except FusemaxError as error:
+            reason = str(error)
     found = [
         *_words(walked, answer, run),
         *_cycles(walked, answer, run, mapped, machine),
@@ -88,23 +90,30 @@ def _unequal(what: str, by: Mapping[str, Mapping[tuple[str, ...], float]]) -> li
 def _cycles(
     walked: Walk, answer: Cost, run: Simulation | None, mapped: Mapped, machine: Machine
 ) -> list[Difference]:
-    cycles = {(k.nest, k.unit, k.einsum): v for k, v in answer.table("cycles").items()}
+    cycles: dict[tuple[str, ...], float] = {}
+    for label, value in answer.table("cycles").items():
+        cycles[label.nest, label.unit] = cycles.get((label.nest, label.unit), 0.0) + value
     found = _unequal("cycles", {"walk": dict(walked.cycles), "cost": cycles})
     lanes = {u: answer.parameters.get("replicas", 1.0) for u in machine.units}
     for unit, described in machine.units.items():
         for dimension in described.shape:
             lanes[unit] *= answer.parameters[f"{unit}.{dimension}"]
     clock = answer.parameters["clock"]
-    useful: dict[str, float] = {}
-    for (_, unit, _), value in walked.useful.items():
-        useful[unit] = useful.get(unit, 0.0) + value
     by = {
-        "walk": {(u,): v for u, v in useful.items()},
+        "walk": {(u,): v for u, v in walked.useful.items()},
         "cost": {(u,): v * lanes[u] * clock * answer.latency_s for u, v in answer.utilization().items()},
     }
     if run is not None and run.latency_s:
         by["simulate"] = {(u,): v * lanes[u] * clock * run.latency_s for u, v in run.utilization.items()}
     return found + _unequal("useful lane-cycles", by)
+
+
+def _room(walked: Walk, answer: Cost) -> list[Difference]:
+    room: dict[tuple[str, ...], float] = {}
+    for label, value in answer.table("room").items():
+        key = (label.nest, label.level, label.tensor)
+        room[key] = max(value, room.get(key, 0.0))
+    return _unequal("room", {"walk": dict(walked.room), "cost": room})
 
 
 def _order(answer: Cost, run: Simulation | None) -> list[Difference]:

@@ -112,6 +112,8 @@ class _Drawer:
         self.levels, self.units = list(machine["levels"]), list(machine["units"])
         self.dimensions = {unit: list(machine["units"][unit]["shape"]) for unit in self.units}
         mapping = self.mapping(described)
+        if not self.features.no_spread and any("spread" not in node for node in mapping["nests"]):
+            machine.pop("replicas", None)
         return Design(described, machine, mapping, self.sizes(whole))
 
     def cascade(self) -> str | Mapping[str, Any]:
@@ -200,7 +202,13 @@ class _Drawer:
         left = {root: list(digits) for root, digits in self.digits.items()}
         node = self._node(einsums, left, {}, [], 0)
         loops = node.get("for", [])
-        if self.features.cores and loops and self.chance(0.8):
+        reduced = {v for e in einsums for v in (*e.reduced, e.loop)}
+        own = {root: {root, *digits} for root, digits in self.digits.items()}
+        barred = [
+            loop for loop in loops if any(loop in names_ and names_ & reduced for names_ in own.values())
+        ]
+        loops = loops[: min((loops.index(loop) for loop in barred), default=len(loops))]
+        if self.features.cores and loops and (not self.features.no_spread or self.chance(0.5)):
             node["spread"] = loops[: self.random.randint(1, len(loops))]
             if self.chance(0.4):
                 node["deal"] = self.random.choice(["longest_first", "in_order"])

@@ -21,6 +21,8 @@ from tests.walk.features import FEATURES, OPEN
 from tests.walk.minimise import minimised
 from tests.walk.space import NotWalkedError
 
+ALL = {**FEATURES, **OPEN}
+
 
 @dataclass
 class Findings:
@@ -28,17 +30,17 @@ class Findings:
 
     counts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
-    kinds: dict[str, list[tuple[int, Design]]] = field(default_factory=dict)
+    kinds: dict[str, list[tuple[int, Design, str]]] = field(default_factory=dict)
 
-    def add(self, number: int, design: Design) -> None:
+    def add(self, number: int, design: Design, not_simulated: str = "") -> None:
         """Run one design through all witnesses and note what came out."""
         try:
-            outcome = compared(design)
+            outcome = compared(design, not_simulated)
         except NotWalkedError:
             self.counts["not walked"] += 1
             return
         except Exception as error:  # a traceback is a finding like any other
-            self._note(f"{type(error).__name__}: {str(error)[:60]}", number, design)
+            self._note(f"{type(error).__name__}: {str(error)[:60]}", number, design, not_simulated)
             return
         if outcome.refused is not None:
             self.counts["refused"] += 1
@@ -49,14 +51,14 @@ class Findings:
             self.counts["not simulated"] += 1
             self.refusals["not simulated: " + _kind_of_refusal(outcome.not_simulated)] += 1
         if outcome.differences:
-            self._note(kind_of(outcome), number, design)
+            self._note(kind_of(outcome), number, design, not_simulated)
 
-    def _note(self, kind: str, number: int, design: Design) -> None:
+    def _note(self, kind: str, number: int, design: Design, not_simulated: str) -> None:
         self.counts["differ"] += 1
-        self.kinds.setdefault(kind, []).append((number, design))
+        self.kinds.setdefault(kind, []).append((number, design, not_simulated))
 
     @property
-    def by_frequency(self) -> list[tuple[str, list[tuple[int, Design]]]]:
+    def by_frequency(self) -> list[tuple[str, list[tuple[int, Design, str]]]]:
         """The kinds of differences, the most frequent first."""
         return sorted(self.kinds.items(), key=lambda item: -len(item[1]))
 
@@ -84,13 +86,14 @@ def run(seed: int, kinds: Iterable[str], seconds: float, designs: int) -> Findin
     for number in range(designs):
         if time.monotonic() > end:
             break
-        found.add(number, design_of(seed, number, names[number % len(names)]))
+        kind = names[number % len(names)]
+        found.add(number, design_of(seed, number, kind), ALL[kind].not_simulated)
     return found
 
 
 def design_of(seed: int, number: int, kind: str) -> Design:
     """Return the design with this *number* in the run of *seed*."""
-    return draw_design(Random(f"{seed}/{number}"), {**FEATURES, **OPEN}[kind])
+    return draw_design(Random(f"{seed}/{number}"), ALL[kind])
 
 
 def smallest(design: Design, tries: int) -> Design:
@@ -105,9 +108,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
     parser.add_argument("--designs", type=int, default=10**9, help="stop after so many")
-    parser.add_argument(
-        "--kind", action="append", choices=[*FEATURES, *OPEN], help="only designs of this kind"
-    )
+    parser.add_argument("--kind", action="append", choices=list(ALL), help="only designs of this kind")
     parser.add_argument("--show", type=int, default=3, help="how many kinds of differences to show in full")
     parser.add_argument(
         "--tries", type=int, default=200, help="how many smaller designs to try for each of these"
@@ -122,17 +123,17 @@ def main() -> int:
     for reason, count in found.refusals.most_common(10):
         print(f"  {count} refused: {reason}")
     for kind, designs in found.by_frequency:
-        print(f"== {len(designs)} differ in {kind}; numbers {[number for number, _ in designs[:6]]}")
+        print(f"== {len(designs)} differ in {kind}; numbers {[entry[0] for entry in designs[:6]]}")
     for kind, designs in found.by_frequency[: arguments.show]:
-        _show(kind, designs[0][1], arguments.tries)
+        _show(kind, *designs[0][1:], arguments.tries)
     return 1 if found.kinds else 0
 
 
-def _show(kind: str, design: Design, tries: int) -> None:
+def _show(kind: str, design: Design, not_simulated: str, tries: int) -> None:
     print(f"===== {kind}")
     try:
-        design = smallest(design, tries)
-        differences = compared(design).differences
+        design = smallest(design, not_simulated, tries)
+        differences = compared(design, not_simulated).differences
     except Exception as error:
         print(design.as_text(), repr(error))
         return

@@ -34,6 +34,7 @@ class Trace:
         self.body_of = {name: body for n in mapped.nests for body in n.bodies for name in body.einsums}
         self._written: set[tuple[str, Element, tuple[int, ...]]] = set()
         self.all_steps: list[Step] = []
+        self._made: dict[str, set[Element]] = {}
         self._outside: dict[tuple[str, tuple[int, ...]], set[Element]] = {}
 
     def steps(self) -> list[Step]:
@@ -86,6 +87,18 @@ class Trace:
             and any(e.initial for e in self.cascade.producers(tensor))
         )
 
+    def comes_from_outside(self, tensor: str, element: Element, place: Residence) -> bool:
+        """Return whether *element*, which *place* does not hold, is brought in: not so values that are set where they are
+        kept, nor those that a mask leaves out of what is made there (a tile is read whole, with such holes)."""
+        if self.is_set(tensor, element):
+            return False
+        makers = [self.body_of[e.name] for e in self.cascade.producers(tensor) if e.name in self.body_of]
+        if not makers or not all(place.covers(body.node) for body in makers):
+            return True
+        if tensor not in self._made:
+            self._made[tensor] = set().union(*(s.given.get(tensor, frozenset()) for s in self.all_steps))
+        return element in self._made[tensor]
+
     def generation(self, tensor: str) -> int | None:
         """Return which coordinate of *tensor* tells its generations apart."""
         described = self.cascade.tensors[tensor]
@@ -103,6 +116,19 @@ class Trace:
             accesses = [a for _, e in readers for a in self.mapped.einsum(e).reads if a.tensor == tensor]
             self._outside[key] = set().union(*taken, *(self.space.elements(a, {}) for a in accesses))
         return self._outside[key]
+
+    def touched(self, step: Step, tensor: str) -> set[Element]:
+        """Return the places of the elements of *tensor* that one iteration reads or makes, its own values included."""
+        accesses = [
+            access
+            for name in step.body.einsums
+            for einsum in (self.mapped.einsum(name),)
+            for access in (*einsum.reads, *einsum.outputs)
+            if access.tensor == tensor
+        ]
+        return {
+            self.place(tensor, e) for access in accesses for e in self.space.elements(access, step.setting)
+        }
 
     def place(self, tensor: str, element: Element) -> Element:
         """Return where *element* is stored: generations of a running value take each other's place."""

@@ -11,21 +11,36 @@ from dataclasses import dataclass
 
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.machine import Machine, figures
-from fusemax.mapping.nest import Mapped, Nest
+from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import Fit
+from tests.walk.cores import cores_of, tasks_of
+from tests.walk.rooms import largest_tiles
 from tests.walk.space import NotWalkedError, Space, value_of
-from tests.walk.steps import Steps, Work
+from tests.walk.steps import Steps
 from tests.walk.trace import Trace
-from tests.walk.words import Words, words_of
+from tests.walk.words import words_of
 
 
 @dataclass(frozen=True)
 class Walk:
-    """What was counted. ``words`` by (nest, level, tensor, kind), ``cycles`` and ``useful`` by (nest, unit, Einsum)."""
+    """What was counted.
+
+    Attributes
+    ----------
+    words
+        Of all cores, by nest, level, tensor and kind.
+    cycles
+        In which a unit of the busiest core works, by nest and unit.
+    useful
+        Lane-cycles of operations whose results are wanted, of all cores, by unit.
+    room
+        Bytes of the largest tile with all its buffers, by nest, level and tensor.
+    """
 
     words: Mapping[tuple[str, str, str, str], float]
-    cycles: Mapping[tuple[str, str, str], float]
-    useful: Mapping[tuple[str, str, str], float]
+    cycles: Mapping[tuple[str, str], float]
+    useful: Mapping[str, float]
+    room: Mapping[tuple[str, str, str], float]
 
 
 def machine_figures(machine: Machine) -> dict[str, float]:
@@ -67,23 +82,41 @@ def spaces(mapped: Mapped, machine: Machine, given: Mapping[str, int]) -> list[S
     return found
 
 
+def word_bytes(
+    mapped: Mapped, machine: Machine, numbers: Mapping[str, float], level: str, tensor: str
+) -> float:
+    """Return the bytes of a word of *tensor* at *level*: the mapping's, the registers', or the machine's."""
+    if tensor in mapped.words:
+        return value_of(mapped.words[tensor], numbers)
+    return numbers.get(f"{level}.registers.word", numbers["word"])
+
+
 def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
-    """Return what is counted in a walk through every iteration of *mapped* on *machine* (one core)."""
+    """Return what is counted in a walk through every iteration of *mapped* on *machine*."""
     numbers = machine_figures(machine)
+    cores = int(numbers["replicas"])
     words: Counter[tuple[str, str, str, str]] = Counter()
-    cycles: Counter[tuple[str, str, str]] = Counter()
-    useful: Counter[tuple[str, str, str]] = Counter()
+    cycles: dict[tuple[str, str], float] = {}
+    useful: Counter[str] = Counter()
+    room: dict[tuple[str, str, str], float] = {}
     for nest, space in zip(mapped.nests, spaces(mapped, machine, sizes), strict=True):
         trace = Trace(mapped, nest, space)
         steps = trace.steps()
         counter = Steps(mapped, machine, numbers, space)
-        for step in steps:
-            for total, part in zip((cycles, useful), counter.of(step), strict=True):
-                for (unit, einsum), value in part.items():
-                    total[nest.name, unit, einsum] += value  # type: ignore[assignment]
-        for (level, tensor, kind), value in words_of(trace, machine, steps).items():
+        work = [counter.of(step) for step in steps]
+        tasks = tasks_of(nest, steps)
+        masked = any(mapped.einsum(name).conditions for body in nest.bodies for name in body.einsums)
+        core_of = cores_of(nest, tasks, [cycles_ for cycles_, _ in work], cores, masked)
+        busy: Counter[tuple[str, int]] = Counter()
+        for task, (cycles_, useful_) in zip(tasks, work, strict=True):
+            for (unit, _), value in cycles_.items():
+                busy[unit, core_of[task]] += value  # type: ignore[assignment]
+            for (unit, _), value in useful_.items():
+                useful[unit] += value
+        for (unit, _), value in busy.items():
+            cycles[nest.name, unit] = max(value, cycles.get((nest.name, unit), 0))
+        for (level, tensor, kind), value in words_of(trace, machine, steps, tasks, cores).items():
             words[nest.name, level, tensor, kind] += value
-    return Walk(*({k: v for k, v in found.items() if v} for found in (words, cycles, useful)))
-
-
-__all__ = ["Nest", "Walk", "Words", "Work", "walk"]
+        for (level, tensor), value in largest_tiles(trace, steps).items():
+            room[nest.name, level, tensor] = value * word_bytes(mapped, machine, numbers, level, tensor)
+    return Walk(*({k: v for k, v in found.items() if v} for found in (words, cycles, useful, room)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Body, Residence
+from tests.walk.cores import Task
 from tests.walk.space import Element
 from tests.walk.trace import Step, Trace
 
@@ -17,11 +18,13 @@ Words = Counter[tuple[str, str, str]]
 
 @dataclass
 class Event:
-    """Elements taken from a place, then elements given to it, at one moment."""
+    """Elements taken from a place, then elements given to it, at one moment of a task, by so many cores."""
 
     when: int
+    task: Task
     taken: frozenset[Element]
     given: frozenset[Element]
+    times: int = 1
 
 
 @dataclass
@@ -39,16 +42,24 @@ def chain(machine: Machine, residences: Iterable[Residence], body: Body, tensor:
     return sorted(mine, key=lambda r: (order.index(r.level), len(r.node)))
 
 
-def words_of(trace: Trace, machine: Machine, steps: Sequence[Step]) -> Words:
-    """Return the words of one nest, of all *steps* of one core in their order."""
+def words_of(
+    trace: Trace, machine: Machine, steps: Sequence[Step], tasks: Sequence[Task], cores: int
+) -> Words:
+    """Return the words of one nest: of all *steps* in their order, each of one of *tasks*, which go to so many *cores*."""
     words: Words = Counter()
     for tensor in trace.cascade.tensors:
-        _words_of_tensor(trace, machine, steps, tensor, words)
+        _words_of_tensor(trace, machine, steps, tasks, cores, tensor, words)
     return words
 
 
 def _words_of_tensor(
-    trace: Trace, machine: Machine, steps: Sequence[Step], tensor: str, words: Words
+    trace: Trace,
+    machine: Machine,
+    steps: Sequence[Step],
+    tasks: Sequence[Task],
+    cores: int,
+    tensor: str,
+    words: Words,
 ) -> None:
     inbox: dict[tuple[Residence, ...], list[tuple[Step, Event]]] = defaultdict(list)
     for when, step in enumerate(steps):
@@ -60,7 +71,7 @@ def _words_of_tensor(
         level = places[-1].level if places else machine.outermost
         words[level, tensor, "read"] += len(taken | again)
         words[level, tensor, "write"] += len(given)
-        inbox[places].append((step, Event(when, taken | again, given)))
+        inbox[places].append((step, Event(when, tasks[when], taken | again, given)))
     while inbox:
         depth = max(len(places) for places in inbox)
         if depth == 0:
@@ -77,28 +88,34 @@ def _words_of_tensor(
             if place.level == outer:
                 inbox[around] += [(step, event) for _, step, event in events]
                 continue
-            moved = _moves(trace, tensor, place, [(step, event) for _, step, event in events])
+            own = place.level in machine.units or machine.levels[place.level].per_core
+            here = [(step, event) for _, step, event in events]
+            moved = _moves(trace, tensor, place, here, cores if own else 1)
             for _, event in moved:
-                words[outer, tensor, "read"] += len(event.taken)
-                words[place.level, tensor, "fill"] += len(event.taken)
-                words[outer, tensor, "write"] += len(event.given)
-                words[place.level, tensor, "drain"] += len(event.given)
+                words[outer, tensor, "read"] += event.times * len(event.taken)
+                words[place.level, tensor, "fill"] += event.times * len(event.taken)
+                words[outer, tensor, "write"] += event.times * len(event.given)
+                words[place.level, tensor, "drain"] += event.times * len(event.given)
             if moved:
                 inbox[around] += moved
                 inbox[around].sort(key=lambda entry: entry[1].when)
 
 
 def _moves(
-    trace: Trace, tensor: str, place: Residence, events: list[tuple[Step, Event]]
+    trace: Trace, tensor: str, place: Residence, events: list[tuple[Step, Event]], cores: int
 ) -> list[tuple[Step, Event]]:
-    """Return what comes to and leaves *place*, as events for the place around it."""
+    """Return what comes to and leaves *place*, as events for the place around it.
+
+    With several *cores* that have a place of their own, a tile that tasks in a row want comes to as many of them.
+    """
     stays = _stays(trace, tensor, place, events)
     moved: list[tuple[Step, Event]] = []
     for number, (step, stay) in enumerate(stays):
         fill, drain = _of_stay(trace, tensor, place, stay, [s for _, s in stays[number + 1 :]])
-        last = max(event.when for event in stay.events)
-        moved.append((step, Event(min(e.when for e in stay.events), fill, frozenset())))
-        moved.append((step, Event(last, frozenset(), drain)))
+        first, last = stay.events[0], stay.events[-1]
+        times = min(cores, len({event.task for event in stay.events}))
+        moved.append((step, Event(first.when, first.task, fill, frozenset(), times)))
+        moved.append((step, Event(last.when, last.task, frozenset(), drain, times)))
     return [(step, event) for step, event in moved if event.taken or event.given]
 
 
@@ -136,7 +153,7 @@ def _of_stay(
     newest: dict[Element, Element] = {}
     for event in stay.events:
         for element in event.taken:
-            if trace.place(tensor, element) not in here and not trace.is_set(tensor, element):
+            if trace.place(tensor, element) not in here and trace.comes_from_outside(tensor, element, place):
                 fill.add(element)
             here.add(trace.place(tensor, element))
         for element in event.given:
@@ -151,7 +168,7 @@ def _of_stay(
 
 def _wanted_outside(trace: Trace, tensor: str, place: Residence, element: Element, later: list[Stay]) -> bool:
     """Return whether *element* is needed once its tile has left *place*: by the user, another body, or the place itself."""
-    if any(element in event.taken for stay in later for event in stay.events):
+    if _taken_next(trace, tensor, element, later):
         return True
     last = trace.generation(tensor)
     if last is not None:
@@ -159,6 +176,18 @@ def _wanted_outside(trace: Trace, tensor: str, place: Residence, element: Elemen
         if element[last] != trace.space.sizes[rank]:
             return element in trace.taken_outside(tensor, place)
     return tensor in trace.cascade.outputs or _read_outside(trace, tensor, place)
+
+
+def _taken_next(trace: Trace, tensor: str, element: Element, later: list[Stay]) -> bool:
+    """Return whether a later stay takes *element* before its place is made anew."""
+    at = trace.place(tensor, element)
+    for stay in later:
+        for event in stay.events if at in stay.tile else ():
+            if element in event.taken:
+                return True
+            if any(trace.place(tensor, given) == at for given in event.given):
+                return False
+    return False
 
 
 def _read_outside(trace: Trace, tensor: str, place: Residence) -> bool:

@@ -1,0 +1,53 @@
+"""Which core does which iteration: the loops in ``spread`` make tasks, and tasks go to cores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fusemax.mapping.nest import Nest
+from tests.walk.steps import Work
+from tests.walk.trace import Step
+
+Task = tuple[int, ...]
+
+
+def spread_loops(nest: Nest) -> tuple[str, ...]:
+    """Return the loops that are spread over cores: those that the mapping names, or the outermost one."""
+    if nest.spread:
+        return nest.spread
+    loops = nest.bodies[0].loops
+    return (
+        loops[:1]
+        if all(body.loops[:1] == loops[:1] for body in nest.bodies) and nest.bodies[0].opened[0]
+        else ()
+    )
+
+
+def tasks_of(nest: Nest, steps: Sequence[Step]) -> list[Task]:
+    """Return the task that each of *steps* belongs to: its values of the loops that are spread."""
+    loops = spread_loops(nest)
+    return [tuple(step.setting[loop] for loop in loops) for step in steps]
+
+
+def cores_of(
+    nest: Nest, tasks: Sequence[Task], work: Sequence[Work], cores: int, masked: bool
+) -> dict[Task, int]:
+    """Return the core of each task; *work* holds the cycles of each step, *tasks* the task of each.
+
+    A task goes to the core that is free first, the heaviest first: its weight is that of all its units together. Where a
+    mask makes tasks unequal, ``deal: in_order`` takes them as the loops run.
+    """
+    weights: Counter[Task] = Counter()
+    for task, part in zip(tasks, work, strict=True):
+        weights[task] += sum(part.values())  # type: ignore[assignment]
+    order = list(weights)
+    if not (masked and nest.deal == "in_order"):
+        order.sort(key=lambda task: -weights[task])
+    busy = [0.0] * cores
+    found: dict[Task, int] = {}
+    for task in order:
+        core = min(range(cores), key=lambda c: (busy[c], c))
+        busy[core] += weights[task]
+        found[task] = core
+    return found
