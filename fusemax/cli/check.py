@@ -29,6 +29,11 @@ def check_file(file: Path) -> str:
     """Return what kind of file *file* is, when it is right; raise FusemaxError with every mistake when not."""
     from fusemax.source import read_yaml
 
+    if file.suffix == ".json":
+        from fusemax.search.certificate import verified
+
+        verdict = verified(file)
+        return f"certificate: {verdict.claim}"
     document = read_yaml(file)
     data = document.data
     if not isinstance(data, dict):

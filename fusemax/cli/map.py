@@ -29,6 +29,9 @@ def map_(
         "latency", "--for", help="What is to be least; edp is latency times energy."
     ),
     out: Path = typer.Option(None, "-o", "--out", help="Write the mapping file here."),
+    proof: Path = typer.Option(
+        None, "--certificate", help="Write what is claimed, for 'fusemax check' to verify."
+    ),
     absorb: list[str] = typer.Option(
         [], "--absorb", help="An Einsum that the maker of its input does for nothing."
     ),
@@ -58,14 +61,20 @@ def map_(
         from fusemax.files import replace_file
 
         replace_file(out, text)
+    if proof is not None:
+        from fusemax.files import replace_file
+        from fusemax.search.certificate import certificate
+
+        replace_file(proof, certificate(answer, cascade, machine, sizes, figures, strategy))
     if json:
         import json as format_json
 
         typer.echo(format_json.dumps(as_record(answer, text), indent=2))
     else:
         _show(Console(), answer, f"{answer.mapped.cascade.name} on {machine}", text)
-    if out is not None:
-        typer.echo(f"wrote {out}", err=json)
+    for written in (out, proof):
+        if written is not None:
+            typer.echo(f"wrote {written}", err=json)
 
 
 def _with_cascade(text: str, cascade: str, out: Path | None) -> str:

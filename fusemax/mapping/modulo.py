@@ -127,20 +127,64 @@ def modulo_schedule(tasks: Sequence[Task], edges: Sequence[Edge]) -> Kernel:
 
 
 def recurrence_bound(tasks: Sequence[Task], edges: Sequence[Edge]) -> Fraction:
-    """Return the largest of all circuits' lengths, each divided by the iterations that it spans (RecMII)."""
-    import networkx
+    """Return the largest of all circuits' lengths, each divided by the iterations that it spans (RecMII).
 
-    graph = networkx.DiGraph()
-    for edge in edges:
-        known = graph.get_edge_data(edge.writer, edge.reader)
-        distance = edge.distance if known is None else min(edge.distance, known["distance"])
-        graph.add_edge(edge.writer, edge.reader, distance=distance)
-    worst = Fraction(0)
-    for nodes in networkx.simple_cycles(graph):
-        length = sum((tasks[n].cycles + tasks[n].latency for n in nodes), Fraction(0))
-        span = sum(graph.edges[a, b]["distance"] for a, b in zip(nodes, [*nodes[1:], nodes[0]], strict=True))
-        worst = max(worst, Fraction(length, span))
-    return worst
+    Lawler's maximum ratio of a cycle (Combinatorial Optimization, 1976, section 3.13), without listing circuits: while some
+    circuit is longer than *ratio* times its span, take its own ratio, which is larger. Every step finds another circuit, and
+    none is found at the end.
+
+    >>> ring = [Task(name, None, Fraction(2)) for name in "abc"]
+    >>> recurrence_bound(ring, [Edge(0, 1, 0), Edge(1, 2, 0), Edge(2, 0, 1), Edge(1, 0, 2)])
+    Fraction(6, 1)
+
+    Raises
+    ------
+    ValueError
+        For a circuit within one iteration: no order of its tasks exists.
+    """
+    lengths = [task.cycles + task.latency for task in tasks]
+    ratio = Fraction(0)
+    while True:
+        circuit = _longer_circuit(lengths, edges, ratio)
+        if circuit is None:
+            return ratio
+        span = sum(edge.distance for edge in circuit)
+        if span == 0:
+            names = " -> ".join(tasks[edge.writer].name for edge in circuit)
+            raise ValueError(f"these tasks need each other within one iteration: {names}")
+        ratio = sum((lengths[edge.writer] for edge in circuit), Fraction(0)) / span
+
+
+def _longer_circuit(lengths: Sequence[Fraction], edges: Sequence[Edge], ratio: Fraction) -> list[Edge] | None:
+    """Return a circuit whose tasks take longer than *ratio* times the iterations that it spans; None if there is none.
+
+    Longest paths by Bellman and Ford: if they still grow after as many rounds as there are tasks, a circuit makes them grow.
+    """
+    far = [Fraction(0)] * len(lengths)
+    came: list[Edge | None] = [None] * len(lengths)
+    grown: int | None = None
+    for _ in range(len(lengths)):
+        grown = None
+        for edge in edges:
+            reached = far[edge.writer] + lengths[edge.writer] - ratio * edge.distance
+            if reached > far[edge.reader]:
+                far[edge.reader], came[edge.reader], grown = reached, edge, edge.reader
+        if grown is None:
+            return None
+    place = grown
+    for _ in range(len(lengths)):  # walk back until certainly inside the circuit
+        edge = came[place] if place is not None else None
+        place = edge.writer if edge is not None else place
+    circuit: list[Edge] = []
+    start = place
+    while True:
+        edge = came[place] if place is not None else None
+        if edge is None:
+            return None
+        circuit.append(edge)
+        place = edge.writer
+        if place == start:
+            return circuit[::-1]
 
 
 def _whole(tasks: Sequence[Task]) -> bool:

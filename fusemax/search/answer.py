@@ -45,6 +45,7 @@ class Answer:
         Why the search ended: at its ``bound``, when all was tried (``done``), on ``time``, or by the user (``asked``).
     """
 
+    facts: Facts
     objective: str
     text: str
     mapped: Mapped
@@ -100,7 +101,7 @@ def best_mapping(
     others = [plan for plan in plans if not _same(plan, best)]
     reason = "asked" if asked else "bound" if under_way.near(best) else "time" if under_way.over else "done"
     return Answer(
-        objective=objective, text=text, mapped=mapped, cost=priced, plan=best, bound=under_way.bound,
+        facts=facts, objective=objective, text=text, mapped=mapped, cost=priced, plan=best, bound=under_way.bound,
         runner_up=others[0] if others else None, structures=under_way.tally.structures,
         tilings=under_way.tally.tilings, seconds=monotonic() - begun, stopped=reason,
     )  # fmt: skip

@@ -55,14 +55,28 @@ class Bound:
 def bound_of(facts: Facts, segment: Sequence[str] | None = None) -> Bound:
     """Return the bounds of the Einsums of *segment* (all, if not given), whatever is done before and after them."""
     mine = tuple(segment or facts.names)
+    seconds = dict(_seconds(facts, mine, useful_part(facts)))
+    _, weights, shares = split(list(facts.machine.units), seconds)
+    return _bound(facts, mine, seconds, weights, shares)
+
+
+def proved_by(facts: Facts, weights: Mapping[str, float]) -> Bound:
+    """Return the bounds of the whole cascade that *weights* of the units, not negative and of sum 1, prove."""
+    seconds = dict(_seconds(facts, facts.names, useful_part(facts)))
+    return _bound(facts, facts.names, seconds, weights, {})
+
+
+def _bound(
+    facts: Facts, segment: Sequence[str], seconds: Mapping[tuple[str, str], Ways], weights: Mapping[str, float],
+    shares: Mapping[tuple[str, str], Mapping[str, float]],
+) -> Bound:  # fmt: skip
     part = useful_part(facts)
-    seconds = dict(_seconds(facts, mine, part))
-    units_s, weights, shares = split(list(facts.machine.units), seconds)
-    words = dict(_compulsory(facts, mine, part))
+    words = dict(_compulsory(facts, segment, part))
     traffic = sum(words.values()) * facts.figures["word"]
     return Bound(
-        units_s=units_s, prices=weights, shares=shares, words=words, traffic_B=traffic,
-        memory_s=traffic / _rate(facts), launch_s=facts.figures["launch"], energy_J=_energy(facts, mine, part, words),
+        units_s=weighted(seconds, weights), prices=dict(weights), shares=shares, words=words, traffic_B=traffic,
+        memory_s=traffic / _rate(facts), launch_s=facts.figures["launch"],
+        energy_J=_energy(facts, segment, part, words),
     )  # fmt: skip
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
+from time import perf_counter
 
-from hypothesis import given
+import networkx
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusemax.mapping.modulo import Edge, Task, modulo_schedule, recurrence_bound
@@ -67,3 +69,47 @@ def test_a_circuit_over_one_iteration_makes_it_serial() -> None:
 
     assert kernel.interval == 7
     assert kernel.reached
+
+
+def _by_listing(tasks: list[Task], edges: list[Edge]) -> Fraction:
+    """Return the bound from its definition: every elementary circuit, with the shortest distance between neighbours."""
+    graph = networkx.DiGraph()
+    for edge in edges:
+        known = graph.get_edge_data(edge.writer, edge.reader)
+        distance = edge.distance if known is None else min(edge.distance, known["distance"])
+        graph.add_edge(edge.writer, edge.reader, distance=distance)
+    worst = Fraction(0)
+    for nodes in networkx.simple_cycles(graph):
+        length = sum((tasks[n].cycles + tasks[n].latency for n in nodes), Fraction(0))
+        span = sum(graph.edges[a, b]["distance"] for a, b in zip(nodes, [*nodes[1:], nodes[0]], strict=True))
+        worst = max(worst, Fraction(length, span))
+    return worst
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_recurrence_bound_is_that_of_the_longest_circuit(data: st.DataObject) -> None:
+    """The maximum cycle ratio equals the largest over all listed circuits; later tasks are read back a distance later."""
+    count = data.draw(st.integers(1, 6))
+    tasks = [
+        Task(str(n), None, Fraction(data.draw(st.integers(0, 9))), Fraction(data.draw(st.integers(0, 3))))
+        for n in range(count)
+    ]
+    pairs = data.draw(
+        st.lists(
+            st.tuples(st.integers(0, count - 1), st.integers(0, count - 1), st.integers(0, 2)), max_size=14
+        )
+    )
+    edges = [Edge(w, r, d if w < r else max(1, d)) for w, r, d in pairs]
+
+    assert _by_listing(tasks, edges) == recurrence_bound(tasks, edges)
+
+
+def test_many_values_that_need_each_other_take_no_time() -> None:
+    """Fourteen running values that all read each other have two million circuits; the bound needs none of them."""
+    tasks = [Task(str(n), "unit", Fraction(n + 1)) for n in range(14)]
+    edges = [Edge(w, r, 0 if w < r else 1) for w in range(14) for r in range(14)]
+    begun = perf_counter()
+
+    assert recurrence_bound(tasks, edges) == sum(range(1, 15))
+    assert perf_counter() - begun < 5

@@ -1,0 +1,82 @@
+"""Certificates: what the search claims is found again without it, and a changed claim is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from fusemax.cli import build
+from fusemax.errors import FusemaxError
+from fusemax.search.certificate import verified
+
+SIZES = ["B=2", "H=2", "M=512", "P=384", "E=32", "F=16"]
+
+
+@pytest.fixture(scope="module")
+def stated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a certificate of 1-pass attention on FuseMax's chip."""
+    path = tmp_path_factory.mktemp("certificate") / "c.json"
+    pairs = [part for size in SIZES for part in ("--set", size)]
+    arguments = ["map", "attention/1-pass", "--machine", "fusemax", *pairs, "--certificate", str(path)]
+    found = CliRunner().invoke(build(), arguments)
+    assert found.exit_code == 0, found.output
+    return path
+
+
+def test_a_certificate_is_verified(stated: Path) -> None:
+    """The command says what was claimed; the bound is below the price."""
+    found = CliRunner().invoke(build(), ["check", str(stated)])
+    verdict = verified(stated)
+
+    assert found.exit_code == 0, found.output
+    assert "within" in found.output
+    assert verdict.bound <= verdict.price
+
+
+def _set(*path: str | int) -> Callable[[dict[str, Any], Any], None]:
+    def change(data: dict[str, Any], value: Any) -> None:
+        inside: Any = data
+        for step in path[:-1]:
+            inside = inside[step]
+        old = inside[path[-1]]
+        inside[path[-1]] = value(old) if callable(value) else value
+
+    return change
+
+
+TAMPERED = {
+    "price": (_set("price", "latency_s"), lambda v: v * 0.99),
+    "bound": (_set("proof", "value"), lambda v: v * 1.001),
+    "weight": (_set("proof", "weights", "2d"), lambda v: v * 0.5),
+    "negative weight": (_set("proof", "weights"), {"2d": 2.0, "1d": -1.0}),
+    "words": (_set("proof", "words", "K"), lambda v: v + 1),
+    "covered": (_set("covered"), 1.0),
+    "claim": (_set("claim"), "the latency is optimal"),
+    "mapping": (_set("mapping"), lambda v: v.replace("schedule: auto", "schedule: serial")),
+    "words of its own": (_set("mapping"), lambda v: v + "words: {K: 1 B}\n"),
+    "size": (_set("sizes", "M"), 500),
+    "machine": (_set("machine"), "flat"),
+    "absorb": (_set("absorb"), ["SQ"]),
+    "space": (_set("space", "skeletons"), lambda v: v + 1),
+    "kind": (_set("kind"), "proof"),
+    "nan": (_set("price", "latency_s"), float("nan")),
+    "text": (_set("price", "latency_s"), "fast"),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_a_tampered_certificate_is_refused(what: str, stated: Path, tmp_path: Path) -> None:
+    """Every part of a certificate is computed again, or bound to one that is."""
+    data = json.loads(stated.read_text())
+    change, value = TAMPERED[what]
+    change(data, value)
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(data))
+
+    with pytest.raises(FusemaxError):
+        verified(path)
