@@ -34,12 +34,15 @@ class Operation:
         Values that it reads per point.
     parts
         For a pair under one name: the two operations that do the same for a unit without it.
+    reads
+        The tensors among its operands; others are values of operations before it.
     """
 
     name: str
     variables: frozenset[str]
     operands: int
     parts: tuple[Operation, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
@@ -55,10 +58,12 @@ def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
     found: list[Operation] = []
     variables = _collect(cascade, einsum.expression, found)
     if isinstance(einsum.action, Populate):
-        found.append(Operation(einsum.action.operator, frozenset(einsum.variables), 1))
+        reads = _read_by(einsum.expression)
+        found.append(Operation(einsum.action.operator, frozenset(einsum.variables), 1, reads=reads))
     elif einsum.action is not None:
         space = variables | frozenset(einsum.reduced)
-        reduce = Operation(REDUCTION_NAMES[einsum.action.operator], space, 2)
+        reads = _read_by(einsum.expression)
+        reduce = Operation(REDUCTION_NAMES[einsum.action.operator], space, 2, reads=reads)
         last = found[-1] if found else None
         if (
             einsum.action.operator == "sum"
@@ -66,7 +71,7 @@ def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
             and last.name == "mul"
             and last.variables == space
         ):
-            found[-1] = Operation("mac", space, 3, (last, reduce))
+            found[-1] = Operation("mac", space, 3, (last, reduce), last.reads)
         else:
             found.append(reduce)
     return tuple(found)
@@ -106,10 +111,18 @@ def _index_variables(cascade: Cascade, access: Access) -> frozenset[str]:
     return frozenset(name for name in used if name.islower() and name.upper() in cascade.ranks)
 
 
-def _add(found: list[Operation], name: str, variables: frozenset[str], operands: int) -> frozenset[str]:
+def _add(
+    found: list[Operation], name: str, variables: frozenset[str], operands: int, reads: tuple[str, ...] = ()
+) -> frozenset[str]:
     if variables:
-        found.append(Operation(name, variables - {_SCALAR}, operands))
+        found.append(Operation(name, variables - {_SCALAR}, operands, reads=reads))
     return variables
+
+
+def _read_by(*operands: Expression) -> tuple[str, ...]:
+    """Return the tensors that stand among *operands* themselves, signs aside."""
+    plain = [operand.operand if isinstance(operand, Negative) else operand for operand in operands]
+    return tuple(operand.tensor for operand in plain if isinstance(operand, Access))
 
 
 def _binary(cascade: Cascade, expression: Binary, found: list[Operation]) -> frozenset[str]:
@@ -118,7 +131,7 @@ def _binary(cascade: Cascade, expression: Binary, found: list[Operation]) -> fro
     name = BINARY_NAMES[expression.operator]
     if expression.operator == "/" and not right and left:
         name = "mul"  # division by a constant is a product with its reciprocal
-    return _add(found, name, left | right, 2)
+    return _add(found, name, left | right, 2, _read_by(expression.left, expression.right))
 
 
 def _call(cascade: Cascade, expression: Call, found: list[Operation]) -> frozenset[str]:
@@ -131,9 +144,11 @@ def _call(cascade: Cascade, expression: Call, found: list[Operation]) -> frozens
     if expression.function == "exp" and isinstance(argument, Binary) and argument.operator == "-" and fresh:
         difference = found.pop()
         exponential = Operation("exp", difference.variables, 1)
-        found.append(Operation("sub_exp", difference.variables, 2, (difference, exponential)))
+        parts = (difference, exponential)
+        found.append(Operation("sub_exp", difference.variables, 2, parts, difference.reads))
         return variables
     if expression.function in ("max", "min") and len(expression.arguments) > 2:
         for _ in expression.arguments[2:]:
             _add(found, expression.function, variables, 2)
-    return _add(found, expression.function, variables, min(len(expression.arguments), 2))
+    reads = _read_by(*expression.arguments)
+    return _add(found, expression.function, variables, min(len(expression.arguments), 2), reads)

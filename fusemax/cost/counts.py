@@ -35,12 +35,16 @@ ZERO = sympy.Integer(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One operation of an Einsum on a unit: how often over all lanes, and for how many steps of the unit."""
+    """One operation of an Einsum on a unit: how often over all lanes, and for how many steps of the unit.
+
+    ``reads`` names the tensors among its *operands*.
+    """
 
     einsum: str
     unit: str
     operation: str
     operands: int
+    reads: tuple[str, ...]
     points: sympy.Expr
     steps: sympy.Expr
 
@@ -150,6 +154,7 @@ class _Counter:
                 for where, share in self._shares(name, unit, operation.name):
                     yield Job(
                         einsum=name, unit=where, operation=operation.name, operands=operation.operands,
+                        reads=operation.reads,
                         points=self._points(body, mine) * share, steps=self._steps(body, where, mine) * share,
                     )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Energy by component and area by component, as formulas.
 
-Energy: each operation's actions at the unit's energy per action; each operand of an operation is written to and read from its
-lane's registers once; each line of a level at the level's energy for its kind of access. A machine that gives no energy for a
-part simply has no line for it, and then no total.
+Energy: each operation's actions at the unit's energy per action; register files (:mod:`fusemax.cost.registers`); each line of
+a level at the level's energy for its kind of access. A machine that gives no energy for a part simply has no line for it, and
+then no total.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sympy
 
 from fusemax.cost.counts import Job, Move, NestCounts
 from fusemax.cost.program import Label, Writer
+from fusemax.cost.registers import write_registers
 from fusemax.cost.symbols import symbol, to_sympy
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
@@ -29,7 +30,7 @@ def write_energy(
     """
     jobs = [job for counts, _ in nests for job in counts.jobs]
     moves = [move for _, nest_moves in nests for move in nest_moves]
-    parts = [*_actions(writer, machine, jobs), *_registers(writer, machine, jobs)]
+    parts = [*_actions(writer, machine, jobs), *write_registers(writer, machine, mapped, nests)]
     parts += _levels(writer, machine, mapped, moves)
     missing = missing_energies(machine, mapped, jobs, moves)
     if not missing:
@@ -68,20 +69,6 @@ def _actions(writer: Writer, machine: Machine, jobs: Sequence[Job]) -> list[symp
         )
         for (unit, action), count in totals.items()
     ]
-
-
-def _registers(writer: Writer, machine: Machine, jobs: Sequence[Job]) -> list[sympy.Expr]:
-    parts: list[sympy.Expr] = []
-    for name, unit in machine.units.items():
-        if unit.registers is None or unit.registers.energy is None:
-            continue
-        accesses = sum((job.points * job.operands for job in jobs if job.unit == name), ZERO)
-        energy = accesses * (
-            symbol(f"{name}.registers.energy.read") + symbol(f"{name}.registers.energy.write")
-        )
-        label = Label("component_energy", unit=name, action="registers")
-        parts.append(writer.add(f"energy_J[{name},registers]", energy, label))
-    return parts
 
 
 def _levels(writer: Writer, machine: Machine, mapped: Mapped, moves: Sequence[Move]) -> list[sympy.Expr]:
