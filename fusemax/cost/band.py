@@ -1,9 +1,12 @@
 """Tiles that a band of points touches, counted without walking them.
 
-Rows 0..R-1 are cut into tiles of *tr* rows, columns 0..C-1 into tiles of *tc*. The band holds the points with
-``lo <= column - row <= hi``: a causal mask (``hi`` fixed, ``lo`` far below), a window (both). Everything is exact, in whole
-numbers; the sums of rounded-down lines take O(log) steps, by the Euclid-like reduction known as floor sum (AtCoder
-Library, ``floor_sum``).
+Rows 0..R-1 are cut into tiles of *tr* rows, columns 0..C-1 into tiles of *tc*. With *sign* 1 the band holds the points with
+``lo <= column - row <= hi``: a causal mask (``hi`` fixed, ``lo`` far below), a window (both). With *sign* -1 it holds those
+with ``lo <= column + row <= hi``: then columns are counted from the end, in whole tiles, so that the first may be short. The
+short tile of columns, or else the last one, is the *odd* one; the last tile of rows is the other that may be short.
+
+Everything is exact, in whole numbers; the sums of rounded-down lines take O(log) steps, by the Euclid-like reduction known as
+floor sum (AtCoder Library, ``floor_sum``).
 
 These functions also stand, as text, in the code that :mod:`fusemax.cost.lower` generates: no imports, no classes, numbers
 only. A tile below one holds nothing.
@@ -29,135 +32,198 @@ def _line_sum(first, last, tile, step, offset):
     return floor_sum(last - first + 1, tile, step, offset + step * first)
 
 
-def row_tiles(i, R, tr, C, tc, lo, hi):
-    """Return how many tiles of columns the band touches in the i-th tile of rows."""
+def upright(C, tile, lo, hi, sign):
+    """Return columns, the first of them that there is, lo and hi of the same band as one of *sign* 1."""
+    if sign > 0:
+        return C, 0, lo, hi
+    whole = -(-C // tile) * tile
+    return whole, whole - C, whole - 1 - hi, whole - 1 - lo
+
+
+def row_span(i, R, tr, C, c0, tc, lo, hi):
+    """Return the first and the last tile of columns that the band touches in the i-th tile of rows; (0, -1) if none."""
     above = min(C - 1, min(R, (i + 1) * tr) - 1 + hi)
-    below = max(0, i * tr + lo)
+    below = max(c0, i * tr + lo)
     if hi < lo or above < below:
-        return 0
-    return above // tc - below // tc + 1
+        return 0, -1
+    return below // tc, above // tc
 
 
-def band_pairs(R, tr, C, tc, lo, hi):
-    """Return how many (tile of rows, tile of columns) pairs hold a point of the band.
+def row_tiles(i, R, tr, C, c0, tc, lo, hi):
+    """Return how many tiles of columns the band touches in the i-th tile of rows."""
+    first, last = row_span(i, R, tr, C, c0, tc, lo, hi)
+    return last - first + 1
 
-    >>> band_pairs(4, 2, 4, 2, -4, 0)  # a causal square of four, in tiles of two
-    3
-    >>> band_pairs(4, 1, 4, 1, -4, 0)
-    10
-    """
-    R, tr, C, tc, lo, hi = int(R), int(tr), int(C), int(tc), int(lo), int(hi)
-    if hi < lo or tr < 1 or tc < 1:
+
+def _pairs(R, tr, C, c0, tc, lo, hi):
+    """Return how many (tile of rows, tile of columns) pairs hold a point of the band."""
+    if hi < lo:
         return 0
     tiles = -(-R // tr)
-    first = max(0, -((hi - 1) // tr) - 1)  # from here on the band has reached column 0
+    first = max(0, -((hi - 1 - c0) // tr) - 1)  # from here on the band has reached the first column
     last = min(
         tiles - 2, (C - 1 - lo) // tr
     )  # up to here it has not passed the last; the last tile may be ragged
-    total = row_tiles(tiles - 1, R, tr, C, tc, lo, hi)
+    total = row_tiles(tiles - 1, R, tr, C, c0, tc, lo, hi)
     if last < first:
         return total
     turn = min(max(-((hi - C) // tr) - 1, first), last + 1)  # from here on the upper edge is the last column
     total += _line_sum(first, turn - 1, tc, tr, tr - 1 + hi) + (last - turn + 1) * ((C - 1) // tc)
-    leave = min(max(-lo // tr + 1, first), last + 1)  # from here on the lower edge is above column 0
-    total -= _line_sum(leave, last, tc, tr, lo)
+    leave = min(max((c0 - lo) // tr + 1, first), last + 1)  # from here on the lower edge is above the first
+    total -= _line_sum(leave, last, tc, tr, lo) + (leave - first) * (c0 // tc)
     return total + last - first + 1
 
 
-def _extreme(sign, R, tr, C, tc, lo, hi):
-    """Return sign times the largest sign*row_tiles. Between its corners the count is monotone, or periodic in few tiles."""
-    R, tr, C, tc, lo, hi = int(R), int(tr), int(C), int(tc), int(lo), int(hi)
-    if tr < 1 or tc < 1:
-        return 0
+def band_pairs(R, tr, C, tc, lo, hi, sign):
+    """Return how many (tile of rows, tile of columns) pairs hold a point of the band.
+
+    >>> band_pairs(4, 2, 4, 2, -4, 0, 1)  # a causal square of four, in tiles of two
+    3.0
+    >>> band_pairs(4, 1, 4, 1, -4, 0, 1)
+    10.0
+    """
+    R, tr, C, tc, lo, hi, sign = int(R), int(tr), int(C), int(tc), int(lo), int(hi), int(sign)
+    if tr < 1 or tc < 1 or R < 1 or C < 1:
+        return 0.0
+    columns, c0, low, high = upright(C, tc, lo, hi, sign)
+    return _pairs(R, min(tr, R), columns, c0, tc, low, high) * 1.0
+
+
+def band_kinds(R, tr, C, tc, lo, hi, sign):
+    """Return the touched pairs by kind: whole tiles of both, whole rows and odd columns, last rows and whole columns, neither.
+
+    >>> band_kinds(3, 2, 3, 2, -3, 0, 1)  # a causal square of three, in tiles of two
+    (1.0, 0.0, 1.0, 1.0)
+    """
+    R, tr, C, tc, lo, hi, sign = int(R), int(tr), int(C), int(tc), int(lo), int(hi), int(sign)
+    if tr < 1 or tc < 1 or R < 1 or C < 1:
+        return 0.0, 0.0, 0.0, 0.0
+    columns, c0, low, high = upright(C, tc, lo, hi, sign)
+    if high < low:
+        return 0.0, 0.0, 0.0, 0.0
+    tr = min(tr, R)
     tiles = -(-R // tr)
-    turn, leave = -((hi - C) // tr) - 1, -lo // tr + 1
-    first, last = -((hi - 1) // tr) - 1, (C - 1 - lo) // tr
-    best = max(sign * row_tiles(0, R, tr, C, tc, lo, hi), sign * row_tiles(tiles - 1, R, tr, C, tc, lo, hi))
+    odd = c0 // tc if sign < 0 else (C - 1) // tc
+    bottom, top = max(c0, odd * tc), min(columns, (odd + 1) * tc) - 1
+    first, last = row_span(tiles - 1, R, tr, columns, c0, tc, low, high)
+    corner = 1 if first <= odd <= last else 0
+    from_row = max(0, -((high - 1 - bottom) // tr) - 1)
+    odds = max(0, min(tiles - 2, (top - low) // tr) - from_row + 1)
+    in_last = last - first + 1
+    whole = _pairs(R, tr, columns, c0, tc, low, high) - in_last - odds
+    return whole * 1.0, odds * 1.0, (in_last - corner) * 1.0, corner * 1.0
+
+
+def _equal_tiles(first, last, tr, C, c0, tc, below, above):
+    """Return for how many rows i = first .. last the tiles of i*tr + below and i*tr + above are one, both held to c0 .. C-1.
+
+    *above* is at least *below* - 1.
+    """
+    if last < first:
+        return 0
+    turn = min(max(-((above - C) // tr), first), last + 1)  # from here on the upper one is held to C-1
+    leave = min(max(-((below - c0) // tr), first), last + 1)  # up to here the lower one is held to c0
+    begin, end = (C - 1) // tc * tc, (c0 // tc + 1) * tc - 1
+    total = 0
+    if turn <= leave - 1 and (C - 1) // tc == c0 // tc:
+        total += leave - turn
+    total += max(0, min(min(turn, leave) - 1, (end - above) // tr) - first + 1)
+    total += max(0, last - max(max(turn, leave), -((below - begin) // tr)) + 1)
+    if above - below < tc and leave < turn:
+        steps = _line_sum(leave, turn - 1, tc, tr, above) - _line_sum(leave, turn - 1, tc, tr, below)
+        total += turn - leave - abs(steps)
+    return total
+
+
+def band_turns(R, tr, C, Tc, tc, lo, hi, sign):
+    """Return where tiles of columns are wanted twice in a row, when rows turn outside of columns, in tiles of *Tc* of them.
+
+    Each for tiles of whole columns, and for the odd one: rows that begin with the tile that the row before ended with; rows
+    that touch one tile alone; and 1 where the first row begins with the tile with which the last one ends.
+    """
+    R, tr, C, Tc, tc = int(R), int(tr), int(C), int(Tc), int(tc)
+    lo, hi, sign = int(lo), int(hi), int(sign)
+    if tr < 1 or tc < 1 or R < 1 or C < 1:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    columns, c0, low, high = upright(C, tc, lo, hi, sign)
+    tr = min(tr, R)
+    tiles = -(-R // tr)
+    if high < low:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    odd = c0 // tc if sign < 0 else (C - 1) // tc
+    first = max(0, -((high - 1 - c0) // tr) - 1)
+    last = min(tiles - 2, (columns - 1 - low) // tr)
+    group = -(-Tc // tc)
+    again = again_odd = 0
+    if sign > 0 and group > (columns - 1) // tc:
+        again = _equal_tiles(first, last - 1, tr, columns, c0, tc, tr + low, tr - 1 + high)
+        begin = max(first, -((tr - 1 + high - odd * tc) // tr))
+        begin = begin if odd == 0 else max(begin, -((tr + low - odd * tc) // tr))
+        again_odd = max(0, last - 1 - begin + 1)
+        start = last if last >= first else tiles
+    else:
+        start = first
+    for i in range(start, tiles - 1):  # one by one: the last step, or all of them
+        a, b = row_span(i, R, tr, columns, c0, tc, low, high)
+        c, d = row_span(i + 1, R, tr, columns, c0, tc, low, high)
+        if b < a or d < c:
+            continue
+        if sign < 0:
+            a, b, c, d = c, d, a, b
+        for j in range(max(a, c) // group, min(b, d) // group + 1):
+            end, begin = min(b, (j + 1) * group - 1), max(c, j * group)
+            if end == begin and a <= end and begin <= d:
+                again += 1
+                again_odd += 1 if end == odd else 0
+    alone = _equal_tiles(first, last, tr, columns, c0, tc, low, tr - 1 + high)
+    if sign > 0:
+        begin = max(first, -((tr - 1 + high - odd * tc) // tr))
+        begin = begin if odd == 0 else max(begin, -((low - odd * tc) // tr))
+        alone_odd = max(0, last - begin + 1)
+    else:
+        top = columns if odd == (columns - 1) // tc else (odd + 1) * tc
+        end = last if odd == (columns - 1) // tc else min(last, (top - tr - high) // tr)
+        alone_odd = max(0, end - first + 1)
+    a, b = row_span(tiles - 1, R, tr, columns, c0, tc, low, high)
+    if a == b:
+        alone += 1
+        alone_odd += 1 if a == odd else 0
+    final = tiles - 1
+    if b < a:
+        final = last
+    if last < first:
+        first = final
+    ends = ends_odd = 0
+    if 0 <= first <= final < tiles:
+        c, d = row_span(first, R, tr, columns, c0, tc, low, high)
+        a, b = row_span(final, R, tr, columns, c0, tc, low, high)
+        if d >= c and b >= a and ((sign > 0 and c == b) or (sign < 0 and d == a)):
+            ends = 1
+            ends_odd = 1 if (b if sign > 0 else a) == odd else 0
+    return (
+        (again - again_odd) * 1.0, again_odd * 1.0, (alone - alone_odd) * 1.0, alone_odd * 1.0,
+        (ends - ends_odd) * 1.0, ends_odd * 1.0,
+    )  # fmt: skip
+
+
+def band_most(R, tr, C, tc, lo, hi, sign):
+    """Return the tiles of columns in the tile of rows that has most of them.
+
+    Between its corners the count is monotone, or periodic in few tiles.
+    """
+    R, tr, C, tc, lo, hi, sign = int(R), int(tr), int(C), int(tc), int(lo), int(hi), int(sign)
+    if tr < 1 or tc < 1 or R < 1 or C < 1:
+        return 0.0
+    columns, c0, low, high = upright(C, tc, lo, hi, sign)
+    tr = min(tr, R)
+    tiles = -(-R // tr)
+    turn, leave = -((high - columns) // tr) - 1, (c0 - low) // tr + 1
+    first, last = -((high - 1 - c0) // tr) - 1, (columns - 1 - low) // tr
+    best = row_tiles(0, R, tr, columns, c0, tc, low, high)
     for corner in (turn, leave, first, last, tiles - 1):
         for i in range(max(0, corner - 1), min(tiles, corner + 2)):
-            best = max(best, sign * row_tiles(i, R, tr, C, tc, lo, hi))
+            best = max(best, row_tiles(i, R, tr, columns, c0, tc, low, high))
     start = max(0, leave, first)
     for i in range(start, min(tiles, turn, last + 1, start + tc)):
-        best = max(best, sign * row_tiles(i, R, tr, C, tc, lo, hi))
-    return sign * best
-
-
-def band_most(R, tr, C, tc, lo, hi):
-    """Return the tiles of columns in the tile of rows that has most of them."""
-    return _extreme(1, R, tr, C, tc, lo, hi)
-
-
-def band_least(R, tr, C, tc, lo, hi):
-    """Return the tiles of columns in the tile of rows that has fewest of them."""
-    return _extreme(-1, R, tr, C, tc, lo, hi)
-
-
-def dealt_in_order(before, after, cores, R, tr, C, tc, lo, hi):
-    """Return the tiles that the busiest core does when tasks go, in their order, to the core that is free first.
-
-    Tasks are tiles of rows: *before* times all of them in turn, each *after* times. When there are many rounds for each
-    core, the first times are dealt evenly and only those of the last 32 rounds one by one.
-
-    >>> dealt_in_order(1, 1, 2, 4, 1, 4, 1, -4, 0)  # tasks of 1, 2, 3 and 4 tiles on two cores: 1 + 3 and 2 + 4
-    6.0
-    """
-    before, after, cores = int(before), int(after), int(cores)
-    R, tr, C, tc, lo, hi = int(R), int(tr), int(C), int(tc), int(lo), int(hi)
-    if tr < 1 or tc < 1 or cores < 1:
-        return 0.0
-    tiles = -(-R // tr)
-    rounds = -(-before * after * tiles // cores)
-    times = before if rounds <= 32 else min(before, -(-32 * cores // (after * tiles)))
-    even = (before - times) * after * band_pairs(R, tr, C, tc, lo, hi) / cores
-    loads = [0] * min(cores, times * after * tiles)
-    for _ in range(times):
-        for i in range(tiles):
-            work = row_tiles(i, R, tr, C, tc, lo, hi)
-            for _ in range(after):
-                load, place = loads[0] + work, 0  # a heap whose smallest stands first: sift the new load down
-                child = 1
-                while child < len(loads):
-                    if child + 1 < len(loads) and loads[child + 1] < loads[child]:
-                        child += 1
-                    if loads[child] >= load:
-                        break
-                    loads[place] = loads[child]
-                    place, child = child, 2 * child + 1
-                loads[place] = load
-    return even + max(loads)
-
-
-def dealt_longest_first(others, cores, R, tr, C, tc, lo, hi):
-    """Return the tiles that the busiest core does when tasks are dealt heaviest first, each to the core that is free first.
-
-    Every tile of rows is a task, *others* times. With more than 32 tasks for each core the light ones at the end even the
-    loads out: then an even share, or the heaviest task.
-
-    >>> dealt_longest_first(1, 2, 4, 1, 4, 1, -4, 0)  # tasks of 4, 3, 2 and 1 tiles on two cores
-    5.0
-    """
-    others, cores = int(others), int(cores)
-    R, tr, C, tc, lo, hi = int(R), int(tr), int(C), int(tc), int(lo), int(hi)
-    if tr < 1 or tc < 1 or cores < 1:
-        return 0.0
-    tiles = -(-R // tr)
-    if others * tiles > 32 * cores:
-        most = band_most(R, tr, C, tc, lo, hi)
-        return max(others * band_pairs(R, tr, C, tc, lo, hi) / cores, most * 1.0)
-    works = [row_tiles(i, R, tr, C, tc, lo, hi) for i in range(tiles)]
-    works.sort()
-    loads = [0] * min(cores, others * tiles)
-    for i in range(tiles):
-        work = works[tiles - 1 - i]
-        for _ in range(others):
-            load, place = loads[0] + work, 0  # a heap whose smallest stands first: sift the new load down
-            child = 1
-            while child < len(loads):
-                if child + 1 < len(loads) and loads[child + 1] < loads[child]:
-                    child += 1
-                if loads[child] >= load:
-                    break
-                loads[place] = loads[child]
-                place, child = child, 2 * child + 1
-            loads[place] = load
-    return max(loads) * 1.0
+        best = max(best, row_tiles(i, R, tr, columns, c0, tc, low, high))
+    return best * 1.0

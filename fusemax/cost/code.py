@@ -55,6 +55,21 @@ def divisors(number, memory):
     return slot
 '''
 
+#: Functions of :mod:`fusemax.cost.band` and :mod:`fusemax.cost.deal` that formulas call, with how many values each takes.
+SEVERAL = {
+    "band_pairs": 7,
+    "band_kinds": 7,
+    "band_turns": 8,
+    "band_most": 7,
+    "busiest_core": 17,
+    "dealt_tiles": 21,
+}
+
+
+def _call(name: str, count: int) -> str:
+    return f"{name}({', '.join(f'{{{number}}}' for number in range(count))})"
+
+
 FORMS: Mapping[str, str] = {
     **{name: function.code for name, function in FUNCTIONS.items()},
     "+": "{0} + {1}",
@@ -65,18 +80,13 @@ FORMS: Mapping[str, str] = {
     "at_most": "1.0 if {0} <= {1} else 0.0",
     "less": "1.0 if {0} < {1} else 0.0",
     "equal": "1.0 if {0} == {1} else 0.0",
-    "band_pairs": "band_pairs({0}, {1}, {2}, {3}, {4}, {5})",
-    "band_most": "band_most({0}, {1}, {2}, {3}, {4}, {5})",
-    "band_least": "band_least({0}, {1}, {2}, {3}, {4}, {5})",
-    "busiest_core": f"busiest_core({', '.join(f'{{{n}}}' for n in range(17))})",
-    "dealt_longest_first": "dealt_longest_first({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7})",
-    "dealt_in_order": "dealt_in_order({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8})",
+    **{name: _call(name, count) for name, count in SEVERAL.items()},
 }
 
 
 def functions_of(module: ModuleType) -> str:
-    """Return the functions of *module*, whose docstring comes first and which imports nothing, as source."""
-    return "\n\n" + Path(str(module.__file__)).read_text(encoding="utf-8").partition('"""\n\n\n')[2]
+    """Return the functions of *module* as source: what comes after its docstring and imports."""
+    return "\n\n" + Path(str(module.__file__)).read_text(encoding="utf-8").partition("\n\n\n")[2]
 
 
 def kernel_text(program: Program, outputs: Sequence[str], axes: Axes) -> str:
@@ -135,8 +145,8 @@ class _Writer:
         return self._helpers() + "\n\n" + "\n".join(rows) + "\n"
 
     def _helpers(self) -> str:
-        used = {node.operation for node in self.graph.nodes}
-        return DIVISORS + "".join(functions_of(m) for m in (band, deal) if used & set(vars(m)))
+        used = {node.operation for node in self.graph.nodes} & set(SEVERAL)
+        return DIVISORS + "".join(functions_of(module) for module in (band, deal) if used)
 
     def _block(self, depth: int) -> list[str]:
         rows: list[str] = []

@@ -12,8 +12,9 @@ Rules (docs/mappings.md says them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import sympy
 
@@ -21,8 +22,10 @@ from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum
 from fusemax.cost.extents import ONE, Extents, access_digits, digits_of, window_share
 from fusemax.cost.masks import Band, band_of
+from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import ceildiv, least, repeated, symbol, to_sympy
-from fusemax.cost.tasks import kinds_of
+from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
+from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression, variables_of
@@ -77,7 +80,8 @@ class NestCounts:
 
     ``epochs`` is the number of iterations around the deepest body, ``tasks`` that of the loops spread over cores;
     ``band`` the condition of the deepest body and ``extents`` the sizes of its tiles. ``kinds`` are the tasks by what they
-    hold, each with the counts of one of them; none where a condition makes tasks unequal, or nothing is spread.
+    hold, each with the counts of one of them; under a band whose roots are spread they are what tasks are made of, tiles of
+    each kind outside of the band and touched pairs of each kind (``under`` says how they are dealt).
     """
 
     nest: Nest
@@ -90,19 +94,29 @@ class NestCounts:
     deepest: Body
     band: Band | None
     kinds: tuple[tuple[sympy.Expr, NestCounts], ...] = ()
+    under: UnderBand | None = None
 
 
 def count(mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> NestCounts:
     """Return the counts of *nest*; *extents* knows the symbols of its tile sizes."""
     whole = _Counter(mapped, machine, nest, extents)
-    kinds: list[tuple[sympy.Expr, _Counter]] = []
-    if nest.spread and not whole.spread_under_a_mask():
+    if not nest.spread:
+        return whole.counts()
+    under = whole.spread_under_a_band()
+    if under is None:
         kinds = [
             (kind.count, _Counter(mapped, machine, nest, kind.extents, whole))
             for kind in kinds_of(nest, extents)
         ]
-    whole.kinds = tuple(kinds)
-    return replace(whole.counts(), kinds=tuple((times, counter.counts()) for times, counter in kinds))
+        whole.kinds = tuple(kinds)
+    else:
+        kinds = [(part.count, whole.of_part(part)) for part in under.parts]
+    counted = tuple((times, counter.counts()) for times, counter in kinds)
+    return replace(whole.counts(), kinds=counted, under=under)
+
+
+def _written(digits: frozenset[str], loops: tuple[str, ...], inside: Extents) -> sympy.Expr:
+    return inside.moved(digits, loops, stays=False)
 
 
 class _Counter:
@@ -117,31 +131,80 @@ class _Counter:
         self.bands = {body.node: band_of(mapped, nest, body) for body in nest.bodies}
         self.whole = whole or self
         self.kinds: tuple[tuple[sympy.Expr, _Counter], ...] = ()
+        self.bodies = nest.bodies
+        self.residences = nest.residences
+        self.begins = True  # whether what is counted begins a task
 
     def counts(self) -> NestCounts:
         nest = self.nest
         deepest = max(nest.bodies, key=lambda body: len(body.loops))
         return NestCounts(
             nest=nest,
-            jobs=tuple(job for body in nest.bodies for name in body.einsums for job in self.jobs(body, name)),
+            jobs=tuple(job for body in self.bodies for name in body.einsums for job in self.jobs(body, name)),
             moves=tuple(self.moves()),
             rooms=tuple(Room(residence=r, words=self.room(r)) for r in nest.residences),
-            epochs=self.extents.points(deepest.loops) * self.part(deepest, deepest.loops),
-            tasks=self.extents.points(nest.spread) if nest.spread else ONE,
+            epochs=self.over(deepest, deepest.loops, lambda inside: inside.points(deepest.loops))
+            if deepest in self.bodies
+            else ZERO,
+            tasks=self.extents.points(nest.spread) if self.begins else ZERO,
             extents=self.extents,
             deepest=deepest,
             band=self.bands[deepest.node],
         )
 
-    def spread_under_a_mask(self) -> bool:
-        """Return whether a loop in ``spread`` belongs to a rank under a condition, which makes tasks unequal."""
-        masked = {root for band in self.bands.values() if band for root in (band.row, band.column)}
-        return any(self.nest.root_of(loop).name in masked for loop in self.nest.spread)
+    def spread_under_a_band(self) -> UnderBand | None:
+        """Return what tasks are made of when loops in ``spread`` belong to the roots of a band, which makes them unequal."""
+        bands = dict.fromkeys(band for band in self.bands.values() if band is not None)
+        spread = {self.nest.root_of(loop).name for loop in self.nest.spread}
+        masked = [band for band in bands if spread & {band.row, band.column}]
+        if not masked:
+            return None
+        body = max((b for b in self.nest.bodies if self.bands[b.node] in masked), key=lambda b: len(b.loops))
+        if len(bands) > 1:
+            text = f"nest {self.nest.name} spreads ranks of one condition beside another"
+            raise self._refused(body, text, "give each condition a nest of its own")
+        under = under_band(self.nest, self.extents, masked[0], body.loops)
+        if under is None:
+            text = (
+                f"nest {self.nest.name} spreads loops of a rank under a condition, but not those around them"
+            )
+            raise self._refused(body, text, "spread the outer loops of the rank too")
+        return under
 
-    def part(self, body: Body, digits: Iterable[str]) -> sympy.Expr:
-        """Return the part of the tiles named by *digits* in which *body* has something to do."""
+    def _refused(self, body: Body, text: str, hint: str) -> ProblemsError:
+        place = self.mapped.einsum(body.einsums[0]).place or Place("<cascade>", 1, 1)
+        return ProblemsError([Problem(place, text, hint)])
+
+    def of_part(self, part: TaskPart) -> _Counter:
+        """Return the counter of one part of a task: a touched pair of tiles, or what is done in any case."""
+        found = _Counter(self.mapped, self.machine, self.nest, part.extents, self)
+        found.bodies = tuple(b for b in self.nest.bodies if (self.bands[b.node] is not None) == part.in_band)
+        found.residences = tuple(
+            r for r in self.nest.residences if self._is_of_pairs(r, part.columns) == part.in_band
+        )
+        found.bands = {body.node: None for body in self.nest.bodies}
+        found.begins = not part.in_band
+        return found
+
+    def _is_of_pairs(self, residence: Residence, columns: frozenset[str]) -> bool:
+        """Return whether the tiles of *residence* differ from pair to pair of a task."""
+        banded = self._kept(residence, self._tile_digits(residence)).band is not None
+        return banded and bool(columns & (set(residence.loops) | self._digits(residence)))
+
+    def over(self, body: Body, digits: Iterable[str], value: Callable[[Extents], sympy.Expr]) -> sympy.Expr:
+        """Return the sum of *value* over the tiles named by *digits* in which *body* has something to do.
+
+        *value* is given the extents inside such a tile: all in one without a condition, of each kind of pair with one.
+        """
         band = self.bands[body.node]
-        return ONE if band is None else band.part(self.extents, frozenset(digits))
+        if band is None:
+            return value(self.extents)
+        digits = frozenset(digits)
+        kinds = band.kinds(self.extents, digits)
+        if kinds is None:
+            text = f"the cost of {body.einsums[0]} under its condition is not known for loops that leave out a digit"
+            raise self._refused(body, text, "loop over the digits outside of it too")
+        return sum((count * value(inside) for count, inside in kinds), ZERO)
 
     # --- operations
 
@@ -155,7 +218,7 @@ class _Counter:
                     yield Job(
                         einsum=name, unit=where, operation=operation.name, operands=operation.operands,
                         reads=operation.reads,
-                        points=self._points(body, mine) * share, steps=self._steps(body, where, mine) * share,
+                        points=self._points(body, einsum, mine) * share, steps=self._steps(body, where, mine) * share,
                     )  # fmt: skip
 
     def _shares(self, einsum: str, unit: str, operation: str) -> Iterator[tuple[str, sympy.Expr]]:
@@ -167,16 +230,18 @@ class _Counter:
         rest = 1 - sum(parts.values(), sympy.Integer(0))
         yield from ((where, part) for where, part in ((unit, rest), *parts.items()) if part != 0)
 
-    def _points(self, body: Body, mine: frozenset[str]) -> sympy.Expr:
+    def _points(self, body: Body, einsum: Einsum, mine: frozenset[str]) -> sympy.Expr:
+        """Return the points of an operation: under a condition those that satisfy it, else all in the tiles that are done."""
         digits = mine | set(body.loops)
-        return self.extents.points(digits) * self.part(body, digits)
+        tiles = digits if einsum.conditions else body.loops
+        return self.over(body, tiles, lambda inside: inside.points(digits))
 
     def _steps(self, body: Body, unit: str, mine: frozenset[str]) -> sympy.Expr:
         """Return the steps of a unit: its lanes take what is there of the spatial digits in rounds, tile by tile."""
         spatial = {d: dim for d, dim in body.spatial.get(unit, {}).items() if d in mine}
         running = {*mine, *body.loops} - set(spatial)
         roots = list(dict.fromkeys(self.nest.root_of(digit) for digit in spatial))
-        return self._rounds(unit, spatial, running, roots, self.extents) * self.part(body, body.loops)
+        return self.over(body, body.loops, lambda inside: self._rounds(unit, spatial, running, roots, inside))
 
     def _rounds(
         self, unit: str, spatial: Mapping[str, str], running: set[str], roots: list[Root], extents: Extents
@@ -200,10 +265,10 @@ class _Counter:
     # --- words
 
     def moves(self) -> Iterator[Move]:
-        for body in self.nest.bodies:
+        for body in self.bodies:
             yield from self._reads(body)
             yield from self._writes(body)
-        for residence in self.nest.residences:
+        for residence in self.residences:
             if not residence.staged and residence.level != self.machine.outermost:
                 yield from self._transfers(residence)
 
@@ -215,11 +280,14 @@ class _Counter:
                 if (access.tensor, access.indices) not in made:
                     wanted.setdefault((access.tensor, access.indices), access)
         for access in wanted.values():
-            words = self.extents.moved(access_digits(self.nest, access), body.loops, stays=False)
-            words *= self.part(body, body.loops) * window_share(self.extents, access, body.loops)
+            words = self.over(body, body.loops, partial(self._read, access, body))
             yield Move(
                 tensor=access.tensor, level=self._home(access.tensor, body.node), kind="read", words=words
             )
+
+    def _read(self, access: Access, body: Body, inside: Extents) -> sympy.Expr:
+        words = inside.moved(access_digits(self.nest, access), body.loops, stays=False)
+        return words * window_share(inside, access, body.loops)
 
     def _writes(self, body: Body) -> Iterator[Move]:
         for name in body.einsums:
@@ -229,12 +297,12 @@ class _Counter:
                     continue
                 home = self._home(output.tensor, body.node)
                 digits = access_digits(self.nest, output)
-                words = self.extents.moved(digits, body.loops, stays=False) * self.part(body, body.loops)
+                words = self.over(body, body.loops, partial(_written, digits, body.loops))
                 yield Move(tensor=output.tensor, level=home, kind="write", words=words)
                 if self._open_reduction(body, einsum):
-                    first = self.extents.moved(digits, (), stays=False) * self._touched(
-                        body, digits, body.loops
-                    )
+                    begun = digits | self._lacking(einsum, body.loops)
+                    own = [loop for loop in body.loops if loop in begun]
+                    first = self.over(body, own, partial(_written, begun, ()))
                     yield Move(tensor=output.tensor, level=home, kind="read", words=words - first)
 
     def _leaves(self, tensor: str, body: Body, einsum: Einsum) -> bool:
@@ -248,6 +316,10 @@ class _Counter:
                 ):
                     return True
         return False
+
+    def _lacking(self, einsum: Einsum, loops: Iterable[str]) -> frozenset[str]:
+        """Return those of *loops* over ranks that *einsum* does not have: in each iteration its sums begin anew."""
+        return frozenset(loops) - digits_of(self.nest, (*einsum.variables, einsum.loop or ""))
 
     def _open_reduction(self, body: Body, einsum: Einsum) -> bool:
         reduced = digits_of(self.nest, einsum.reduced)
@@ -276,9 +348,13 @@ class _Counter:
             return
         again = ZERO
         if self._returns(residence, writers):
-            again = words - self.extents.moved(digits, (), stays=True) * self._touched(
-                writers[0], digits, residence.loops
-            )
+            lacking = [
+                self._lacking(self.mapped.einsum(e), residence.loops)
+                for b in writers
+                for e in b.einsums
+                if self._makes(e, tensor)
+            ]
+            again = words - self._kept(residence, digits).once(frozenset.intersection(*lacking))
         out = again
         if self._wanted_outside(residence):
             earlier = self._earlier_wanted_outside(residence)
@@ -292,25 +368,26 @@ class _Counter:
 
     def _brought(self, residence: Residence, digits: frozenset[str]) -> sympy.Expr:
         """Return the words of all tiles that come to *residence*; to a memory inside a core, for each core that needs one."""
-        within = self.extents.moved(digits, residence.loops, stays=True)
-        within *= self._part_inside(residence, digits) * self._window_share(residence)
-        if not self._is_of_a_core(residence.level):
+        kept = self._kept(residence, digits)
+        within = kept.words() * self._window_share(residence)
+        if not self._is_of_a_core(residence.level) or not self.nest.spread:
             return within
         if self.kinds:
             parts = [times * counter._brought(residence, digits) for times, counter in self.kinds]
-            return sum(parts, sympy.Integer(0))
-        return within * self._stays_between_tasks(residence, digits)
+            return sum(parts, ZERO)
+        same = self._same_in_a_row(residence, digits)
+        if self.whole is not self:
+            return within * least(same, symbol("replicas")) / same
+        if kept.band is None:
+            return within * least(same, symbol("replicas"))
+        apart = replace(kept, apart=frozenset(self.nest.spread)).words() * self._window_share(residence)
+        return repeated(symbol("replicas"), apart, within)
 
     def _is_of_a_core(self, level: str) -> bool:
         return level in self.machine.units or self.machine.levels[level].per_core
 
-    def _stays_between_tasks(self, residence: Residence, digits: frozenset[str]) -> sympy.Expr:
-        """Return the part of the tasks that bring their tile anew: of those that want the same one, the first of each core.
-
-        Tasks in a row want the same tile when they differ in loops that do not change it, and do not change it themselves.
-        """
-        if self.whole is self:
-            return ONE
+    def _same_in_a_row(self, residence: Residence, digits: frozenset[str]) -> sympy.Expr:
+        """Return how many tasks in a row want the same tile, and keep it alone: they differ in loops that do not change it."""
         loops = next(body.loops for body in self.nest.bodies if residence.covers(body.node))
         turns: sympy.Expr = ONE
         for loop in residence.loops:
@@ -321,35 +398,21 @@ class _Counter:
                 turns *= self.whole.extents.trips(loop)
             else:
                 same *= repeated(turns, ONE, self.whole.extents.trips(loop))
-        return least(same, symbol("replicas")) / same
+        return same
 
-    def _part_inside(self, residence: Residence, digits: Collection[str]) -> sympy.Expr:
-        """Return the part of a residence's tiles that are wanted at all: all, unless one band rules every body inside.
+    def _kept(self, residence: Residence, digits: frozenset[str]) -> Kept:
+        """Return what counts the tiles of a residence; under a band when all that touches them stands under that one.
 
-        Loops that bring no tile anew do not count: those without a loop of the tensor's own inside them, or with single
-        iterations there.
+        Its tiles hold what is made inside, or else what is read there.
         """
-        inside = [body for body in self.nest.bodies if residence.covers(body.node)]
-        bands = {self.bands[body.node] for body in inside}
-        if len(bands) != 1 or bands == {None}:
-            return ONE
-        loops = residence.loops
-        own = [loop for loop in loops if loop in digits]
-        changing = [
-            loop for n, loop in enumerate(loops) if loop in own or any(o in own for o in loops[n + 1 :])
-        ]
-        alone = self._touched(inside[0], digits, loops)
-        if changing == own:
-            return alone
-        first = min(n for n, loop in enumerate(loops) if loop in changing and loop not in own)
-        turns: sympy.Expr = ONE
-        for loop in own:
-            turns *= self.extents.trips(loop) if loop in loops[first + 1 :] else ONE
-        return repeated(turns, self.part(inside[0], changing), alone)
-
-    def _touched(self, body: Body, digits: Collection[str], loops: Sequence[str]) -> sympy.Expr:
-        """Return the part of the tiles of a tensor with *digits*, cut by *loops*, in which *body* has something to do."""
-        return self.part(body, [loop for loop in loops if loop in digits])
+        writers, readers = (
+            [body for body in users if residence.covers(body.node)] for users in self._users(residence)
+        )
+        bands = {self.bands[body.node] for body in (*writers, *readers)}
+        band = next(iter(bands)) if len(bands) == 1 else None
+        first, *others = [body.loops for body in writers or readers] or [residence.loops]
+        leaf = tuple(loop for loop in first if all(loop in other for other in others))
+        return Kept(self.extents, digits, residence.loops, leaf, band)
 
     def _generation(self, tensor: str) -> str | None:
         """Return the digit that counts the generations of a running value."""
@@ -396,6 +459,9 @@ class _Counter:
         again |= {self._generation(residence.tensor) or ""}
         return any(loop in again for loop in residence.loops)
 
+    def _makes(self, name: str, tensor: str) -> bool:
+        return any(output.tensor == tensor for output in self.mapped.einsum(name).outputs)
+
     def _reduced_into(self, name: str, tensor: str) -> frozenset[str]:
         einsum = self.mapped.einsum(name)
         mine = any(output.tensor == tensor for output in einsum.outputs)
@@ -419,7 +485,7 @@ class _Counter:
         generation = self.cascade.tensors[residence.tensor].generation
         if generation is not None:
             digits.discard(generation.lower())
-        return self.extents.points(digits) * self._window_share(residence)
+        return self._kept(residence, frozenset(digits)).room() * self._window_share(residence)
 
     def _window_share(self, residence: Residence) -> sympy.Expr:
         """Return what :func:`window_share` says of the kept tensor's first access inside the residence."""

@@ -1,11 +1,13 @@
 """Tasks dealt to cores: what the busiest core does when each task goes to the core that is free first.
 
-Tasks come in kinds: so many of a kind, each of the same weight (cycles). The heaviest kind is dealt first. Of cores with equal
-loads the one that was given least lately comes first; the busiest core is the one with the largest load.
+Tasks come in kinds: so many of a kind, each of the same weight (cycles). The heaviest kind is dealt first. The busiest core is
+the one with the largest load. Tasks under a band (:mod:`fusemax.cost.band`) are each of their own weight.
 
-These functions also stand, as text, in the code that :mod:`fusemax.cost.lower` generates: no imports, no classes, numbers
-only.
+These functions also stand, as text after those of :mod:`fusemax.cost.band`, in the code that :mod:`fusemax.cost.lower`
+generates: no classes, numbers only.
 """
+
+from fusemax.cost.band import band_kinds, row_span, upright
 
 
 def busiest_core(cores, n0, w0, n1, w1, n2, w2, n3, w3, n4, w4, n5, w5, n6, w6, n7, w7):
@@ -69,3 +71,133 @@ def busiest_core(cores, n0, w0, n1, w1, n2, w2, n3, w3, n4, w4, n5, w5, n6, w6, 
             busiest = g
     found = given[busiest]
     return found[0], found[1], found[2], found[3], found[4], found[5], found[6], found[7]
+
+
+def _free_first(loads, names, load):
+    """Give the core that is free first *load* more, and return its name; a heap whose smallest load stands first."""
+    name, place, child = names[0], 0, 1
+    load = loads[0] + load
+    while child < len(loads):
+        if child + 1 < len(loads) and loads[child + 1] < loads[child]:
+            child += 1
+        if loads[child] >= load:
+            break
+        loads[place], names[place] = loads[child], names[child]
+        place, child = child, 2 * child + 1
+    loads[place], names[place] = load, name
+    return name
+
+
+def _heaviest_first(weights):
+    """Return the places in *weights*, the largest first, equal ones in their order (merge sort)."""
+    order = [place for place in range(len(weights))]
+    width = 1
+    while width < len(order):
+        merged = [0 for _ in range(0)]
+        for start in range(0, len(order), 2 * width):
+            left, right = start, min(start + width, len(order))
+            middle, end = right, min(start + 2 * width, len(order))
+            while left < middle or right < end:
+                if right >= end or (left < middle and weights[order[left]] >= weights[order[right]]):
+                    merged.append(order[left])
+                    left += 1
+                else:
+                    merged.append(order[right])
+                    right += 1
+        order = merged
+        width *= 2
+    return order
+
+
+def _pairs_of_task(i, j, R, Tr, tr, C, c0, Tc, tc, lo, hi, odd):
+    """Return the touched pairs of a task by kind, as ``band_kinds`` does: the i-th of *Tr* rows, the j-th of *Tc* columns."""
+    rows, first_column, last_column = -(-R // tr), j * (Tc // tc), (j + 1) * (Tc // tc) - 1
+    whole, odds, in_last, corner = 0, 0, 0, 0
+    for row in range(i * (Tr // tr), min((i + 1) * (Tr // tr), rows)):
+        first, last = row_span(row, R, tr, C, c0, tc, lo, hi)
+        first, last = max(first, first_column), min(last, last_column)
+        has_odd = 1 if first <= odd <= last else 0
+        if row == rows - 1:
+            in_last += max(0, last - first + 1) - has_odd
+            corner += has_odd
+        else:
+            whole += max(0, last - first + 1) - has_odd
+            odds += has_odd
+    return whole * 1.0, odds * 1.0, in_last * 1.0, corner * 1.0
+
+
+def dealt_tiles(
+    in_order, before, after, cores, R, Tr, tr, C, Tc, tc, lo, hi, sign, t0, t1, t2, t3, p0, p1, p2, p3
+):
+    """Return what the busiest core does when tasks under a band are dealt, each to the core that is free first.
+
+    A task is a tile of *Tr* rows and *Tc* columns, made of tiles of *tr* and *tc*; all come *before* times in turn, each
+    *after* times. Four numbers are the tasks of each kind (whole or last rows, whole or odd columns), four the touched pairs
+    of tiles by kind; *t0* to *t3* and *p0* to *p3* are the cycles of one. The heaviest task goes first, or they go *in_order*.
+    With more than 32 tasks for each core only the last ones are dealt one by one, the others evenly; when the heaviest go
+    first the light ones at the end even the loads out: then an even share, or the heaviest task.
+    """
+    before, after, cores, sign = int(before), int(after), int(cores), int(sign)
+    R, Tr, tr, C, Tc, tc, lo, hi = int(R), int(Tr), int(tr), int(C), int(Tc), int(tc), int(lo), int(hi)
+    none = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    if tr < 1 or tc < 1 or Tr < tr or Tc < tc or R < 1 or C < 1 or cores < 1:
+        return none
+    columns, c0, low, high = upright(C, Tc, lo, hi, sign)
+    odd, odd_task = (c0 // tc, c0 // Tc) if sign < 0 else ((C - 1) // tc, (C - 1) // Tc)
+    rounds_of_rows, rounds_of_columns = -(-R // Tr), -(-columns // Tc)
+    if (
+        rounds_of_rows * (Tr // tr) * rounds_of_columns > 10000000
+    ):  # too many to look at one by one: an even share
+        a, b, c, d = band_kinds(R, tr, C, tc, lo, hi, sign)
+        each = before * after * 1.0 / cores
+        rows, last = (rounds_of_rows - 1) * each, (rounds_of_columns - 1) * 1.0
+        return rows * last, rows, each * last, each, each * a, each * b, each * c, each * d
+    found = [[0.0] * 0]
+    weights = [0.0] * 0
+    heaviest = 0
+    total = [0.0] * 8
+    for i in range(rounds_of_rows):
+        for j in range(rounds_of_columns):
+            a, b, c, d = _pairs_of_task(i, j, R, Tr, tr, columns, c0, Tc, tc, low, high, odd)
+            kind = 2 * (1 if i == rounds_of_rows - 1 else 0) + (1 if j == odd_task else 0)
+            one = [0.0, 0.0, 0.0, 0.0, a, b, c, d]
+            one[kind] = 1.0
+            cycles = (t0, t1, t2, t3)[kind] + a * p0 + b * p1 + c * p2 + d * p3
+            if cycles == 0.0:
+                continue
+            found.append(one)
+            weights.append(cycles)
+            heaviest = len(weights) - 1 if cycles > weights[heaviest] else heaviest
+            for k in range(8):
+                total[k] += one[k]
+    found = found[1:]
+    tasks = len(found)
+    if tasks == 0:
+        return none
+    times, even = before * after, 0.0
+    if before * after * tasks > 32 * cores:
+        times = 0 if in_order == 0.0 else min(before, -(-32 * cores // (after * tasks))) * after
+        even = (before * after - times) * 1.0 / cores
+    result = [even * total[k] for k in range(8)]
+    if times == 0:
+        share = 0.0
+        for w in weights:
+            share += even * w
+        if share < weights[heaviest]:
+            result = found[heaviest]
+    else:
+        loads, names = [0.0] * min(cores, times * tasks), [n for n in range(min(cores, times * tasks))]
+        given = [[0.0] * 8 for _ in range(len(loads))]
+        order = [n for n in range(tasks)] if in_order else _heaviest_first(weights)
+        for _turn in range(times // after if in_order else 1):
+            for n in order:
+                for _ in range(after if in_order else times):
+                    name = _free_first(loads, names, weights[n])
+                    for k in range(8):
+                        given[name][k] += found[n][k]
+        busiest = 0
+        for place in range(len(loads)):
+            busiest = place if loads[place] > loads[busiest] else busiest
+        for k in range(8):
+            result[k] += given[names[busiest]][k]
+    return result[0], result[1], result[2], result[3], result[4], result[5], result[6], result[7]

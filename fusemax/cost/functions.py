@@ -76,31 +76,31 @@ class repeated(sympy.Function):  # noqa: N801
 class band_pairs(sympy.Function):  # noqa: N801
     """Pairs of tiles that a band touches: :func:`fusemax.cost.band.band_pairs`."""
 
-    nargs = 6
+    nargs = 7
+
+
+class band_kinds(sympy.Function):  # noqa: N801
+    """The same by kind, four of them: :func:`fusemax.cost.band.band_kinds`; ``item`` takes one."""
+
+    nargs = 7
+
+
+class band_turns(sympy.Function):  # noqa: N801
+    """Where tiles are wanted twice in a row: :func:`fusemax.cost.band.band_turns`; ``item`` takes one."""
+
+    nargs = 8
 
 
 class band_most(sympy.Function):  # noqa: N801
     """Touched tiles in the fullest tile of rows: :func:`fusemax.cost.band.band_most`."""
 
-    nargs = 6
+    nargs = 7
 
 
-class band_least(sympy.Function):  # noqa: N801
-    """Touched tiles in the emptiest tile of rows: :func:`fusemax.cost.band.band_least`."""
+class dealt_tiles(sympy.Function):  # noqa: N801
+    """What the busiest core does of tasks under a band: :func:`fusemax.cost.deal.dealt_tiles`; ``item`` takes one."""
 
-    nargs = 6
-
-
-class dealt_longest_first(sympy.Function):  # noqa: N801
-    """Tiles that the busiest core does of tasks dealt longest first: :func:`fusemax.cost.band.dealt_longest_first`."""
-
-    nargs = 8
-
-
-class dealt_in_order(sympy.Function):  # noqa: N801
-    """Tiles that the busiest core does of tasks dealt in order: :func:`fusemax.cost.band.dealt_in_order`."""
-
-    nargs = 9
+    nargs = 21
 
 
 class busiest_core(sympy.Function):  # noqa: N801

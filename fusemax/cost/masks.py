@@ -7,76 +7,98 @@ a pair that has one is done in full.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy
 
 from fusemax.cascade.ir import Einsum, affine
-from fusemax.cost.extents import ONE, Extents
-from fusemax.cost.symbols import (
-    band_pairs,
-    ceildiv,
-    dealt_in_order,
-    dealt_longest_first,
-    greatest,
-    symbol,
-    to_sympy,
-)
+from fusemax.cost.extents import ONE, Extents, Part
+from fusemax.cost.symbols import band_kinds, band_pairs, ceildiv, greatest, item, symbol, to_sympy
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Condition
 from fusemax.mapping.nest import Body, Mapped, Nest, Root
 
 
 @dataclass(frozen=True, slots=True)
+class Tiles:
+    """The tiles of one root: their size, and the extents inside a whole one and inside the last, with the places of both.
+
+    The places are those in ``band_kinds`` along this root: 0 for whole tiles, 1 for the last one; both where all are alike.
+    """
+
+    size: sympy.Expr
+    inside: tuple[tuple[frozenset[int], Part], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Band:
-    """Points with ``low <= column - row <= high``; *row* and *column* are roots, the bounds formulas of sizes."""
+    """Points with ``low <= column - row <= high``, or of ``column + row`` when *sign* is -1.
+
+    *row* and *column* are roots, the bounds formulas of sizes.
+    """
 
     row: str
     column: str
     low: sympy.Expr
     high: sympy.Expr
-
-    def part(self, extents: Extents, digits: Collection[str]) -> sympy.Expr:
-        """Return the part of all tile pairs that is not empty; *digits* name the tiles, the rest is inside them."""
-        sizes = self._sizes(extents, digits)
-        rows, row_tile, columns, column_tile = sizes
-        return self._count(band_pairs, sizes) / (ceildiv(rows, row_tile) * ceildiv(columns, column_tile))
-
-    def per_row(self, extents: Extents, digits: Collection[str]) -> tuple[sympy.Expr, sympy.Expr]:
-        """Return tiles of rows, and touched pairs."""
-        sizes = self._sizes(extents, digits)
-        return ceildiv(sizes[0], sizes[1]), self._count(band_pairs, sizes)
-
-    def dealt_longest_first(
-        self, extents: Extents, digits: Collection[str], others: sympy.Expr
-    ) -> sympy.Expr:
-        """Return the touched pairs of the busiest core; tiles of rows, *others* times each, are dealt heaviest first."""
-        return dealt_longest_first(
-            others, symbol("replicas"), *self._sizes(extents, digits), self.low, self.high
-        )
-
-    def dealt_in_order(
-        self, extents: Extents, digits: Collection[str], before: sympy.Expr, after: sympy.Expr
-    ) -> sympy.Expr:
-        """Return the touched pairs of the busiest core; tiles of rows go to the core that is free first, in their order.
-
-        All of them are dealt *before* times in turn, each *after* times.
-        """
-        return dealt_in_order(
-            before, after, symbol("replicas"), *self._sizes(extents, digits), self.low, self.high
-        )
+    sign: int = 1
 
     def turned(self) -> Band:
         """Return the same points with rows and columns exchanged."""
+        if self.sign < 0:
+            return replace(self, row=self.column, column=self.row)
         return Band(self.column, self.row, -self.high, -self.low)
 
-    def _count(self, function, sizes: tuple[sympy.Expr, ...]) -> sympy.Expr:
-        return function(*sizes, self.low, self.high)
+    def kinds(
+        self, extents: Extents, digits: Collection[str]
+    ) -> tuple[tuple[sympy.Expr, Extents], ...] | None:  # fmt: skip
+        """Return the pairs of tiles that the band touches by kind: how many, and the extents inside such a pair.
 
-    def _sizes(self, extents: Extents, digits: Collection[str]) -> tuple[sympy.Expr, ...]:
-        row, column = extents.nest.roots[self.row], extents.nest.roots[self.column]
-        found = (symbol(row.size_name), extents.tile(row, digits))
-        return (*found, symbol(column.size_name), extents.tile(column, digits))
+        *digits* number the tiles, the rest of both roots is inside them. None when they leave out a digit between them.
+        """
+        rows, columns = (
+            tiles_of(extents, extents.nest.roots[name], digits) for name in (self.row, self.column)
+        )
+        if rows is None or columns is None:
+            return None
+        sizes = self.sizes(extents, rows.size, columns.size)
+        found: list[tuple[sympy.Expr, Extents]] = []
+        for row_places, row in rows.inside:
+            for column_places, column in columns.inside:
+                places = [2 * r + c for r in sorted(row_places) for c in sorted(column_places)]
+                count = (
+                    band_pairs(*sizes)
+                    if len(places) == 4
+                    else sum((item(band_kinds(*sizes), place) for place in places), sympy.Integer(0))
+                )
+                parts = {**extents.parts, self.row: row, self.column: column}
+                found.append((count, replace(extents, parts=parts)))
+        return tuple(found)
+
+    def sizes(
+        self, extents: Extents, row_tile: sympy.Expr, column_tile: sympy.Expr
+    ) -> tuple[sympy.Expr, ...]:  # fmt: skip
+        """Return what the functions of :mod:`fusemax.cost.band` take, for tiles of these sizes."""
+        rows, columns = (extents.part(extents.nest.roots[name]).size for name in (self.row, self.column))
+        return (rows, row_tile, columns, column_tile, self.low, self.high, sympy.Integer(self.sign))
+
+
+def tiles_of(extents: Extents, root: Root, digits: Collection[str]) -> Tiles | None:
+    """Return the tiles of *root* that *digits* number; None when a digit is missing between them, or outside of them."""
+    part = extents.part(root)
+    flags = [digit in digits for digit in part.digits]
+    depth = sum(flags)
+    if not all(flags[:depth]):
+        return None
+    both = frozenset({0, 1})
+    if depth == 0:
+        return Tiles(part.size, ((both, part),))
+    rest = part.digits[depth:]
+    size = extents.tile(root, digits)
+    if not rest:
+        return Tiles(size, ((both, Part((), ONE)),))
+    last = part.size - (ceildiv(part.size, size) - 1) * size
+    return Tiles(size, ((frozenset({0}), Part(rest, size)), (frozenset({1}), Part(rest, last))))
 
 
 def band_of(mapped: Mapped, nest: Nest, body: Body) -> Band | None:
@@ -128,25 +150,25 @@ def _band(nest: Nest, conditions: Iterable[Condition]) -> Band:
     """Return the band of *conditions*; the root that comes first by name is its column."""
     low: list[sympy.Expr] = []
     high: list[sympy.Expr] = []
-    pairs: set[tuple[str, str]] = set()
+    pairs: set[tuple[str, str, int]] = set()
     for condition in conditions:
-        column, row, offset, upper = _side(nest, condition)
-        if row < column:
-            column, row, offset, upper = row, column, -offset, not upper
-        pairs.add((row, column))
+        column, row, sign, offset, upper = _side(nest, condition)
+        pairs.add((row, column, sign))
         (high if upper else low).append(offset)
         if condition.comparison == "==":
             (low if upper else high).append(offset)
         if len(pairs) > 1:
             raise _NoBandError(condition)
-    ((row, column),) = pairs
-    lowest = greatest(*low) if low else -symbol(row.upper())
-    highest = -greatest(*(-bound for bound in high)) if high else symbol(column.upper())
-    return Band(row, column, lowest, highest)
+    ((row, column, sign),) = pairs
+    least_of_all = -symbol(row.upper()) if sign > 0 else sympy.Integer(0)
+    most_of_all = symbol(column.upper()) if sign > 0 else symbol(column.upper()) + symbol(row.upper())
+    lowest = greatest(*low) if low else least_of_all
+    highest = -greatest(*(-bound for bound in high)) if high else most_of_all
+    return Band(row, column, lowest, highest, sign)
 
 
-def _side(nest: Nest, condition: Condition) -> tuple[str, str, sympy.Expr, bool]:
-    """Return ``(column, row, offset, upper)``: the condition says column - row <= offset, or >= when not *upper*."""
+def _side(nest: Nest, condition: Condition) -> tuple[str, str, int, sympy.Expr, bool]:
+    """Return ``(column, row, sign, offset, upper)``: column - sign*row <= offset, or >= when not *upper*."""
     left, right = affine(condition.left), affine(condition.right)
     if left is None or right is None or condition.comparison not in ("<=", "<", ">=", ">", "=="):
         raise _NoBandError(condition)
@@ -157,13 +179,14 @@ def _side(nest: Nest, condition: Condition) -> tuple[str, str, sympy.Expr, bool]
             terms[variable] = terms.get(variable, sympy.Integer(0)) + sign * value
     constant = _constant(right) - _constant(left)
     signs = _root_signs(nest, terms, condition)
-    column = next((name for name, sign in signs.items() if sign == 1), None)
-    row = next((name for name, sign in signs.items() if sign == -1), None)
-    if column is None or row is None or len(signs) != 2:
+    if len(signs) != 2:
         raise _NoBandError(condition)
+    column, row = sorted(signs)
     upper = condition.comparison in ("<=", "<", "==")
-    strict = {"<": -1, ">": 1}.get(condition.comparison, 0)
-    return column, row, constant + strict, upper
+    offset = constant + {"<": -1, ">": 1}.get(condition.comparison, 0)
+    if signs[column] < 0:  # the column counts up
+        offset, upper = -offset, not upper
+    return column, row, -signs[column] * signs[row], offset, upper
 
 
 def _constant(side) -> sympy.Expr:

@@ -29,6 +29,9 @@ def derive(mapped: Mapped, machine: Machine, free: Iterable[str] = ()) -> Progra
     return _Derivation(mapped, machine, frozenset(free)).run()
 
 
+SHORTEST_S = sympy.Rational(1, 10**30)  #: against 0/0 where nothing is done
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
     """What one nest contributes: its counts and the moves after spilling."""
@@ -222,7 +225,7 @@ class _Derivation:
                 lanes *= symbol(f"{unit}.{dimension}")
             total: sympy.Expr = sympy.Integer(0)
             for einsum, lane_cycles in einsums.items():
-                share = lane_cycles / (lanes * symbol("clock") * latency)
+                share = lane_cycles / (lanes * symbol("clock") * greatest(SHORTEST_S, latency))
                 total += self.writer.add(
                     f"activity[{unit},{einsum}]", share, Label("activity", unit=unit, einsum=einsum)
                 )

@@ -28,8 +28,6 @@ def recurrence_cycles(
     each (unit, Einsum), all epochs together.
     """
     counts = parts[0][1]
-    if counts.band is not None:
-        return ()
     rings = circuits(dependences(mapped, counts.deepest))
     return tuple(_chain(parts, ring, cycles) for ring in rings)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import sympy
 
 from fusemax.cost.counts import Move, NestCounts
-from fusemax.cost.extents import Extents
 from fusemax.cost.program import Label, Writer
 from fusemax.cost.recurrence import recurrence_cycles
 from fusemax.cost.symbols import ceildiv, greatest, symbol, to_sympy
@@ -38,47 +37,6 @@ def write_times(
     return writer.add("latency_s", latency, Label("latency"))
 
 
-def busiest_share(counts: NestCounts) -> sympy.Expr:
-    """Return the part of a nest's work that its busiest core does, its tasks spread over ``replicas`` cores.
-
-    Tasks without a condition take rounds of whole ones. Tasks made unequal by a condition are dealt longest first, or in their
-    order as a block scheduler does, each to the core that is free first.
-    """
-    tasks, cores = counts.tasks, symbol("replicas")
-    band, extents = counts.band, counts.extents
-    if band is None:
-        return ceildiv(tasks, cores) / tasks
-    roots = [name for name in (band.row, band.column) if _digits(extents, name) & set(counts.nest.spread)]
-    if len(roots) != 1:
-        return ceildiv(tasks, cores) / tasks
-    if roots[0] == band.column:
-        band = band.turned()
-    mine = _digits(extents, band.row) & set(counts.nest.spread)
-    digits = mine | (_digits(extents, band.column) & set(counts.deepest.loops))
-    rows, total = band.per_row(extents, digits)
-    others = tasks / rows
-    whole = greatest(1, others * total)  # a mask may leave nothing
-    if counts.nest.deal == "in_order":
-        before, after = _around(counts, mine)
-        dealt = band.dealt_in_order(extents, digits, before, after)
-    else:
-        dealt = band.dealt_longest_first(extents, digits, others)
-    return greatest(1 / cores, dealt / whole)
-
-
-def _around(counts: NestCounts, mine: set[str]) -> tuple[sympy.Expr, sympy.Expr]:
-    """Return the iterations of the spread loops around the digits *mine*, and of those inside them."""
-    spread = counts.nest.spread
-    positions = [position for position, loop in enumerate(spread) if loop in mine]
-    points = counts.extents.points
-    outside = [loop for loop in spread[: positions[-1]] if loop not in mine]
-    return points(outside), points(spread[positions[-1] + 1 :])
-
-
-def _digits(extents: Extents, root: str) -> set[str]:
-    return {digit.name for digit in extents.nest.roots[root].digits}
-
-
 class _NestTimes:
     def __init__(
         self, writer: Writer, machine: Machine, mapped: Mapped, counts: NestCounts, moves: Sequence[Move]
@@ -97,8 +55,6 @@ class _NestTimes:
         if not counts.nest.spread:
             return ((1 / symbol("replicas"), counts),)
         label = Label("share", nest=self.name)
-        if not counts.kinds:
-            return ((self.writer.add(f"share[{self.name}]", busiest_share(counts), label), counts),)
         weights = [
             self.writer.add(
                 f"task_cycles[{self.name},{number}]",
@@ -107,7 +63,11 @@ class _NestTimes:
             )
             for number, (_, kind) in enumerate(counts.kinds)
         ]
-        times = dealt([times for times, _ in counts.kinds], weights)
+        times = (
+            dealt([times for times, _ in counts.kinds], weights)
+            if counts.under is None
+            else counts.under.dealt(weights, counts.nest.deal == "in_order")
+        )
         times = [
             self.writer.add(
                 f"core_tasks[{self.name},{number}]",
@@ -176,9 +136,14 @@ class _NestTimes:
 
     def _core_bytes(self, level: str) -> sympy.Expr:
         """Return the bytes that move at a level inside the busiest core."""
-        if self.counts.kinds:
-            return self._busiest(lambda counts: self._bytes(level, counts.moves))
-        return self._busiest(lambda _: self._bytes(level, self.moves))
+        everything = self._bytes(level, self.moves)
+        if not self.counts.kinds:
+            return self._busiest(lambda _: everything)
+        mine = self._busiest(lambda counts: self._bytes(level, counts.moves))
+        if self.counts.under is None:
+            return mine
+        parts = sum((times * self._bytes(level, kind.moves) for times, kind in self.counts.kinds), ZERO)
+        return everything * mine / greatest(sympy.Rational(1, 1000), parts)
 
     def _bytes(self, level: str, moves: Sequence[Move]) -> sympy.Expr:
         return sum((move.words * self._word(move.tensor) for move in moves if move.level == level), ZERO)
@@ -215,7 +180,8 @@ class _NestTimes:
             return self._partly(schedule)
         if isinstance(schedule, str):
             per_unit = [time * symbol("clock") for time in self.units.values()]
-            chains = recurrence_cycles(self.mapped, self.parts, self.cycles) if schedule == "auto" else ()
+            free = schedule != "auto" or self.counts.band is not None
+            chains = () if free else recurrence_cycles(self.mapped, self.parts, self.cycles)
             return greatest(*per_unit, *chains) if per_unit else ZERO
         return sum((self._step(number, step) for number, step in enumerate(schedule)), ZERO)
 

@@ -24,8 +24,26 @@ def dataflow_problems(mapped: Mapped, machine: Machine, document: Document) -> l
                 text = _misplaced(mapped, order, number, position[producer.name], access, producer, name)
                 if text:
                     problems.append(document.problem(_path(body), text[0], text[1], key=True))
-    problems = _unique([*problems, *_useless(mapped, document)])
+    problems = _unique([*problems, *_useless(mapped, document), *_spread(mapped, document)])
     return problems or _unique(list(_fusion(mapped, document)))
+
+
+def _spread(mapped: Mapped, document: Document) -> Iterator[Problem]:
+    """Yield loops that cannot be spread over cores: inside of others that are not, or over generations of a value."""
+    for number, nest in enumerate(mapped.nests):
+        path: tuple[str | int, ...] = ("nests", number, "spread")
+        outer = nest.bodies[0].loops[: len(nest.spread)]
+        if set(outer) != set(nest.spread):
+            text = (
+                f"loops that are spread over cores stand around all others; here those are {', '.join(outer)}"
+            )
+            yield document.problem(path, text, "spread these, or change the order of the loops")
+        for body in nest.bodies:
+            for name in body.einsums:
+                loop = mapped.einsum(name).loop
+                if loop in nest.spread:
+                    text = f"{name} needs what the iteration of {loop} before makes: cores cannot do them side by side"
+                    yield document.problem(path, text, f"do not spread {loop}")
 
 
 def _fusion(mapped: Mapped, document: Document) -> Iterator[Problem]:

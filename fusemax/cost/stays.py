@@ -1,0 +1,188 @@
+"""Words of a kept tile: it moves when it changes, and stays when it is wanted again at once, under a band too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import sympy
+
+from fusemax.cost.extents import ONE, Extents
+from fusemax.cost.masks import Band, tiles_of
+from fusemax.cost.symbols import band_most, band_turns, item, least, repeated
+
+ZERO = sympy.Integer(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A tensor with *digits* kept inside *loops*; *leaf* are all loops around what touches it, under *band* or none.
+
+    No tile stays from one iteration of the loops in *apart* to the next.
+    """
+
+    extents: Extents
+    digits: frozenset[str]
+    loops: tuple[str, ...]
+    leaf: tuple[str, ...]
+    band: Band | None
+    apart: frozenset[str] = frozenset()
+
+    def words(self) -> sympy.Expr:
+        """Return the words of all tiles that are brought in."""
+        if self.band is None:
+            return self.extents.moved(self.digits, self.loops, stays=True)
+        return _UnderBand(self, self._turned()).words()
+
+    def once(self, begun: frozenset[str] = frozenset()) -> sympy.Expr:
+        """Return the words of all tiles, each of them once, but for each iteration of the loops *begun*."""
+        if self.band is None:
+            return self.extents.moved(self.digits | begun, (), stays=True)
+        found = _UnderBand(self, self._turned()).once()
+        for loop in begun:
+            found *= self.extents.trips(loop)
+        return found
+
+    def room(self) -> sympy.Expr:
+        """Return the words of the largest tile: *digits* are those that no loop holds still."""
+        points = self.extents.points(self.digits)
+        if self.band is None:
+            return points
+        band = self._turned()
+        column = {digit.name for digit in self.extents.nest.roots[band.column].digits}
+        row = {digit.name for digit in self.extents.nest.roots[band.row].digits}
+        if not column & self.digits or column & set(self.loops) or row & self.digits:
+            return points
+        rows = tiles_of(self.extents, self.extents.nest.roots[band.row], row & set(self.loops))
+        columns = tiles_of(self.extents, self.extents.nest.roots[band.column], column & set(self.leaf))
+        if rows is None or columns is None:
+            return points
+        touched = band_most(*band.sizes(self.extents, rows.size, columns.size)) * columns.size
+        whole = self.extents.covered(self.extents.nest.roots[band.column], self.digits)
+        others = self.extents.points(self.digits - column)
+        return least(whole, touched) * others
+
+    def _turned(self) -> Band:
+        """Return the band with a root that the tensor carries as its columns, if it carries one alone."""
+        assert self.band is not None
+        row, column = (self._carries(name) for name in (self.band.row, self.band.column))
+        return self.band.turned() if row and not column else self.band
+
+    def _carries(self, root: str) -> bool:
+        return any(digit in self.digits for digit in self.extents.part(self.extents.nest.roots[root]).digits)
+
+
+class _UnderBand:
+    """Tiles under a band: those that a point of the band touches, as the loops come to them."""
+
+    def __init__(self, kept: Kept, band: Band) -> None:
+        self.extents, self.digits, self.band = kept.extents, kept.digits, band
+        turning = [loop for loop in kept.loops if self._turns(loop)]
+        self.apart = kept.apart
+        own = [n for n, loop in enumerate(turning) if loop in self.digits or loop in kept.apart]
+        self.loops = (
+            turning[: own[-1] + 1] if own else []
+        )  # what turns inside of all its own loops changes no tile
+        rows, columns = (self._of_root(name) for name in (band.row, band.column))
+        mine = {loop for loop in kept.leaf if self._turns(loop) and loop in self.digits}
+        self.rows = [loop for loop in self.loops if loop in rows]
+        self.columns = (mine | set(self.loops)) & columns
+        self.both = bool(self.digits & rows)
+        self.row_digits = (mine & rows) | set(self.rows)
+
+    def _turns(self, loop: str) -> bool:
+        return loop in self.extents.part(self.extents.nest.root_of(loop)).digits
+
+    def _of_root(self, name: str) -> set[str]:
+        return {digit.name for digit in self.extents.nest.roots[name].digits}
+
+    def once(self) -> sympy.Expr:
+        """Return the words of all touched tiles, each once."""
+        return self._sum((self.row_digits | self.columns) & self.digits)
+
+    def words(self) -> sympy.Expr:
+        """Return the words that are brought in: at each visit, but where the tile is wanted again at once."""
+        visits = self._sum(self.row_digits | self.columns)
+        foreign = [n for n, loop in enumerate(self.loops) if self._is_other(n)]
+        if self.both or not self._is_simple():
+            for n in foreign:
+                trips = self.extents.trips(self.loops[n])
+                apart = self.loops[n] in self.apart
+                visits *= trips if apart else repeated(self._own_trips(n, True), trips, ONE)
+            return visits
+        rows = [n for n, loop in enumerate(self.loops) if loop in self.rows]
+        outside = [n for n in foreign if not rows or n < rows[0]]
+        words, alone = visits, self._turned(2)
+        for n in reversed([n for n in foreign if n not in outside]):
+            trips = self.extents.trips(self.loops[n])
+            words = trips * words - (trips - 1) * self._if_alone(n, alone)
+        if rows:
+            words -= self._if_alone(rows[0], self._turned(0))
+        for n in reversed(outside):
+            trips = self.extents.trips(self.loops[n])
+            words = trips * words - (trips - 1) * self._if_alone(n, self._turned(4))
+        return words
+
+    def _is_other(self, n: int) -> bool:
+        """Return whether the n-th loop is neither the tensor's own nor one of the band's roots."""
+        loop = self.loops[n]
+        return loop not in self.digits and self.extents.nest.root_of(loop).name not in (
+            self.band.row,
+            self.band.column,
+        )
+
+    def _is_simple(self) -> bool:
+        """Return whether the loops over rows stand together, outside of the innermost loops over columns."""
+        places = [n for n, loop in enumerate(self.loops) if loop in self.rows]
+        columns = [n for n, loop in enumerate(self.loops) if loop in self.columns and loop in self.digits]
+        inside = [n for n in columns if not places or n > places[-1]]
+        between = places and places[-1] - places[0] + 1 != len(places)
+        foreign = any(loop in self.columns and loop not in self.digits for loop in self.loops)
+        return not between and not foreign and (bool(inside) or not columns or not places)
+
+    def _own_trips(self, n: int, all_of_them: bool) -> sympy.Expr:
+        """Return the iterations of the tensor's own loops inside the n-th one; those over columns only if *all_of_them*."""
+        trips: sympy.Expr = ONE
+        for loop in self.loops[n + 1 :]:
+            if loop in self.digits and (all_of_them or loop not in self.columns):
+                trips *= self.extents.trips(loop)
+        return trips
+
+    def _if_alone(self, n: int, words: sympy.Expr) -> sympy.Expr:
+        """Return *words* if no own loop but those over columns turns inside the n-th one, else nothing."""
+        if self.loops[n] in self.apart:
+            return ZERO
+        return repeated(self._own_trips(n, False), ZERO, words)
+
+    def _turned(self, first: int) -> sympy.Expr:
+        """Return the words of the tiles in two of the places of ``band_turns``: whole tiles of columns, and the odd one."""
+        rows, columns = self._tiles(self.band.row, self.rows), self._tiles(self.band.column, self.columns)
+        outer = [loop for loop in self.loops if loop in self.columns and self._is_outside(loop)]
+        group = self._tiles(self.band.column, outer).size
+        sizes = self.band.sizes(self.extents, rows.size, columns.size)
+        turns = band_turns(*sizes[:3], group, *sizes[3:])
+        words: sympy.Expr = ZERO
+        for places, part in columns.inside:
+            inside = Extents(
+                self.extents.nest, self.extents.sizes, {**self.extents.parts, self.band.column: part}
+            )
+            value = inside.points(self.digits)
+            words += sum((item(turns, first + place) for place in sorted(places)), ZERO) * value
+        return words
+
+    def _is_outside(self, loop: str) -> bool:
+        return bool(self.rows) and self.loops.index(loop) < self.loops.index(self.rows[0])
+
+    def _tiles(self, root: str, digits: Iterable[str]):
+        found = tiles_of(self.extents, self.extents.nest.roots[root], set(digits))
+        assert found is not None
+        return found
+
+    def _sum(self, digits: set[str]) -> sympy.Expr:
+        kinds = self.band.kinds(self.extents, digits)
+        assert kinds is not None
+        return _total(kinds, lambda inside: inside.points(self.digits))
+
+
+def _total(kinds, value: Callable[[Extents], sympy.Expr]) -> sympy.Expr:
+    return sum((count * value(inside) for count, inside in kinds), ZERO)
