@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fusemax.analysis.answer import RankPasses
     from fusemax.analysis.passes import Analysis
+    from fusemax.analysis.traffic import Traffic
     from fusemax.cascade.ir import Cascade
 
 PIPED = 200  #: columns when no terminal says how many there are
@@ -113,21 +114,20 @@ class Facts:
 
         return {f.tensor: (f.kind, str(f.words)) for f in footprints(self.analysis, rank, self.tiles)}
 
-    def traffic(self, rank: str, capacity_B: float) -> tuple[str, str, str]:
-        """Return the traffic bound in words as a formula, in bytes with the sizes given, and what sizes are missing."""
-        from fusemax.analysis.footprint import traffic_bound
+    def traffic(self, rank: str, capacity_B: float) -> tuple[Traffic, float | None, str]:
+        """Return the traffic bound, in bytes with the sizes given, and what sizes are missing."""
+        from fusemax.analysis.traffic import traffic_bound, value_of
 
         bound = traffic_bound(self.analysis, rank, self.tiles)
         counted = {tile: float(tile) for tile in self.tiles.values() if tile.isdigit()}
         sizes = {**self.sizes, **counted, "S": capacity_B / self.word_B}
-        symbols: Any = bound.words.free_symbols
+        symbols: Any = bound.least.free_symbols
         needed = {*self.analysis.cascade.batch, *(symbol.name for symbol in symbols)}
         left = sorted(needed - {*sizes})
         if left:
-            return str(bound.words), "", ", ".join(left)
+            return bound, None, ", ".join(left)
         batch = math.prod(sizes[name] for name in self.analysis.cascade.batch)
-        words = bound.words.subs({symbol: sizes[symbol.name] for symbol in symbols})
-        return str(bound.words), str(float(words) * batch * self.word_B), ""
+        return bound, value_of(bound.least, sizes) * batch * self.word_B, ""
 
     def data(self, chosen: list[RankPasses], tensor: str, capacity_B: float | None) -> dict[str, Any]:
         """Return everything as plain data."""
@@ -139,9 +139,9 @@ class Facts:
         }
         if capacity_B is not None:
             rank = chosen[0].rank if len(chosen) == 1 else analysis.main.rank
-            words, size_B, missing = self.traffic(rank, capacity_B)
-            result["traffic_bound"] = {"rank": rank, "words": words, "buffer_B": capacity_B}
-            result["traffic_bound"] |= {"traffic_B": float(size_B)} if size_B else {"sizes_missing": missing}
+            bound, size_B, missing = self.traffic(rank, capacity_B)
+            result["traffic_bound"] = {"rank": rank, "words": str(bound.least), "buffer_B": capacity_B}
+            result["traffic_bound"] |= {"sizes_missing": missing} if size_B is None else {"traffic_B": size_B}
         return result
 
     def _rank(self, entry: RankPasses, tensor: str) -> dict[str, Any]:
@@ -306,10 +306,15 @@ def _detail(console: Console, facts: Facts, entry: RankPasses, tensor: str) -> N
 
 
 def _traffic(console: Console, facts: Facts, rank: str, capacity_B: float, buffer: str) -> None:
-    words, size_B, missing = facts.traffic(rank, capacity_B)
-    _headed(console, f"\ntraffic over {rank} with a fast memory of {buffer}", " (S words)")
-    console.print(f"  at least {words} words for each element of the batch", markup=False)
-    if size_B:
-        console.print(f"  at least {float(size_B):,.0f} B in all, {facts.word_B} B a word", markup=False)
-    else:
+    from fusemax.analysis.footprint import symbol
+
+    bound, size_B, missing = facts.traffic(rank, capacity_B)
+    console.print(f"\n[bold]traffic over {rank} with a fast memory of {buffer}[/] (S words)")
+    console.print(f"  at least {bound.words} words for each element of the batch", markup=False)
+    for product in bound.products:
+        loads, names = product.loads(symbol("S")), " and ".join(product.inputs)
+        console.print(f"  {product.einsum} loads at least {loads} words, of {names}", markup=False)
+    if size_B is None:
         console.print(f"  for bytes, give {missing} with --set", markup=False)
+    else:
+        console.print(f"  at least {size_B:,.0f} B in all, {facts.word_B} B a word", markup=False)

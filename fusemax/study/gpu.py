@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fusemax.analysis.footprint import traffic_bound
 from fusemax.analysis.passes import analyse
+from fusemax.analysis.traffic import traffic_bound
 from fusemax.cascade.build import load_cascade
 from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.gpu.compare import Compared, LeftOut, compare, study_file

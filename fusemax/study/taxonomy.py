@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from fusemax.analysis.footprint import footprints, traffic_bound
+from fusemax.analysis.footprint import footprints
 from fusemax.analysis.passes import Analysis, analyse
+from fusemax.analysis.traffic import traffic_bound
 from fusemax.analysis.work import operations
 from fusemax.cascade.build import load_cascade
 from fusemax.cascade.sizes import resolve_sizes

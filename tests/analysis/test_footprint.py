@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import sympy
 
-from fusemax.analysis.footprint import footprints, symbol, traffic_bound
+from fusemax.analysis.footprint import footprints, symbol
 from fusemax.analysis.passes import analyse
+from fusemax.analysis.traffic import traffic_bound
 from fusemax.cascade.build import load_cascade
 
 #: cascade, rank, tensor, kind, words with P0 queries together

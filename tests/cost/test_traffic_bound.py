@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusemax.analysis.footprint import traffic_bound
 from fusemax.analysis.passes import analyse
+from fusemax.analysis.traffic import traffic_bound
 from fusemax.cascade.build import load_cascade
 from fusemax.cost.evaluate import CapacityError, cost
 from fusemax.cost.model import derive

@@ -1,0 +1,167 @@
+"""Bounds on traffic: at most an optimal pebbling moves on small graphs, and near what good schedules move on large ones."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import ceil, isclose, sqrt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusemax.analysis.passes import analyse
+from fusemax.analysis.traffic import least_words, traffic_bound, value_of
+from fusemax.cascade.build import cascade_from_text, load_cascade
+from fusemax.errors import FusemaxError
+from tests.analysis.pebbles import fewest_moves
+
+
+def cascade(head: str, rows: str):
+    """Return a small cascade."""
+    body = "".join(f"  {row}\n" for row in rows.splitlines())
+    return cascade_from_text(f"title: t\nsource: t\n{head}\neinsums: |\n{body}", "t")
+
+
+MATRIX_PRODUCT = ("inputs: {A: [M, K], B: [K, N]}\noutputs: [C]", "C[m,n] = A[m,k]*B[k,n] :: sum[k]")
+SMALL = {
+    "sum, then scale": ("inputs: {X: [M]}\noutputs: [Y]", "S[] = X[m] :: sum[m]\nY[m] = X[m]*S[]"),
+    "softmax": (
+        "inputs: {X: [M]}\noutputs: [Y]",
+        "G[] = X[m] :: max[m]\nE[m] = exp(X[m] - G[])\nS[] = E[m] :: sum[m]\nY[m] = E[m]/S[]",
+    ),
+    "weighted after a sum": (
+        "inputs: {X: [M], W: [M, E]}\noutputs: [Y]",
+        "S[] = X[m] :: sum[m]\nT[m,e] = X[m]*W[m,e]\nY[e] = T[m,e]*S[] :: sum[m]",
+    ),
+    "one of many": ("inputs: {X: [M], Y: [N]}\noutputs: [Z]", "Z[n] = X[1]*Y[n]"),
+    "two parts": ("inputs: {X: [M, N]}\noutputs: [Z]", "Z[n] = X[0,n]*X[1,n]"),
+    "prefix of a matrix": (
+        "same: [[M, P]]\ninputs: {X: [M]}\noutputs: [Y]",
+        "Y[p] = X[m] :: sum[m] | m <= p",
+    ),
+    "matrix product": MATRIX_PRODUCT,
+}
+
+
+#: sizes of M, and the words of fast memory, of which the search takes seconds
+CASES = [
+    ("sum, then scale", 3, 2), ("sum, then scale", 3, 3), ("softmax", 2, 2), ("softmax", 3, 4), ("weighted after a sum", 2, 2),
+    ("weighted after a sum", 2, 3), ("one of many", 3, 2), ("two parts", 3, 2), ("prefix of a matrix", 3, 2),
+    ("prefix of a matrix", 3, 3), ("matrix product", 2, 2), ("matrix product", 2, 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "size", "capacity"), CASES)
+def test_at_most_an_optimal_pebbling(name, size, capacity):
+    """No schedule of the unrolled cascade moves fewer words than any rank's bound says."""
+    small = cascade(*SMALL[name])
+    sizes = {"M": size, "P": size, "N": 2, "K": 1, "E": 1}
+    found = analyse(small)
+    bounds = [traffic_bound(found, entry.rank).least for entry in found.ranks]
+
+    assert max(value_of(bound, {**sizes, "S": capacity}) for bound in bounds) <= fewest_moves(
+        small, sizes, capacity
+    )
+
+
+def test_the_pebbling_is_the_bound_where_everything_fits():
+    """With room for all, inputs and outputs move once; with two words a sum, then a scale loads all but one again."""
+    small = cascade(*SMALL["sum, then scale"])
+
+    assert 6 == fewest_moves(small, {"M": 3}, 5) == least_words(analyse(small), {"M": 3}, 5)
+    assert 7 <= fewest_moves(small, {"M": 3}, 2)
+    assert 7 == least_words(analyse(small), {"M": 3}, 2)
+
+
+@cache
+def matrix_bound():
+    """Return the bound of a matrix product as a formula."""
+    return traffic_bound(analyse(cascade(*MATRIX_PRODUCT)), "K").least
+
+
+@given(size=st.tuples(*[st.integers(1, 3000)] * 3), tile=st.tuples(*[st.integers(1, 200)] * 2))
+def test_no_tiling_of_a_matrix_product_beats_its_bound(size, tile):
+    """A tile of results stays, the operands stream by; or a panel of A stays, and B streams by."""
+    m, n, k = size
+    rows, columns = min(tile[0], m), min(tile[1], n)
+    tiles = m * k * ceil(n / columns) + k * n * ceil(m / rows) + m * n
+    panel = m * k + k * n * ceil(m / rows) + m * n
+    sizes = {"M": m, "N": n, "K": k}
+
+    assert tiles >= value_of(matrix_bound(), {**sizes, "S": rows * columns + rows + columns}) * (1 - 1e-12)
+    assert panel >= value_of(matrix_bound(), {**sizes, "S": rows * k + k + 1}) * (1 - 1e-12)
+
+
+def test_the_matrix_product_bound_bites():
+    """Square tiles of results are within 8% of the bound at 4096; a panel that fits, too."""
+    found = analyse(cascade(*MATRIX_PRODUCT))
+    tile = 180
+    tiles = 2 * 4096**3 / tile + 4096**2
+    panel = 16384 * 64 + 64 * 16384 * ceil(16384 / 127) + 16384**2
+
+    assert tiles <= 1.08 * least_words(found, {"M": 4096, "N": 4096, "K": 4096}, tile * tile + 2 * tile)
+    assert panel <= 1.08 * least_words(found, {"M": 16384, "N": 16384, "K": 64}, 128 * 64 + 1)
+
+
+def test_attention_with_a_small_buffer():
+    """The scores alone load N**2*d**2/S words of queries and keys, when a panel of queries stays."""
+    length, width, words = 16384, 64, 8192
+    sizes = {"B": 1, "H": 1, "E": width, "F": width, "M": length, "P": length}
+    loads = length**2 * width**2 / words - words
+
+    assert isclose(
+        loads + 2 * length * width, least_words(analyse(load_cascade("attention/1-pass")), sizes, words)
+    )
+    assert 2 * loads > 0.99 * 268e6
+
+
+def test_a_mask_halves_the_products():
+    """Under a causal mask there are N*(N+1)/2 results."""
+    head = "same: [[M, P]]\ninputs: {Q: [P, E], K: [M, E]}\noutputs: [S]"
+    found = analyse(cascade(head, "S[m,p] = Q[p,e]*K[m,e] :: sum[e] | m <= p"))
+    (product,) = traffic_bound(found, "E").products
+    sizes = {"M": 1000, "P": 1000, "E": 64}
+
+    assert 1000 * 1001 / 2 == value_of(product.results, sizes)
+    assert 64 * 1000 * 1001 / 2 == value_of(product.products, sizes)
+
+
+@pytest.mark.parametrize(
+    ("head", "rows"),
+    [
+        # both operands come from one input: their words are the same
+        ("inputs: {X: [M, K]}\noutputs: [C]\nranks: {N: M}", "C[m,n] = X[m,k]*X[n,k] :: sum[k]"),
+        # an operand that is a sum itself may be made again instead of loaded
+        (
+            "inputs: {X: [M, J], W: [J, K], B: [K, N]}\noutputs: [C]",
+            "A[m,k] = X[m,j]*W[j,k] :: max[j]\nC[m,n] = A[m,k]*B[k,n] :: sum[k]",
+        ),
+        # nothing is shared: no products meet twice
+        ("inputs: {A: [M, K], B: [K]}\noutputs: [C]", "C[m] = A[m,k]*B[k] :: sum[k]"),
+    ],
+)
+def test_where_nothing_is_claimed(head, rows):
+    """Sums of products whose operands are not words of two inputs."""
+    assert () == traffic_bound(analyse(cascade(head, rows)), "K").products
+
+
+def test_disjoint_fibres_are_summed():
+    """Each column of a softmax has passes of its own; all but S words of each are loaded again, twice."""
+    bound = traffic_bound(analyse(load_cascade("softmax/stable")), "M")
+    sizes = {"M": 1000, "P": 7, "S": 100}
+
+    assert 2 * 7000 + 2 * 7 * 900 == value_of(bound.words, sizes)
+
+
+def test_missing_sizes_are_told():
+    """A bound without a size says which."""
+    with pytest.raises(FusemaxError, match="no size for K"):
+        least_words(analyse(cascade(*MATRIX_PRODUCT)), {"M": 1, "N": 1}, 10)
+
+
+def test_large_matrix_product():
+    """Of the order of 2*M*N*K/sqrt(S): 1.5 GB at 64 KiB of 2-byte words."""
+    sizes = {"M": 4096, "N": 4096, "K": 4096}
+    words = least_words(analyse(cascade(*MATRIX_PRODUCT)), sizes, 32768)
+
+    assert 0.95 * 2 * 4096**3 / sqrt(32768) < words < 2 * 4096**3 / sqrt(32768) + 4096**2
