@@ -11,7 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
 
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_kind
@@ -48,14 +56,20 @@ def _count(value: Any) -> Any:
     return result
 
 
-Bytes = Annotated[Any, BeforeValidator(partial(_read, "B", True))]
-BytesPerSecond = Annotated[Any, BeforeValidator(partial(_read, "B/s", True))]
-Hertz = Annotated[Any, BeforeValidator(partial(_read, "Hz", True))]
-Seconds = Annotated[Any, BeforeValidator(partial(_read, "s", False))]
-Joules = Annotated[Any, BeforeValidator(partial(_read, "J", False))]
-SquareMetres = Annotated[Any, BeforeValidator(partial(_read, "m2", False))]
-Cycles = Annotated[Any, BeforeValidator(partial(_read, "1", False))]
-Count = Annotated[Any, BeforeValidator(_count)]
+def _in_file(unit: str, example: str) -> WithJsonSchema:
+    """Return what an editor is told of a quantity: how a file writes it."""
+    text = f"a quantity in {unit}, such as {example}, or a formula of other figures"
+    return WithJsonSchema({"type": ["string", "number"], "description": text})
+
+
+Bytes = Annotated[Any, BeforeValidator(partial(_read, "B", True)), _in_file("B", "16 MiB")]
+BytesPerSecond = Annotated[Any, BeforeValidator(partial(_read, "B/s", True)), _in_file("B/s", "400 GB/s")]
+Hertz = Annotated[Any, BeforeValidator(partial(_read, "Hz", True)), _in_file("Hz", "940 MHz")]
+Seconds = Annotated[Any, BeforeValidator(partial(_read, "s", False)), _in_file("s", "2.5 us")]
+Joules = Annotated[Any, BeforeValidator(partial(_read, "J", False)), _in_file("J", "17.2 pJ")]
+SquareMetres = Annotated[Any, BeforeValidator(partial(_read, "m2", False)), _in_file("m2", "0.4 mm2")]
+Cycles = Annotated[Any, BeforeValidator(partial(_read, "1", False)), _in_file("cycles", "4")]
+Count = Annotated[Any, BeforeValidator(_count), _in_file("one", "256")]
 
 
 class _Part(BaseModel):

@@ -6,7 +6,7 @@ import pytest
 
 from fusemax.cli.arguments import sizes_and_figures
 from fusemax.errors import FusemaxError
-from fusemax.language.figure import allowed
+from fusemax.language.figure import allowed, figure_value
 from fusemax.language.syntax import Number
 from fusemax.machine import figures, load_machine
 from fusemax.study.values import number_or_formula, numbers
@@ -49,18 +49,40 @@ def test_wrong_values(name: str, value: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("word", "1", 1.0),
-        ("DRAM.bandwidth", "400e9", 4e11),
-        ("L3.size", "16Ki", 16384.0),
         ("launch", "0", 0.0),
         ("1d.operations.div", "0.5", 0.5),
         ("2d.registers.depth", "4", 4.0),
     ],
 )
-def test_plain_numbers_are_in_si(name: str, value: str, expected: float) -> None:
-    """A number without a unit is in the figure's own unit."""
+def test_plain_numbers_of_figures_without_a_unit(name: str, value: str, expected: float) -> None:
+    """Counts and cycles have no unit; zero needs none."""
     assert ({}, {name: expected}) == sizes_and_figures([f"{name}={value}"])
     assert expected == number_or_formula(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit"),
+    [
+        ("word", "1", "B"),
+        ("DRAM.bandwidth", "400", "B/s"),
+        ("L3.size", "16Ki", "B"),
+        ("clock", "1e9", "Hz"),
+        ("launch", "5", "s"),
+    ],
+)  # fmt: skip
+def test_a_unit_left_out(name: str, value: str, unit: str) -> None:
+    """400 may be B/s or GB/s: which is not guessed, on the command line, in studies and grids."""
+    for read in (
+        lambda: sizes_and_figures([f"{name}={value}"]),
+        lambda: number_or_formula(name, value),
+        lambda: numbers(name, [value, f"2 {unit}"]),
+        lambda: figure_value(name, value),
+    ):
+        with pytest.raises(FusemaxError) as caught:
+            read()
+
+        assert f"expected a quantity in {unit}, got '{value}' without a unit" in str(caught.value)
+        assert f"hint: write the unit, e.g. '{value} {unit}'" in str(caught.value)
 
 
 def test_names_of_figures() -> None:
@@ -78,7 +100,7 @@ def test_names_of_figures() -> None:
         ("2d.rows", [64.5], "a whole number of at least 1, got 64.5"),
         ("L3.size", {"from": "1 MHz", "to": "4 MHz", "steps": 2}, "a quantity in B"),
         ("1d.lanes", {"from": 1, "to": 2, "steps": 3}, "expected whole numbers of at least 1, got 1.5"),
-        ("L3.size", {"from": 1, "to": 2, "steps": 3, "round": 0}, "more than zero, got 0"),
+        ("L3.size", {"from": "1 B", "to": "2 B", "steps": 3, "round": 0}, "more than zero, got 0"),
         ("M", ["1Ki", True], "expected a number such as '16Ki', got True"),
         ("M", ["1 MHz"], "expected a number"),
     ],

@@ -23,6 +23,9 @@ COMMANDS: Mapping[str, str] = {
     "passes": "fusemax.cli.passes:passes",
     "reduce": "fusemax.cli.reduce:reduce",
     "gpu": "fusemax.cli.gpu:gpu",
+    "list": "fusemax.cli.list_:list_",
+    "new": "fusemax.cli.new:new",
+    "schema": "fusemax.cli.schema:schema",
 }
 
 
@@ -32,7 +35,6 @@ def build() -> typer.Typer:
         name="fusemax",
         help="The best way to run an attention algorithm on a machine, and how we know.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -47,14 +49,20 @@ def build() -> typer.Typer:
     return app
 
 
-def _version(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from fusemax import __version__
 
-        typer.echo(__version__)
+        typer.echo(f"fusemax {__version__}")
         raise typer.Exit()
+
+
+def _version(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
+    ),
+) -> None:
+    del version  # the callback has answered
 
 
 def main() -> None:

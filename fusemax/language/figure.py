@@ -69,30 +69,40 @@ def figure_kind(name: str) -> FigureKind:
 
 
 def figure_value(name: str, value: str | int | float) -> float:
-    """Return *value* of the figure *name* in SI; a number without a unit is in SI already.
+    """Return *value* of the figure *name* in SI.
 
-    >>> figure_value("clock", "940 MHz"), figure_value("DRAM.bandwidth", 1e9)
-    (940000000.0, 1000000000.0)
+    >>> figure_value("clock", "940 MHz"), figure_value("2d.rows", 256), figure_value("launch", 0)
+    (940000000.0, 256.0, 0.0)
 
     Raises
     ------
     QuantityError
-        When *value* is in another unit, or is none that the figure may have.
+        When *value* is in another unit or lacks the one that the figure has, or is none that the figure may have.
     """
-    unit = figure_kind(name).unit
     try:
-        found = quantity(value, unit)
+        found = quantity(value, figure_kind(name).unit)
     except QuantityError as error:
-        found = _without_unit(name, value, error)
+        refuse_without_unit(name, value)
+        raise QuantityError(f"{error}{misspelt(name)}") from None
+    refuse_without_unit(name, value)
     return allowed(name, found, value)
 
 
-def _without_unit(name: str, value: str | int | float, refusal: QuantityError) -> float:
-    """Return a number such as ``16Ki``; raise *refusal* when *value* is none."""
+def refuse_without_unit(name: str, value: object) -> None:
+    """Raise QuantityError when the figure *name* has a unit and *value* is a number without one; zero needs none.
+
+    >>> refuse_without_unit("L3.size", "16 MiB")
+    """
+    unit = figure_kind(name).unit
+    if unit == "1":
+        return
     try:
-        return quantity(value, "1")
+        number = quantity(value, "1")  # type: ignore[arg-type]
     except QuantityError:
-        raise QuantityError(f"{refusal}{misspelt(name)}") from None
+        return
+    if number > 0:  # of one that is less, that is what to say
+        text = f"expected a quantity in {unit}, got {value!r} without a unit"
+        raise QuantityError(f"{text}\n  hint: write the unit, e.g. '{value} {unit}'")
 
 
 def misspelt(name: str) -> str:

@@ -7,7 +7,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from fusemax.errors import FusemaxError
 from fusemax.language.formula import formula
@@ -33,7 +42,8 @@ def _expression(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-Formula = Annotated[Any, BeforeValidator(_expression)]
+IN_FILE = WithJsonSchema({"type": ["string", "number"], "description": "a number or a formula"})
+Formula = Annotated[Any, BeforeValidator(_expression), IN_FILE]
 
 
 class Fit(_Part):
@@ -53,7 +63,7 @@ def _tile(value: Any) -> Any:
     return Fit(level=names[0], kind=names[1] if len(names) == 2 else "divisor")  # type: ignore[arg-type]
 
 
-Tile = Annotated[Any, BeforeValidator(_tile)]
+Tile = Annotated[Any, BeforeValidator(_tile), IN_FILE]
 
 
 class Kept(_Part):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fusemax.errors import FusemaxError
-from fusemax.language.figure import allowed, figure_kind, is_figure, misspelt
+from fusemax.language.figure import allowed, figure_kind, is_figure, misspelt, refuse_without_unit
 from fusemax.language.formula import formula, substituted
 from fusemax.language.syntax import Expression, Number
 from fusemax.quantity import QuantityError, quantity
@@ -26,6 +26,11 @@ def number_or_formula(name: str, value: Any) -> float | Expression:
     >>> str(number_or_formula("1d.lanes", "2d.columns"))
     '2d.columns'
     """
+    if is_figure(name):
+        try:
+            refuse_without_unit(name, value)
+        except QuantityError as error:
+            raise FusemaxError(f"{name}: {error}") from None
     first: QuantityError | None = None
     for unit in _units_of(name):
         try:
@@ -47,7 +52,7 @@ def _units_of(name: str) -> tuple[str, ...]:
 
 
 def _read(value: Any, unit: str) -> Expression:
-    """Return *value* as a number or formula; a number without a unit is in SI already."""
+    """Return *value* as a number or formula; a number without a unit is in it; figures with units were checked."""
     if isinstance(value, bool) or not isinstance(value, str):
         return Number(quantity(value, unit))
     return formula(value, unit)
