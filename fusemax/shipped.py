@@ -96,15 +96,21 @@ def find_mapping(
     own = _beside(name, beside)
     if own is not None:
         return own
+    neighbours = mappings_beside(machine_path, shared)
+    found = neighbours.get(name) or shipped("arch").get(name) or _own_file(name)
+    return found or _refuse(name, f"{machine_path.parent}/", neighbours)
+
+
+def mappings_beside(machine_path: Path, shared: Collection[str] = ()) -> dict[str, Path]:
+    """Return the files beside the machine's own and in the folders *shared* of ``arch``, by name; the nearest first."""
     files = sorted(path for ending in _ENDINGS for path in machine_path.parent.glob(f"*{ending}"))
-    neighbours = {path.stem: path for path in files}
-    neighbours.pop(machine_path.stem, None)
+    found = {path.stem: path for path in files}
+    found.pop(machine_path.stem, None)
     for folder in shared:
         for full, path in shipped("arch").items():
             if full.rpartition("/")[0] == folder and path.stem != _MACHINE:
-                neighbours.setdefault(path.stem, path)
-    found = neighbours.get(name) or shipped("arch").get(name) or _own_file(name)
-    return found or _refuse(name, f"{machine_path.parent}/", neighbours)
+                found.setdefault(path.stem, path)
+    return found
 
 
 def _beside(name: str, folder: Path | None) -> Path | None:

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "show": "fusemax.cli.show:show",
     "passes": "fusemax.cli.passes:passes",
     "reduce": "fusemax.cli.reduce:reduce",
+    "model": "fusemax.cli.model:model",
     "gpu": "fusemax.cli.gpu:gpu",
     "list": "fusemax.cli.list_:list_",
     "new": "fusemax.cli.new:new",

@@ -58,6 +58,16 @@ def check_file(file: Path) -> str:
         return "grid of GPU measurements"
     if "kind" in data:
         return _study(file)
+    if "model_type" in data:
+        from fusemax.model.config import model_of
+
+        model_of(document, file.stem)
+        return "model"
+    if "chips" in data or "links" in data:
+        from fusemax.model.system import system_of
+
+        system_of(document)
+        return "system"
     raise FusemaxError(
         f"{document.place(())}: this is no file of ours\n"
         "  hint: a cascade has 'einsums:', a machine 'levels:' and 'units:', a mapping 'nests:', a study 'kind:'"

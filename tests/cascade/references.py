@@ -399,3 +399,21 @@ def focal(v: Values, n: Mapping[str, int]) -> dict[str, Array]:
     )
     context = local * v["GA"] + _gelu(local.mean(1))[:, None] * v["GB"]
     return {"Y": v["Q"] * (v["WH"] @ context)}
+
+
+def grouped_linear(v: Values, n: Mapping[str, int]) -> dict[str, Array]:
+    """A product of its own for each group."""
+    return {"Y": np.array([x @ w for x, w in zip(v["X"], v["W"], strict=True)])}
+
+
+def linear(v: Values, n: Mapping[str, int]) -> dict[str, Array]:
+    """A matrix product."""
+    return {"Y": v["X"] @ v["W"]}
+
+
+def latent_cache(v: Values, n: Mapping[str, int]) -> dict[str, Array]:
+    """Softmax attention of queries that are a latent part above a rotary part, to a latent cache that is key and value."""
+    keys = np.concatenate([v["C"], v["KR"]])
+    queries = np.concatenate([v["QC"], v["QR"]], axis=1)
+    weights = [softmax(head.T @ keys, 1) for head in queries]
+    return {"AV": np.array([v["C"] @ row.T for row in weights])}

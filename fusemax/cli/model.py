@@ -1,0 +1,223 @@
+"""``fusemax model``: what a whole model takes on a chip or a system, layer by layer, and whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from fusemax.model.predict import Memory, Passed, Predictor
+    from fusemax.model.price import Widths
+    from fusemax.model.system import System
+
+Phase = Literal["prefill", "decode", "generate"]
+SIZES = ("B", "P", "M", "N")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was asked: the phase, and how many sequences (B), tokens read (P), tokens in the cache (M), tokens made (N)."""
+
+    phase: Phase
+    batch: int
+    length: int
+    new: int = 1
+
+
+def model(
+    config: Path = typer.Argument(
+        help="A Hugging Face config.json, the folder that holds one, or the same keys as YAML."
+    ),
+    machine: str = typer.Option("", "--machine", help="A machine of arch/, or your own file."),
+    system: str = typer.Option(
+        "", "--system", help="A system of chips, such as 8xh100, instead of one machine."
+    ),
+    phase: Phase = typer.Option(
+        "prefill", "--phase", help="prefill, decode (one step) or generate (a batch from start to end)."
+    ),
+    values: list[str] = typer.Option(
+        [], "--set", help="Sizes and figures: B=8 P=2048, B=64 M=4096, N=128, DRAM.size=80GB ..."
+    ),
+    chips: int = typer.Option(
+        0, "--chips", min=0, help="How many chips of the system share each layer (all)."
+    ),
+    words: str = typer.Option(
+        "", "--words", help="Widths of numbers: weights=8bit,cache=8bit,activations=16bit."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
+) -> None:
+    """Time, traffic, energy and memory of a whole model: prefill, one step of decoding, or a whole batch."""
+    from fusemax.cli.arguments import sizes_and_figures
+    from fusemax.errors import FusemaxError
+    from fusemax.model.config import load_model
+    from fusemax.model.predict import Predictor
+    from fusemax.model.system import load_system
+
+    sizes, figures = sizes_and_figures(values)
+    if bool(machine) == bool(system):
+        raise FusemaxError(
+            "--machine or --system: say one of them, such as --machine h100 or --system 8xh100"
+        )
+    links = load_system(system) if system else None
+    if chips and links is None:
+        raise FusemaxError("--chips: needs a --system with links between the chips")
+    if links is not None and chips > links.chips:
+        raise FusemaxError(f"--chips {chips}: {system} has {links.chips}")
+    asked = _asked(phase, sizes)
+    predictor = Predictor(
+        load_model(config), machine or links.chip if links else machine, _widths(words), links,
+        (chips or links.chips) if links else 1, figures,
+    )  # fmt: skip
+    record = _answer(predictor, asked, links)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(record, indent=2, allow_nan=False))
+    else:
+        _show(record, f"{predictor.model.name} ({predictor.model.kind}), {phase} on {system or machine}")
+
+
+def _asked(phase: Phase, sizes: Mapping[str, int]) -> Asked:
+    from fusemax.errors import FusemaxError
+    from fusemax.nearest import meant
+
+    strange = [name for name in sizes if name not in SIZES]
+    if strange:
+        raise FusemaxError(
+            f"--set {strange[0]}: a model has the sizes B, P, M, N; {meant(strange[0], SIZES)}"
+        )
+    needed = {"prefill": ("P",), "decode": ("M",), "generate": ("P", "N")}[phase]
+    missing = [name for name in needed if name not in sizes]
+    unused = [name for name in sizes if name not in ("B", *needed)]
+    if missing or unused:
+        said = f"needs {' and '.join(needed)}" if missing else f"does not use {', '.join(unused)}"
+        meaning = (
+            "B sequences, P tokens to read, M tokens in the cache (the new one included), N tokens to make"
+        )
+        raise FusemaxError(f"--phase {phase} {said}\n  hint: {meaning}")
+    return Asked(phase=phase, batch=sizes.get("B", 1), length=sizes[needed[0]], new=sizes.get("N", 1))
+
+
+def _widths(text: str) -> Widths:
+    from fusemax.errors import FusemaxError
+    from fusemax.model.price import Widths
+    from fusemax.quantity import QuantityError, quantity
+
+    found: dict[str, float] = {}
+    names = ("weights", "cache", "activations")
+    for entry in filter(None, text.split(",")):
+        name, _, width = entry.strip().partition("=")
+        try:
+            if name not in names:
+                raise FusemaxError(f"--words: {name!r} is none of {', '.join(names)}")
+            found[f"{name}_B"] = quantity(width, "B")
+        except QuantityError as error:
+            raise FusemaxError(f"--words {name}: {error}\n  hint: such as weights=8bit or cache=1B") from None
+        if not 0.25 <= found[f"{name}_B"] <= 8:
+            raise FusemaxError(f"--words {name}: expected from 2 bit to 8 B, got {width}")
+    return Widths(**found)
+
+
+def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[str, Any]:
+    if asked.phase == "generate":
+        last = asked.length + asked.new - 1
+        passed = predictor.prefill(asked.batch, asked.length)
+        memory = predictor.memory(asked.batch, last, asked.length)
+        total_s = predictor.generated_s(asked.batch, asked.length, asked.new)
+        step = predictor.decode(asked.batch, last)
+        more = {"time_s": total_s, "first_token_s": passed.time_s, "last_step_s": step.time_s,
+                "tokens_per_s": asked.batch * asked.new / total_s, "passes": [_pass(passed), _pass(step)]}  # fmt: skip
+    else:
+        decoding = asked.phase == "decode"
+        passed = (predictor.decode if decoding else predictor.prefill)(asked.batch, asked.length)
+        memory = predictor.memory(asked.batch, asked.length, 1 if decoding else asked.length)
+        tokens = asked.batch * (1 if decoding else asked.length)
+        more = {"time_s": passed.time_s, "tokens_per_s": tokens / passed.time_s, "passes": [_pass(passed)]}
+    model = predictor.model
+    return {
+        "model": model.name, "kind": model.kind, "phase": asked.phase, "batch": asked.batch, "chips": predictor.chips,
+        "system": links.title if links else None, "unused_keys": list(model.unused), **more, "memory": _memory(memory),
+    }  # fmt: skip
+
+
+def _pass(passed: Passed) -> dict[str, Any]:
+    return {
+        "queries": passed.run.queries, "keys": passed.run.keys, "time_s": passed.time_s, "traffic_B": passed.traffic_B,
+        "energy_J": _number(passed.energy_J), "by_work_s": passed.by_work(),
+        "steps": [
+            {
+                "part": row.step.part, "name": row.step.name, "work": row.step.work, "times": row.step.times,
+                "time_s": row.time_s, "traffic_B": row.traffic_B, "energy_J": _number(row.energy_J), "macs": row.operations,
+                "limit": row.price.limit, "cascade": row.price.form or None, "mapping": row.price.mapping or None,
+            }
+            for row in passed.rows
+        ],
+    }  # fmt: skip
+
+
+def _memory(memory: Memory) -> dict[str, Any]:
+    return {
+        "weights_B": memory.weights_B, "cache_B": memory.cache_B, "activations_B": memory.activations_B,
+        "total_B": memory.total_B, "size_B": memory.size_B, "fits": memory.fits,
+    }  # fmt: skip
+
+
+def _number(value: float) -> float | None:
+    from math import isfinite
+
+    return value if isfinite(value) else None
+
+
+# --- for people
+
+
+def _show(record: Mapping[str, Any], title: str) -> None:
+    from rich.console import Console
+
+    from fusemax.quantity import format_quantity
+
+    console = Console(markup=False, highlight=False)
+    for passed in record["passes"]:
+        which = ": first token" if passed["queries"] > 1 else ": last step"
+        table = _table(passed, title + which * (len(record["passes"]) > 1))
+        console.width = max(console.width, console.measure(table).maximum)  # figures are never cut
+        console.print(table)
+    console.print(f"time        {format_quantity(record['time_s'], 's', 4)}", soft_wrap=True)
+    console.print(f"tokens      {record['tokens_per_s']:,.4g} per second", soft_wrap=True)
+    console.print(f"memory      {_memory_text(record['memory'])}", soft_wrap=True)
+    if record["unused_keys"]:
+        console.print(f"not used    {', '.join(record['unused_keys'])}", soft_wrap=True)
+
+
+def _table(passed: Mapping[str, Any], title: str) -> Any:
+    from rich.table import Table
+
+    from fusemax.quantity import format_quantity
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in ("part", "step", "times", "time", "share", "traffic", "limited by"):
+        table.add_column(
+            heading,
+            justify="right" if heading in ("times", "time", "share", "traffic") else "left",
+            no_wrap=True,
+        )
+    for step in passed["steps"]:
+        table.add_row(
+            step["part"], step["name"], str(step["times"]), format_quantity(step["time_s"], "s", 4),
+            f"{step['time_s'] / passed['time_s']:.1%}", format_quantity(step["traffic_B"], "B", 4), step["limit"],
+        )  # fmt: skip
+    total = format_quantity(passed["time_s"], "s", 4), format_quantity(passed["traffic_B"], "B", 4)
+    table.add_row("all", "", "", total[0], "100.0%", total[1], "", style="bold")
+    return table
+
+
+def _memory_text(memory: Mapping[str, Any]) -> str:
+    from fusemax.model.predict import Memory
+
+    found = Memory(**{name: memory[name] for name in ("weights_B", "cache_B", "activations_B", "size_B")})
+    said = {None: "; the machine does not say its size", True: "", False: "; it does not fit"}[found.fits]
+    return f"{found}{said}"

@@ -1,0 +1,209 @@
+"""What a model takes on a chip or a system: its passes step by step, their sums, and what it keeps in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import nan
+
+from fusemax.errors import FusemaxError
+from fusemax.language.syntax import Number
+from fusemax.model.price import Price, Prices, Widths
+from fusemax.model.shape import Model
+from fusemax.model.steps import Pass, Step, steps_of
+from fusemax.model.system import System
+from fusemax.model.weights import cache, weights
+from fusemax.quantity import format_quantity
+
+SAMPLES = 6  #: lengths of the cache at which decoding is priced, the others lie between
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A step with its price: all of its runs in one pass."""
+
+    step: Step
+    price: Price
+
+    @property
+    def time_s(self) -> float:
+        """Time of all runs."""
+        return self.step.times * self.price.time_s
+
+    @property
+    def traffic_B(self) -> float:  # noqa: N802 - the unit is a byte
+        """Bytes of all runs through the outermost level of one chip."""
+        return self.step.times * self.price.traffic_B
+
+    @property
+    def energy_J(self) -> float:  # noqa: N802 - the unit is a joule
+        """Energy of all runs on one chip; NaN where the machine does not say."""
+        return self.step.times * self.price.energy_J
+
+    @property
+    def operations(self) -> float:
+        """Multiply-adds of all runs on one chip."""
+        return self.step.times * self.step.operations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """One pass with the rows of its steps."""
+
+    run: Pass
+    rows: tuple[Row, ...]
+
+    @property
+    def time_s(self) -> float:
+        """Time of the pass: its steps run one after another."""
+        return sum(row.time_s for row in self.rows)
+
+    @property
+    def traffic_B(self) -> float:  # noqa: N802 - the unit is a byte
+        """Bytes through the outermost level of one chip."""
+        return sum(row.traffic_B for row in self.rows)
+
+    @property
+    def energy_J(self) -> float:  # noqa: N802 - the unit is a joule
+        """Energy of all chips; NaN where the machine does not say."""
+        return self.run.chips * sum(row.energy_J for row in self.rows)
+
+    def by_work(self) -> dict[str, float]:
+        """Return the time of each kind of work, in the order in which they come."""
+        found: dict[str, float] = {}
+        for row in self.rows:
+            found[row.step.work] = found.get(row.step.work, 0.0) + row.time_s
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bytes on one chip: weights, the cache at the end, what is between two steps; and what the chip has (None: not said)."""
+
+    weights_B: float
+    cache_B: float
+    activations_B: float
+    size_B: float | None
+
+    @property
+    def total_B(self) -> float:  # noqa: N802 - the unit is a byte
+        """All of it."""
+        return self.weights_B + self.cache_B + self.activations_B
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether it fits; None where the machine does not say what it has."""
+        return None if self.size_B is None else self.total_B <= self.size_B
+
+    def __str__(self) -> str:
+        parts = [
+            f"{name} {format_quantity(value, 'B', 4)}"
+            for name, value in (
+                ("weights", self.weights_B),
+                ("cache", self.cache_B),
+                ("activations", self.activations_B),
+            )
+        ]
+        has = "" if self.size_B is None else f" of {format_quantity(self.size_B, 'B', 4)}"
+        return f"{format_quantity(self.total_B, 'B', 4)}{has} ({', '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Prices passes of one model on one machine, or on chips of a system that share every layer (tensor parallelism)."""
+
+    model: Model
+    machine: str
+    widths: Widths = field(default_factory=Widths)
+    system: System | None = None
+    chips: int = 1
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """The prices of steps on one chip."""
+        return Prices(self.machine, self.widths, self.figures)
+
+    def passed(self, batch: int, queries: int, keys: int) -> Passed:
+        """Return one pass of *batch* sequences with *queries* new tokens each that see *keys*.
+
+        Raises
+        ------
+        FusemaxError
+            When a step cannot be run on the machine, or the chips do not divide the model.
+        """
+        if queries > keys:
+            raise FusemaxError(
+                f"{queries} queries see {keys} keys: M holds all tokens, the new ones included"
+            )
+        run = Pass(batch=batch, queries=queries, keys=keys, chips=self.chips)
+        rows = [Row(step=step, price=self._price(step)) for step in steps_of(self.model, run)]
+        return Passed(run=run, rows=tuple(rows))
+
+    def prefill(self, batch: int, length: int) -> Passed:
+        """Return the pass that reads *length* tokens of each of *batch* sequences."""
+        return self.passed(batch, length, length)
+
+    def decode(self, batch: int, length: int) -> Passed:
+        """Return the pass that makes one token more of each of *batch* sequences, whose cache then holds *length*."""
+        if not self.model.causal:
+            raise FusemaxError(f"{self.model.name} is an encoder ({self.model.kind}): it does not decode")
+        return self.passed(batch, 1, length)
+
+    def generated_s(self, batch: int, length: int, new: int) -> float:
+        """Return the time of a batch: *length* tokens read, *new* made one after another while the cache grows.
+
+        Decoding is priced at a few lengths of the cache; between them time grows in a straight line.
+        """
+        import numpy as np
+
+        time_s = self.prefill(batch, length).time_s
+        if new < 2:
+            return time_s
+        lengths = np.arange(length + 1, length + new)
+        points = np.unique(np.linspace(lengths[0], lengths[-1], SAMPLES).astype(int))
+        times = [self.decode(batch, int(point)).time_s for point in points]
+        return time_s + float(np.interp(lengths, points, times).sum())
+
+    def memory(self, batch: int, length: int, queries: int = 1) -> Memory:
+        """Return what one chip keeps of *batch* sequences of *length* tokens, *queries* of them worked on at once."""
+        described = self.prices.described
+        size = described.levels[described.outermost].size
+        size_B = size.value if isinstance(size, Number) else None
+        size_B = self.figures.get(f"{described.outermost}.size", size_B)
+        activations = max(
+            (_held(step) for step in steps_of(self.model, self._pass(batch, queries, length))), default=0
+        )
+        return Memory(
+            weights_B=weights(self.model) * self.widths.weights_B / self.chips,
+            cache_B=cache(self.model, batch, length) * self.widths.cache_B / self.chips if self.model.causal else 0.0,
+            activations_B=activations * self.widths.activations_B, size_B=size_B,
+        )  # fmt: skip
+
+    def _pass(self, batch: int, queries: int, keys: int) -> Pass:
+        return Pass(batch=batch, queries=queries, keys=max(queries, keys), chips=self.chips)
+
+    def _price(self, step: Step) -> Price:
+        if not step.reduced:
+            return self.prices.price(step)
+        if self.system is None:
+            raise FusemaxError(f"{self.chips} chips need a system with links between them")
+        size_B = step.reduced * self.widths.activations_B
+        time_s, algorithm = self.system.collective("all-reduce", size_B, self.chips)
+        energy = self.system.links.energy
+        moved_B = 2 * (self.chips - 1) / self.chips * size_B
+        return Price(
+            time_s=time_s,
+            traffic_B=0.0,
+            energy_J=nan if energy is None else moved_B * energy,
+            limit=algorithm,
+        )
+
+
+def _held(step: Step) -> int:
+    """Return the numbers that a product takes and makes: what is alive while the widest step runs."""
+    sizes = dict(step.forms[0][1]) if step.forms else {}
+    if {"R", "K", "N"} <= set(sizes):
+        return sizes.get("G", 1) * sizes["R"] * (sizes["K"] + sizes["N"])
+    return step.moved

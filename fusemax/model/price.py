@@ -1,0 +1,203 @@
+"""What a step costs on a machine: the quickest of the mappings that lie there for one of its forms.
+
+A mapping suits a form when it binds the form's Einsums, whatever cascade it was written for; a library of kernels chooses by
+shape in the same way. What only moves data (norms, rotary positions, activations) has no mapping: it costs what its words
+take at the outermost level, and the start of a kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import nan
+
+from fusemax.cascade.build import load_cascade
+from fusemax.cascade.ir import Cascade
+from fusemax.cost.evaluate import Cost, cost
+from fusemax.cost.model import derive
+from fusemax.cost.program import Program
+from fusemax.errors import FusemaxError
+from fusemax.language.syntax import Number
+from fusemax.library.load import Library
+from fusemax.machine import Machine
+from fusemax.mapping.nest import Mapped
+from fusemax.mapping.spec import MappingFile, load_mapping_file
+from fusemax.model.steps import Step
+from fusemax.shipped import find_machine, mappings_beside
+from fusemax.source import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Widths:
+    """Bytes of a number: of weights, of the cache of keys and values, and of everything else (products run at this width)."""
+
+    weights_B: float = 2.0
+    cache_B: float = 2.0
+    activations_B: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What one run of a step takes.
+
+    ``limit`` is what its time is made of: the schedule of the units, or a level by name. ``mapping`` is the one that was
+    taken, empty where there is none. ``energy_J`` is NaN where the machine does not say.
+    """
+
+    time_s: float
+    traffic_B: float
+    energy_J: float
+    limit: str
+    form: str = ""
+    mapping: str = ""
+
+
+class NoMappingError(FusemaxError):
+    """A step that no mapping of the machine runs."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The prices of steps on one machine; what was read and derived for one is kept for the next."""
+
+    machine: str
+    widths: Widths
+    figures: Mapping[str, float] = field(default_factory=dict)
+    programs: dict[tuple[str, str, tuple[str, ...]], tuple[Mapped, Program] | str] = field(
+        default_factory=dict
+    )
+
+    @cached_property
+    def described(self) -> Machine:
+        """The machine as its file says."""
+        return Library().machine(self.machine)
+
+    @cached_property
+    def known(self) -> dict[str, tuple[MappingFile, Document]]:
+        """The mappings that lie with the machine, by name; those that cannot be read are left out."""
+        path = find_machine(self.machine)
+        found: dict[str, tuple[MappingFile, Document]] = {}
+        for name, file in mappings_beside(path, self.described.mappings).items():
+            try:
+                found[name] = load_mapping_file(str(file), path)
+            except FusemaxError:
+                continue
+        return found
+
+    def prices(self, steps: Sequence[Step]) -> list[Price]:
+        """Return the price of one run of each of *steps*.
+
+        Raises
+        ------
+        NoMappingError
+            For a step with forms of which no mapping of the machine fits, saying why not.
+        """
+        return [self.price(step) for step in steps]
+
+    def price(self, step: Step) -> Price:
+        """Return the price of one run of *step*; see :meth:`prices`."""
+        if not step.forms:
+            return self._moved(step)
+        best, refused = None, []
+        for form, sizes in step.forms:
+            for mapping in self._suited(form):
+                answer = self._cost(step, form, mapping, sizes)
+                if isinstance(answer, str):
+                    refused.append(f"{mapping}: {answer}")
+                elif best is None or answer.latency_s < best[0].latency_s:
+                    best = answer, form, mapping
+        if best is None:
+            forms = " or ".join(form for form, _ in step.forms)
+            why = "\n  ".join(refused) or f"no mapping of {self.machine} is for it"
+            raise NoMappingError(f"{step.name}: nothing runs {forms} on {self.machine}\n  {why}")
+        answer, form, mapping = best
+        longest = max(answer.limits().items(), key=lambda item: _phase(answer, item[0]))
+        return Price(
+            time_s=answer.latency_s, traffic_B=answer.traffic_B, energy_J=answer.energy_J, limit=longest[1], form=form,
+            mapping=mapping,
+        )  # fmt: skip
+
+    def _moved(self, step: Step) -> Price:
+        """Return the price of a step that only moves its numbers: all of them through the outermost level, once."""
+        machine = self.described
+        bandwidth = _figure(
+            machine.levels[machine.outermost].bandwidth, self.figures, f"{machine.outermost}.bandwidth"
+        )
+        launch = _figure(machine.launch, self.figures, "launch") or 0.0
+        moved_B = step.moved * self.widths.activations_B
+        time_s = launch + (moved_B / bandwidth if bandwidth else 0.0)
+        return Price(time_s=time_s, traffic_B=moved_B, energy_J=nan, limit=machine.outermost)
+
+    def _suited(self, form: str) -> list[str]:
+        cascade = load_cascade(form)
+        computed = {einsum.name for einsum in cascade.computed}
+        names = []
+        for name, (file, _) in self.known.items():
+            bound = {entry.partition(".")[0] for entries in file.bind.values() for entry in entries}
+            if file.cascade == form or (
+                bound and bound <= computed and computed - bound <= {*file.absorb, *_views(cascade)}
+            ):
+                names.append(name)
+        return names
+
+    def _cost(self, step: Step, form: str, mapping: str, sizes: Mapping[str, int]) -> Cost | str:
+        derived = self._derived(step, form, mapping)
+        if isinstance(derived, str):
+            return derived
+        mapped, program = derived
+        given = {name: value for name, value in sizes.items() if name in _sizes(mapped)}
+        try:
+            return cost(mapped, program, given, self._given(program))
+        except FusemaxError as error:
+            return str(error).splitlines()[0]
+
+    def _given(self, program: Program) -> dict[str, float]:
+        return {"word": self.widths.activations_B} | {
+            name: value for name, value in self.figures.items() if name in program.parameters
+        }
+
+    def _derived(self, step: Step, form: str, mapping: str) -> tuple[Mapped, Program] | str:
+        narrow = self._narrow(step)
+        key = (form, mapping, tuple(f"{tensor}={width}" for tensor, width in narrow.items()))
+        if key not in self.programs:
+            self.programs[key] = self._made(form, mapping, narrow)
+        return self.programs[key]
+
+    def _made(self, form: str, mapping: str, narrow: Mapping[str, float]) -> tuple[Mapped, Program] | str:
+        from fusemax.mapping.build import map_onto
+
+        file, document = self.known[mapping]
+        try:
+            mapped = map_onto(load_cascade(form), self.described, file, document)
+            widths = {tensor: Number(width) for tensor, width in narrow.items()}
+            mapped = replace(mapped, words={**mapped.words, **widths})
+            return mapped, derive(mapped, self.described, self.figures)
+        except FusemaxError as error:
+            return str(error).splitlines()[0]
+
+    def _narrow(self, step: Step) -> dict[str, float]:
+        """Return the widths of tensors that have another one than the activations."""
+        found = {tensor: self.widths.weights_B for tensor in step.weights}
+        found |= {tensor: self.widths.cache_B for tensor in step.cached}
+        return {tensor: width for tensor, width in found.items() if width != self.widths.activations_B}
+
+
+def _phase(answer: Cost, nest: str) -> float:
+    return sum(value for label, value in answer.table("phase").items() if label.nest == nest)
+
+
+def _sizes(mapped: Mapped) -> set[str]:
+    return {*mapped.cascade.ranks, *mapped.cascade.size_symbols()}
+
+
+def _views(cascade: Cascade) -> set[str]:
+    from fusemax.analysis.work import is_view
+
+    return {einsum.name for einsum in cascade.computed if is_view(einsum)}
+
+
+def _figure(expression: object, figures: Mapping[str, float], name: str) -> float | None:
+    if name in figures:
+        return figures[name]
+    return expression.value if isinstance(expression, Number) else None

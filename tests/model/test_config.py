@@ -1,0 +1,109 @@
+"""Configurations are read as published, and malformed ones refused with the key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fusemax.errors import FusemaxError
+from fusemax.model.config import load_model, model_of
+from fusemax.model.shape import Attention
+from fusemax.model.weights import cache, weights
+from fusemax.source import document_of
+from tests.model.configs import CONFIGS, published
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_parameters(name: str):
+    """The weights of all layers add up to the published number of parameters."""
+    assert CONFIGS[name][1] == weights(published(name))
+
+
+def test_layers_of_two_kinds():
+    """Gemma 3 has one layer without a window after each five; gpt-oss one of two."""
+    gemma, oss = published("gemma-3-27b"), published("gpt-oss-120b")
+    for model, counts in ((gemma, [(52, 1024), (10, None)]), (oss, [(18, 128), (18, None)])):
+        found = [
+            (layer.times, layer.mixer.window) for layer in model.layers if isinstance(layer.mixer, Attention)
+        ]
+        assert counts == found
+
+
+def test_layer_types_say_more_than_a_period():
+    """A list of kinds, one for each layer, decides; one that is too short is refused."""
+    text = CONFIGS["gpt-oss-120b"][0].replace("num_hidden_layers: 36", "num_hidden_layers: 3")
+    kinds = ", layer_types: [sliding_attention, full_attention, full_attention]}"
+    model = model_of(document_of(text[:-1] + kinds), "x")
+    assert [1, 2] == [layer.times for layer in model.layers]
+    with pytest.raises(FusemaxError, match="layer_types: expected a list of 3 words of: sliding_attention"):
+        model_of(document_of(text[:-1] + ", layer_types: [full_attention]}"), "x")
+
+
+def test_what_is_kept_of_a_sequence():
+    """Keys and values of grouped heads; a window's worth of them; a latent vector; a state of fixed size."""
+    assert cache(published("llama-3.1-70b"), 3, 1000) == 3 * 1000 * 80 * 2 * 8 * 128
+    assert cache(published("gemma-3-27b"), 1, 131072) == 2 * 16 * 128 * (52 * 1024 + 10 * 131072)
+    assert cache(published("deepseek-v3"), 2, 500) == 2 * 500 * 61 * (512 + 64)
+    mamba = published("mamba2-2.7b")
+    assert cache(mamba, 1, 10) == cache(mamba, 1, 10**6) == 64 * (5120 * 128 + 3 * (5120 + 256))
+
+
+def test_a_file_and_a_folder(tmp_path: Path):
+    """config.json as the hub has it, and the folder that holds it; keys that say nothing here are listed."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    config = {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "num_attention_heads": 4,
+        "intermediate_size": 128, "num_hidden_layers": 2, "vocab_size": 100, "hidden_act": "silu", "rms_norm_eps": 1e-05,
+        "rope_theta": 500000.0, "tie_word_embeddings": False, "torch_dtype": "bfloat16", "sliding_window": None,
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
+    model = load_model(folder)
+    assert ("small", 2, 64) == (model.name, model.depth, model.d_model)
+    assert model == load_model(folder / "config.json")
+    assert ("rms_norm_eps", "rope_theta", "torch_dtype", "sliding_window") == model.unused
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "model_type: lama",
+            r"model_type: the kind of model 'lama' is not understood\n  hint: did you mean 'llama'\?",
+        ),
+        ("model_type: null", "model_type: the kind of model None is not understood"),
+        ("hidden_size: big", "hidden_size: expected a whole number from 1 to 2\\^31, got 'big'"),
+        ("hidden_size: -8", "hidden_size: expected a whole number from 1"),
+        ("vocab_size: 1.5", "vocab_size: expected a whole number"),
+        ("num_attention_heads: 3", "num_attention_heads: heads share hidden_size: 3 does not divide 64"),
+        ("num_key_value_heads: 3", "num_key_value_heads: groups of query heads: 3 does not divide 4"),
+        ("hidden_act: swishy", "hidden_act: 'swishy' is not understood\n  hint: there are: silu"),
+        ("tie_word_embeddings: maybe", "tie_word_embeddings: expected true or false, got 'maybe'"),
+    ],
+)
+def test_malformed(change: str, message: str):
+    """Each mistake is told with its place and its key."""
+    keys = {
+        "model_type": "llama", "hidden_size": "64", "num_attention_heads": "4", "intermediate_size": "128",
+        "num_hidden_layers": "2", "vocab_size": "100",
+    }  # fmt: skip
+    name, _, value = change.partition(": ")
+    text = "".join(f"{key}: {word}\n" for key, word in {**keys, name: value}.items())
+    with pytest.raises(FusemaxError, match=r"c\.yaml:\d+:\d+: " + message):
+        model_of(document_of(text, "c.yaml"), "c")
+
+
+def test_everything_that_is_missing_at_once():
+    """All missing keys are named in one message."""
+    with pytest.raises(FusemaxError) as caught:
+        model_of(document_of("model_type: mixtral\nhidden_size: 64", "c.yaml"), "c")
+    for key in (
+        "num_attention_heads",
+        "intermediate_size",
+        "num_hidden_layers",
+        "vocab_size",
+        "num_local_experts",
+    ):
+        assert f"{key}: required key is missing" in str(caught.value)

@@ -1,0 +1,208 @@
+"""Steps of whole models against sums by hand, their prices against the machine's figures, and what does not fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fusemax.cli import build
+from fusemax.errors import FusemaxError
+from fusemax.model.predict import Predictor
+from fusemax.model.price import Widths
+from fusemax.model.shape import Experts
+from fusemax.model.steps import Pass, routed, steps_of
+from fusemax.model.system import load_system
+from tests.model.configs import CONFIGS, published
+
+
+def macs(name: str, run: Pass, *work: str) -> float:
+    """Multiply-adds of all steps of the given kinds of work."""
+    return sum(step.times * step.operations for step in steps_of(published(name), run) if step.work in work)
+
+
+def test_products_of_a_layer():
+    """Llama-3.1-70B: every weight of the layers' matrices meets every token once; logits only for the last."""
+    run = Pass(batch=3, queries=128, keys=128)
+    layer = 8192 * (64 + 16) * 128 + 8192 * 8192 + 3 * 8192 * 28672
+    assert macs("llama-3.1-70b", run, "projection", "output", "feed-forward") == 3 * 128 * 80 * layer
+    assert macs("llama-3.1-70b", run, "logits") == 3 * 8192 * 128256
+
+
+@pytest.mark.parametrize(
+    ("queries", "keys", "window"), [(7, 7, None), (3, 9, None), (6, 6, 4), (3, 9, 4), (9, 9, 20), (1, 5, 2)]
+)
+def test_pairs_of_attention(queries: int, keys: int, window: int | None):
+    """The pairs of a query and a key that it sees, counted one by one."""
+    from fusemax.model.steps import _pairs
+
+    seen = sum(
+        1
+        for p in range(queries)
+        for m in range(keys)
+        if m <= p + keys - queries and (window is None or m > p + keys - queries - window)
+    )
+    assert seen == _pairs(queries, keys, window, causal=True)
+
+
+def test_gemma_at_128k():
+    """Decoding one token on a cache of 128 Ki: 52 layers see 1,024 keys, 10 see all."""
+    run = Pass(batch=1, queries=1, keys=131072)
+    assert macs("gemma-3-27b", run, "attention") == 32 * 2 * 128 * (52 * 1024 + 10 * 131072)
+
+
+def test_deepseek_decoding():
+    """DeepSeek-V3, batch 128: scores over latent and rotary parts, values from the latent; eight experts a token."""
+    run = Pass(batch=128, queries=1, keys=4096)
+    assert macs("deepseek-v3", run, "attention") == 61 * 128 * 4096 * 128 * (2 * 512 + 64)
+    steps = {step.name: step for step in steps_of(published("deepseek-v3"), run) if step.part == "layer 2"}
+    groups, rows = routed(Experts(count=256, per_token=8, expert=None), 128)  # type: ignore[arg-type]
+    assert (groups, rows) == (252, 5)  # 256*(1 - (248/256)^128) = 251.6
+    assert steps["experts in"].forms[0][1] == {"G": 252, "R": 5, "K": 7168, "N": 4096}
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 10, 1000])
+def test_experts_touched(tokens: int):
+    """One token touches its own experts, many touch all; rows and experts hold all that is routed."""
+    part = Experts(count=64, per_token=4, expert=None)  # type: ignore[arg-type]
+    groups, rows = routed(part, tokens)
+    assert groups * rows >= tokens * 4
+    assert groups == {1: 4, 1000: 64}.get(tokens, groups)
+
+
+def test_decoding_is_as_fast_as_memory():
+    """One token of Llama-3.1-8B on an H100 reads all weights once: bytes over bandwidth, and the start of each kernel."""
+    predictor = Predictor(published("llama-3.1-8b"), "h100")
+    passed = predictor.decode(1, 128)
+    products = [row for row in passed.rows if row.step.forms and row.step.work != "attention"]
+    read_B = 2 * (32 * (4096 * 48 * 128 + 4096 * 4096 + 3 * 4096 * 14336) + 128256 * 4096)
+    traffic = sum(row.traffic_B for row in products)
+    assert read_B <= traffic < 1.01 * read_B
+    starts_s = sum(row.step.times for row in products) * 5e-6
+    assert read_B / 3053e9 <= sum(row.time_s for row in products) <= read_B / 3053e9 + starts_s
+
+
+def test_narrow_weights_move_less():
+    """Weights of 8 bits beside activations of 16 halve the traffic of a decoding step's products."""
+    wide = Predictor(published("llama-3.1-8b"), "h100").decode(1, 128)
+    narrow = Predictor(published("llama-3.1-8b"), "h100", Widths(weights_B=1)).decode(1, 128)
+    of = [sum(row.traffic_B for row in p.rows if row.step.work == "feed-forward") for p in (wide, narrow)]
+    assert of[1] == pytest.approx(of[0] / 2, rel=0.01)
+
+
+def test_memory():
+    """Weights, a cache and what two steps hand over, in bytes; 405 billion weights fit eight chips of 80 GB at 8 bits only."""
+    model = published("llama-3.1-405b")
+    memory = Predictor(model, "h100", figures={"DRAM.size": 80e9}).memory(1, 1000)
+    assert memory.weights_B == 2 * CONFIGS["llama-3.1-405b"][1]
+    assert memory.cache_B == 1000 * 126 * 2 * 8 * 128 * 2
+    assert memory.fits is False
+    shared = Predictor(
+        model, "h100", system=load_system("8xh100"), chips=8, figures={"DRAM.size": 80e9}
+    ).memory(1, 1000)
+    assert shared.fits is False
+    assert shared.weights_B == memory.weights_B / 8
+    narrow = Predictor(
+        model, "h100", Widths(weights_B=1, cache_B=1), load_system("8xh100"), 8, {"DRAM.size": 80e9}
+    ).memory(1, 1000)
+    assert narrow.fits is True
+
+
+def test_chips_share_a_layer():
+    """Two all-reduces a layer; four chips take less time than one, and more than a quarter of it."""
+    model = published("llama-3.1-8b")
+    one = Predictor(model, "h100").prefill(1, 1024)
+    four = Predictor(model, "h100", system=load_system("8xh100"), chips=4).prefill(1, 1024)
+    assert 2 * 32 == sum(row.step.times for row in four.rows if row.step.work == "collective")
+    assert one.time_s / 4 < four.time_s < one.time_s
+    with pytest.raises(FusemaxError, match="3 chips do not divide the 32 heads"):
+        Predictor(model, "h100", system=load_system("8xh100"), chips=3).prefill(1, 64)
+
+
+def test_a_whole_batch():
+    """One prefill and the steps after it: between the first and the last step's time each."""
+    predictor = Predictor(published("llama-3.1-8b"), "h100")
+    first, last = predictor.decode(4, 65).time_s, predictor.decode(4, 95).time_s
+    steps_s = predictor.generated_s(4, 64, 32) - predictor.prefill(4, 64).time_s
+    assert 31 * first <= steps_s <= 31 * last
+
+
+def test_encoders():
+    """An encoder sees everything and does not decode."""
+    predictor = Predictor(published("bert-base"), "h100")
+    attention = next(row for row in predictor.prefill(2, 64).rows if row.step.work == "attention")
+    assert attention.step.operations == 2 * 12 * 64 * 64 * 128
+    with pytest.raises(FusemaxError, match=r"bert-base is an encoder \(bert\): it does not decode"):
+        predictor.decode(1, 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_every_model_runs(name: str):
+    """All published models, on one H100, both phases where they have them."""
+    predictor = Predictor(published(name), "h100")
+    assert predictor.prefill(1, 256).time_s > 0
+    if published(name).causal:
+        assert predictor.decode(2, 256).time_s > 0
+
+
+def run(*arguments: str):
+    """Call ``fusemax model`` with a small configuration."""
+    return CliRunner().invoke(build(), ["model", *arguments])
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    """A configuration of two small layers."""
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        "{model_type: llama, hidden_size: 256, num_attention_heads: 4, intermediate_size: 512, num_hidden_layers: 2,"
+        " vocab_size: 1000, rope_theta: 10000.0}"
+    )
+    return str(path)
+
+
+def test_the_command(small: str):
+    """A table whose shares add up, memory, and the keys that were not used; JSON with the same numbers."""
+    shown = run(small, "--machine", "h100", "--set", "P=128")
+    assert shown.exit_code == 0
+    assert "100.0%" in shown.output
+    assert "not used    rope_theta" in shown.output
+    answer = json.loads(run(small, "--machine", "h100", "--set", "P=128", "--json").output)
+    (passed,) = answer["passes"]
+    assert passed["time_s"] == pytest.approx(sum(step["time_s"] for step in passed["steps"]))
+    assert sum(passed["by_work_s"].values()) == pytest.approx(answer["time_s"])
+    whole = json.loads(
+        run(
+            small, "--machine", "h100", "--phase", "generate", "--set", "P=128", "--set", "N=8", "--json"
+        ).output
+    )
+    assert whole["time_s"] > answer["time_s"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--machine or --system: say one of them"),
+        (["--machine", "h100"], "--phase prefill needs P"),
+        (["--machine", "h100", "--phase", "decode", "--set", "P=4"], "--phase decode needs M"),
+        (["--machine", "h100", "--set", "P=4", "--set", "M=4"], "--phase prefill does not use M"),
+        (["--machine", "h100", "--set", "P=4", "--set", "Q=4"], "--set Q: a model has the sizes B, P, M, N"),
+        (["--machine", "h100", "--chips", "2", "--set", "P=4"], "--chips: needs a --system"),
+        (["--system", "8xh100", "--chips", "9", "--set", "P=4"], "--chips 9: 8xh100 has 8"),
+        (
+            ["--machine", "h100", "--words", "weights=8", "--set", "P=4"],
+            "--words weights: expected from 2 bit to 8 B, got 8",
+        ),
+        (
+            ["--machine", "h100", "--words", "wights=8bit", "--set", "P=4"],
+            "--words: 'wights' is none of weights",
+        ),
+    ],
+)
+def test_mistakes(small: str, arguments: list[str], message: str):
+    """What cannot be meant is said."""
+    result = run(small, *arguments)
+    assert message in str(result.exception)
