@@ -31,7 +31,7 @@ from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression, variables_of
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence, Root
-from fusemax.mapping.units import lowered
+from fusemax.mapping.units import lowered, taken_parts
 
 ZERO = sympy.Integer(0)
 
@@ -212,7 +212,7 @@ class _Counter:
         einsum = self.mapped.einsum(name)
         for index, whole in enumerate(operations(self.cascade, einsum)):
             unit = self.mapped.bind[name, index]
-            for operation in lowered(self.machine, unit, whole):
+            for operation in lowered(self.machine, unit, whole, taken_parts(self.mapped.offload, name)):
                 mine = digits_of(self.nest, operation.variables)
                 for where, share in self._shares(name, unit, operation.name):
                     yield Job(

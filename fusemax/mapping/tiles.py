@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fusemax.language.syntax import Binary, Call, Expression, Name, Negative
+from fusemax.cascade.ir import is_variable
+from fusemax.language.formula import substituted
+from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, names
 from fusemax.mapping.spec import Fit, Rule
 
 
@@ -56,3 +58,13 @@ def _other(name: Name, tiles: Mapping[str, Rule], around: tuple[str, ...]) -> Ex
     if isinstance(rule, Fit):
         raise TileError(f"{name.name} is found by fit(): no other tile can use it")
     return rule
+
+
+def tile_expression(rule: Expression) -> Expression:
+    """Return a tile rule with dotted figures under their full names."""
+    return substituted(rule, {})
+
+
+def variables_of(expression: Expression) -> tuple[str, ...]:
+    """Return the rank variables in an index expression."""
+    return tuple(name for name in names(expression) if is_variable(name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Cascade, Einsum
@@ -17,19 +17,33 @@ from fusemax.source import Document, KeyPath
 Offload = Mapping[tuple[str, str], Mapping[str, Expression]]
 
 
-def missing_operations(machine: Machine, unit: str, operation: Operation) -> list[str]:
-    """Return the names of what *unit* lacks to do *operation*; empty when it can."""
-    offered = machine.units[unit].operations
-    if operation.name in offered:
+def missing_operations(
+    machine: Machine, unit: str, operation: Operation, elsewhere: Collection[str] = ()
+) -> list[str]:
+    """Return the names of what *unit* lacks to do *operation*; empty when it can. Others do the parts *elsewhere*."""
+    offered = {*machine.units[unit].operations, *elsewhere}
+    split = any(part.name in elsewhere for part in operation.parts)
+    if operation.name in offered and not split:
         return []
     if operation.parts:
         return [part.name for part in operation.parts if part.name not in offered]
     return [operation.name]
 
 
-def lowered(machine: Machine, unit: str, operation: Operation) -> tuple[Operation, ...]:
-    """Return the operations that *unit* really does for *operation*: itself, or its parts."""
-    return (operation,) if operation.name in machine.units[unit].operations else operation.parts
+def lowered(
+    machine: Machine, unit: str, operation: Operation, taken: Collection[str] = ()
+) -> tuple[Operation, ...]:
+    """Return the operations that *unit* really does for *operation*: itself, or its parts.
+
+    It is done in parts where the unit does not offer it, and where other units take some of the parts (*taken*).
+    """
+    whole = operation.name in machine.units[unit].operations
+    return (operation,) if whole and not any(p.name in taken for p in operation.parts) else operation.parts
+
+
+def taken_parts(offload: Offload, einsum: str) -> frozenset[str]:
+    """Return the operations of *einsum*, or parts of them, that other units take, wholly or not."""
+    return frozenset(operation for name, operation in offload if name == einsum)
 
 
 def offload_of(

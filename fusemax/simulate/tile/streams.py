@@ -16,7 +16,7 @@ from fusemax.language.value import finite_value_of
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
-from fusemax.mapping.units import lowered
+from fusemax.mapping.units import lowered, taken_parts
 from fusemax.simulate.tile.geometry import (
     access_digits,
     digits_of,
@@ -123,7 +123,7 @@ class _Reader:
         parts: list[tuple[Part, ...]] = []
         for index, whole in enumerate(operations(self.cascade, self.mapped.einsum(name))):
             unit = self.mapped.bind[name, index]
-            for operation in lowered(self.machine, unit, whole):
+            for operation in lowered(self.machine, unit, whole, taken_parts(self.mapped.offload, name)):
                 shared = {
                     other: finite_value_of(share, self.known)
                     for other, share in self.mapped.offload.get((name, operation.name), {}).items()

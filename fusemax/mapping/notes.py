@@ -1,0 +1,32 @@
+"""Mistakes of a mapping file, collected with their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from fusemax.errors import Problem
+from fusemax.source import Document, KeyPath
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What is wrong with *document*, in the order in which it was found."""
+
+    document: Document
+    problems: list[Problem] = field(default_factory=list)
+
+    def fail(self, path: KeyPath, text: str, hint: str | None = None, key: bool = False) -> None:
+        """Note a mistake at *path* (at the key itself, if *key*)."""
+        self.problems.append(self.document.problem(path, text, hint, key))
+
+    def known(self, name: str, known: Iterable[str], what: str, path: KeyPath, key: bool = False) -> bool:
+        """Return whether *name* is among the *known* ones; note it with the nearest of them if not."""
+        known = list(known)
+        if name in known:
+            return True
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+        self.fail(path, f"{name!r} is no {what}", hint, key)
+        return False
