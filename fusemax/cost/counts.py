@@ -25,6 +25,7 @@ from fusemax.cost.masks import Band, band_of
 from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import ceildiv, least, repeated, symbol, to_sympy
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
+from fusemax.cost.ways import Term, Way, digits_of_way, distinct, terms_of, ways_of
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
@@ -188,8 +189,9 @@ class _Counter:
 
     def _is_of_pairs(self, residence: Residence, columns: frozenset[str]) -> bool:
         """Return whether the tiles of *residence* differ from pair to pair of a task."""
-        banded = self._kept(residence, self._tile_digits(residence)).band is not None
-        return banded and bool(columns & (set(residence.loops) | self._digits(residence)))
+        digits = frozenset[str]().union(*map(digits_of_way, self._ways(residence)))
+        banded = self._kept(residence, digits).band is not None
+        return banded and bool(columns & (set(residence.loops) | digits))
 
     def over(self, body: Body, digits: Iterable[str], value: Callable[[Extents], sympy.Expr]) -> sympy.Expr:
         """Return the sum of *value* over the tiles named by *digits* in which *body* has something to do.
@@ -274,20 +276,22 @@ class _Counter:
 
     def _reads(self, body: Body) -> Iterator[Move]:
         made = {(o.tensor, o.indices) for name in body.einsums for o in self.mapped.einsum(name).outputs}
-        wanted: dict[tuple[str, object], Access] = {}
+        wanted: dict[str, dict[object, Access]] = {}
         for name in body.einsums:
             for access in self.mapped.einsum(name).reads:
                 if (access.tensor, access.indices) not in made:
-                    wanted.setdefault((access.tensor, access.indices), access)
-        for access in wanted.values():
-            words = self.over(body, body.loops, partial(self._read, access, body))
-            yield Move(
-                tensor=access.tensor, level=self._home(access.tensor, body.node), kind="read", words=words
-            )
+                    wanted.setdefault(access.tensor, {})[access.indices] = access
+        for tensor, accesses in wanted.items():
+            words = self.over(body, body.loops, partial(self._read, tuple(accesses.values()), body))
+            yield Move(tensor=tensor, level=self._home(tensor, body.node), kind="read", words=words)
 
-    def _read(self, access: Access, body: Body, inside: Extents) -> sympy.Expr:
-        words = inside.moved(access_digits(self.nest, access), body.loops, stays=False)
-        return words * window_share(inside, access, body.loops)
+    def _read(self, accesses: tuple[Access, ...], body: Body, inside: Extents) -> sympy.Expr:
+        """Return the words that *body* reads of one tensor: the union of what *accesses* mean in each iteration."""
+        words: sympy.Expr = ZERO
+        for term in terms_of(ways_of(self.nest, accesses), body.loops):
+            loops = tuple(loop for loop in body.loops if loop not in term.dropped)
+            words += term.sign * inside.moved(term.digits, loops, stays=False)
+        return words * window_share(inside, accesses[0], body.loops)
 
     def _writes(self, body: Body) -> Iterator[Move]:
         for name in body.einsums:
@@ -340,8 +344,7 @@ class _Counter:
         tensor, level = residence.tensor, residence.level
         outside = chain[position - 1].level if position else self.machine.outermost
         writers, _ = self._users(residence)
-        digits = self._tile_digits(residence)
-        words = self._brought(residence, digits)
+        words = self._brought(residence)
         if not any(residence.covers(body.node) for body in writers):
             yield Move(tensor=tensor, level=outside, kind="read", words=words, serves=level)
             yield Move(tensor=tensor, level=level, kind="fill", words=words)
@@ -354,11 +357,12 @@ class _Counter:
                 for e in b.einsums
                 if self._makes(e, tensor)
             ]
+            digits = digits_of_way(self._ways(residence)[0])
             again = words - self._kept(residence, digits).once(frozenset.intersection(*lacking))
         out = again
         if self._wanted_outside(residence):
             earlier = self._earlier_wanted_outside(residence)
-            out = self._brought(residence, self._digits(residence)) if earlier else words
+            out = self._brought(residence, earlier=True) if earlier else words
         if out != 0:
             yield Move(tensor=tensor, level=outside, kind="write", words=out, serves=level)
             yield Move(tensor=tensor, level=level, kind="drain", words=out)
@@ -366,14 +370,25 @@ class _Counter:
             yield Move(tensor=tensor, level=outside, kind="read", words=again, serves=level)
             yield Move(tensor=tensor, level=level, kind="fill", words=again)
 
-    def _brought(self, residence: Residence, digits: frozenset[str]) -> sympy.Expr:
-        """Return the words of all tiles that come to *residence*; to a memory inside a core, for each core that needs one."""
-        kept = self._kept(residence, digits)
+    def _brought(self, residence: Residence, earlier: bool = False) -> sympy.Expr:
+        """Return the words of all tiles that come to *residence*; to a memory inside a core, for each core that needs one.
+
+        Of running values all generations if *earlier*.
+        """
+        words: sympy.Expr = ZERO
+        for term in terms_of(self._ways(residence, earlier), residence.loops):
+            words += term.sign * self._brought_of(residence, term)
+        return words
+
+    def _brought_of(self, residence: Residence, term: Term) -> sympy.Expr:
+        loops = tuple(loop for loop in residence.loops if loop not in term.dropped)
+        digits = term.digits | (term.changing & set(loops))
+        kept = replace(self._kept(residence, digits), loops=loops)
         within = kept.words() * self._window_share(residence)
         if not self._is_of_a_core(residence.level) or not self.nest.spread:
             return within
         if self.kinds:
-            parts = [times * counter._brought(residence, digits) for times, counter in self.kinds]
+            parts = [times * counter._brought_of(residence, term) for times, counter in self.kinds]
             return sum(parts, ZERO)
         same = self._same_in_a_row(residence, digits)
         if self.whole is not self:
@@ -382,6 +397,26 @@ class _Counter:
             return within * least(same, symbol("replicas"))
         apart = replace(kept, apart=frozenset(self.nest.spread)).words() * self._window_share(residence)
         return repeated(symbol("replicas"), apart, within)
+
+    def _ways(self, residence: Residence, earlier: bool = False) -> tuple[Way, ...]:
+        """Return the ways by which a kept tensor is made inside, or else read there.
+
+        Generations of a running value take each other's place, unless *earlier* ones are wanted too.
+        """
+        tensor = self.cascade.tensors[residence.tensor]
+        place = None if tensor.generation is None or earlier else tensor.ranks.index(tensor.generation)
+        made, read = self._accesses(residence)
+        return ways_of(self.nest, made or read, place)
+
+    def _accesses(self, residence: Residence) -> tuple[list[Access], list[Access]]:
+        """Return the accesses inside a residence to its tensor: those that make it, and those that read it."""
+        names = [name for body in self.nest.bodies if residence.covers(body.node) for name in body.einsums]
+        einsums = [self.mapped.einsum(name) for name in names]
+        made = [
+            access for einsum in einsums for access in einsum.outputs if access.tensor == residence.tensor
+        ]
+        read = [access for einsum in einsums for access in einsum.reads if access.tensor == residence.tensor]
+        return made, read
 
     def _is_of_a_core(self, level: str) -> bool:
         return level in self.machine.units or self.machine.levels[level].per_core
@@ -418,10 +453,6 @@ class _Counter:
         """Return the digit that counts the generations of a running value."""
         generation = self.cascade.tensors[tensor].generation
         return None if generation is None else generation.lower()
-
-    def _tile_digits(self, residence: Residence) -> frozenset[str]:
-        """Return the digits by which a kept tile moves: generations of a running value take each other's place."""
-        return self._digits(residence) - {self._generation(residence.tensor) or ""}
 
     def _users(self, residence: Residence) -> tuple[list[Body], list[Body]]:
         writers, readers = [], []
@@ -467,25 +498,16 @@ class _Counter:
         mine = any(output.tensor == tensor for output in einsum.outputs)
         return digits_of(self.nest, einsum.reduced) if mine else frozenset()
 
-    def _digits(self, residence: Residence) -> frozenset[str]:
-        """Return the digits that the kept tensor carries, from the accesses inside the residence."""
-        digits: set[str] = set()
-        for body in self.nest.bodies:
-            if residence.covers(body.node):
-                for name in body.einsums:
-                    einsum = self.mapped.einsum(name)
-                    for access in (*einsum.reads, *einsum.outputs):
-                        if access.tensor == residence.tensor:
-                            digits |= access_digits(self.nest, access)
-        return frozenset(digits)
-
     def room(self, residence: Residence) -> sympy.Expr:
-        """Return the words of the tile that *residence* keeps: the digits not fixed by loops, one generation."""
-        digits = set(self._digits(residence)) - set(residence.loops)
-        generation = self.cascade.tensors[residence.tensor].generation
-        if generation is not None:
-            digits.discard(generation.lower())
-        return self._kept(residence, frozenset(digits)).room() * self._window_share(residence)
+        """Return the words of the largest tile that *residence* keeps: of several ways all together, one generation."""
+        tensor = self.cascade.tensors[residence.tensor]
+        place = None if tensor.generation is None else tensor.ranks.index(tensor.generation)
+        made, read = self._accesses(residence)
+        ways = distinct(ways_of(self.nest, [*made, *read], place), residence.loops)
+        tiles = [self._kept(residence, digits_of_way(way) - set(residence.loops)).room() for way in ways]
+        if len(tiles) == 1:
+            return tiles[0] * self._window_share(residence)
+        return least(sum(tiles, ZERO), self.extents.points(digits_of_way(ways[0])))
 
     def _window_share(self, residence: Residence) -> sympy.Expr:
         """Return what :func:`window_share` says of the kept tensor's first access inside the residence."""

@@ -105,6 +105,10 @@ class _UnderBand:
         visits = self._sum(self.row_digits | self.columns)
         foreign = [n for n, loop in enumerate(self.loops) if self._is_other(n)]
         if self.both or not self._is_simple():
+            still = self._still_rows()
+            if still:
+                turns = self._own_trips(self.loops.index(still[0]), True)
+                visits = repeated(turns, visits, self._sum((self.row_digits | self.columns) - set(still)))
             for n in foreign:
                 trips = self.extents.trips(self.loops[n])
                 apart = self.loops[n] in self.apart
@@ -139,6 +143,17 @@ class _UnderBand:
         between = places and places[-1] - places[0] + 1 != len(places)
         foreign = any(loop in self.columns and loop not in self.digits for loop in self.loops)
         return not between and not foreign and (bool(inside) or not columns or not places)
+
+    def _still_rows(self) -> list[str]:
+        """Return the foreign loops over rows inside of which no own loop over columns turns: the others may turn but once."""
+        own = [
+            n
+            for n, loop in enumerate(self.loops)
+            if loop in self.digits and loop in self.columns | self.row_digits
+        ]
+        last = own[-1] if own else -1
+        rows = [loop for loop in self.loops[last + 1 :] if loop in self.rows and loop not in self.digits]
+        return [loop for loop in rows if loop not in self.apart]
 
     def _own_trips(self, n: int, all_of_them: bool) -> sympy.Expr:
         """Return the iterations of the tensor's own loops inside the n-th one; those over columns only if *all_of_them*."""
