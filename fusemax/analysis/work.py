@@ -1,14 +1,14 @@
 """The operations that an Einsum does, named and counted over the rank variables that they run over.
 
-An operation is counted once for each point of the variables that its operands carry, so that in
-``A[m]*B[m]*C[] :: sum[m]`` every product runs over ``m``. Values made of constants and sizes only cost nothing. Two pairs
-are also known under one name, for units that do both at once: a product that is summed (``mac``) and the exponential of a
-difference (``sub_exp``).
+An operation is counted once for each point of the variables that its operands carry. Factors may come in any order: each
+product of a chain runs over all variables of the chain, where it stands, so that none has to wait for another loop. So do
+sums. Values made of constants and sizes only cost nothing. Two pairs are also known under one name, for units that do both at
+once: a product that is summed (``mac``) and the exponential of a difference (``sub_exp``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fusemax.cascade.ir import Cascade, Einsum
@@ -126,12 +126,64 @@ def _read_by(*operands: Expression) -> tuple[str, ...]:
 
 
 def _binary(cascade: Cascade, expression: Binary, found: list[Operation]) -> frozenset[str]:
+    if expression.operator in INVERSES:
+        return _chain(cascade, expression, found)
     left = _collect(cascade, expression.left, found)
     right = _collect(cascade, expression.right, found)
-    name = BINARY_NAMES[expression.operator]
-    if expression.operator == "/" and not right and left:
-        name = "mul"  # division by a constant is a product with its reciprocal
-    return _add(found, name, left | right, 2, _read_by(expression.left, expression.right))
+    reads = _read_by(expression.left, expression.right)
+    return _add(found, BINARY_NAMES[expression.operator], left | right, 2, reads)
+
+
+#: The inverse of an operator whose operands may come in any order.
+INVERSES: Mapping[str, str] = {"*": "/", "/": "/", "+": "-", "-": "-"}
+
+
+def _chain(cascade: Cascade, expression: Binary, found: list[Operation]) -> frozenset[str]:
+    """Append the operations of factors (or terms) that may come in any order, each over all that they carry together.
+
+    What of them does not depend on a variable is one factor. A division by it is a product with its reciprocal.
+    """
+    inverse = INVERSES[expression.operator]
+    direct = "*" if inverse == "/" else "+"
+    variables: frozenset[str] = frozenset()
+    factors: dict[str, list[Expression]] = {direct: [], inverse: []}
+    constants: dict[str, Expression] = {}
+    for leaf, operator in _leaves(expression, direct, inverse):
+        carried = _collect(cascade, leaf, found)
+        variables |= carried
+        if carried:
+            factors[operator].append(leaf)
+        else:
+            constants.setdefault(direct if inverse == "/" else operator, leaf)
+    if not variables:
+        return variables
+    for leaves in factors.values():
+        if len(leaves) + len(constants) > 2:
+            leaves.sort(key=str)
+    for operator, leaf in constants.items():
+        if operator == direct or direct not in constants:
+            factors[operator].append(leaf)
+    first, *others = factors[direct] or [None]
+    steps = [(BINARY_NAMES[direct], leaf) for leaf in others]
+    inverted = [(BINARY_NAMES[inverse], leaf) for leaf in factors[inverse]]
+    # a product comes last, where it can be summed at once, and a difference, where its exponential can be taken at once
+    for name, leaf in [*inverted, *steps] if direct == "*" else [*steps, *inverted]:
+        reads = _read_by(*(operand for operand in (first, leaf) if operand is not None))
+        _add(found, name, variables, 2, reads)
+        first = None
+    return variables
+
+
+def _leaves(expression: Expression, direct: str, inverse: str) -> Iterator[tuple[Expression, str]]:
+    """Yield the factors (or terms) of *expression*, each with the operator before it; brackets after an inverse stay one."""
+    if isinstance(expression, Binary) and expression.operator in (direct, inverse):
+        yield from _leaves(expression.left, direct, inverse)
+        if expression.operator == direct:
+            yield from _leaves(expression.right, direct, inverse)
+        else:
+            yield expression.right, inverse
+    else:
+        yield expression, direct
 
 
 def _call(cascade: Cascade, expression: Call, found: list[Operation]) -> frozenset[str]:
@@ -141,7 +193,8 @@ def _call(cascade: Cascade, expression: Call, found: list[Operation]) -> frozens
         variables |= _collect(cascade, argument, found)
     argument = expression.arguments[0]
     fresh = len(found) > before and found[-1].name == "sub" and found[-1].variables == variables - {_SCALAR}
-    if expression.function == "exp" and isinstance(argument, Binary) and argument.operator == "-" and fresh:
+    difference = isinstance(argument, Binary) and argument.operator in ("+", "-")
+    if expression.function == "exp" and difference and fresh:
         difference = found.pop()
         exponential = Operation("exp", difference.variables, 1)
         parts = (difference, exponential)

@@ -375,10 +375,25 @@ class _Counter:
 
         Of running values all generations if *earlier*.
         """
+        ways = distinct(self._ways(residence, earlier), residence.loops)
         words: sympy.Expr = ZERO
-        for term in terms_of(self._ways(residence, earlier), residence.loops):
+        for term in terms_of(ways, residence.loops):
             words += term.sign * self._brought_of(residence, term)
+        if len(ways) == 2:  # one that its loops do not move holds the other
+            for way, other in (ways, reversed(ways)):
+                alone = next(terms_of((way,), residence.loops))
+                words = repeated(
+                    self._moves(way, other, residence), words, self._brought_of(residence, alone)
+                )
         return words
+
+    def _moves(self, way: Way, other: Way, residence: Residence) -> sympy.Expr:
+        """Return the iterations of the loops that move *way* where *other* is moved by loops of its own."""
+        own = {digit for a, b in zip(way, other, strict=True) if a != b for digit in a}
+        trips: sympy.Expr = ONE
+        for loop in residence.loops:
+            trips *= self.extents.trips(loop) if loop in own else ONE
+        return trips
 
     def _brought_of(self, residence: Residence, term: Term) -> sympy.Expr:
         loops = tuple(loop for loop in residence.loops if loop not in term.dropped)
