@@ -46,8 +46,9 @@ def _passes(mapped: Mapped, nest: Nest, tensor: str) -> bool:
     """Return whether *tensor* is made in this nest or before, and read in a later nest than its maker's."""
     order = list(mapped.nests)
     here = order.index(nest)
-    made = [order.index(mapped.nest_of(p.name)) for p in mapped.cascade.producers(tensor) if not p.initial]
-    read = [order.index(mapped.nest_of(r.name)) for r in mapped.cascade.readers(tensor)]
+    done = {name: n for n, one in enumerate(order) for body in one.bodies for name in body.einsums}
+    made = [done[p.name] for p in mapped.cascade.producers(tensor) if p.name in done]
+    read = [done[r.name] for r in mapped.cascade.readers(tensor) if r.name in done]
     return bool(made and read) and min(made) <= here <= max(read) and min(made) < max(read)
 
 

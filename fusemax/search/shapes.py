@@ -287,6 +287,8 @@ def _input(
     mine = _indexed(facts, skeleton.einsums, tensor)
     streamed = [n for n in users if any(variable_of(facts, d) in mine for d in skeleton.parts[n].stream)]
     again = any(variable_of(facts, d) not in mine for d in skeleton.outer)
+    if not streamed and not any(_again_inside(facts, skeleton.parts[n], mine) for n in users):
+        return  # every element is read once: nothing is gained by keeping it
     if places.cache is not None and again and streamed:
         batch.append(Keep(places.cache, tensor))
     if not streamed:
@@ -299,6 +301,11 @@ def _input(
         if len(streamed) < len(users):
             for number in set(users) - set(streamed):
                 streams.setdefault(number, []).append(Keep(level, tensor))
+
+
+def _again_inside(facts: Facts, part: Part, mine: set[str]) -> bool:
+    """Return whether a loop of *part* brings the same tile of a tensor with variables *mine* again."""
+    return any(variable_of(facts, digit) not in mine for digit in part.loops)
 
 
 def _tensors(facts: Facts, skeleton: Skeleton) -> tuple[str, ...]:
