@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 
     from fusemax.cost.evaluate import Cost
     from fusemax.cost.program import Program
+    from fusemax.mapping.nest import Mapped
 
 
 def cost(
     cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
     machine: str = typer.Option(..., "--machine", help="A machine of arch/, or your own file."),
-    mapping: str = typer.Option(..., "--mapping", help="A mapping beside the machine, or your own file."),
+    mapping: str = typer.Option(
+        "best",
+        "--mapping",
+        help="A mapping beside the machine, or your own file; without one, the best one found.",
+    ),
     values: list[str] = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.size=32MiB ..."),
     json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
     formulas: bool = typer.Option(False, "--formulas", help="The formulas instead of numbers."),
@@ -31,7 +36,11 @@ def cost(
     from fusemax.cost.point import derived
 
     sizes, figures = sizes_and_figures(values)
-    mapped, program = derived(cascade, machine, mapping, figures)
+    mapped, program = (
+        _best(cascade, machine, sizes, figures)
+        if mapping == "best"
+        else derived(cascade, machine, mapping, figures)
+    )
     console = Console(markup=False)
     if formulas:
         _show_formulas(console, program)
@@ -43,6 +52,20 @@ def cost(
         typer.echo(format_json.dumps(as_record(answer), indent=2))
     else:
         _show(console, answer, f"{mapped.cascade.name} on {machine}, mapping {mapped.name}", program.missing)
+
+
+def _best(
+    cascade: str, machine: str, sizes: Mapping[str, int], figures: Mapping[str, float]
+) -> tuple[Mapped, Program]:
+    """Return the mapping that a search finds for these sizes, and its cost program."""
+    from fusemax.cost.model import derive
+    from fusemax.library.load import Library
+    from fusemax.search.best import best_mapped
+
+    library = Library()
+    chosen, described = library.cascade(cascade), library.machine(machine)
+    mapped = best_mapped(chosen, described, sizes, figures)
+    return mapped, derive(mapped, described, figures)
 
 
 def as_record(answer: Cost) -> dict[str, Any]:

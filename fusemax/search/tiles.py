@@ -17,6 +17,7 @@ from fusemax.search.facts import Facts
 from fusemax.search.shapes import Skeleton
 
 POINTS = 60_000  #: tilings that one grid holds at most
+ALL = 24  #: ranks of up to this size are tried at every tile
 BLOCKS = 24  #: numbers of blocks that are all tried; larger ones by steps
 
 
@@ -55,6 +56,8 @@ def lane_counts(facts: Facts) -> tuple[int, ...]:
 
 def inner_sizes(facts: Facts, size: int) -> tuple[int, ...]:
     """Return the sizes to try for a tile inside a body, of a rank of *size*."""
+    if size <= ALL:
+        return tuple(range(1, size + 1))
     found = {size, 1}
     found |= {2**k for k in range(1, 13)}
     found |= {
