@@ -14,7 +14,7 @@ from typing import Any
 from fusemax.analysis.work import Operation, is_view, operations
 from fusemax.cascade.ir import Cascade
 from fusemax.cascade.views import without
-from fusemax.language.syntax import Expression, Name, names
+from fusemax.language.syntax import Expression, Name, Number, names
 from fusemax.mapping.nest import Body, Digit, Mapped, Nest, Residence, Root
 from fusemax.mapping.spec import Deal, Schedule
 
@@ -105,23 +105,30 @@ def digits_of_rank(cascade: Cascade, rank: str, cuts: int) -> tuple[str, ...]:
     return tuple(f"{low}{number}" for number in range(cuts, -1, -1)) if cuts else (low,)
 
 
-def nest_of(cascade: Cascade, phase: Phase, number: int = 0) -> Nest:
-    """Return the nest of *phase*; the size of each digit is a parameter of the digit's own name (``P1``)."""
+def nest_of(cascade: Cascade, phase: Phase, number: int = 0, tiles: Mapping[str, int] | None = None) -> Nest:
+    """Return the nest of *phase*; the size of a digit that is not in *tiles* is a parameter of the digit's own name (``P1``)."""
     bodies: list[Body] = []
     residences: list[Residence] = []
     _walk(phase.block, (number,), (), {}, bodies, residences)
     return Nest(
-        name=phase.name, roots=roots_of(cascade, phase.cuts), bodies=tuple(bodies), residences=tuple(residences),
+        name=phase.name, roots=roots_of(cascade, phase.cuts, tiles), bodies=tuple(bodies), residences=tuple(residences),
         schedule=phase.schedule, spread=phase.spread, deal=phase.deal,
     )  # fmt: skip
 
 
-def roots_of(cascade: Cascade, cuts: Mapping[str, int]) -> dict[str, Root]:
-    """Return every whole rank with its digits, *cuts* of them inside the outermost one."""
+def roots_of(
+    cascade: Cascade, cuts: Mapping[str, int], tiles: Mapping[str, int] | None = None
+) -> dict[str, Root]:
+    """Return every whole rank with its digits, *cuts* of them inside the outermost one; sizes are those in *tiles*, or open."""
+    known = tiles or {}
     roots: dict[str, Root] = {}
     for rank in whole_ranks(cascade):
         digits = digits_of_rank(cascade, rank, cuts.get(rank, 0))
-        rules: list[Expression | None] = [None, *(Name(digit.upper()) for digit in digits[1:])]
+        names_ = [digit.upper() for digit in digits[1:]]
+        rules: list[Expression | None] = [
+            None,
+            *(Number(float(known[n])) if n in known else Name(n) for n in names_),
+        ]
         found = tuple(Digit(digit, rule) for digit, rule in zip(digits, rules, strict=True))
         roots[rank.lower()] = Root(rank.lower(), found)
     return roots
@@ -149,11 +156,19 @@ def _walk(
         _walk(child, (*number, position), opened, spatial, bodies, residences)
 
 
-def mapped_phases(cascade: Cascade, phases: Sequence[Phase], name: str = "best") -> Mapped:
-    """Return the mapping that *phases* make of *cascade* (as :func:`prepared` gives it); some of its phases will do too."""
+def mapped_phases(
+    cascade: Cascade, phases: Sequence[Phase], tiles: Sequence[Mapping[str, int]] = (), name: str = "best"
+) -> Mapped:
+    """Return the mapping that *phases* make of *cascade* (as :func:`prepared` gives it); some of its phases will do too.
+
+    *tiles* gives the sizes of tiles by phase; without them they are parameters.
+    """
     bind = {entry: unit for phase in phases for entry, unit in phase.bind.items()}
     offload = {entry: parts for phase in phases for entry, parts in phase.offload.items()}
-    nests = tuple(nest_of(cascade, phase, number) for number, phase in enumerate(phases))
+    known = tiles or [{} for _ in phases]
+    nests = tuple(
+        nest_of(cascade, one, n, sizes) for n, (one, sizes) in enumerate(zip(phases, known, strict=True))
+    )
     return Mapped(
         name=name, title=name, cascade=cascade, nests=nests, bind=bind, spill={}, in_place=(), offload=offload
     )

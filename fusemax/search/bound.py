@@ -285,8 +285,8 @@ def split(
     rows.append({first + u: 1.0 for u in range(len(units))})
     values, duals = _optimum(rows, len(keys), first + len(units))
     weights = {unit: float(max(0.0, values[first + u])) for u, unit in enumerate(units)}
-    total = sum(weights.values()) or 1.0
-    weights = {unit: weight / total for unit, weight in weights.items()}
+    total = sum(weights.values())  # none where no operation takes time: any weights prove that
+    weights = {unit: weight / total if total else 1 / len(units) for unit, weight in weights.items()}
     shares: dict[tuple[str, str], dict[str, float]] = {key: {} for key in keys}
     for row, (key, unit) in origin.items():
         shares[key][unit] = float(duals[row])

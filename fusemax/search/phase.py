@@ -269,19 +269,16 @@ def nothing_fits(facts: Facts, segment: Sequence[str], tally: Tally) -> FusemaxE
     where = f"no mapping of {', '.join(segment)} fits this machine"
     if tally.miss is None:
         return FusemaxError(tally.notes[-1] if tally.notes else where)
-    from fusemax.cost.evaluate import CapacityError, check_tiles, costs
+    from fusemax.cost.evaluate import CapacityError, cost
 
     _, phase, tiles = tally.miss
-    mapped = mapped_phases(facts.cascade, [phase])
-    program = program_of(facts, phase)
-    sizes = {
-        name: int(size)
-        for name, size in _values(facts, program, tiles).items()
-        if program.parameters.get(name, 0) is None
-    }
+    mapped = mapped_phases(facts.cascade, [phase], [tiles])
     try:
-        (answer,) = costs(mapped, program, [(sizes, facts.given)])
-        check_tiles(mapped, answer)
+        cost(mapped, derive(mapped, facts.machine, facts.given), facts.sizes, facts.given)
     except CapacityError as error:
-        return FusemaxError(f"{where}; the nearest miss, tiles {dict(tiles)}:\n{error}")
+        return FusemaxError(f"{where}; the nearest miss, with tiles {_listed(tiles)}:\n{error}")
     return FusemaxError(where)
+
+
+def _listed(tiles: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}={size}" for name, size in tiles.items()) or "of whole ranks"
