@@ -9,9 +9,9 @@ import polars
 
 from fusemax.plot.spec import FigureSpec, Picture
 from fusemax.plot.sweep import draw_tables
-from fusemax.plot.tables import read_tables
 from fusemax.study.load import load_study
 from fusemax.study.pictures import specs_of
+from fusemax.table.store import read_tables
 
 CONFIGURATIONS = ("unfused", "FLAT", "+Cascade", "+Architecture", "+Binding")
 MODELS = ("BERT", "XLM")

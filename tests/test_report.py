@@ -12,16 +12,17 @@ import pytest
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.spec import Picture
-from fusemax.report import Study, write
+from fusemax.report import Points, Short, Study, write
 from fusemax.report.page import inline_svg
 from fusemax.report.summary import Numbers, agreements, headline
+from fusemax.table.table import table_of
 from tests.study_tables import SPEEDUPS, comparison, draw_all, results, write_tables
 
+POINTS = Points(parts=("attention", "end to end"), baselines=("unfused", "FLAT"))
 STUDY = Study(
     title="A tiny <study>",
     command="fusemax run tiny",
-    parts=("attention", "end to end"),
-    baselines=("unfused", "FLAT"),
+    points=POINTS,
     inputs={"studies/tiny.yaml": "0" * 64},
 )
 _VOID = {"meta", "br", "img", "input", "link", "hr"}
@@ -113,8 +114,8 @@ def test_means_are_of_ratios() -> None:
     """The mean over points of the ratio at each point, not the ratio of means; sums of parts included."""
     table = polars.DataFrame(results(), infer_schema_length=None)
     sums = {"end to end": ("attention", "linear")}
-    numbers = Numbers(table, polars.DataFrame(comparison()), sums=sums)
-    found = headline(numbers, table, "end to end", ("unfused",))
+    numbers = Numbers(table_of(table), polars.DataFrame(comparison()), sums=sums)
+    found = headline(numbers, table_of(table), "end to end", ("unfused",))
     cells = {line.configuration: line.cells for line in found.overall}
     expected = sum((time + 3) / (time / SPEEDUPS["+Binding"] + 3) for time in (1, 1024)) / 2
     assert expected == pytest.approx(cells["+Binding"][0].ours)
@@ -132,7 +133,8 @@ def test_published_mean_needs_every_point() -> None:
         for row in comparison()
         if (row["configuration"], row["model"], row["seq_len"]) != ("FLAT", "XLM", 1024)
     ]
-    found = headline(Numbers(table, polars.DataFrame(rows)), table, "attention", ("unfused",))
+    described = table_of(table)
+    found = headline(Numbers(described, polars.DataFrame(rows)), described, "attention", ("unfused",))
     cell = next(line for line in found.overall if line.configuration == "FLAT").cells[0]
     assert 2.0 == pytest.approx(cell.ours)
     assert cell.published is None
@@ -175,7 +177,7 @@ def test_unexplained_rows_are_shown(folder: Path, tmp_path: Path) -> None:
 
 def test_parts_that_do_not_differ_are_left_out(folder: Path) -> None:
     """Without a choice of parts, those where every configuration takes the same time are not told of."""
-    words = " ".join(_read(write(folder, replace(STUDY, parts=(), baselines=()))).words)
+    words = " ".join(_read(write(folder, replace(STUDY, points=Points()))).words)
     assert "End to end" in words
     assert "Linear" not in words
 
@@ -184,7 +186,7 @@ def test_other_studies_need_no_comparison(tmp_path: Path) -> None:
     """Results alone make a page: nothing is called the fastest or published, what is missing is a dash."""
     rows = [row | {"energy_J": float("nan")} for row in results() if row["part"] == "attention"]
     polars.DataFrame(rows, infer_schema_length=None).write_csv(tmp_path / "results.csv")
-    page = _read(write(tmp_path, Study(title="Mine", command="fusemax run mine.yaml")))
+    page = _read(write(tmp_path, Study(title="Mine", command="fusemax run mine.yaml", points=Points())))
     words = " ".join(page.words)
     assert "published" not in words
     assert "fastest" not in words
@@ -217,7 +219,7 @@ def test_names_are_text_not_markup(tmp_path: Path) -> None:
 def test_wrong_names_are_told(folder: Path, change: dict[str, tuple[str, ...]], message: str) -> None:
     """A baseline or a part that is not in the tables is refused with those there are."""
     with pytest.raises(FusemaxError) as caught:
-        write(folder, replace(STUDY, **change))
+        write(folder, replace(STUDY, points=replace(POINTS, **change)))
     assert str(caught.value).startswith(message)
 
 
@@ -248,3 +250,13 @@ def test_inlined_pictures_do_not_meet() -> None:
     assert head + body == inline_svg(svg, "f", 'a "b"')
     with pytest.raises(FusemaxError, match=r"f\.svg: not an SVG document"):
         inline_svg("hello", "f", "")
+
+
+def test_a_study_of_another_kind(tmp_path: Path) -> None:
+    """Without configurations at points there is no headline, but sentences, short tables and the command."""
+    short = Short(title="Few", headings=("what", "how many"), rows=(("a <b>", "3"),))
+    page = Study(title="Mine", command="fusemax run 'my study.yaml'", said=("All is well.",), short=(short,))
+    words = " ".join(_read(write(tmp_path, page)).words)
+    assert "All is well. Few what how many a <b> 3" in words
+    assert "fusemax run 'my study.yaml'" in words
+    assert not {"Headline", "published", "Step"} & set(words.split())

@@ -94,50 +94,7 @@ def _mapping(file: Path) -> str:
 
 
 def _study(file: Path) -> str:
-    from fusemax.cli.run import KINDS
-    from fusemax.study.load import load_study, study_kind
+    from fusemax.study.load import read_study
+    from fusemax.study.run import check_study
 
-    kind, _ = study_kind(str(file))
-    if kind not in KINDS and kind != "sweep":
-        raise FusemaxError(f"{file}: unknown kind of study {kind!r}; there are: {', '.join(KINDS)}")
-    if kind == "sweep":
-        from fusemax.study.jobs import Keep, planned
-        from fusemax.study.planned import planned_points
-
-        study, document, _ = load_study(str(file))
-        if any(part.grid for part in study.parts):
-            planned(study.parts, Keep(), document)
-        else:
-            planned_points(study, document)
-    else:
-        _read_study(kind, file)
-    return f"study, {kind}"
-
-
-def _read_study(kind: str, file: Path) -> None:
-    """Read a study of another kind than ``sweep`` as running it would; raise FusemaxError with its mistakes."""
-    from fusemax.source import read_yaml
-
-    if kind == "gpu":
-        from fusemax.gpu.compare import study_file
-        from fusemax.gpu.published import published
-
-        table = file.parent / study_file(file).published
-        if table.exists():  # one that is still to be measured is no mistake of the study
-            published(table)
-    elif kind == "gpu-passes":
-        from fusemax.study.gpu import pass_study
-
-        pass_study(file)
-    elif kind == "taxonomy":
-        from fusemax.study.taxonomy import taxonomy_of
-
-        taxonomy_of(read_yaml(file))
-    elif kind == "derivations":
-        from fusemax.study.derivations import derivations_of
-
-        derivations_of(read_yaml(file))
-    elif kind == "audit":
-        from fusemax.study.audit_spec import load_audit
-
-        load_audit(file)
+    return f"study, {check_study(read_study(file))}"

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
-from importlib import import_module
-from inspect import signature
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from fusemax.errors import FusemaxError
 
-KINDS: Mapping[str, str] = {
-    "audit": "fusemax.study.audit:run",
-    "sweep": "fusemax.cli.sweep:run",
-    "taxonomy": "fusemax.study.taxonomy:run",
-    "derivations": "fusemax.study.derivations:run",
-    "gpu": "fusemax.study.gpu:run",
-    "gpu-passes": "fusemax.study.gpu:run_passes",
-}
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fusemax.report.study import Short
+    from fusemax.study.kind import Progress
+    from fusemax.study.run import Finished
 
 
 def run(
@@ -37,19 +36,105 @@ def run(
 
     Options after --out are for studies whose parts have a grid.
     """
-    from fusemax.study.load import study_kind
-
-    kind, path = study_kind(study)
-    if kind not in KINDS:
-        raise FusemaxError(f"{path}: unknown kind of study {kind!r}; there are: {', '.join(KINDS)}")
     options = {
         "pareto": pareto, "top": top, "by": by, "resume": resume, "fresh": fresh, "cluster": cluster,
         "workers": workers, "chunk": chunk,
     }  # fmt: skip
     given = {name: value for name, value in options.items() if value is not None and value is not False}
-    module, function = KINDS[kind].split(":")
-    command = getattr(import_module(module), function)
-    if given and "options" not in signature(command).parameters:
-        listed = ", ".join(f"--{name}" for name in given)
-        raise FusemaxError(f"{listed}: a study of kind {kind!r} takes no such option")
-    command(path, out or Path("results") / path.stem, **given)
+    finished = run_into(study, out, given)
+    if finished.outcome.failed:
+        raise FusemaxError(finished.outcome.failed)
+
+
+def run_into(study: str, out: Path | None = None, options: Mapping[str, Any] | None = None) -> Finished:
+    """Run the *study* called so into *out*, with a bar on a terminal, and say what came out."""
+    from rich.console import Console
+
+    from fusemax.shipped import find
+    from fusemax.study.run import run_study
+
+    path = find("studies", study)
+    console = Console(highlight=False)
+    with _Bar(console) as progress:
+        target = out or Path("results") / path.stem
+        finished = run_study(path, target, command(study, out, options or {}), options or {}, progress)
+    _show(console, finished)
+    return finished
+
+
+def command(study: str, out: Path | None, options: Mapping[str, Any]) -> str:
+    """Return the command that makes a study again.
+
+    >>> command("my study.yaml", None, {"pareto": "latency,area", "fresh": True})
+    "fusemax run 'my study.yaml' --pareto latency,area --fresh"
+    """
+    words = ["fusemax", "run", study, *(["--out", str(out)] if out else [])]
+    for name, value in options.items():
+        words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def _show(console: Console, finished: Finished) -> None:
+    outcome, folder = finished.outcome, finished.report.parent
+    for short in outcome.short:
+        console.print(_table(short))
+    for text in (*outcome.said, outcome.took):
+        if text:
+            console.print(text, markup=False)
+    for picture in finished.pictures:
+        if not picture.paths:
+            console.print(f"no figure {picture.file}: {picture.caption}", markup=False)
+    names = [path.name for path in finished.files if path.suffix in (".csv", ".parquet", ".txt")]
+    drawn = sum(bool(picture.paths) for picture in finished.pictures)
+    console.print(f"\nin {folder}: {', '.join(names)}; {drawn} figures (SVG, PNG)", markup=False)
+    console.print(f"read first: {finished.report}", markup=False)
+
+
+def _table(short: Short) -> Table:
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(short.title), title_justify="left", box=SIMPLE, pad_edge=False)
+    for number, heading in enumerate(short.headings):
+        is_text = number < short.texts
+        table.add_column(
+            escape(heading), justify="left" if is_text else "right", no_wrap=not number or not is_text
+        )
+    firsts = [row[0] for row in short.rows]
+    grouped = short.texts > 1 and len(set(firsts)) < len(firsts)
+    before = ""
+    for row in short.rows:
+        repeated = grouped and row[0] == before
+        if grouped and before and not repeated:
+            table.add_section()
+        before = row[0]
+        table.add_row(*map(escape, ("", *row[1:]) if repeated else row))
+    return table
+
+
+class _Bar:
+    """A progress bar on a terminal; nothing in a pipe."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description:32}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+        )
+        self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.task = self.progress.add_task("starting", total=None)
+
+    def __enter__(self) -> Progress:
+        from rich.markup import escape
+
+        self.progress.__enter__()
+        return lambda done, total, text: self.progress.update(
+            self.task, completed=done, total=total, description=escape(text[:32])
+        )
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()

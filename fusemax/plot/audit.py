@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
@@ -12,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from fusemax.plot.labels import tick
+from fusemax.plot.spec import Picture
 from fusemax.plot.style import PAGE_WIDTH, save, styled
-from fusemax.plot.tables import need_columns, read_table
+from fusemax.table.table import Tables, need_columns
 
 if TYPE_CHECKING:
     import polars
@@ -41,8 +41,8 @@ _BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annot
 _MEASURES = (("speed_up", "speed-up over {}"), ("energy_ratio", "energy relative to {}"))
 
 
-def draw(folder: Path, against: str, lengths: Sequence[int]) -> tuple[Path, Path]:
-    """Return the SVG and the PNG of the audit whose table ``ratios`` lies in *folder*.
+def draw(tables: Tables, against: str, lengths: Sequence[int]) -> tuple[Picture, ...]:
+    """Return the picture of an audit, drawn from its table ``ratios`` and put beside it.
 
     A row for each step, a panel for each of *lengths*; markers are means over the models, thin lines reach from the least to
     the largest model; the dashed line is the published mean.
@@ -54,7 +54,7 @@ def draw(folder: Path, against: str, lengths: Sequence[int]) -> tuple[Path, Path
     """
     import polars as pl
 
-    frame = read_table(folder, "ratios")
+    frame = tables.table("ratios").frame
     need_columns(frame, _COLUMNS, "ratios")
     frame = frame.filter(pl.col("against") == against)
     steps = frame.select("path", "step", "title").unique(maintain_order=True).rows()
@@ -68,7 +68,14 @@ def draw(folder: Path, against: str, lengths: Sequence[int]) -> tuple[Path, Path
             _names(row[0], steps)
             _same_scale(row)
         _legend(figure)
-        return save(figure, folder, "audit")
+        paths = save(figure, tables.folder, "audit")
+    return (Picture(file="audit", title="The audit, step by step", caption=CAPTION, paths=paths),)
+
+
+CAPTION = (
+    "Marks are means over the models, thin lines reach from the least to the largest model; the dashed line is the published"
+    " mean."
+)
 
 
 def _panels(lines: int, columns: int) -> tuple[Figure, list[list[Axes]]]:

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import polars
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fusemax.plot.spec import Picture
 from fusemax.plot.style import PAGE_WIDTH, save, styled
+from fusemax.table.table import Tables
 
 ROW = 0.155  #: inches from one cascade to the next
 LEFT, RIGHT, TOP, BOTTOM, GAP = 2.2, 0.12, 0.62, 0.42, 0.3  #: inches around the panels
+CAPTION = (
+    "Passes as written and of the derived form; on the right, the operations that the derived form costs."
+)
 BEFORE, AFTER, KNOWN = "#E69F00", "#0072B2", "#000000"
 
 
-def draw(table: Path, folder: Path, title: str) -> tuple[Path, Path]:
-    """Return the SVG and PNG drawn from the CSV *table*: the cascades that have a form with fewer passes, or a known one."""
-    rows = polars.read_csv(table).filter(polars.col("passes_before").is_not_null())
+def draw(tables: Tables, title: str) -> tuple[Picture, ...]:
+    """Return the picture drawn from the table ``derivations``: the cascades with a form of fewer passes, or a known one."""
+    rows = tables.table("derivations").frame.filter(polars.col("passes_before").is_not_null())
     rows = rows.filter(
         (polars.col("passes_safe") < polars.col("passes_before")) | polars.col("passes_known").is_not_null()
     )
+    if rows.is_empty():
+        return ()
     rows = rows.sort(["passes_before", "cascade"], descending=[True, False])
     records = list(reversed(rows.to_dicts()))
     with styled():
         figure, passes, work = _canvas(len(records), title)
         _passes(passes, records)
         _work(work, records)
-        return save(figure, folder, "derivations")
+        files = save(figure, tables.folder, "derivations")
+    return (Picture(file="derivations", title=title, caption=CAPTION, paths=files),)
 
 
 def _canvas(count: int, title: str) -> tuple[Figure, Axes, Axes]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from fusemax.plot.labels import power
+from fusemax.plot.spec import Picture
 from fusemax.plot.style import Frame, canvas, legend, looks, save, styled
+from fusemax.table.table import Tables
 
 Row = Mapping[str, str]
 MODELS: Mapping[str, str] = {
@@ -18,23 +21,37 @@ MODELS: Mapping[str, str] = {
 WORKS = ("forward", "backward", "decode")
 
 
-def draw(folder: Path) -> tuple[Path, ...]:
-    """Return the figures of the ``gpu`` study after drawing them from its tables in *folder*."""
-    rows = [row for row in _read(folder / "comparison.csv") if row["split"] == "test" and not row["apart"]]
-    errors = _read(folder / "errors.csv")
+def draw(tables: Tables) -> tuple[Picture, ...]:
+    """Return the pictures of the ``gpu`` study, drawn from *tables* and put beside them."""
+    rows = [row for row in _rows(tables, "comparison") if row["split"] == "test" and not row["apart"]]
+    errors = _rows(tables, "errors")
     with styled():
-        return (*_scatter(rows, folder), *_by_length(errors, folder))
+        files = _scatter(rows, tables.folder), _by_length(errors, tables.folder)
+    told = (
+        ("scatter", "Predicted and published time", SCATTER),
+        ("error-by-length", "Errors by length", LENGTHS),
+    )
+    return tuple(
+        Picture(file=file, title=title, caption=caption, paths=paths)
+        for (file, title, caption), paths in zip(told, files, strict=True)
+    )
 
 
-def draw_passes(folder: Path) -> tuple[Path, ...]:
-    """Return the figure of the ``gpu-passes`` study after drawing it from its table in *folder*."""
+SCATTER = "Each mark is one published time of a test row; the band is 25% wide to either side."
+LENGTHS = "The median absolute error of the prediction, beside three simple models of the same machine."
+PASSES = "Solid: predicted. Dotted: the lower bound of the pass analysis. Crosses: measured."
+
+
+def draw_passes(tables: Tables) -> tuple[Picture, ...]:
+    """Return the picture of the ``gpu-passes`` study, drawn from its table and put beside it."""
     with styled():
-        return _passes(_read(folder / "passes.csv"), folder)
+        paths = _passes(_rows(tables, "passes"), tables.folder)
+    return (Picture(file="passes", title="DRAM traffic of a call", caption=PASSES, paths=paths),)
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+def _rows(tables: Tables, name: str) -> list[dict[str, str]]:
+    rows = tables.table(name).frame.to_dicts()
+    return [{key: "" if value is None else str(value) for key, value in row.items()} for row in rows]
 
 
 def _scatter(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
@@ -75,8 +92,10 @@ def _scatter(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
 
 
 def _diagonal(place: Axes, low: float, high: float) -> None:
-    place.set_xscale("log")
-    place.set_yscale("log")
+    for axis in (place.xaxis, place.yaxis):
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        axis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
+        axis.set_minor_formatter(NullFormatter())
     place.set_xlim(low, high)
     place.set_ylim(low, high)
     place.plot([low, high], [low, high], color="#555555", linewidth=0.7, zorder=0)
@@ -138,6 +157,8 @@ def _passes(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     handles += place.plot([], [], "x", color="#555555")
     place.set_xscale("log", base=2)
     place.set_yscale("log")
+    place.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
+    place.yaxis.set_minor_formatter(NullFormatter())
     ticks = sorted({int(row["length"]) for row in rows})
     place.set_xticks(ticks, [f"{tick // 1024}k" if tick >= 1024 else str(tick) for tick in ticks])
     place.grid(axis="y")

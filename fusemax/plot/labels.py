@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fusemax.errors import FusemaxError
+from fusemax.table.column import Column, unit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Scale:
     factor: float
 
 
-#: By the ending of a column's name, which is its SI unit.
+#: How values in an SI unit are shown where nothing else is asked for.
 _SCALES: Mapping[str, Scale] = {
     "s": Scale("s", 1.0),
     "B": Scale("GiB", 2.0**-30),
@@ -39,10 +40,9 @@ _UNITS: Mapping[str, Scale] = {
 }
 _PLAIN = Scale("", 1.0)
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_WORDS: Mapping[str, str] = {"seq_len": "sequence length (tokens)", "pe_dim": "rows and columns of the array"}
 
 
-def scale(column: str, unit: str = "") -> Scale:
+def scale(column: Column, unit: str = "") -> Scale:
     """Return how the values of *column* are shown: in *unit* where one is asked for.
 
     Raises
@@ -50,30 +50,30 @@ def scale(column: str, unit: str = "") -> Scale:
     FusemaxError
         When no values are ever shown in *unit*.
 
-    >>> scale("latency_s").unit, scale("area_2d_m2").unit, scale("utilization_1d").unit, scale("pe_dim").unit
-    ('s', 'mm²', '%', '')
+    >>> from fusemax.table.column import measure, share
+    >>> scale(measure("latency_s")).unit, scale(measure("area_2d_m2")).unit, scale(share("utilization_1d")).unit
+    ('s', 'mm²', '%')
     """
-    if unit:
-        if unit not in _UNITS:
-            raise FusemaxError(f"unit: nothing is shown in {unit!r}; there are: {', '.join(_UNITS)}")
-        return _UNITS[unit]
-    if column.startswith("utilization"):
-        return _SHARE
-    stem, _, ending = column.rpartition("_")
-    return _SCALES.get(ending, _PLAIN) if stem else _PLAIN
+    wanted = unit or column.shown
+    if wanted:
+        if wanted not in _UNITS:
+            raise FusemaxError(f"unit: nothing is shown in {wanted!r}; there are: {', '.join(_UNITS)}")
+        return _UNITS[wanted]
+    return _SCALES.get(column.unit, _PLAIN)
 
 
-def axis_label(column: str, unit: str = "") -> str:
+def axis_label(column: Column, unit: str = "") -> str:
     """Return the words for an axis of *column*, with its unit: *unit* where one is asked for.
 
-    >>> axis_label("latency_s"), axis_label("traffic_B"), axis_label("utilization_2d"), axis_label("seq_len")
-    ('latency (s)', 'traffic (GiB)', 'utilization 2d (%)', 'sequence length (tokens)')
+    >>> from fusemax.table.column import measure, share
+    >>> axis_label(measure("latency_s")), axis_label(measure("traffic_B")), axis_label(share("utilization_2d"))
+    ('latency (s)', 'traffic (GiB)', 'utilization 2d (%)')
     """
-    if column in _WORDS:
-        return _WORDS[column]
-    own = scale(column).unit
-    words = (column if own in ("", "%") else column.rpartition("_")[0]).replace("_", " ")
-    shown = unit or own
+    if column.heading:
+        return column.heading
+    has_ending = unit_of(column.name) != "1"
+    words = (column.name.rpartition("_")[0] if has_ending else column.name).replace("_", " ")
+    shown = unit or scale(column).unit
     return f"{words} ({shown})" if shown else words
 
 

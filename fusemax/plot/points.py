@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from fusemax.errors import FusemaxError
 from fusemax.plot.labels import scale, tick
 from fusemax.plot.spec import FigureSpec
-from fusemax.plot.tables import Tables, need_columns
+from fusemax.table.column import Column
+from fusemax.table.table import Tables, need_columns
 
 if TYPE_CHECKING:
     import polars
@@ -56,11 +57,18 @@ class Chart:
     """The panels of a figure, the series that it shows, and all series that its table has, in table order."""
 
     panels: tuple[Panel, ...]
-    shown: tuple[str, ...]
+    series: tuple[str, ...]
     known: tuple[str, ...]
     xs: tuple[Any, ...]
     title: str
-    gaps: tuple[str, ...] = ()  #: the points that have no value, in words
+    gaps: tuple[str, ...]  #: the points that have no value, in words
+    x: Column
+    y: Column
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The series that the figure shows, in table order."""
+        return tuple(name for name in self.known if name in self.series)
 
 
 def chart(tables: Tables, spec: FigureSpec) -> Chart:
@@ -79,7 +87,8 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     mistakes = spec.mistakes()
     if mistakes:
         raise FusemaxError("\n".join(f"{spec.file}: {text}" for text in mistakes))
-    table = tables.table(spec.table)
+    described = tables.table(spec.table)
+    table = described.frame
     fields = spec.fields("annotate")
     need_columns(table, dict.fromkeys((*spec.columns(), *fields, *spec.fields("title"))), spec.table)
     picked = _picked(table, spec)
@@ -87,7 +96,7 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     gaps = [_words(_place(row, spec), spec) for row in picked if not _has_values(row, spec)]
     if not rows:
         raise EmptyFigureError(f"{spec.file}: none of the {len(picked)} rows has a value of {spec.y} to show")
-    values = _values(rows, spec)
+    values = _values(rows, spec, described.column(spec.y))
     if spec.baseline is not None:
         values, lost = _relative(values, spec)
         gaps += lost
@@ -96,7 +105,14 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     # Layers of a stack keep the order of their own rows; elsewhere a series keeps its colour in every figure.
     source = rows if spec.kind == "stacks" else table.select(spec.series).to_dicts() if spec.series else []
     known = dict.fromkeys(tick(row[spec.series]) for row in source) if spec.series else ("",)
-    return _arranged(values, texts, tuple(known), _title(rows, spec), tuple(dict.fromkeys(gaps)))
+    return Chart(
+        **_arranged(values, texts),
+        known=tuple(known),
+        title=_title(rows, spec),
+        gaps=tuple(dict.fromkeys(gaps)),
+        x=described.column(spec.x),
+        y=described.column(spec.y),
+    )
 
 
 def _filled(text: str, row: Row) -> str:
@@ -141,11 +157,11 @@ def _place(row: Row, spec: FigureSpec) -> tuple[Keys, str, Any]:
     return tuple(row[name] for name in spec.panels), series, row[spec.x]
 
 
-def _values(rows: Iterable[Row], spec: FigureSpec) -> Values:
+def _values(rows: Iterable[Row], spec: FigureSpec, column: Column) -> Values:
     """Return the y of each panel, series and x: one, but in a scatter without baseline."""
     values: dict[tuple[Keys, str, Any], tuple[float, ...]] = {}
     several = spec.kind == "scatter" and spec.baseline is None
-    factor = 1.0 if spec.baseline else scale(spec.y, spec.unit).factor
+    factor = 1.0 if spec.baseline else scale(column, spec.unit).factor
     for row in rows:
         place = _place(row, spec)
         _check_row(row, spec)
@@ -221,13 +237,8 @@ def _words(place: tuple[Keys, str, Any], spec: FigureSpec) -> str:
     return ", ".join(f"{name} = {value}" for name, value in [*pairs, (spec.x, x)])
 
 
-def _arranged(
-    values: Values,
-    texts: Mapping[tuple[Keys, str, Any], str],
-    known: tuple[str, ...],
-    title: str,
-    gaps: tuple[str, ...],
-) -> Chart:
+def _arranged(values: Values, texts: Mapping[tuple[Keys, str, Any], str]) -> dict[str, Any]:
+    """Return panels, series and xs of a chart."""
     xs = list(dict.fromkeys(x for _, _, x in values))
     if all(isinstance(x, int | float) for x in xs):
         xs.sort()
@@ -236,18 +247,12 @@ def _arranged(
     for (panel, series, x), ys in values.items():
         points = [Point(x, y, texts.get((panel, series, x), "")) for y in ys]
         panels.setdefault(panel, {}).setdefault(series, []).extend(points)
-    shown = {series for _, series, _ in values}
-    return Chart(
-        panels=tuple(
-            Panel(
-                keys,
-                {name: tuple(sorted(points, key=lambda p: rank[p.x])) for name, points in series.items()},
-            )
-            for keys, series in panels.items()
-        ),
-        shown=tuple(name for name in known if name in shown),
-        known=known,
-        xs=tuple(xs),
-        title=title,
-        gaps=gaps,
+    ordered = (
+        Panel(keys, {name: tuple(sorted(ps, key=lambda p: rank[p.x])) for name, ps in series.items()})
+        for keys, series in panels.items()
     )
+    return {
+        "panels": tuple(ordered),
+        "series": tuple(dict.fromkeys(s for _, s, _ in values)),
+        "xs": tuple(xs),
+    }

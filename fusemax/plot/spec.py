@@ -12,7 +12,6 @@ from string import Formatter
 from typing import Literal, get_args
 
 Kind = Literal["bars", "stacks", "lines", "scatter"]
-Table = Literal["results", "breakdown", "comparison"]
 Log = Literal["none", "x", "y", "xy"]
 Ratio = Literal["value/baseline", "baseline/value"]
 Cell = str | int | float
@@ -43,7 +42,7 @@ class FigureSpec:
     series: str | None = None
     panels: tuple[str, ...] = ()
     where: Mapping[str, Cell | tuple[Cell, ...]] = field(default_factory=dict)
-    table: Table = "results"
+    table: str = "results"
     baseline: str | None = None
     ratio: Ratio = "value/baseline"
     log: Log = "none"
@@ -76,7 +75,7 @@ class FigureSpec:
         >>> FigureSpec(file="a", kind="bars", x="m", y="t", log="x").mistakes()
         ('log: bars stand at places of equal width; only y can be logarithmic',)
         """
-        choices = (("kind", Kind), ("table", Table), ("log", Log), ("ratio", Ratio))
+        choices = (("kind", Kind), ("log", Log), ("ratio", Ratio))
         found = [
             f"{key}: expected one of {', '.join(get_args(allowed))}, got {getattr(self, key)!r}"
             for key, allowed in choices

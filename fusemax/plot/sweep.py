@@ -16,10 +16,11 @@ from matplotlib.path import Path
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from fusemax.plot.labels import axis_label, power, scale, tick
-from fusemax.plot.points import Chart, Panel, chart
+from fusemax.plot.points import Chart, EmptyFigureError, Panel, chart
 from fusemax.plot.spec import FigureSpec, Kind, Picture
 from fusemax.plot.style import PAGE_WIDTH, Frame, Look, canvas, legend, looks, save, styled
-from fusemax.plot.tables import Tables, read_tables
+from fusemax.table.store import read_tables
+from fusemax.table.table import Tables
 
 _GROUP = 0.84  #: of the room between two places of the x axis, how much the bars take
 _LETTER = 0.075  #: inches, for deciding whether the texts of the ticks have room side by side
@@ -33,7 +34,7 @@ def draw(folder: File, spec: FigureSpec) -> Picture:
     FusemaxError
         When a table or a column is missing, or the rows cannot be shown as asked (see ``points.chart``).
     """
-    return draw_tables(read_tables(folder), folder, spec)
+    return draw_tables(read_tables(folder, (spec.table,)), folder, spec)
 
 
 def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> Picture:
@@ -50,6 +51,20 @@ def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> Picture:
         files = save(figure, folder, spec.file)
     caption = " ".join(text for text in (spec.caption, _gaps(content.gaps)) if text)
     return Picture(file=spec.file, title=content.title, caption=caption, paths=files)
+
+
+def drawn(
+    tables: Tables, specs: Sequence[FigureSpec], progress: Callable[[int, int, str], None]
+) -> tuple[Picture, ...]:
+    """Return the pictures of *specs*, drawn from *tables*; one of which no point has a value has no files."""
+    found: list[Picture] = []
+    for number, spec in enumerate(specs):
+        progress(number, len(specs), f"drawing {spec.file}")
+        try:
+            found.append(draw_tables(tables, tables.folder, spec))
+        except EmptyFigureError as error:
+            found.append(Picture(file=spec.file, title=spec.title, caption=f"Not drawn: {error}.", paths=()))
+    return tuple(found)
 
 
 _MOST_GAPS = 3  #: named one by one
@@ -74,8 +89,8 @@ def _frame(content: Chart, spec: FigureSpec) -> Frame:
         rows=rows,
         columns=columns,
         title=content.title,
-        xlabel=spec.xlabel or axis_label(spec.x),
-        ylabel=spec.ylabel or _ylabel(spec),
+        xlabel=spec.xlabel or axis_label(content.x),
+        ylabel=spec.ylabel or _ylabel(content, spec),
         legend=content.shown,
         has_headings=bool(spec.panels),
         turned_ticks=spec.kind in _CATEGORICAL and widest > 0.9 * room,
@@ -83,10 +98,10 @@ def _frame(content: Chart, spec: FigureSpec) -> Frame:
     )
 
 
-def _ylabel(spec: FigureSpec) -> str:
+def _ylabel(content: Chart, spec: FigureSpec) -> str:
     if spec.baseline is None:
-        return axis_label(spec.y, spec.unit)
-    name = axis_label(spec.y).partition(" (")[0]
+        return axis_label(content.y, spec.unit)
+    name = axis_label(content.y).partition(" (")[0]
     return f"{name}: {spec.ratio.replace('value', 'own').replace('baseline', spec.baseline)}"
 
 
@@ -134,7 +149,7 @@ def _fill(
 def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: bool) -> None:
     low = min(axes.get_ylim()[0] for axes in used)
     high = max(axes.get_ylim()[1] for axes in used)
-    is_share = scale(spec.y, spec.unit).unit == "%" and spec.baseline is None and high > 50
+    is_share = scale(content.y, spec.unit).unit == "%" and spec.baseline is None and high > 50
     for axes in used:
         if "y" in spec.log:
             axes.set_ylim(low, high)
@@ -162,7 +177,7 @@ def _x_axis(axes: Axes, content: Chart, spec: FigureSpec, turned: bool) -> None:
         return
     low, high = axes.get_xlim()
     axes.grid(axis="x")
-    if scale(spec.x).unit == "" and len(content.xs) <= 8:
+    if scale(content.x).unit == "" and len(content.xs) <= 8:
         axes.set_xticks(list(content.xs), [tick(x) for x in content.xs])
         axes.xaxis.set_minor_locator(NullLocator())
     elif "x" in spec.log:
@@ -237,7 +252,7 @@ def _stacks(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Ma
 
 def _curves(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
     """Draw the points of each series, joined by a line when the figure is one of lines."""
-    factor = scale(spec.x).factor
+    factor = scale(content.x).factor
     if "x" in spec.log:
         axes.set_xscale("log")
     if "y" in spec.log:

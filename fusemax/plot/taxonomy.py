@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from fusemax.plot.spec import Picture
 from fusemax.plot.style import COLUMN_WIDTH, PAGE_WIDTH, looks, save, styled
+from fusemax.table.table import Tables
 
 FORMS = ("written", "deferred", "online")
 WORDS = {"written": "as usually written", "deferred": "divisions deferred", "online": "online"}
 Rows = Sequence[dict[str, str]]
 
 
-def draw(folder: Path) -> tuple[Path, ...]:
-    """Return the SVG and PNG files that are drawn from the tables in *folder* and put beside them."""
+def draw(tables: Tables) -> tuple[Picture, ...]:
+    """Return the pictures that are drawn from *tables* and put beside them."""
+    passes, traffic = (_rows(tables, name) for name in ("passes", "traffic"))
+    found: list[Picture] = []
     with styled():
-        passes = save(_passes(_read(folder / "passes.csv")), folder, "passes")
-        traffic = save(_traffic(_read(folder / "traffic.csv")), folder, "traffic")
-    return (*passes, *traffic)
+        if passes:
+            files = save(_passes(passes), tables.folder, "passes")
+            found.append(
+                Picture(file="passes", title="Passes of each mechanism", caption=_PASSES, paths=files)
+            )
+        if traffic:
+            files = save(_traffic(traffic), tables.folder, "traffic")
+            found.append(Picture(file="traffic", title="Loads against memory", caption=_TRAFFIC, paths=files))
+    return tuple(found)
 
 
-def _read(path: Path) -> Rows:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+_PASSES = "The fewest passes over the rank named, of each form of a mechanism."
+_TRAFFIC = "What one group of queries must load beyond every operand once, for each size of fast memory: a lower bound."
+
+
+def _rows(tables: Tables, name: str) -> Rows:
+    return [{key: str(value) for key, value in row.items()} for row in tables.table(name).frame.to_dicts()]
 
 
 def _passes(rows: Rows) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from fusemax.report.page import Study, write
+from fusemax.report.page import write
+from fusemax.report.study import Points, Short, Study
 
-__all__ = ["Study", "write"]
+__all__ = ["Points", "Short", "Study", "write"]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fusemax import __version__
 from fusemax.errors import FusemaxError
 from fusemax.files import replace_file
 from fusemax.plot.labels import tick
 from fusemax.plot.spec import Picture
-from fusemax.plot.tables import KINDS, Tables, need_columns, read_tables
 from fusemax.report import story
+from fusemax.report.study import Points, Study
 from fusemax.report.summary import (
     EQUAL,
     Agreement,
@@ -26,34 +26,25 @@ from fusemax.report.summary import (
     is_unexplained,
     ratios,
 )
+from fusemax.table.store import read_columns, read_tables
+from fusemax.table.table import Table, Tables, need_columns
+
+if TYPE_CHECKING:
+    import polars
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
-_TABLES = ("results", "breakdown", "comparison")
-_NEEDED = ("part", "configuration", "seq_len", "latency_s", "energy_J", "limit")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
-    """What the tables do not say about a study.
-
-    ``parts`` are those that the headline and the story tell of; none stands for all whose configurations
-    differ in latency. ``baselines`` are configurations that others are measured against; none stands for
-    the first. ``sums`` names the parts that another part adds up. ``configurations`` tells what each configuration is,
-    ``inputs`` gives the content hash of each file that the study read, ``labels`` are the columns that tell points of equal
-    length apart (by default those that neither name a row nor measure it), ``pictures`` are those in the folder, in order.
-    """
-
-    title: str
-    command: str
-    summary: str = ""
-    source: str = ""
-    parts: tuple[str, ...] = ()
-    baselines: tuple[str, ...] = ()
-    configurations: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
-    sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    pictures: tuple[Picture, ...] = ()
+NEEDED = ("part", "configuration", "latency_s")
+COMPARED = (
+    "table",
+    "part",
+    "configuration",
+    "seq_len",
+    "quantity",
+    "published",
+    "ours",
+    "relative_difference",
+    "reason",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +66,44 @@ def write(folder: Path, study: Study) -> Path:
     FusemaxError
         When a table, one of its columns or a figure is missing, or a baseline is no configuration.
     """
-    tables = read_tables(folder)
-    need_columns(tables.results, _NEEDED, "results")
-    if tables.comparison is not None:
-        need_columns(tables.comparison, KINDS["comparison"], "comparison")
-    return replace_file(folder / "report.html", _render(_content(tables, study)))
+    tables = read_tables(folder, ("results",) if study.points else ())
+    content = {**_common(tables, study), **(_points(tables, study.points) if study.points else _NO_POINTS)}
+    return replace_file(folder / "report.html", _render(content))
 
 
-def _content(tables: Tables, study: Study) -> dict[str, Any]:
-    """Return what the template shows, by name."""
-    results, comparison = tables.results, tables.comparison
-    numbers = Numbers(results, comparison, study.labels, study.sums)
-    heads = _headlines(tables, numbers, study)
-    found = () if comparison is None else agreements(comparison)
+def _common(tables: Tables, study: Study) -> dict[str, Any]:
+    """Return what the page of every kind of study shows, by the name that the template has for it."""
     return {
         "study": study,
         "version": __version__,
-        "scope": _scope(tables, numbers),
+        "pictures": [_picture(tables.folder, picture, at) for at, picture in enumerate(study.pictures, 1)],
+        "columns": read_columns(tables.folder),
+        "hashes": _hashes(tables.folder, tables.tables),
+    }
+
+
+_NO_POINTS: Mapping[str, Any] = {
+    "points": None, "scope": None, "headlines": [], "leads": [], "stories": [], "agreement": "", "agreements": (),
+    "groups": [], "reasons": [], "labels": [], "comparison": [],
+}  # fmt: skip
+
+
+def _points(tables: Tables, points: Points) -> dict[str, Any]:
+    """Return what the page of a study of configurations at points shows besides."""
+    results = tables.table("results").frame
+    need_columns(results, NEEDED, "results")
+    compared = tables.get("comparison")
+    comparison = None if compared is None else compared.frame
+    if comparison is not None:
+        need_columns(comparison, COMPARED, "comparison")
+    numbers = Numbers(tables.table("results"), comparison, points.labels, points.sums)
+    heads = _headlines(tables.table("results"), numbers, points)
+    found = () if comparison is None else agreements(comparison)
+    return {
+        "points": points,
+        "scope": _scope(results, numbers),
         "headlines": heads,
-        "leads": [text for head in heads if (text := story.lead(numbers, head, study.baselines))],
+        "leads": [text for head in heads if (text := story.lead(numbers, head, points.baselines))],
         "stories": [(head.part, story.steps(numbers, head)) for head in heads],
         "agreement": story.agreement(found),
         "agreements": found,
@@ -101,19 +111,17 @@ def _content(tables: Tables, study: Study) -> dict[str, Any]:
         "reasons": list(dict.fromkeys(reason for item in found for reason in item.reasons)),
         "labels": [] if comparison is None else [n for n in numbers.labels if n in comparison.columns],
         "comparison": [] if comparison is None else comparison.to_dicts(),
-        "pictures": [_picture(tables.folder, picture, at) for at, picture in enumerate(study.pictures, 1)],
-        "hashes": _hashes(tables.folder),
     }
 
 
-def _headlines(tables: Tables, numbers: Numbers, study: Study) -> list[Headline]:
+def _headlines(results: Table, numbers: Numbers, points: Points) -> list[Headline]:
     """Return the means of each part that the story tells of: those asked for, or all that tell something."""
-    results = tables.results
+    frame = results.frame
     found = []
-    for part in study.parts or results["part"].unique(maintain_order=True):
-        names = results.filter(results["part"] == part)["configuration"].unique(maintain_order=True).to_list()
-        if study.parts or _differs(numbers, part, names):
-            found.append(headline(numbers, results, part, study.baselines or tuple(names[:1])))
+    for part in points.parts or frame["part"].unique(maintain_order=True):
+        names = frame.filter(frame["part"] == part)["configuration"].unique(maintain_order=True).to_list()
+        if points.parts or _differs(numbers, part, names):
+            found.append(headline(numbers, results, part, points.baselines or tuple(names[:1])))
     return found
 
 
@@ -125,11 +133,10 @@ def _differs(numbers: Numbers, part: str, names: Sequence[str]) -> bool:
     )
 
 
-def _scope(tables: Tables, numbers: Numbers) -> dict[str, Any]:
+def _scope(results: polars.DataFrame, numbers: Numbers) -> dict[str, Any]:
     """Return how many points there are, and the labels, lengths and configurations that they span."""
-    results = tables.results
     label = numbers.label_of(results)
-    lengths = sorted(results["seq_len"].drop_nulls().unique())
+    lengths = sorted(results["seq_len"].drop_nulls().unique()) if "seq_len" in results.columns else []
     return {
         "points": results.height,
         "labels": [] if label is None else results[label].drop_nulls().unique(maintain_order=True).to_list(),
@@ -147,6 +154,8 @@ def _groups(found: Sequence[Agreement]) -> list[tuple[str, list[Agreement]]]:
 
 def _picture(folder: Path, picture: Picture, position: int) -> _Picture:
     path = folder / f"{picture.file}.svg"
+    if not picture.paths:
+        return _Picture(picture.title or picture.file, "", picture.caption, "", is_wide=False)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -186,9 +195,9 @@ def inline_svg(text: str, name: str, label: str) -> str:
     return re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', joined).strip()
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each table's CSV file that lies in *folder*."""
-    paths = (folder / f"{name}.csv" for name in _TABLES)
+def _hashes(folder: Path, tables: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of the CSV file of each of *tables* in *folder*."""
+    paths = (folder / f"{name}.csv" for name in tables)
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fusemax.plot.labels import tick
-from fusemax.report.summary import UTILIZATION, Agreement, Case, Headline, Numbers, ratios
+from fusemax.report.summary import Agreement, Case, Headline, Numbers, ratios, unit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,7 @@ def _share(ratio: float) -> str:
 def _busy(numbers: Numbers, cases: Sequence[Case], column: str) -> str:
     values = [value for case in cases if (value := numbers.ours(case, column)) is not None]
     low, high = percent(min(values)), percent(max(values))
-    unit = column.removeprefix(UTILIZATION)
-    return f"{unit} is busy {low if low == high else f'{low} to {high}'} of the time"
+    return f"{unit_of(column)} is busy {low if low == high else f'{low} to {high}'} of the time"
 
 
 def _lost(numbers: Numbers, cases: Sequence[Case]) -> str:

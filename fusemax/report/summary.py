@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.labels import tick
+from fusemax.table.table import Table
 
 if TYPE_CHECKING:
     import polars
@@ -24,8 +25,6 @@ _ADDED = ("latency_s", "energy_J", "traffic_B")
 _OF_ROWS = (
     "study", "part", "configuration", "seq_len", "machine", "mapping", "limit", "fits", "reason",
 )  # fmt: skip
-_UNITS = ("_s", "_B", "_J", "_m2")
-UTILIZATION = "utilization_"
 #: Part, configuration, labels and other sizes that tell points apart (the model first), length.
 Case = tuple[str, str, tuple[Any, ...], int | None]
 
@@ -88,6 +87,11 @@ class Agreement:
     unexplained: int
 
 
+def unit_of(share: str) -> str:
+    """Return the unit of which the column *share* says how busy it is."""
+    return share.removeprefix("utilization_")
+
+
 class Numbers:
     """The values of the results by part, configuration, labels and length, ours and as published.
 
@@ -102,7 +106,7 @@ class Numbers:
 
     def __init__(
         self,
-        results: polars.DataFrame,
+        results: Table,
         comparison: polars.DataFrame | None,
         labels: Sequence[str] = (),
         sums: Mapping[str, tuple[str, ...]] | None = None,
@@ -110,7 +114,8 @@ class Numbers:
         self._sums = sums or {}
         self.labels = tuple(labels) or labels_of(results)
         self._rows: dict[Case, Mapping[str, Any]] = {}
-        for row in results.to_dicts():
+        self._shares = shares(results)
+        for row in results.frame.to_dicts():
             if self._rows.setdefault(self._case(row), row) is not row:
                 raise FusemaxError(f"results: two rows of one point: {', '.join(map(str, self._case(row)))}")
         rows = [] if comparison is None else comparison.to_dicts()
@@ -118,7 +123,7 @@ class Numbers:
 
     def _case(self, row: Mapping[str, Any]) -> Case:
         labels = tuple(row.get(name) for name in self.labels)
-        return row["part"], row["configuration"], labels, row["seq_len"]
+        return row["part"], row["configuration"], labels, row.get("seq_len")
 
     def label_of(self, rows: polars.DataFrame) -> str | None:
         """Return the first label column that has values in *rows*."""
@@ -151,7 +156,7 @@ class Numbers:
     def columns(self, case: Case) -> tuple[str, ...]:
         """Return the columns of how busy units are in which *case* has values."""
         row = self._rows[case]
-        return tuple(name for name in row if name.startswith(UTILIZATION) and row[name] is not None)
+        return tuple(name for name in self._shares if row[name] is not None)
 
     def published(self, case: Case, column: str) -> float | None:
         """Return the published value of *case*; None when there is none."""
@@ -162,16 +167,18 @@ class Numbers:
         return self._published.get((case, column))
 
 
-def labels_of(results: polars.DataFrame) -> tuple[str, ...]:
-    """Return the label columns of *results*: those that neither name the row nor measure it."""
-    return tuple(
-        name
-        for name in results.columns
-        if name not in _OF_ROWS and not name.startswith(UTILIZATION) and not name.endswith(_UNITS)
-    )
+def labels_of(results: Table) -> tuple[str, ...]:
+    """Return the columns of *results* that tell points apart: those that neither name the row nor measure it."""
+    given = (column.name for column in results.columns if column.role != "measure")
+    return tuple(name for name in given if name not in _OF_ROWS)
 
 
-def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: Sequence[str]) -> Headline:
+def shares(results: Table) -> tuple[str, ...]:
+    """Return the columns of *results* that are shares of the time."""
+    return tuple(column.name for column in results.columns if column.adds == "mean over time")
+
+
+def headline(numbers: Numbers, results: Table, part: str, baselines: Sequence[str]) -> Headline:
     """Return the means of *part* for each configuration, over all points and over each row of its first table.
 
     Speed-ups and energy ratios are arithmetic means over the points of the ratio at each point, as the paper
@@ -182,12 +189,13 @@ def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: 
     FusemaxError
         When a baseline is no configuration of the part.
     """
-    rows = results.filter(results["part"] == part)
+    frame = results.frame
+    rows = frame.filter(frame["part"] == part)
     names = rows["configuration"].unique(maintain_order=True).to_list()
     label = numbers.label_of(rows)
     values = [] if label is None else rows[label].unique(maintain_order=True).to_list()
     if not names:
-        known = ", ".join(results["part"].unique(maintain_order=True))
+        known = ", ".join(frame["part"].unique(maintain_order=True))
         raise FusemaxError(f"the results have no part {part!r}; there are: {known}")
     absent = [name for name in baselines if name not in names]
     if absent:
@@ -197,11 +205,11 @@ def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: 
     ratios = [("latency_s", base, True) for base in baselines] + [
         ("energy_J", base, False) for base in baselines
     ]
-    units = utilizations(rows)
+    units = tuple(name for name in shares(results) if rows[name].null_count() < rows.height)
     columns = (
         *(f"speed-up over {base}" for base in baselines),
         *(f"energy relative to {base}" for base in baselines),
-        *(f"{name.removeprefix(UTILIZATION)} busy" for name in units),
+        *(f"{unit_of(name)} busy" for name in units),
     )
     lines = []
     for name in names:
@@ -212,12 +220,6 @@ def headline(numbers: Numbers, results: polars.DataFrame, part: str, baselines: 
             cells += [_mean_cell(numbers, cases, column) for column in units]
             lines.append(Line(name, shown, tuple(cells)))
     return Headline(part, label, tuple(baselines), columns, len(units), tuple(lines))
-
-
-def utilizations(rows: polars.DataFrame) -> tuple[str, ...]:
-    """Return the columns of *rows* that say how busy a unit is, those with values."""
-    names = (name for name in rows.columns if name.startswith(UTILIZATION))
-    return tuple(name for name in names if rows[name].null_count() < rows.height)
 
 
 def ratios(

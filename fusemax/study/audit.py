@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError, raise_if_any
-from fusemax.files import replace_file
-from fusemax.progress import watched
+from fusemax.plot.spec import Picture
 from fusemax.source import Document
 from fusemax.study.audit_search import searched_rows
-from fusemax.study.audit_spec import AuditFile, Step, load_audit, steps_of
-from fusemax.study.audit_text import report_text, screen
+from fusemax.study.audit_spec import AuditFile, Step, audit_of, steps_of
+from fusemax.study.audit_text import remains, report_text, screen
+from fusemax.study.describe import described
 from fusemax.study.designs import Designs
+from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.plan import jobs_of
 from fusemax.study.points import points_of
-from fusemax.study.results import digest, write_provenance, write_tables
 from fusemax.study.rows import Row, rows_of
 from fusemax.study.spec import StudyFile, StudyPart
+from fusemax.table.column import measure, text
+from fusemax.table.table import Tables, table_of
 
 if TYPE_CHECKING:
     import polars
@@ -26,36 +29,60 @@ if TYPE_CHECKING:
 KEPT = ("latency_s", "traffic_B", "utilization_2d", "utilization_1d", "mapping")
 
 
-def run(study_path: Path, out: Path) -> Path:
-    """Return the folder *out* after the tables ``results`` and ``ratios``, the figure and the report ``audit.md`` are in it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPlan:
+    """An audit, the study that it corrects, and the files of both."""
 
-    Raises
-    ------
-    ProblemsError, FusemaxError
-        With the mistakes of the study's file; a base study that has no published table.
-    """
-    from rich.console import Console
+    audit: AuditFile
+    study: StudyFile
+    base: Document
+    files: dict[str, Path]
 
-    from fusemax.plot.audit import draw
+    @property
+    def part(self) -> StudyPart:
+        """The part of the study that is corrected."""
+        return next(part for part in self.study.parts if part.name == self.audit.part)
 
-    audit, study, document, base_path = load_audit(study_path)
-    part = next(p for p in study.parts if p.name == audit.part)
-    files: dict[str, Path] = {study_path.name: study_path, base_path.name: base_path}
-    records = _published(audit, study, part, base_path.parent)
-    for step in watched(steps_of(audit), lambda step: step.name, "steps"):
-        records += _step_records(audit, study, document, step, files)
+
+def plan(document: Document, options: Mapping[str, Any]) -> AuditPlan:
+    """Return what the audit in *document* runs; raise ProblemsError with every mistake."""
+    del options
+    audit, study, base = audit_of(document)
+    path, base_path = Path(document.file), Path(base.file)
+    files = {path.name: path, base_path.name: base_path}
+    assert study.compare is not None
+    files[study.compare.published] = base_path.parent / study.compare.published
+    return AuditPlan(audit=audit, study=study, base=base, files=files)
+
+
+def tables(plan: AuditPlan, out: Path, progress: Progress) -> Outcome:
+    """Return the tables ``results`` and ``ratios`` of *plan*, and the report in words."""
+    del out
+    audit = plan.audit
+    records = _published(audit, plan.study, plan.part, Path(plan.base.file).parent)
+    steps = steps_of(audit)
+    for number, step in enumerate(steps):
+        progress(number, len(steps), step.name)
+        records += _step_records(audit, plan.study, plan.base, step, plan.files)
     results = _frame(records)
     ratios = ratios_frame(audit, results)
-    written = write_tables(out, {"results": results, "ratios": ratios})
-    hashes = {name: digest(path) for name, path in sorted(files.items())}
-    written.append(write_provenance(out, study_path.name, hashes))
-    written += draw(out, audit.against[0], list(audit.lengths))
-    written.append(replace_file(out / "audit.md", report_text(audit, ratios)))
-    console = Console(highlight=False)
-    console.print(screen(audit, ratios))
-    console.print(f"in {out}: {', '.join(dict.fromkeys(path.name for path in written))}", markup=False)
-    console.print(f"read first: {out / 'audit.md'}", markup=False)
-    return out
+    labels, sizes = plan.study.label_columns(audit.part), plan.study.listed_sizes(audit.part)
+    known = (*described(results.columns, labels, sizes, plan.study.length), *COLUMNS)
+    return Outcome(
+        tables={"results": table_of(results, known), "ratios": table_of(ratios, known)},
+        short=(screen(audit, ratios),),
+        said=(remains(audit, ratios),),
+        texts={"audit.md": report_text(audit, ratios)},
+        parquet=("results",),
+    )
+
+
+COLUMNS = (
+    text("path", "published, start, each alone, together, or at the end"), text("step"), text("title"),
+    text("against", "the configuration of the ratio"), measure("speed_up", "its time over ours", unit="1"),
+    measure("energy_ratio", "our energy over its", unit="1"), measure("published_speed_up", unit="1"),
+    measure("published_energy_ratio", unit="1"),
+)  # fmt: skip
 
 
 def _step_records(
@@ -154,3 +181,20 @@ def ratios_frame(audit: AuditFile, results: polars.DataFrame) -> polars.DataFram
         pl.col("speed_up").alias("published_speed_up"), pl.col("energy_ratio").alias("published_energy_ratio"),
     )  # fmt: skip
     return ratios.join(published, on=["against", "model", "seq_len"], how="left", maintain_order="left")
+
+
+def figures(plan: AuditPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
+    """Return the picture: every step at a few lengths."""
+    from fusemax.plot.audit import draw
+
+    progress(0, 1, "drawing")
+    return draw(tables, plan.audit.against[0], list(plan.audit.lengths))
+
+
+KIND = Kind(
+    plan=plan,
+    about=lambda plan: About(title=plan.audit.title, source=plan.audit.source, doc=plan.audit.doc),
+    files=lambda plan: plan.files,
+    tables=tables,
+    figures=figures,
+)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from fusemax.errors import FusemaxError
-from fusemax.source import Document, read_yaml, typed
-from fusemax.study.load import load_study
-from fusemax.study.spec import Configuration, StudyFile, size_value
+from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
+from fusemax.nearest import meant
+from fusemax.shipped import find
+from fusemax.source import Document, KeyPath, read_yaml, typed
+from fusemax.study.load import problems_from, study_of
+from fusemax.study.spec import Configuration, StudyFile, StudyPart, size_value
 
 Length = Annotated[int, BeforeValidator(size_value)]
 
@@ -126,28 +129,58 @@ class Step:
         return configuration.model_copy(update=update)
 
 
-def load_audit(path: Path) -> tuple[AuditFile, StudyFile, Document, Path]:
-    """Return the audit in the file *path*, the study that it corrects, its document and its file.
+def audit_of(document: Document) -> tuple[AuditFile, StudyFile, Document]:
+    """Return the audit in *document*, the study that it corrects, and that study's document.
 
     Raises
     ------
-    ProblemsError, FusemaxError
-        For mistakes of the file, and a part or configurations that the base study does not have.
+    ProblemsError
+        For mistakes of the file, and parts, configurations, machines and mappings that the base study does not have.
     """
-    audit = typed(read_yaml(path), AuditFile)
-    study, document, base_path = load_study(audit.base)
+    audit = typed(document, AuditFile)
+    try:
+        base = read_yaml(find("studies", audit.base, Path(document.file).parent))
+        study = study_of(base)
+    except FusemaxError as error:
+        raise ProblemsError(problems_from(error, document, ("base",))) from None
     parts = {part.name: part for part in study.parts}
     if audit.part not in parts:
-        raise FusemaxError(
-            f"{path}: study {audit.base} has no part {audit.part!r}; it has: {', '.join(parts)}"
+        text = f"study {audit.base} has no part {audit.part!r}"
+        raise ProblemsError([document.problem(("part",), text, meant(audit.part, parts))])
+    problems = list(_name_problems(audit, parts[audit.part], document))
+    if study.compare is None:
+        problems.append(
+            document.problem(("base",), f"study {audit.base} has no published table to begin with")
         )
-    known = parts[audit.part].configurations
-    wanted = [audit.ours, *audit.against, *(name for c in audit.corrections for name in c.search)]
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        there = ", ".join(known)
-        raise FusemaxError(f"{path}: {audit.part} has no configuration {unknown[0]!r}; there are: {there}")
-    return audit, study, document, base_path
+    raise_if_any(problems)
+    return audit, study, base
+
+
+def _name_problems(audit: AuditFile, part: StudyPart, document: Document) -> Iterator[Problem]:
+    """Yield every name in *audit* that the corrected *part* does not know."""
+    known = list(part.configurations)
+    machines = list(dict.fromkeys(c.machine for c in part.configurations.values()))
+    mappings = list(dict.fromkeys(name for c in part.configurations.values() for name in mappings_of(c)))
+    named: list[tuple[KeyPath, str, list[str], str]] = [(("ours",), audit.ours, known, "configuration")]
+    named += [(("against", n), name, known, "configuration") for n, name in enumerate(audit.against)]
+    for number, correction in enumerate(audit.corrections):
+        at = ("corrections", number)
+        named += [
+            ((*at, "search", n), name, known, "configuration") for n, name in enumerate(correction.search)
+        ]
+        named += [((*at, "machines", name), name, machines, "machine") for name in correction.machines]
+        named += [((*at, "figures", name), name, machines, "machine") for name in correction.figures]
+        named += [((*at, "changes", name), name, mappings, "mapping") for name in correction.changes]
+    for path, name, names, what in named:
+        if name not in names:
+            yield document.problem(path, f"{audit.part} has no {what} {name!r}", meant(name, names), key=True)
+
+
+def mappings_of(configuration: Configuration) -> list[str]:
+    """Return every mapping that *configuration* may take."""
+    mapping = configuration.mapping
+    own = [mapping] if isinstance(mapping, str) else list(mapping.best_of)
+    return [*own, *(case.mapping for case in configuration.cases if case.mapping)]
 
 
 def steps_of(audit: AuditFile) -> tuple[Step, ...]:

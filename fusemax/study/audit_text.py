@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fusemax.report.study import Short
 from fusemax.study.audit_spec import AuditFile
 
 if TYPE_CHECKING:
     import polars
-    from rich.table import Table
 
 
 HEADINGS = {"alone": "each alone", "together": "one after another", "end": "all of these, and at last"}
@@ -59,33 +59,26 @@ def _name(mean: Means) -> str:
     return f"+ {mean.title}" if mean.path in ("together", "end") else mean.title
 
 
-def screen(audit: AuditFile, ratios: polars.DataFrame) -> Table:
+def screen(audit: AuditFile, ratios: polars.DataFrame) -> Short:
     """Return the short table: means against each configuration, step by step."""
-    from rich import box
-    from rich.table import Table
-
     tables = {name: means(audit, ratios, name) for name in audit.against}
-    title = f"{audit.ours}: means over models and lengths"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("correction", no_wrap=True)
-    for name in audit.against:
-        table.add_column(f"speed-up\n{name}", justify="right")
-        table.add_column(f"energy\n{name}", justify="right")
+    rows = []
     before = "start"
-    for rows in zip(*tables.values(), strict=True):
-        cells = [text for row in rows for text in (f"{row.speed_up:.2f}", f"{row.energy:.3f}")]
-        if rows[0].path in HEADINGS and rows[0].path != before:
-            table.add_section()
-            table.add_row(HEADINGS[rows[0].path])
-        table.add_row(_name(rows[0]), *cells)
-        before = rows[0].path
-    return table
+    for each in zip(*tables.values(), strict=True):
+        if each[0].path in HEADINGS and each[0].path != before:
+            rows.append((f"{HEADINGS[each[0].path]}:", *([""] * 2 * len(tables))))
+        cells = [text for row in each for text in (f"{row.speed_up:.2f}", f"{row.energy:.3f}")]
+        rows.append((_name(each[0]), *cells))
+        before = each[0].path
+    headings = [text for name in tables for text in (f"speed-up\n{name}", f"energy\n{name}")]
+    title = f"{audit.ours}: means over models and lengths"
+    return Short(title=title, headings=("correction", *headings), rows=tuple(rows))
 
 
 def report_text(audit: AuditFile, ratios: polars.DataFrame) -> str:
     """Return the report as Markdown."""
     lines = [f"# {audit.title}", "", audit.doc.strip(), "", f"Source: {audit.source.strip()}", ""]
-    lines += ["## What remains", "", _remains(audit, ratios), "", "![The audit, step by step](audit.png)", ""]
+    lines += ["## What remains", "", remains(audit, ratios), "", "![The audit, step by step](audit.png)", ""]
     for name in audit.against:
         lines += [f"## Against {name}", "", *_table(audit, means(audit, ratios, name)), ""]
     lines += ["## The corrections", "", f"- *The start*: {audit.start.strip()}."]
@@ -115,7 +108,7 @@ def _table(audit: AuditFile, rows: Sequence[Means]) -> list[str]:
     return lines
 
 
-def _remains(audit: AuditFile, ratios: polars.DataFrame) -> str:
+def remains(audit: AuditFile, ratios: polars.DataFrame) -> str:
     """Return the paragraph that says what is left of the published averages."""
     against = audit.against[0]
     rows = {(row.path, row.step): row for row in means(audit, ratios, against)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from fusemax.analysis.rewrite.normal import RankError
 from fusemax.analysis.rewrite.search import NotReducibleError, Reduced, search
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError, Problem, raise_if_any
-from fusemax.files import replace_file, write_atomically
-from fusemax.progress import watched
+from fusemax.plot.spec import Picture
+from fusemax.report.study import Short
 from fusemax.shipped import shipped
-from fusemax.source import Document, KeyPath, read_yaml, typed
+from fusemax.source import Document, KeyPath, typed
 from fusemax.study.designs import cascade_beside
+from fusemax.study.jobs import shown
+from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
+from fusemax.table.column import count, measure, remark, text, truth
+from fusemax.table.table import Tables, table_of_rows
 
 CONFIG = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -46,29 +51,46 @@ class DerivationsFile(BaseModel):
     known: dict[str, Known] = Field(default_factory=dict)
 
 
-def derivations_of(document: Document) -> DerivationsFile:
-    """Return the study in *document*; raise ProblemsError with every mistake, of the cascades that it names too."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivationsPlan:
+    """A study and the cascades that it rewrites, by name."""
+
+    study: DerivationsFile
+    cascades: Mapping[str, Cascade]
+    files: Mapping[str, Path]
+
+
+def plan(document: Document, options: Mapping[str, Any]) -> DerivationsPlan:
+    """Return what the study in *document* rewrites; raise ProblemsError with every mistake, of the cascades too."""
+    del options
     study = typed(document, DerivationsFile)
     problems: list[Problem] = []
     if study.cascades is not None and not study.cascades:
         problems.append(document.problem(("cascades",), "an empty list names no cascade"))
-    named = [(("cascades", number), name, None) for number, name in enumerate(study.cascades or ())]
-    named += [(("known", name), name, known.rank) for name, known in study.known.items()]
-    for path, name, rank in named:
+    wanted = list(shipped("einsums")) if study.cascades is None else study.cascades
+    cascades: dict[str, Cascade] = {}
+    places: list[tuple[KeyPath, str]] = [(("known", name), name) for name in study.known]
+    places += [(("cascades", number), name) for number, name in enumerate(wanted)]
+    for path, name in places:
         try:
-            cascade = cascade_beside(name, document)
+            cascades[name] = cascades.get(name) or cascade_beside(name, document)
         except FusemaxError as error:
-            problems += problems_from(error, document, path, key=rank is not None)
-            continue
-        problems += _rank_problems(document, cascade, path, rank)
-        if study.cascades is not None and name not in study.cascades:
-            problems.append(document.problem(path, "this cascade is not among 'cascades'", key=True))
+            problems += problems_from(error, document, path, key=path[0] == "known")
+    for name, known in study.known.items():
+        if name in cascades:
+            problems += _rank_problems(document, cascades[name], ("known", name), known.rank)
+        if name not in wanted:
+            problems.append(
+                document.problem(("known", name), "this cascade is not among 'cascades'", key=True)
+            )
     raise_if_any(problems)
-    return study
+    path = Path(document.file)
+    files = {path.name: path} | {shown(Path(c.file)): Path(c.file) for c in cascades.values()}
+    return DerivationsPlan(study=study, cascades={name: cascades[name] for name in wanted}, files=files)
 
 
-def _rank_problems(document: Document, cascade: Cascade, path: KeyPath, rank: str | None) -> list[Problem]:
-    unknown = [name for name in (rank or "").split(",") if name and name not in cascade.ranks]
+def _rank_problems(document: Document, cascade: Cascade, path: KeyPath, rank: str) -> list[Problem]:
+    unknown = [name for name in rank.split(",") if name and name not in cascade.ranks]
     return [
         document.problem(
             (*path, "rank"),
@@ -79,40 +101,44 @@ def _rank_problems(document: Document, cascade: Cascade, path: KeyPath, rank: st
     ]
 
 
-def run(study_path: Path, out: Path) -> tuple[Path, ...]:
-    """Return the files written into *out*: the table, all forms, the derivations as text, and the figure.
-
-    Raises
-    ------
-    FusemaxError
-        When the study names a cascade that does not exist.
-    """
-    from rich.console import Console
-
-    from fusemax.plot.derivations import draw
-
-    document = read_yaml(study_path)
-    study = derivations_of(document)
-    names = study.cascades if study.cascades is not None else list(shipped("einsums"))
-    console = Console(highlight=False, soft_wrap=True)
+def tables(plan: DerivationsPlan, out: Path, progress: Progress) -> Outcome:
+    """Return the tables ``derivations`` and ``forms`` of *plan*, and the derivations as text."""
+    del out
     summary: list[dict[str, Any]] = []
     forms: list[dict[str, Any]] = []
     texts: list[str] = []
-    for name in watched(names, str, "cascades"):
-        found = _searched(cascade_beside(name, document), study.known.get(name))
-        row = _row(name, found, study.known.get(name))
-        summary.append(row)
+    for number, (name, cascade) in enumerate(plan.cascades.items()):
+        progress(number, len(plan.cascades), name)
+        known = plan.study.known.get(name)
+        found = _searched(cascade, known)
+        summary.append(_row(name, found, known))
         if isinstance(found, Reduced):
             forms += _form_rows(name, found)
             texts.append(_text(name, found))
-    for row in summary:
-        console.print(_line(row), markup=False)
-    out.mkdir(parents=True, exist_ok=True)
-    files = [_table(out / "derivations.csv", summary), _table(out / "forms.csv", forms)]
-    files.append(replace_file(out / "derivations.txt", "\n\n".join(texts) + "\n"))
-    files += draw(out / "derivations.csv", out, study.title)
-    console.print(f"{_agreement(summary)}; results in {out}/", markup=False)
-    return tuple(files)
+    return Outcome(
+        tables={
+            "derivations": table_of_rows(summary, DERIVATIONS),
+            "forms": table_of_rows(forms, FORMS),
+        },
+        short=(Short(title=plan.study.title, headings=HEADINGS, rows=tuple(map(_line, summary)), texts=4),),
+        said=(f"{_agreement(summary)}.",) if plan.study.known else (),
+        texts={"derivations.txt": "\n\n".join(texts) + "\n"},
+    )
+
+
+DERIVATIONS = (
+    text("cascade"), text("rank", "over which passes are counted"), count("passes_before", "as written"),
+    count("passes_safe", "of the best form that is safe in floating point"), count("passes_found", "of the best form"),
+    measure("work_ratio", "operations of the safe form over those as written", unit="1"), remark("form", "the safe form"),
+    remark("keeps", "values that cross passes"), remark("remark"), count("passes_known", "in the literature"),
+    remark("source", "of the passes known"), truth("agrees", "whether as few passes were found as are known"),
+)  # fmt: skip
+FORMS = (
+    text("cascade"), text("rank"), text("form"), count("passes"), count("sweeps"),
+    measure("work_ratio", "operations over those as written", unit="1"), remark("keeps"), remark("keeps_per_tile"),
+    truth("safe", "in floating point"), remark("safety", "why"), measure("error", "the largest seen", unit="1"),
+)  # fmt: skip
+HEADINGS = ("cascade", "rank", "passes", "form", "known")
 
 
 def _agreement(rows: list[dict[str, Any]]) -> str:
@@ -200,16 +226,25 @@ def _text(name: str, found: Reduced) -> str:
     return f"{name}\n{explained(found.original, best, found.rank)}"
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: dict[str, Any]) -> tuple[str, ...]:
     if row["rank"] is None:
-        return f"{row['cascade']:36} {row['remark']}"
-    known = f"known {row['passes_known']}" if row["passes_known"] else ""
-    return f"{row['cascade']:36} {row['rank']:5} {row['passes_before']} -> {row['passes_safe']}  {known:8} {row['form']}"
+        return row["cascade"], "", "", row["remark"] or "", ""
+    known = str(row["passes_known"] or "")
+    return row["cascade"], row["rank"], f"{row['passes_before']} -> {row['passes_safe']}", row["form"], known
 
 
-def _table(path: Path, rows: list[dict[str, Any]]) -> Path:
-    import polars
+def figures(plan: DerivationsPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
+    """Return the picture: passes before and after, and the operations that fewer passes cost."""
+    from fusemax.plot.derivations import draw
 
-    if not rows:
-        raise FusemaxError("the study names no cascade")
-    return write_atomically(path, polars.DataFrame(rows, infer_schema_length=None).write_csv)
+    progress(0, 1, "drawing")
+    return draw(tables, plan.study.title)
+
+
+KIND = Kind(
+    plan=plan,
+    about=lambda plan: About(title=plan.study.title),
+    files=lambda plan: plan.files,
+    tables=tables,
+    figures=figures,
+)

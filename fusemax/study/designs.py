@@ -11,40 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fusemax.cascade.build import load_cascade
 from fusemax.cascade.ir import Cascade
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
+from fusemax.library.load import Library
 from fusemax.machine import Machine, machine_of
-from fusemax.mapping.build import map_onto
 from fusemax.mapping.nest import Mapped
-from fusemax.mapping.spec import load_mapping_file, mapping_file_of, with_changes
-from fusemax.shipped import find_machine, machines, shipped
+from fusemax.mapping.spec import with_changes
 from fusemax.source import Document, read_yaml
-
-ENDINGS = (".yaml", ".yml")
-
-
-def beside(name: str, folder: Path, shelf: Iterable[str] = ()) -> str:
-    """Return the path of the file or folder *name* in *folder* where there is one, else *name* as it is.
-
-    A name on the *shelf* that is not written as a path stays a name, so that it means the same in every folder.
-    """
-    own = folder / name
-    if Path(name).suffix not in ENDINGS and name in shelf:
-        return name
-    is_there = own.is_file() or (own / "machine.yaml").is_file()
-    return str(own) if is_there else name
 
 
 def cascade_beside(name: str, study: Document) -> Cascade:
-    """Return the cascade that *study* names: a file beside the study, else one of ``einsums/``."""
-    return load_cascade(beside(name, Path(study.file).parent, shipped("einsums")))
-
-
-def load_cascade_for(name: str, mapping_file: str) -> Cascade:
-    """Return the cascade that the mapping in *mapping_file* names: a file beside it, else one of ``einsums/``."""
-    return load_cascade(beside(name, Path(mapping_file).parent, shipped("einsums")))
+    """Return the cascade that *study* names: a path beside the study, or one of ``einsums/``."""
+    return Library(Path(study.file).parent).cascade(name)
 
 
 @dataclass
@@ -57,21 +36,22 @@ class Designs:
     folder: Path = field(default_factory=Path)
     machine_changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
-    _machines: dict[str, tuple[Machine, Path]] = field(default_factory=dict)
+    _machines: dict[str, Machine] = field(default_factory=dict)
     _mapped: dict[str, Mapped] = field(default_factory=dict)
     _programs: dict[str, Program] = field(default_factory=dict)
 
-    def machine(self, name: str) -> tuple[Machine, Path]:
-        """Return the machine called *name* and its file."""
+    def __post_init__(self) -> None:
+        self._library = Library(self.folder)
+
+    def machine(self, name: str) -> Machine:
+        """Return the machine called *name*."""
         if name not in self._machines:
-            path = find_machine(beside(name, self.folder, machines()))
-            document = read_yaml(path)
+            machine = self._library.machine(name)
             changes = self.machine_changes.get(name)
-            self._machines[name] = (
-                machine_of(with_changes(document, changes) if changes else document),
-                path,
-            )
-            self._read(path)
+            if changes:
+                machine = machine_of(with_changes(read_yaml(Path(machine.file)), changes))
+            self._machines[name] = machine
+            self._read(Path(machine.file))
         return self._machines[name]
 
     def mapped(self, machine: str, mapping: str, changes: Mapping[str, Any]) -> Mapped:
@@ -81,16 +61,10 @@ class Designs:
         """
         key = _key(machine, mapping, changes)
         if key not in self._mapped:
-            described, path = self.machine(machine)
-            file, document = load_mapping_file(beside(mapping, self.folder, shipped("arch")), path)
-            if changes:
-                document = with_changes(document, changes)
-                file = mapping_file_of(document)
-            self._mapped[key] = map_onto(
-                load_cascade_for(file.cascade, document.file), described, file, document
-            )
-            self._read(Path(document.file))
-            self._read(Path(self._mapped[key].cascade.file))
+            design = self._library.design(self.machine(machine), mapping, changes=changes)
+            for path in design.files:
+                self._read(path)
+            self._mapped[key] = design.mapped
         return self._mapped[key]
 
     def program(
@@ -100,7 +74,7 @@ class Designs:
         mapped, free = self.mapped(machine, mapping, changes), sorted(free)
         key = _key(machine, mapping, changes, free)
         if key not in self._programs:
-            self._programs[key] = derive(mapped, self.machine(machine)[0], free)
+            self._programs[key] = derive(mapped, self.machine(machine), free)
         return mapped, self._programs[key]
 
     def _read(self, path: Path) -> None:

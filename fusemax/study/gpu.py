@@ -1,30 +1,23 @@
-"""The studies of kind ``gpu`` (predicted against published times) and ``gpu-passes`` (what passes cost in DRAM bytes)."""
+"""The study of kind ``gpu``: predicted against published times."""
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Callable, Iterable, Sequence
-from glob import glob, has_magic
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from fusemax.analysis.passes import analyse
-from fusemax.analysis.traffic import traffic_bound
-from fusemax.cascade.build import load_cascade
 from fusemax.errors import FusemaxError, raise_if_any
-from fusemax.gpu.compare import Compared, LeftOut, compare, study_file
-from fusemax.gpu.predict import ELEMENT_B, Kernel, predict
-from fusemax.gpu.published import published
-from fusemax.gpu.shape import Shape, compulsory_bytes
-from fusemax.source import read_yaml, typed
-from fusemax.study.taxonomy import write_csv
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from fusemax.gpu.compare import Compared, GpuStudy, LeftOut, compare, study_file
+from fusemax.gpu.published import Published, published
+from fusemax.plot.spec import Picture
+from fusemax.report.study import Short
+from fusemax.source import Document
+from fusemax.study.kind import About, Kind, Outcome, Progress
+from fusemax.table.column import count, measure, remark, size, text
+from fusemax.table.table import Tables, table_of_rows
 
 Record = dict[str, Any]
 #: Ends of the bins of sequence length (of the keys), with their names.
@@ -35,46 +28,86 @@ LENGTHS: tuple[tuple[float, str], ...] = (
     (math.inf, ">16k"),
 )
 MODELS = ("predicted", "roofline", "max", "sum")
-LEFT_OUT = ("gpu", "kernel", "dtype", "shape", "line", "reason")
+_ERROR = {
+    "median": "of absolute errors",
+    "p90": "nine tenths of absolute errors are less",
+    "signed": "median with its sign",
+}
+ERRORS = (
+    text("by", "how rows are grouped"), text("work"), text("group"), count("rows"),
+    *(measure(f"{model}_{kind}", f"{words}, {model}", unit="1") for model in MODELS for kind, words in _ERROR.items()),
+)  # fmt: skip
+LEFT_OUT = (
+    text("gpu"), text("kernel"), text("dtype"), text("shape"), size("line", "in the published table"), remark("reason"),
+)  # fmt: skip
+COMPARISON = (
+    text("gpu", "card, as published"), text("machine"), text("kernel"), text("implementation"), text("mapping"),
+    text("dtype", "number format"), text("work"), size("causal", "1 with a causal mask"), size("window"), size("batch"),
+    size("heads"), size("kv_heads"), size("seqlen_q"), size("seqlen_kv"), size("head_dim"), size("head_dim_v"),
+    text("split", "calibration or test"), text("apart", "why the row does not judge"), measure("measured_s", "as published"),
+    measure("predicted_s"), measure("error", "predicted over measured, less 1", unit="1"),
+    measure("roofline_s", "the longer of products and traffic"), measure("max_s", "the longer of products and exponentials"),
+    measure("sum_s", "products and exponentials one after another"), remark("limit", "what sets the time"),
+    measure("host_s", "spent by the host"), measure("launch_s"), measure("start_s"), measure("traffic_B"),
+    text("source", "who measured"), size("line", "in the published table"),
+)  # fmt: skip
 
 
-def run(study_path: Path, out: Path) -> Path:
-    """Return *out* after its tables ``comparison``, ``errors`` and ``left-out`` and the figures are in it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuPlan:
+    """A study, the published rows that it predicts, and the files of both."""
+
+    study: GpuStudy
+    path: Path
+    rows: tuple[Published, ...]
+    files: Mapping[str, Path]
+
+
+def plan(document: Document, options: Mapping[str, Any]) -> GpuPlan:
+    """Return what the study in *document* predicts; raise ProblemsError with its mistakes or those of the published table."""
+    del options
+    path = Path(document.file)
+    study = study_file(path)
+    table = path.parent / study.published
+    if not table.is_file():
+        hint = "write one, or name a file that 'fusemax gpu measure' made"
+        raise_if_any([document.problem(("published",), f"{table}: there is no such file", hint)])
+    return GpuPlan(
+        study=study, path=path, rows=tuple(published(table)), files={path.name: path, study.published: table}
+    )
+
+
+def tables(plan: GpuPlan, out: Path, progress: Progress) -> Outcome:
+    """Return the tables ``comparison``, ``errors`` and ``left-out`` of *plan*.
 
     Errors are over the test rows that are not set apart (host overhead, deterministic or unfused kernels).
 
     Raises
     ------
-    ProblemsError, FusemaxError
-        With the mistakes of the study's file or of the published table.
+    FusemaxError
+        When no row judges the prediction.
     """
-    from rich.console import Console
-
-    from fusemax.plot.gpu import draw
-
-    study = study_file(study_path)
-    compared, left_out = compare(study, published(study_path.parent / study.published))
+    del out
+    progress(0, 1, "predicting")
+    compared, left_out = compare(plan.study, plan.rows)
     judged = [entry for entry in compared if entry.row.split == "test" and not entry.apart]
     if not judged:
-        raise FusemaxError(_nobody(study_path, compared, left_out))
-    out.mkdir(parents=True, exist_ok=True)
-    write_csv(out / "comparison.csv", [_record(entry) for entry in compared])
-    write_csv(out / "left-out.csv", [_reason(entry) for entry in left_out], LEFT_OUT)
+        raise FusemaxError(_nobody(plan.path, compared, left_out))
     errors = error_rows(judged)
-    write_csv(out / "errors.csv", errors)
-    files = draw(out)
-    console = Console(highlight=False)
-    for by in ("chip", "kernel", "length"):
-        console.print(_printed(errors, by))
     apart = [entry for entry in compared if entry.row.split == "test" and entry.apart]
-    console.print(
+    said = (
         f"{len(judged)} test rows judge; {len(apart)} more are predicted but set apart (see 'apart' in comparison.csv), "
-        f"{len(compared) - len(judged) - len(apart)} calibrate, {len(left_out)} have no prediction (left-out.csv)"
+        f"{len(compared) - len(judged) - len(apart)} calibrate, {len(left_out)} have no prediction (left-out.csv)."
     )
-    console.print(
-        f"results: {out} (comparison.csv, errors.csv, left-out.csv, {', '.join(f.name for f in files)})"
+    return Outcome(
+        tables={
+            "comparison": table_of_rows(map(_record, compared), COMPARISON),
+            "errors": table_of_rows(errors, ERRORS),
+            "left-out": table_of_rows(map(_reason, left_out), LEFT_OUT),
+        },
+        short=tuple(_short(errors, by) for by in ("chip", "kernel", "length")),
+        said=(said,),
     )
-    return out
 
 
 def _nobody(study_path: Path, compared: Sequence[Compared], left_out: Sequence[LeftOut]) -> str:
@@ -178,190 +211,35 @@ def quantile(values: Sequence[float], part: float) -> float:
     return values[low] + (place - low) * (values[high] - values[low])
 
 
-def _printed(errors: Sequence[Record], by: str) -> Table:
-    from rich.table import Table
-
-    table = Table(title=f"Absolute error on test rows, by {by}", title_justify="left")
-    table.add_column("", no_wrap=True)
-    for heading in ("rows", "median", "90th", "signed", "roof", "max", "sum"):
-        table.add_column(heading, justify="right")
+def _short(errors: Sequence[Record], by: str) -> Short:
+    rows = []
     for record in errors:
         if record["by"] == by:
             numbers = [record[f"predicted_{kind}"] for kind in ("median", "p90")]
             beside = [record[f"{model}_median"] for model in MODELS[1:]]
-            table.add_row(
-                f"{record['work']} {record['group']}", str(record["rows"]), *(f"{n:.1%}" for n in numbers),
-                f"{record['predicted_signed']:+.1%}", *(f"{n:.0%}" for n in beside),
-            )  # fmt: skip
-    return table
+            cells = [
+                str(record["rows"]),
+                *(f"{n:.1%}" for n in numbers),
+                f"{record['predicted_signed']:+.1%}",
+            ]
+            rows.append((f"{record['work']} {record['group']}", *cells, *(f"{n:.0%}" for n in beside)))
+    headings = ("", "rows", "median", "90th", "signed", "roof", "max", "sum")
+    return Short(title=f"Absolute error on test rows, by {by}", headings=headings, rows=tuple(rows))
 
 
-# --- passes
+def figures(plan: GpuPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
+    """Return the pictures: predicted against published, and errors by length."""
+    from fusemax.plot.gpu import draw
+
+    del plan
+    progress(0, 1, "drawing")
+    return draw(tables)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class PassKernel(_Part):
-    """A kernel that runs a cascade of so many passes; ``analysed`` names the cascade of the pass bound."""
-
-    backend: str
-    cascade: str
-    mapping: str
-    analysed: str
-
-
-class PassStudy(_Part):
-    """What a study of kind ``gpu-passes`` holds."""
-
-    kind: Literal["gpu-passes"]
-    title: str
-    source: str
-    doc: str = ""
-    machine: str
-    dtype: str
-    tokens: int = Field(ge=1)
-    heads: int = Field(ge=1)
-    head_dim: int = Field(ge=1)
-    rows_of_a_task: int = Field(ge=1)
-    lengths: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
-    kernels: list[PassKernel] = Field(min_length=1)
-    measured: list[str] = Field(default_factory=list)
-
-
-def pass_study(path: Path) -> PassStudy:
-    """Return the study in the file at *path*; raise ProblemsError with its mistakes."""
-    document = read_yaml(path)
-    study = typed(document, PassStudy)
-    problems = [
-        document.problem(
-            ("lengths", position), f"{study.tokens} tokens are no whole number of sequences of {length}"
-        )
-        for position, length in enumerate(study.lengths)
-        if study.tokens % length
-    ]
-    if study.dtype not in ELEMENT_B:
-        text = f"number format {study.dtype!r} is not known; there are: {', '.join(ELEMENT_B)}"
-        problems.append(document.problem(("dtype",), text))
-    raise_if_any(problems)
-    return study
-
-
-def run_passes(study_path: Path, out: Path) -> Path:
-    """Return *out* after the table ``passes`` and its figure are in it.
-
-    Predicted DRAM bytes and times of each kernel stand beside the lower bound of the pass analysis, and beside measured ones
-    where a file of measurements has them.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    from fusemax.plot.gpu import draw_passes
-
-    study = pass_study(study_path)
-    measured = _measured(study_path.parent, study)
-    rows = [
-        _pass_row(study, kernel, length, measured) for kernel in study.kernels for length in study.lengths
-    ]
-    out.mkdir(parents=True, exist_ok=True)
-    write_csv(out / "passes.csv", rows)
-    files = draw_passes(out)
-    table = Table("kernel", title=study.title, title_justify="left")
-    for heading in ("length", "bound", "predicted", "measured", "predicted", "measured"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(
-            row["backend"], str(row["length"]), f"{row['bound_B'] / 1e6:,.0f} MB",
-            f"{row['predicted_B'] / 1e6:,.0f} MB", _or_dash(row["measured_B"], 1e6, "MB"),
-            f"{row['predicted_s'] * 1e3:.3f} ms", _or_dash(row["measured_s"], 1e-3, "ms"),
-        )  # fmt: skip
-    console = Console(highlight=False)
-    console.print(table)
-    if not measured:
-        console.print(
-            "no measurements of our own yet: run 'fusemax gpu measure' on a GPU and name the file in the study"
-        )
-    console.print(f"results: {out} (passes.csv, {', '.join(f.name for f in files)})")
-    return out
-
-
-def _or_dash(value: float | None, scale: float, unit: str) -> str:
-    return "-" if value is None else f"{value / scale:,.3g} {unit}"
-
-
-def _pass_row(
-    study: PassStudy, kernel: PassKernel, length: int, measured: dict[tuple[str, int], Record]
-) -> Record:
-    shape = Shape(
-        batch=study.tokens // length, heads=study.heads, kv_heads=study.heads, seqlen_q=length,
-        seqlen_kv=length, head_dim=study.head_dim, head_dim_v=study.head_dim, causal=False, direction="fwd",
-    )  # fmt: skip
-    prediction = predict(Kernel(study.machine, kernel.mapping, kernel.cascade), shape, study.dtype)
-    found = measured.get((kernel.backend, length), {})
-    return {
-        "backend": kernel.backend,
-        "passes": analyse(load_cascade(kernel.analysed)).passes("M"),
-        "length": length,
-        "compulsory_B": compulsory_bytes(shape, ELEMENT_B[study.dtype]),
-        "bound_B": _bound_bytes(study, kernel, shape),
-        "predicted_B": prediction.traffic_B,
-        "predicted_s": prediction.time_s,
-        "limit": prediction.limit,
-        "measured_B": found.get("bytes"),
-        "measured_s": found.get("time"),
-    }
-
-
-def _bound_bytes(study: PassStudy, kernel: PassKernel, shape: Shape) -> float:
-    """Return the lower bound on the bytes of tasks of so many queries that align their passes, with a core's memory."""
-    from fusemax.machine import figures, load_machine
-
-    known = figures(load_machine(study.machine)[0])
-    element_B = ELEMENT_B[study.dtype]
-    bound = traffic_bound(analyse(load_cascade(kernel.analysed)), "M", {"P": "P0"})
-    words_kept = float(getattr(known["registers.size"], "value", 0)) / element_B
-    sizes = {"M": shape.seqlen_kv, "P": shape.seqlen_q, "E": shape.head_dim, "F": shape.head_dim_v}
-    sizes |= {"P0": study.rows_of_a_task, "S": words_kept}
-    tasks = math.ceil(shape.seqlen_q / study.rows_of_a_task)
-
-    def value(expression: Any) -> float:
-        return float(expression.subs({s: sizes[s.name] for s in expression.free_symbols}))
-
-    extra = value(bound.words) - value(bound.compulsory)
-    return shape.batch * shape.heads * element_B * (value(bound.compulsory) + tasks * extra)
-
-
-def _measured(folder: Path, study: PassStudy) -> dict[tuple[str, int], Record]:
-    """Return time and DRAM bytes by (backend, length) of the measured rows that have the study's shape."""
-    found: dict[tuple[str, int], Record] = {}
-    for pattern in study.measured:
-        paths = sorted(Path(name) for name in glob(str(folder / pattern)))
-        if not paths and not has_magic(pattern):
-            raise FusemaxError(f"{folder / pattern}: cannot be read (no such file)")
-        for path in paths:
-            try:
-                with path.open(encoding="utf-8", newline="") as stream:
-                    found.update(_measured_rows(csv.DictReader(stream), study))
-            except OSError as error:
-                raise FusemaxError(f"{path}: cannot be read ({error.strerror})") from None
-            except (UnicodeDecodeError, csv.Error) as error:
-                raise FusemaxError(f"{path}: not a CSV file in UTF-8 ({error})") from None
-    return found
-
-
-def _measured_rows(rows: Iterable[dict[str, str]], study: PassStudy) -> dict[tuple[str, int], Record]:
-    found: dict[tuple[str, int], Record] = {}
-    for row in rows:
-        length = row.get("seqlen_kv", "")
-        wanted = {
-            "status": "ok", "direction": "fwd", "causal": "0", "heads": str(study.heads), "seqlen_q": length,
-            "head_dim": str(study.head_dim), "dtype": study.dtype,
-        }  # fmt: skip
-        if length and all(row.get(name) == value for name, value in wanted.items()):
-            read, written = row.get("dram_read_B", ""), row.get("dram_write_B", "")
-            found[row["backend"], int(length)] = {
-                "time": float(row["latency_s"]) if row.get("latency_s") else None,
-                "bytes": float(read) + float(written) if read and written else None,
-            }
-    return found
+KIND = Kind(
+    plan=plan,
+    about=lambda plan: About(title=plan.study.title, source=plan.study.source, doc=plan.study.doc),
+    files=lambda plan: plan.files,
+    tables=tables,
+    figures=figures,
+)

@@ -179,7 +179,7 @@ def _refuse_unsupported(part: StudyPart, configuration: Configuration) -> None:
 
 def _job(part: StudyPart, name: str, configuration: Configuration, keep: Keep, designs: Designs) -> Job:
     assert isinstance(configuration.mapping, str)
-    machine, _ = designs.machine(configuration.machine)
+    machine = designs.machine(configuration.machine)
     shapes = {unit: tuple(described.shape) for unit, described in machine.units.items()}
     layout = layout_of(part, configuration.figures, shapes)
     _refuse_unknown_figures(machine, configuration.machine, layout.names)

@@ -25,14 +25,12 @@ def study_of(document: Document) -> StudyFile:
     return study
 
 
-def study_kind(name: str) -> tuple[str, Path]:
-    """Return the ``kind`` of the study called *name* and its file."""
-    path = find("studies", name)
+def read_study(path: Path) -> Document:
+    """Return the document of the study in the file *path*, which says of what kind it is."""
     document = read_yaml(path)
-    data = document.data
-    if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
+    if not isinstance(document.data, dict) or not isinstance(document.data.get("kind"), str):
         raise FusemaxError(f"{document.place(())}: a study needs a 'kind', such as 'kind: sweep'")
-    return str(data["kind"]), path
+    return document
 
 
 def problems_from(error: FusemaxError, document: Document, path: KeyPath, key: bool = False) -> list[Problem]:

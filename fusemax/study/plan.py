@@ -139,7 +139,7 @@ class _Planner:
     def _check_designs(self, configuration: Configuration, here: tuple[str | int, ...]) -> None:
         """Find what is wrong with the machine, the mappings and the figures of *configuration* and its cases."""
         try:
-            machine, _ = self.designs.machine(configuration.machine)
+            machine = self.designs.machine(configuration.machine)
         except FusemaxError as error:
             self._refuse(error, *here, "machine")
             return

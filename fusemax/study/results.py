@@ -1,18 +1,13 @@
-"""Results as tidy tables on disk: one row per point and configuration, a long breakdown, a comparison, the provenance.
-
-Every file is written under a temporary name and moved into place, so that a run that is killed never leaves half a table.
-"""
+"""Results as tidy tables: one row per point and configuration, a long breakdown, a comparison."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
-from fusemax.files import replace_file, write_atomically
 from fusemax.study.rows import NO_ROOM, Row
 from fusemax.study.spec import Comparison, StudyFile
 
@@ -133,26 +128,6 @@ def _reason(compare: Comparison, quantity: str, columns: Mapping[str, Any], diff
         if quantity in rule.quantities and all(condition.holds(columns) for condition in rule.where):
             return rule.reason
     return "not explained"
-
-
-def write_tables(
-    folder: Path, frames: Mapping[str, polars.DataFrame], parquet: Iterable[str] = ("results",)
-) -> list[Path]:
-    """Write each frame as ``name.csv`` (and some as Parquet too) into *folder*; return the files."""
-    written: list[Path] = []
-    for name, frame in frames.items():
-        written.append(write_atomically(folder / f"{name}.csv", frame.write_csv))
-        if name in parquet:
-            written.append(write_atomically(folder / f"{name}.parquet", frame.write_parquet))
-    return written
-
-
-def write_provenance(folder: Path, study: str, hashes: Mapping[str, str]) -> Path:
-    """Write ``provenance.json``: the version of fusemax and the hash of every file that the run read."""
-    from fusemax import __version__
-
-    content = {"fusemax": __version__, "study": study, "sha256": dict(hashes)}
-    return replace_file(folder / "provenance.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def digest(path: Path) -> str:

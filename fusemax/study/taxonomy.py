@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -15,18 +14,19 @@ from fusemax.analysis.footprint import footprints
 from fusemax.analysis.passes import Analysis, analyse
 from fusemax.analysis.traffic import traffic_bound
 from fusemax.analysis.work import operations
-from fusemax.cascade.build import load_cascade
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.errors import FusemaxError, Problem, raise_if_any
-from fusemax.files import replace_file
-from fusemax.progress import watched
+from fusemax.language.value import is_size
+from fusemax.plot.spec import Picture
 from fusemax.quantity import quantity
-from fusemax.source import Document, KeyPath, read_yaml, typed
+from fusemax.report.study import Short
+from fusemax.source import Document, KeyPath, typed
 from fusemax.study.designs import cascade_beside
+from fusemax.study.jobs import shown
+from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from fusemax.table.column import count, measure, remark, size, text
+from fusemax.table.table import Tables, table_of_rows
 
 WHOLE = ("crossing", "read again", "prefix")  #: kinds of footprint that hold a whole fibre
 DEFAULT = 1024  #: coordinates of a rank that the study does not size
@@ -77,98 +77,120 @@ class TaxonomyFile(_Part):
 Row = dict[str, Any]
 
 
-def run(study_path: Path, out: Path) -> Path:
-    """Return the folder *out* after the tables ``passes``, ``kernels`` and ``traffic`` and their figures are in it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaxonomyPlan:
+    """A study, and the analysis of every cascade that it names."""
 
-    Raises
-    ------
-    ProblemsError
-        With the mistakes of the study's file.
-    FusemaxError
-        When a cascade lacks the rank that is asked about, or a published class and a count differ.
-    """
-    from rich.console import Console
-
-    from fusemax.plot.taxonomy import draw
-
-    study = taxonomy_of(read_yaml(study_path))
-    tables = {"passes": passes_rows(study), "kernels": kernel_rows(study), "traffic": traffic_rows(study)}
-    out.mkdir(parents=True, exist_ok=True)
-    for name, rows in tables.items():
-        write_csv(out / f"{name}.csv", rows)
-    files = draw(out)
-    console = Console(highlight=False)
-    console.print(_printed(study, tables["passes"]))
-    wrong = [row for row in tables["kernels"] if row["passes"] != row["published_passes"]]
-    total = len(tables["kernels"])
-    console.print(f"{total - len(wrong)} of {total} published kernels have the passes of their class")
-    console.print(
-        f"results: {out} (passes.csv, kernels.csv, traffic.csv, {', '.join(f.name for f in files)})",
-        markup=False,
-    )
-    if wrong:
-        raise FusemaxError(
-            f"passes differ from the published class: {', '.join(row['kernel'] for row in wrong)}"
-        )
-    return out
+    study: TaxonomyFile
+    analyses: Mapping[str, Analysis]
+    files: Mapping[str, Path]
 
 
-def taxonomy_of(document: Document) -> TaxonomyFile:
-    """Return the study in *document*; raise ProblemsError with every mistake, of the cascades that it names too."""
+def plan(document: Document, options: Mapping[str, Any]) -> TaxonomyPlan:
+    """Return what the study in *document* asks; raise ProblemsError with every mistake, of the cascades too."""
+    del options
     study = typed(document, TaxonomyFile)
-    named: list[tuple[KeyPath, str, str | None]] = [
-        (("traffic", number), name, "M") for number, name in enumerate(study.traffic)
-    ]
-    named += [
+    path = Path(document.file)
+    analyses: dict[str, Analysis] = {}
+    files = {path.name: path}
+    problems = list(_number_problems(document, study))
+    for place, name, rank in _named(study):
+        try:
+            if name not in analyses:
+                cascade = cascade_beside(name, document)
+                analyses[name] = analyse(cascade)
+                files[shown(Path(cascade.file))] = Path(cascade.file)
+            analyses[name].rank(rank)
+        except FusemaxError as error:
+            problems += problems_from(error, document, place)
+    raise_if_any(dict.fromkeys(problems))
+    return TaxonomyPlan(study=study, analyses=analyses, files=files)
+
+
+def _named(study: TaxonomyFile) -> Iterator[tuple[KeyPath, str, str]]:
+    """Yield the place and the name of every cascade of *study*, with the rank that it must have."""
+    yield from ((("traffic", number), name, "M") for number, name in enumerate(study.traffic))
+    yield from (
         (("kernels", number, "cascade"), kernel.cascade, "M") for number, kernel in enumerate(study.kernels)
-    ]
+    )
     for number, mechanism in enumerate(study.mechanisms):
-        named += [
-            (("mechanisms", number, form), name, mechanism.rank)
-            for form in FORMS
-            if (name := getattr(mechanism, form)) is not None
-        ]
-    problems = [problem for entry in named for problem in _cascade_problems(document, *entry)]
+        for form in FORMS:
+            name = getattr(mechanism, form)
+            if name is not None:
+                yield ("mechanisms", number, form), name, mechanism.rank
+
+
+def _number_problems(document: Document, study: TaxonomyFile) -> Iterator[Problem]:
     for key in ("sizes", "tile"):
         for name, value in getattr(study, key).items():
-            if value < 1 or value != int(value):
-                problems.append(
-                    document.problem((key, name), f"expected a whole number of at least 1, got {value:g}")
-                )
-    for key in ("lengths", "buffers"):
-        for number, value in enumerate(getattr(study, key)):
-            if value < 1:
-                problems.append(document.problem((key, number), f"expected at least 1, got {value:g}"))
-    raise_if_any(dict.fromkeys(problems))
-    return study
+            if not is_size(value):
+                yield document.problem((key, name), f"expected a whole number of at least 1, got {value:g}")
+    for number, value in enumerate(study.lengths):
+        if not is_size(value):
+            yield document.problem(
+                ("lengths", number), f"expected a whole number of at least 1, got {value:g}"
+            )
+    for number, value in enumerate(study.buffers):
+        if value < 1:
+            yield document.problem(("buffers", number), f"expected at least 1 byte, got {value:g}")
+    if study.word <= 0:
+        yield document.problem(("word",), f"expected more than zero, got {study.word:g}")
 
 
-def _cascade_problems(document: Document, path: KeyPath, name: str, rank: str | None) -> list[Problem]:
-    """Return what is wrong with the cascade *name* at *path*, over whose *rank* passes are counted."""
-    try:
-        cascade = cascade_beside(name, document)
-        if rank is not None:
-            analyse(cascade).rank(rank)
-    except FusemaxError as error:
-        return problems_from(error, document, path)
-    return []
+def tables(plan: TaxonomyPlan, out: Path, progress: Progress) -> Outcome:
+    """Return the tables ``passes``, ``kernels`` and ``traffic`` of *plan*; it fails where a published class is another."""
+    del out
+    passes, kernels = passes_rows(plan, progress), kernel_rows(plan)
+    wrong = [row["kernel"] for row in kernels if row["passes"] != row["published_passes"]]
+    said = f"{len(kernels) - len(wrong)} of {len(kernels)} published kernels have the passes of their class"
+    return Outcome(
+        tables={
+            "passes": table_of_rows(passes, PASSES),
+            "kernels": table_of_rows(kernels, KERNELS),
+            "traffic": table_of_rows(traffic_rows(plan), TRAFFIC),
+        },
+        short=(_short(plan.study, passes),),
+        said=(said,) if kernels else (),
+        failed=f"passes differ from the published class: {', '.join(wrong)}" if wrong else "",
+    )
 
 
-def passes_rows(study: TaxonomyFile) -> list[Row]:
+PASSES = (
+    text("mechanism"), text("form", "as usually written, with divisions deferred, or online"), text("cascade"),
+    text("rank", "over which passes are counted"), count("passes", "the fewest that any schedule needs"),
+    count("sweeps", "traversals in the order of the file"), remark("live_words", "words of whole fibres that stay live"),
+    remark("live_tensors"), measure("operations_per_point", "operations for each score", unit="1"),
+    measure("exponentials_per_point", "exponentials for each score", unit="1"),
+    measure("divisions_per_point", "divisions for each score", unit="1"), count("no_claims", "what the analysis leaves open"),
+)  # fmt: skip
+KERNELS = (
+    text("kernel"), text("cascade"), count("published_passes", "of its class"), count("passes", "of its cascade"),
+)  # fmt: skip
+TRAFFIC = (
+    text("cascade"), count("passes"), size("length", "keys and queries"), measure("buffer_B", "fast memory"),
+    measure("compulsory_B", "every operand once"), measure("traffic_B", "lower bound for one group of queries"),
+    measure("group_extra_B", "of those, more than the compulsory"),
+)  # fmt: skip
+
+
+def passes_rows(plan: TaxonomyPlan, progress: Progress) -> list[Row]:
     """Return a row for each form of each mechanism."""
     wanted = [
         (mechanism, form, name)
-        for mechanism in study.mechanisms
+        for mechanism in plan.study.mechanisms
         for form in FORMS
         if (name := getattr(mechanism, form)) is not None
     ]
-    return [_row(study, *entry) for entry in watched(wanted, lambda entry: entry[2], "cascades")]
+    rows: list[Row] = []
+    for number, (mechanism, form, name) in enumerate(wanted):
+        progress(number, len(wanted), name)
+        rows.append(_row(plan.study, plan.analyses[name], mechanism, form, name))
+    return rows
 
 
-def _row(study: TaxonomyFile, mechanism: Mechanism, form: str, name: str) -> Row:
+def _row(study: TaxonomyFile, found: Analysis, mechanism: Mechanism, form: str, name: str) -> Row:
     import sympy
 
-    found = analyse(load_cascade(name))
     entry = found.rank(mechanism.rank)
     tiles = {rank: f"{rank}0" for rank in study.tile}
     live = [f for f in footprints(found, mechanism.rank, tiles) if f.kind in WHOLE]
@@ -222,24 +244,25 @@ def operation_counts(found: Analysis, study: TaxonomyFile) -> dict[str, float]:
     return counts
 
 
-def kernel_rows(study: TaxonomyFile) -> list[Row]:
+def kernel_rows(plan: TaxonomyPlan) -> list[Row]:
     """Return a row for each published kernel: the passes of its class, and those of its cascade."""
     return [
         {
             "kernel": kernel.kernel,
             "cascade": kernel.cascade,
             "published_passes": kernel.passes,
-            "passes": analyse(load_cascade(kernel.cascade)).passes("M"),
+            "passes": plan.analyses[kernel.cascade].passes("M"),
         }
-        for kernel in study.kernels
+        for kernel in plan.study.kernels
     ]
 
 
-def traffic_rows(study: TaxonomyFile) -> list[Row]:
+def traffic_rows(plan: TaxonomyPlan) -> list[Row]:
     """Return the traffic bound for each cascade, length and buffer, for groups of queries of the study's tile."""
+    study = plan.study
     rows: list[Row] = []
     for name in study.traffic:
-        found = analyse(load_cascade(name))
+        found = plan.analyses[name]
         bound = traffic_bound(found, "M", {rank: f"{rank}0" for rank in study.tile})
         tiles = {f"{rank}0": size for rank, size in study.tile.items()}
         for length in study.lengths:
@@ -265,28 +288,32 @@ def _value(expression: Any, sizes: Mapping[str, float]) -> float:
     return float(expression.subs({s: sizes[s.name] for s in expression.free_symbols}))
 
 
-def write_csv(path: Path, rows: Sequence[Row], columns: Sequence[str] | None = None) -> Path:
-    """Return *path* after *rows* stand there as CSV; the *columns*, if not given, are the keys of the first row."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(columns or rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return replace_file(path, text.getvalue())
-
-
-def _printed(study: TaxonomyFile, rows: Sequence[Row]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=study.title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("mechanism")
-    table.add_column("rank")
-    for form in FORMS:
-        table.add_column(form, justify="right")
-    table.add_column("whole fibres live, best form")
+def _short(study: TaxonomyFile, rows: Sequence[Row]) -> Short:
+    lines = []
     for mechanism in study.mechanisms:
         mine = {row["form"]: row for row in rows if row["mechanism"] == mechanism.name}
+        if not mine:
+            continue
         best = min(mine.values(), key=lambda row: (row["passes"], FORMS.index(row["form"])))
         cells = [str(mine[form]["passes"]) if form in mine else "-" for form in FORMS]
         live = best["live_words"] if best["live_words"] != "0" else "none"
-        table.add_row(mechanism.name, mechanism.rank, *cells, live)
-    return table
+        lines.append((mechanism.name, mechanism.rank, live, *cells))
+    headings = ("mechanism", "rank", "whole fibres live, best form", *FORMS)
+    return Short(title=study.title, headings=headings, rows=tuple(lines), texts=3)
+
+
+def figures(plan: TaxonomyPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
+    """Return the pictures: passes by mechanism, and traffic against memory."""
+    from fusemax.plot.taxonomy import draw
+
+    progress(0, 1, "drawing")
+    return draw(tables)
+
+
+KIND = Kind(
+    plan=plan,
+    about=lambda plan: About(title=plan.study.title, source=plan.study.source),
+    files=lambda plan: plan.files,
+    tables=tables,
+    figures=figures,
+)

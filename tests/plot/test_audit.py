@@ -8,6 +8,8 @@ import pytest
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.audit import draw
+from fusemax.table.store import read_table
+from fusemax.table.table import Tables
 
 HEADER = "path,step,title,against,model,seq_len,speed_up,energy_ratio"
 ROWS = (
@@ -24,11 +26,17 @@ def _table(folder: Path, header: str = HEADER) -> None:
     (folder / "ratios.csv").write_text("\n".join([header, *rows]) + "\n")
 
 
+def drawn(folder: Path, lengths: list[int]) -> tuple[Path, ...]:
+    """Return the files of the picture."""
+    (picture,) = draw(Tables(folder=folder, tables={"ratios": read_table(folder, "ratios")}), "FLAT", lengths)
+    return picture.paths
+
+
 def test_the_same_bytes_each_time(tmp_path: Path):
     """Two drawings are equal to the byte, and every step and length is named."""
     _table(tmp_path)
-    first = [path.read_bytes() for path in draw(tmp_path, "FLAT", [1024, 16384])]
-    second = [path.read_bytes() for path in draw(tmp_path, "FLAT", [1024, 16384])]
+    first = [path.read_bytes() for path in drawn(tmp_path, [1024, 16384])]
+    second = [path.read_bytes() for path in drawn(tmp_path, [1024, 16384])]
     text = (tmp_path / "audit.svg").read_text()
 
     assert first == second
@@ -47,4 +55,4 @@ def test_a_missing_column_is_refused(tmp_path: Path):
     """A table without a column that the figure needs is refused by name."""
     _table(tmp_path, HEADER.replace("speed_up", "speed"))
     with pytest.raises(FusemaxError, match="there is no column 'speed_up'; did you mean 'speed'"):
-        draw(tmp_path, "FLAT", [1024])
+        drawn(tmp_path, [1024])

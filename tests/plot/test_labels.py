@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.labels import axis_label, power, scale, tick
+from fusemax.table.column import measure
 
 _SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}
 _LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -35,7 +36,7 @@ def test_power_loses_nothing(exponent: int, digit: int) -> None:
 
 def test_unit_is_asked_for_by_name() -> None:
     """A figure may choose its unit; one that is none is refused with those there are."""
-    assert 1e3 == scale("latency_s", "ms").factor
-    assert "latency (ms)" == axis_label("latency_s", "ms")
+    assert 1e3 == scale(measure("latency_s"), "ms").factor
+    assert "latency (ms)" == axis_label(measure("latency_s"), "ms")
     with pytest.raises(FusemaxError, match="unit: nothing is shown in 'furlong'; there are: %, s, ms"):
-        scale("latency_s", "furlong")
+        scale(measure("latency_s"), "furlong")

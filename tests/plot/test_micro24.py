@@ -12,7 +12,7 @@ import pytest
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.sweep import draw_tables
-from fusemax.plot.tables import read_tables
+from fusemax.table.store import read_tables
 from tests.study_tables import draw_all, figures_of_the_paper, write_tables
 
 ROOT = Path(__file__).parents[2]

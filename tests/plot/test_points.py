@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from fusemax.errors import FusemaxError
 from fusemax.plot.points import EmptyFigureError, chart
 from fusemax.plot.spec import FigureSpec
-from fusemax.plot.tables import Tables
+from fusemax.table.table import Tables, table_of
 from tests.study_tables import CONFIGURATIONS, EINSUMS, LENGTHS, MODELS, SPEEDUPS, breakdown, results
 
 SPEEDUP = FigureSpec(
@@ -34,16 +34,17 @@ SPEEDUP = FigureSpec(
 @pytest.fixture
 def tables() -> Tables:
     """Return the tiny study."""
-    return Tables(
-        folder=Path("nowhere"),
-        results=polars.DataFrame(results(), infer_schema_length=None),
-        breakdown=polars.DataFrame(breakdown()),
-    )
+    frames = {
+        "results": polars.DataFrame(results(), infer_schema_length=None),
+        "breakdown": polars.DataFrame(breakdown()),
+    }
+    return Tables(folder=Path("nowhere"), tables={name: table_of(frame) for name, frame in frames.items()})
 
 
 def _table(*rows: tuple[str, float, float]) -> Tables:
     columns = zip(("series", "x", "y"), zip(*rows, strict=True), strict=True)
-    return Tables(folder=Path("nowhere"), results=polars.DataFrame({name: list(v) for name, v in columns}))
+    frame = polars.DataFrame({name: list(v) for name, v in columns})
+    return Tables(folder=Path("nowhere"), tables={"results": table_of(frame)})
 
 
 def _lines(**rest: object) -> FigureSpec:
@@ -202,7 +203,7 @@ def test_a_misspelt_key_is_a_mistake() -> None:
 def test_a_scatter_may_have_many_points_at_one_place(tmp_path: Path) -> None:
     """All of them are shown; lines and bars refuse a second one."""
     frame = polars.DataFrame({"area_m2": [1.0, 1.0, 2.0], "latency_s": [3.0, 5.0, 4.0]})
-    tables = Tables(folder=tmp_path, results=frame)
+    tables = Tables(folder=tmp_path, tables={"results": table_of(frame)})
     spec = FigureSpec(file="f", kind="scatter", x="area_m2", y="latency_s")
     (panel,) = chart(tables, spec).panels
     assert [(1.0, 3.0), (1.0, 5.0), (2.0, 4.0)] == [(p.x, p.y) for p in panel.series[""]]

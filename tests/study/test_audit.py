@@ -9,8 +9,9 @@ import pytest
 
 from fusemax.errors import FusemaxError
 from fusemax.shipped import find
-from fusemax.study.audit import run
-from fusemax.study.audit_spec import load_audit, steps_of
+from fusemax.source import read_yaml
+from fusemax.study.audit_spec import audit_of, steps_of
+from tests.study.engine import run_file
 
 SMALL = """
 kind: audit
@@ -38,7 +39,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a small audit that was run."""
     folder = tmp_path_factory.mktemp("audit")
     (folder / "small.yaml").write_text(SMALL)
-    return run(folder / "small.yaml", folder / "out")
+    return run_file(folder / "small.yaml", folder / "out")
 
 
 def _column(
@@ -116,7 +117,7 @@ def test_the_report_says_what_remains(small: Path):
 
 def test_steps_come_in_order():
     """The shipped audit: the start, each correction alone, then one on top of another, then the ends."""
-    audit, *_ = load_audit(find("studies", "audit"))
+    audit, *_ = audit_of(read_yaml(find("studies", "audit")))
     steps = steps_of(audit)
 
     assert [c.name for c in audit.corrections] == [step.name for step in steps if step.path == "alone"]
@@ -142,13 +143,13 @@ def test_mistakes_are_refused(tmp_path: Path, old: str, new: str, message: str):
     path = tmp_path / "wrong.yaml"
     path.write_text(SMALL.replace(old, new))
     with pytest.raises(FusemaxError, match=message):
-        load_audit(path)
+        audit_of(read_yaml(path))
 
 
 @pytest.mark.slow
 def test_the_shipped_audit_is_the_same_each_time(tmp_path: Path):
     """Two runs leave the same bytes."""
     for name in ("one", "two"):
-        run(find("studies", "audit"), tmp_path / name)
+        run_file(find("studies", "audit"), tmp_path / name)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()

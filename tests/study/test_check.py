@@ -8,8 +8,8 @@ import polars
 import pytest
 
 from fusemax.cli.check import check_file
-from fusemax.cli.sweep import run
 from fusemax.errors import FusemaxError
+from tests.study.engine import run_file
 
 HEAD = "kind: sweep\ntitle: t\nsource: own\n"
 SIZES = "{B: 1, H: 2, E: 64, F: 64, M: [512, 2Ki], P: M}"
@@ -111,7 +111,7 @@ def test_wrong_names_outside_the_parts(tmp_path: Path, more: str, said: str) -> 
     path = study(tmp_path, more=more)
     assert said in refused(path)
     with pytest.raises(FusemaxError):
-        run(path, tmp_path / "out")
+        run_file(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -137,7 +137,7 @@ def test_what_does_not_fit_is_a_row(tmp_path: Path) -> None:
         "figures:\n- {file: f, kind: lines, x: seq_len, y: latency_s, series: configuration}\n"
         "- {file: g, kind: lines, x: seq_len, y: latency_s, where: {configuration: small}}\n"
     )
-    run(study(tmp_path, configurations=small, more=figure), tmp_path / "out")
+    run_file(study(tmp_path, configurations=small, more=figure), tmp_path / "out")
     table = polars.read_csv(tmp_path / "out" / "results.csv")
     rows = table.select("configuration", "seq_len", "fits").rows()
     assert [
@@ -175,7 +175,7 @@ def test_paths_are_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         path = study(inner, sizes, own)
         monkeypatch.chdir(tmp_path)
         check_file(path)
-        run(Path("deep/mine.yaml"), tmp_path / f"out{number}")
+        run_file(Path("deep/mine.yaml"), tmp_path / f"out{number}")
         table = polars.read_csv(tmp_path / f"out{number}" / "results.csv")
         assert 4 == table.height
         assert table["latency_s"][0] == table["latency_s"][2]
@@ -187,7 +187,7 @@ def test_dollars_are_text(tmp_path: Path) -> None:
     names = (
         "{'costs $5 and $6_': {machine: fusemax, mapping: fusemax}, _x: {machine: fusemax, mapping: fusemax}}"
     )
-    run(study(tmp_path, configurations=names, more=more), tmp_path / "out")
+    run_file(study(tmp_path, configurations=names, more=more), tmp_path / "out")
     svg = (tmp_path / "out" / "f.svg").read_text(encoding="utf-8")
     assert "$\\frac$ a_b^$" in svg
     assert "costs $5 and $6_" in svg

@@ -13,7 +13,8 @@ from fusemax.errors import FusemaxError, ProblemsError
 from fusemax.gpu.compare import compare, study_file
 from fusemax.gpu.published import published
 from fusemax.shipped import ROOT
-from fusemax.study.gpu import error_rows, length_bin, quantile, run, run_passes
+from fusemax.study.gpu import error_rows, length_bin, quantile
+from tests.study.engine import run_file
 
 STUDIES = ROOT / "studies"
 PASSES = """
@@ -48,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = (STUDIES / "gpu" / "published.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (home / "gpu" / "published.csv").write_text("".join([lines[0], *lines[1::40]]), encoding="utf-8")
     (home / "gpu.yaml").write_text((STUDIES / "gpu.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    return run(home / "gpu.yaml", home / "out")
+    return run_file(home / "gpu.yaml", home / "out")
 
 
 def test_every_published_row_is_predicted_or_left_out_with_a_reason(folder: Path) -> None:
@@ -95,7 +96,7 @@ def test_passes_beside_measurements(tmp_path: Path) -> None:
     right = "ok,3-pass,fp16,fwd,0,2,512,512,64,1e-3,1e6,2e6\n"
     wrong = "ok,3-pass,fp16,fwd,1,2,1024,1024,64,1e-3,1e6,2e6\n"
     (tmp_path / "mine.csv").write_text(head + right + wrong, encoding="utf-8")
-    rows = read(run_passes(tmp_path / "passes.yaml", tmp_path / "out") / "passes.csv")
+    rows = read(run_file(tmp_path / "passes.yaml", tmp_path / "out") / "passes.csv")
     assert [("3-pass", "512", "3000000.0"), ("3-pass", "1024", "")] == [
         (row["backend"], row["length"], row["measured_B"]) for row in rows[:2]
     ]
@@ -120,7 +121,7 @@ def test_a_study_in_which_no_row_judges_says_why(tmp_path: Path) -> None:
     lines = (STUDIES / "gpu" / "published.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (tmp_path / "gpu" / "published.csv").write_text("".join(lines[:3]), encoding="utf-8")
     with pytest.raises(FusemaxError, match="no row judges: 0 are predicted") as caught:
-        run(path, tmp_path / "out")
+        run_file(path, tmp_path / "out")
     assert "no mapping for kernel flash2 at bf16" in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -166,7 +167,7 @@ def test_mistakes_of_a_study_of_passes(tmp_path: Path, old: str, new: str, messa
     path = tmp_path / "passes.yaml"
     path.write_text(PASSES.replace(old, new), encoding="utf-8")
     with pytest.raises(FusemaxError, match=message):
-        run_passes(path, tmp_path / "out")
+        run_file(path, tmp_path / "out")
 
 
 def test_an_unknown_kind_of_study_is_no_study(tmp_path: Path) -> None:

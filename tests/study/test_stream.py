@@ -210,30 +210,32 @@ FIGURE = """figures:
 
 
 def test_figures_of_a_grid_show_the_rows_that_fit(study: Path, tmp_path: Path, monkeypatch, capsys):
-    """Figures stand beside the table; a table too large for one is said, and a mistake is told before the run."""
-    from fusemax.cli import stream, sweep
+    """Figures and a report stand beside the table; a table too large is said, and a mistake is told before the run."""
+    from fusemax.cli.run import run_into
     from fusemax.errors import FusemaxError
+    from fusemax.study import streamed
 
     study.write_text(STUDY + FIGURE, encoding="utf-8")
-    out = tmp_path / "out"
-    sweep.run(study, out)
-    assert {"clocks.svg", "clocks.png", "results.parquet"} <= {file.name for file in out.iterdir()}
-    assert "figures: clocks.svg, clocks.png" in capsys.readouterr().out
-    monkeypatch.setattr(stream, "DRAWN", 10)
-    sweep.run(study, tmp_path / "large")
+    run_into(str(study), tmp_path / "out")
+    left = {file.name for file in (tmp_path / "out").iterdir()}
+    assert {"clocks.svg", "clocks.png", "results.parquet", "report.html", "columns.json"} <= left
+    assert "1 figures (SVG, PNG)" in capsys.readouterr().out
+    monkeypatch.setattr(streamed, "DRAWN", 10)
+    run_into(str(study), tmp_path / "large")
     assert "a figure takes 10" in capsys.readouterr().out
     assert not (tmp_path / "large" / "clocks.svg").exists()
+    assert (tmp_path / "large" / "report.html").exists()
     study.write_text(STUDY + FIGURE.replace("x: clock", "z: clock"), encoding="utf-8")
     with pytest.raises(FusemaxError, match=r"figures\.0"):
-        sweep.run(study, tmp_path / "wrong")
+        run_into(str(study), tmp_path / "wrong")
     assert not (tmp_path / "wrong").exists()
 
 
 def test_the_screen_shows_whole_cells_and_the_time(study: Path, tmp_path: Path, capsys):
     """On eighty columns nothing is cut, and the time is always there."""
-    from fusemax.cli import sweep
+    from fusemax.cli.run import run_into
 
-    sweep.run(study, tmp_path / "out")
+    run_into(str(study), tmp_path / "out")
     shown = capsys.readouterr().out
     assert "…" not in shown
     assert all(name in shown for name in ("configuration", "clock", "latency_s"))

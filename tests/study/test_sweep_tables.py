@@ -13,6 +13,7 @@ from fusemax.report.summary import Numbers, headline
 from fusemax.study.results import results_frame
 from fusemax.study.spec import StudyFile
 from fusemax.study.summary import summarize
+from fusemax.table.table import table_of
 from tests.study.engine import rows_of_study
 
 CONFIGURATIONS = {
@@ -61,8 +62,8 @@ def test_the_report_says_what_the_screen_says() -> None:
     }
     file = study([part(tables=tables, sizes={"M": ["1Ki", "16Ki"], "P": "M"})])
     table = results_frame(file, "t", rows_of_study(file))
-    numbers = Numbers(table, None, file.label_columns("attention"))
-    said = headline(numbers, table, "attention", ("plain",))
+    numbers = Numbers(table_of(table), None, file.label_columns("attention"))
+    said = headline(numbers, table_of(table), "attention", ("plain",))
     found = {(line.configuration, line.label or "all"): line.cells[0].ours for line in said.lines}
     screen = summarize(file, table)["attention"]
     expected = {

@@ -9,7 +9,9 @@ import pytest
 
 from fusemax.errors import FusemaxError
 from fusemax.shipped import find
-from fusemax.study.taxonomy import TaxonomyFile, kernel_rows, run, traffic_rows
+from fusemax.source import read_yaml
+from fusemax.study.taxonomy import kernel_rows, plan, traffic_rows
+from tests.study.engine import run_file
 
 #: FuseMax (MICRO 2024, arXiv 2406.10491), Table I.
 TABLE_1 = {
@@ -42,30 +44,26 @@ def small(tmp_path: Path, passes: str = "3") -> Path:
 
 def test_published_classes():
     """The shipped study tells the passes of Table I, and its cascades have them."""
-    from fusemax.source import read_yaml, typed
-
-    rows = kernel_rows(typed(read_yaml(find("studies", "taxonomy")), TaxonomyFile))
+    rows = kernel_rows(plan(read_yaml(find("studies", "taxonomy")), {}))
 
     assert {row["kernel"]: row["published_passes"] for row in rows} == TABLE_1
     assert {row["kernel"]: row["passes"] for row in rows} == TABLE_1
 
 
-def test_tables_and_figures(tmp_path, capsys):
+def test_tables_and_figures(tmp_path):
     """A run leaves three tables and two figures."""
-    out = run(small(tmp_path), tmp_path / "out")
+    out = run_file(small(tmp_path), tmp_path / "out")
     rows = list(csv.DictReader((out / "passes.csv").read_text(encoding="utf-8").splitlines()))
 
     assert [("written", "3"), ("online", "1")] == [(row["form"], row["passes"]) for row in rows]
     assert ["2*M*P0", "0"] == [row["live_words"] for row in rows]
     assert {"passes.svg", "passes.png", "traffic.svg", "traffic.png"} <= {path.name for path in out.iterdir()}
-    assert "1 of 1 published kernels" in capsys.readouterr().out
+    assert "1 of 1 published kernels" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_traffic_by_hand(tmp_path):
     """Three passes load M * min(E, P0) words twice again, less what stays; one pass loads nothing again."""
-    from fusemax.source import read_yaml, typed
-
-    rows = traffic_rows(typed(read_yaml(small(tmp_path)), TaxonomyFile))
+    rows = traffic_rows(plan(read_yaml(small(tmp_path)), {}))
     extra = {(row["cascade"], row["buffer_B"]): row["group_extra_B"] for row in rows}
 
     assert 2 * (2 * 4096 * 64 - 64 * 1024) == extra["attention/3-pass", 64 * 1024]
@@ -76,4 +74,4 @@ def test_traffic_by_hand(tmp_path):
 def test_a_wrong_class_is_an_error(tmp_path):
     """A published class that the cascade does not have ends the run with a message."""
     with pytest.raises(FusemaxError, match="passes differ from the published class: PyTorch"):
-        run(small(tmp_path, passes="1"), tmp_path / "out")
+        run_file(small(tmp_path, passes="1"), tmp_path / "out")

@@ -8,7 +8,10 @@ import polars
 import pytest
 
 from fusemax.errors import FusemaxError
-from fusemax.plot.tables import need_columns, read_table, read_tables
+from fusemax.table.column import Column, column_from, guessed, measure, share, size, text
+from fusemax.table.store import read_table, read_tables
+from fusemax.table.store import write_tables as write_described
+from fusemax.table.table import need_columns, table_of, table_of_rows
 from tests.study_tables import comparison, results, write_tables
 
 
@@ -18,7 +21,7 @@ def test_both_formats_hold_the_same(tmp_path: Path, name: str) -> None:
     for ending in ("csv", "parquet"):
         (tmp_path / ending).mkdir()
         write_tables(tmp_path / ending, (ending,))
-    csv, parquet = (read_table(tmp_path / ending, name) for ending in ("csv", "parquet"))
+    csv, parquet = (read_table(tmp_path / ending, name).frame for ending in ("csv", "parquet"))
     assert parquet.columns == csv.columns
     assert parquet.equals(csv)
 
@@ -26,8 +29,8 @@ def test_both_formats_hold_the_same(tmp_path: Path, name: str) -> None:
 def test_empty_text_is_no_null(tmp_path: Path) -> None:
     """A reason that is not given is an empty text, an area that is not known is null."""
     tables = read_tables(write_tables(tmp_path, ("csv",)))
-    assert [row["reason"] for row in comparison()] == tables.table("comparison")["reason"].to_list()
-    assert [row["area_m2"] for row in results()] == tables.results["area_m2"].to_list()
+    assert [row["reason"] for row in comparison()] == tables.table("comparison").frame["reason"].to_list()
+    assert [row["area_m2"] for row in results()] == tables.table("results").frame["area_m2"].to_list()
 
 
 def test_missing_results_are_told(tmp_path: Path) -> None:
@@ -68,7 +71,7 @@ def test_broken_csv_is_told(tmp_path: Path, content: str) -> None:
     """A file that is no table, or whose numbers are none, gives one line with its path."""
     (tmp_path / "results.csv").write_text(content, encoding="utf-8")
     with pytest.raises(FusemaxError) as caught:
-        need_columns(read_table(tmp_path, "results"), ("latency_s",), "results")
+        need_columns(read_table(tmp_path, "results").frame, ("latency_s",), "results")
     assert "results" in str(caught.value)
 
 
@@ -82,3 +85,42 @@ def test_missing_columns_are_told_at_once() -> None:
         "results: there is no column 'part'",
         "  hint: the columns are latency_s, model",
     ] == str(caught.value).splitlines()
+
+
+COLUMNS = (
+    text("name", "of a thing"),
+    size("M", "keys", heading="keys"),
+    measure("latency_s", "time", adds="sum"),
+    share("busy", "of the time"),
+)
+
+
+def test_descriptions_come_back(tmp_path: Path) -> None:
+    """Names that look like numbers stay texts, and every column says the same as when it was written."""
+    rows = [
+        {"name": "007", "M": 4, "latency_s": 0.5, "busy": 0.25},
+        {"name": "1e3", "M": None, "latency_s": None},
+    ]
+    table = table_of_rows(rows, COLUMNS)
+    write_described(tmp_path, {"mine": table}, parquet=())
+    found = read_tables(tmp_path, ("mine",)).table("mine")
+    assert COLUMNS == found.columns
+    assert table.frame.equals(found.frame)
+    assert ("M",) == found.names("size")
+    assert ("latency_s", "busy") == found.names("measure")
+
+
+def test_a_broken_description_is_told(tmp_path: Path) -> None:
+    """What is no list of columns is refused with its path."""
+    (tmp_path / "columns.json").write_text('{"mine": [{"nome": "x"}]}', encoding="utf-8")
+    with pytest.raises(FusemaxError, match=r"columns\.json: cannot be read"):
+        read_tables(tmp_path, ())
+
+
+def test_units_by_name_are_a_guess_only(tmp_path: Path) -> None:
+    """A description goes before what a name looks like."""
+    frame = polars.DataFrame({"speed_s": [1.0], "rank": [3]})
+    given = Column(name="speed_s", role="measure", unit="1")
+    assert [given, guessed("rank", "whole")] == list(table_of(frame, (given,)).columns)
+    assert "s" == guessed("speed_s", "real").unit
+    assert given == column_from(given.described())

@@ -1,0 +1,82 @@
+"""What the columns of a sweep's tables are: role, unit, meaning and how each adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fusemax.table.column import LENGTH, LENGTH_HEADING, Column, measure, remark, share, size, text, truth
+
+AREA, TIME, BUSY = "area_", "time_", "utilization_"
+_FIXED = (
+    text("study"),
+    text("part", "part of the study"),
+    text("configuration", "machine and mapping with their changes"),
+    text("machine", "file of arch/ or a path"),
+    text("mapping", "the mapping that ran; of several, the one chosen"),
+    measure("latency_s", "time from start to end", adds="sum"),
+    measure("bound_s", "the largest of all resources' own times: no schedule is quicker", adds="sum"),
+    measure("traffic_B", "bytes that cross the border of the outermost level, both ways", adds="sum"),
+    measure("energy_J", "energy of all components", adds="sum"),
+    measure("energy_registers_J", "the part of the energy that register files take", adds="sum"),
+    measure("area_m2", "area of all components"),
+    measure("energy_delay", "energy times latency", unit="J s"),
+    measure("power", "energy over latency", unit="W"),
+    remark("limit", "what sets the time of each nest: a level, or the schedule of the units"),
+    truth("fits", "whether the tiles and all that is kept have room"),
+    remark("reason", "why the configuration cannot be run there"),
+)
+BREAKDOWN = (
+    text("kind", "what the value is"),
+    text("nest"),
+    text("unit"),
+    text("level"),
+    text("einsum"),
+    text("tensor"),
+    text("action"),
+    measure("value", "in the unit of the last column"),
+    text("unit_of_measure", "of the value"),
+)
+COMPARISON = (
+    text("table", "published table"),
+    text("quantity", "column that is compared"),
+    measure("published"),
+    measure("ours"),
+    measure("relative_difference", "ours over published, less 1", unit="1"),
+    remark("reason", "why they differ"),
+)
+_KNOWN = {column.name: column for column in _FIXED}
+
+
+def described(
+    names: Iterable[str], labels: Iterable[str], sizes: Iterable[str], length: str
+) -> tuple[Column, ...]:
+    """Return the columns called *names* of a results table, of which *labels* and *sizes* tell points apart.
+
+    >>> [(c.role, c.unit, c.shown) for c in described(["model", "M", "utilization_2d", "L3.size"], ["model"], ["M"], "M")]
+    [('label', '', ''), ('size', '1', ''), ('measure', '1', '%'), ('size', 'B', '')]
+    """
+    return tuple(_column(name, set(labels), set(sizes), length) for name in names)
+
+
+def _column(name: str, labels: set[str], sizes: set[str], length: str) -> Column:
+    from fusemax.language.figure import figure_kind, is_figure
+
+    if name in _KNOWN:
+        return _KNOWN[name]
+    if name == LENGTH:
+        return size(name, f"size {length}", heading=LENGTH_HEADING)
+    if name in labels:
+        return text(name, "row of the table of this name")
+    if is_figure(name):
+        unit = figure_kind(name).unit
+        return Column(name=name, role="size", unit=unit, meaning="figure of the machine")
+    if name in sizes:
+        return size(name, "size")
+    if name.startswith(BUSY):
+        return share(name, f"busy lane-cycles of {name.removeprefix(BUSY)} over all of its lane-cycles")
+    if name.startswith(AREA):
+        return measure(name, f"area of {name.removeprefix(AREA).removesuffix('_m2')}")
+    if name.startswith(TIME):
+        place = name.removeprefix(TIME).removesuffix("_s")
+        return measure(name, f"time for which {place} is busy", adds="sum")
+    return measure(name)

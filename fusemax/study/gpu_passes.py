@@ -1,0 +1,269 @@
+"""The study of kind ``gpu-passes``: what passes cost in DRAM bytes."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fusemax.analysis.passes import Analysis, analyse
+from fusemax.analysis.traffic import traffic_bound
+from fusemax.errors import FusemaxError, Problem, raise_if_any
+from fusemax.gpu.predict import ELEMENT_B, Kernel, predict
+from fusemax.gpu.shape import Shape, compulsory_bytes
+from fusemax.machine import figures as figures_of
+from fusemax.machine import load_machine
+from fusemax.plot.spec import Picture
+from fusemax.report.study import Short
+from fusemax.source import Document, typed
+from fusemax.study.designs import Designs, cascade_beside
+from fusemax.study.jobs import shown
+from fusemax.study.kind import About, Kind, Outcome, Progress
+from fusemax.study.load import problems_from
+from fusemax.table.column import count, measure, remark, size, text
+from fusemax.table.table import Tables, table_of_rows
+
+Record = dict[str, Any]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class PassKernel(_Part):
+    """A kernel that runs a cascade of so many passes; ``analysed`` names the cascade of the pass bound."""
+
+    backend: str
+    cascade: str
+    mapping: str
+    analysed: str
+
+
+class PassStudy(_Part):
+    """What a study of kind ``gpu-passes`` holds."""
+
+    kind: Literal["gpu-passes"]
+    title: str
+    source: str
+    doc: str = ""
+    machine: str
+    dtype: str
+    tokens: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    head_dim: int = Field(ge=1)
+    rows_of_a_task: int = Field(ge=1)
+    lengths: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    kernels: list[PassKernel] = Field(min_length=1)
+    measured: list[str] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassPlan:
+    """A study, the analyses of the cascades that it bounds, and what was measured."""
+
+    study: PassStudy
+    analyses: Mapping[str, Analysis]
+    measured: Mapping[tuple[str, int], Record]
+    files: Mapping[str, Path]
+
+
+def plan(document: Document, options: Mapping[str, Any]) -> PassPlan:
+    """Return what the study in *document* asks; raise ProblemsError with its mistakes, of names and files too."""
+    del options
+    study = typed(document, PassStudy)
+    path = Path(document.file)
+    problems = [
+        document.problem(
+            ("lengths", position), f"{study.tokens} tokens are no whole number of sequences of {length}"
+        )
+        for position, length in enumerate(study.lengths)
+        if study.tokens % length
+    ]
+    if study.dtype not in ELEMENT_B:
+        said = f"number format {study.dtype!r} is not known; there are: {', '.join(ELEMENT_B)}"
+        problems.append(document.problem(("dtype",), said))
+    designs = Designs(folder=path.parent)
+    analyses: dict[str, Analysis] = {}
+    problems += _name_problems(study, document, designs, analyses)
+    measured: dict[tuple[str, int], Record] = {}
+    files = {path.name: path, **designs.files}
+    for number, pattern in enumerate(study.measured):
+        try:
+            for found in _measured_files(path.parent, pattern):
+                measured.update(_measured(found, study))
+                files[shown(found)] = found
+        except FusemaxError as error:
+            problems += problems_from(error, document, ("measured", number))
+    raise_if_any(dict.fromkeys(problems))
+    return PassPlan(study=study, analyses=analyses, measured=measured, files=files)
+
+
+def _name_problems(
+    study: PassStudy, document: Document, designs: Designs, analyses: dict[str, Analysis]
+) -> list[Problem]:
+    """Return what is wrong with the machine, the cascades and the mappings; fill in the *analyses*."""
+    problems: list[Problem] = []
+    try:
+        machine = designs.machine(study.machine)
+    except FusemaxError as error:
+        return problems_from(error, document, ("machine",))
+    if "registers.size" not in figures_of(machine):
+        problems.append(
+            document.problem(("machine",), f"machine {study.machine} has no level called registers")
+        )
+    for number, kernel in enumerate(study.kernels):
+        at = ("kernels", number)
+        try:
+            analyses[kernel.analysed] = analyse(cascade_beside(kernel.analysed, document))
+        except FusemaxError as error:
+            problems += problems_from(error, document, (*at, "analysed"))
+        try:
+            cascade_beside(kernel.cascade, document)
+        except FusemaxError as error:
+            problems += problems_from(error, document, (*at, "cascade"))
+        try:
+            designs.mapped(study.machine, kernel.mapping, {})
+        except FusemaxError as error:
+            problems += problems_from(error, document, (*at, "mapping"))
+    return problems
+
+
+PASSES = (
+    text("backend", "kernel"), count("passes", "of its cascade"), size("length", "keys and queries"),
+    measure("compulsory_B", "every operand once"), measure("bound_B", "lower bound of the pass analysis"),
+    measure("predicted_B"), measure("predicted_s"), remark("limit", "what sets the time"), measure("measured_B"),
+    measure("measured_s"),
+)  # fmt: skip
+HEADINGS = ("kernel", "length", "bound", "predicted", "measured", "predicted", "measured")
+
+
+def tables(plan: PassPlan, out: Path, progress: Progress) -> Outcome:
+    """Return the table ``passes`` of *plan*.
+
+    Predicted DRAM bytes and times of each kernel stand beside the lower bound of the pass analysis, and beside measured ones
+    where a file of measurements has them.
+    """
+    del out
+    study = plan.study
+    wanted = [(kernel, length) for kernel in study.kernels for length in study.lengths]
+    rows: list[Record] = []
+    for number, (kernel, length) in enumerate(wanted):
+        progress(number, len(wanted), kernel.backend)
+        rows.append(_pass_row(plan, kernel, length))
+    said = "no measurements of our own yet: run 'fusemax gpu measure' on a GPU and name the file in the study"
+    return Outcome(
+        tables={"passes": table_of_rows(rows, PASSES)},
+        short=(Short(title=study.title, headings=HEADINGS, rows=tuple(map(_line, rows))),),
+        said=() if plan.measured else (said,),
+    )
+
+
+def _line(row: Record) -> tuple[str, ...]:
+    return (
+        row["backend"], str(row["length"]), f"{row['bound_B'] / 1e6:,.0f} MB", f"{row['predicted_B'] / 1e6:,.0f} MB",
+        _or_dash(row["measured_B"], 1e6, "MB"), f"{row['predicted_s'] * 1e3:.3f} ms",
+        _or_dash(row["measured_s"], 1e-3, "ms"),
+    )  # fmt: skip
+
+
+def _or_dash(value: float | None, scale: float, unit: str) -> str:
+    return "-" if value is None else f"{value / scale:,.3g} {unit}"
+
+
+def _pass_row(plan: PassPlan, kernel: PassKernel, length: int) -> Record:
+    study, analysis = plan.study, plan.analyses[kernel.analysed]
+    shape = Shape(
+        batch=study.tokens // length, heads=study.heads, kv_heads=study.heads, seqlen_q=length,
+        seqlen_kv=length, head_dim=study.head_dim, head_dim_v=study.head_dim, causal=False, direction="fwd",
+    )  # fmt: skip
+    prediction = predict(Kernel(study.machine, kernel.mapping, kernel.cascade), shape, study.dtype)
+    found = plan.measured.get((kernel.backend, length), {})
+    return {
+        "backend": kernel.backend,
+        "passes": analysis.passes("M"),
+        "length": length,
+        "compulsory_B": compulsory_bytes(shape, ELEMENT_B[study.dtype]),
+        "bound_B": _bound_bytes(study, analysis, shape),
+        "predicted_B": prediction.traffic_B,
+        "predicted_s": prediction.time_s,
+        "limit": prediction.limit,
+        "measured_B": found.get("bytes"),
+        "measured_s": found.get("time"),
+    }
+
+
+def _bound_bytes(study: PassStudy, analysis: Analysis, shape: Shape) -> float:
+    """Return the lower bound on the bytes of tasks of so many queries that align their passes, with a core's memory."""
+    known = figures_of(load_machine(study.machine)[0])
+    element_B = ELEMENT_B[study.dtype]
+    bound = traffic_bound(analysis, "M", {"P": "P0"})
+    words_kept = float(getattr(known["registers.size"], "value", 0)) / element_B
+    sizes = {"M": shape.seqlen_kv, "P": shape.seqlen_q, "E": shape.head_dim, "F": shape.head_dim_v}
+    sizes |= {"P0": study.rows_of_a_task, "S": words_kept}
+    tasks = math.ceil(shape.seqlen_q / study.rows_of_a_task)
+
+    def value(expression: Any) -> float:
+        return float(expression.subs({s: sizes[s.name] for s in expression.free_symbols}))
+
+    extra = value(bound.words) - value(bound.compulsory)
+    return shape.batch * shape.heads * element_B * (value(bound.compulsory) + tasks * extra)
+
+
+def _measured_files(folder: Path, pattern: str) -> list[Path]:
+    """Return the files that *pattern* names; a plain name must be one."""
+    paths = sorted(Path(name) for name in glob(str(folder / pattern)))
+    if not paths and not has_magic(pattern):
+        raise FusemaxError(f"{folder / pattern}: cannot be read (no such file)")
+    return paths
+
+
+def _measured(path: Path, study: PassStudy) -> dict[tuple[str, int], Record]:
+    """Return time and DRAM bytes by (backend, length) of the measured rows of a file that have the study's shape."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return _measured_rows(csv.DictReader(stream), study)
+    except OSError as error:
+        raise FusemaxError(f"{path}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error, ValueError, KeyError) as error:
+        raise FusemaxError(f"{path}: not a CSV file of measurements in UTF-8 ({error})") from None
+
+
+def _measured_rows(rows: Iterable[dict[str, str]], study: PassStudy) -> dict[tuple[str, int], Record]:
+    found: dict[tuple[str, int], Record] = {}
+    for row in rows:
+        length = row.get("seqlen_kv", "")
+        wanted = {
+            "status": "ok", "direction": "fwd", "causal": "0", "heads": str(study.heads), "seqlen_q": length,
+            "head_dim": str(study.head_dim), "dtype": study.dtype,
+        }  # fmt: skip
+        if length and all(row.get(name) == value for name, value in wanted.items()):
+            read, written = row.get("dram_read_B", ""), row.get("dram_write_B", "")
+            found[row["backend"], int(length)] = {
+                "time": float(row["latency_s"]) if row.get("latency_s") else None,
+                "bytes": float(read) + float(written) if read and written else None,
+            }
+    return found
+
+
+def figures(plan: PassPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
+    """Return the picture: bytes over length."""
+    from fusemax.plot.gpu import draw_passes
+
+    del plan
+    progress(0, 1, "drawing")
+    return draw_passes(tables)
+
+
+KIND = Kind(
+    plan=plan,
+    about=lambda plan: About(title=plan.study.title, source=plan.study.source, doc=plan.study.doc),
+    files=lambda plan: plan.files,
+    tables=tables,
+    figures=figures,
+)

@@ -1,0 +1,1 @@
+"""Tables that describe themselves: every column with its role, its unit, its meaning, and how it adds up."""
