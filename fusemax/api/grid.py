@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
@@ -30,10 +29,10 @@ class _One(Designs):
 
     design: Design | None = None
 
-    def machine(self, name: str) -> tuple[Machine, Path]:
+    def machine(self, name: str) -> Machine:
         """Return the machine of the design."""
         assert self.design is not None
-        return self.design.machine, Path(self.design.machine.file)
+        return self.design.machine
 
     def mapped(self, machine: str, mapping: str, changes: Mapping[str, Any]) -> Mapped:
         """Return the mapping of the design."""

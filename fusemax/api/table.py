@@ -144,7 +144,7 @@ class Table:
 
         from fusemax.plot.spec import FigureSpec
         from fusemax.plot.sweep import draw_tables
-        from fusemax.plot.tables import Tables
+        from fusemax.table.table import Tables, table_of
 
         path = Path(tempfile.mkdtemp(prefix="fusemax-")) / "figure" if file is None else Path(file)
         values = {"file": path.name, "kind": kind, "x": x, "y": y, "series": series, **more}
@@ -154,7 +154,7 @@ class Table:
             listed = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
             raise FusemaxError("\n".join(listed)) from None
         path.parent.mkdir(parents=True, exist_ok=True)
-        tables = Tables(folder=path.parent, results=self.to_polars())
+        tables = Tables(folder=path.parent, tables={"results": table_of(self.to_polars())})
         picture = draw_tables(tables, path.parent, spec)
         return Drawing(picture.title or self.title, picture.caption, picture.paths)
 

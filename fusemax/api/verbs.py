@@ -245,9 +245,9 @@ class Results:
 
     def table(self, name: str = "results") -> Table:
         """Return the table *name*; raise FusemaxError when the folder has none."""
-        from fusemax.plot.tables import read_table
+        from fusemax.table.store import read_table
 
-        frame = read_table(self.folder, name)
+        frame = read_table(self.folder, name).frame
         return Table(name, frame.to_dict(as_series=False))
 
     @property
@@ -273,13 +273,18 @@ def run(study: str | Path, out: str | Path | None = None, **options: Any) -> Res
     FusemaxError
         With every mistake of the study, before anything is run.
     """
-    from fusemax.cli.run import run as command
     from fusemax.nearest import meant
+    from fusemax.shipped import find
+    from fusemax.study.run import run_study
 
     known = ("pareto", "top", "by", "resume", "fresh", "cluster", "workers", "chunk")
     for name in options:
         if name not in known:
             raise FusemaxError(f"run takes no option {name!r}\n  hint: {meant(name, known)}")
-    folder = Path("results") / Path(str(study)).stem if out is None else Path(out)
-    command(str(study), folder, **{**dict.fromkeys(known), "resume": False, "fresh": False, **options})
+    path = find("studies", str(study))
+    folder = Path("results") / path.stem if out is None else Path(out)
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    finished = run_study(path, folder, f"fusemax.run({str(study)!r})", given)
+    if finished.outcome.failed:
+        raise FusemaxError(finished.outcome.failed)
     return Results(folder)
