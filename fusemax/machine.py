@@ -262,6 +262,11 @@ def figures(machine: Machine) -> dict[str, Expression]:
     return {name: expression for _, name, expression in _walk_figures(machine)}
 
 
+def figure_paths(machine: Machine) -> dict[str, tuple[str | int, ...]]:
+    """Return the keys under which each figure of *machine* stands in its file, by the figure's full name."""
+    return {name: path for path, name, _ in _walk_figures(machine)}
+
+
 def _walk_figures(machine: Machine) -> list[Figure]:
     found: list[Figure] = []
     for name in ("clock", "word", "replicas", "launch"):

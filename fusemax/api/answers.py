@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fusemax.analysis.rewrite.search import Reduced
     from fusemax.cascade.ir import Cascade
     from fusemax.cost.evaluate import Cost
+    from fusemax.cost.explain import Step
+    from fusemax.machine import Machine
     from fusemax.simulate.tile.result import Simulation
 
 
@@ -57,11 +59,15 @@ class CostAnswer(Answer):
         Every line of the cost program with its value.
     program
         The cost program: its formulas.
+    machine, changed
+        The machine, and the figures of it that were replaced, in SI units.
     """
 
     name: str
     cost: Cost
     program: Program
+    machine: Machine
+    changed: Mapping[str, float]
 
     @property
     def latency_s(self) -> float:
@@ -157,11 +163,53 @@ class CostAnswer(Answer):
         used = [name for name in rows[0] if any(row[name] != "" for row in rows)]
         return Table(f"{self.name}: {kind}", {name: [row[name] for row in rows] for name in used})
 
+    def explain(self, number: str, depth: int = 99) -> Explanation:
+        """Return where a *number* comes from: its formula with values, step by step, down to figures and their sources.
+
+        Parameters
+        ----------
+        number
+            ``latency_s``, ``traffic_B``, ``L3.read``, ``cycles[2d,BQK]``, ``DRAM.bandwidth`` ...
+        depth
+            How many steps down.
+
+        Raises
+        ------
+        FusemaxError
+            For a name that means no number, or several.
+        """
+        from fusemax.cli.explain import text_of
+        from fusemax.cost.explain import explained
+        from fusemax.library.sources import sources_of
+
+        steps = explained(self.program, self.values, self.parameters, number)
+        kept = tuple(step for step in steps if step.depth <= depth)
+        return Explanation(kept, text_of(kept, sources_of(self.machine), self.changed))
+
     def plot(self, file: str | Path | None = None) -> Drawing:
         """Return a figure of the busy cycles of each unit, by Einsum; *file* as for :meth:`Table.plot`."""
         cycles = self.of("cycles")
         table = Table(self.name, {**cycles.columns, "cycles": cycles["value"]})
         return table.plot("unit", "cycles", kind="stacks", series="einsum", file=file, title=self.name)
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation:
+    """Where a number comes from.
+
+    Attributes
+    ----------
+    steps
+        Each number that it needs, with its formula and value, once, in the order of need.
+    text
+        The same in words; it is what prints.
+    """
+
+    steps: tuple[Step, ...]
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, repr=False)

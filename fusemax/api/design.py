@@ -139,7 +139,8 @@ class Design:
 
         found, changed = _numbers(sizes, figures, more)
         evaluator = self._evaluator(changed)
-        return CostAnswer(str(self._value), evaluator.cost(found, changed), evaluator.program)
+        cost = evaluator.cost(found, changed)
+        return CostAnswer(str(self._value), cost, evaluator.program, self.machine, changed)
 
     def _evaluator(self, changed: Mapping[str, float]) -> Evaluator:
         """Return the cost program in which the figures that are *changed* are free; each is derived once."""

@@ -146,7 +146,7 @@ class MapAnswer(Answer):
     def cost(self) -> CostAnswer:
         """What the mapping costs at the sizes that were asked for."""
         evaluator = self.design._evaluator({})
-        return CostAnswer(str(self.design.value), self.found.cost, evaluator.program)
+        return CostAnswer(str(self.design.value), self.found.cost, evaluator.program, self.design.machine, {})
 
     @property
     def gap(self) -> float:

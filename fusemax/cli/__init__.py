@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "fusemax.cli.run:run",
     "map": "fusemax.cli.map:map_",
     "cost": "fusemax.cli.cost:cost",
+    "explain": "fusemax.cli.explain:explain",
     "simulate": "fusemax.cli.simulate:simulate",
     "check": "fusemax.cli.check:check",
     "show": "fusemax.cli.show:show",
