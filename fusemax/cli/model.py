@@ -114,6 +114,8 @@ def _widths(text: str) -> Widths:
         try:
             if name not in names:
                 raise FusemaxError(f"--words: {name!r} is none of {', '.join(names)}")
+            if not width.strip()[-1:].isalpha():
+                raise QuantityError(f"expected a width with its unit, got {width!r}")
             found[f"{name}_B"] = quantity(width, "B")
         except QuantityError as error:
             raise FusemaxError(f"--words {name}: {error}\n  hint: such as weights=8bit or cache=1B") from None

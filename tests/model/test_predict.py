@@ -194,7 +194,7 @@ def test_the_command(small: str):
         (["--system", "8xh100", "--chips", "9", "--set", "P=4"], "--chips 9: 8xh100 has 8"),
         (
             ["--machine", "h100", "--words", "weights=8", "--set", "P=4"],
-            "--words weights: expected from 2 bit to 8 B, got 8",
+            "--words weights: expected a width with its unit, got '8'",
         ),
         (
             ["--machine", "h100", "--words", "wights=8bit", "--set", "P=4"],
