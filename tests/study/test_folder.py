@@ -15,7 +15,7 @@ import pytest
 from fusemax import FusemaxError
 from fusemax.files import locked, remove_drafts
 from fusemax.study.jobs import Keep, planned
-from fusemax.study.spec import load_study
+from fusemax.study.load import load_study
 from fusemax.study.stream import Options, run_jobs
 
 STUDY = """kind: sweep
