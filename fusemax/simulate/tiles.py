@@ -6,7 +6,6 @@ An independent witness of the cost model: it walks the loops, and shares no form
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,14 +13,18 @@ from fusemax.cascade.ir import is_variable
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Access, names
 from fusemax.machine import Machine
+from fusemax.mapping.dependence import deepest_body
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile.geometry import Geometry, word_B
+from fusemax.simulate.tile.bands import band_of, pairs_left
+from fusemax.simulate.tile.cores import Members, busiest_core
+from fusemax.simulate.tile.geometry import digits_of, word_B
 from fusemax.simulate.tile.plan import Prepared, Sharing, prepare, served
 from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Timeline, Wait, WordsKey
 from fusemax.simulate.tile.room import Stock, capacity_B, geometry_of, room_B
 from fusemax.simulate.tile.state import State, run_clock
 from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
+from fusemax.simulate.tile.together import together
 from fusemax.simulate.tile.values import Point, point_of
 
 WHOLE_HINT = "inputs, outputs and what passes between nests are there as a whole; take smaller sizes or a larger 'size'"
@@ -69,18 +72,16 @@ def simulate(
 
 
 def _refuse_what_is_not_modelled(mapped: Mapped) -> None:
-    """Raise FusemaxError for conditions (masks) and for indices that are sums over several ranks (windows)."""
+    """Raise FusemaxError for indices that are sums over several ranks (convolutions, windows by index)."""
     mistakes: list[str] = []
     for einsum in mapped.cascade.computed:
-        if einsum.conditions:
-            mistakes.append(f"{einsum.name} has a condition: {einsum.conditions[0]}")
         nest = mapped.nest_of(einsum.name)
         windows = [str(access) for access in einsum.reads if _is_window(nest, access)]
         mistakes += [f"{einsum.name} reads {window}, an index over several ranks" for window in windows]
     if mistakes:
         raise FusemaxError(
             f"mapping {mapped.name} cannot be simulated tile by tile:\n  " + "\n  ".join(mistakes) + "\n"
-            "  hint: simulate the cascade without its mask or window, or use 'fusemax cost', which counts them"
+            "  hint: write the window as a condition (m > p - W), or use 'fusemax cost', which counts it"
         )
 
 
@@ -143,21 +144,26 @@ def _utilization(machine: Machine, point: Point, runs: list[_Run], seconds: floa
 
 
 class _Run:
-    """One nest: all of it for counting, and the busiest core's part of it for time."""
+    """One nest: all of it for counting, and the busiest core's part of it for time.
+
+    ``whole`` are its tiles, ``alike`` the same with loops that turn together as one.
+    """
 
     def __init__(
         self, mapped: Mapped, machine: Machine, nest: Nest, point: Point, events: int, fast_forward: bool
     ) -> None:
         self.mapped, self.machine, self.nest, self.point = mapped, machine, nest, point
         self.whole = geometry_of(mapped, machine, nest, point)
+        self.alike = together(mapped, nest, self.whole)
         self.events, self.fast_forward = events, fast_forward
-        self.mine, cores = self._busiest_core()
-        self.counted = None if self.mine is self.whole else self._count(self.whole)
+        self.bands = {body.node: band_of(mapped, self.alike, point, body) for body in nest.bodies}
+        members, cores = self._busiest_core()
+        self.counted = None if members is None else self._count(None)
         sharing = Sharing()
         if self.counted is not None:
-            own = _moved(*self._count(self.mine))
+            own = _moved(*self._count(members))
             sharing = Sharing(cores=cores, moved=_moved(*self.counted), own=own)
-        self.timed = prepare(mapped, machine, nest, self.mine, point, sharing, fast_forward)
+        self.timed = prepare(mapped, machine, nest, self.alike, point, sharing, fast_forward, members)
         self.state = State.fresh(self.timed, events)
 
     def run(self) -> Phase:
@@ -166,30 +172,26 @@ class _Run:
         self.counted = self.counted or (self.timed, self.state)
         return self._phase()
 
-    def _busiest_core(self) -> tuple[Geometry, float]:
-        """Return the part of the nest that the busiest core does, all its tiles full, and how many cores are busy."""
-        replicas = int(self.point.figures["replicas"])
-        if replicas == 1:
-            return self.whole, 1.0
+    def _busiest_core(self) -> tuple[Members | None, int]:
+        """Return the tasks of the core that has most to do (None: all of them), and how many cores are busy."""
+        cores = int(self.point.figures["replicas"])
         spread = self.nest.spread or self._outermost()
-        tasks = self.whole.points(spread, {})
-        rounds = -(-tasks // replicas)
-        sizes = dict(self.whole.sizes)
-        for position, loop in enumerate(spread):
-            root, unit = self.nest.root_of(loop).name, self.whole.unit(loop)
-            sizes[root] = unit * rounds if position == 0 and rounds > 1 else min(sizes[root], unit)
-        return replace(self.whole, sizes=sizes), float(min(replicas, tasks))
+        if cores == 1 or self.alike.points(spread, {}) == 1:
+            return None, 1
+        body = deepest_body(self.nest)
+        return busiest_core(self.nest, self.alike, spread, cores, self.bands[body.node], body.loops)
 
     def _outermost(self) -> tuple[str, ...]:
         """Return the outermost loop that all bodies share; none when there is none."""
         first = {body.loops[:1] for body in self.nest.bodies}
         return next(iter(first)) if len(first) == 1 else ()
 
-    def _count(self, part: Geometry) -> tuple[Prepared, State]:
-        """Run the tasks of *part* on one core alone, for their number only."""
+    def _count(self, members: Members | None) -> tuple[Prepared, State]:
+        """Run the tasks of *members* on one core alone, for their number only."""
         everything = prepare(
-            self.mapped, self.machine, self.nest, part, self.point, Sharing(), self.fast_forward
-        )
+            self.mapped, self.machine, self.nest, self.alike, self.point, Sharing(), self.fast_forward,
+            members,
+        )  # fmt: skip
         state = State.fresh(everything, 0)
         run_clock(everything, state)
         return everything, state
@@ -223,6 +225,8 @@ class _Run:
         for n, stream in enumerate(prepared.streams):
             for entry, per_class in zip(stream.words, prepared.words[n], strict=True):
                 moved = sum(state.moved(n, cls) * words for cls, words in enumerate(per_class))
+                if prepared.plan[n, clock.TOUCH]:
+                    moved = state.touched(prepared, n)
                 for level, part in served(self.mapped, self.machine, prepared.spilled, entry):
                     key = WordsKey(self.nest.name, level, entry.tensor, entry.kind)
                     exact[key, part] = exact.get((key, part), 0) + moved
@@ -238,16 +242,29 @@ class _Run:
         return sum(
             state.moved(n, cls) * each
             for n, stream in enumerate(prepared.streams)
-            if stream.unit == unit
+            if stream.unit == unit and not prepared.plan[n, clock.BANDS]
             for cls, each in enumerate(prepared.lane_cycles[n])
-        )
+        ) + sum(self._useful(s) for s in prepared.streams if s.unit == unit)
+
+    def _useful(self, stream: Stream) -> float:
+        """Return the lane-cycles of a stream under a condition: one for each point that it leaves."""
+        band = None if stream.body is None else self.bands[stream.body.node]
+        if band is None or stream.body is None:
+            return 0.0
+        total = 0.0
+        for operation, share in stream.work:
+            digits = digits_of(self.nest, operation.variables) | set(stream.body.loops)
+            others = {d for d in digits if self.nest.root_of(d).name not in (band.row, band.column)}
+            points = self.alike.points(others, {}) * pairs_left(self.alike, band, digits)
+            total += points * self.point.figures[f"{stream.unit}.operations.{operation.name}"] * share
+        return total
 
     def buffers(self) -> list[Buffer]:
         """Return the high-water mark of every buffer, and of the values that live in registers."""
         found: list[Buffer] = []
         for residence in self.nest.residences:
             tiles = self._tiles_alive(residence)
-            size = room_B(self.mapped, self.point, self.mine, residence)
+            size = room_B(self.mapped, self.point, self.whole, residence)
             found.append(
                 Buffer(
                     nest=self.nest.name, level=residence.level, tensor=residence.tensor, high_water_B=size * tiles,
@@ -262,7 +279,7 @@ class _Run:
                 return int(self.state.streams[n, clock.ALIVE])
         if residence.staged:
             return residence.buffers
-        return min(max(residence.buffers, 1), self.mine.points(residence.loops, {}))
+        return min(max(residence.buffers, 1), self.whole.points(residence.loops, {}))
 
     def _registers(self) -> list[Buffer]:
         found: list[Buffer] = []
@@ -280,7 +297,7 @@ class _Run:
             tiles = int(self.state.streams[n, clock.ALIVE])
             loops = dict.fromkeys(stream.loops, 0)
             assert stream.einsum is not None
-            words = self.mine.points(stream.own, loops)
+            words = self.whole.points(stream.own, loops)
             size = words * word_B(self.mapped, self.point, stream.einsum)
             found.append(
                 Buffer(
@@ -309,7 +326,7 @@ class _Run:
             nest=self.nest.name,
             cycles=int(state.chip[clock.NOW]),
             skipped_cycles=int(state.chip[clock.SKIPPED]),
-            epochs=int(prepared.plan[prepared.fixed[clock.REFERENCE], clock.TOTAL]),
+            epochs=int(state.streams[prepared.fixed[clock.REFERENCE], prepared.fixed[clock.BEGUN]]),
             busy_cycles={
                 name: int(cycles) for name, cycles in zip(names, state.chip[clock.BUSY :], strict=False)
             },

@@ -15,16 +15,20 @@ MAX_NEEDS: Final = 24  #: needs of a task
 CLASSES: Final = 32  #: kinds of tiles, whole and ragged, of a stream
 MAX_CHANNELS: Final = 6
 MAX_UNITS: Final = 10
+MAX_BANDS: Final = 3  #: conditions of the bodies that one stream serves
 BUFFERS: Final = 9  #: one more than the most buffers of a tile
 
 # --- plan[stream, ...]
 (
     LOOPS, AGAIN_BIT, KIND, ONLY_AGAIN, UNIT, LATENCY, NEED_COUNT, TOTAL, STAGE, IN_STEP, POSITION, IN_KERNEL,
-) = range(12)  # fmt: skip
-LOOP_ROOT: Final = 12  #: root of each loop
+    FILTERED, MEMBER_DEPTH, MEMBER_AT, BANDS, TOUCH, AFTER, EVEN,
+) = range(19)  # fmt: skip
+LOOP_ROOT: Final = 19  #: root of each loop
 LOOP_UNIT: Final = LOOP_ROOT + WIDTH  #: elements of the root in one step
 LOOP_CAP: Final = LOOP_UNIT + WIDTH  #: iterations at most
-CLASS_BIT: Final = LOOP_CAP + WIDTH  #: bit that a short tile of this loop's root sets, 0
+LOOP_TRIPS: Final = LOOP_CAP + WIDTH  #: iterations, where no tile of the stream is short (EVEN)
+LOOP_STRIDE: Final = LOOP_TRIPS + WIDTH  #: tasks in one of them, where no tile is short
+CLASS_BIT: Final = LOOP_STRIDE + WIDTH  #: bit that a short tile of this loop's root sets, 0
 OWN: Final = CLASS_BIT + WIDTH  #: does this loop name another tile
 EPOCH_SOURCE: Final = OWN + WIDTH  #: map onto the loops of the reference stream
 LAST_LOOP: Final = EPOCH_SOURCE + WIDTH  #: position of the innermost loop of each root, -1
@@ -34,24 +38,49 @@ NEED_ON: Final = CHANNEL + MAX_CHANNELS * CLASSES
 NEED_KIND: Final = NEED_ON + MAX_NEEDS  #: 0 data, 1 slot, 2 reuse, 3 window
 NEED_BUFFERS: Final = NEED_KIND + MAX_NEEDS
 NEED_PREFIX: Final = NEED_BUFFERS + MAX_NEEDS
-NEED_SOURCE: Final = NEED_PREFIX + MAX_NEEDS
+NEED_DEEPEST: Final = NEED_PREFIX + MAX_NEEDS  #: the innermost loop of this stream that changes the need
+NEED_SAME: Final = NEED_DEEPEST + MAX_NEEDS  #: whether the task of the same number is meant
+NEED_SOURCE: Final = NEED_SAME + MAX_NEEDS
 NEED_FRESH: Final = NEED_SOURCE + MAX_NEEDS * WIDTH
-SHARED: Final = NEED_FRESH + MAX_NEEDS * WIDTH  #: loops shared with each stream; as many columns as streams
+MEMBER_STRIDE: Final = NEED_FRESH + MAX_NEEDS * WIDTH  #: of each loop, in the record of a core's tasks
+BAND: Final = (
+    MEMBER_STRIDE + WIDTH
+)  #: row root, column root, low, high, tile of rows, of columns, sign of the rows
+BAND_WIDTH: Final = 7
+TOUCH_WORDS: Final = BAND + MAX_BANDS * BAND_WIDTH  #: words per element that a band touches, by class
+RATE: Final = TOUCH_WORDS + CLASSES  #: cycles of each channel per word, the bits of a float64
+SHARED: Final = RATE + MAX_CHANNELS  #: loops shared with each stream; as many columns as streams
 
 # --- state[stream, ...]
-ISSUED, FINISHED, ACTIVE, CLS, FLIGHT_HEAD, FLIGHT_COUNT, ALIVE, HEAD_EPOCH = range(8)
-DIGITS: Final = 8  #: of the next task
+(
+    ISSUED,
+    FINISHED,
+    ACTIVE,
+    CLS,
+    FLIGHT_HEAD,
+    FLIGHT_COUNT,
+    ALIVE,
+    HEAD_EPOCH,
+    TOUCHED,
+    BLOCKER,
+    TOUCHED_LOW,
+    TOUCHED_HIGH,
+) = range(12)
+DIGITS: Final = 12  #: of the next task
 NEED: Final = DIGITS + WIDTH  #: how many tasks must be finished, by need
 RING: Final = NEED + MAX_NEEDS  #: where the last tiles began, by need
 RING_COUNT: Final = RING + MAX_NEEDS * BUFFERS
 COUNTS: Final = RING_COUNT + MAX_NEEDS  #: tasks done by class: that moved something, that did not
 WAITS: Final = COUNTS + 2 * CLASSES  #: cycles lost to each stream, to a channel, to a step, to its turn
+# WAITS + streams + 3, and one more: tasks begun, words moved where a band decides how many
 # from fixed[FLIGHT] on: the tasks on their way, those that end together as one; when each ends, and how many tasks of the
 # stream are done then
 
 # --- fixed[...]
-POLICY, REFERENCE, STEP_COUNT, UNITS, CHANNELS, FAST, ROOTS, ALL_ON_UNITS, IN_FLIGHT, FLIGHT = range(10)
-ROOT_SIZE: Final = 10
+(
+    POLICY, REFERENCE, STEP_COUNT, UNITS, CHANNELS, FAST, ROOTS, ALL_ON_UNITS, IN_FLIGHT, FLIGHT, BEGUN, MEMBERS, STAGES,
+) = range(13)  # fmt: skip
+ROOT_SIZE: Final = 13
 STALL: Final = ROOT_SIZE + MAX_ROOTS  #: of each step
 
 # --- chip[...]
@@ -59,7 +88,13 @@ NOW, EPOCH, STEP, BLOCKED, SEGMENT, STRIDE, TRACED, SKIPPED, JUMPS, STUCK, STAMP
 UNIT_FREE: Final = 12
 CHANNEL_FREE: Final = UNIT_FREE + MAX_UNITS
 BUSY: Final = CHANNEL_FREE + MAX_CHANNELS  #: of each unit, then of each channel
-CHIP: Final = BUSY + MAX_UNITS + MAX_CHANNELS
+CURSOR: Final = BUSY + MAX_UNITS + MAX_CHANNELS  #: digits of the epoch after this one
+EPOCH_NUMBER: Final = CURSOR + WIDTH  #: the reference stream's task of each of the last epochs
+EPOCHS_KNOWN: Final = 64
+WORK: Final = EPOCH_NUMBER + EPOCHS_KNOWN  #: room to work in
+OLD: Final = WORK + WIDTH
+BEFORE: Final = OLD + WIDTH
+CHIP: Final = BEFORE + WIDTH
 
 # --- policies, and codes of maps between loops
 OVERLAPPED, SERIAL, STEPS, AUTO = range(4)

@@ -8,6 +8,7 @@ import numpy as np
 from fusemax.simulate.tile.columns import (
     ACTIVE,
     ALL_ON_UNITS,
+    BEGUN,
     BLOCKED,
     BUSY,
     CHANNEL,
@@ -18,7 +19,7 @@ from fusemax.simulate.tile.columns import (
     COUNTS,
     CYCLES,
     DIGITS,
-    EPOCH,
+    FILTERED,
     FINISHED,
     FLIGHT,
     FLIGHT_COUNT,
@@ -28,11 +29,14 @@ from fusemax.simulate.tile.columns import (
     ISSUED,
     KIND,
     LATENCY,
+    MAX_CHANNELS,
     NEED_ON,
     NOTHING_TURNED,
     NOW,
+    OLD,
     POLICY,
     POSITION,
+    RATE,
     REFERENCE,
     SEGMENT,
     SEGMENTS,
@@ -43,6 +47,8 @@ from fusemax.simulate.tile.columns import (
     STEPS,
     STRIDE,
     TOTAL,
+    TOUCH,
+    TOUCHED,
     TRACED,
     UNIT,
     UNIT_FREE,
@@ -50,8 +56,8 @@ from fusemax.simulate.tile.columns import (
     WAITS,
     WIDTH,
 )
-from fusemax.simulate.tile.needs import before, due, prepare, unmet, watch_places
-from fusemax.simulate.tile.walking import FAR, advance
+from fusemax.simulate.tile.needs import before, due, is_blocked, next_epoch, prepare, unmet, watch_places
+from fusemax.simulate.tile.walking import FAR, advance, number_of
 
 
 @numba.njit
@@ -73,8 +79,8 @@ def candidate(plan, fixed, state, chip, u):
                     best = s
             elif (
                 state[s, FLIGHT_COUNT] < fixed[IN_FLIGHT]
+                and not is_blocked(plan, state, s)
                 and (best < 0 or before(plan, fixed, state, chip, s, best))
-                and unmet(plan, fixed, state, chip, s) < 0
             ):
                 best = s
     if best < 0 or plan[best, UNIT] != u or state[best, FLIGHT_COUNT] >= fixed[IN_FLIGHT]:
@@ -83,7 +89,16 @@ def candidate(plan, fixed, state, chip, u):
         for s in range(plan.shape[0]):
             if plan[s, KIND] == 0 and state[s, FLIGHT_COUNT] > 0:
                 return -1
-    return best if unmet(plan, fixed, state, chip, best) < 0 else -1
+    return -1 if is_blocked(plan, state, best) else best
+
+
+@numba.njit
+def channel_cycles(plan, state, s, c):
+    """Return the cycles for which the next task of stream *s* takes channel *c*."""
+    if not plan[s, TOUCH]:
+        return plan[s, CHANNEL + c * CLASSES + state[s, CLS]]
+    cycles = plan[s, RATE : RATE + MAX_CHANNELS].view(np.float64)[c] * state[s, TOUCHED]
+    return np.int64(np.ceil(cycles - 1e-9 * max(1.0, cycles)))
 
 
 @numba.njit
@@ -100,7 +115,7 @@ def issue(plan, fixed, state, chip, trace, s):
             chip[BUSY + u] += plan[s, CYCLES + cls]
     computed = end
     for c in range(fixed[CHANNELS]):
-        length = plan[s, CHANNEL + c * CLASSES + cls]
+        length = channel_cycles(plan, state, s, c)
         if active and length > 0:
             start = max(now, chip[CHANNEL_FREE + c])
             chip[CHANNEL_FREE + c] = start + length
@@ -114,15 +129,27 @@ def issue(plan, fixed, state, chip, trace, s):
     state[s, COUNTS + 2 * cls + (0 if active else 1)] += 1
     if chip[TRACED] < trace.shape[0] and (active or plan[s, KIND] == 0):
         row = trace[chip[TRACED]]
-        row[0], row[1], row[2], row[3] = s, state[s, ISSUED], now, end
+        row[0], row[1], row[2], row[3] = s, state[s, fixed[BEGUN]], now, end
         chip[TRACED] += 1
-    state[s, ISSUED] += 1
+    state[s, fixed[BEGUN]] += 1
+    if active:
+        state[s, fixed[BEGUN] + 1] += state[s, TOUCHED]
+    old = chip[OLD : OLD + WIDTH]
+    digits = state[s, DIGITS : DIGITS + WIDTH]
+    old[:] = digits
+    turned = advance(plan, fixed, s, digits)
+    state[s, ISSUED] = number_after(plan, fixed, s, digits, turned, state[s, ISSUED])
     take_off(fixed, state, s, ready)
-    old = state[s, DIGITS : DIGITS + WIDTH].copy()
-    trips = np.zeros(WIDTH, np.int64)
-    turned = advance(plan, fixed, s, state[s, DIGITS : DIGITS + WIDTH], trips)
     if turned >= 0:
         prepare(plan, fixed, state, chip, s, turned, old)
+
+
+@numba.njit
+def number_after(plan, fixed, s, digits, turned, number):
+    """Return the number of the task of stream *s* after that of *number*, when *digits* have *turned* to it (-1: the end)."""
+    if turned < 0:
+        return plan[s, TOTAL]
+    return number_of(plan, fixed, s, digits) if plan[s, FILTERED] else number + 1
 
 
 @numba.njit
@@ -143,7 +170,7 @@ def take_off(fixed, state, s, end):
 
 
 @numba.njit
-def land(plan, fixed, state, chip, ref_digits, trips):
+def land(plan, fixed, state, chip, ref_digits):
     """Finish every task that ends now; return the outermost loop of the reference stream that turned, else a large number."""
     now, turned = chip[NOW], np.int64(NOTHING_TURNED)
     for s in range(plan.shape[0]):
@@ -152,8 +179,9 @@ def land(plan, fixed, state, chip, ref_digits, trips):
             state[s, FLIGHT_HEAD] = (state[s, FLIGHT_HEAD] + 1) % fixed[IN_FLIGHT]
             state[s, FLIGHT_COUNT] -= 1
             while s == fixed[REFERENCE] and state[s, FINISHED] < done:
-                state[s, FINISHED] += 1
-                turned = min(turned, advance(plan, fixed, s, ref_digits, trips))
+                k = advance(plan, fixed, s, ref_digits)
+                state[s, FINISHED] = number_after(plan, fixed, s, ref_digits, k, state[s, FINISHED])
+                turned = min(turned, k)
             state[s, FINISHED] = done
     return turned
 
@@ -171,17 +199,12 @@ def issue_transfers(plan, fixed, state, chip, trace):
                 or state[s, FLIGHT_COUNT] >= fixed[IN_FLIGHT]
             ):
                 continue
-            if (best >= 0 and not before(plan, fixed, state, chip, s, best)) or unmet(
-                plan, fixed, state, chip, s
-            ) >= 0:
+            if is_blocked(plan, state, s) or (best >= 0 and not before(plan, fixed, state, chip, s, best)):
                 continue
             free = True
             if state[s, ACTIVE]:
                 for c in range(fixed[CHANNELS]):
-                    if (
-                        plan[s, CHANNEL + c * CLASSES + state[s, CLS]] > 0
-                        and chip[CHANNEL_FREE + c] > chip[NOW]
-                    ):
+                    if channel_cycles(plan, state, s, c) > 0 and chip[CHANNEL_FREE + c] > chip[NOW]:
                         free = False
             if free:
                 best = s
@@ -226,7 +249,7 @@ def next_step(plan, fixed, state, chip):
     chip[STEP] += 1
     if chip[STEP] >= fixed[STEP_COUNT]:
         chip[STEP] = 0
-        chip[EPOCH] += 1
+        next_epoch(plan, fixed, chip)
     chip[BLOCKED] = chip[NOW] + fixed[STALL + chip[STEP]]
     return True
 

@@ -19,7 +19,9 @@ from fusemax.simulate.tile.columns import (
     BLOCKED,
     CHANNELS,
     COUNTS,
+    CURSOR,
     DIGITS,
+    EPOCH_NUMBER,
     EVENTS,
     FAST,
     FINISHED,
@@ -52,12 +54,13 @@ from fusemax.simulate.tile.issue import (
     next_step,
     record,
 )
-from fusemax.simulate.tile.needs import prepare
+from fusemax.simulate.tile.needs import look_ahead, prepare
 from fusemax.simulate.tile.steady import look_for_steady_state
-from fusemax.simulate.tile.walking import trips_of
+from fusemax.simulate.tile.walking import EVERY, FAR, advance, number_of, settle, trips_at
 
 SOURCES = (
     "columns.py",
+    "wanted.py",
     "walking.py",
     "needs.py",
     "issue.py",
@@ -97,38 +100,54 @@ def _clock_of(stamp: int) -> Callable[..., Any]:
 @numba.njit
 def look(plan, fixed, state, chip, segments, ref_digits, turned, memory):
     """Look for a steady state at the turn of loop *turned*, if the loop is long enough."""
-    trips = np.zeros(WIDTH, np.int64)
     for k in range(turned + 1, plan[fixed[REFERENCE], LOOPS]):
         if ref_digits[k] != 0:
             return
-    trips_of(plan, fixed, fixed[REFERENCE], ref_digits, trips)
-    if trips[turned] > 3:
+    if trips_at(plan, fixed, fixed[REFERENCE], turned, ref_digits) > 3:
         look_for_steady_state(plan, fixed, state, chip, segments, ref_digits, turned, *memory)
+
+
+@numba.njit
+def begin(plan, fixed, state, chip, s, ref_digits):
+    """Find the first task of stream *s*; it may have none."""
+    digits = state[s, DIGITS : DIGITS + WIDTH]
+    first = settle(plan, fixed, s, digits, WIDTH, EVERY, 0)
+    number = plan[s, TOTAL] if first < 0 else number_of(plan, fixed, s, digits)
+    state[s, ISSUED] = number
+    state[s, FINISHED] = number
+    if s == fixed[REFERENCE]:
+        ref_digits[:] = digits
+    if first >= 0:
+        prepare(plan, fixed, state, chip, s, -1, digits.copy())
 
 
 @numba.njit
 def go(plan, fixed, state, chip, segments, trace):
     """Run every stream to its end."""
     size, ref = plan.shape[0], fixed[REFERENCE]
-    ref_digits, trips = np.zeros(WIDTH, np.int64), np.zeros(WIDTH, np.int64)
+    ref_digits = np.zeros(WIDTH, np.int64)
     loops = max(1, plan[ref, LOOPS])
     numbers = size * (fixed[FLIGHT] - COUNTS) + fixed[UNITS] + fixed[CHANNELS]
     seen_count = np.zeros(WIDTH, np.int64)
-    width = min(size * (2 + 2 * fixed[IN_FLIGHT]) + 80, MOST_REMEMBERED // (loops * HISTORY))
+    width = min(size * (3 + 2 * fixed[IN_FLIGHT]) + 80, MOST_REMEMBERED // (loops * HISTORY))
     memory = (
         np.zeros((loops, HISTORY, width), np.int64),
         np.zeros((loops, HISTORY), np.int64),
-        np.zeros((loops, HISTORY, 2), np.int64),
+        np.zeros((loops, HISTORY, 3), np.int64),
         np.zeros((loops, HISTORY, numbers), np.int64),
         seen_count,
     )
     for s in range(size):
-        prepare(plan, fixed, state, chip, s, -1, state[s, DIGITS : DIGITS + WIDTH].copy())
+        begin(plan, fixed, state, chip, s, ref_digits)
+    if fixed[POLICY] == STEPS:
+        chip[CURSOR : CURSOR + WIDTH] = ref_digits
+        chip[EPOCH_NUMBER] = state[ref, ISSUED] if state[ref, ISSUED] < plan[ref, TOTAL] else FAR
+        look_ahead(plan, fixed, chip, advance(plan, fixed, ref, chip[CURSOR : CURSOR + WIDTH]))
     chip[BLOCKED] = fixed[STALL] if fixed[POLICY] == STEPS else 0
     record(plan, fixed, state, chip, segments, 0)
     turned = NOTHING_TURNED
     while True:
-        turned = min(turned, land(plan, fixed, state, chip, ref_digits, trips))
+        turned = min(turned, land(plan, fixed, state, chip, ref_digits))
         if 0 <= turned < NOTHING_TURNED:
             seen_count[turned + 1 :] = 0
             if fixed[FAST] and chip[TRACED] >= trace.shape[0]:
@@ -138,7 +157,7 @@ def go(plan, fixed, state, chip, segments, trace):
         while progress:
             progress = issue_transfers(plan, fixed, state, chip, trace)
             progress = issue_tasks(plan, fixed, state, chip, trace) or progress
-            turned = min(turned, land(plan, fixed, state, chip, ref_digits, trips))
+            turned = min(turned, land(plan, fixed, state, chip, ref_digits))
             progress = next_step(plan, fixed, state, chip) or progress
         event = next_event(plan, fixed, state, chip)
         if event < 0:

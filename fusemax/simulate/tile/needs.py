@@ -7,15 +7,23 @@ import numpy as np
 
 from fusemax.simulate.tile.columns import (
     ACTIVE,
+    AFTER,
     AGAIN_BIT,
     ALIVE,
     AUTO,
+    BEFORE,
+    BEGUN,
+    BLOCKER,
     BUFFERS,
     CLASS_BIT,
     CLS,
+    CURSOR,
     DIGITS,
     EPOCH,
+    EPOCH_NUMBER,
     EPOCH_SOURCE,
+    EPOCHS_KNOWN,
+    FILTERED,
     FINISHED,
     HEAD_EPOCH,
     IN_KERNEL,
@@ -28,10 +36,12 @@ from fusemax.simulate.tile.columns import (
     NEED,
     NEED_BUFFERS,
     NEED_COUNT,
+    NEED_DEEPEST,
     NEED_FRESH,
     NEED_KIND,
     NEED_ON,
     NEED_PREFIX,
+    NEED_SAME,
     NEED_SOURCE,
     ONLY_AGAIN,
     OWN,
@@ -45,19 +55,25 @@ from fusemax.simulate.tile.columns import (
     STAGE,
     STEP,
     STEPS,
+    TOUCH,
+    TOUCH_WORDS,
+    TOUCHED,
+    TOUCHED_HIGH,
+    TOUCHED_LOW,
+    UNLIMITED,
     WIDTH,
+    WORK,
 )
-from fusemax.simulate.tile.walking import advance, back, mapped_number
+from fusemax.simulate.tile.walking import FAR, advance, back, is_first, mapped_number, number_of
+from fusemax.simulate.tile.wanted import touched
 
 
 @numba.njit
 def prepare(plan, fixed, state, chip, s, turned, old):
     """Find class, activity and needs of the next task of stream *s*; *old* are the digits of the task before."""
-    trips = np.zeros(WIDTH, np.int64)
-    work = np.zeros(WIDTH, np.int64)
+    work = chip[WORK : WORK + WIDTH]
     digits = state[s, DIGITS : DIGITS + WIDTH]
     cls = np.int64(0)
-    first = True
     for k in range(plan[s, LOOPS]):
         if plan[s, CLASS_BIT + k]:
             root = plan[s, LOOP_ROOT + k]
@@ -67,14 +83,18 @@ def prepare(plan, fixed, state, chip, s, turned, old):
                     extent = min(extent - digits[j] * plan[s, LOOP_UNIT + j], plan[s, LOOP_UNIT + j])
             if extent < plan[s, LOOP_UNIT + k]:
                 cls |= plan[s, CLASS_BIT + k]
-        if not plan[s, OWN + k] and digits[k] > 0:
-            first = False
+    first = True
+    if plan[s, AGAIN_BIT] or plan[s, ONLY_AGAIN]:
+        first = is_first(plan, fixed, s, digits, work, OWN, 0)
     if not first:
         cls |= plan[s, AGAIN_BIT]
     state[s, CLS] = cls
     active = True
+    words, low, high = np.int64(0), np.int64(0), np.int64(-1)
+    if plan[s, TOUCH]:
+        words, low, high = touched(plan, fixed, s, digits)
     if plan[s, KIND] == 1:
-        active = turned < 0
+        active = turned < 0 or low != state[s, TOUCHED_LOW] or high != state[s, TOUCHED_HIGH]
         for k in range(plan[s, LOOPS]):
             if plan[s, OWN + k] and digits[k] != old[k]:
                 active = True
@@ -83,23 +103,37 @@ def prepare(plan, fixed, state, chip, s, turned, old):
     elif plan[s, KIND] == 2:
         for k in range(plan[s, LOOPS]):
             work[k] = digits[k]
-        active = advance(plan, fixed, s, work, trips) < 0
+        active = advance(plan, fixed, s, work) < 0
         for k in range(plan[s, LOOPS]):
             if plan[s, OWN + k] and digits[k] != work[k]:
                 active = True
+        if plan[s, TOUCH] and not active:
+            _, next_low, next_high = touched(plan, fixed, s, work)
+            active = low != next_low or high != next_high
     state[s, ACTIVE] = active
-    if fixed[POLICY] == STEPS and plan[s, KIND] == 0:
-        state[s, HEAD_EPOCH] = epoch_of(plan, fixed, state, s, work, trips)
+    state[s, TOUCHED] = words * plan[s, TOUCH_WORDS + cls]
+    state[s, TOUCHED_LOW], state[s, TOUCHED_HIGH] = low, high
+    if fixed[POLICY] == STEPS and plan[s, KIND] == 0 and not plan[s, IN_KERNEL]:
+        source = plan[s, EPOCH_SOURCE : EPOCH_SOURCE + WIDTH]
+        state[s, HEAD_EPOCH] = mapped_number(plan, fixed, s, fixed[REFERENCE], source, digits, work)
     for d in range(plan[s, NEED_COUNT]):
-        state[s, NEED + d] = need_of(plan, fixed, state, chip, s, d, digits, active, work, trips)
+        if plan[s, NEED_KIND + d] == 0 and turned > plan[s, NEED_DEEPEST + d]:
+            continue
+        state[s, NEED + d] = need_of(plan, fixed, state, chip, s, d, digits, active, work)
 
 
 @numba.njit
-def need_of(plan, fixed, state, chip, s, d, digits, active, work, trips):
+def need_of(plan, fixed, state, chip, s, d, digits, active, work):
     """Return how many tasks need *d* of stream *s* wants finished before its task at *digits*; 0 for none."""
     r, kind = plan[s, NEED_ON + d], plan[s, NEED_KIND + d]
     if kind == 3:
-        return max(np.int64(0), state[s, ISSUED] + 1 - plan[s, NEED_BUFFERS + d])
+        if not plan[s, FILTERED] or plan[s, NEED_BUFFERS + d] >= UNLIMITED:
+            return max(np.int64(0), state[s, ISSUED] + 1 - plan[s, NEED_BUFFERS + d])
+        deep = plan[s, NEED_BUFFERS + d]
+        shift(state, s, d, deep + 1, state[s, ISSUED])
+        return state[s, RING + d * BUFFERS + deep] + 1 if state[s, RING_COUNT + d] > deep else np.int64(0)
+    if kind == 0 and plan[s, NEED_SAME + d]:
+        return state[s, ISSUED] + 1
     if kind == 0:
         return (
             mapped_number(
@@ -110,7 +144,6 @@ def need_of(plan, fixed, state, chip, s, d, digits, active, work, trips):
                 plan[s, NEED_SOURCE + d * WIDTH : NEED_SOURCE + (d + 1) * WIDTH],
                 digits,
                 work,
-                trips,
             )
             + 1
         )
@@ -125,20 +158,16 @@ def need_of(plan, fixed, state, chip, s, d, digits, active, work, trips):
             plan[s, NEED_SOURCE + d * WIDTH : NEED_SOURCE + (d + 1) * WIDTH],
             digits,
             work,
-            trips,
         )
         deep = plan[s, NEED_BUFFERS + d]
-        for b in range(min(deep, BUFFERS - 1), 0, -1):
-            state[s, RING + d * BUFFERS + b] = state[s, RING + d * BUFFERS + b - 1]
-        state[s, RING + d * BUFFERS + 0] = begin
-        state[s, RING_COUNT + d] += 1
+        shift(state, s, d, deep + 1, begin)
         return state[s, RING + d * BUFFERS + deep - 1] if state[s, RING_COUNT + d] > deep else np.int64(0)
-    for k in range(plan[s, LOOPS]):
-        if plan[s, NEED_FRESH + d * WIDTH + k] and digits[k] > 0:
-            return np.int64(0)
-    before = digits.copy()
+    if not is_first(plan, fixed, s, digits, work, NEED_FRESH + d * WIDTH, 1):
+        return np.int64(0)
+    before = chip[BEFORE : BEFORE + WIDTH]
+    before[:] = digits
     for _ in range(plan[s, NEED_BUFFERS + d]):
-        if not back(plan, fixed, s, plan[s, NEED_PREFIX + d], before, trips):
+        if not back(plan, fixed, s, plan[s, NEED_PREFIX + d], before):
             return np.int64(0)
     return (
         mapped_number(
@@ -149,10 +178,18 @@ def need_of(plan, fixed, state, chip, s, d, digits, active, work, trips):
             plan[s, NEED_SOURCE + d * WIDTH : NEED_SOURCE + (d + 1) * WIDTH],
             before,
             work,
-            trips,
         )
         + 1
     )
+
+
+@numba.njit
+def shift(state, s, d, kept, number):
+    """Put *number* in front of the last ones that need *d* of stream *s* keeps."""
+    for b in range(min(kept, BUFFERS) - 1, 0, -1):
+        state[s, RING + d * BUFFERS + b] = state[s, RING + d * BUFFERS + b - 1]
+    state[s, RING + d * BUFFERS] = number
+    state[s, RING_COUNT + d] += 1
 
 
 @numba.njit
@@ -165,10 +202,24 @@ def unmet(plan, fixed, state, chip, s):
 
 
 @numba.njit
+def is_blocked(plan, state, s):
+    """Return whether a need of stream *s* is not met; the one that was not the last time is looked at first."""
+    d = state[s, BLOCKER]
+    if d < plan[s, NEED_COUNT] and state[plan[s, NEED_ON + d], FINISHED] < state[s, NEED + d]:
+        return True
+    for d in range(plan[s, NEED_COUNT]):
+        if state[plan[s, NEED_ON + d], FINISHED] < state[s, NEED + d]:
+            state[s, BLOCKER] = d
+            return True
+    return False
+
+
+@numba.njit
 def before(plan, fixed, state, chip, a, b):
     """Return whether the next task of stream *a* comes before that of *b* in the order of the policy."""
     if fixed[POLICY] == AUTO and plan[a, IN_KERNEL] and plan[b, IN_KERNEL]:
-        one, other = state[a, ISSUED] + plan[a, STAGE], state[b, ISSUED] + plan[b, STAGE]
+        one = state[a, fixed[BEGUN]] + plan[a, STAGE]
+        other = state[b, fixed[BEGUN]] + plan[b, STAGE]
         return one < other or (one == other and plan[a, POSITION] < plan[b, POSITION])
     for k in range(plan[a, SHARED + b]):
         if state[a, DIGITS + k] != state[b, DIGITS + k]:
@@ -177,21 +228,49 @@ def before(plan, fixed, state, chip, a, b):
 
 
 @numba.njit
-def epoch_of(plan, fixed, state, s, work, trips):
-    """Return the epoch in which the schedule has the next task of stream *s*."""
-    if plan[s, IN_KERNEL]:
-        return state[s, ISSUED] + plan[s, STAGE]
-    source = plan[s, EPOCH_SOURCE : EPOCH_SOURCE + WIDTH]
-    digits = state[s, DIGITS : DIGITS + WIDTH]
-    return mapped_number(plan, fixed, s, fixed[REFERENCE], source, digits, work, trips) + plan[s, STAGE]
-
-
-@numba.njit
 def due(plan, fixed, state, chip, s):
     """Return whether the step that stands now has the next task of stream *s*."""
     if plan[s, IN_STEP] < 0:
         return True
-    return plan[s, IN_STEP] == chip[STEP] and state[s, HEAD_EPOCH] <= chip[EPOCH]
+    if plan[s, IN_STEP] != chip[STEP]:
+        return False
+    if plan[s, IN_KERNEL]:
+        return state[s, fixed[BEGUN]] + plan[s, STAGE] <= chip[EPOCH]
+    return is_reached(plan, state, chip, s)
+
+
+@numba.njit
+def is_reached(plan, state, chip, s):
+    """Return whether the epochs have come to the next task of stream *s*, one outside the deepest body."""
+    epoch = chip[EPOCH] - plan[s, STAGE]
+    if epoch < 0:
+        return False
+    if plan[s, AFTER]:  # the last epoch up to its task
+        return number_of_epoch(chip, epoch + 1) > state[s, HEAD_EPOCH]
+    return number_of_epoch(chip, epoch) >= state[s, HEAD_EPOCH]
+
+
+@numba.njit
+def number_of_epoch(chip, epoch):
+    """Return the number of the reference stream's task of one of the last epochs, or of the next; FAR after the last."""
+    return chip[EPOCH_NUMBER + epoch % EPOCHS_KNOWN]
+
+
+@numba.njit
+def next_epoch(plan, fixed, chip):
+    """Go on to the next epoch: the next task of the reference stream that is wanted."""
+    chip[EPOCH] += 1
+    look_ahead(plan, fixed, chip, advance(plan, fixed, fixed[REFERENCE], chip[CURSOR : CURSOR + WIDTH]))
+
+
+@numba.njit
+def look_ahead(plan, fixed, chip, turned):
+    """Note the number of the epoch after this one; it has none when the last loop has *turned* (-1)."""
+    at = EPOCH_NUMBER + (chip[EPOCH] + 1) % EPOCHS_KNOWN
+    if turned < 0 or chip[EPOCH_NUMBER + chip[EPOCH] % EPOCHS_KNOWN] == FAR:
+        chip[at] = FAR
+    else:
+        chip[at] = number_of(plan, fixed, fixed[REFERENCE], chip[CURSOR : CURSOR + WIDTH])
 
 
 @numba.njit
@@ -200,7 +279,13 @@ def watch_places(plan, fixed, state, chip, s):
     alive = np.int64(1)
     for d in range(plan[s, NEED_COUNT]):
         r, kind = plan[s, NEED_ON + d], plan[s, NEED_KIND + d]
-        if kind == 3:
+        if kind == 3 and plan[s, FILTERED] and plan[s, NEED_BUFFERS + d] < UNLIMITED:
+            held = np.int64(1)
+            for b in range(1, min(plan[s, NEED_BUFFERS + d], state[s, RING_COUNT + d])):
+                if state[s, RING + d * BUFFERS + b] >= state[r, FINISHED]:
+                    held += 1
+            alive = max(alive, held)
+        elif kind == 3:
             alive = max(alive, state[s, ISSUED] + 1 - state[r, FINISHED])
         elif kind == 1 and state[s, ACTIVE]:
             held = np.int64(1)

@@ -109,13 +109,16 @@ class Order:
         reference = self.streams[self.reference()]
         stream = self.streams[number]
         shared = shared_loops(self.nest, stream.node, reference.node)
-        before = stream.key < reference.key
         return [
             k if k < shared
             else stream.loops.index(loop) if loop in stream.loops
-            else ZERO if before else LAST
+            else LAST if self.is_after(number) else ZERO
             for k, loop in enumerate(reference.loops)
         ]  # fmt: skip
+
+    def is_after(self, number: int) -> bool:
+        """Return whether a stream belongs to the last epoch before it, not to the first one after it."""
+        return self.streams[number].key >= self.streams[self.reference()].key
 
     def steps(self) -> tuple[list[int], list[int], list[int], list[int]]:
         count = len(self.streams)

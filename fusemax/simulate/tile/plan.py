@@ -14,7 +14,9 @@ from fusemax.mapping.dependence import deepest_body
 from fusemax.mapping.modulo import Kernel
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile.flow import Flow, Need
+from fusemax.simulate.tile.cores import Members
+from fusemax.simulate.tile.filters import Filters
+from fusemax.simulate.tile.flow import LAST, ZERO, Flow, Need
 from fusemax.simulate.tile.geometry import Geometry, digits_of, word_B
 from fusemax.simulate.tile.order import Order
 from fusemax.simulate.tile.room import Stock, capacity_B
@@ -64,16 +66,19 @@ class Sharing:
 
 def prepare(
     mapped: Mapped, machine: Machine, nest: Nest, geometry: Geometry, point: Point, sharing: Sharing,
-    fast_forward: bool = True,
+    fast_forward: bool = True, members: Members | None = None,
 ) -> Prepared:  # fmt: skip
-    """Return *nest* at *point*, ready to run on one of the cores that share the machine as *sharing* says."""
-    return _Packer(mapped, machine, nest, geometry, point, sharing).pack(fast_forward)
+    """Return *nest* at *point*, ready to run on one of the cores that share the machine as *sharing* says.
+
+    *members* are the tasks of that core, None for all of them.
+    """
+    return _Packer(mapped, machine, nest, geometry, point, sharing, members).pack(fast_forward)
 
 
 class _Packer:
     def __init__(
         self, mapped: Mapped, machine: Machine, nest: Nest, geometry: Geometry, point: Point,
-        sharing: Sharing,
+        sharing: Sharing, members: Members | None,
     ) -> None:  # fmt: skip
         self.mapped, self.machine, self.nest = mapped, machine, nest
         self.geometry, self.point, self.sharing = geometry, point, sharing
@@ -88,6 +93,7 @@ class _Packer:
         )
         self.roots = {name: number for number, name in enumerate(nest.roots)}
         self.bits = [self._bits(s) for s in self.streams]
+        self.filters = Filters(mapped, nest, geometry, point, self.streams, members)
         self.spilled = self._spilled()
         self._ends()
         held = [whole_cycles(self._lane_work(n, 0)[0]) for n in range(len(self.streams))]
@@ -210,8 +216,10 @@ class _Packer:
         )
 
     def _channel_cycles(self, level: str, size_B: float, sharers: float) -> int:
-        if size_B <= 0:
-            return 0
+        return whole_cycles(self._cycles(level, size_B, sharers)) if size_B > 0 else 0
+
+    def _cycles(self, level: str, size_B: float, sharers: float) -> float:
+        """Return the cycles in which *level* moves *size_B* for each of *sharers* cores."""
         figures, clock_hz = self.point.figures, self.point.figures["clock"]
         cycles = [0.0]
         if f"{level}.bandwidth" in figures:
@@ -219,7 +227,7 @@ class _Packer:
         if f"{level}.ports" in figures:
             lines = size_B / figures[f"{level}.line"]
             cycles.append(lines / figures[f"{level}.ports"] * sharers)
-        return whole_cycles(max(cycles))
+        return max(cycles)
 
     # --- schedule
 
@@ -236,15 +244,17 @@ class _Packer:
         count = len(self.streams)
         words = tuple(self._words(n) for n in range(count))
         needs = self._needs()
-        self._limits(needs)
-        plan = np.zeros((count, clock.SHARED + count), np.int64)
         stage, step, position, stalls = self.order.steps()
+        self._limits(needs, max(stage) + 1)
+        plan = np.zeros((count, clock.SHARED + count), np.int64)
         body = deepest_body(self.nest)
         for n, stream in enumerate(self.streams):
             row = plan[n]
             self._loop_columns(row, n)
             self._task_columns(row, n, words[n])
-            self._need_columns(row, needs[n])
+            self._need_columns(row, n, needs[n])
+            self.filters.write(row, n)
+            self._touch_columns(row, n)
             row[clock.STAGE], row[clock.IN_STEP], row[clock.POSITION] = stage[n], step[n], position[n]
             row[clock.IN_KERNEL] = stream.body is body
             row[clock.SHARED :] = [shared_loops(self.nest, stream.node, s.node) for s in self.streams]
@@ -253,11 +263,11 @@ class _Packer:
         )
         return Prepared(
             nest=self.nest, geometry=self.geometry, streams=self.streams, units=self.units, channels=self.channels,
-            plan=plan, fixed=self._fixed_row(stalls, fast_forward), words=words, lane_cycles=lane_cycles,
+            plan=plan, fixed=self._fixed_row(stalls, max(stage) + 1, fast_forward), words=words, lane_cycles=lane_cycles,
             kernel=self.order.kernel, spilled=self.spilled,
         )  # fmt: skip
 
-    def _limits(self, needs: Sequence[tuple[Need, ...]]) -> None:
+    def _limits(self, needs: Sequence[tuple[Need, ...]], stages: int) -> None:
         """Raise FusemaxError when something is larger than the arrays of the clock."""
         sizes = (
             ("loops around a task", max(len(s.loops) for s in self.streams), clock.WIDTH),
@@ -266,6 +276,7 @@ class _Packer:
             ("kinds of ragged tiles", max(self._classes(n) for n in range(len(self.streams))), clock.CLASSES),
             ("levels with bandwidth or ports", len(self.channels), clock.MAX_CHANNELS),
             ("units", len(self.units), clock.MAX_UNITS),
+            ("epochs of a pipeline", stages, clock.EPOCHS_KNOWN - 2),
             ("buffers of a tile", max((r.buffers for r in self.nest.residences), default=0), clock.BUFFERS - 1),
         )  # fmt: skip
         mistakes = [
@@ -283,11 +294,29 @@ class _Packer:
             row[clock.LOOP_UNIT + k] = self.geometry.unit(loop)
             row[clock.LOOP_CAP + k] = self.geometry.tiles.get(loop, 1 << 60)
             row[clock.OWN + k] = loop in stream.own
+        row[clock.EVEN] = all(
+            self.geometry.sizes[self.nest.root_of(loop).name] % self.geometry.unit(loop) == 0
+            for loop in stream.loops
+        )
+        stride = 1
+        for k in reversed(range(len(stream.loops) if row[clock.EVEN] else 0)):
+            row[clock.LOOP_STRIDE + k] = stride
+            row[clock.LOOP_TRIPS + k] = self._trips(stream.loops, k)
+            stride *= self._trips(stream.loops, k)
         for root, k in self._last_loops(stream).items():
             row[clock.LAST_LOOP + self.roots[root]] = k
             row[clock.CLASS_BIT + k] = self.bits[number][0].get(root, 0)
+        row[clock.AFTER] = self.order.is_after(number)
         source = self.order.epoch_source(number)
         row[clock.EPOCH_SOURCE : clock.EPOCH_SOURCE + len(source)] = source
+
+    def _trips(self, loops: Sequence[str], position: int) -> int:
+        """Return the iterations of a loop in one of those around it, where no tile is short."""
+        root = self.nest.root_of(loops[position])
+        around = [self.geometry.unit(x) for x in loops[:position] if self.nest.root_of(x) is root]
+        return (around[-1] if around else self.geometry.sizes[root.name]) // self.geometry.unit(
+            loops[position]
+        )
 
     def _task_columns(self, row: np.ndarray, number: int, words: Sequence[Sequence[int]]) -> None:
         stream = self.streams[number]
@@ -305,11 +334,33 @@ class _Packer:
         row[clock.AGAIN_BIT] = self.bits[number][1]
         row[clock.UNIT] = -1 if stream.unit is None else self.units.index(stream.unit)
 
-    def _need_columns(self, row: np.ndarray, needs: Sequence[Need]) -> None:
+    def _touch_columns(self, row: np.ndarray, number: int) -> None:
+        """Write what a transfer moves per element that a band touches, and how long each channel takes for a word."""
+        stream = self.streams[number]
+        roots = self.filters.touched_roots(number)
+        row[clock.TOUCH] = 0
+        if not roots:
+            return
+        bands = self.filters.bands[number]
+        row[clock.TOUCH] = (bands[0].row in roots) + 2 * (bands[0].column in roots)
+        other = {d for d in stream.words[0].digits if self.nest.root_of(d).name not in roots}
+        for cls in range(self._classes(number)):
+            row[clock.TOUCH_WORDS + cls] = self.geometry.points(other, self._fixed(stream, cls))
+        sizes = self._bytes(stream, [1] * len(stream.words))
+        rates = row[clock.RATE : clock.RATE + clock.MAX_CHANNELS].view(np.float64)
+        for c, level in enumerate(self.channels):
+            rates[c] = self._cycles(level, sizes.get(level, 0.0), self._sharers(stream, level))
+
+    def _need_columns(self, row: np.ndarray, number: int, needs: Sequence[Need]) -> None:
         row[clock.NEED_COUNT] = len(needs)
         for d, need in enumerate(needs):
             row[clock.NEED_ON + d], row[clock.NEED_KIND + d] = need.on, need.kind
             row[clock.NEED_BUFFERS + d], row[clock.NEED_PREFIX + d] = need.buffers, need.prefix
+            used = [code if code >= 0 else -2 - code for code in need.source if code not in (LAST, ZERO)]
+            loops = self.streams[number].loops
+            same = need.source == tuple(range(len(loops))) and self.streams[need.on].loops == loops
+            row[clock.NEED_SAME + d] = same
+            row[clock.NEED_DEEPEST + d] = max(used, default=-1)
             at = clock.NEED_SOURCE + d * clock.WIDTH
             row[at : at + len(need.source)] = need.source
             for k in need.fresh:
@@ -349,9 +400,10 @@ class _Packer:
     def _total(self, number: int) -> int:
         return self.geometry.points(self.streams[number].loops, {})
 
-    def _fixed_row(self, stalls: Sequence[int], fast: bool) -> np.ndarray:
+    def _fixed_row(self, stalls: Sequence[int], stages: int, fast: bool) -> np.ndarray:
         schedule = self.nest.schedule
         fixed = np.zeros(clock.STALL + len(stalls), np.int64)
+        fixed[clock.MEMBERS], fixed[clock.STAGES] = len(fixed), stages
         fixed[clock.POLICY] = self.order.policy()
         fixed[clock.REFERENCE] = self.order.reference()
         fixed[clock.STEP_COUNT] = len(schedule) if isinstance(schedule, list | tuple) else 1
@@ -359,12 +411,13 @@ class _Packer:
         fixed[clock.FAST] = fast
         fixed[clock.ALL_ON_UNITS] = all(s.unit is not None for s in self.streams if s.kind == COMPUTE)
         fixed[clock.IN_FLIGHT] = self._in_flight()
-        fixed[clock.FLIGHT] = clock.WAITS + len(self.streams) + 3
+        fixed[clock.BEGUN] = clock.WAITS + len(self.streams) + 3
+        fixed[clock.FLIGHT] = fixed[clock.BEGUN] + 2
         fixed[clock.ROOTS] = len(self.roots)
         for name, k in self.roots.items():
             fixed[clock.ROOT_SIZE + k] = self.geometry.sizes[name]
         fixed[clock.STALL :] = stalls
-        return fixed
+        return np.concatenate([fixed, self.filters.record])
 
     def _needs(self) -> list[tuple[Need, ...]]:
         window = (

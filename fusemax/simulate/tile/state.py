@@ -38,6 +38,10 @@ class State:
         """Return how many tasks of class *cls* stream *stream* has done, transfers that stayed not counted."""
         return int(self.streams[stream, clock.COUNTS + 2 * cls])
 
+    def touched(self, prepared: Prepared, stream: int) -> int:
+        """Return the words that stream *stream* has moved, where a condition decides how many."""
+        return int(self.streams[stream, prepared.fixed[clock.BEGUN] + 1])
+
 
 def run_clock(prepared: Prepared, state: State) -> None:
     """Run *prepared* to its end (or until its tasks wait for each other for ever), writing *state*."""

@@ -1,4 +1,7 @@
-"""Loops walked, compiled: iterations, ragged ends, and the number of a task in its stream."""
+"""Loops walked, compiled: iterations, ragged ends, and the number of a task in its stream.
+
+Tasks are numbered as if all of them were done; those that a mask empties, or that another core does, are passed over.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +9,45 @@ import numba
 import numpy as np
 
 from fusemax.simulate.tile.columns import (
+    BANDS,
+    EVEN,
+    FILTERED,
     FIRST_CODE,
     LAST_CODE,
     LAST_LOOP,
     LOOP_CAP,
     LOOP_ROOT,
+    LOOP_STRIDE,
+    LOOP_TRIPS,
     LOOP_UNIT,
     LOOPS,
     ROOT_SIZE,
     ROOTS,
 )
+from fusemax.simulate.tile.wanted import first_unwanted, next_digit
 
 FAR = np.int64(1) << 62
+EVERY = -1  #: all loops are free to turn
 
 
 @numba.njit
-def trips_of(plan, fixed, s, digits, trips):
-    """Write the number of iterations of each loop of stream *s* at *digits*."""
-    for k in range(plan[s, LOOPS]):
-        root, unit = plan[s, LOOP_ROOT + k], plan[s, LOOP_UNIT + k]
-        extent = fixed[ROOT_SIZE + root]
-        for j in range(k):
-            if plan[s, LOOP_ROOT + j] == root:
-                extent = min(extent - digits[j] * plan[s, LOOP_UNIT + j], plan[s, LOOP_UNIT + j])
-        trips[k] = min(plan[s, LOOP_CAP + k], -(-extent // unit))
+def trips_at(plan, fixed, s, k, digits):
+    """Return the number of iterations of loop *k* of stream *s*, those outside it at *digits*."""
+    if plan[s, EVEN]:
+        return plan[s, LOOP_TRIPS + k]
+    root = plan[s, LOOP_ROOT + k]
+    extent = fixed[ROOT_SIZE + root]
+    for j in range(k):
+        if plan[s, LOOP_ROOT + j] == root:
+            extent = min(extent - digits[j] * plan[s, LOOP_UNIT + j], plan[s, LOOP_UNIT + j])
+    return min(plan[s, LOOP_CAP + k], -(-extent // plan[s, LOOP_UNIT + k]))
 
 
 @numba.njit
 def stride_of(plan, fixed, s, k, digits):
     """Return the tasks of stream *s* in one whole iteration of its loop *k*, the loops outside it at *digits*."""
+    if plan[s, EVEN]:
+        return plan[s, LOOP_STRIDE + k]
     product = np.int64(1)
     for root in range(fixed[ROOTS]):
         last = plan[s, LAST_LOOP + root]
@@ -60,38 +73,90 @@ def number_of(plan, fixed, s, digits):
 
 
 @numba.njit
-def advance(plan, fixed, s, digits, trips):
-    """Move *digits* to the next iteration; return the outermost loop that turned, -1 at the end."""
-    trips_of(plan, fixed, s, digits, trips)
-    k = plan[s, LOOPS] - 1
-    while k >= 0 and digits[k] + 1 >= trips[k]:
+def is_free(plan, s, k, free, flag):
+    """Return whether loop *k* may turn: all may, or those whose column from *free* on says *flag*."""
+    return free == EVERY or plan[s, free + k] == flag
+
+
+@numba.njit
+def turn(plan, fixed, s, digits, k, at_least, free, flag):
+    """Turn loop *k* (to *at_least*) or, at its end, the next free one outside it; return which, -1 for none."""
+    while k >= 0 and (
+        not is_free(plan, s, k, free, flag)
+        or max(digits[k] + 1, at_least) >= trips_at(plan, fixed, s, k, digits)
+    ):
         k -= 1
+        at_least = 0
     if k < 0:
         return -1
-    digits[k] += 1
+    digits[k] = max(digits[k] + 1, at_least)
     for j in range(k + 1, plan[s, LOOPS]):
-        digits[j] = 0
+        if is_free(plan, s, j, free, flag):
+            digits[j] = 0
     return k
 
 
 @numba.njit
-def back(plan, fixed, s, depth, digits, trips):
-    """Move the first *depth* of *digits* to the iteration before; return whether there is one."""
-    k = depth - 1
-    while k >= 0 and digits[k] == 0:
-        k -= 1
-    if k < 0:
-        return False
-    digits[k] -= 1
-    for j in range(k + 1, depth):
-        digits[j] = 0
-        trips_of(plan, fixed, s, digits, trips)
-        digits[j] = trips[j] - 1
-    return True
+def settle(plan, fixed, s, digits, top, free, flag):
+    """Move *digits* on to the next task that is wanted; return the outermost loop that turned, or *top*, and -1 at the end."""
+    if not plan[s, FILTERED]:
+        return top
+    while True:
+        depth = first_unwanted(plan, fixed, s, digits)
+        if depth == 0:
+            return top
+        k = depth - 1
+        at_least = next_digit(plan, fixed, s, digits, k) if plan[s, BANDS] == 1 else 0
+        k = turn(plan, fixed, s, digits, k, at_least, free, flag)
+        if k < 0:
+            return -1
+        top = min(top, k)
 
 
 @numba.njit
-def mapped_number(plan, fixed, s, r, source, digits, work, trips):
+def advance(plan, fixed, s, digits):
+    """Move *digits* to the next task that is wanted; return the outermost loop that turned, -1 at the end."""
+    k = turn(plan, fixed, s, digits, plan[s, LOOPS] - 1, 0, EVERY, 0)
+    return k if k < 0 else settle(plan, fixed, s, digits, k, EVERY, 0)
+
+
+@numba.njit
+def is_first(plan, fixed, s, digits, work, free, flag):
+    """Return whether no earlier task that is wanted differs from the one at *digits* in its free loops alone."""
+    first = True
+    for k in range(plan[s, LOOPS]):
+        work[k] = 0 if is_free(plan, s, k, free, flag) else digits[k]
+        first = first and work[k] == digits[k]
+    if first or not plan[s, FILTERED]:
+        return first
+    settle(plan, fixed, s, work, plan[s, LOOPS], free, flag)
+    same = True
+    for k in range(plan[s, LOOPS]):
+        same = same and work[k] == digits[k]
+    return same
+
+
+@numba.njit
+def back(plan, fixed, s, depth, digits):
+    """Move the first *depth* of *digits* to the wanted iteration before; return whether there is one."""
+    while True:
+        k = depth - 1
+        while k >= 0 and digits[k] == 0:
+            k -= 1
+        if k < 0:
+            return False
+        digits[k] -= 1
+        for j in range(k + 1, depth):
+            digits[j] = trips_at(plan, fixed, s, j, digits) - 1
+        if not plan[s, FILTERED]:
+            return True
+        bad = first_unwanted(plan, fixed, s, digits)
+        if bad == 0 or bad > depth:
+            return True
+
+
+@numba.njit
+def mapped_number(plan, fixed, s, r, source, digits, work):
     """Return the number of the task of stream *r* that *source* names from *digits* of stream *s*; -1 for none."""
     for k in range(plan[r, LOOPS]):
         code = source[k]
@@ -106,6 +171,5 @@ def mapped_number(plan, fixed, s, r, source, digits, work, trips):
             if work[k] < 0:
                 return np.int64(-1)
         if code == LAST_CODE or code >= 0:
-            trips_of(plan, fixed, r, work, trips)
-            work[k] = min(work[k], trips[k] - 1)
+            work[k] = min(work[k], trips_at(plan, fixed, r, k, work) - 1)
     return number_of(plan, fixed, r, work)

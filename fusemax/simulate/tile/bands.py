@@ -1,0 +1,172 @@
+"""Conditions of a body (masks, windows) as a band between two roots, in numbers; and the points that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusemax.cascade.ir import affine
+from fusemax.errors import FusemaxError
+from fusemax.language.syntax import Condition
+from fusemax.language.value import finite_value_of
+from fusemax.mapping.nest import Body, Mapped, Root
+from fusemax.simulate.tile.geometry import Geometry
+from fusemax.simulate.tile.values import Point
+
+FAR = 1 << 60
+ROWS_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Points with ``low <= column + sign*row <= high``, sign -1 (a mask, a window) or 1 (a sum); row and column are roots."""
+
+    row: str
+    column: str
+    low: int
+    high: int
+    sign: int
+
+    def columns_of(self, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first and the last column that rows *first* to *last* have points in."""
+        if self.sign > 0:
+            return self.low - last, self.high - first
+        return first + self.low, last + self.high
+
+
+def band_of(mapped: Mapped, geometry: Geometry, point: Point, body: Body) -> Band | None:
+    """Return the band of *body*, None without conditions. An Einsum without one is skipped with the others.
+
+    Raises
+    ------
+    FusemaxError
+        Naming a condition that is no band between two ranks, and Einsums of one body under different ones.
+    """
+    found: dict[Band, str] = {}
+    for name in body.einsums:
+        conditions = mapped.einsum(name).conditions
+        if conditions:
+            found.setdefault(_band(mapped, geometry, point, name, conditions), name)
+    if len(found) > 1:
+        raise FusemaxError(
+            f"mapping {mapped.name} cannot be simulated tile by tile: {' and '.join(found.values())} stand in one body under"
+            " different conditions\n  hint: give them one condition, or a body each"
+        )
+    return next(iter(found), None)
+
+
+def _band(
+    mapped: Mapped, geometry: Geometry, point: Point, name: str, conditions: Collection[Condition]
+) -> Band:
+    low, high = -FAR, FAR
+    ties: set[tuple[str, str, int]] = set()
+    for condition in conditions:
+        row, column, sign, limit, upper = _tie(mapped, geometry, point, name, condition)
+        ties.add((row, column, sign))
+        high = min(high, limit) if upper or condition.comparison == "==" else high
+        low = max(low, limit) if not upper or condition.comparison == "==" else low
+        if len(ties) > 1:
+            raise _refused(mapped, name, condition)
+    ((row, column, sign),) = ties
+    return Band(row, column, low, high, sign)
+
+
+def _tie(
+    mapped: Mapped, geometry: Geometry, point: Point, name: str, condition: Condition
+) -> tuple[str, str, int, int, bool]:
+    """Return ``(row, column, sign, limit, upper)``: column + sign*row is at most *limit*, or at least, when not *upper*."""
+    left, right = affine(condition.left), affine(condition.right)
+    if left is None or right is None or condition.comparison not in ("<=", "<", ">=", ">", "=="):
+        raise _refused(mapped, name, condition)
+    known = {**point.known, **{digit.upper(): float(size) for digit, size in geometry.tiles.items()}}
+    terms: dict[str, float] = {}
+    constant = 0.0
+    for side, (factors, rest) in ((1.0, left), (-1.0, right)):
+        constant -= side * (0.0 if rest is None else finite_value_of(rest, known))
+        for variable, factor in factors.items():
+            terms[variable] = terms.get(variable, 0.0) + side * (
+                1.0 if factor is None else finite_value_of(factor, known)
+            )
+    signs = _signs(geometry, {v: f for v, f in terms.items() if f})
+    if signs is None or len(signs) != 2:
+        raise _refused(mapped, name, condition)
+    (row, one), (column, other) = sorted(signs.items(), reverse=True)
+    limit = round(constant) * other
+    upper = (condition.comparison in ("<=", "<", "==")) == (other > 0)
+    strict = {"<": -1, ">": 1}.get(condition.comparison, 0) * other
+    return row, column, one * other, limit + strict, upper
+
+
+def _signs(geometry: Geometry, terms: Mapping[str, float]) -> dict[str, int] | None:
+    """Return 1 or -1 for each root whose position, whole, is in *terms*; None when something else is."""
+    left = dict(terms)
+    signs: dict[str, int] = {}
+    for root in geometry.nest.roots.values():
+        mine = _position(geometry, root, left)
+        if not mine:
+            continue
+        sign = 1 if next(iter(mine.values())) * left[next(iter(mine))] > 0 else -1
+        if any(left.pop(variable) != sign * factor for variable, factor in mine.items()):
+            return None
+        signs[root.name] = sign
+    return None if left else signs
+
+
+def _position(geometry: Geometry, root: Root, terms: Mapping[str, float]) -> dict[str, float]:
+    """Return by what the variables of *root* are multiplied in its position; nothing when *terms* do not hold it."""
+    if root.name in terms:
+        return {root.name: 1.0}
+    names = [digit.name for digit in root.digits]
+    return {name: float(geometry.unit(name)) for name in names} if all(n in terms for n in names) else {}
+
+
+def _refused(mapped: Mapped, name: str, condition: Condition) -> FusemaxError:
+    return FusemaxError(
+        f"mapping {mapped.name} cannot be simulated tile by tile: {name} has the condition {condition}\n"
+        "  hint: conditions tie two whole ranks with steps of one, such as m <= p + M - P, all the same two"
+    )
+
+
+def tile_of(geometry: Geometry, root: str, digits: Collection[str]) -> int:
+    """Return the elements of the tiles of *root* that *digits* name: all that lies inside the innermost of them."""
+    mine = [digit.name for digit in geometry.nest.roots[root].digits if digit.name in digits]
+    return geometry.unit(mine[-1]) if mine else geometry.sizes[root]
+
+
+def pairs_left(geometry: Geometry, band: Band, digits: Collection[str]) -> int:
+    """Return how many pairs of a tile of rows and one of columns, as *digits* name them, hold a point: row by row."""
+    rows, columns = geometry.sizes[band.row], geometry.sizes[band.column]
+    tall, wide = (tile_of(geometry, root, digits) for root in (band.row, band.column))
+    count = 0
+    tiles = -(-rows // tall)
+    for start in range(0, tiles, ROWS_AT_ONCE):
+        first = np.arange(start, min(tiles, start + ROWS_AT_ONCE), dtype=np.int64) * tall
+        last = np.minimum(first + tall, rows) - 1
+        low, high = band.columns_of(first, last)
+        low, high = np.maximum(low, 0), np.minimum(high, columns - 1)
+        count += int(np.where(low <= high, high // wide - low // wide + 1, 0).sum())
+    return count
+
+
+def area_left(
+    geometry: Geometry, band: Band, tiles: tuple[int, int], rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Return, for each pair of ranges, the points of its pairs of *tiles* (of rows, of columns) that hold one of the band.
+
+    *rows* and *columns* are int64[ranges, 2], first and last of each.
+    """
+    tall, wide = tiles
+    total = np.zeros(len(rows), np.int64)
+    most = int(((rows[:, 1] - rows[:, 0]) // tall).max(initial=0)) + 1
+    for step in range(most):
+        first = rows[:, 0] + step * tall
+        last = np.minimum(first + tall - 1, rows[:, 1])
+        low, high = band.columns_of(first, last)
+        low, high = np.maximum(low, columns[:, 0]), np.minimum(high, columns[:, 1])
+        start = np.maximum(low // wide * wide, columns[:, 0])
+        end = np.minimum(high // wide * wide + wide - 1, columns[:, 1])
+        inside = (low <= high) & (first <= last)
+        total += np.where(inside, (end - start + 1) * (last - first + 1), 0)
+    return total

@@ -1,0 +1,56 @@
+"""Loops that always turn together counted as one, so that a run has fewer to step through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from fusemax.analysis.work import operations
+from fusemax.cascade.ir import is_variable
+from fusemax.language.syntax import names
+from fusemax.mapping.nest import Mapped, Nest
+from fusemax.simulate.tile.geometry import Geometry, access_digits, digits_of
+
+
+def together(mapped: Mapped, nest: Nest, geometry: Geometry) -> Geometry:
+    """Return *geometry* with loops that always turn together counted as one, the inner: the heads of all sequences, for one.
+
+    Two whole ranks, one loop inside the other everywhere, that every tensor and operation carries both or neither, name the
+    same tiles as one rank of all their pairs and another of size 1.
+    """
+    sizes = dict(geometry.sizes)
+    first = max((body.loops for body in nest.bodies), key=len)
+    for one, other in pairwise(first):
+        whole = all(len(nest.root_of(loop).digits) == 1 for loop in (one, other))
+        inside = all(_both_or_neither(loops, one, other) for loops in _places(nest))
+        if whole and inside and all((one in used) == (other in used) for used in _uses(mapped, nest)):
+            sizes[other] *= sizes[one]
+            sizes[one] = 1
+    return Geometry(nest, sizes, geometry.tiles)
+
+
+def _both_or_neither(loops: Sequence[str], one: str, other: str) -> bool:
+    """Return whether *loops* hold *one* with *other* next inside it, or neither."""
+    if one not in loops or other not in loops:
+        return one not in loops and other not in loops
+    return loops.index(other) == loops.index(one) + 1
+
+
+def _places(nest: Nest) -> Iterator[tuple[str, ...]]:
+    """Yield the loops around everything that is done or kept."""
+    yield from (body.loops for body in nest.bodies)
+    yield from (residence.loops for residence in nest.residences)
+
+
+def _uses(mapped: Mapped, nest: Nest) -> Iterator[frozenset[str]]:
+    """Yield the digits that go together in each access, operation, condition and deal of tasks."""
+    yield frozenset(nest.spread)
+    for body in nest.bodies:
+        for name in body.einsums:
+            einsum = mapped.einsum(name)
+            yield from (access_digits(nest, access) for access in (*einsum.reads, *einsum.outputs))
+            yield digits_of(nest, einsum.reduced)
+            yield from (digits_of(nest, o.variables) for o in operations(mapped.cascade, einsum))
+            for condition in einsum.conditions:
+                sides = (*names(condition.left), *names(condition.right))
+                yield digits_of(nest, (n for n in sides if is_variable(n)))

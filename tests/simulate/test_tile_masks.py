@@ -1,0 +1,275 @@
+"""Masks and windows in the tile-level simulator: held against a walk through every iteration, and tasks dealt to cores."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from math import ceil
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fusemax.cascade.build import cascade_from_text, load_cascade
+from fusemax.errors import FusemaxError
+from fusemax.machine import Machine, load_machine, machine_of
+from fusemax.mapping.build import map_onto
+from fusemax.mapping.nest import Mapped
+from fusemax.mapping.spec import load_mapping_file, mapping_file_of
+from fusemax.simulate.tile.result import Simulation
+from fusemax.simulate.tiles import simulate
+from fusemax.source import document_of
+from tests.simulate.test_tiles import without_skips, words_of
+from tests.walk.walker import walk
+
+CASCADE = """
+title: t
+source: s
+inputs: {{X: [E, P], Y: [E, M]}}
+ranks: {{W: W}}
+outputs: [Z]
+einsums: |
+  S[p,m] = X[e,p]*Y[e,m] :: sum[e] | {condition}
+  Z[p] = S[p,m]*S[p,m] :: sum[m] | {condition}
+"""
+CONDITIONS = (
+    "m <= p",
+    "m <= p+M-P",
+    "m <= p+M-P, m > p+M-P-3",
+    "p < m",
+    "m == p",
+    "m + p >= P - 1",
+    "m <= p, m >= p-2",
+)
+
+
+def machine(cores: int = 1) -> Machine:
+    """Return three memories over an array and a row of lanes."""
+    units = {
+        "array": {"shape": {"rows": 2, "columns": 3}, "operations": {"mac": 1}, "registers": {"depth": 1 << 16}, "fill": 3},
+        "lanes": {"shape": {"lanes": 2}, "operations": {"mac": 1, "mul": 1, "add": 2}, "registers": {"depth": 1 << 16}},
+    }  # fmt: skip
+    levels = {
+        "DRAM": {"bandwidth": "5 GB/s"}, "L2": {"size": "1 MiB", "bandwidth": "9 GB/s"},
+        "L1": {"size": "1 MiB", "per_core": True},
+    }  # fmt: skip
+    data = {
+        "title": "t",
+        "source": "s",
+        "clock": "1 GHz",
+        "word": "1 B",
+        "replicas": cores,
+        "levels": levels,
+        "units": units,
+    }
+    return machine_of(document_of(json.dumps(data)))
+
+
+def masked(
+    condition: str, nest: dict[str, Any], tiles: dict[str, int], described: Machine, schedule: Any
+) -> Mapped:
+    """Return the two Einsums above under *condition* as *nest* says."""
+    data = {
+        "title": "t", "source": "s", "cascade": "none", "tiles": tiles, "nests": [nest],
+        "bind": {"array": ["S"], "lanes": ["Z"]}, "schedule": schedule,
+    }  # fmt: skip
+    cascade = cascade_from_text(CASCADE.format(condition=condition).replace("ranks: {W: W}\n", ""))
+    document = document_of(json.dumps(data))
+    return map_onto(cascade, described, mapping_file_of(document), document)
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """A mapping of the two Einsums, as text, and sizes."""
+
+    condition: str
+    nest: str
+    tiles: str
+    schedule: str
+    sizes: dict[str, int]
+
+    def mapped(self) -> Mapped:
+        """Return it on the machine above."""
+        nest, tiles, schedule = (json.loads(text) for text in (self.nest, self.tiles, self.schedule))
+        return masked(self.condition, nest, tiles, machine(), schedule)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Drawn:
+    """Draw a condition, loops in any order, tiles ragged and longer than their rank, and what is kept where."""
+    tiles = {"P0": draw(st.integers(1, 4)), "M0": draw(st.integers(1, 5))}
+    if draw(st.booleans()):
+        tiles["P1"] = draw(st.integers(1, 3))
+    rows = ["p2", "p1"] if "P1" in tiles else ["p1"]
+    loops = draw(st.sampled_from([[*rows, "m1"], ["m1", *rows], [rows[0], "m1", *rows[1:]]]))
+    body: dict[str, Any] = {
+        "spatial": {"array": {"p0": "rows", "m0": "columns"}, "lanes": {"p0": "lanes"}},
+        "do": ["S", "Z"],
+    }
+    cut = draw(st.integers(0, len(loops)))
+    within = [t for t in ("X", "Y", "Z") if draw(st.booleans())]
+    around = [t for t in ("X", "Y") if t not in within and draw(st.booleans())]
+    inner = {**body, "for": loops[cut:], "keep": {"L1": keep(draw, within)}}
+    nest = {"for": loops[:cut], "keep": {"L2": keep(draw, around)}, "do": [inner]}
+    schedule = draw(st.sampled_from(["overlapped", "serial", "auto", [{"array": ["S"]}, {"lanes": ["Z"]}]]))
+    sizes = {"P": draw(st.integers(1, 14)), "M": draw(st.integers(1, 14)), "E": draw(st.integers(1, 3))}
+    condition = draw(st.sampled_from(CONDITIONS))
+    return Drawn(condition, json.dumps(nest), json.dumps(tiles), json.dumps(schedule), sizes)
+
+
+def keep(draw: st.DrawFn, tensors: list[str]) -> list[dict[str, Any]]:
+    """Draw how many buffers each tensor has."""
+    return [{"tensor": tensor, "buffers": draw(st.integers(1, 3))} for tensor in tensors]
+
+
+@settings(max_examples=150)
+@given(case=cases())
+def test_words_under_a_mask_are_those_of_a_walk(case: Drawn) -> None:
+    """Every tensor, level and direction, and the points that are useful: as a walk through every iteration counts them."""
+    mapped, described, sizes = case.mapped(), machine(), case.sizes
+    run = simulate(mapped, described, sizes)
+    walked = walk(mapped, described, sizes)
+
+    assert {key[1:]: count for key, count in walked.words.items() if count} == words_of(run)
+    for unit, lanes in (("array", 6), ("lanes", 2)):
+        useful = sum(value for key, value in walked.useful.items() if key[1] == unit)
+        assert useful == pytest.approx(run.utilization[unit] * lanes * run.cycles)
+        assert sum(v for key, v in walked.cycles.items() if key[1] == unit) == run.phases[0].busy_cycles.get(
+            unit, 0
+        )
+
+
+@settings(max_examples=100)
+@given(case=cases(), stretch=st.integers(1, 12), cores=st.integers(1, 3))
+def test_jumps_change_nothing_under_a_mask(case: Drawn, stretch: int, cores: int) -> None:
+    """With and without jumps over steady states: the same cycles, words, waits and buffers, on some cores too."""
+    mapped, described, sizes = case.mapped(), machine(), case.sizes
+    larger = {**sizes, "P": sizes["P"] * stretch, "M": sizes["M"] * stretch}
+    many = described.model_copy(update={"replicas": machine(cores).replicas})
+    fast, slow = (simulate(mapped, many, larger, fast_forward=fast) for fast in (True, False))
+
+    assert without_skips(slow) == without_skips(fast)
+
+
+def shipped(cascade: str, machine_: str, mapping: str) -> tuple[Mapped, Machine]:
+    """Return a shipped cascade on a shipped machine."""
+    described, path = load_machine(machine_)
+    file, document = load_mapping_file(mapping, path)
+    return map_onto(load_cascade(cascade), described, file, document), described
+
+
+@pytest.mark.parametrize(("M", "P"), [(2048, 2048), (2048, 700), (700, 2048)])
+@pytest.mark.parametrize("mapping", ["fusemax", "auto", "one-tile"])
+def test_causal_fusemax_runs_alike_with_and_without_jumps(mapping: str, M: int, P: int) -> None:
+    """FuseMax's mapping under a causal mask, square, few queries, many queries."""
+    mapped, described = shipped("causal/1-pass", "fusemax", mapping)
+    sizes = {"B": 1, "H": 4, "E": 64, "F": 64, "M": M, "P": P}
+    fast, slow = (simulate(mapped, described, sizes, fast_forward=fast) for fast in (True, False))
+
+    assert without_skips(slow) == without_skips(fast)
+    pairs = sum(min(ceil(M / 256), p + 1) for p in range(ceil(P / 256)))
+    assert 4 * pairs == fast.phases[0].epochs
+
+
+def test_a_causal_kernel_on_132_cores_takes_seconds() -> None:
+    """Causal FlashAttention-2 on an H100, 2 x 16 heads of 4096 tokens, equals its run without jumps."""
+    mapped, described = shipped("grouped/causal", "h100", "flash2")
+    sizes = {"B": 2, "H": 16, "R": 1, "E": 64, "F": 64, "M": 4096, "P": 4096}
+    simulate(mapped, described, {**sizes, "M": 256, "P": 256})
+    begin = time.process_time()
+    fast = simulate(mapped, described, sizes)
+    took = time.process_time() - begin
+
+    assert took < 5.0
+    assert without_skips(simulate(mapped, described, sizes, fast_forward=False)) == without_skips(fast)
+
+
+@pytest.mark.slow
+def test_a_million_causal_tokens_take_seconds() -> None:
+    """BERT's heads, batch 64, a million tokens under a causal mask: 6.4e9 epochs in less than ten seconds."""
+    mapped, described = shipped("causal/1-pass", "fusemax", "fusemax")
+    sizes = {"B": 64, "H": 12, "E": 64, "F": 64, "M": 1 << 20, "P": 1 << 20}
+    simulate(mapped, described, {**sizes, "B": 1, "M": 1024, "P": 1024})
+    begin = time.process_time()
+    run = simulate(mapped, described, sizes)
+
+    assert time.process_time() - begin < 10.0
+    assert 64 * 12 * (4096 * 4097 // 2) == run.phases[0].epochs
+
+
+def linear(tiles: dict[str, int], spread: list[str], cores: int, sizes: dict[str, int]) -> Simulation:
+    """Return a product on *cores* cores of one multiplier each."""
+    data = {
+        "title": "t", "source": "s", "clock": "1 GHz", "word": "2 B", "replicas": cores,
+        "levels": {"DRAM": {}}, "units": {"2d": {"shape": {"rows": 1}, "operations": {"mac": 1}}},
+    }  # fmt: skip
+    described = machine_of(document_of(json.dumps(data)))
+    mapping = {
+        "title": "t", "source": "s", "cascade": "transformer/linear", "tiles": tiles, "bind": {"2d": ["Y"]},
+        "nests": [{"for": spread, "spread": spread, "do": ["Y"]}],
+    }  # fmt: skip
+    document = document_of(json.dumps(mapping))
+    mapped = map_onto(load_cascade("transformer/linear"), described, mapping_file_of(document), document)
+    return simulate(mapped, described, sizes)
+
+
+@pytest.mark.parametrize(
+    ("tiles", "cores", "sizes", "cycles"),
+    [
+        (
+            {"R0": 7, "N0": 5},
+            3,
+            {"R": 1, "K": 2, "N": 24},
+            2 * 10,
+        ),  # five tasks, the last shorter: two rounds of 5*2
+        ({"R0": 1, "N0": 6}, 2, {"R": 4, "K": 1, "N": 3}, 2 * 3),  # a tile longer than its rank
+        ({"R0": 4, "N0": 4}, 2, {"R": 5, "K": 1, "N": 4}, 16),  # tasks of 16 and 4 points, side by side
+        ({"R0": 4, "N0": 4}, 2, {"R": 9, "K": 1, "N": 4}, 16 + 4),  # 16 | 16 + 4
+        ({"R0": 4, "N0": 4}, 9, {"R": 9, "K": 1, "N": 4}, 16),  # more cores than tasks
+    ],
+)
+def test_the_busiest_core_does_its_own_tasks(
+    tiles: dict[str, int], cores: int, sizes: dict[str, int], cycles: int
+) -> None:
+    """By hand: tasks are as long as what they hold, and each goes to the core that is free first."""
+    assert cycles == linear(tiles, ["r1", "n1"], cores, sizes).cycles
+
+
+@settings(max_examples=60)
+@given(
+    P=st.integers(1, 30), p0=st.integers(1, 5), m0=st.integers(1, 4), cores=st.integers(2, 5),
+    deal=st.sampled_from(["longest_first", "in_order"]),
+)  # fmt: skip
+def test_masked_tasks_are_dealt_as_the_mapping_says(P: int, p0: int, m0: int, cores: int, deal: str) -> None:
+    """A walk over the tasks of a causal square: the busiest core has the steps of the pairs that its tasks touch."""
+    described = machine(cores)
+    nest = {"for": ["p1"], "spread": ["p1"], "deal": deal, "do": [{"for": ["m1"], "do": ["S", "Z"]}]}
+    mapped = masked("m <= p", nest, {"P0": p0, "M0": m0}, described, "overlapped")
+    run = simulate(mapped, described, {"P": P, "M": P, "E": 1})
+    work = []
+    for first in range(0, P, p0):
+        rows = min(p0, P - first)
+        columns = min(P, ((first + rows - 1) // m0 + 1) * m0)
+        work.append(rows * columns)
+    loads = [0] * cores
+    for length in sorted(work, reverse=True) if deal == "longest_first" else work:
+        loads[loads.index(min(loads))] += length
+
+    assert max(loads) == run.phases[0].busy_cycles["lanes"]
+
+
+def test_what_is_no_band_is_refused_by_name() -> None:
+    """A condition that ties no two whole ranks, and two conditions in one body."""
+    described = machine()
+    nest = {"for": ["p1", "m1"], "do": ["S", "Z"]}
+    mapped = masked("2*m <= p", nest, {"P0": 2, "M0": 2}, described, "overlapped")
+    with pytest.raises(FusemaxError, match=r"S has the condition 2\*m <= p"):
+        simulate(mapped, described, {"P": 4, "M": 4, "E": 1})
+    one, two = mapped.cascade.computed
+    other = masked("m <= p", nest, {"P0": 2, "M0": 2}, described, "overlapped").cascade.computed[1]
+    both = dataclasses.replace(mapped.cascade, einsums=(*mapped.cascade.einsums[:-2], one, other))
+    assert two.name == other.name
+    with pytest.raises(FusemaxError, match="cannot be simulated"):
+        simulate(dataclasses.replace(mapped, cascade=both), described, {"P": 4, "M": 4, "E": 1})
