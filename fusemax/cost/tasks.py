@@ -100,9 +100,9 @@ def under_band(nest: Nest, extents: Extents, band: Band, loops: Sequence[str]) -
         held = held.pieces(root, [loop])[0][1]
     tasks = [tiles_of(extents, nest.roots[n], digits[n] & set(nest.spread)) for n in (band.row, band.column)]
     pairs = [tiles_of(extents, nest.roots[n], digits[n] & set(loops)) for n in (band.row, band.column)]
-    if any(tiles is None for tiles in (*tasks, *pairs)):
-        return None
     (Tr, Tc), (tr, tc) = tasks, pairs
+    if Tr is None or Tc is None or tr is None or tc is None:
+        return None
     times = extents.points(others)
     parts = [
         TaskPart(

@@ -106,7 +106,7 @@ def digits_of_rank(cascade: Cascade, rank: str, cuts: int) -> tuple[str, ...]:
 
 
 def nest_of(cascade: Cascade, phase: Phase, number: int = 0, tiles: Mapping[str, int] | None = None) -> Nest:
-    """Return the nest of *phase*; the size of a digit that is not in *tiles* is a parameter of the digit's own name (``P1``)."""
+    """Return the nest of *phase*; the size of a digit not in *tiles* is a parameter of the digit's own name (``P1``)."""
     bodies: list[Body] = []
     residences: list[Residence] = []
     _walk(phase.block, (number,), (), {}, bodies, residences)
@@ -119,7 +119,7 @@ def nest_of(cascade: Cascade, phase: Phase, number: int = 0, tiles: Mapping[str,
 def roots_of(
     cascade: Cascade, cuts: Mapping[str, int], tiles: Mapping[str, int] | None = None
 ) -> dict[str, Root]:
-    """Return every whole rank with its digits, *cuts* of them inside the outermost one; sizes are those in *tiles*, or open."""
+    """Return every whole rank with its digits, *cuts* of them inside the outermost; sizes are those in *tiles*, or open."""
     known = tiles or {}
     roots: dict[str, Root] = {}
     for rank in whole_ranks(cascade):

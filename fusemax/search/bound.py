@@ -122,7 +122,7 @@ def useful_part(facts: Facts) -> float:
         values = [(s, facts.sizes.get(str(s), 0)) for e in (band.low, band.high) for s in e.free_symbols]
         low, high = (int(expression.subs(values)) for expression in (band.low, band.high))
         rows, columns = facts.sizes[band.row.upper()], facts.sizes[band.column.upper()]
-        parts.append(band_pairs(rows, 1, columns, 1, low, high) / (rows * columns))
+        parts.append(band_pairs(rows, 1, columns, 1, low, high, band.sign) / (rows * columns))
     return min(parts, default=1.0)
 
 

@@ -1,4 +1,4 @@
-"""Random small designs for the mapper: cascades of two to seven Einsums, machines of two to four levels, ranks of a few points."""
+"""Random small designs for the mapper: cascades of two to seven Einsums, machines of two to four levels, small ranks."""
 
 from __future__ import annotations
 

@@ -63,10 +63,9 @@ def check(seed: int, objective: str) -> bool:
     try:
         answer = best_mapping(one.cascade, one.machine, one.sizes, objective=objective, seconds=5)
     except FusemaxError as error:
-        assert any(word in str(error) for word in ("no unit", "too small", "fits this machine", "kinds")), (
-            str(error)
-        )
-        return False
+        if any(word in str(error) for word in ("no unit", "too small", "fits this machine", "kinds")):
+            return False
+        raise
     value = measure(answer.cost, objective)
     assert answer.bound.of(objective) <= value * (1 + 1e-12), (one.name, one.text)
     assert answer.plan.measure(objective) == pytest.approx(value, rel=1e-12), (one.name, one.text)
