@@ -29,11 +29,10 @@ def cost(
     formulas: bool = typer.Option(False, "--formulas", help="The formulas instead of numbers."),
 ) -> None:
     """Cycles, traffic, energy and utilization of one cascade on one machine under one mapping."""
-    from rich.console import Console
-
     from fusemax.cli.arguments import sizes_and_figures
     from fusemax.cost.evaluate import cost as cost_of
     from fusemax.cost.point import derived
+    from fusemax.screen import console
 
     sizes, figures = sizes_and_figures(values)
     mapped, program = (
@@ -41,9 +40,9 @@ def cost(
         if mapping == "best"
         else derived(cascade, machine, mapping, figures)
     )
-    console = Console(markup=False)
+    screen = console()
     if formulas:
-        _show_formulas(console, program)
+        _show_formulas(screen, program)
         return
     answer = cost_of(mapped, program, sizes, figures)
     if json:
@@ -51,7 +50,7 @@ def cost(
 
         typer.echo(format_json.dumps(as_record(answer), indent=2))
     else:
-        _show(console, answer, f"{mapped.cascade.name} on {machine}, mapping {mapped.name}", program.missing)
+        _show(screen, answer, f"{mapped.cascade.name} on {machine}, mapping {mapped.name}", program.missing)
 
 
 def _best(

@@ -45,8 +45,8 @@ def explain(
 
 def text_of(steps: Sequence[Step], sources: Mapping[str, Source], changed: Mapping[str, float]) -> str:
     """Return *steps* as text: a step for each formula, then the figures and the sizes that they use."""
-    from fusemax.cli.screen import columns
     from fusemax.language.figure import is_figure
+    from fusemax.screen import columns
 
     rows: list[str] = []
     for step in steps:

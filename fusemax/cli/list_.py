@@ -30,7 +30,7 @@ def list_(
     if json:
         typer.echo(_as_json(found))
         return
-    from fusemax.cli.screen import columns
+    from fusemax.screen import columns
 
     for one, chosen in found.items():
         if kind is None:

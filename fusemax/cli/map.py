@@ -42,11 +42,10 @@ def map_(
     json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
 ) -> None:
     """Find the best mapping of a cascade on a machine; say what it costs and how far that is from a lower bound."""
-    from rich.console import Console
-
     from fusemax.cascade.build import load_cascade
     from fusemax.cli.arguments import sizes_and_figures
     from fusemax.machine import load_machine
+    from fusemax.screen import console
     from fusemax.search.answer import best_mapping
 
     sizes, figures = sizes_and_figures(values)
@@ -71,7 +70,7 @@ def map_(
 
         typer.echo(format_json.dumps(as_record(answer, text), indent=2))
     else:
-        _show(Console(), answer, f"{answer.mapped.cascade.name} on {machine}", text)
+        _show(console(), answer, f"{answer.mapped.cascade.name} on {machine}", text)
     for written in (out, proof):
         if written is not None:
             typer.echo(f"wrote {written}", err=json)

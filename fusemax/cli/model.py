@@ -178,11 +178,10 @@ def _number(value: float) -> float | None:
 
 
 def _show(record: Mapping[str, Any], title: str) -> None:
-    from rich.console import Console
-
     from fusemax.quantity import format_quantity
+    from fusemax.screen import console as screen
 
-    console = Console(markup=False, highlight=False)
+    console = screen(highlight=False)
     for passed in record["passes"]:
         which = ": first token" if passed["queries"] > 1 else ": last step"
         table = _table(passed, title + which * (len(record["passes"]) > 1))

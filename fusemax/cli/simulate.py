@@ -134,9 +134,9 @@ def _print(answer: Simulation, title: str, json: bool) -> None:
 
         typer.echo(format_json.dumps(as_record(answer), indent=2))
         return
-    from rich.console import Console
+    from fusemax.screen import console as screen
 
-    console = Console(markup=False)
+    console = screen()
     console.print(_totals(answer, title))
     for phase in answer.phases:
         _print_epoch(console, phase)

@@ -71,9 +71,9 @@ def command(
 
         typer.echo(format_json.dumps(_record(exact, results, refused), indent=2))
         return
-    from rich.console import Console
+    from fusemax.screen import console
 
-    _show(Console(), mapped, exact, results, refused)
+    _show(console(), mapped, exact, results, refused)
 
 
 def _refuse_hours(mapped: Mapped, sizes: Mapping[str, int]) -> None:

@@ -15,10 +15,10 @@ from fusemax.cli import build
 from fusemax.cli.check import check_file
 from fusemax.cli.new import path_of
 from fusemax.cli.schema import MODELS, schema_of
-from fusemax.cli.screen import columns
 from fusemax.errors import FusemaxError
 from fusemax.library.load import design_of
 from fusemax.library.shelf import KINDS, entries
+from fusemax.screen import columns
 from fusemax.source import read_yaml
 
 
@@ -174,3 +174,25 @@ def test_columns_break_no_word() -> None:
     assert max(map(len, columns(rows, 20).splitlines())) <= 20
     assert "a-name  12  words that go on for a while" == columns(rows, 10**5).splitlines()[0]
     assert set(["words", "that", "go", "on", "for", "a", "while"]) <= set(columns(rows, 9).split())
+
+
+@pytest.mark.parametrize("room", ["20", "40", "79", "300"])
+def test_tables_break_no_number_and_no_word(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same words whatever the width of the terminal."""
+    command = ["cost", "attention/1-pass", "--machine", "fusemax", "--mapping", "fusemax"]
+    for size in ("B=1", "H=12", "E=64", "F=64", "M=4096", "P=4096"):
+        command += ["--set", size]
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = set(re.findall(r"[\w.,%/]+", run(*command)))
+    monkeypatch.setenv("COLUMNS", room)
+
+    assert wide == set(re.findall(r"[\w.,%/]+", run(*command)))
+
+
+def test_a_file_has_no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Piped output is not wrapped at the eighty columns of nobody's terminal."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = run("list", "mappings", "--machine", "h100").splitlines()
+
+    assert all(line.startswith(("gpu/", "hopper/")) for line in lines)
+    assert max(map(len, lines)) > 80

@@ -1,0 +1,87 @@
+"""Text for a screen of any width, and for a file, which has none: numbers and words are never broken."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+NARROWEST = 24  #: columns of a last cell below which it goes on a line of its own
+WIDEST = 1000  #: columns where no terminal says how many there are
+
+
+def width() -> int:
+    """Return the columns of the terminal, or what ``$COLUMNS`` says; :data:`WIDEST` where the output goes to a file."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDEST
+
+
+def console(stderr: bool = False, highlight: bool = True) -> Console:
+    """Return a console of rich that takes texts as they are and keeps the words of tables whole.
+
+    A table that has no room shows whole words all the same: the terminal then wraps its lines, and nothing is lost.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    class Screen(Console):
+        """A console that gives a table the room that its longest words need."""
+
+        def print(self, *objects: Any, **choices: Any) -> None:
+            """Print *objects*, as a console does."""
+            for table in objects:
+                if isinstance(table, Table):
+                    _keep_words(table)
+                    choices = {"crop": False, **choices}
+            super().print(*objects, **choices)
+
+    room = None if stderr else width()
+    return Screen(markup=False, highlight=highlight, stderr=stderr, width=room)
+
+
+def _keep_words(table: Table) -> None:
+    """Give each column of *table* at least the room of its longest word."""
+    for column in table.columns:
+        words = [word for cell in (column.header, *column.cells) for word in str(cell).split()]
+        column.min_width = max([column.min_width or 0, *map(len, words)])
+
+
+def columns(rows: Sequence[Sequence[str]], room: int | None = None) -> str:
+    """Return *rows* below each other; the last cell wraps between words in *room* columns, those of a terminal if None.
+
+    >>> print(columns([("a", "one two three"), ("long", "four")], room=12))
+    a
+      one two
+      three
+    long
+      four
+    >>> print(columns([("a", "one two"), ("long", "four")], room=80))
+    a     one two
+    long  four
+    """
+    if room is None:
+        room = width()
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]) - 1)]
+    indent = sum(widths) + 2 * len(widths)
+    lines: list[str] = []
+    for *cells, last in rows:
+        head = "".join(cell.ljust(size + 2) for cell, size in zip(cells, widths, strict=True))
+        beside = room - indent >= NARROWEST
+        start = " " * indent if beside else "  "
+        whole = textwrap.wrap(
+            last, max(room - len(start), 1), break_long_words=False, break_on_hyphens=False
+        ) or [""]
+        if beside:
+            lines += [(head + whole[0]).rstrip(), *(start + text for text in whole[1:])]
+        else:
+            lines += ["  ".join(cells), *(start + text for text in whole if text)]
+    return "\n".join(lines)
