@@ -309,7 +309,7 @@ def _traffic(console: Console, facts: Facts, rank: str, capacity_B: float, buffe
     from fusemax.analysis.footprint import symbol
 
     bound, size_B, missing = facts.traffic(rank, capacity_B)
-    console.print(f"\ntraffic over {rank} with a fast memory of {buffer} (S words)", style="bold")
+    _headed(console, f"\ntraffic over {rank} with a fast memory of {buffer}", " (S words)")
     console.print(f"  at least {bound.words} words for each element of the batch", markup=False)
     for product in bound.products:
         loads, names = product.loads(symbol("S")), " and ".join(product.inputs)
