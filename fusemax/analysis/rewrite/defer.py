@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 import sympy
 
+from fusemax.analysis.rewrite.correction import tidy
 from fusemax.analysis.rewrite.draft import Move, beside_last, einsum_of, fresh, remade, variables_in
 from fusemax.analysis.rewrite.normal import View, is_map, term_of
 from fusemax.analysis.rewrite.sampling import sampled
-from fusemax.analysis.rewrite.separate import Refusal, Separation, separate
+from fusemax.analysis.rewrite.separate import OF, PLACE, Refusal, Separation, separate
 from fusemax.analysis.rewrite.symbols import symbol, to_sympy, to_syntax
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.errors import ProblemsError
@@ -81,8 +82,12 @@ def _neutral(
     return frozenset(found) - earlier
 
 
-def defer(seen: View, name: str, chosen: tuple[Access, ...]) -> Move | Refusal:
-    """Return the cascade in which the reduction *name* no longer waits for the earlier results *chosen*."""
+def defer(seen: View, name: str, chosen: tuple[Access, ...], keep: bool = False) -> Move | Refusal:
+    """Return the cascade in which the reduction *name* no longer waits for the earlier results *chosen*.
+
+    With *keep*, an exponential that all H have in common stays with the data, where it is bounded: the sum becomes a few sums
+    under one weight, its moments, which a running form can repair by one factor each.
+    """
     einsum = seen.cascade.einsum(name)
     if not chosen:
         return Refusal(f"{name} waits for no earlier result")
@@ -90,6 +95,11 @@ def defer(seen: View, name: str, chosen: tuple[Access, ...]) -> Move | Refusal:
     if isinstance(found, Refusal):
         return found
     _, separation = found
+    if keep:
+        kept = weighted(separation)
+        if kept is None:
+            return Refusal(f"the sums of {name} have no weight in common")
+        separation = kept
     if all(not head.free_symbols for head, _ in separation.terms):
         return Refusal(f"{name} does not depend on {', '.join(str(access) for access in chosen)} by value")
     writer = _Writer(seen, einsum)
@@ -102,6 +112,21 @@ def defer(seen: View, name: str, chosen: tuple[Access, ...]) -> Move | Refusal:
     except ProblemsError as error:
         return Refusal(f"the result cannot be written in the language: {error.problems[0].text}")
     return Move(cascade=cascade, kind="defer", lines=_told(seen, einsum, chosen, separation, parts))
+
+
+def weighted(separation: Separation) -> Separation | None:
+    """Return ``sum_j (H_j/F) * (F*G_j)`` with the exponential F that all H have in common; None where there is none."""
+    if separation.operation != "*" or separation.rank < 2:
+        return None
+    weights = {
+        sympy.Mul(*(f for f in sympy.Mul.make_args(sympy.powsimp(head)) if isinstance(f, sympy.exp)))
+        for head, _ in separation.terms
+    }
+    kept = weights.pop()
+    if weights or not kept.has(sympy.exp):
+        return None
+    terms = tuple((tidy(head / kept), sympy.powsimp(kept * rest)) for head, rest in separation.terms)
+    return Separation(terms, "*", separation.method)
 
 
 def _replaced(cascade: Cascade, einsum: Einsum, parts: Iterable[Einsum]) -> list[Einsum]:
@@ -204,9 +229,15 @@ class _Writer:
             if not same or set(other.reduced) != set(over) or other.conditions != self.einsum.conditions:
                 continue
             ranked = other.loop is None and set(other.output_variables) == set(ranks)
-            if ranked and to_sympy(other.expression) == to_sympy(expression):
+            if ranked and self._term(other) == to_sympy(expression, self.seen.positive):
                 return other.output
         return None
+
+    def _term(self, other: Einsum) -> sympy.Expr:
+        """Return what *other* folds, with maps along the rank written out, as in the sums made here."""
+        written = term_of(self.seen, other) if other.name in self.seen.reductions else other.expression
+        expression = other.expression if isinstance(written, Refusal) else written
+        return to_sympy(expression, self.seen.positive)
 
     def populate(self, separation: Separation) -> list[Einsum] | Refusal:
         """Return the coordinate operator on G alone; the values that it lists get H afterwards."""
@@ -252,8 +283,9 @@ def combined(operation: str, head: Expression, value: Expression) -> Expression:
         return Call(operation, (head, value))
     if operation == "**":
         return Binary("**", value, head)
-    marker = sympy.Symbol("VALUE_", positive=True)
-    joined = to_sympy(head) * marker if operation == "*" else to_sympy(head) + marker
+    if operation == OF:
+        return _unmarked(head, value)
+    joined = to_sympy(head) * PLACE if operation == "*" else to_sympy(head) + PLACE
     return _unmarked(to_syntax(joined), value)
 
 

@@ -67,9 +67,19 @@ class Writer:
         for name in (*self.stage, *self.frame.tails):
             if name in self.stage and self.stage[name].operator in ("max", "min"):
                 found[name] = identity(self.stage[name].operator)
+            elif name in self.stage and self._divides(name):
+                found[name] = Number(0.0)
             elif name in self.frame.tails and (start := self.infinite_start(name)) is not None:
                 found[name] = start
         return {name: limit for name, limit in found.items() if name in self.sources}
+
+    def _divides(self, name: str) -> bool:
+        """Return whether a sum of the loop is a divisor of a later one: it is 0 after masked points only."""
+        result = symbol(self.cascade.einsum(name).output, self.seen.positive)
+        heads = [h for s in self.stage.values() if s.separation for h, _ in s.separation.terms]
+        return self.stage[name].operator == "sum" and any(
+            result in sympy.fraction(head)[1].free_symbols for head in heads
+        )
 
     def infinite_start(self, name: str) -> Expression | None:
         """Return the infinity that a tail with a logarithm (a log-sum-exp) has before the first point, None if finite."""
@@ -86,8 +96,9 @@ class Writer:
         return Number(float("inf")) if at_start > 0 else Negative(Number(float("inf")))
 
     def guard(self, target: Access, value: Access, limit: Expression, loop: str | None) -> None:
-        """Write *target*: *value*, or 0 where that is infinite, so that differences of it stay defined."""
-        chosen = Call("where", (Call("eq", (value, limit)), Number(0.0), value))
+        """Write *target*: *value*, or 0 where that is infinite and 1 where it is 0, so that what uses it stays defined."""
+        instead = Number(1.0 if limit == Number(0.0) else 0.0)
+        chosen = Call("where", (Call("eq", (value, limit)), instead, value))
         self.made.append(einsum_of(target, chosen, loop=loop))
         self.lines.append(
             f"guard: {target} stands for {value} while that is {limit}, as after masked points only"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.separate import Refusal
+from fusemax.analysis.rewrite.symbols import at_least_zero
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.errors import FusemaxError
 from fusemax.language.functions import FUNCTIONS
@@ -144,12 +145,44 @@ def _needs(cascade: Cascade, variables: tuple[str, ...]) -> dict[str, frozenset[
 
 
 def _positive(cascade: Cascade) -> frozenset[str]:
+    """Return the tensors and constants that are above 0 by construction; those not below 0 as :func:`at_least_zero`."""
     known = {name for name, value in cascade.constants.items() if value > 0}
     for einsum in cascade.einsums:
         keeps = einsum.action is None or einsum.action.operator in ("sum", "prod", "max", "min")
-        if keeps and einsum.loop is None and not einsum.initial and is_positive(einsum.expression, known):
+        if not keeps or einsum.loop is not None or einsum.initial:
+            continue
+        if is_positive(einsum.expression, known):
             known |= {output.tensor for output in einsum.outputs}
+        elif is_nonnegative(einsum.expression, known):
+            known |= {at_least_zero(output.tensor) for output in einsum.outputs}
     return frozenset(known)
+
+
+def is_nonnegative(expression: Expression, known: set[str]) -> bool:
+    """Return whether *expression* is not below 0 by its form: squares, magnitudes, and sums of such."""
+    if is_positive(expression, known):
+        return True
+    if isinstance(expression, Number):
+        return expression.value >= 0
+    if isinstance(expression, Access):
+        return at_least_zero(expression.tensor) in known
+    if isinstance(expression, Call):
+        if expression.function == "max":
+            return any(is_nonnegative(argument, known) for argument in expression.arguments)
+        if expression.function == "min":
+            return all(is_nonnegative(argument, known) for argument in expression.arguments)
+        if expression.function == "where":
+            return all(is_nonnegative(argument, known) for argument in expression.arguments[1:])
+        return FUNCTIONS[expression.function].nonnegative
+    if isinstance(expression, Binary):
+        left, right = expression.left, expression.right
+        if expression.operator == "**":
+            even = isinstance(right, Number) and right.value % 2 == 0
+            return even or is_nonnegative(left, known)
+        if expression.operator == "*" and left == right:
+            return True
+        return expression.operator in "+*/" and is_nonnegative(left, known) and is_nonnegative(right, known)
+    return False
 
 
 def is_positive(expression: Expression, known: set[str]) -> bool:
@@ -166,7 +199,10 @@ def is_positive(expression: Expression, known: set[str]) -> bool:
         if expression.function == "min":
             return all(is_positive(argument, known) for argument in expression.arguments)
         return expression.function == "sqrt" or FUNCTIONS[expression.function].positive
-    if isinstance(expression, Binary) and expression.operator in "+*/**":
+    if isinstance(expression, Binary) and expression.operator == "+":
+        sides = (expression.left, expression.right)
+        return any(is_positive(s, known) for s in sides) and all(is_nonnegative(s, known) for s in sides)
+    if isinstance(expression, Binary) and expression.operator in ("*", "/", "**"):
         return is_positive(expression.left, known) and is_positive(expression.right, known)
     return False
 

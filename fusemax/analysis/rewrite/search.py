@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import combinations
 
@@ -18,19 +18,22 @@ from fusemax.analysis.rewrite.floor import Floor, floor_of
 from fusemax.analysis.rewrite.form import Form, busiest_rank, form_of
 from fusemax.analysis.rewrite.given import Given, given_of
 from fusemax.analysis.rewrite.iterate import iterate
+from fusemax.analysis.rewrite.means import with_means
 from fusemax.analysis.rewrite.merge import merge
 from fusemax.analysis.rewrite.normal import View, earlier_results, term_of, view
 from fusemax.analysis.rewrite.reorder import reorder
 from fusemax.analysis.rewrite.same import same_up_to_names
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Group, group_of, levels
+from fusemax.analysis.rewrite.symbols import at_least_zero
 from fusemax.analysis.rewrite.tiles import Frame, frame_of
 from fusemax.analysis.rewrite.verify import Verdict, Witness
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
 
-#: The Einsums of all cascades tried, together: the time that a search takes goes with them.
+#: The Einsums of all cascades tried, together: the time that a search takes goes with them; more for long cascades.
 MOST_TRIED = 450
+MOST_CASCADES = 36
 MOST_DEPTH = 4
 FORMS: Mapping[str, Callable[[Frame, bool], Move | Refusal]] = {"running": iterate, "split": merge}
 
@@ -143,10 +146,14 @@ class _Search:
     def run(self) -> None:
         """Visit states in order of depth; keep every verified form."""
         queue = deque([_State(self.original)])
-        seen = {str(self.original)}
-        while queue and self.tried < MOST_TRIED:
+        named = with_means(view(self.original, self.rank))
+        if named is not None:
+            queue.append(_State(named, lines=("means inside a term are named",)))
+        seen = {str(state.cascade) for state in queue}
+        most = max(MOST_TRIED, MOST_CASCADES * len(self.original.computed))
+        while queue and self.tried < most:
             state = queue.popleft()
-            along = view(state.cascade, self.rank)
+            along = self._seen(state.cascade)
             if not state.moves or self._keep(state):
                 for result in self._loops(state, along):
                     self._keep(result)
@@ -157,8 +164,18 @@ class _Search:
             for result in self._steps(state, along):
                 if str(result.cascade) not in seen:
                     seen.add(str(result.cascade))
-                    queue.append(result)
+                    (queue.appendleft if result.title[-1].startswith("take ") else queue.append)(result)
         self.complete = not queue
+
+    def _seen(self, cascade: Cascade) -> View:
+        """Return *cascade* along the rank; what the original shows to be positive stays so, as its values stay."""
+        along = view(cascade, self.rank)
+        kept = {
+            name
+            for name in view(self.original, self.rank).positive
+            if name.removesuffix(at_least_zero("")) in cascade.tensors
+        }
+        return replace(along, positive=along.positive | kept)
 
     def _keep(self, state: _State) -> bool:
         """Verify *state* and keep it as a form; return whether it is right and safe enough to build on."""
@@ -196,6 +213,9 @@ class _Search:
                         self.refuse(name, f"deferring {told} fails: {moved.reason}")
                     else:
                         yield _after(state, moved, f"defer {told} in {name}")
+                    moments = defer(along, name, chosen, keep=True) if count == len(waited) else None
+                    if isinstance(moments, Move):
+                        yield _after(state, moments, f"take {name} apart")
         for name, moved in reorder(along, self.given):
             yield _after(state, moved, f"reorder {name}")
 

@@ -14,6 +14,8 @@ from typing import Any
 import sympy
 
 MOST_TERMS = 8
+OF = "of"  #: between f and x of f(x), where f rises: max f(x) = f(max x)
+PLACE = sympy.Symbol("VALUE_", positive=True)
 Terms = list[tuple[Any, Any]]
 
 
@@ -96,12 +98,31 @@ def _under_order(choose: Callable[..., sympy.Expr], other: Any, value: Any, symb
             head = value.func(*(a for a in parts if symbols.has_earlier(a)))
             rest = value.func(*(a for a in parts if not symbols.has_earlier(a)))
             return Separation(((head, rest),), "max" if value.func is sympy.Max else "min")
+    if value.has(sympy.exp) and (peeled := _peeled(value, symbols)) is not None:
+        return Separation((peeled,), OF)
     terms = _collected(_split(value, symbols))
     if len(terms) == 1 and terms[0][0].is_nonnegative:
         return Separation(tuple(terms), "*")
     if len(terms) == 1:
         raise Mixed(f"the factor {terms[0][0]} may be negative, and a negative factor turns max into min")
     raise Mixed(f"{value} is neither a sum nor a positive multiple of an earlier result and the data")
+
+
+def _peeled(value: Any, symbols: _Symbols) -> tuple[sympy.Expr, sympy.Expr] | None:
+    """Return f and x of a value f(x) that rises with the data x, f over :data:`PLACE`; None if it has no such form."""
+    if not symbols.has_earlier(value):
+        return (PLACE, value)
+    if isinstance(value, sympy.exp | sympy.log):
+        inner = _peeled(value.args[0], symbols)
+        return None if inner is None else (value.func(inner[0]), inner[1])
+    if not isinstance(value, sympy.Add | sympy.Mul):
+        return None
+    rest = value.func(*(part for part in value.args if symbols.has_data(part)))
+    other = value.func(*(part for part in value.args if not symbols.has_data(part)))
+    if rest == value or (isinstance(value, sympy.Mul) and not other.is_positive):
+        return None
+    inner = _peeled(rest, symbols)
+    return None if inner is None else (value.func(inner[0], other), inner[1])
 
 
 def _under_product(value: Any, symbols: _Symbols) -> Separation:

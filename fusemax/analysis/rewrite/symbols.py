@@ -21,10 +21,18 @@ from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Nega
 from fusemax.source import Text
 
 
+def at_least_zero(tensor: str) -> str:
+    """Return the entry that says of *tensor*, among those known to be positive, that it is not below 0."""
+    return f"{tensor} >= 0"
+
+
 def symbol(node: Access | Name, positive: Collection[str] = ()) -> sympy.Symbol:
     """Return the symbol that stands for an access or a name; *positive* names tensors and constants above 0."""
     if isinstance(node, Access):
-        return sympy.Symbol(str(node), real=True, positive=True if node.tensor in positive else None)
+        if node.tensor in positive:
+            return sympy.Symbol(str(node), real=True, positive=True)
+        nonnegative = True if at_least_zero(node.tensor) in positive else None
+        return sympy.Symbol(str(node), real=True, nonnegative=nonnegative)
     above_zero = node.name in positive or not is_variable(node.name)
     return sympy.Symbol(node.name, real=True, positive=True if above_zero else None)
 

@@ -118,10 +118,15 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
     if partial:
         return Refusal(f"{', '.join(sorted(partial))} lacks the rank of the loop and needs its results")
     before = _behind(seen, group, earlier, body)
+    read = {
+        a.tensor for e in seen.cascade.computed if e.name not in body and _outside(e, group) for a in e.reads
+    }
     after = _behind(seen, group, seen.cascade.outputs, body) | before
+    after |= _behind(seen, group, read & set(body), body)
     rest = {e.name for e in seen.cascade.computed if e.name not in body and _outside(e, group)}
     along_after = frozenset(name for name in rest | after if seen.touches(name))
     whole = any(name in seen.cascade.outputs or _lists(seen, name) for name in along_after)
+    whole = whole or _read_as_a_whole(seen, group, body, along_after)
     frame = Frame(
         seen=seen,
         group=group,
@@ -177,6 +182,20 @@ def _behind(seen: View, group: Group, roots: Iterable[str], body: tuple[str, ...
 def _lists(seen: View, name: str) -> bool:
     maker = seen.maker(name)
     return maker is None or isinstance(maker.action, Populate)
+
+
+def _read_as_a_whole(seen: View, group: Group, body: tuple[str, ...], tensors: frozenset[str]) -> bool:
+    """Return whether *tensors* are read after or before the loop by a list, or under another name of the rank."""
+    for einsum in seen.cascade.computed:
+        if einsum.name in body or not _outside(einsum, group):
+            continue
+        for access in einsum.reads:
+            ranks = seen.cascade.tensors[access.tensor].ranks
+            own = {Name(v) for v in seen.variables} <= set(access.indices)
+            carried = access.tensor in tensors and {v.upper() for v in seen.variables} <= set(ranks)
+            if carried and (not own or isinstance(einsum.action, Populate)):
+                return True
+    return False
 
 
 def _outside(einsum: Einsum, group: Group) -> bool:

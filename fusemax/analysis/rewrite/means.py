@@ -1,0 +1,69 @@
+"""Means written inside a term, as values of their own: ``X[m] - S[]/M`` and ``X[m] - MU[]`` are treated alike.
+
+A mean that stands by itself can run along in a loop as the mean of the points so far, so that partial sums of squares stay
+small; ``S[]/M`` inside a term would divide by all points from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fusemax.analysis.rewrite.draft import einsum_of, fresh, remade
+from fusemax.analysis.rewrite.normal import View, rebuild
+from fusemax.cascade.ir import Cascade, Einsum, is_variable
+from fusemax.errors import ProblemsError
+from fusemax.language.syntax import Access, Binary, Expression, Name, names
+
+
+def with_means(seen: View) -> Cascade | None:
+    """Return the cascade of *seen* with every inline mean of a sum over the rank named; None if there is none."""
+    means: dict[str, tuple[Access, Expression]] = {}
+    taken: list[str] = []
+
+    def change(expression: Expression) -> Expression:
+        if isinstance(expression, Binary) and _is_mean(seen, expression):
+            key = str(expression)
+            if key not in means:
+                sums = expression.left
+                assert isinstance(sums, Access)
+                name = fresh(seen.cascade, f"{sums.tensor}MEAN", tuple(taken))
+                taken.append(name)
+                means[key] = Access(name, sums.indices), expression
+            return means[key][0]
+        return rebuild(expression, change)
+
+    einsums = [_renamed(seen, einsum, change) for einsum in seen.cascade.einsums]
+    if not means:
+        return None
+    result: list[Einsum] = []
+    for einsum in einsums:
+        result.append(einsum)
+        for target, expression in means.values():
+            sums = expression.left if isinstance(expression, Binary) else expression
+            if isinstance(sums, Access) and sums.tensor == einsum.output.tensor:
+                result.append(einsum_of(target, expression))
+    try:
+        return remade(seen.cascade, result)
+    except ProblemsError:
+        return None
+
+
+def _renamed(seen: View, einsum: Einsum, change: Callable[[Expression], Expression]) -> Einsum:
+    from dataclasses import replace
+
+    along = set(einsum.variables) & set(seen.variables)
+    if einsum.loop is not None or einsum.initial or not along:
+        return einsum
+    return replace(einsum, expression=change(einsum.expression))
+
+
+def _is_mean(seen: View, expression: Binary) -> bool:
+    """Return whether *expression* is a sum over the rank by a size, at plain variables."""
+    sums, count = expression.left, expression.right
+    if expression.operator != "/" or not isinstance(sums, Access) or not isinstance(count, Name):
+        return False
+    plain = all(isinstance(i, Name) and is_variable(i.name) for i in sums.indices)
+    whole = not set(names(sums)) & set(seen.variables) and sums.tensor in seen.reductions
+    maker = seen.maker(sums.tensor)
+    alike = maker is not None and maker.output.indices == sums.indices
+    return plain and whole and alike and not is_variable(count.name)

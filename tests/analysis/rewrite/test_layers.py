@@ -1,0 +1,67 @@
+"""Layers, moments and selections: the form that people write by hand is found, and it is safe."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from fusemax.analysis.rewrite.search import Reduced, search
+from fusemax.cascade.build import cascade_from_text
+from fusemax.cascade.ir import Cascade
+from tests.analysis.rewrite.layers import LAYERS
+
+
+def layer(name: str) -> Cascade:
+    """Return the cascade of one of the layers."""
+    return cascade_from_text(f"title: t\nsource: t\n{LAYERS[name][3].lstrip()}", "t")
+
+
+@cache
+def searched(name: str) -> Reduced:
+    """Return what a search over the rank of a layer finds."""
+    return search(layer(name), LAYERS[name][0])
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_form_by_hand_is_found(name: str) -> None:
+    """One pass, safe, and nothing kept along the rank: every passage through the rank makes its tile and drops it."""
+    _, before, after, _ = LAYERS[name]
+    found = searched(name)
+    best = found.best(after)
+
+    assert (before, after) == (found.original.passes, best.passes)
+    assert best.safe
+    assert best.verdict is not None
+    assert best.verdict.right
+    assert () == best.crossing
+
+
+def test_a_decoder_layer_runs_its_softmax_in_one_loop() -> None:
+    """The flash loop is among the forms, with what the other Einsums need left outside of it."""
+    titles = {form.title for form in searched("decoder").forms if form.safe}
+
+    assert any("iterate LM, SD, AV" in title for title in titles)
+
+
+def test_labels_are_not_scores() -> None:
+    """Documents that are compared take whole numbers in the trials; tiles of another document are guarded."""
+    best = searched("packed documents").best(1)
+
+    assert any(
+        "where(eq(RGM[m1+1,p], -inf), 0, RGM[m1+1,p])" in str(einsum) for einsum in best.cascade.einsums
+    )
+
+
+def test_two_spellings_of_an_entropy_cost_the_same() -> None:
+    """-A*log(A) and A*(L - X) lead to equally many passes, and to nothing kept."""
+    first, second = (searched(name).best(1) for name in ("entropy", "entropy by logits"))
+
+    assert (first.passes, first.crossing) == (second.passes, second.crossing)
+
+
+def test_a_list_of_a_rising_function_lists_its_argument() -> None:
+    """exp(X - max)/sum rises with X, so that the list of X does, and only its values are rewritten."""
+    best = searched("top-k of a softmax").best(1)
+
+    assert any("= X[m,p] :: topk[m -> j]" in str(einsum) for einsum in best.cascade.einsums)
