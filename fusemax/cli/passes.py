@@ -76,7 +76,7 @@ def passes(
     with console.capture() as printed:
         _print(console, facts, chosen if rank or tensor else [], tensor)
         if capacity_B is not None:
-            _traffic(console, facts, rank or found.main.rank, capacity_B, buffer)
+            _traffic(console, facts, rank or facts.bounded(), capacity_B, buffer)
         for claim in found.no_claims:
             console.print(f"no claim: {claim}", style="yellow", markup=False)
     typer.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
@@ -114,6 +114,12 @@ class Facts:
 
         return {f.tensor: (f.kind, str(f.words)) for f in footprints(self.analysis, rank, self.tiles)}
 
+    def bounded(self) -> str:
+        """Return the rank whose passes bound the traffic when none is named: the whole rank with the most."""
+        parts = {part for digits in self.analysis.plain.digits.values() for part in digits}
+        whole = [entry for entry in self.analysis.ranks if entry.rank not in parts]
+        return max(whole, key=lambda one: (one.passes, sum(len(group) for group in one.groups))).rank
+
     def traffic(self, rank: str, capacity_B: float) -> tuple[Traffic, float | None, str]:
         """Return the traffic bound, in bytes with the sizes given, and what sizes are missing."""
         from fusemax.analysis.traffic import traffic_bound, value_of
@@ -138,7 +144,7 @@ class Facts:
             "no_claims": [str(claim) for claim in analysis.no_claims],
         }
         if capacity_B is not None:
-            rank = chosen[0].rank if len(chosen) == 1 else analysis.main.rank
+            rank = chosen[0].rank if len(chosen) == 1 else self.bounded()
             bound, size_B, missing = self.traffic(rank, capacity_B)
             result["traffic_bound"] = {"rank": rank, "words": str(bound.least), "buffer_B": capacity_B}
             result["traffic_bound"] |= {"sizes_missing": missing} if size_B is None else {"traffic_B": size_B}

@@ -27,7 +27,7 @@ from tests.analysis.rewrite.inventions import invention
         ("retention-normalised", "M", 2, 1),
         ("two-temperatures", "M", 3, 1),
         ("min-max-scaled", "M", 3, 1),
-        ("top-k-share", "N", 3, 2),
+        ("top-k-share", "N", 3, 1),
     ],
 )
 def test_fewest_safe_passes(name: str, rank: str, before: int, after: int) -> None:

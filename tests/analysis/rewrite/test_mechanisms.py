@@ -28,7 +28,7 @@ from tests.analysis.rewrite.mechanisms import mechanism
         ("window", "M", 3, 1),
         ("masked", "M", 3, 1),
         ("log-sum-exp", "M", 2, 1),
-        ("entropy", "M", 3, 2),
+        ("entropy", "M", 3, 1),
         ("max-plus", "N", 2, 1),
         ("max-times", "N", 3, 1),
         ("topk-shift", "N", 2, 1),
