@@ -13,7 +13,7 @@ from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.simulate.tile.result import Simulation
 from fusemax.simulate.tiles import simulate
-from tests.walk.designs import Design
+from tests.walk.design import Design
 from tests.walk.walker import Walk, walk
 
 RELATIVE = 1e-9
@@ -57,6 +57,7 @@ def compared(design: Design, not_simulated: str = "") -> Outcome:
     found = [
         *_words(walked, answer, run),
         *_cycles(walked, answer, run, mapped, machine),
+        *_room(walked, answer, mapped, machine.outermost),
         *_order(answer, run),
     ]
     return Outcome(not_simulated=reason, differences=tuple(found))
@@ -108,12 +109,26 @@ def _cycles(
     return found + _unequal("useful lane-cycles", by)
 
 
-def _room(walked: Walk, answer: Cost) -> list[Difference]:
+def _room(walked: Walk, answer: Cost, mapped: Mapped, outermost: str) -> list[Difference]:
+    """Return where kept tiles differ in size; what waits at the outermost level is counted whole, tile or not.
+
+    In a serial nest only what is there at the fullest moment is listed; those are left out.
+    """
+    serial = {nest.name for nest in mapped.nests if nest.schedule == "serial"}
     room: dict[tuple[str, ...], float] = {}
-    for label, value in answer.table("room").items():
-        key = (label.nest, label.level, label.tensor)
-        room[key] = max(value, room.get(key, 0.0))
-    return _unequal("room", {"walk": dict(walked.room), "cost": room})
+    for name, label in answer.labels.items():
+        if label.kind == "room" and label.action == "tile" and label.level != outermost:
+            key = (label.nest, label.level, label.tensor)
+            room[key] = room.get(key, 0.0) + answer.values[name]
+    kept = {key: value for key, value in walked.room.items() if key[1] != outermost}
+    found = _unequal(
+        "room",
+        {
+            "walk": {key: value for key, value in kept.items() if key[0] not in serial},
+            "cost": {key: value for key, value in room.items() if key[0] not in serial},
+        },
+    )
+    return found
 
 
 def _order(answer: Cost, run: Simulation | None) -> list[Difference]:

@@ -5,71 +5,19 @@ Every choice is asked of an object like ``random.Random``, so that a seed gives 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from fusemax.analysis.work import is_view, operations
-from fusemax.cascade.build import load_cascade
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.cascade.views import without
 from fusemax.language.syntax import Name, names
-from fusemax.machine import Machine, machine_of
-from fusemax.mapping.build import map_onto
-from fusemax.mapping.nest import Mapped
-from fusemax.mapping.spec import mapping_file_of
-from fusemax.source import document_of
 from tests.walk.cascades import draw_cascade
+from tests.walk.design import Design, cascade_of
 from tests.walk.features import Features
 from tests.walk.machines import draw_machine
-
-
-@dataclass(frozen=True)
-class Design:
-    """A design as plain data. ``cascade`` is the name of a shipped one or the data of a file."""
-
-    cascade: str | Mapping[str, Any]
-    machine: Mapping[str, Any]
-    mapping: Mapping[str, Any]
-    sizes: Mapping[str, int]
-
-    def loaded(self) -> tuple[Mapped, Machine]:
-        """Return the mapped cascade and its machine; raise ProblemsError where the mapping is refused."""
-        machine = machine_of(document_of(json.dumps(self.machine)))
-        document = document_of(json.dumps(self.mapping))
-        return map_onto(cascade_of(self.cascade), machine, mapping_file_of(document), document), machine
-
-    def as_text(self) -> str:
-        """Return the design as YAML, one file after the other."""
-        import yaml
-
-        parts = {"machine": self.machine, "mapping": self.mapping, "sizes": dict(self.sizes)}
-        if not isinstance(self.cascade, str):
-            parts = {"cascade": self.cascade, **parts}
-        plain = json.loads(json.dumps(parts))
-        return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=110)
-
-
-def cascade_of(described: str | Mapping[str, Any]) -> Cascade:
-    """Return the cascade that *described* names or holds."""
-    if isinstance(described, str):
-        return _shipped(described)
-    return _own(json.dumps(described))
-
-
-@lru_cache(maxsize=256)
-def _shipped(name: str) -> Cascade:
-    return load_cascade(name)
-
-
-@lru_cache(maxsize=256)
-def _own(text: str) -> Cascade:
-    from fusemax.cascade.build import cascade_of as built
-
-    return built(document_of(text), "own")
 
 
 def draw_design(random: Random, features: Features) -> Design:
@@ -81,6 +29,7 @@ def draw_design(random: Random, features: Features) -> Design:
 class _Drawer:
     random: Random
     features: Features
+    staged: set[tuple[str, str]] = field(default_factory=set)
 
     def chance(self, probability: float) -> bool:
         """Return true with about *probability*."""
@@ -110,6 +59,7 @@ class _Drawer:
         ]
         machine = draw_machine(self.random, list(dict.fromkeys(known)), self.features.cores)
         self.levels, self.units = list(machine["levels"]), list(machine["units"])
+        self.offered = {unit: machine["units"][unit]["operations"] for unit in self.units}
         self.dimensions = {unit: list(machine["units"][unit]["shape"]) for unit in self.units}
         mapping = self.mapping(described)
         if not self.features.no_spread and any("spread" not in node for node in mapping["nests"]):
@@ -154,7 +104,23 @@ class _Drawer:
         }  # fmt: skip
         if self.chance(0.2):
             mapping["words"] = {t: "4 B" for t in self.some(list(self.whole.tensors), 0.2)}
+        if self.features.offload:
+            mapping["offload"] = self._offload()
         return {key: value for key, value in mapping.items() if value not in ([], {})}
+
+    def _offload(self) -> dict[str, dict[str, float]]:
+        """Draw parts of operations that the other unit takes."""
+        found: dict[str, dict[str, float]] = {}
+        for einsum in self.whole.computed:
+            unit = self.unit_of[einsum.name]
+            (other,) = (u for u in self.units if u != unit)
+            for whole in operations(self.whole, einsum):
+                done = [whole] if whole.name in self.offered[unit] else whole.parts
+                for part in done:
+                    if part.name in self.offered[other] and self.chance(0.15):
+                        share = self.random.choice([0.25, 0.5, 0.75, 1.0])
+                        found[f"{einsum.name}.{part.name}"] = {other: share}
+        return found
 
     def _parts(self) -> dict[str, list[str]]:
         """Return the ranks that the cascade itself cuts, with the sizes of their digits (``M``: M1, M0)."""
@@ -230,6 +196,9 @@ class _Drawer:
         keep, kept = self._keep(einsums, parts, dict(kept))
         if keep:
             node["keep"] = keep
+        stage = self._stage(einsums, kept) if self.features.stage else {}
+        if stage:
+            node["stage"] = stage
         if len(parts) == 1 and (depth >= 3 or not self.chance(0.3)):
             left_open = [d for e in einsums for d in self._generations(e, opened)]
             if left_open:  # generations are made one after the other
@@ -254,6 +223,10 @@ class _Drawer:
             if not free:
                 break
             root = self.random.choice(free)
+            lacks = any(root not in e.variables and left[root][0] not in e.variables for e in einsums)
+            if lacks and not self.features.foreign:
+                used = used - {root}
+                continue
             loops.append(left[root].pop(0))
             if self.features.gaps and left[root] and self.chance(0.2):
                 left[root].pop(0)
@@ -282,7 +255,9 @@ class _Drawer:
 
     def _together(self, one: Einsum, other: Einsum, opened: list[str]) -> bool:
         """Return whether both belong to one loop of the cascade that is not open yet: generations follow each other."""
-        return one.loop is not None and one.loop == other.loop and bool(self._generations(one, opened))
+        if one.loop is None or one.loop != other.loop:
+            return False
+        return not self.features.generations_apart or bool(self._generations(one, opened))
 
     def _generations(self, einsum: Einsum, opened: list[str]) -> list[str]:
         """Return the digits of the loop of the cascade around *einsum* that no loop of the mapping runs over yet."""
@@ -348,7 +323,7 @@ class _Drawer:
         users = {self.unit_of[e.name] for e in einsums if tensor in self._touched([e])}
         allowed = [
             p for p in range(first, len(places))
-            if p < len(self.levels) or {places[p]} == users
+            if (p < len(self.levels) or {places[p]} == users) and (tensor, places[p]) not in self.staged
         ]  # fmt: skip
         if not allowed and needed:
             allowed = [0]
@@ -370,6 +345,16 @@ class _Drawer:
         """Return the digits of the same rank that run inside the body too."""
         digits = next(d for d in self.digits.values() if digit in d)
         return [d for d in digits if d != digit and d not in opened]
+
+    def _stage(self, einsums: list[Einsum], kept: dict[str, int]) -> dict[str, list[Any]]:
+        """Draw tensors that only pass through a level here."""
+        found: dict[str, list[Any]] = {}
+        for tensor in self._touched(einsums):
+            if len(self.levels) > 1 and tensor not in kept and self.chance(0.15):
+                level = self.random.choice(self.levels[1:])
+                found.setdefault(level, []).append({"tensor": tensor, "buffers": self.random.randint(1, 2)})
+                self.staged.add((tensor, level))
+        return found
 
     def _spatial(self, einsums: list[Einsum], opened: list[str]) -> dict[str, dict[str, str]]:
         roots = set().union(*(self._root_names(e) for e in einsums))

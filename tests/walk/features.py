@@ -45,6 +45,12 @@ class Features:
         Tensors kept where nothing goes in or out, which gives them room alone.
     running_inside
         Running values kept inside loops.
+    generations_apart
+        Einsums of one loop of the cascade in several bodies, which pass two generations of a running value on.
+    stage
+        Tensors that only pass through a level.
+    offload
+        Parts of operations on the other unit.
     not_simulated
         Why the simulator is not compared; empty where it is.
     """
@@ -61,12 +67,16 @@ class Features:
     ragged_spatial: bool = False
     idle_keeps: bool = False
     running_inside: bool = False
+    generations_apart: bool = False
+    stage: bool = False
+    offload: bool = False
     not_simulated: str = ""
 
 
 FEATURES: Mapping[str, Features] = {
     "plain": Features(),
     "digits": Features(gaps=True, shared_dimension=True, ragged_spatial=True),
+    "offload": Features(stage=True, offload=True),
     "running-inside": Features(
         running_inside=True,
         not_simulated="the simulator does not take running values out and back",
@@ -83,8 +93,11 @@ FEATURES: Mapping[str, Features] = {
 #: What is drawn only when asked for by name, because the witnesses do not agree there yet.
 OPEN: Mapping[str, Features] = {
     "foreign": Features(foreign=True),
+    "generations-apart": Features(running_inside=True, generations_apart=True),
     "aliases": Features(cascades=ALIASED, aliases=True),
-    "masks": Features(cascades=MASKED, masks=True),
+    "masked-cores": Features(
+        cascades=MASKED, masks=True, cores=True, not_simulated="the simulator refuses conditions by name"
+    ),
     "windows": Features(cascades=WINDOWED, own_cascades=False),
     "no-spread": Features(cores=True, no_spread=True),
 }

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.walk.compare import Outcome, compared
-from tests.walk.designs import Design, draw_design
+from tests.walk.design import Design
+from tests.walk.designs import draw_design
 from tests.walk.features import FEATURES, OPEN
+from tests.walk.laws import broken_laws
 from tests.walk.minimise import minimised
 from tests.walk.space import NotWalkedError
 
@@ -28,6 +30,7 @@ ALL = {**FEATURES, **OPEN}
 class Findings:
     """What a run of random designs found."""
 
+    laws: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     kinds: dict[str, list[tuple[int, Design, str]]] = field(default_factory=dict)
@@ -50,6 +53,9 @@ class Findings:
         if outcome.not_simulated is not None:
             self.counts["not simulated"] += 1
             self.refusals["not simulated: " + _kind_of_refusal(outcome.not_simulated)] += 1
+        broken = broken_laws(design, not not_simulated) if self.laws else []
+        if broken:
+            self._note(f"law: {broken[0].what}", number, design, not_simulated)
         if outcome.differences:
             self._note(kind_of(outcome), number, design, not_simulated)
 
@@ -72,15 +78,15 @@ def kind_of(outcome: Outcome) -> str:
     first = outcome.differences[0]
     words = first.what.split()
     what = " ".join(dict.fromkeys((words[0], words[-1]))) if words[0] == "words" else first.what.split(":")[0]
-    what = words[0] if words[0] in ("cycles", "useful") else what
+    what = words[0] if words[0] in ("cycles", "useful", "room") else what
     agree = [who for who, value in first.values.items() if value == first.values.get("walk")]
     others = [who for who in first.values if who not in agree]
     return f"{what}: {', '.join(agree)} against {', '.join(others)}" if agree else what
 
 
-def run(seed: int, kinds: Iterable[str], seconds: float, designs: int) -> Findings:
+def run(seed: int, kinds: Iterable[str], seconds: float, designs: int, laws: bool = False) -> Findings:
     """Return what *designs* fresh designs, or as many as *seconds* allow, show."""
-    found = Findings()
+    found = Findings(laws)
     end = time.monotonic() + seconds
     names = list(kinds)
     for number in range(designs):
@@ -96,10 +102,20 @@ def design_of(seed: int, number: int, kind: str) -> Design:
     return draw_design(Random(f"{seed}/{number}"), ALL[kind])
 
 
-def smallest(design: Design, tries: int) -> Design:
+def smallest(design: Design, not_simulated: str, tries: int) -> Design:
     """Return a smaller design with the same kind of difference."""
-    wanted = kind_of(compared(design))
-    return minimised(design, lambda d: bool((o := compared(d)).differences) and kind_of(o) == wanted, tries)
+    simulated = not not_simulated
+    first = compared(design, not_simulated)
+    if not first.differences:
+        law = broken_laws(design, simulated)[0].what
+        return minimised(design, lambda d: law in [b.what for b in broken_laws(d, simulated)], tries)
+    wanted = kind_of(first)
+
+    def fails(smaller: Design) -> bool:
+        outcome = compared(smaller, not_simulated)
+        return bool(outcome.differences) and kind_of(outcome) == wanted
+
+    return minimised(design, fails, tries)
 
 
 def main() -> int:
@@ -109,6 +125,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
     parser.add_argument("--designs", type=int, default=10**9, help="stop after so many")
     parser.add_argument("--kind", action="append", choices=list(ALL), help="only designs of this kind")
+    parser.add_argument(
+        "--laws", action="store_true", help="try the laws of time too, which takes several runs each"
+    )
     parser.add_argument("--show", type=int, default=3, help="how many kinds of differences to show in full")
     parser.add_argument(
         "--tries", type=int, default=200, help="how many smaller designs to try for each of these"
@@ -116,7 +135,7 @@ def main() -> int:
     arguments = parser.parse_args()
     kinds = arguments.kind or list(FEATURES)
     begin = time.monotonic()
-    found = run(arguments.seed, kinds, arguments.seconds, arguments.designs)
+    found = run(arguments.seed, kinds, arguments.seconds, arguments.designs, arguments.laws)
     took = time.monotonic() - begin
     text = ", ".join(f"{count} {name}" for name, count in found.counts.items())
     print(f"seed {arguments.seed}, kinds {', '.join(kinds)}: {text}; {took:.0f} s")
@@ -133,7 +152,7 @@ def _show(kind: str, design: Design, not_simulated: str, tries: int) -> None:
     print(f"===== {kind}")
     try:
         design = smallest(design, not_simulated, tries)
-        differences = compared(design, not_simulated).differences
+        differences = compared(design, not_simulated).differences or broken_laws(design, not not_simulated)
     except Exception as error:
         print(design.as_text(), repr(error))
         return

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.walk.designs import Design
+from tests.walk.design import Design
 
 
 def minimised(design: Design, fails: Callable[[Design], bool], tries: int = 400) -> Design:

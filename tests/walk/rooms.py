@@ -1,26 +1,20 @@
-"""Room: the largest tile of each kept tensor, from the elements that are touched while it is there."""
+"""Room: the largest tile of each kept tensor, element by element."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
-from tests.walk.space import Element
-from tests.walk.trace import Step, Trace
+from tests.walk.trace import Trace
 
 
-def largest_tiles(trace: Trace, steps: Sequence[Step]) -> dict[tuple[str, str], int]:
-    """Return, by level and tensor, the words of the largest tile with all its buffers, over all places of the tensor there."""
+def largest_tiles(trace: Trace) -> dict[tuple[str, str], int]:
+    """Return, by level and tensor, the words of the largest tiles with their buffers, of all places of the tensor there.
+
+    A tile has its whole room, whatever part of it a mask leaves.
+    """
     found: dict[tuple[str, str], int] = {}
     for place in trace.nest.residences:
-        if place.buffers == 0:
-            continue
-        tiles: dict[tuple[int, ...], set[Element]] = defaultdict(set)
-        for step in steps:
-            if place.covers(step.body.node):
-                setting = tuple(step.setting[loop] for loop in place.loops)
-                tiles[setting] |= trace.touched(step, place.tensor)
-        key = (place.level, place.tensor)
-        largest = max((len(tile) for tile in tiles.values()), default=0) * place.buffers
-        found[key] = max(largest, found.get(key, 0))
+        settings = trace.space.settings(place.loops, {})
+        largest = max((len(trace.tile(place, setting)) for setting in settings), default=0)
+        if place.buffers:
+            key = (place.level, place.tensor)
+            found[key] = found.get(key, 0) + largest * place.buffers
     return found

@@ -34,6 +34,7 @@ class Trace:
         self.body_of = {name: body for n in mapped.nests for body in n.bodies for name in body.einsums}
         self._written: set[tuple[str, Element, tuple[int, ...]]] = set()
         self.all_steps: list[Step] = []
+        self._tiles: dict[tuple[Residence, tuple[tuple[str, int], ...]], frozenset[Element]] = {}
         self._made: dict[str, set[Element]] = {}
         self._outside: dict[tuple[str, tuple[int, ...]], set[Element]] = {}
 
@@ -117,18 +118,16 @@ class Trace:
             self._outside[key] = set().union(*taken, *(self.space.elements(a, {}) for a in accesses))
         return self._outside[key]
 
-    def touched(self, step: Step, tensor: str) -> set[Element]:
-        """Return the places of the elements of *tensor* that one iteration reads or makes, its own values included."""
-        accesses = [
-            access
-            for name in step.body.einsums
-            for einsum in (self.mapped.einsum(name),)
-            for access in (*einsum.reads, *einsum.outputs)
-            if access.tensor == tensor
-        ]
-        return {
-            self.place(tensor, e) for access in accesses for e in self.space.elements(access, step.setting)
-        }
+    def tile(self, place: Residence, setting: Setting) -> frozenset[Element]:
+        """Return the tile of *place* inside its loops: all that any Einsum inside names, whether a mask leaves it or not."""
+        key = (place, tuple(setting.items()))
+        if key not in self._tiles:
+            inside = [n for body in self.nest.bodies if place.covers(body.node) for n in body.einsums]
+            accesses = [a for n in inside for e in (self.mapped.einsum(n),) for a in (*e.reads, *e.outputs)]
+            mine = [access for access in accesses if access.tensor == place.tensor]
+            elements = {e for access in mine for e in self.space.elements(access, setting)}
+            self._tiles[key] = frozenset(self.place(place.tensor, element) for element in elements)
+        return self._tiles[key]
 
     def place(self, tensor: str, element: Element) -> Element:
         """Return where *element* is stored: generations of a running value take each other's place."""
@@ -156,9 +155,11 @@ class Trace:
         self, einsum: Einsum, elements: frozenset[Element], body: Body, setting: Setting
     ) -> set[Element]:
         """Return those of *elements* that hold a partial sum of this round of the loops outside the reduction."""
-        roots = {root.name for root in self.space.roots_of(einsum.variables)}
+        mine = set(einsum.variables)
         foreign = tuple(
-            setting[loop] for loop in body.loops if (r := self.space.root_of(loop)) and r.name not in roots
+            setting[loop]
+            for loop in body.loops
+            if loop not in mine and (r := self.space.root_of(loop)) is not None and r.name not in mine
         )
         reduces = any(
             root.name in {r.name for r in self.space.roots_of(einsum.reduced)}

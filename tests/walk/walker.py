@@ -117,6 +117,6 @@ def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
             cycles[nest.name, unit] = max(value, cycles.get((nest.name, unit), 0))
         for (level, tensor, kind), value in words_of(trace, machine, steps, tasks, cores).items():
             words[nest.name, level, tensor, kind] += value
-        for (level, tensor), value in largest_tiles(trace, steps).items():
+        for (level, tensor), value in largest_tiles(trace).items():
             room[nest.name, level, tensor] = value * word_bytes(mapped, machine, numbers, level, tensor)
     return Walk(*({k: v for k, v in found.items() if v} for found in (words, cycles, useful, room)))

@@ -111,59 +111,54 @@ def _moves(
     stays = _stays(trace, tensor, place, events)
     moved: list[tuple[Step, Event]] = []
     for number, (step, stay) in enumerate(stays):
-        fill, drain = _of_stay(trace, tensor, place, stay, [s for _, s in stays[number + 1 :]])
-        first, last = stay.events[0], stay.events[-1]
         times = min(cores, len({event.task for event in stay.events}))
+        first = stay.events[0]
+        fill, drains = _of_stay(trace, tensor, place, stay, [s for _, s in stays[number + 1 :]])
         moved.append((step, Event(first.when, first.task, fill, frozenset(), times)))
-        moved.append((step, Event(last.when, last.task, frozenset(), drain, times)))
+        moved += [(step, Event(e.when, e.task, frozenset(), given, times)) for e, given in drains]
     return [(step, event) for step, event in moved if event.taken or event.given]
 
 
 def _stays(
     trace: Trace, tensor: str, place: Residence, events: list[tuple[Step, Event]]
 ) -> list[tuple[Step, Stay]]:
-    """Return the tiles that *place* holds, one after the other; a tile that is wanted again at once stays."""
+    """Return the tiles that *place* holds, one after the other; a tile that is wanted again at once stays.
+
+    Which tile it is follows from the loops alone, not from how much of it a mask leaves.
+    """
     stays: list[tuple[Step, Stay]] = []
-    current: tuple[int, ...] | None = None
     for step, event in sorted(events, key=lambda entry: entry[1].when):
-        setting = tuple(step.setting[loop] for loop in place.loops)
-        touched = frozenset(trace.place(tensor, e) for e in event.taken | event.given)
-        if setting == current:
-            stays[-1][1].tile |= touched
+        tile = trace.tile(place, {loop: step.setting[loop] for loop in place.loops})
+        if stays and stays[-1][1].tile == tile:
             stays[-1][1].events.append(event)
         else:
-            stays.append((step, Stay(touched, [event])))
-        current = setting
-    merged: list[tuple[Step, Stay]] = []
-    for step, stay in stays:
-        if merged and merged[-1][1].tile == stay.tile:
-            merged[-1][1].events += stay.events
-        else:
-            merged.append((step, stay))
-    return merged
+            stays.append((step, Stay(tile, [event])))
+    return stays
 
 
 def _of_stay(
     trace: Trace, tensor: str, place: Residence, stay: Stay, later: list[Stay]
-) -> tuple[frozenset[Element], frozenset[Element]]:
-    """Return what has to be brought in for *stay* and what has to be taken out after it."""
+) -> tuple[frozenset[Element], list[tuple[Event, frozenset[Element]]]]:
+    """Return what has to be brought in for *stay*, and what has to be taken out, after which event that makes it."""
     here: set[Element] = set()
     fill: set[Element] = set()
-    drain: set[Element] = set()
-    newest: dict[Element, Element] = {}
+    newest: dict[Element, tuple[Element, Event]] = {}
+    leaving: list[tuple[Element, Event]] = []
     for event in stay.events:
         for element in event.taken:
             if trace.place(tensor, element) not in here and trace.comes_from_outside(tensor, element, place):
                 fill.add(element)
-            here.add(trace.place(tensor, element))
+        here |= {trace.place(tensor, element) for element in event.taken | event.given}
         for element in event.given:
             at = trace.place(tensor, element)
-            here.add(at)
-            if at in newest and newest[at] != element and newest[at] in trace.taken_outside(tensor, place):
-                drain.add(newest[at])
-            newest[at] = element
-    drain |= {element for element in newest.values() if _wanted_outside(trace, tensor, place, element, later)}
-    return frozenset(fill), frozenset(drain)
+            if at in newest and newest[at][0] != element:
+                leaving += [newest[at]] if newest[at][0] in trace.taken_outside(tensor, place) else []
+            newest[at] = (element, event)
+    leaving += [made for made in newest.values() if _wanted_outside(trace, tensor, place, made[0], later)]
+    by_event: dict[int, tuple[Event, set[Element]]] = {}
+    for element, event in leaving:
+        by_event.setdefault(event.when, (event, set()))[1].add(element)
+    return frozenset(fill), [(event, frozenset(elements)) for event, elements in by_event.values()]
 
 
 def _wanted_outside(trace: Trace, tensor: str, place: Residence, element: Element, later: list[Stay]) -> bool:

@@ -1,0 +1,107 @@
+"""Laws of time for a fixed mapping: more of anything is never slower, and twice the clock and bandwidth is half the time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fusemax.cost.evaluate import cost
+from fusemax.cost.model import derive
+from fusemax.errors import FusemaxError
+from fusemax.simulate.tiles import simulate
+from tests.walk.compare import RELATIVE, Difference
+from tests.walk.design import Design
+
+Change = Callable[[dict[str, Any]], bool]
+
+
+def times_of(design: Design, simulated: bool) -> dict[str, float]:
+    """Return the times of *design* by fidelity; empty where it is refused."""
+    try:
+        mapped, machine = design.loaded()
+        answer = cost(mapped, derive(mapped, machine), design.sizes)
+        found = {"bound": answer.bound_s, "schedule": answer.latency_s}
+        if simulated:
+            found["simulate"] = simulate(mapped, machine, design.sizes).latency_s
+    except FusemaxError:
+        return {}
+    return found
+
+
+def broken_laws(design: Design, simulated: bool) -> list[Difference]:
+    """Return each law that *design* breaks, with the times before and after."""
+    before = times_of(design, simulated)
+    if not before:
+        return []
+    return [*_never_slower(design, before, simulated), *_half_the_time(design, before, simulated)]
+
+
+def _changed(design: Design, change: Change) -> Design | None:
+    machine = copy.deepcopy(dict(design.machine))
+    return Design(design.cascade, machine, design.mapping, design.sizes) if change(machine) else None
+
+
+def _never_slower(design: Design, before: dict[str, float], simulated: bool) -> Iterator[Difference]:
+    for name, change in MORE.items():
+        more = _changed(design, change)
+        after = times_of(more, simulated) if more is not None else {}
+        for fidelity, time in after.items():
+            if time > before[fidelity] * (1 + RELATIVE):
+                yield Difference(
+                    f"{name} is slower in {fidelity}", {"before": before[fidelity], "after": time}
+                )
+
+
+def _half_the_time(design: Design, before: dict[str, float], simulated: bool) -> Iterator[Difference]:
+    double = _changed(design, _twice_the_clock)
+    assert double is not None
+    after = times_of(double, simulated)
+    for fidelity, time in after.items():
+        if abs(2 * time - before[fidelity]) > RELATIVE * before[fidelity]:
+            values = {"before": before[fidelity], "after": time}
+            yield Difference(f"twice the clock and bandwidth is not half of {fidelity}", values)
+
+
+def _bandwidth(machine: dict[str, Any], factor: int) -> bool:
+    found = False
+    for level in machine["levels"].values():
+        if "bandwidth" in level:
+            number, _, unit = level["bandwidth"].partition(" ")
+            level["bandwidth"] = f"{int(number) * factor} {unit}"
+            found = True
+    return found
+
+
+def _more_bandwidth(machine: dict[str, Any]) -> bool:
+    return _bandwidth(machine, 2)
+
+
+def _more_ports(machine: dict[str, Any]) -> bool:
+    levels = [level for level in machine["levels"].values() if "ports" in level]
+    for level in levels:
+        level["ports"] += 1
+    return bool(levels)
+
+
+def _more_room(machine: dict[str, Any]) -> bool:
+    levels = [level for level in machine["levels"].values() if "size" in level]
+    for level in levels:
+        level["size"] = "2 GiB"
+    return bool(levels)
+
+
+def _more_cores(machine: dict[str, Any]) -> bool:
+    machine["replicas"] = machine.get("replicas", 1) + 1
+    return "replicas" in machine
+
+
+def _twice_the_clock(machine: dict[str, Any]) -> bool:
+    machine["clock"] = "2 GHz"
+    _bandwidth(machine, 2)
+    return True
+
+
+MORE: dict[str, Change] = {
+    "more bandwidth": _more_bandwidth, "more ports": _more_ports, "more room": _more_room, "more cores": _more_cores,
+}  # fmt: skip
