@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.plot.spec import Picture
 from fusemax.source import Document
-from fusemax.study.audit_search import searched_rows
 from fusemax.study.audit_spec import AuditFile, Step, audit_of, steps_of
 from fusemax.study.audit_text import remains, report_text, screen
 from fusemax.study.describe import described
 from fusemax.study.designs import Designs
 from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.plan import jobs_of
-from fusemax.study.points import points_of
 from fusemax.study.rows import Row, rows_of
 from fusemax.study.spec import StudyFile, StudyPart
 from fusemax.table.column import measure, text
@@ -92,19 +90,13 @@ def _step_records(
     part = next(p for p in study.parts if p.name == audit.part)
     machines = {c.machine: step.machine_changes(c.machine) for c in part.configurations.values()}
     designs = Designs(folder=Path(document.file).parent, machine_changes=machines)
-    searched = [name for name in part.configurations if step.searched(name)]
     configurations = {
-        name: step.corrected(configuration)
-        for name, configuration in part.configurations.items()
-        if name not in searched
+        name: step.corrected(name, configuration) for name, configuration in part.configurations.items()
     }
     parts = [part.model_copy(update={"configurations": configurations})]
     jobs, problems = jobs_of(study.model_copy(update={"parts": parts}), document, designs)
     raise_if_any(problems)
-    rows = rows_of(jobs)
-    points = points_of(part)
-    for name in searched:
-        rows += searched_rows(designs, step, part.name, name, part.configurations[name], points)
+    rows = sorted(rows_of(jobs), key=lambda row: step.searched(row.configuration) is not None)
     files |= designs.files
     return [_record(study, step, row) for row in rows]
 

@@ -14,7 +14,7 @@ from fusemax.nearest import meant
 from fusemax.shipped import find
 from fusemax.source import Document, KeyPath, read_yaml, typed
 from fusemax.study.load import problems_from, study_of
-from fusemax.study.spec import Configuration, StudyFile, StudyPart, size_value
+from fusemax.study.spec import BestOf, Configuration, StudyFile, StudyPart, size_value
 
 Length = Annotated[int, BeforeValidator(size_value)]
 
@@ -26,14 +26,14 @@ class _Part(BaseModel):
 class Correction(_Part):
     """One correction: values of machine files and figures by machine, values of mapping files by mapping.
 
-    ``registers`` counts the energy of register files; ``search`` names configurations that choose their mapping anew.
+    ``registers`` counts the energy of register files; ``search`` gives configurations more to choose their mapping from.
     """
 
     name: str
     title: str
     doc: str
     registers: bool = False
-    search: list[str] = Field(default_factory=list)
+    search: dict[str, BestOf] = Field(default_factory=dict)
     machines: dict[str, dict[str, Any]] = Field(default_factory=dict)
     figures: dict[str, dict[str, Any]] = Field(default_factory=dict)
     changes: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -101,13 +101,27 @@ class Step:
         """Return the figures of *machine* to replace."""
         return {k: v for c in self.corrections for k, v in c.figures.get(machine, {}).items()}
 
-    def searched(self, configuration: str) -> bool:
-        """Return whether *configuration* chooses its mapping anew."""
-        return any(configuration in correction.search for correction in self.corrections)
+    def searched(self, configuration: str) -> BestOf | None:
+        """Return what *configuration* chooses its mapping from, if a correction says so."""
+        found = [c.search[configuration] for c in self.corrections if configuration in c.search]
+        return found[-1] if found else None
 
-    def corrected(self, configuration: Configuration) -> Configuration:
-        """Return *configuration* with the corrections that concern it, its cases included."""
+    def corrected(self, name: str, configuration: Configuration) -> Configuration:
+        """Return the *configuration* of that name with the corrections that concern it, its cases included."""
         figures = self.figures(configuration.machine)
+        search = self.searched(name)
+        if search is not None:
+            choices = [
+                choice.model_copy(
+                    update={"changes": {**self.mapping_changes(choice.mapping), **choice.changes}}
+                )
+                for choice in search.best_of
+            ]
+            update = {
+                "mapping": search.model_copy(update={"best_of": choices}),
+                "figures": {**configuration.figures, **figures}, "cases": [],
+            }  # fmt: skip
+            return configuration.model_copy(update=update)
         assert isinstance(configuration.mapping, str)
         cases = [
             case.model_copy(
@@ -165,9 +179,7 @@ def _name_problems(audit: AuditFile, part: StudyPart, document: Document) -> Ite
     named += [(("against", n), name, known, "configuration") for n, name in enumerate(audit.against)]
     for number, correction in enumerate(audit.corrections):
         at = ("corrections", number)
-        named += [
-            ((*at, "search", n), name, known, "configuration") for n, name in enumerate(correction.search)
-        ]
+        named += [((*at, "search", name), name, known, "configuration") for name in correction.search]
         named += [((*at, "machines", name), name, machines, "machine") for name in correction.machines]
         named += [((*at, "figures", name), name, machines, "machine") for name in correction.figures]
         named += [((*at, "changes", name), name, mappings, "mapping") for name in correction.changes]
@@ -179,7 +191,7 @@ def _name_problems(audit: AuditFile, part: StudyPart, document: Document) -> Ite
 def mappings_of(configuration: Configuration) -> list[str]:
     """Return every mapping that *configuration* may take."""
     mapping = configuration.mapping
-    own = [mapping] if isinstance(mapping, str) else list(mapping.best_of)
+    own = [mapping] if isinstance(mapping, str) else mapping.mappings
     return [*own, *(case.mapping for case in configuration.cases if case.mapping)]
 
 

@@ -6,7 +6,7 @@ Whatever running would refuse is found here, before anything is evaluated; ``fus
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,9 @@ from fusemax.machine import figures as figures_of
 from fusemax.mapping.nest import Mapped
 from fusemax.quantity import QuantityError
 from fusemax.source import Document, KeyPath
+from fusemax.study.choices import Way, tile_choices, ways_of
 from fusemax.study.designs import Designs
+from fusemax.study.grid import with_free_tiles
 from fusemax.study.load import problems_from
 from fusemax.study.names import nearest
 from fusemax.study.points import Point, listed, points_of, value_mistakes
@@ -29,23 +31,25 @@ from fusemax.study.values import number_or_formula
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """One mapping that may run a group of points: its program, and the full parameters of each point."""
+    """One way to run a group of points: its program, and what to evaluate it at.
 
-    mapping: str
+    Each trial is the place of a point in the group, the words for what was chosen there, and the full parameters.
+    """
+
     mapped: Mapped
     program: Program
-    parameters: tuple[Mapping[str, float], ...]
+    trials: tuple[tuple[int, str, Mapping[str, float]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The points of a configuration that the same cases hold for; of several alternatives the one with the least ``by``."""
+    """The points of a configuration that the same cases hold for; of several trials each takes that of the least ``by``."""
 
     machine: str
     numbers: tuple[int, ...]  #: the places of the points among all of the part
     points: tuple[Point, ...]
     alternatives: tuple[Alternative, ...]
-    by: str
+    by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,24 +183,29 @@ class _Planner:
     def _group(self, fitted: Configuration, members: Sequence[tuple[int, Point]]) -> Group:
         points = tuple(point for _, point in members)
         mapping = fitted.mapping
-        names_of = [mapping] if isinstance(mapping, str) else mapping.best_of
         return Group(
             machine=fitted.machine,
             numbers=tuple(number for number, _ in members),
             points=points,
-            alternatives=tuple(self._alternative(fitted, name, points) for name in names_of),
-            by="latency_s" if isinstance(mapping, str) else mapping.by,
+            alternatives=tuple(
+                self._alternative(fitted, way, points) for way in ways_of(mapping, fitted.changes)
+            ),
+            by=("latency_s",) if isinstance(mapping, str) else tuple(mapping.by),
         )
 
-    def _alternative(self, fitted: Configuration, mapping: str, points: Sequence[Point]) -> Alternative:
+    def _alternative(self, fitted: Configuration, way: Way, points: Sequence[Point]) -> Alternative:
         figures = [{**fitted.figures, **point.figures} for point in points]
         free = {name for table in figures for name in table}
-        mapped, program = self.designs.program(fitted.machine, mapping, fitted.changes, free)
-        parameters = tuple(
-            full_parameters(mapped, program, point, table)
-            for point, table in zip(points, figures, strict=True)
-        )
-        return Alternative(mapping=mapping, mapped=mapped, program=program, parameters=parameters)
+        mapped, program = self.designs.program(fitted.machine, way.mapping, way.changes, free)
+        if way.tiles:
+            program = with_free_tiles(program, way.tiles)
+        trials = [
+            (place, way.words(tiles), {**parameters, **{name: float(size) for name, size in tiles.items()}})
+            for place, (point, table) in enumerate(zip(points, figures, strict=True))
+            for parameters in (full_parameters(mapped, program, point, table, way.tiles),)
+            for tiles in tile_choices(way.tiles, {**parameters, **point.sizes})
+        ]
+        return Alternative(mapped=mapped, program=program, trials=tuple(trials))
 
     def _refuse_unused(self) -> None:
         """Find sizes that no cascade, formula or condition of the part uses."""
@@ -246,8 +255,9 @@ def _places_of_mappings(configuration: Configuration) -> Iterator[tuple[KeyPath,
     if isinstance(mapping, str):
         yield ("mapping",), mapping, configuration.changes
     else:
-        for number, name in enumerate(mapping.best_of):
-            yield ("mapping", "best_of", number), name, configuration.changes
+        for number, choice in enumerate(mapping.best_of):
+            changes = {**configuration.changes, **choice.changes}
+            yield ("mapping", "best_of", number), choice.mapping, changes
     for number, case in enumerate(configuration.cases):
         if case.mapping:
             yield ("cases", number, "mapping"), case.mapping, case.changes
@@ -277,9 +287,9 @@ def _merged(changes: dict[str, Any], case: Case) -> dict[str, Any]:
 
 
 def full_parameters(
-    mapped: Mapped, program: Program, point: Point, figures: Mapping[str, Any]
+    mapped: Mapped, program: Program, point: Point, figures: Mapping[str, Any], tiles: Collection[str] = ()
 ) -> dict[str, float]:
-    """Return the value of every parameter of *program* at *point*, with *figures* replaced.
+    """Return the value of every parameter of *program* at *point*, with *figures* replaced; *tiles* are still open.
 
     Raises
     ------
@@ -289,7 +299,9 @@ def full_parameters(
     fixed = {name: value for name, value in program.parameters.items() if value is not None}
     values = {name: figure_value(name, value) for name, value in figures.items()}
     needed = {
-        name: value for name, value in program.parameters.items() if value is None and name not in values
+        name: value
+        for name, value in program.parameters.items()
+        if value is None and name not in values and name not in tiles
     }
     known = {*mapped.cascade.ranks, *mapped.cascade.size_symbols(), *(n for n in needed if not is_figure(n))}
     sizes = {name: value for name, value in point.sizes.items() if name in known}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fusemax.cost.evaluate import Cost, check_tiles, evaluate_lines
 from fusemax.errors import FusemaxError
+from fusemax.mapping.nest import Mapped
+from fusemax.study.choices import is_better
 from fusemax.study.plan import Alternative, Group, Job
 from fusemax.study.points import Point
 
@@ -54,24 +56,66 @@ def _job_rows(job: Job) -> list[Row]:
 
 
 def _chosen(group: Group) -> list[tuple[str, Cost | str]]:
-    """Return, for each point of *group*, the alternative with the least measure and its cost, or why none fits."""
-    answers = [(alternative.mapping, _costs(alternative)) for alternative in group.alternatives]
-    return [_best({m: costs[i] for m, costs in answers}, group.by) for i in range(len(group.points))]
+    """Return, for each point of *group*, the words and the cost of the best trial that fits, or why none does."""
+    only = group.alternatives[0]
+    if len(group.alternatives) == 1 and len(only.trials) == len(group.points):
+        places = range(len(group.points))
+        return [(only.trials[n][1], answer) for n, answer in zip(places, _costs(only, places), strict=True)]
+    best: list[tuple[Alternative, int, Sequence[float]] | None] = [None] * len(group.points)
+    for alternative in group.alternatives:
+        for number, measures in _measured(alternative, group.by):
+            place = alternative.trials[number][0]
+            before = best[place]
+            if before is None or is_better(measures, before[2]):
+                best[place] = (alternative, number, measures)
+    found: dict[int, tuple[str, Cost | str]] = {}
+    for alternative in group.alternatives:
+        mine = [entry[1] for entry in best if entry is not None and entry[0] is alternative]
+        for number, answer in zip(mine, _costs(alternative, mine), strict=True):
+            found[alternative.trials[number][0]] = (alternative.trials[number][1], answer)
+    return [found.get(place) or _none_fits(group, place) for place in range(len(group.points))]
 
 
-def _best(answers: Mapping[str, Cost | str], by: str) -> tuple[str, Cost | str]:
-    fitting = {name: answer for name, answer in answers.items() if isinstance(answer, Cost)}
-    if fitting:
-        return min(fitting.items(), key=lambda item: item[1].values[by])
-    return ", ".join(answers), "; ".join(str(answer) for answer in answers.values())
+def _measured(alternative: Alternative, by: Sequence[str]) -> Iterator[tuple[int, Sequence[float]]]:
+    """Yield the trials that fit, with the measures that choose among them; nothing else is evaluated."""
+    program, kinds = alternative.program, ("tile", "occupancy", "capacity")
+    lines = [line for line in program.lines if line.name in by or line.label.kind in kinds]
+    labels = {line.name: line.label for line in lines}
+    results = evaluate_lines(program, lines, [parameters for _, _, parameters in alternative.trials])
+    for number, values in enumerate(results):
+        found = dict(zip(labels, values, strict=True))
+        if fits(alternative.mapped, Cost(found, labels, {})):
+            yield number, [found[name] for name in by]
 
 
-def _costs(alternative: Alternative) -> list[Cost | str]:
-    program = alternative.program
-    results = evaluate_lines(program, program.lines, alternative.parameters)
+def fits(mapped: Mapped, answer: Cost) -> bool:
+    """Return whether the tiles are whole numbers from 1 and all that may not spill has room."""
+    try:
+        check_tiles(mapped, answer)
+    except FusemaxError:
+        return False
+    return True
+
+
+def _none_fits(group: Group, place: int) -> tuple[str, Cost | str]:
+    """Return the words of every alternative, and why none of them can run the point."""
+    names, reasons = [], []
+    for alternative in group.alternatives:
+        number = next(n for n, trial in enumerate(alternative.trials) if trial[0] == place)
+        names.append(alternative.mapped.name)
+        reasons += [answer for answer in _costs(alternative, [number]) if isinstance(answer, str)]
+    return ", ".join(dict.fromkeys(names)), "; ".join(dict.fromkeys(reasons))
+
+
+def _costs(alternative: Alternative, numbers: Sequence[int]) -> list[Cost | str]:
+    """Return the costs of some trials, or why each does not fit."""
+    if not numbers:
+        return []
+    program, full = alternative.program, [alternative.trials[number][2] for number in numbers]
+    results = evaluate_lines(program, program.lines, full)
     labels = {line.name: line.label for line in program.lines}
     answers: list[Cost | str] = []
-    for parameters, values in zip(alternative.parameters, results, strict=True):
+    for parameters, values in zip(full, results, strict=True):
         answer = Cost(dict(zip(labels, values, strict=True)), labels, parameters)
         try:
             check_tiles(alternative.mapped, answer)

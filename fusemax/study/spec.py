@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from fusemax.errors import FusemaxError
 from fusemax.language.formula import formula
@@ -87,11 +87,45 @@ def _condition(value: Any) -> Any:
 Where = list[Annotated[Condition, BeforeValidator(_condition)]]
 
 
-class BestOf(_Part):
-    """Several mappings, of which each point takes the one with the least *by* among those that fit."""
+class Choice(_Part):
+    """One mapping of several, with choices of its own.
 
-    best_of: list[str] = Field(min_length=1)
-    by: Literal["latency_s", "traffic_B", "energy_J"]
+    ``changes`` are values of the mapping file; to the list at each place of ``perhaps`` any subset of its entries is added;
+    ``tiles`` takes each tile from 1, 2, 4, ... and the whole of what its formula says.
+    """
+
+    mapping: str
+    changes: dict[str, Any] = Field(default_factory=dict)
+    perhaps: dict[str, list[Any]] = Field(default_factory=dict)
+    tiles: dict[str, Any] = Field(default_factory=dict)
+
+
+def _choice(value: Any) -> Any:
+    return {"mapping": value} if isinstance(value, str) else value
+
+
+Measure = Literal["latency_s", "traffic_B", "energy_J"]
+
+
+class BestOf(_Part):
+    """Several mappings, of which each point takes the one with the least *by* among those that fit.
+
+    Where two are equal to a billionth in one measure, the next of *by* decides.
+    """
+
+    best_of: list[Annotated[Choice, BeforeValidator(_choice)]] = Field(min_length=1)
+    by: Annotated[list[Measure], BeforeValidator(lambda by: by if isinstance(by, list) else [by])] = Field(
+        min_length=1
+    )
+
+    @property
+    def mappings(self) -> list[str]:
+        """The names of the mappings, each once."""
+        return list(dict.fromkeys(choice.mapping for choice in self.best_of))
+
+
+def _form_of_mapping(value: Any) -> str:
+    return "choice" if isinstance(value, dict | BestOf) else "name"
 
 
 class Case(_Part):
@@ -107,7 +141,9 @@ class Configuration(_Part):
     """A machine, a mapping, and what is different from their files."""
 
     machine: str
-    mapping: str | BestOf
+    mapping: Annotated[
+        Annotated[str, Tag("name")] | Annotated[BestOf, Tag("choice")], Discriminator(_form_of_mapping)
+    ]
     doc: str = ""
     figures: dict[str, Any] = Field(default_factory=dict)
     changes: dict[str, Any] = Field(default_factory=dict)

@@ -24,7 +24,15 @@ against: [FLAT]
 start: as published
 corrections:
 - {name: registers, title: registers, doc: all of them, registers: true}
-- {name: search, title: search, doc: FLAT chooses, search: [FLAT]}
+- name: search
+  title: search
+  doc: FLAT chooses
+  search:
+    FLAT:
+      by: [latency_s, traffic_B]
+      best_of:
+      - {mapping: output-stationary, tiles: {P1: ceil(P/2d.columns)}}
+      - {mapping: weight-stationary, tiles: {P1: ceil(P/2d.columns)}}
 - name: port
   title: one port
   doc: one line per cycle
@@ -135,7 +143,7 @@ def test_steps_come_in_order():
         ),
         ("part: attention", "part: atention", "study micro24 has no part 'atention'"),
         ("ours: +Binding", "ours: Binding", "attention has no configuration 'Binding'"),
-        ("{name: search,", "{name: registers,", "two corrections have one name"),
+        ("- name: search", "- name: registers", "two corrections have one name"),
     ],
 )
 def test_mistakes_are_refused(tmp_path: Path, old: str, new: str, message: str):
