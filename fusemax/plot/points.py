@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
+from fusemax.plot.chart import Chart, Keys, Panel, Point
+from fusemax.plot.kinds import KINDS, kind_mistakes
 from fusemax.plot.labels import scale, tick
 from fusemax.plot.spec import FigureSpec
 from fusemax.table.column import Column
@@ -24,51 +25,7 @@ class EmptyFigureError(FusemaxError):
 
 
 Row = Mapping[str, Any]
-Keys = tuple[Any, ...]
-
-
-Values = Mapping[tuple["Keys", str, Any], tuple[float, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One value: x as the table has it, y as it is shown (scaled or relative), and the text beside it."""
-
-    x: Any
-    y: float
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One pair of axes: its title and the points of each series."""
-
-    keys: Keys
-    series: Mapping[str, tuple[Point, ...]]
-
-    @property
-    def title(self) -> str:
-        """The values of the panel columns, as a heading."""
-        return ", ".join(tick(key) for key in self.keys)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """The panels of a figure, the series that it shows, and all series that its table has, in table order."""
-
-    panels: tuple[Panel, ...]
-    series: tuple[str, ...]
-    known: tuple[str, ...]
-    xs: tuple[Any, ...]
-    title: str
-    gaps: tuple[str, ...]  #: the points that have no value, in words
-    x: Column
-    y: Column
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """The series that the figure shows, in table order."""
-        return tuple(name for name in self.known if name in self.series)
+Values = Mapping[tuple[Keys, str, Any], tuple[float, ...]]
 
 
 def chart(tables: Tables, spec: FigureSpec) -> Chart:
@@ -84,7 +41,7 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
         When the figure cannot be meant so, a column is missing, no row with a value is left, a value is no number, a point
         has two values, or a value that is not positive meets a logarithmic axis.
     """
-    mistakes = spec.mistakes()
+    mistakes = (*spec.mistakes(), *kind_mistakes(spec))
     if mistakes:
         raise FusemaxError("\n".join(f"{spec.file}: {text}" for text in mistakes))
     described = tables.table(spec.table)
@@ -103,7 +60,8 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     _check_log(values, spec)
     texts = {_place(row, spec): _filled(spec.annotate, row) for row in rows} if fields else {}
     # Layers of a stack keep the order of their own rows; elsewhere a series keeps its colour in every figure.
-    source = rows if spec.kind == "stacks" else table.select(spec.series).to_dicts() if spec.series else []
+    kind = KINDS[spec.kind]
+    source = rows if kind.adds_up else table.select(spec.series).to_dicts() if spec.series else []
     known = dict.fromkeys(tick(row[spec.series]) for row in source) if spec.series else ("",)
     return Chart(
         **_arranged(values, texts),
@@ -112,6 +70,7 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
         gaps=tuple(dict.fromkeys(gaps)),
         x=described.column(spec.x),
         y=described.column(spec.y),
+        series_column=described.column(spec.series) if spec.series else None,
     )
 
 
@@ -160,19 +119,20 @@ def _place(row: Row, spec: FigureSpec) -> tuple[Keys, str, Any]:
 def _values(rows: Iterable[Row], spec: FigureSpec, column: Column) -> Values:
     """Return the y of each panel, series and x: one, but in a scatter without baseline."""
     values: dict[tuple[Keys, str, Any], tuple[float, ...]] = {}
-    several = spec.kind == "scatter" and spec.baseline is None
+    kind = KINDS[spec.kind]
+    several = kind.takes_many and spec.baseline is None
     factor = 1.0 if spec.baseline else scale(column, spec.unit).factor
     for row in rows:
         place = _place(row, spec)
         _check_row(row, spec)
         y = factor * row[spec.y]
         before = values.get(place, ())
-        if before and spec.kind != "stacks" and not several:
+        if before and not kind.adds_up and not several:
             raise FusemaxError(
                 f"{spec.file}: two rows for {_words(place, spec)}\n"
                 "  hint: tell them apart with series, panels or where"
             )
-        values[place] = (sum(before, y),) if spec.kind == "stacks" else (*before, y)
+        values[place] = (sum(before, y),) if kind.adds_up else (*before, y)
     return values
 
 
@@ -186,7 +146,7 @@ def _has_values(row: Row, spec: FigureSpec) -> bool:
 
 def _check_row(row: Row, spec: FigureSpec) -> None:
     """Raise unless the values on the axes are numbers where they must be."""
-    numeric_x = spec.kind in ("lines", "scatter")
+    numeric_x = not KINDS[spec.kind].is_categorical
     for name, must in ((spec.y, True), (spec.x, numeric_x)):
         value = row[name]
         if must and (isinstance(value, bool) or not isinstance(value, int | float)):

@@ -11,7 +11,6 @@ from pathlib import Path
 from string import Formatter
 from typing import Literal, get_args
 
-Kind = Literal["bars", "stacks", "lines", "scatter"]
 Log = Literal["none", "x", "y", "xy"]
 Ratio = Literal["value/baseline", "baseline/value"]
 Cell = str | int | float
@@ -36,7 +35,7 @@ class FigureSpec:
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic: a misspelt key is a mistake
 
     file: str
-    kind: Kind
+    kind: str
     x: str
     y: str
     series: str | None = None
@@ -70,12 +69,12 @@ class FigureSpec:
         return tuple(dict.fromkeys(name for name in names if name is not None))
 
     def mistakes(self) -> tuple[str, ...]:
-        """Return what cannot be meant, one text for each mistake; none where all is well.
+        """Return what no kind of figure can mean, one text for each mistake; none where all is well.
 
-        >>> FigureSpec(file="a", kind="bars", x="m", y="t", log="x").mistakes()
-        ('log: bars stand at places of equal width; only y can be logarithmic',)
+        >>> FigureSpec(file="a/b", kind="bars", x="m", y="t").mistakes()
+        ("file: expected a file name without folders, got 'a/b'",)
         """
-        choices = (("kind", Kind), ("log", Log), ("ratio", Ratio))
+        choices = (("log", Log), ("ratio", Ratio))
         found = [
             f"{key}: expected one of {', '.join(get_args(allowed))}, got {getattr(self, key)!r}"
             for key, allowed in choices
@@ -94,12 +93,6 @@ class FigureSpec:
             found.append("baseline: needs series, of which it is one")
         if self.baseline is not None and self.unit:
             found.append("unit: values relative to a baseline have none")
-        if self.kind in ("bars", "stacks") and "x" in self.log:
-            found.append(f"log: {self.kind} stand at places of equal width; only y can be logarithmic")
-        if self.kind == "stacks" and "y" in self.log:
-            found.append("log: layers of a stack add up, which a logarithmic axis does not show")
-        if self.kind in ("bars", "stacks") and self.annotate:
-            found.append(f"annotate: {self.kind} bear no texts; lines and scatter do")
         return tuple(found)
 
 

@@ -20,14 +20,17 @@ def specs_of(study: StudyFile) -> tuple[FigureSpec, ...]:
 
 def figure_mistakes(study: StudyFile) -> Iterator[Found]:
     """Yield what is wrong with the figures of *study* by themselves: place, text and hint."""
+    from fusemax.plot.kinds import kind_mistakes
+
     files: set[str] = set()
     for number, (spec, found) in enumerate(_read(study)):
         yield from found
         if spec is None:
             continue
-        for text in spec.mistakes():
+        for text in (*spec.mistakes(), *kind_mistakes(spec)):
             key, _, rest = text.partition(": ")
-            yield ("figures", number, key), rest, None
+            said, _, hint = rest.partition("\n  hint: ")
+            yield ("figures", number, key), said, hint or None
         if spec.file in files:
             yield ("figures", number, "file"), f"two figures are called {spec.file!r}", None
         files.add(spec.file)

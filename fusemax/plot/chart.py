@@ -1,0 +1,54 @@
+"""What a figure shows, worked out: panels, series and points, ready to be painted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fusemax.plot.labels import tick
+from fusemax.table.column import Column
+
+Keys = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value: x as the table has it, y as it is shown (scaled or relative), and the text beside it."""
+
+    x: Any
+    y: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One pair of axes: its title and the points of each series."""
+
+    keys: Keys
+    series: Mapping[str, tuple[Point, ...]]
+
+    @property
+    def title(self) -> str:
+        """The values of the panel columns, as a heading."""
+        return ", ".join(tick(key) for key in self.keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """The panels of a figure, the series that it shows, and all series that its table has, in table order."""
+
+    panels: tuple[Panel, ...]
+    series: tuple[str, ...]
+    known: tuple[str, ...]
+    xs: tuple[Any, ...]
+    title: str
+    gaps: tuple[str, ...]  #: the points that have no value, in words
+    x: Column
+    y: Column
+    series_column: Column | None = None
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The series that the figure shows, in table order."""
+        return tuple(name for name in self.known if name in self.series)

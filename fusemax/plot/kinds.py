@@ -1,0 +1,235 @@
+"""The kinds of figure: what each may show, and how it is painted. A new kind is one entry of :data:`KINDS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
+
+from fusemax.nearest import meant
+from fusemax.plot.chart import Chart, Panel
+from fusemax.plot.labels import scale
+from fusemax.plot.spec import FigureSpec
+from fusemax.plot.style import Look
+
+_GROUP = 0.84  #: of the room between two places of the x axis, how much the bars take
+LETTER = 0.075  #: inches, for deciding whether the texts of the ticks have room side by side
+
+Painter = Callable[[Axes, Panel, Chart, FigureSpec, Mapping[str, Look]], None]
+#: Draws what belongs to all panels together.
+Finish = Callable[[Figure, Sequence[Axes], Chart, FigureSpec], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureKind:
+    """One kind of figure.
+
+    Attributes
+    ----------
+    paint
+        Draws one panel.
+    handle
+        What stands for a series in the legend; None for a figure without one.
+    is_categorical
+        Values of x stand at places of equal width, whatever they are.
+    adds_up
+        Rows that agree in panel, series and x are added up, and each layer has a colour of its own.
+    takes_many
+        Several points may stand at one place.
+    logs
+        The axes that may be logarithmic.
+    bears_texts
+        Points may have texts beside them.
+    series_on_axis
+        The series stand on the vertical axis, and y is shown otherwise.
+    finish
+        Draws what belongs to all panels.
+    """
+
+    paint: Painter
+    handle: Callable[[Look], Any] | None = None
+    is_categorical: bool = False
+    adds_up: bool = False
+    takes_many: bool = False
+    logs: str = "xy"
+    bears_texts: bool = False
+    series_on_axis: bool = False
+    finish: Finish | None = None
+
+
+def kind_mistakes(spec: FigureSpec) -> tuple[str, ...]:
+    """Return what the kind of *spec* cannot show, each text beginning with the key that is wrong.
+
+    >>> kind_mistakes(FigureSpec(file="a", kind="bars", x="m", y="t", log="x"))
+    ('log: bars stand at places of equal width; only y can be logarithmic',)
+    """
+    kind = KINDS.get(spec.kind)
+    if kind is None:
+        return (
+            f"kind: expected one of {', '.join(KINDS)}, got {spec.kind!r}\n  hint: {meant(spec.kind, KINDS)}",
+        )
+    found: list[str] = []
+    wanted = "" if spec.log == "none" else spec.log
+    if kind.is_categorical and "x" in wanted:
+        found.append(f"log: {spec.kind} stand at places of equal width; only y can be logarithmic")
+    if "y" in wanted and "y" not in kind.logs:
+        stacked = "layers of a stack add up, which a logarithmic axis does not show"
+        found.append(f"log: {stacked if kind.adds_up else f'{spec.kind} have no such axis'}")
+    if spec.annotate and not kind.bears_texts:
+        others = " and ".join(name for name, other in KINDS.items() if other.bears_texts)
+        found.append(f"annotate: {spec.kind} bear no texts; {others} do")
+    if kind.series_on_axis and spec.series is None:
+        found.append(f"series: {spec.kind} need one, for the vertical axis")
+    return tuple(found)
+
+
+def _bars(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
+    """Draw a group of bars at each x: from 0, or on a logarithmic axis from the baseline, which is 1."""
+    width = _GROUP / len(content.shown)
+    log = "y" in spec.log
+    floor = 1.0 if spec.baseline else _log_floor(content)
+    base = floor if log else 0.0
+    if log:
+        axes.set_yscale("log")
+    for position, name in enumerate(content.shown):
+        shift = (position - len(content.shown) / 2) * width
+        boxes = [
+            (content.xs.index(point.x) + shift, base, width, point.y - base)
+            for point in panel.series.get(name, ())
+        ]
+        _boxes(axes, boxes, look[name], edge=0.3)
+    if spec.baseline:
+        axes.axhline(1.0, color="black", linewidth=0.8)
+    ys = [base, *(point.y for points in panel.series.values() for point in points)]
+    low, high = min(ys), max(ys)
+    if log:
+        axes.set_ylim(low if low == base else low * 0.93, high * 1.08)
+    else:
+        axes.set_ylim(min(0.0, low * 1.05), high * 1.05)
+
+
+def _boxes(
+    axes: Axes, boxes: Sequence[tuple[float, float, float, float]], look: Look, edge: float = 0.0
+) -> None:
+    """Draw *boxes*, each (left, bottom, width, height), as one shape: a figure has hundreds of them."""
+    corners = [
+        corner
+        for left, bottom, width, height in boxes
+        for corner in (
+            (left, bottom),
+            (left, bottom + height),
+            (left + width, bottom + height),
+            (left + width, bottom),
+            (left, bottom),
+        )
+    ]
+    pen = (Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY) * len(boxes)
+    if boxes:
+        axes.add_artist(PathPatch(Path(corners, pen), **_fill_of(look), linewidth=edge))
+
+
+def _fill_of(look: Look) -> dict[str, Any]:
+    return {"facecolor": look.color, "hatch": look.hatch, "edgecolor": "white"}
+
+
+def _log_floor(content: Chart) -> float:
+    ys = [point.y for panel in content.panels for points in panel.series.values() for point in points]
+    return min(ys) / 2
+
+
+def _stacks(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
+    """Draw one bar at each x, made of the values of all series, the first at the bottom."""
+    tops = dict.fromkeys(content.xs, 0.0)
+    for name in content.shown:
+        boxes = []
+        for point in panel.series.get(name, ()):
+            boxes.append((content.xs.index(point.x) - _GROUP / 2, tops[point.x], _GROUP, point.y))
+            tops[point.x] += point.y
+        _boxes(axes, boxes, look[name])
+    axes.set_ylim(0.0, 1.05 * max(tops.values()))
+
+
+def _lines(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
+    """Draw the points of each series, joined by a line."""
+    _curves(axes, panel, content, spec, look, joined=True)
+
+
+def _dots(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
+    """Draw the points of each series."""
+    _curves(axes, panel, content, spec, look, joined=False)
+
+
+def _curves(
+    axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look], joined: bool
+) -> None:
+    factor = scale(content.x).factor
+    if "x" in spec.log:
+        axes.set_xscale("log")
+    if "y" in spec.log:
+        axes.set_yscale("log")
+    for name in content.shown:
+        points = panel.series.get(name, ())
+        axes.plot(
+            [point.x * factor for point in points],
+            [point.y for point in points],
+            color=look[name].color,
+            marker=look[name].marker,
+            linestyle=look[name].dash if joined else "none",
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+        )
+    if spec.baseline:
+        axes.axhline(1.0, color="black", linewidth=0.8)
+    _annotate(axes, panel, factor)
+
+
+def _annotate(axes: Axes, panel: Panel, factor: float) -> None:
+    """Write each text once, beside the highest of the points that bear it, and make room for it."""
+    highest: dict[str, Any] = {}
+    for point in (point for points in panel.series.values() for point in points if point.text):
+        if point.text not in highest or point.y > highest[point.text].y:
+            highest[point.text] = point
+    if highest:
+        axes.margins(y=0.1)
+        _widen(axes, max(len(text) for text in highest) * LETTER + 0.02)
+    for text, point in highest.items():
+        axes.annotate(
+            text, (point.x * factor, point.y), (4, 2), textcoords="offset points", ha="left", va="bottom"
+        )
+
+
+def _widen(axes: Axes, inches: float) -> None:
+    """Move the right end of the x axis so that about *inches* are free there, on any scale."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "axes stand in a figure"
+    axes.autoscale_view()  # else the limits are those of empty axes until the figure is drawn
+    width = axes.get_position().width * figure.get_figwidth()
+    right = axes.transAxes.transform((width / (width - inches), 0.0))
+    axes.set_xlim(right=axes.transData.inverted().transform(right)[0])
+
+
+def _patch(look: Look) -> Patch:
+    return Patch(**_fill_of(look), linewidth=0.3)
+
+
+def _line(look: Look) -> Line2D:
+    return Line2D([], [], color=look.color, marker=look.marker, linestyle=look.dash, markeredgecolor="white")  # pyright: ignore[reportArgumentType]
+
+
+def _dot(look: Look) -> Line2D:
+    return Line2D([], [], color=look.color, marker=look.marker, linestyle="none", markeredgecolor="white")
+
+
+#: Every kind of figure, by the name that a study gives it.
+KINDS: Mapping[str, FigureKind] = {
+    "bars": FigureKind(paint=_bars, handle=_patch, is_categorical=True, logs="y"),
+    "stacks": FigureKind(paint=_stacks, handle=_patch, is_categorical=True, adds_up=True, logs=""),
+    "lines": FigureKind(paint=_lines, handle=_line, bears_texts=True),
+    "scatter": FigureKind(paint=_dots, handle=_dot, takes_many=True, bears_texts=True),
+}
