@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, PathPatch
+from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from fusemax.nearest import meant
 from fusemax.plot.chart import Chart, Panel
-from fusemax.plot.labels import scale
+from fusemax.plot.labels import axis_label, power, scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
 
@@ -226,10 +230,74 @@ def _dot(look: Look) -> Line2D:
     return Line2D([], [], color=look.color, marker=look.marker, linestyle="none", markeredgecolor="white")
 
 
+def _heat(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
+    """Draw a field for each x and series, coloured by y; a place without a value stays empty."""
+    del look
+    rows = list(content.shown)
+    points = [(point, name) for name in rows for point in panel.series.get(name, ())]
+    norm = _norm(content, spec)
+    for point, name in points:
+        corner = (content.xs.index(point.x) - 0.5, rows.index(name) - 0.5)
+        color = HEAT(norm(point.y))
+        axes.add_patch(Rectangle(corner, 1.0, 1.0, facecolor=color, edgecolor="white", linewidth=0.6))
+        if point.text:
+            light = sum(color[:3]) > 1.7
+            axes.text(
+                *_middle(corner), point.text, ha="center", va="center", color="black" if light else "white"
+            )
+    axes.set_ylim(-0.5, len(rows) - 0.5)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(axis="y", length=0)
+
+
+def _middle(corner: tuple[float, float]) -> tuple[float, float]:
+    return corner[0] + 0.5, corner[1] + 0.5
+
+
+def _norm(content: Chart, spec: FigureSpec) -> Normalize:
+    """Return the scale of colours, the same in all panels."""
+    ys = [point.y for panel in content.panels for points in panel.series.values() for point in points]
+    low, high = min(ys), max(ys)
+    if low == high:
+        low, high = low * 0.9, high * 1.1 or 1.0
+    return LogNorm(low, high) if "y" in spec.log else Normalize(low, high)
+
+
+def _colour_bar(figure: Figure, used: Sequence[Axes], content: Chart, spec: FigureSpec) -> None:
+    """Draw the scale of colours beside the panels, which give way to it."""
+    room = 0.62 / figure.get_figwidth()
+    left = min(axes.get_position().x0 for axes in used)
+    right = max(axes.get_position().x1 for axes in used)
+    names = max(len(name) for name in content.shown)
+    start = left + max(0.0, 0.065 * names - 0.2) / figure.get_figwidth()
+    shrink = (right - room - start) / (right - left)
+    for axes in used:
+        box = axes.get_position()
+        axes.set_position((start + (box.x0 - left) * shrink, box.y0, box.width * shrink, box.height))
+    low, high = min(axes.get_position().y0 for axes in used), max(axes.get_position().y1 for axes in used)
+    place = figure.add_axes((right - room * 0.86, low, 0.1 / figure.get_figwidth(), high - low))
+    scale_of_colours = ScalarMappable(_norm(content, spec), HEAT)
+    bar = figure.colorbar(scale_of_colours, cax=place, format=FuncFormatter(lambda value, _: power(value)))
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    bar.ax.set_title(_value_label(content, spec), fontsize="medium", fontweight="normal", loc="right", pad=4)
+
+
+def _value_label(content: Chart, spec: FigureSpec) -> str:
+    if spec.baseline is not None:
+        return spec.ratio.replace("value", "own").replace("baseline", spec.baseline)
+    return axis_label(content.y, spec.unit)
+
+
+HEAT = colormaps["cividis"]  #: the same for all colour-blind readers, and in grey print
+
+
 #: Every kind of figure, by the name that a study gives it.
 KINDS: Mapping[str, FigureKind] = {
     "bars": FigureKind(paint=_bars, handle=_patch, is_categorical=True, logs="y"),
     "stacks": FigureKind(paint=_stacks, handle=_patch, is_categorical=True, adds_up=True, logs=""),
     "lines": FigureKind(paint=_lines, handle=_line, bears_texts=True),
     "scatter": FigureKind(paint=_dots, handle=_dot, takes_many=True, bears_texts=True),
+    "heat": FigureKind(
+        paint=_heat, finish=_colour_bar, is_categorical=True, logs="y", bears_texts=True, series_on_axis=True
+    ),
 }
