@@ -59,12 +59,20 @@ def _sdpa(name: str, q: Any, k: Any, v: Any, causal: bool) -> Run:
     if kind is None:
         raise RefusedError(f"torch {torch.__version__} has no backend {name}")
     grouped = {"enable_gqa": True} if q.shape[1] != k.shape[1] else {}
+    _half_precision_products(torch)
 
     def run() -> Any:
         with attention.sdpa_kernel(kind):
             return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal, **grouped)
 
     return run
+
+
+def _half_precision_products(torch: Any) -> None:
+    """Let torch's unfused attention multiply in the inputs' own 16 bits, as it is taken to do; it would use 32 otherwise."""
+    allow = getattr(torch.backends.cuda, "allow_fp16_bf16_reduction_math_sdp", None)
+    if allow is not None:
+        allow(True)
 
 
 def _flash_attn(q: Any, k: Any, v: Any, causal: bool) -> Run:

@@ -12,8 +12,8 @@ from fusemax.gpu import libraries
 WARM_UP_S = 0.05
 MEASURE_S = 0.25
 FEWEST, MOST = 5, 100
-#: GPU cycles that the device waits before the first repetition, while the host runs ahead of it: some 10 ms.
-HEAD_START_CYCLES = 20_000_000
+#: GPU cycles that the device waits before the first repetition, while the host runs ahead of it: some 30 ms.
+HEAD_START_CYCLES = 60_000_000
 
 
 class Device(Protocol):
@@ -34,8 +34,9 @@ class Device(Protocol):
 class Cuda:
     """A CUDA device, timed with events on its stream, which exclude what the host does meanwhile.
 
-    Ahead of each repetition the L2 cache is overwritten. The device first waits a little, so that the host
-    has queued the calls by the time they run and no gap between launches is timed.
+    Ahead of each repetition a buffer of twice the L2 cache is read: what was in the cache is gone, and nothing in it waits to
+    be written back inside the timed call, as it would after writing the buffer. The device first waits a little, so that the
+    host has queued the calls by the time they run and no gap between launches is timed.
     """
 
     kind = "cuda"
@@ -46,7 +47,8 @@ class Cuda:
         self.properties = torch.cuda.get_device_properties(torch.cuda.current_device())
         self.name: str = self.properties.name
         size_B = 2 * getattr(self.properties, "L2_cache_size", 64 * 2**20)
-        self._evict = torch.empty(max(size_B, 2**20), dtype=torch.int8, device="cuda")
+        self._evict = torch.zeros(max(size_B, 2**20) // 4, dtype=torch.float32, device="cuda")
+        self._read = torch.empty((), dtype=torch.float32, device="cuda")
 
     def wait(self) -> None:
         """Return when the device has finished."""
@@ -60,7 +62,7 @@ class Cuda:
         self._torch.cuda._sleep(HEAD_START_CYCLES)
         for start, end in pairs:
             before()
-            self._evict.zero_()
+            self._torch.sum(self._evict, dim=0, out=self._read)
             start.record()
             run()
             end.record()

@@ -6,9 +6,12 @@ Counters can only be read by profiling a process, so the point is made again in 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -49,19 +52,51 @@ def measure_traffic(point: Point, seed: int, limit_s: float) -> Traffic:
     program = profiler()
     if program is None:
         raise NoCountersError("ncu is not installed")
-    command = [program, "--csv", "--print-units", "base", "--profile-from-start", "off"]
+    code, printed, complained = run_within(profiling(program, point, seed), limit_s)
+    if code:
+        said = [line for line in (printed + complained).splitlines() if "==ERROR==" in line]
+        raise NoCountersError(" ".join(said[:1]) or f"ncu ended with code {code}")
+    return parse_counters(printed)
+
+
+def profiling(program: str, point: Point, seed: int) -> list[str]:
+    """Return the command that profiles one call of *point*, the clocks left as the timed run has them."""
+    command = [
+        program,
+        "--csv",
+        "--print-units",
+        "base",
+        "--profile-from-start",
+        "off",
+        "--clock-control",
+        "none",
+    ]
     command += ["--metrics", ",".join(_METRICS)]
-    command += [sys.executable, "-m", "fusemax.gpu.traffic", to_text(point), str(seed)]
+    return [*command, sys.executable, "-m", "fusemax.gpu.traffic", to_text(point), str(seed)]
+
+
+def run_within(command: Sequence[str], limit_s: float) -> tuple[int, str, str]:
+    """Return the exit code of *command* and what it printed; after *limit_s* it and all that it began are ended.
+
+    Raises
+    ------
+    NoCountersError
+        When it takes longer, or cannot be started.
+    """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False)
-    except subprocess.TimeoutExpired:
-        raise NoCountersError(f"ncu took longer than {limit_s:.0f} s") from None
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
     except OSError as error:
         raise NoCountersError(f"ncu cannot be run ({error.strerror})") from None
-    if done.returncode:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if "==ERROR==" in line]
-        raise NoCountersError(" ".join(said[:1]) or f"ncu ended with code {done.returncode}")
-    return parse_counters(done.stdout)
+    try:
+        printed, complained = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # ncu's child would go on working on the GPU
+        process.communicate()
+        raise NoCountersError(f"ncu took longer than {limit_s:.0f} s") from None
+    return process.returncode, printed, complained
 
 
 def parse_counters(text: str) -> Traffic:
