@@ -9,8 +9,17 @@ Everything is exact, in whole numbers; the sums of rounded-down lines take O(log
 floor sum (AtCoder Library, ``floor_sum``).
 
 These functions also stand, as text, in the code that :mod:`fusemax.cost.lower` generates: no imports, no classes, numbers
-only. A tile below one holds nothing.
+only. A tile below one holds nothing. Compiled whole numbers have 64 bits: there ``LONGEST`` is a length whose square they
+hold, and longer ones are refused, for plain code to do.
 """
+
+LONGEST = float("inf")
+
+
+def check_lengths(R, C, lo, hi):
+    """Refuse lengths whose squares whole numbers cannot hold."""
+    if R > LONGEST or C > LONGEST or abs(lo) > LONGEST or abs(hi) > LONGEST:
+        raise OverflowError("lengths beyond whole numbers of 64 bits")
 
 
 def floor_sum(n, m, a, b):
@@ -82,6 +91,7 @@ def band_pairs(R, tr, C, tc, lo, hi, sign):
     >>> band_pairs(4, 1, 4, 1, -4, 0, 1)
     10.0
     """
+    check_lengths(R, C, lo, hi)
     R, tr, C, tc, lo, hi, sign = int(R), int(tr), int(C), int(tc), int(lo), int(hi), int(sign)
     if tr < 1 or tc < 1 or R < 1 or C < 1:
         return 0.0
@@ -95,6 +105,7 @@ def band_kinds(R, tr, C, tc, lo, hi, sign):
     >>> band_kinds(3, 2, 3, 2, -3, 0, 1)  # a causal square of three, in tiles of two
     (1.0, 0.0, 1.0, 1.0)
     """
+    check_lengths(R, C, lo, hi)
     R, tr, C, tc, lo, hi, sign = int(R), int(tr), int(C), int(tc), int(lo), int(hi), int(sign)
     if tr < 1 or tc < 1 or R < 1 or C < 1:
         return 0.0, 0.0, 0.0, 0.0
@@ -141,6 +152,7 @@ def band_turns(R, tr, C, Tc, tc, lo, hi, sign):
     Each for tiles of whole columns, and for the odd one: rows that begin with the tile that the row before ended with; rows
     that touch one tile alone; and 1 where the first row begins with the tile with which the last one ends.
     """
+    check_lengths(R, C, lo, hi)
     R, tr, C, Tc, tc = int(R), int(tr), int(C), int(Tc), int(tc)
     lo, hi, sign = int(lo), int(hi), int(sign)
     if tr < 1 or tc < 1 or R < 1 or C < 1:
@@ -211,6 +223,7 @@ def band_most(R, tr, C, tc, lo, hi, sign):
 
     Between its corners the count is monotone, or periodic in few tiles.
     """
+    check_lengths(R, C, lo, hi)
     R, tr, C, tc, lo, hi, sign = int(R), int(tr), int(C), int(tc), int(lo), int(hi), int(sign)
     if tr < 1 or tc < 1 or R < 1 or C < 1:
         return 0.0
@@ -227,3 +240,46 @@ def band_most(R, tr, C, tc, lo, hi, sign):
     for i in range(start, min(tiles, turn, last + 1, start + tc)):
         best = max(best, row_tiles(i, R, tr, columns, c0, tc, low, high))
     return best * 1.0
+
+
+def _held_sum(count, step, start, size):
+    """Return the sum of step*i + start over i = 0 .. count-1, each held to 0 .. size."""
+    low = min(max(-(start // step), 0), count)  # from here on above 0
+    high = min(max(-((start - size) // step), low), count)  # from here on at size
+    middle = high - low
+    return step * ((low + high - 1) * middle // 2) + start * middle + (count - high) * size
+
+
+def window_sum(size, start, step, R, tr, other_step, C, tc):
+    """Return the elements that tiles of an index start + step*r + other_step*c touch in 0 .. size-1, over all pairs of tiles.
+
+    >>> window_sum(10, 0, 1, 8, 4, 1, 3, 3)  # two tiles of four with windows of three: 0..5 and 4..9
+    12.0
+    """
+    check_lengths(max(R, size), C, start, step * other_step)
+    size, start, R, tr, C, tc = int(size), int(start), int(R), int(tr), int(C), int(tc)
+    step, other_step = int(step), int(other_step)
+    if tr < 1 or tc < 1 or R < 1 or C < 1 or step < 1 or other_step < 1:
+        return 0.0
+    if step > other_step or (
+        step == other_step and -(-C // tc) > -(-R // tr)
+    ):  # the larger step, or fewer tiles, outside
+        step, R, tr, other_step, C, tc = other_step, C, tc, step, R, tr
+    total = 0
+    for j in range(-(-C // tc)):
+        columns = min(C, (j + 1) * tc) - j * tc
+        for part in range(2):  # whole tiles of rows, and the last one
+            rows = min(tr, R) if part == 0 else R - (R - 1) // tr * tr
+            tiles = (R - 1) // tr if part == 0 else 1
+            first = start + other_step * j * tc + (0 if part == 0 else step * ((R - 1) // tr * tr))
+            wide = step * (rows - 1) + 1
+            pieces, length = 1, wide + other_step * (columns - 1)
+            if step == 1 and other_step > wide:
+                pieces, length = columns, wide
+            elif step > 1:  # with gaps between its elements
+                length = min(length, rows * columns)
+            for piece in range(pieces):
+                begin = first + other_step * piece
+                total += _held_sum(tiles, step * tr, begin + length, size)
+                total -= _held_sum(tiles, step * tr, begin, size)
+    return total * 1.0

@@ -63,6 +63,7 @@ SEVERAL = {
     "band_most": 7,
     "busiest_core": 17,
     "dealt_tiles": 21,
+    "window_sum": 8,
 }
 
 

@@ -20,12 +20,13 @@ import sympy
 
 from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum
-from fusemax.cost.extents import ONE, Extents, access_digits, digits_of, window_share
+from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
 from fusemax.cost.masks import Band, band_of
 from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import ceildiv, least, repeated, symbol, to_sympy
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
 from fusemax.cost.ways import Term, Way, digits_of_way, distinct, terms_of, ways_of
+from fusemax.cost.windows import Window, windows_of
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
@@ -282,7 +283,12 @@ class _Counter:
                 if (access.tensor, access.indices) not in made:
                     wanted.setdefault(access.tensor, {})[access.indices] = access
         for tensor, accesses in wanted.items():
-            words = self.over(body, body.loops, partial(self._read, tuple(accesses.values()), body))
+            read = partial(self._read, tuple(accesses.values()), body)
+            windows = [w for access in accesses.values() for w in windows_of(self.nest, self.cascade, access)]
+            band = self.bands[body.node]
+            # under a condition that only keeps to the tensor, nothing else is left out
+            whole = band is not None and any(window.is_inside_of(band) for window in windows)
+            words = read(self.extents) if whole else self.over(body, body.loops, read)
             yield Move(tensor=tensor, level=self._home(tensor, body.node), kind="read", words=words)
 
     def _read(self, accesses: tuple[Access, ...], body: Body, inside: Extents) -> sympy.Expr:
@@ -291,7 +297,9 @@ class _Counter:
         for term in terms_of(ways_of(self.nest, accesses), body.loops):
             loops = tuple(loop for loop in body.loops if loop not in term.dropped)
             words += term.sign * inside.moved(term.digits, loops, stays=False)
-        return words * window_share(inside, accesses[0], body.loops)
+        for window in windows_of(self.nest, self.cascade, accesses[0]):
+            words *= window.share(inside, body.loops)
+        return words
 
     def _writes(self, body: Body) -> Iterator[Move]:
         for name in body.einsums:
@@ -399,7 +407,13 @@ class _Counter:
         loops = tuple(loop for loop in residence.loops if loop not in term.dropped)
         digits = term.digits | (term.changing & set(loops))
         kept = replace(self._kept(residence, digits), loops=loops)
-        within = kept.words() * self._window_share(residence)
+        windows = list(self._windows(residence))
+        if kept.band is not None and any(window.is_inside_of(kept.band) for window in windows):
+            kept = replace(kept, band=None)
+        share: sympy.Expr = ONE
+        for window in windows:
+            share *= window.share(self.extents, residence.loops)
+        within = kept.words() * share
         if not self._is_of_a_core(residence.level) or not self.nest.spread:
             return within
         if self.kinds:
@@ -410,7 +424,7 @@ class _Counter:
             return within * least(same, symbol("replicas")) / same
         if kept.band is None:
             return within * least(same, symbol("replicas"))
-        apart = replace(kept, apart=frozenset(self.nest.spread)).words() * self._window_share(residence)
+        apart = replace(kept, apart=frozenset(self.nest.spread)).words() * share
         return repeated(symbol("replicas"), apart, within)
 
     def _ways(self, residence: Residence, earlier: bool = False) -> tuple[Way, ...]:
@@ -521,14 +535,13 @@ class _Counter:
         ways = distinct(ways_of(self.nest, [*made, *read], place), residence.loops)
         tiles = [self._kept(residence, digits_of_way(way) - set(residence.loops)).room() for way in ways]
         if len(tiles) == 1:
-            return tiles[0] * self._window_share(residence)
+            room = tiles[0]
+            for window in self._windows(residence):
+                room *= window.touched(self.extents, residence.loops)
+            return room
         return least(sum(tiles, ZERO), self.extents.points(digits_of_way(ways[0])))
 
-    def _window_share(self, residence: Residence) -> sympy.Expr:
-        """Return what :func:`window_share` says of the kept tensor's first access inside the residence."""
-        for body in self.nest.bodies:
-            for name in body.einsums if residence.covers(body.node) else ():
-                for access in self.mapped.einsum(name).reads:
-                    if access.tensor == residence.tensor:
-                        return window_share(self.extents, access, residence.loops)
-        return ONE
+    def _windows(self, residence: Residence) -> Iterator[Window]:
+        """Yield the windows of the first access inside a residence that reads its tensor."""
+        _, read = self._accesses(residence)
+        yield from windows_of(self.nest, self.cascade, read[0]) if read else ()

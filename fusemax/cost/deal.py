@@ -7,7 +7,7 @@ These functions also stand, as text after those of :mod:`fusemax.cost.band`, in 
 generates: no classes, numbers only.
 """
 
-from fusemax.cost.band import band_kinds, row_span, upright
+from fusemax.cost.band import band_kinds, check_lengths, row_span, upright
 
 
 def busiest_core(cores, n0, w0, n1, w1, n2, w2, n3, w3, n4, w4, n5, w5, n6, w6, n7, w7):
@@ -137,6 +137,7 @@ def dealt_tiles(
     With more than 32 tasks for each core only the last ones are dealt one by one, the others evenly; when the heaviest go
     first the light ones at the end even the loads out: then an even share, or the heaviest task.
     """
+    check_lengths(R, C, lo, hi)
     before, after, cores, sign = int(before), int(after), int(cores), int(sign)
     R, Tr, tr, C, Tc, tc, lo, hi = int(R), int(Tr), int(tr), int(C), int(Tc), int(tc), int(lo), int(hi)
     none = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

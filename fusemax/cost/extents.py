@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 import sympy
 
-from fusemax.cascade.ir import affine, is_variable
-from fusemax.cost.symbols import at_most, ceildiv, floor, greatest, least, repeated, symbol, to_sympy
+from fusemax.cascade.ir import is_variable
+from fusemax.cost.symbols import at_most, ceildiv, floor, least, repeated, symbol
 from fusemax.language.syntax import Access, names
 from fusemax.mapping.nest import Nest, Root
 
@@ -229,33 +229,6 @@ class Extents:
         whole = (ceildiv(size, around) - 1) * around
         rest = size - whole
         return at_most(around, tile) * whole + at_most(rest, tile) * rest
-
-
-def window_share(extents: Extents, access: Access, fixed: Collection[str]) -> sympy.Expr:
-    """Return the elements of a tile over the pairs of its indices, where an index is a sum over several ranks.
-
-    ``K[e,p+w]`` with p in a tile of a and w in one of b touches a + b - 1 elements, not a*b. Indices that number the tiles
-    of one rank (``m1*M0+m0``) do not overlap. *fixed* are the digits that loops around the tile hold still.
-    """
-    nest = extents.nest
-    result: sympy.Expr = ONE
-    for index in access.indices:
-        terms = affine(index)
-        if terms is None or len(terms[0]) < 2:
-            continue
-        roots = {v: nest.roots.get(v) or nest.root_of(v) for v in terms[0]}
-        if len({root.name for root in roots.values()}) < len(terms[0]):
-            continue
-        touched: sympy.Expr = ONE
-        pairs: sympy.Expr = ONE
-        for variable, coefficient in terms[0].items():
-            inside = digits_of(nest, (variable,)) - set(fixed)
-            extent = extents.covered(roots[variable], inside)
-            step = sympy.Integer(1) if coefficient is None else to_sympy(coefficient)
-            touched += step * (extent - 1)
-            pairs *= extent
-        result *= least(touched, pairs) / greatest(1, pairs)
-    return result
 
 
 def _runs(flags: list[bool]) -> list[tuple[int, int]]:

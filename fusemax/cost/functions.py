@@ -97,6 +97,12 @@ class band_most(sympy.Function):  # noqa: N801
     nargs = 7
 
 
+class window_sum(sympy.Function):  # noqa: N801
+    """Elements that tiles of a window touch: :func:`fusemax.cost.band.window_sum`."""
+
+    nargs = 8
+
+
 class dealt_tiles(sympy.Function):  # noqa: N801
     """What the busiest core does of tasks under a band: :func:`fusemax.cost.deal.dealt_tiles`; ``item`` takes one."""
 

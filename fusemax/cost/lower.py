@@ -21,6 +21,7 @@ from fusemax.language.functions import MODULES, PRIMITIVES
 Kernel = Callable[..., None]
 TYPES = {
     "divisors": "int64(float64, float64[:, ::1])",
+    "check_lengths": f"void({', '.join(['float64'] * 4)})",
     "floor_sum": "int64(int64, int64, int64, int64)",
     "_line_sum": "int64(int64, int64, int64, int64, int64)",
     "upright": "UniTuple(int64, 4)(int64, int64, int64, int64, int64)",
@@ -32,6 +33,8 @@ TYPES = {
     "band_kinds": f"UniTuple(float64, 4)({', '.join(['float64'] * 7)})",
     "band_turns": f"UniTuple(float64, 6)({', '.join(['float64'] * 8)})",
     "band_most": f"float64({', '.join(['float64'] * 7)})",
+    "_held_sum": "int64(int64, int64, int64, int64)",
+    "window_sum": f"float64({', '.join(['float64'] * 8)})",
     "_free_first": "int64(List(float64), List(int64), float64)",
     "_heaviest_first": "List(int64)(List(float64))",
     "_pairs_of_task": f"UniTuple(float64, 4)({', '.join(['int64'] * 12)})",
@@ -45,7 +48,7 @@ HEADER = (
 from numba import njit
 '''
     + "".join(f"from {module} import {', '.join(names)}\n" for module, names in MODULES.items())
-    + "\n"
+    + "\nLONGEST = 2.0**30  # its square is a whole number of 64 bits, with room for a sum\n\n"
 )
 COMPILE_FROM = 150_000  #: points from which compiling pays
 
@@ -95,8 +98,11 @@ def evaluate_grid(
     """Write ``results`` (float64[outputs, stop - start]) of the points from *start* to *stop* (not included)."""
     span = np.array([start, stop], dtype=np.int64)
     if compiled:
-        compiled_kernel(grid.text)(span, grid.lengths, grid.fixed, grid.values, results, memory)
-        return
+        try:
+            compiled_kernel(grid.text)(span, grid.lengths, grid.fixed, grid.values, results, memory)
+            return
+        except OverflowError:
+            pass  # lengths beyond whole numbers of 64 bits: plain ones hold any
     kernel = _plain(grid.text)
     lengths, fixed = grid.lengths.tolist(), grid.fixed.tolist()
     try:
@@ -135,7 +141,7 @@ def run(
 
 @lru_cache(maxsize=256)
 def _plain(text: str) -> Kernel:
-    scope: dict[str, Any] = {**PRIMITIVES}
+    scope: dict[str, Any] = {**PRIMITIVES, "LONGEST": math.inf}
     exec(compile(text, "<cost program>", "exec"), scope)
     return scope["evaluate"]
 

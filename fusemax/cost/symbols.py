@@ -19,6 +19,7 @@ band_pairs: Callable[..., Any] = functions.band_pairs
 band_kinds: Callable[..., Any] = functions.band_kinds
 band_turns: Callable[..., Any] = functions.band_turns
 band_most: Callable[..., Any] = functions.band_most
+window_sum: Callable[..., Any] = functions.window_sum
 dealt_tiles: Callable[..., Any] = functions.dealt_tiles
 busiest_core: Callable[..., Any] = functions.busiest_core
 item: Callable[..., Any] = functions.item

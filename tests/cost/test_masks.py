@@ -270,3 +270,22 @@ def test_a_mask_leaves_out_only_tiles_that_are_not_wanted(
     found = cost(mapped, derive(mapped, machine), {**sizes, "W": 2})
     assert words == {name: found.values[f"words[n,near,fill,{name}]"] for name in words}
     assert all(value >= 0 for name, value in found.values.items() if name.startswith("words["))
+
+
+@pytest.mark.parametrize("length", [2**29, 2**31, 2**34, 2**40])
+def test_long_masks_are_exact_in_a_sweep_too(length: int, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triangles of so many tiles are whole numbers beyond 64 bits; a sweep gives the bits of a single point."""
+    import numpy as np
+
+    from fusemax.cost import lower
+
+    monkeypatch.setenv("FUSEMAX_CACHE", str(tmp_path))
+    mapped, program = derived("m <= p")
+    single = answer({"P": length, "M": length, "W": 1}, "m <= p", 1, 1)
+    assert single.values["cycles[left,Z]"] == length * (length + 1) / 2
+    names = ["cycles[left,Z]", "latency_s", "words[masked,near,fill,Y]"]
+    column = np.array([[single.parameters[name] for name in program.parameters]] * 3)
+    monkeypatch.setattr(lower, "COMPILE_FROM", 1)
+    swept = lower.run(program, names, column)
+    assert [[single.values[name] for name in names]] * 3 == swept.tolist()
+    assert mapped.name
