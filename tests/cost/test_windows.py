@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,5 +93,5 @@ def test_a_sliding_window_brings_the_keys_that_there_are(
     found = answer(P, W, p0, w0, loops)
     assert found.values["words[Y,near,fill,X]"] == filled
     points = sum(q + place >= W - 1 for q in range(P) for place in range(W))
-    assert found.values["activity[v,Y]"] * found.latency_s == points or found.latency_s == 0
+    assert found.values["activity[v,Y]"] * found.latency_s == pytest.approx(points)
     assert there == set(range(P))
