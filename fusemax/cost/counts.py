@@ -25,7 +25,7 @@ from fusemax.cost.masks import Band, band_of
 from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import ceildiv, least, repeated, symbol, to_sympy
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
-from fusemax.cost.ways import Term, Way, digits_of_way, distinct, terms_of, ways_of
+from fusemax.cost.ways import Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
 from fusemax.cost.windows import Window, windows_of
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Access
@@ -294,9 +294,10 @@ class _Counter:
     def _read(self, accesses: tuple[Access, ...], body: Body, inside: Extents) -> sympy.Expr:
         """Return the words that *body* reads of one tensor: the union of what *accesses* mean in each iteration."""
         words: sympy.Expr = ZERO
-        for term in terms_of(ways_of(self.nest, accesses), body.loops):
+        ways, shifts = ways_of(self.nest, accesses), shifts_of(self.nest, accesses)
+        for times, term in terms_of(ways, body.loops, shifts):
             loops = tuple(loop for loop in body.loops if loop not in term.dropped)
-            words += term.sign * inside.moved(term.digits, loops, stays=False)
+            words += times * inside.moved(term.digits, loops, stays=False)
         for window in windows_of(self.nest, self.cascade, accesses[0]):
             words *= window.share(inside, body.loops)
         return words
@@ -385,11 +386,11 @@ class _Counter:
         """
         ways = distinct(self._ways(residence, earlier), residence.loops)
         words: sympy.Expr = ZERO
-        for term in terms_of(ways, residence.loops):
-            words += term.sign * self._brought_of(residence, term)
+        for times, term in terms_of(ways, residence.loops, self._shifts(residence, earlier)):
+            words += times * self._brought_of(residence, term)
         if len(ways) == 2:  # one that its loops do not move holds the other
             for way, other in (ways, reversed(ways)):
-                alone = next(terms_of((way,), residence.loops))
+                _, alone = next(terms_of((way,), residence.loops))
                 words = repeated(
                     self._moves(way, other, residence), words, self._brought_of(residence, alone)
                 )
@@ -432,10 +433,17 @@ class _Counter:
 
         Generations of a running value take each other's place, unless *earlier* ones are wanted too.
         """
-        tensor = self.cascade.tensors[residence.tensor]
-        place = None if tensor.generation is None or earlier else tensor.ranks.index(tensor.generation)
         made, read = self._accesses(residence)
-        return ways_of(self.nest, made or read, place)
+        return ways_of(self.nest, made or read, self._taking_turns(residence, earlier))
+
+    def _shifts(self, residence: Residence, earlier: bool) -> Mapping[Way, Mapping[int, sympy.Expr]]:
+        made, read = self._accesses(residence)
+        return shifts_of(self.nest, made or read, self._taking_turns(residence, earlier))
+
+    def _taking_turns(self, residence: Residence, earlier: bool = False) -> int | None:
+        """Return the dimension of a running value whose elements take each other's place."""
+        tensor = self.cascade.tensors[residence.tensor]
+        return None if tensor.generation is None or earlier else tensor.ranks.index(tensor.generation)
 
     def _accesses(self, residence: Residence) -> tuple[list[Access], list[Access]]:
         """Return the accesses inside a residence to its tensor: those that make it, and those that read it."""
@@ -529,10 +537,9 @@ class _Counter:
 
     def room(self, residence: Residence) -> sympy.Expr:
         """Return the words of the largest tile that *residence* keeps: of several ways all together, one generation."""
-        tensor = self.cascade.tensors[residence.tensor]
-        place = None if tensor.generation is None else tensor.ranks.index(tensor.generation)
         made, read = self._accesses(residence)
-        ways = distinct(ways_of(self.nest, [*made, *read], place), residence.loops)
+        every = ways_of(self.nest, [*made, *read], self._taking_turns(residence))
+        ways = distinct(every, residence.loops)
         tiles = [self._kept(residence, digits_of_way(way) - set(residence.loops)).room() for way in ways]
         if len(tiles) == 1:
             room = tiles[0]

@@ -6,12 +6,15 @@ all that another does, or where both mean the same tile for a while.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from fusemax.cascade.ir import is_variable
+import sympy
+
+from fusemax.cascade.ir import affine, is_variable
 from fusemax.cost.extents import digits_of
+from fusemax.cost.symbols import greatest, to_sympy
 from fusemax.language.syntax import Access, names
 from fusemax.mapping.nest import Nest
 
@@ -21,12 +24,11 @@ Way = tuple[frozenset[str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A part of a union: add or take away (*sign*) tiles with *digits*, of the loops without *dropped*.
+    """A part of a union: tiles with *digits*, of the loops without *dropped*.
 
     *changing* are loops of other ways that take the tile away.
     """
 
-    sign: int
     digits: frozenset[str]
     changing: frozenset[str]
     dropped: frozenset[str]
@@ -43,6 +45,32 @@ def ways_of(nest: Nest, accesses: Iterable[Access], without: int | None = None) 
         for access in accesses
     ]
     return tuple(dict.fromkeys(found))
+
+
+def shifts_of(
+    nest: Nest, accesses: Iterable[Access], without: int | None = None
+) -> Mapping[Way, Mapping[int, sympy.Expr]]:
+    """Return, for each way, by how much its accesses are shifted against each other along a dimension, where they are.
+
+    ``RM[m1,p]`` and ``RM[m1+1,p]``, or ``X[i-1]`` and ``X[i+1]``: a tile holds so many elements more.
+    """
+    found: dict[Way, dict[int, list[sympy.Expr]]] = {}
+    for access in accesses:
+        (way,) = ways_of(nest, (access,), without)
+        kept = [index for place, index in enumerate(access.indices) if place != without]
+        for place, index in enumerate(kept):
+            terms = affine(index)
+            if terms is not None and terms[0]:
+                start = sympy.Integer(0) if terms[1] is None else to_sympy(terms[1])
+                found.setdefault(way, {}).setdefault(place, []).append(start)
+    shifts: dict[Way, dict[int, sympy.Expr]] = {}
+    for way, places in found.items():
+        for place, starts in places.items():
+            if len(set(starts)) > 1:
+                shifts.setdefault(way, {})[place] = greatest(*starts) + greatest(
+                    *(-start for start in starts)
+                )
+    return shifts
 
 
 def digits_of_way(way: Way) -> frozenset[str]:
@@ -64,8 +92,13 @@ def _holds(one: Way, other: Way, loops: Collection[str]) -> bool:
     return all(a == b or not a & set(loops) for a, b in zip(one, other, strict=True))
 
 
-def terms_of(ways: Collection[Way], loops: Collection[str]) -> Iterator[Term]:
-    """Yield the parts of the union of *ways* inside *loops*: each way, less what two have in common, and so on."""
+def terms_of(
+    ways: Collection[Way], loops: Collection[str], shifts: Mapping[Way, Mapping[int, sympy.Expr]] | None = None
+) -> Iterator[tuple[sympy.Expr, Term]]:  # fmt: skip
+    """Yield the parts of the union of *ways* inside *loops*: each way, less what two have in common, and so on.
+
+    With each comes how often it counts: once, or by how much the accesses of a way are shifted, for what that adds.
+    """
     left = distinct(ways, loops)
     around = frozenset(loops)
     changing = frozenset[str]().union(*(digits_of_way(way) & around for way in left))
@@ -75,7 +108,12 @@ def terms_of(ways: Collection[Way], loops: Collection[str]) -> Iterator[Term]:
             if met is not None:
                 way, dropped = met
                 digits = digits_of_way(way)
-                yield Term(1 if count % 2 else -1, digits, changing - dropped, dropped)
+                sign = sympy.Integer(1 if count % 2 else -1)
+                yield sign, Term(digits, changing - dropped, dropped)
+                if count == 1:
+                    for place, shift in (shifts or {}).get(chosen[0], {}).items():
+                        edge = digits - (way[place] - around)
+                        yield shift, Term(edge, changing - dropped, dropped)
 
 
 def _meeting(chosen: tuple[Way, ...], loops: frozenset[str]) -> tuple[Way, frozenset[str]] | None:

@@ -114,3 +114,19 @@ def test_a_column_under_two_names_is_brought_once() -> None:
     assert (of_x(found, "DRAM", "read"), of_x(found, "near", "fill")) == (35, 35)
     assert of_x(found, "near", "read") == 70
     assert [5] == [value for label, value in found.table("room").items() if label.tensor == "X"]
+
+
+def test_two_generations_of_a_running_value_are_two_operands() -> None:
+    """The step between two sums reads both; the sums take each other's place, so that one generation needs room."""
+    cascade = (
+        "title: t\nsource: s\ninputs: {X: [I, P]}\noutputs: [D]\neinsums: |\n"
+        "  S[0,p] = 0\n  loop i:\n    S[i+1,p] = S[i,p] + X[i,p]\n    D[i,p] = S[i+1,p] - S[i,p]\n"
+    )
+    mapping = "nests: [{for: [i], keep: {near: [S]}, do: [{do: [S]}, {do: [D]}]}]\nbind: {v: [S, D]}"
+    found = answer(cascade, mapping, {"I": 5, "P": 3})
+    words = {
+        label.action: value
+        for label, value in found.table("words").items()
+        if (label.tensor, label.level) == ("S", "near")
+    }
+    assert words == {"read": 5 * 3 + 2 * 5 * 3, "write": 5 * 3}
