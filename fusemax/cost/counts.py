@@ -12,7 +12,7 @@ Rules (docs/mappings.md says them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -330,9 +330,14 @@ class _Counter:
                     return True
         return False
 
-    def _lacking(self, einsum: Einsum, loops: Iterable[str]) -> frozenset[str]:
-        """Return those of *loops* over ranks that *einsum* does not have: in each iteration its sums begin anew."""
-        return frozenset(loops) - digits_of(self.nest, (*einsum.variables, einsum.loop or ""))
+    def _lacking(self, einsum: Einsum, loops: Sequence[str]) -> frozenset[str]:
+        """Return those of *loops* over ranks that *einsum* does not have: in each iteration its sums begin anew.
+
+        Inside of a loop over which it sums they go on.
+        """
+        summed = digits_of(self.nest, (*einsum.reduced, einsum.loop or ""))
+        first = next((n for n, loop in enumerate(loops) if loop in summed), len(loops))
+        return frozenset(loops[:first]) - digits_of(self.nest, (*einsum.variables, einsum.loop or ""))
 
     def _open_reduction(self, body: Body, einsum: Einsum) -> bool:
         reduced = digits_of(self.nest, einsum.reduced)
