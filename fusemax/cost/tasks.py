@@ -98,9 +98,11 @@ def under_band(nest: Nest, extents: Extents, band: Band, loops: Sequence[str]) -
     for loop in others:
         root = nest.root_of(loop)
         held = held.pieces(root, [loop])[0][1]
-    tasks = [tiles_of(extents, nest.roots[n], digits[n] & set(nest.spread)) for n in (band.row, band.column)]
-    pairs = [tiles_of(extents, nest.roots[n], digits[n] & set(loops)) for n in (band.row, band.column)]
-    (Tr, Tc), (tr, tc) = tasks, pairs
+    Tr, Tc, tr, tc = (
+        tiles_of(extents, nest.roots[name], digits[name] & set(cut))
+        for cut in (nest.spread, loops)
+        for name in (band.row, band.column)
+    )
     if Tr is None or Tc is None or tr is None or tc is None:
         return None
     times = extents.points(others)
