@@ -12,7 +12,7 @@ Rules (docs/mappings.md says them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,17 +20,17 @@ import sympy
 
 from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum
-from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
-from fusemax.cost.masks import Band, band_of
-from fusemax.cost.stays import Kept
-from fusemax.cost.symbols import ceildiv, least, repeated, symbol, to_sympy
+from fusemax.cost.extents import Extents, access_digits, digits_of
+from fusemax.cost.masks import Band
+from fusemax.cost.residences import Move, Residences, Room
+from fusemax.cost.symbols import ceildiv, symbol, to_sympy
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
-from fusemax.cost.ways import Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
-from fusemax.cost.windows import Window, windows_of
+from fusemax.cost.ways import digits_of_way, shifts_of, terms_of, ways_of
+from fusemax.cost.windows import windows_of
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
-from fusemax.mapping.build import tile_expression, variables_of
+from fusemax.mapping.build import tile_expression
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence, Root
 from fusemax.mapping.units import lowered, taken_parts
@@ -52,28 +52,6 @@ class Job:
     reads: tuple[str, ...]
     points: sympy.Expr
     steps: sympy.Expr
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """Words of a tensor at a level: ``read`` inwards, ``write`` from inside, ``fill`` from outside, ``drain`` outwards.
-
-    ``serves`` names the inner level whose tiles the words are, where they move between two levels.
-    """
-
-    tensor: str
-    level: str
-    kind: str
-    words: sympy.Expr
-    serves: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    """The words that a residence takes at its level, buffers not counted."""
-
-    residence: Residence
-    words: sympy.Expr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +99,13 @@ def _written(digits: frozenset[str], loops: tuple[str, ...], inside: Extents) ->
     return inside.moved(digits, loops, stays=False)
 
 
-class _Counter:
+class _Counter(Residences):
     """Counts one nest, or one kind of its tasks: then *whole* counts the nest."""
 
     def __init__(
         self, mapped: Mapped, machine: Machine, nest: Nest, extents: Extents, whole: _Counter | None = None
     ) -> None:
-        self.mapped, self.machine, self.nest, self.extents = mapped, machine, nest, extents
-        self.cascade = mapped.cascade
-        self.order = [machine.outermost, *machine.level_names[1:], *machine.units]
-        self.bands = {body.node: band_of(mapped, nest, body) for body in nest.bodies}
-        self.whole = whole or self
-        self.kinds: tuple[tuple[sympy.Expr, _Counter], ...] = ()
+        super().__init__(mapped, machine, nest, extents, whole)
         self.bodies = nest.bodies
         self.residences = nest.residences
         self.begins = True  # whether what is counted begins a task
@@ -273,7 +246,7 @@ class _Counter:
             yield from self._writes(body)
         for residence in self.residences:
             if not residence.staged and residence.level != self.machine.outermost:
-                yield from self._transfers(residence)
+                yield from self.transfers(residence)
 
     def _reads(self, body: Body) -> Iterator[Move]:
         made = {(o.tensor, o.indices) for name in body.einsums for o in self.mapped.einsum(name).outputs}
@@ -330,15 +303,6 @@ class _Counter:
                     return True
         return False
 
-    def _lacking(self, einsum: Einsum, loops: Sequence[str]) -> frozenset[str]:
-        """Return those of *loops* over ranks that *einsum* does not have: in each iteration its sums begin anew.
-
-        Inside of a loop over which it sums they go on.
-        """
-        summed = digits_of(self.nest, (*einsum.reduced, einsum.loop or ""))
-        first = next((n for n, loop in enumerate(loops) if loop in summed), len(loops))
-        return frozenset(loops[:first]) - digits_of(self.nest, (*einsum.variables, einsum.loop or ""))
-
     def _open_reduction(self, body: Body, einsum: Einsum) -> bool:
         reduced = digits_of(self.nest, einsum.reduced)
         return any(loop in reduced for loop in body.loops)
@@ -346,214 +310,3 @@ class _Counter:
     def _home(self, tensor: str, node: tuple[int, ...]) -> str:
         around = self._around(tensor, node)
         return around[-1].level if around else self.machine.outermost
-
-    def _around(self, tensor: str, node: tuple[int, ...]) -> list[Residence]:
-        """Return the residences of *tensor* around *node*, outermost first."""
-        found = [r for r in self.nest.residences if r.tensor == tensor and not r.staged and r.covers(node)]
-        return sorted(found, key=lambda r: (len(r.node), self.order.index(r.level)))
-
-    def _transfers(self, residence: Residence) -> Iterator[Move]:
-        chain = self._around(residence.tensor, residence.node)
-        position = chain.index(residence)
-        tensor, level = residence.tensor, residence.level
-        outside = chain[position - 1].level if position else self.machine.outermost
-        writers, _ = self._users(residence)
-        words = self._brought(residence)
-        if not any(residence.covers(body.node) for body in writers):
-            yield Move(tensor=tensor, level=outside, kind="read", words=words, serves=level)
-            yield Move(tensor=tensor, level=level, kind="fill", words=words)
-            return
-        again = ZERO
-        if self._returns(residence, writers):
-            lacking = [
-                self._lacking(self.mapped.einsum(e), residence.loops)
-                for b in writers
-                for e in b.einsums
-                if self._makes(e, tensor)
-            ]
-            digits = digits_of_way(self._ways(residence)[0])
-            again = words - self._kept(residence, digits).once(frozenset.intersection(*lacking))
-        out = again
-        if self._wanted_outside(residence):
-            earlier = self._earlier_wanted_outside(residence)
-            out = self._brought(residence, earlier=True) if earlier else words
-        if out != 0:
-            yield Move(tensor=tensor, level=outside, kind="write", words=out, serves=level)
-            yield Move(tensor=tensor, level=level, kind="drain", words=out)
-        if again != 0:
-            yield Move(tensor=tensor, level=outside, kind="read", words=again, serves=level)
-            yield Move(tensor=tensor, level=level, kind="fill", words=again)
-
-    def _brought(self, residence: Residence, earlier: bool = False) -> sympy.Expr:
-        """Return the words of all tiles that come to *residence*; to a memory inside a core, for each core that needs one.
-
-        Of running values all generations if *earlier*.
-        """
-        ways = distinct(self._ways(residence, earlier), residence.loops)
-        words: sympy.Expr = ZERO
-        for times, term in terms_of(ways, residence.loops, self._shifts(residence, earlier)):
-            words += times * self._brought_of(residence, term)
-        if len(ways) == 2:  # one that its loops do not move holds the other
-            for way, other in (ways, reversed(ways)):
-                _, alone = next(terms_of((way,), residence.loops))
-                words = repeated(
-                    self._moves(way, other, residence), words, self._brought_of(residence, alone)
-                )
-        return words
-
-    def _moves(self, way: Way, other: Way, residence: Residence) -> sympy.Expr:
-        """Return the iterations of the loops that move *way* where *other* is moved by loops of its own."""
-        own = {digit for a, b in zip(way, other, strict=True) if a != b for digit in a}
-        trips: sympy.Expr = ONE
-        for loop in residence.loops:
-            trips *= self.extents.trips(loop) if loop in own else ONE
-        return trips
-
-    def _brought_of(self, residence: Residence, term: Term) -> sympy.Expr:
-        loops = tuple(loop for loop in residence.loops if loop not in term.dropped)
-        digits = term.digits | (term.changing & set(loops))
-        kept = replace(self._kept(residence, digits), loops=loops)
-        windows = list(self._windows(residence))
-        if kept.band is not None and any(window.is_inside_of(kept.band) for window in windows):
-            kept = replace(kept, band=None)
-        share: sympy.Expr = ONE
-        for window in windows:
-            share *= window.share(self.extents, residence.loops)
-        within = kept.words() * share
-        if not self._is_of_a_core(residence.level) or not self.nest.spread:
-            return within
-        if self.kinds:
-            parts = [times * counter._brought_of(residence, term) for times, counter in self.kinds]
-            return sum(parts, ZERO)
-        same = self._same_in_a_row(residence, digits)
-        if self.whole is not self:
-            return within * least(same, symbol("replicas")) / same
-        if kept.band is None:
-            return within * least(same, symbol("replicas"))
-        apart = replace(kept, apart=frozenset(self.nest.spread)).words() * share
-        return repeated(symbol("replicas"), apart, within)
-
-    def _ways(self, residence: Residence, earlier: bool = False) -> tuple[Way, ...]:
-        """Return the ways by which a kept tensor is made inside, or else read there.
-
-        Generations of a running value take each other's place, unless *earlier* ones are wanted too.
-        """
-        made, read = self._accesses(residence)
-        return ways_of(self.nest, made or read, self._taking_turns(residence, earlier))
-
-    def _shifts(self, residence: Residence, earlier: bool) -> Mapping[Way, Mapping[int, sympy.Expr]]:
-        made, read = self._accesses(residence)
-        return shifts_of(self.nest, made or read, self._taking_turns(residence, earlier))
-
-    def _taking_turns(self, residence: Residence, earlier: bool = False) -> int | None:
-        """Return the dimension of a running value whose elements take each other's place."""
-        tensor = self.cascade.tensors[residence.tensor]
-        return None if tensor.generation is None or earlier else tensor.ranks.index(tensor.generation)
-
-    def _accesses(self, residence: Residence) -> tuple[list[Access], list[Access]]:
-        """Return the accesses inside a residence to its tensor: those that make it, and those that read it."""
-        names = [name for body in self.nest.bodies if residence.covers(body.node) for name in body.einsums]
-        einsums = [self.mapped.einsum(name) for name in names]
-        made = [
-            access for einsum in einsums for access in einsum.outputs if access.tensor == residence.tensor
-        ]
-        read = [access for einsum in einsums for access in einsum.reads if access.tensor == residence.tensor]
-        return made, read
-
-    def _is_of_a_core(self, level: str) -> bool:
-        return level in self.machine.units or self.machine.levels[level].per_core
-
-    def _same_in_a_row(self, residence: Residence, digits: frozenset[str]) -> sympy.Expr:
-        """Return how many tasks in a row want the same tile, and keep it alone: they differ in loops that do not change it."""
-        loops = next(body.loops for body in self.nest.bodies if residence.covers(body.node))
-        turns: sympy.Expr = ONE
-        for loop in residence.loops:
-            turns *= self.extents.trips(loop) if loop in digits and loop not in self.nest.spread else ONE
-        same: sympy.Expr = ONE
-        for loop in reversed([loop for loop in loops if loop in self.nest.spread]):
-            if loop in digits:
-                turns *= self.whole.extents.trips(loop)
-            else:
-                same *= repeated(turns, ONE, self.whole.extents.trips(loop))
-        return same
-
-    def _kept(self, residence: Residence, digits: frozenset[str]) -> Kept:
-        """Return what counts the tiles of a residence; under a band when all that touches them stands under that one.
-
-        Its tiles hold what is made inside, or else what is read there.
-        """
-        writers, readers = (
-            [body for body in users if residence.covers(body.node)] for users in self._users(residence)
-        )
-        bands = {self.bands[body.node] for body in (*writers, *readers)}
-        band = next(iter(bands)) if len(bands) == 1 else None
-        first, *others = [body.loops for body in writers or readers] or [residence.loops]
-        leaf = tuple(loop for loop in first if all(loop in other for other in others))
-        return Kept(self.extents, digits, residence.loops, leaf, band)
-
-    def _generation(self, tensor: str) -> str | None:
-        """Return the digit that counts the generations of a running value."""
-        generation = self.cascade.tensors[tensor].generation
-        return None if generation is None else generation.lower()
-
-    def _users(self, residence: Residence) -> tuple[list[Body], list[Body]]:
-        writers, readers = [], []
-        for body in self.nest.bodies:
-            for name in body.einsums:
-                einsum = self.mapped.einsum(name)
-                if any(o.tensor == residence.tensor for o in einsum.outputs):
-                    writers.append(body)
-                if any(a.tensor == residence.tensor for a in einsum.reads):
-                    readers.append(body)
-        return writers, readers
-
-    def _read_outside(self, residence: Residence) -> Iterator[Access]:
-        """Yield the accesses to a kept tensor by Einsums outside its residence."""
-        here = {name for body in self.nest.bodies for name in body.einsums if residence.covers(body.node)}
-        for reader in self.cascade.readers(residence.tensor):
-            if reader.name not in here and not reader.initial:
-                yield from (access for access in reader.reads if access.tensor == residence.tensor)
-
-    def _wanted_outside(self, residence: Residence) -> bool:
-        return residence.tensor in self.cascade.outputs or any(self._read_outside(residence))
-
-    def _earlier_wanted_outside(self, residence: Residence) -> bool:
-        """Return whether somebody outside wants more generations of a running value than the last one."""
-        tensor = self.cascade.tensors[residence.tensor]
-        if tensor.generation is None:
-            return False
-        place = tensor.ranks.index(tensor.generation)
-        indices = [access.indices[place] for access in self._read_outside(residence)]
-        return residence.tensor in self.cascade.outputs or any(variables_of(index) for index in indices)
-
-    def _returns(self, residence: Residence, writers: list[Body]) -> bool:
-        """Return whether tiles come back: partial sums of a reduction that stays open, or values for the next generation."""
-        again = {d for body in writers for n in body.einsums for d in self._reduced_into(n, residence.tensor)}
-        again |= {self._generation(residence.tensor) or ""}
-        return any(loop in again for loop in residence.loops)
-
-    def _makes(self, name: str, tensor: str) -> bool:
-        return any(output.tensor == tensor for output in self.mapped.einsum(name).outputs)
-
-    def _reduced_into(self, name: str, tensor: str) -> frozenset[str]:
-        einsum = self.mapped.einsum(name)
-        mine = any(output.tensor == tensor for output in einsum.outputs)
-        return digits_of(self.nest, einsum.reduced) if mine else frozenset()
-
-    def room(self, residence: Residence) -> sympy.Expr:
-        """Return the words of the largest tile that *residence* keeps: of several ways all together, one generation."""
-        made, read = self._accesses(residence)
-        every = ways_of(self.nest, [*made, *read], self._taking_turns(residence))
-        ways = distinct(every, residence.loops)
-        tiles = [self._kept(residence, digits_of_way(way) - set(residence.loops)).room() for way in ways]
-        if len(tiles) == 1:
-            room = tiles[0]
-            for window in self._windows(residence):
-                room *= window.touched(self.extents, residence.loops)
-            return room
-        return least(sum(tiles, ZERO), self.extents.points(digits_of_way(ways[0])))
-
-    def _windows(self, residence: Residence) -> Iterator[Window]:
-        """Yield the windows of the first access inside a residence that reads its tensor."""
-        _, read = self._accesses(residence)
-        yield from windows_of(self.nest, self.cascade, read[0]) if read else ()
