@@ -25,7 +25,7 @@ from fusemax.cost.masks import Band
 from fusemax.cost.residences import Move, Residences, Room
 from fusemax.cost.symbols import ceildiv, symbol, to_sympy
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
-from fusemax.cost.ways import digits_of_way, shifts_of, terms_of, ways_of
+from fusemax.cost.ways import digits_of_way, makes, shifts_of, terms_of, ways_of
 from fusemax.cost.windows import windows_of
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Access
@@ -249,11 +249,11 @@ class _Counter(Residences):
                 yield from self.transfers(residence)
 
     def _reads(self, body: Body) -> Iterator[Move]:
-        made = {(o.tensor, o.indices) for name in body.einsums for o in self.mapped.einsum(name).outputs}
+        made = [o for name in body.einsums for o in self.mapped.einsum(name).outputs]
         wanted: dict[str, dict[object, Access]] = {}
         for name in body.einsums:
             for access in self.mapped.einsum(name).reads:
-                if (access.tensor, access.indices) not in made:
+                if not any(makes(self.nest, output, access, body.loops) for output in made):
                     wanted.setdefault(access.tensor, {})[access.indices] = access
         for tensor, accesses in wanted.items():
             read = partial(self._read, tuple(accesses.values()), body)

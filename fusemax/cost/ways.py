@@ -73,6 +73,15 @@ def shifts_of(
     return shifts
 
 
+def makes(nest: Nest, output: Access, access: Access, loops: Collection[str]) -> bool:
+    """Return whether what is written as *output* inside *loops* is all that *access* means: the same, or all of a rank."""
+    if output.tensor != access.tensor:
+        return False
+    ((made,), (read,)) = (ways_of(nest, (one,)) for one in (output, access))
+    sides = zip(output.indices, access.indices, made, read, strict=True)
+    return all(a == b or (mine != other and not mine & set(loops)) for a, b, mine, other in sides)
+
+
 def digits_of_way(way: Way) -> frozenset[str]:
     """Return all digits of *way*."""
     return frozenset[str]().union(*way)
