@@ -15,14 +15,26 @@ class NoSuchFibreError(FusemaxError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Why one visit must be over before the next begins; ``through`` names the Einsums between the two."""
+    """Why one visit must be over before the next begins; ``through`` names the Einsums between the two.
+
+    ``fold`` is the Einsum that folds what the earlier visit writes, where that is a map: it is what needs all of it.
+    """
 
     earlier: Visit
     later: Visit
     through: tuple[str, ...]
     rank: str
+    fold: tuple[str, Place | None] | None = None
 
     def __str__(self) -> str:
+        if self.fold is not None:
+            link = f", by way of {', '.join(self.through[1:])}," if self.through[1:] else ""
+            made, after = self.earlier.einsum, self.later
+            again = "it again" if made == after.tensor else after.tensor
+            return (
+                f"{named(*self.fold)} needs all of {made} over {self.rank}{link} "
+                f"before {named(after.einsum, after.place)} can read any of {again}"
+            )
         link = f", by way of {', '.join(self.through)}," if self.through else ""
         before, after = self.earlier, self.later
         again = "it again" if before.tensor == after.tensor else after.tensor

@@ -28,9 +28,7 @@ def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ..
         chain = order.cones.only_reader(tensor, positions)
     itself = {visit: ends for visit, ends in complete.items() if visit.tensor == tensor}
     direct = chain if len(itself) == len(complete) else _longest(order, itself)[0]
-    steps = tuple(
-        Step(earlier=a, later=b, through=_through(order, a, b, corner), rank=rank) for a, b in pairwise(chain)
-    )
+    steps = tuple(_step(order, a, b, corner, rank) for a, b in pairwise(chain))
     return TensorPasses(
         tensor=tensor,
         rank=rank,
@@ -82,9 +80,13 @@ def _agrees(order: Order, visit: Visit, ends: frozenset[str], corner: Corner) ->
     )
 
 
-def _through(order: Order, u: Visit, v: Visit, corner: Corner) -> tuple[str, ...]:
+def _step(order: Order, u: Visit, v: Visit, corner: Corner, rank: str) -> Step:
     relation = order.relation(u, v, corner)
-    return tuple(order.form.nodes[number].name for number in relation.through) if relation else ()
+    between = [order.form.nodes[number] for number in relation.through] if relation else []
+    maps = not order.form.nodes[u.number].reduced & set(u.variables)
+    folds = bool(between) and maps and bool(between[0].reduced & set(u.variables))
+    fold = (between[0].name, between[0].einsum.place) if folds else None
+    return Step(earlier=u, later=v, through=tuple(node.name for node in between), rank=rank, fold=fold)
 
 
 def _states(order: Order, complete: Sequence[Visit]) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
         reads = _read_by(einsum.expression)
         found.append(Operation(einsum.action.operator, frozenset(einsum.variables), 1, reads=reads))
     elif einsum.action is not None:
-        space = variables | frozenset(einsum.reduced)
+        space = variables - {_SCALAR} | frozenset(einsum.reduced)
         reads = _read_by(einsum.expression)
         reduce = Operation(REDUCTION_NAMES[einsum.action.operator], space, 2, reads=reads)
         last = found[-1] if found else None

@@ -178,7 +178,7 @@ def test_certificate_in_words():
 
     assert [
         "GM (line 12) needs all of QK over M before SN (line 13) can read any of it again",
-        "SN (line 13) needs all of QK over M, by way of SD, before A (line 15) can read any of SN",
+        "SD (line 14) needs all of SN over M before A (line 15) can read any of it again",
     ] == found.why().splitlines()
     assert 2 == found.direct
 

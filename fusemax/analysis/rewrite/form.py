@@ -10,6 +10,7 @@ import sympy
 
 from fusemax.analysis.footprint import Footprint, footprints, whole_words
 from fusemax.analysis.passes import Analysis, RankPasses, analyse
+from fusemax.analysis.plain import sequence
 from fusemax.analysis.rewrite.normal import RankError, view
 from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.stages import levels
@@ -124,7 +125,13 @@ def extents(rank: str, cascade: Cascade) -> dict[str, int]:
         if len(digits) == 2:
             outer, inner = digits
             sizes |= {outer: LONG // TILE, inner: TILE}
+        sizes |= {name: LONG for name in cascade.ranks if _one_sequence(cascade, name, part)}
     return sizes
+
+
+def _one_sequence(cascade: Cascade, one: str, other: str) -> bool:
+    """Return whether two ranks are declared to be the same sequence, or of the same size."""
+    return sequence(cascade, one) == sequence(cascade, other)
 
 
 def busiest_rank(cascade: Cascade) -> str:

@@ -101,6 +101,28 @@ LAYERS = {
     "Kullback-Leibler": ("M", 3, 1, KULLBACK_LEIBLER),
     "correlation": ("M", 2, 1, CORRELATION),
     "batch norm": ("N", 3, 1, BATCH_NORM),
+    "router": (
+        "N", 3, 1,
+        "inputs: {X: [D, P], W: [D, N]}\noutputs: [EX, G]\neinsums: |\n  L[n,p] = X[d,p]*W[d,n] :: sum[d]\n"
+        "  GM[p] = L[n,p] :: max[n]\n  SN[n,p] = exp(L[n,p] - GM[p])\n  SD[p] = SN[n,p] :: sum[n]\n"
+        "  R[n,p] = SN[n,p]/SD[p]\n  EX[p,j], G[p,j] = R[n,p] :: topk[n -> j]\n",
+    ),
+    "quantised product": (
+        "K", 2, 1,
+        "inputs: {X: [K, P], W: [K, N]}\noutputs: [Y]\neinsums: |\n  AM[p] = abs(X[k,p]) :: max[k]\n"
+        "  XQ[k,p] = X[k,p]*448/AM[p]\n  A[n,p] = XQ[k,p]*W[k,n] :: sum[k]\n  Y[n,p] = A[n,p]*AM[p]/448\n",
+    ),
+    "moment of inertia": (
+        "M", 2, 1,
+        "inputs: {W: [M], X: [M, D]}\noutputs: [I]\neinsums: |\n  S[] = W[m] :: sum[m]\n  SX[d] = W[m]*X[m,d] :: sum[m]\n"
+        "  C[d] = SX[d]/S[]\n  J[d] = W[m]*(X[m,d] - C[d])**2 :: sum[m]\n  I[] = J[d] :: sum[d]\n",
+    ),
+    "layer norm and a product": (
+        "D", 3, 1,
+        "inputs: {X: [D], W: [D, O]}\nconstants: {eps: 1e-5}\noutputs: [Z]\neinsums: |\n  S[] = X[d] :: sum[d]\n"
+        "  C[d] = X[d] - S[]/D\n  V[] = C[d]*C[d] :: sum[d]\n  Y[d] = C[d]*rsqrt(V[]/D + eps)\n"
+        "  Z[o] = Y[d]*W[d,o] :: sum[d]\n",
+    ),
     "largest of normalised": (
         "M", 2, 1,
         "inputs: {X: [M, P]}\noutputs: [H]\neinsums: |\n  S[p] = X[m,p]*X[m,p] :: sum[m]\n"
