@@ -15,7 +15,7 @@ from fusemax.language.syntax import Expression, Number
 from fusemax.mapping.space import Block, Phase, mapped_phases
 from fusemax.search.facts import Facts
 from fusemax.search.price import Pricer, Prices
-from fusemax.search.shapes import Places, Skeleton, block_of, skeletons
+from fusemax.search.shapes import Places, Skeleton, block_of, divided, skeletons
 from fusemax.search.tiles import Tilings, axes_of, refined, seeds, tilings
 from fusemax.search.units import Binding, bindings, shared_out, work_of
 
@@ -92,10 +92,9 @@ def candidates(
         if number >= 12 * effort or (best is not None and over()):
             break
         mine: Candidate | None = None
-        for places in preferred[: 1 if effort < 3 else 2]:
-            for found in _structures(facts, skeleton, places, objective, fixed, tally):
-                if mine is None or found.order(objective) < mine.order(objective):
-                    mine = found
+        for found in _structures(facts, skeleton, preferred[0], objective, fixed, tally):
+            if mine is None or found.order(objective) < mine.order(objective):
+                mine = found
         if mine is not None:
             rated.append((mine.order(objective), skeleton))
             if best is None or mine.order(objective) < best.order(objective):
@@ -106,16 +105,28 @@ def candidates(
         else:
             rated.append(((float("inf"),), skeleton))
     rated.sort(key=lambda pair: pair[0])
-    for _, skeleton in rated[: 2 * effort]:
-        for places in preferred[1 if effort < 3 else 2 :]:
-            if best is not None and over():
-                return
-            for found in _structures(facts, skeleton, places, objective, fixed, tally):
-                if best is None or found.order(objective) < best.order(objective):
-                    best = found
-                    yield best
-            if best is not None and _reached(best, objective, floor):
-                return
+    for skeleton, places in _variants(facts, rated[: 2 * effort], preferred):
+        if best is not None and over():
+            return
+        for found in _structures(facts, skeleton, places, objective, fixed, tally):
+            if best is None or found.order(objective) < best.order(objective):
+                best = found
+                yield best
+        if best is not None and _reached(best, objective, floor):
+            return
+
+
+def _variants(
+    facts: Facts, rated: Sequence[tuple[tuple[float, ...], Skeleton]], preferred: Sequence[Places]
+) -> Iterator[tuple[Skeleton, Places]]:
+    """Yield other forms of the best skeletons: Einsums in bodies of their own, tensors kept elsewhere, both."""
+    shapes = [skeleton for _, skeleton in rated]
+    several = [other for skeleton in shapes if (other := divided(facts, skeleton)) is not None]
+    yield from ((skeleton, preferred[0]) for skeleton in several)
+    for skeleton in shapes:
+        yield from ((skeleton, places) for places in preferred[1:])
+    for skeleton in several[:2]:
+        yield from ((skeleton, places) for places in preferred[1:])
 
 
 def _reached(candidate: Candidate, objective: str, floor: float) -> bool:
@@ -167,7 +178,7 @@ def phase_of(facts: Facts, skeleton: Skeleton, block: Block, binding: Binding) -
     cleaned = [
         {unit: one for unit, one in tried.items() if unit in used and one} for tried in binding.spatial
     ]
-    spatial = dict(zip((part.einsums for part in skeleton.parts), cleaned, strict=True))
+    spatial = dict(zip((part.einsums for part in skeleton.bodies), cleaned, strict=True))
     spread: tuple[str, ...] = ()
     if facts.cores > 1:
         spread = (*skeleton.batch, *skeleton.outer)

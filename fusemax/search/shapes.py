@@ -40,12 +40,25 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """Loops of a phase (names of digits) and its parts; ``cuts`` as in :class:`~fusemax.mapping.space.Phase`."""
+    """Loops of a phase (names of digits) and its parts; ``cuts`` as in :class:`~fusemax.mapping.space.Phase`.
+
+    ``groups`` gives, by part, the Einsums of each of its bodies, if it has several: what they make for each other is then
+    kept at a level.
+    """
 
     batch: tuple[str, ...]
     outer: tuple[str, ...]
     parts: tuple[Part, ...]
     cuts: Mapping[str, int]
+    groups: tuple[tuple[tuple[str, ...], ...], ...] = ()
+
+    @property
+    def bodies(self) -> tuple[Part, ...]:
+        """The parts, cut into bodies."""
+        if not self.groups:
+            return self.parts
+        pairs = zip(self.parts, self.groups, strict=True)
+        return tuple(replace(part, einsums=names) for part, groups in pairs for names in groups)
 
     @property
     def einsums(self) -> tuple[str, ...]:
@@ -262,7 +275,9 @@ def block_of(facts: Facts, skeleton: Skeleton, places: Places) -> Block:
                 outer.append(Keep(level, tensor))
         elif not _made(facts, skeleton, tensor) and places.inputs is not None:
             _input(facts, skeleton, places, tensor, batch, outer, streams)
-    parts = tuple(_part_block(part, tuple(streams.get(n, ()))) for n, part in enumerate(skeleton.parts))
+    parts = tuple(
+        _part_block(facts, skeleton, n, tuple(streams.get(n, ())), places) for n in range(len(skeleton.parts))
+    )
     inside = Block(loops=skeleton.outer, do=parts, keep=tuple(outer))
     if len(parts) == 1 and not parts[0].keep and not parts[0].loops:
         inside = replace(inside, do=parts[0].do)
@@ -271,10 +286,63 @@ def block_of(facts: Facts, skeleton: Skeleton, places: Places) -> Block:
     return Block(loops=skeleton.batch, do=(inside,), keep=tuple(batch))
 
 
-def _part_block(part: Part, keep: tuple[Keep, ...]) -> Block:
+def _part_block(
+    facts: Facts, skeleton: Skeleton, number: int, keep: tuple[Keep, ...], places: Places
+) -> Block:
+    part = skeleton.parts[number]
+    groups = skeleton.groups[number] if skeleton.groups else ()
+    if len(groups) > 1:
+        level = places.state or facts.machine.outermost
+        between = tuple(Keep(level, name) for name in _between(facts, skeleton, groups))
+        bodies = tuple(Block(loops=(), do=names) for names in groups)
+        return Block(loops=part.stream, keep=keep, do=(Block(loops=part.inner, keep=between, do=bodies),))
     if keep and part.inner:
         return Block(loops=part.stream, keep=keep, do=(Block(loops=part.inner, do=part.einsums),))
     return Block(loops=part.loops, keep=keep, do=part.einsums)
+
+
+def _between(facts: Facts, skeleton: Skeleton, groups: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield what one of *groups* makes for another and nothing around them keeps."""
+    for names_ in groups:
+        others = [name for other in groups if other != names_ for name in other]
+        for name in names_:
+            for output in facts.einsum(name).outputs:
+                if output.tensor in _read(facts, others) and not _passes(facts, skeleton, output.tensor):
+                    yield output.tensor
+
+
+def divided(facts: Facts, skeleton: Skeleton) -> Skeleton | None:
+    """Return *skeleton* with its parts in as many bodies as can be; None if there is nothing to divide.
+
+    A running value and whoever reads its last generation share a body; bodies stand in an order of their needs.
+    """
+    groups = tuple(_groups(facts, part.einsums) for part in skeleton.parts)
+    if all(len(some) == 1 for some in groups):
+        return None
+    around = (*skeleton.batch, *skeleton.outer)
+    for part, some in zip(skeleton.parts, groups, strict=True):
+        loops = _variables(facts, (*around, *part.loops))
+        if not all(fusable(facts.cascade, names_, loops) for names_ in some):
+            return None
+    return replace(skeleton, groups=groups)
+
+
+def _groups(facts: Facts, einsums: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    import networkx
+
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(einsums)
+    for reader in einsums:
+        for access in facts.einsum(reader).reads:
+            for maker in (m.name for m in facts.cascade.producers(access.tensor) if m.name in einsums):
+                graph.add_edge(maker, reader)
+                if previous_generation_of(facts, access, maker):
+                    graph.add_edge(reader, maker)
+    place = {name: number for number, name in enumerate(einsums)}
+    whole = networkx.condensation(graph)
+    members = {n: sorted(whole.nodes[n]["members"], key=lambda name: place[name]) for n in whole}
+    order = networkx.lexicographical_topological_sort(whole, key=lambda n: place[members[n][0]])
+    return tuple(tuple(members[n]) for n in order)
 
 
 def _input(

@@ -52,7 +52,7 @@ class Binding:
 def work_of(facts: Facts, skeleton: Skeleton, tiles: Mapping[str, int]) -> list[Work]:
     """Return the work of each part under *tiles* (sizes of all digits inside the outermost ones)."""
     found: list[Work] = []
-    for part in skeleton.parts:
+    for part in skeleton.bodies:
         loops = (*skeleton.batch, *skeleton.outer, *part.loops)
         variables = {v for name in part.einsums for v in facts.carried[name]}
         extents: dict[str, int] = {}
