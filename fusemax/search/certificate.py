@@ -22,7 +22,8 @@ from fusemax.machine import load_machine
 from fusemax.search.answer import OBJECTIVES, Answer, measure, priced_text
 from fusemax.search.bound import proved_by
 from fusemax.search.facts import Facts, facts_of
-from fusemax.search.join import NEAR, STRATEGIES, atoms_of
+from fusemax.search.join import STRATEGIES, atoms_of
+from fusemax.search.phase import NEAR
 from fusemax.search.shapes import skeletons
 
 KIND = "fusemax certificate"

@@ -14,11 +14,9 @@ from time import monotonic
 from fusemax.errors import FusemaxError
 from fusemax.search.bound import Bound, bound_of
 from fusemax.search.facts import Facts
-from fusemax.search.phase import Candidate, Tally, candidates, nothing_fits
+from fusemax.search.phase import NEAR, Candidate, Tally, candidates, nothing_fits
 from fusemax.search.shapes import previous_generation_of
 from fusemax.search.tiles import lane_counts
-
-NEAR = 0.995  #: a plan this near to its bound ends a search
 
 
 @dataclass(frozen=True, slots=True)

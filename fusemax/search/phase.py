@@ -20,6 +20,9 @@ from fusemax.search.tiles import Tilings, axes_of, refined, seeds, tilings
 from fusemax.search.units import Binding, bindings, shared_out, work_of
 
 
+NEAR = 0.995  #: the part of a price that its bound must cover to end a search
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A phase with tile sizes and its price."""
@@ -82,7 +85,7 @@ def candidates(
 ) -> Iterator[Candidate]:  # fmt: skip
     """Yield candidates for a phase that does *segment*, each better than those before it.
 
-    It ends when one is within a thousandth of *floor*, below which no phase can be. *effort* bounds how many skeletons and
+    It ends when one is within :data:`NEAR` of *floor*, below which no phase can be. *effort* bounds how many skeletons and
     ways to keep tensors are tried.
     """
     best: Candidate | None = None
@@ -130,7 +133,7 @@ def _variants(
 
 
 def _reached(candidate: Candidate, objective: str, floor: float) -> bool:
-    return candidate.measure(objective) <= floor * 1.001
+    return floor >= NEAR * candidate.measure(objective)
 
 
 def _structures(
