@@ -19,7 +19,6 @@ from fusemax.search.shapes import Places, Skeleton, block_of, divided, skeletons
 from fusemax.search.tiles import Tilings, axes_of, refined, seeds, tilings
 from fusemax.search.units import Binding, bindings, shared_out, work_of
 
-
 NEAR = 0.995  #: the part of a price that its bound must cover to end a search
 
 
