@@ -46,7 +46,7 @@ def _with_one_port(machine: Machine) -> Machine:
 
 @pytest.mark.slow
 def test_one_port_of_the_buffer_is_no_wall() -> None:
-    """The paper's mapping needs 2.35 lines a cycle; more scores in each element, within its 12 words, need fewer lines a score."""
+    """The mapping of the paper needs 2.35 lines a cycle; more scores in each element, within its 12 words, need fewer."""
     described, _ = load_machine("fusemax")
     machine = _with_one_port(described)
     sizes = _sizes("BERT", 2**16)
