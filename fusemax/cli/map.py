@@ -141,6 +141,7 @@ def as_record(answer: Answer, text: str) -> dict[str, Any]:
         | {"latency_s": answer.bound.latency_s},
         "bound_over_best": answer.gap,
         "runner_up": None if other is None else {name: _number(getattr(other, name)) for name in measures},
+        "passed": list(answer.passed),
         "structures": answer.structures,
         "tilings": answer.tilings,
         "seconds": answer.seconds,
@@ -186,6 +187,8 @@ def _show(console: Console, answer: Answer, title: str, text: str) -> None:
         table.add_row(
             "runner-up", _quantity(value, answer.objective), f"{worse}, {phases}, other loops or places"
         )
+    if answer.passed:
+        table.add_row("passed over", f"{len(answer.passed)} better plans", answer.passed[0].split("\n")[0])
     counts = f"{answer.structures:,} structures, {answer.tilings:,} tilings"
     table.add_row("searched", counts, f"{answer.seconds:.1f} s; {ENDS[answer.stopped]}")
     console.print(table)

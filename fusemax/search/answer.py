@@ -39,6 +39,8 @@ class Answer:
         The same, read again and priced by :mod:`fusemax.cost`.
     runner_up
         The best plan of another structure, if there was one.
+    passed
+        Why better plans were passed over: their mapping files are not legal, or do not fit.
     structures, tilings
         How many were priced.
     stopped
@@ -53,6 +55,7 @@ class Answer:
     plan: Plan
     bound: Bound
     runner_up: Plan | None
+    passed: tuple[str, ...]
     structures: int
     tilings: int
     seconds: float
@@ -97,12 +100,12 @@ def best_mapping(
         notes = under_way.tally.notes
         raise FusemaxError(notes[-1] if notes else f"no mapping of {cascade.name} on this machine was found")
     plans.sort(key=lambda plan: plan.order(objective))
-    best, text, mapped, priced = _first_legal(facts, cascade, sizes, figures or {}, plans)
-    others = [plan for plan in plans if not _same(plan, best)]
+    (best, text, mapped, priced), passed = _first_legal(facts, cascade, sizes, figures or {}, plans)
+    others = [plan for plan in plans[len(passed) :] if not _same(plan, best)]
     reason = "asked" if asked else "bound" if under_way.near(best) else "time" if under_way.over else "done"
     return Answer(
         facts=facts, objective=objective, text=text, mapped=mapped, cost=priced, plan=best, bound=under_way.bound,
-        runner_up=others[0] if others else None, structures=under_way.tally.structures,
+        runner_up=others[0] if others else None, passed=passed, structures=under_way.tally.structures,
         tilings=under_way.tally.tilings, seconds=monotonic() - begun, stopped=reason,
     )  # fmt: skip
 
@@ -148,13 +151,14 @@ def _first_legal(
     sizes: Mapping[str, int],
     figures: Mapping[str, float],
     plans: Sequence[Plan],
-) -> tuple[Plan, str, Mapped, Cost]:
-    """Return the first of *plans* whose mapping file is legal and fits, read and priced as any user's file is."""
+) -> tuple[tuple[Plan, str, Mapped, Cost], tuple[str, ...]]:
+    """Return the first of *plans* whose mapping file is legal and fits, read and priced as any user's file is; and why not
+    those before it."""
     mistakes: list[str] = []
     for plan in plans:
         text = text_of(facts, cascade, plan)
         try:
-            return plan, text, *priced_text(text, cascade, facts.machine, sizes, figures)
+            return (plan, text, *priced_text(text, cascade, facts.machine, sizes, figures)), tuple(mistakes)
         except FusemaxError as error:
             mistakes.append(str(error))
     raise FusemaxError(mistakes[0])
