@@ -143,11 +143,22 @@ def frame(job: Job, points: np.ndarray, results: np.ndarray) -> polars.DataFrame
     import polars
 
     fits = polars.Series("fits", results[-1] == 2.0)
-    columns = dict(zip(job.columns, results[:-1], strict=True))
+    columns = dict(zip(job.columns, results[:-2], strict=True))
     values = polars.DataFrame(columns)
     if not fits.all():
         values = values.select(polars.when(fits).then(polars.col(name)).alias(name) for name in job.columns)
     given = polars.DataFrame({**axis_columns(job.axes, points), "fits": fits})
     constant = [polars.lit(text, dtype=polars.String).alias(name) for name, text in job.identity]
     given = given.select(*constant, polars.all())
-    return given.hstack(values.get_columns())
+    return given.hstack([*values.get_columns(), polars.Series("reason", _reasons(job, results[-2], fits))])
+
+
+def _reasons(job: Job, codes: np.ndarray, fits: polars.Series) -> polars.Series:
+    """Return why each point does not fit; an empty text where it does."""
+    import polars
+
+    if fits.all():
+        return polars.Series([""]).new_from_index(0, len(codes))
+    kinds, places = np.unique(np.where(fits.to_numpy(), 0.0, codes), return_inverse=True)
+    texts = ["; ".join(t for n, t in enumerate(job.reasons) if int(code) >> n & 1) for code in kinds]
+    return polars.Series(texts, dtype=polars.String).gather(places)

@@ -27,6 +27,7 @@ SHORT: Mapping[str, str] = {
     "latency": "latency_s", "energy": "energy_J", "area": "area_m2", "traffic": "traffic_B",
 }  # fmt: skip
 MEASURES: Mapping[str, str] = {"energy_delay": "energy_J*latency_s", "power": "energy_J/latency_s"}
+UNFIT = "unfit"  #: the line that says, in bits, what does not fit
 BREAKDOWN = ("cycles", "activity", "words", "time", "component_energy")
 
 
@@ -271,7 +272,26 @@ def _verdict(
         for kind in ("holds", "whole", "fits")
     }
     verdict = factors["holds"] * (factors["whole"] * (2 + factors["fits"]) - 1)
-    return [*lines, Line("verdict", verdict, label)]
+    lost = [
+        2**number * (1 - symbol(line.name))
+        for number, line in enumerate(line for line in lines if line.name.startswith("fits"))
+    ]
+    return [*lines, Line(UNFIT, sympy.Add(*lost), label), Line("verdict", verdict, label)]
+
+
+def reasons_of(program: Program) -> tuple[str, ...]:
+    """Return what each bit of the line ``unfit`` of a grid's *program* means, in words."""
+    found: list[str] = []
+    tiles = {line.name: line.label for line in program.labelled("tile")}
+    for line in program.labelled("verdict"):
+        name = line.name.removeprefix("fits[").removesuffix("]")
+        if line.name.startswith("fits[") and name in tiles:
+            label = tiles[name]
+            found.append(f"tile {label.tensor} of nest {label.nest} is no whole number from 1")
+        elif line.name.startswith("fits["):
+            nest, _, level = name.rpartition(",")
+            found.append(f"{level} is too small in nest {nest}")
+    return tuple(found)
 
 
 def _condition(condition: Condition, known: set[str]) -> sympy.Expr:

@@ -28,10 +28,12 @@ from fusemax.study.grid import (
     MEASURES,
     SHORT,
     TILES,
+    UNFIT,
     Axis,
     Layout,
     layout_of,
     program_of,
+    reasons_of,
     with_free_tiles,
 )
 from fusemax.study.spec import BestOf, Configuration, StudyPart
@@ -63,7 +65,8 @@ class Keep:
 class Job:
     """One configuration of one part: its grid with all columns, and with the measures only where few points are kept.
 
-    The last output of both grids is the verdict (see :mod:`fusemax.study.grid`).
+    The last output of both grids is the verdict (see :mod:`fusemax.study.grid`); before it, the table's says in bits which of
+    the ``reasons`` hold where a point does not fit.
     """
 
     identity: tuple[tuple[str, str], ...]
@@ -72,6 +75,7 @@ class Job:
     table: Grid
     measures: Grid
     keep: Keep
+    reasons: tuple[str, ...] = ()
 
     @property
     def points(self) -> int:
@@ -84,7 +88,7 @@ class Job:
             (g.text, g.outputs, g.lengths.tolist(), g.fixed.tobytes(), g.values.tobytes())
             for g in (self.table, self.measures)
         ]
-        content = (self.identity, self.axes, self.columns, self.keep, grids)
+        content = (self.identity, self.axes, self.columns, self.keep, self.reasons, grids)
         return hashlib.sha256(pickle.dumps(content, protocol=5)).hexdigest()
 
 
@@ -207,9 +211,10 @@ def _job(part: StudyPart, name: str, configuration: Configuration, keep: Keep, d
         identity=tuple(identity.items()),
         axes=layout.axes,
         columns=tuple(columns),
-        table=grid_of(program, [*columns.values(), "verdict"], axes, values),
+        table=grid_of(program, [*columns.values(), UNFIT, "verdict"], axes, values),
         measures=grid_of(program, [*measures.values(), "verdict"], axes, values),
         keep=keep,
+        reasons=reasons_of(program),
     )
 
 

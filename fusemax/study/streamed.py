@@ -89,7 +89,7 @@ def _mistakes(study: StudyFile, document: Document, jobs: Planned) -> list[Probl
             columns |= dict.fromkeys((*((axis.label,) if axis.label else ()), *axis.names, "fits"))
             if axis.label:
                 values.setdefault(axis.label, []).extend(axis.labels)
-        columns |= dict.fromkeys(job.columns)
+        columns |= dict.fromkeys((*job.columns, "reason"))
     found = [document.problem(*m) for m in column_mistakes(study, {"results": list(columns)}, values)]
     if study.compare is not None:
         text = "a study of grids is compared with nothing yet"
@@ -158,7 +158,9 @@ def _first_rows(lazy: polars.LazyFrame, rows: int, title: str, asked: str) -> Sh
 
     frame = lazy.head(SHOWN).collect()
     many = lazy.select(polars.all().n_unique()).collect().row(0)
-    varying = [name for name, count in zip(frame.columns, many, strict=True) if count > 1]
+    varying = [
+        name for name, count in zip(frame.columns, many, strict=True) if count > 1 and name != "reason"
+    ]
     cells = {name: [_cell(value) for value in frame[name]] for name in varying}
     widths = {name: max(map(len, (name, *texts))) + 3 for name, texts in cells.items()}
     room = shutil.get_terminal_size((80, 24)).columns

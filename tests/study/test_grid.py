@@ -101,6 +101,7 @@ def test_tiles_can_be_swept():
     traffic = table["traffic_B"].to_list()
     assert traffic[0] > traffic[1]
     assert traffic[2] is None
+    assert ["", "", "L3 is too small in nest AV"] == table["reason"].to_list()
 
 
 @pytest.mark.parametrize(
