@@ -22,6 +22,9 @@ def simulate(
     mapping: str = typer.Option(..., "--mapping", help="A mapping beside the machine, or your own file."),
     values: list[str] = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.ports=1 ..."),
     level: Literal["tile", "pe"] = typer.Option("tile", "--level", help="Tile by tile, or every register."),
+    formats: bool = typer.Option(
+        False, "--formats", help="With --level pe: a run in each number format too."
+    ),
     json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units and cycles."),
     trace: Path = typer.Option(None, "--trace", help="Write the first tasks for Perfetto, as JSON."),
     gantt: Path = typer.Option(None, "--gantt", help="Draw the first tasks and the utilization, as SVG."),
@@ -40,7 +43,7 @@ def simulate(
             raise FusemaxError("--trace and --gantt show tiles; leave them out with --level pe")
         from fusemax.simulate.array import command
 
-        command(mapped, described, sizes, figures, json)
+        command(mapped, described, sizes, figures, json, formats)
         return
     from fusemax.simulate.tiles import simulate as run
 

@@ -23,7 +23,7 @@ MOST_PE_CYCLES = 2e12
 
 def simulate_array(
     mapped: Mapped, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float],
-    number_format: str = "float64",
+    number_format: str = "float64", watch: bool = False,
 ) -> PeResult:  # fmt: skip
     """Return what the arrays did in every cycle, and what they computed.
 
@@ -33,6 +33,8 @@ def simulate_array(
         Sizes of ranks, and figures of the machine to replace.
     number_format
         One of :data:`fusemax.simulate.pe.formats.FORMATS`.
+    watch
+        Whether a long run says on standard error how far it is.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def simulate_array(
         When the mapping is none that the arrays have a program for; the tile level runs every mapping.
     """
     if is_attention(mapped):
-        return run_attention(mapped, machine, sizes, figures, number_format)
+        return run_attention(mapped, machine, sizes, figures, number_format, watch=watch)
     if is_matmul(mapped):
         return run_matmul(mapped, machine, sizes, figures, number_format)
     raise FusemaxError(
@@ -50,16 +52,18 @@ def simulate_array(
 
 
 def command(
-    mapped: Mapped, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float], json: bool
-) -> None:
-    """Run *mapped* in every number format that the machine's exponential allows, and print a table, or JSON.
+    mapped: Mapped, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float], json: bool,
+    formats: bool = False,
+) -> None:  # fmt: skip
+    """Run *mapped* in float64 (*formats*: in all that the machine's exponential allows), and print a table, or JSON.
 
     The JSON is the same each time; how long the run took stands in the table alone.
     """
     _refuse_hours(mapped, sizes)
     _warm_up(mapped, machine, sizes, figures)
-    exact = simulate_array(mapped, machine, sizes, figures)
-    others = {name: _try(mapped, machine, sizes, figures, name) for name in FORMATS if name != "float64"}
+    exact = simulate_array(mapped, machine, sizes, figures, watch=True)
+    chosen = [name for name in FORMATS if name != "float64"] if formats else []
+    others = {name: _try(mapped, machine, sizes, figures, name) for name in chosen}
     results = {"float64": exact} | {
         name: result for name, result in others.items() if not isinstance(result, str)
     }
@@ -98,7 +102,7 @@ def _warm_up(
 
 def _try(mapped, machine, sizes, figures, name: str) -> PeResult | str:
     try:
-        return simulate_array(mapped, machine, sizes, figures, name)
+        return simulate_array(mapped, machine, sizes, figures, name, watch=True)
     except FusemaxError as error:
         return str(error)
 

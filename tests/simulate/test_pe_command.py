@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import json
+import time
 
+import numpy as np
 import pytest
 
+from fusemax.cascade.build import load_cascade
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
-from fusemax.mapping.build import load_mapping
+from fusemax.mapping.build import load_mapping, map_onto
+from fusemax.mapping.spec import load_mapping_file
+from fusemax.simulate import array
 from fusemax.simulate.array import command
+from fusemax.simulate.pe import watch
 
 SIZES = {"B": 1, "H": 2, "E": 4, "F": 4, "M": 20, "P": 12}
 FIGURES = {"2d.rows": 4.0, "2d.columns": 4.0, "1d.lanes": 4.0}
 
 
-def _command(sizes: dict[str, int], as_json: bool, mapping: str = "fusemax") -> None:
+def _command(sizes: dict[str, int], as_json: bool, mapping: str = "fusemax", formats: bool = False) -> None:
     machine, path = load_machine("fusemax")
-    command(load_mapping(mapping, machine, path), machine, sizes, FIGURES, as_json)
+    command(load_mapping(mapping, machine, path), machine, sizes, FIGURES, as_json, formats)
 
 
 def test_json_is_the_same_each_time(capsys: pytest.CaptureFixture[str]):
     """Two runs print the same bytes, with every number format's error and cycles that add up."""
     texts = []
     for _ in range(2):
-        _command(SIZES, True)
+        _command(SIZES, True, formats=True)
         texts.append(capsys.readouterr().out)
     record = json.loads(texts[0])
 
@@ -36,7 +42,7 @@ def test_json_is_the_same_each_time(capsys: pytest.CaptureFixture[str]):
 
 def test_the_table_names_what_cycles_are_made_of(capsys: pytest.CaptureFixture[str]):
     """The table has the cycles by cause, utilization, the rate, errors and words."""
-    _command(SIZES, False)
+    _command(SIZES, False, formats=True)
     text = capsys.readouterr().out
 
     for words in (
@@ -47,6 +53,47 @@ def test_the_table_names_what_cycles_are_made_of(capsys: pytest.CaptureFixture[s
         "Words moved",
     ):
         assert words in text
+
+
+def test_one_answer_takes_one_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Without --formats the arrays run once, after a warm-up on one tile."""
+    runs: list[int] = []
+    whole = array.run_attention
+
+    def counted(mapped, machine, sizes, *rest, **options):
+        runs.append(sizes["M"])
+        return whole(mapped, machine, sizes, *rest, **options)
+
+    monkeypatch.setattr(array, "run_attention", counted)
+    _command(SIZES, True)
+
+    assert [1, SIZES["M"]] == runs
+    assert ["float64"] == list(json.loads(capsys.readouterr().out)["largest_error"])
+
+
+def test_a_long_run_says_how_far_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """After a while one line: all element-cycles, the part that is done, the rate and the time left."""
+    monkeypatch.setattr(watch, "SILENT_S", 0.05)
+    done = np.zeros(1, np.int64)
+
+    def work() -> str:
+        done[0] = 25
+        time.sleep(0.5)
+        return "answer"
+
+    assert "answer" == watch.watched(work, done, 100, 4)
+    said = capsys.readouterr().err
+    assert "4e+02 element-cycles, 25% done" in said
+    assert "s left" in said
+
+
+def test_masks_are_refused_by_name():
+    """A causal cascade has the same Einsums, but is no program for the arrays."""
+    machine, path = load_machine("fusemax")
+    file, document = load_mapping_file("fusemax", path)
+    mapped = map_onto(load_cascade("causal/1-pass"), machine, file, document)
+    with pytest.raises(FusemaxError, match=r"no conditions can be run; BQK has m1\*M0"):
+        command(mapped, machine, SIZES, FIGURES, True)
 
 
 def test_hours_are_refused():

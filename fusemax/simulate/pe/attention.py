@@ -31,6 +31,7 @@ from fusemax.simulate.pe.program import (
 from fusemax.simulate.pe.result import Inputs, PeResult
 from fusemax.simulate.pe.supply import Epochs, Need, Times, channels_of, supply
 from fusemax.simulate.pe.walk import Moved, Visit, Walk
+from fusemax.simulate.pe.watch import watched
 
 ON_ARRAY: Mapping[str, str] = {"BQK": "mac", "LM": "max", "SLN": "sub_exp", "SLD": "add", "SLNV": "mac"}
 ON_LANES: Mapping[str, str] = {
@@ -60,11 +61,12 @@ def is_attention(mapped: Mapped) -> bool:
 
 def run_attention(
     mapped: Mapped, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float],
-    number_format: str = "float64", inputs: Inputs | None = None, trace: bool = False,
+    number_format: str = "float64", inputs: Inputs | None = None, trace: bool = False, watch: bool = False,
 ) -> PeResult:  # fmt: skip
     """Return what the arrays did in every cycle, and the attention that they computed.
 
-    Inputs are drawn from a normal distribution unless given; Q is scaled by 1/sqrt(E) where the mapping absorbs that.
+    Inputs are drawn from a normal distribution unless given; Q is scaled by 1/sqrt(E) where the mapping absorbs that. With
+    *watch* a long run says on standard error how far it is.
 
     Raises
     ------
@@ -94,9 +96,14 @@ def run_attention(
     cycles = times.end + arrays.rows + arrays.columns - 1
     shape = (cycles, arrays.rows + 1, arrays.columns, 2) if trace else (1, 1, 0, 2)
     traced = np.zeros(shape, np.int32)
-    began = time.thread_time()
-    cycles, words, pe_busy, lane_busy = clock.run(program, plan, data, state, formats, traced)
-    seconds = time.thread_time() - began
+    done = np.zeros(1, np.int64)
+
+    def work():
+        began = time.thread_time()
+        return clock.run(program, plan, data, state, formats, traced, done), time.thread_time() - began
+
+    ran = watched(work, done, cycles, arrays.rows * arrays.columns) if watch else work()
+    (cycles, words, pe_busy, lane_busy), seconds = ran
     stored = math.ceil(times.stored)
     return PeResult(
         cycles=max(cycles, stored),
@@ -134,6 +141,12 @@ EDGES = (
 
 def _arrays(mapped, machine, sizes, figures, number_format: str) -> Arrays:
     array, lanes = _units(mapped, machine)
+    masked = next((e for e in mapped.cascade.computed if e.conditions), None)
+    if masked is not None:
+        raise FusemaxError(
+            f"mapping {mapped.name}: register by register, no conditions can be run; {masked.name} has"
+            f" {masked.conditions[0]}\n  hint: the tile level (--level tile) runs masks and windows"
+        )
     if len(mapped.nests) != 1 or mapped.nests[0].spread or mapped.spill or mapped.offload:
         raise FusemaxError(
             f"mapping {mapped.name}: register by register, one nest on one core can be run, without spilling or offloading\n"

@@ -371,11 +371,11 @@ def _elements_cycle(
 
 
 @numba.njit(cache=True, nogil=True)
-def run(program: Program, tiles: Tiles, data: Data, registers: Registers, numbers: Numbers, trace):
+def run(program: Program, tiles: Tiles, data: Data, registers: Registers, numbers: Numbers, trace, done):
     """Run all epochs, and return what was done; ``data`` holds the results.
 
     ``trace`` is int32[cycles, rows + 1, columns, 2], filled with the operation and the tile of each element and (last row)
-    lane; int32[1, 1, 0, 2] asks for nothing.
+    lane; int32[1, 1, 0, 2] asks for nothing. ``done``, int64[1], says at any time how many cycles have been run.
 
     Returns
     -------
@@ -403,4 +403,5 @@ def run(program: Program, tiles: Tiles, data: Data, registers: Registers, number
                 now.epoch[d] += 1
                 now.offset[d] = 0
         cycle += 1
+        done[0] = cycle
     return cycle, now.words, now.pe_busy, now.lane_busy
