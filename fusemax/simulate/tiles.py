@@ -14,7 +14,7 @@ from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Access, names
 from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body
-from fusemax.mapping.nest import Mapped, Nest
+from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import band_of, pairs_left
 from fusemax.simulate.tile.cores import Members, busiest_core
@@ -22,7 +22,7 @@ from fusemax.simulate.tile.geometry import digits_of, word_B
 from fusemax.simulate.tile.plan import Prepared, Sharing, prepare, served
 from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Timeline, Wait, WordsKey
 from fusemax.simulate.tile.room import Stock, capacity_B, geometry_of, room_B
-from fusemax.simulate.tile.state import State, run_clock
+from fusemax.simulate.tile.state import State, brought_to_cores, run_clock
 from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
 from fusemax.simulate.tile.together import together
 from fusemax.simulate.tile.values import Point, point_of
@@ -222,11 +222,16 @@ class _Run:
         assert self.counted is not None
         prepared, state = self.counted
         exact: dict[tuple[WordsKey, float], int] = {}
+        per_core = self._brought_to_cores()
         for n, stream in enumerate(prepared.streams):
             for entry, per_class in zip(stream.words, prepared.words[n], strict=True):
-                moved = sum(state.moved(n, cls) * words for cls, words in enumerate(per_class))
-                if prepared.plan[n, clock.TOUCH]:
-                    moved = state.touched(prepared, n)
+                counts = per_core.get(n)
+                if counts is None:
+                    moved = sum(state.moved(n, cls) * words for cls, words in enumerate(per_class))
+                    moved = state.touched(prepared, n) if prepared.plan[n, clock.TOUCH] else moved
+                else:
+                    moved = sum(counts[cls] * words for cls, words in enumerate(per_class))
+                    moved = counts[clock.CLASSES] if prepared.plan[n, clock.TOUCH] else moved
                 for level, part in served(self.mapped, self.machine, prepared.spilled, entry):
                     key = WordsKey(self.nest.name, level, entry.tensor, entry.kind)
                     exact[key, part] = exact.get((key, part), 0) + moved
@@ -234,6 +239,25 @@ class _Run:
         for (key, part), count in exact.items():
             total[key] = total.get(key, 0) + (count if part == 1.0 else count * part)
         return total
+
+    def _brought_to_cores(self) -> dict[int, list[int]]:
+        """Return how often each transfer brings a tile to a memory that every core has, by stream, on several cores."""
+        cores = int(self.point.figures["replicas"])
+        assert self.counted is not None
+        prepared, _ = self.counted
+        spread = self.nest.spread or self._outermost()
+        if cores == 1 or not spread:
+            return {}
+        return {
+            n: brought_to_cores(prepared, n, spread, cores)
+            for n, stream in enumerate(prepared.streams)
+            if stream.kind == FILL and not stream.again and self._has_own(stream.residence)
+        }
+
+    def _has_own(self, residence: Residence | None) -> bool:
+        """Return whether each core has the place of *residence* for itself."""
+        level = None if residence is None else self.machine.levels.get(residence.level)
+        return residence is not None and (level is None or level.per_core)
 
     def lane_cycles(self, unit: str) -> float:
         """Return the cycles of all lanes of *unit*, over all cores."""

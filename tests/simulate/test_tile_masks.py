@@ -110,7 +110,7 @@ def cases(draw: st.DrawFn) -> Drawn:
     }
     cut = draw(st.integers(0, len(loops)))
     within = [t for t in ("X", "Y", "Z") if draw(st.booleans())]
-    around = [t for t in ("X", "Y") if t not in within and draw(st.booleans())]
+    around = [t for t in ("X", "Y") if cut == 0 and t not in within and draw(st.booleans())]
     inner = {**body, "for": loops[cut:], "keep": {"L1": keep(draw, within)}}
     nest = {"for": loops[:cut], "keep": {"L2": keep(draw, around)}, "do": [inner]}
     schedule = draw(st.sampled_from(["overlapped", "serial", "auto", [{"array": ["S"]}, {"lanes": ["Z"]}]]))

@@ -21,9 +21,9 @@ BUFFERS: Final = 9  #: one more than the most buffers of a tile
 # --- plan[stream, ...]
 (
     LOOPS, AGAIN_BIT, KIND, ONLY_AGAIN, UNIT, LATENCY, NEED_COUNT, TOTAL, STAGE, IN_STEP, POSITION, IN_KERNEL,
-    FILTERED, MEMBER_DEPTH, MEMBER_AT, BANDS, TOUCH, AFTER, EVEN,
-) = range(19)  # fmt: skip
-LOOP_ROOT: Final = 19  #: root of each loop
+    FILTERED, MEMBER_DEPTH, MEMBER_AT, BANDS, TOUCH, TOUCH_DEPTH, AFTER, EVEN,
+) = range(20)  # fmt: skip
+LOOP_ROOT: Final = 20  #: root of each loop
 LOOP_UNIT: Final = LOOP_ROOT + WIDTH  #: elements of the root in one step
 LOOP_CAP: Final = LOOP_UNIT + WIDTH  #: iterations at most
 LOOP_TRIPS: Final = LOOP_CAP + WIDTH  #: iterations, where no tile of the stream is short (EVEN)
@@ -66,7 +66,7 @@ SHARED: Final = RATE + MAX_CHANNELS  #: loops shared with each stream; as many c
     TOUCHED_LOW,
     TOUCHED_HIGH,
 ) = range(12)
-DIGITS: Final = 12  #: of the next task
+DIGITS: Final = 10  #: of the next task
 NEED: Final = DIGITS + WIDTH  #: how many tasks must be finished, by need
 RING: Final = NEED + MAX_NEEDS  #: where the last tiles began, by need
 RING_COUNT: Final = RING + MAX_NEEDS * BUFFERS

@@ -78,7 +78,8 @@ class Filters:
             root for band, _, _ in tiled for root in (band.row, band.column)
             if any(self.nest.root_of(d).name == root for d in digits)
         }  # fmt: skip
-        whole = all(self._body_loops(stream, root) <= set(stream.loops) for root in roots)
+        fixed = set(stream.loops[: self.turning(number)])
+        whole = all(self._body_loops(stream, root) <= fixed for root in roots)
         if whole:
             return set()
         parts = {root for root in roots if not self._whole_root(root, digits)}
@@ -91,6 +92,15 @@ class Filters:
                 f"{' and '.join(sorted(roots))}, or use 'fusemax cost'"
             )
         return roots
+
+    def turning(self, number: int) -> int:
+        """Return how many loops there are down to the innermost that changes the tile: it stays through those inside."""
+        stream = self.streams[number]
+        own = [
+            k for k, loop in enumerate(stream.loops)
+            if loop in stream.own and self.geometry.points([loop], {}) > 1
+        ]  # fmt: skip
+        return own[-1] + 1 if own else 0
 
     def _body_loops(self, stream: Stream, root: str) -> set[str]:
         return {

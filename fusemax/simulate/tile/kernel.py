@@ -18,6 +18,7 @@ import numpy as np
 from fusemax.simulate.tile.columns import (
     BLOCKED,
     CHANNELS,
+    CLASSES,
     COUNTS,
     CURSOR,
     DIGITS,
@@ -33,6 +34,7 @@ from fusemax.simulate.tile.columns import (
     MOST_REMEMBERED,
     NOTHING_TURNED,
     NOW,
+    OWN,
     POLICY,
     REFERENCE,
     STALL,
@@ -41,6 +43,8 @@ from fusemax.simulate.tile.columns import (
     STRIDE,
     STUCK,
     TOTAL,
+    TOUCH,
+    TOUCH_WORDS,
     TRACED,
     UNITS,
     WIDTH,
@@ -54,9 +58,10 @@ from fusemax.simulate.tile.issue import (
     next_step,
     record,
 )
-from fusemax.simulate.tile.needs import look_ahead, prepare
+from fusemax.simulate.tile.needs import class_of, look_ahead, prepare
 from fusemax.simulate.tile.steady import look_for_steady_state
 from fusemax.simulate.tile.walking import EVERY, FAR, advance, number_of, settle, trips_at
+from fusemax.simulate.tile.wanted import touched
 
 SOURCES = (
     "columns.py",
@@ -95,6 +100,51 @@ def _clock_of(stamp: int) -> Callable[..., Any]:
         go(plan, fixed, state, chip, segments, trace)
 
     return run
+
+
+def visits() -> Callable[..., None]:
+    """Return the compiled ``count(plan, fixed, s, spread, inside, cores, counts)`` (:func:`count_visits`)."""
+    return _visits_of(sources_stamp())
+
+
+@lru_cache(maxsize=1)
+def _visits_of(stamp: int) -> Callable[..., Any]:
+    @numba.njit(cache=True)
+    def count(plan, fixed, s, spread, inside, cores, counts):
+        counts[0] = stamp
+        count_visits(plan, fixed, s, spread, inside, cores, counts)
+
+    return count
+
+
+@numba.njit
+def count_visits(plan, fixed, s, spread, inside, cores, counts):
+    """Write how often transfer *s* brings a tile to a memory that each core has: by class, and in words where a band decides.
+
+    A tile stays for the next task where tasks in a row want the same one; then each core gets it once, as many of *cores* as
+    there are such tasks. *spread* marks the loops that number tasks; *inside* is how many tasks each visit has.
+    """
+    counts[:] = 0
+    digits, before = np.zeros(WIDTH, np.int64), np.zeros(WIDTH, np.int64)
+    turned = settle(plan, fixed, s, digits, WIDTH, EVERY, 0)
+    while turned >= 0:
+        cls, words, tasks = class_of(plan, fixed, s, digits), np.int64(0), np.int64(1)
+        if plan[s, TOUCH]:
+            words = touched(plan, fixed, s, digits) * plan[s, TOUCH_WORDS + cls]
+        stays = True
+        while stays and turned >= 0:
+            before[:] = digits
+            turned = advance(plan, fixed, s, digits)
+            other = False
+            for k in range(plan[s, LOOPS] if turned >= 0 else 0):
+                if digits[k] != before[k]:
+                    stays = stays and not plan[s, OWN + k]
+                    other = other or spread[k] == 1
+            if stays and turned >= 0 and other:
+                tasks += 1
+        brought = min(cores, tasks * inside)
+        counts[cls] += brought
+        counts[CLASSES] += brought * words
 
 
 @numba.njit

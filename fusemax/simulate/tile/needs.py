@@ -58,8 +58,6 @@ from fusemax.simulate.tile.columns import (
     TOUCH,
     TOUCH_WORDS,
     TOUCHED,
-    TOUCHED_HIGH,
-    TOUCHED_LOW,
     UNLIMITED,
     WIDTH,
     WORK,
@@ -73,16 +71,7 @@ def prepare(plan, fixed, state, chip, s, turned, old):
     """Find class, activity and needs of the next task of stream *s*; *old* are the digits of the task before."""
     work = chip[WORK : WORK + WIDTH]
     digits = state[s, DIGITS : DIGITS + WIDTH]
-    cls = np.int64(0)
-    for k in range(plan[s, LOOPS]):
-        if plan[s, CLASS_BIT + k]:
-            root = plan[s, LOOP_ROOT + k]
-            extent = fixed[ROOT_SIZE + root]
-            for j in range(k + 1):
-                if plan[s, LOOP_ROOT + j] == root:
-                    extent = min(extent - digits[j] * plan[s, LOOP_UNIT + j], plan[s, LOOP_UNIT + j])
-            if extent < plan[s, LOOP_UNIT + k]:
-                cls |= plan[s, CLASS_BIT + k]
+    cls = class_of(plan, fixed, s, digits)
     first = True
     if plan[s, AGAIN_BIT] or plan[s, ONLY_AGAIN]:
         first = is_first(plan, fixed, s, digits, work, OWN, 0)
@@ -90,11 +79,8 @@ def prepare(plan, fixed, state, chip, s, turned, old):
         cls |= plan[s, AGAIN_BIT]
     state[s, CLS] = cls
     active = True
-    words, low, high = np.int64(0), np.int64(0), np.int64(-1)
-    if plan[s, TOUCH]:
-        words, low, high = touched(plan, fixed, s, digits)
     if plan[s, KIND] == 1:
-        active = turned < 0 or low != state[s, TOUCHED_LOW] or high != state[s, TOUCHED_HIGH]
+        active = turned < 0
         for k in range(plan[s, LOOPS]):
             if plan[s, OWN + k] and digits[k] != old[k]:
                 active = True
@@ -107,12 +93,9 @@ def prepare(plan, fixed, state, chip, s, turned, old):
         for k in range(plan[s, LOOPS]):
             if plan[s, OWN + k] and digits[k] != work[k]:
                 active = True
-        if plan[s, TOUCH] and not active:
-            _, next_low, next_high = touched(plan, fixed, s, work)
-            active = low != next_low or high != next_high
     state[s, ACTIVE] = active
-    state[s, TOUCHED] = words * plan[s, TOUCH_WORDS + cls]
-    state[s, TOUCHED_LOW], state[s, TOUCHED_HIGH] = low, high
+    if active and plan[s, TOUCH]:
+        state[s, TOUCHED] = touched(plan, fixed, s, digits) * plan[s, TOUCH_WORDS + cls]
     if fixed[POLICY] == STEPS and plan[s, KIND] == 0 and not plan[s, IN_KERNEL]:
         source = plan[s, EPOCH_SOURCE : EPOCH_SOURCE + WIDTH]
         state[s, HEAD_EPOCH] = mapped_number(plan, fixed, s, fixed[REFERENCE], source, digits, work)
@@ -120,6 +103,22 @@ def prepare(plan, fixed, state, chip, s, turned, old):
         if plan[s, NEED_KIND + d] == 0 and turned > plan[s, NEED_DEEPEST + d]:
             continue
         state[s, NEED + d] = need_of(plan, fixed, state, chip, s, d, digits, active, work)
+
+
+@numba.njit
+def class_of(plan, fixed, s, digits):
+    """Return which tiles of the task of stream *s* at *digits* are short, a bit for each."""
+    cls = np.int64(0)
+    for k in range(plan[s, LOOPS]):
+        if plan[s, CLASS_BIT + k]:
+            root = plan[s, LOOP_ROOT + k]
+            extent = fixed[ROOT_SIZE + root]
+            for j in range(k + 1):
+                if plan[s, LOOP_ROOT + j] == root:
+                    extent = min(extent - digits[j] * plan[s, LOOP_UNIT + j], plan[s, LOOP_UNIT + j])
+            if extent < plan[s, LOOP_UNIT + k]:
+                cls |= plan[s, CLASS_BIT + k]
+    return cls
 
 
 @numba.njit

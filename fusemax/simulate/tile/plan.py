@@ -343,6 +343,7 @@ class _Packer:
             return
         bands = self.filters.bands[number]
         row[clock.TOUCH] = (bands[0].row in roots) + 2 * (bands[0].column in roots)
+        row[clock.TOUCH_DEPTH] = self.filters.turning(number)
         other = {d for d in stream.words[0].digits if self.nest.root_of(d).name not in roots}
         for cls in range(self._classes(number)):
             row[clock.TOUCH_WORDS + cls] = self.geometry.points(other, self._fixed(stream, cls))

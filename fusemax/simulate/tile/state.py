@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,3 +49,16 @@ def run_clock(prepared: Prepared, state: State) -> None:
     from fusemax.simulate.tile.kernel import clock as compiled_clock
 
     compiled_clock()(prepared.plan, prepared.fixed, state.streams, state.chip, state.segments, state.trace)
+
+
+def brought_to_cores(prepared: Prepared, stream: int, spread: Sequence[str], cores: int) -> list[int]:
+    """Return how often transfer *stream* brings a tile to a memory of a core, by class; after them its words, under a band."""
+    from fusemax.simulate.tile.kernel import visits
+
+    loops = prepared.streams[stream].loops
+    flags = np.zeros(clock.WIDTH, np.int64)
+    flags[: len(loops)] = [loop in spread for loop in loops]
+    inside = prepared.geometry.points([loop for loop in spread if loop not in loops], {})
+    counts = np.zeros(clock.CLASSES + 1, np.int64)
+    visits()(prepared.plan, prepared.fixed, stream, flags, inside, cores, counts)
+    return counts.tolist()

@@ -22,6 +22,7 @@ from fusemax.simulate.tile.columns import (
     MEMBERS,
     ROOT_SIZE,
     TOUCH,
+    TOUCH_DEPTH,
 )
 
 ROW, COLUMN, LOW, HIGH, ROWS, COLUMNS, SIGN = range(7)
@@ -120,12 +121,9 @@ def edges(first, last, low, high, tile):
 
 @numba.njit
 def touched(plan, fixed, s, digits):
-    """Return what the bodies inside the tile of stream *s* touch: elements of rows (1), columns (2) or pairs (3), and where.
-
-    The range is that of the rows, or of the columns; pairs are told apart by their loops alone.
-    """
+    """Return the elements that are touched of the tile of stream *s* while it stays: of rows (1), columns (2) or pairs (3)."""
     low, high, total = np.int64(0), np.int64(-1), np.int64(0)
-    depth = plan[s, LOOPS]
+    depth = plan[s, TOUCH_DEPTH]
     for b in range(plan[s, BANDS]):
         band = BAND + b * BAND_WIDTH
         row0, row1 = span(plan, fixed, s, plan[s, band + ROW], depth, digits)
@@ -149,7 +147,7 @@ def touched(plan, fixed, s, digits):
             total += end - start + 1
         else:
             low, high = min(low, start), max(high, end)
-    return total + high - low + 1, low, high
+    return total + high - low + 1
 
 
 @numba.njit
