@@ -23,7 +23,7 @@ from fusemax.cost.program import Program
 from fusemax.language.functions import FUNCTIONS
 
 Axes = Sequence[Sequence[str]]
-SLOTS, ROOM = 64, 6722  #: numbers below 9.6e11 have at most 6720 divisors
+SLOTS, ROOM, KNOWN = 64, 6722, 9.6e11  #: numbers below KNOWN have at most 6720 divisors
 
 DIVISORS = '''
 def divisors(number, memory):
@@ -39,8 +39,6 @@ def divisors(number, memory):
     while k * k <= number:
         quotient = floor(number / k)
         if quotient * k == number:
-            if small + 2 >= large - 1:
-                raise ValueError("a number has more divisors than there is room for")
             row[2 + small] = k
             small += 1
             if quotient != k:
@@ -53,7 +51,36 @@ def divisors(number, memory):
     row[1] = count
     row[0] = number
     return slot
-'''
+
+
+def largest_divisor(number, most, memory):
+    """Return the largest divisor of *number* up to *most*.
+
+    Numbers with many digits are not taken apart: divisors are tried downwards from *most*, the other factor upwards.
+    """
+    if most >= number:
+        return number
+    if number < KNOWN:
+        row = memory[divisors(number, memory)]
+        low = 0
+        high = int(row[1]) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if row[2 + middle] <= most:
+                low = middle
+            else:
+                high = middle - 1
+        return row[2 + low]
+    divisor = most
+    times = ceil(number / most)
+    while True:
+        if floor(number / divisor) * divisor == number:
+            return divisor
+        if floor(number / times) * times == number:
+            return number / times
+        divisor -= 1.0
+        times += 1.0
+'''.replace("KNOWN", repr(KNOWN))
 
 #: Functions of :mod:`fusemax.cost.band` and :mod:`fusemax.cost.deal` that formulas call, with how many values each takes.
 SEVERAL = {
@@ -153,11 +180,8 @@ class _Writer:
         rows: list[str] = []
         for number, node in enumerate(self.graph.nodes):
             place = self.places[number]
-            count_here = [f for f in self.graph.fits.values() if f.count == number and f.kind == "divisor"]
             if place.depth == depth and not place.tiles and node.operation != "tile":
                 rows += self._node(number, node)
-                if count_here:
-                    rows.append(f"slot{number} = divisors(t{number}, memory)")
         return rows
 
     def _node(self, number: int, node: Node) -> list[str]:
@@ -194,18 +218,17 @@ def _inside(depth: int, rows: Sequence[str]) -> list[str]:
 
 
 def _by_divisors(fit: Fit, target: str, footprint: list[str]) -> list[str]:
-    tile, slot = f"t{fit.tile}", f"slot{fit.count}"
-    if not fit.rises:
-        steps = [f"{tile} = memory[{slot}, 2 + k]", *footprint, f"if t{fit.footprint} <= t{fit.room}:"]
-        return [
-            f"{target} = 1.0",
-            f"for k in range(int(memory[{slot}, 1])):",
-            *_inside(1, [*steps, f"    {target} = {tile}"]),
-        ]
-    steps = ["middle = (low + high + 1) // 2", f"{tile} = memory[{slot}, 2 + middle]", *footprint]
-    steps += [f"if t{fit.footprint} <= t{fit.room}:", "    low = middle", "else:", "    high = middle - 1"]
-    start = ["low = 0", f"high = int(memory[{slot}, 1]) - 1", "while low < high:"]
-    return [*start, *_inside(1, steps), f"{target} = memory[{slot}, 2 + low]"]
+    tile, count = f"t{fit.tile}", f"t{fit.count}"
+    rising = [
+        *_by_halving(fit, target, footprint),
+        f"{target} = largest_divisor({count}, {target}, memory)",
+    ]
+    if fit.rises:
+        return rising
+    found = [*footprint, f"if t{fit.footprint} <= t{fit.room}:", f"    {target} = {tile}", "    break"]
+    every = [f"{target} = 1.0", f"{tile} = {count}", f"while {tile} > 1.0:"]
+    every += _inside(1, [*found, f"{tile} = largest_divisor({count}, {tile} - 1.0, memory)"])
+    return [f"if {count} < {KNOWN}:", *_inside(1, every), "else:", *_inside(1, rising)]
 
 
 def _by_powers(fit: Fit, target: str, footprint: list[str]) -> list[str]:
@@ -224,4 +247,4 @@ def _by_halving(fit: Fit, target: str, footprint: list[str]) -> list[str]:
     return [*start, *_inside(1, steps), f"{target} = lowest"]
 
 
-SEARCHES = {"divisor": _by_divisors, "power_of_two": _by_powers, "any": _by_halving}
+SEARCHES = {"divisors": _by_divisors, "power_of_two": _by_powers, "any": _by_halving}

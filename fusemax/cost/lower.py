@@ -22,6 +22,7 @@ Kernel = Callable[..., None]
 TYPES = {
     "divisors": "int64(float64, float64[:, ::1])",
     "check_lengths": f"void({', '.join(['float64'] * 4)})",
+    "largest_divisor": "float64(float64, float64, float64[:, ::1])",
     "floor_sum": "int64(int64, int64, int64, int64)",
     "_line_sum": "int64(int64, int64, int64, int64, int64)",
     "upright": "UniTuple(int64, 4)(int64, int64, int64, int64, int64)",

@@ -26,7 +26,7 @@ from fusemax.quantity import QuantityError
 from fusemax.shipped import find_mapping
 from fusemax.source import Document, read_yaml, typed
 
-FIT_KINDS = ("divisor", "any", "power_of_two")
+FIT_KINDS = ("any", "divisors", "power_of_two")
 
 
 class _Part(BaseModel):
@@ -47,10 +47,10 @@ Formula = Annotated[Any, BeforeValidator(_expression), IN_FILE]
 
 
 class Fit(_Part):
-    """A tile as large as a level allows: ``fit(L3)`` the largest divisor, ``fit(L3, any)``, ``fit(L3, power_of_two)``."""
+    """A tile as large as a level allows: ``fit(L3)`` of any size, ``fit(L3, divisors)``, ``fit(L3, power_of_two)``."""
 
     level: str
-    kind: Literal["divisor", "any", "power_of_two"] = "divisor"
+    kind: Literal["any", "divisors", "power_of_two"] = "any"
 
 
 def _tile(value: Any) -> Any:
@@ -58,9 +58,10 @@ def _tile(value: Any) -> Any:
     if not (isinstance(expression, Call) and expression.function == "fit"):
         return expression
     names = [a.name if isinstance(a, Name) else str(a) for a in expression.arguments]
+    names = [*names[:1], *("divisors" if name == "divisor" else name for name in names[1:])]  # its name before
     if not 1 <= len(names) <= 2 or (len(names) == 2 and names[1] not in FIT_KINDS):
         raise ValueError(f"expected fit(LEVEL) or fit(LEVEL, {' | '.join(FIT_KINDS)}), got {value!r}")
-    return Fit(level=names[0], kind=names[1] if len(names) == 2 else "divisor")  # type: ignore[arg-type]
+    return Fit(level=names[0], kind=names[1] if len(names) == 2 else "any")  # type: ignore[arg-type]
 
 
 Tile = Annotated[Any, BeforeValidator(_tile), IN_FILE]

@@ -117,7 +117,7 @@ FOOTPRINTS = {
     "a step": (repeated(TILE, C, 5 * C), lambda d, n, c: c if d > 1 else 5 * c),
 }
 ADMISSIBLE = {
-    "divisor": lambda n: [d for d in range(1, n + 1) if n % d == 0],
+    "divisors": lambda n: [d for d in range(1, n + 1) if n % d == 0],
     "power_of_two": lambda n: [2**k for k in range(n.bit_length()) if 2**k <= n],
     "any": lambda n: list(range(1, n + 1)),
 }

@@ -102,7 +102,7 @@ def _fitted(
 
 
 def _admissible(count: int, kind: str) -> Sequence[int]:
-    if kind == "divisor":
+    if kind == "divisors":
         return [d for d in range(1, count + 1) if count % d == 0]
     if kind == "power_of_two":
         return [2**n for n in range(count.bit_length())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fusemax.errors import FusemaxError
@@ -157,17 +157,24 @@ def _fitting(
     def fits(size: int) -> bool:
         return stock.occupied_B(point, Geometry(nest, sizes, {**tiles, name: size}), rule.level) <= capacity
 
-    return max((size for size in _admissible(bound, rule.kind, fits) if fits(size)), default=1)
+    if rule.kind == "power_of_two":
+        return max((1 << k for k in range(bound.bit_length()) if fits(1 << k)), default=1)
+    most = _most(bound, fits)
+    return most if rule.kind == "any" else _largest_divisor(bound, most)
 
 
-def _admissible(bound: int, kind: str, fits) -> list[int]:
-    if kind == "power_of_two":
-        return [1 << k for k in range(bound.bit_length()) if 1 << k <= bound]
-    if kind == "divisor":
-        small = [d for d in range(1, int(bound**0.5) + 1) if bound % d == 0]
-        return [*small, *(bound // d for d in small)]
+def _most(bound: int, fits: Callable[[int], bool]) -> int:
+    """Return the largest size up to *bound* that fits, or 1; a larger tile never takes less room."""
     low, high = 1, bound
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return [low]
+    return low
+
+
+def _largest_divisor(number: int, most: int) -> int:
+    """Return the largest divisor of *number* up to *most*: walked down, and up in the other factor, side by side."""
+    divisor, times = min(most, number), -(-number // min(most, number))
+    while number % divisor and number % times:
+        divisor, times = divisor - 1, times + 1
+    return divisor if number % divisor == 0 else number // times
