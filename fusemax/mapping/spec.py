@@ -58,7 +58,10 @@ def _tile(value: Any) -> Any:
     if not (isinstance(expression, Call) and expression.function == "fit"):
         return expression
     names = [a.name if isinstance(a, Name) else str(a) for a in expression.arguments]
-    names = [*names[:1], *("divisors" if name == "divisor" else name for name in names[1:])]  # its name before
+    names = [
+        *names[:1],
+        *("divisors" if name == "divisor" else name for name in names[1:]),
+    ]  # its name before
     if not 1 <= len(names) <= 2 or (len(names) == 2 and names[1] not in FIT_KINDS):
         raise ValueError(f"expected fit(LEVEL) or fit(LEVEL, {' | '.join(FIT_KINDS)}), got {value!r}")
     return Fit(level=names[0], kind=names[1] if len(names) == 2 else "any")  # type: ignore[arg-type]
