@@ -150,7 +150,7 @@ def formula_text(line: Line) -> str:
     """
     value = line.value
     if isinstance(value, FitRule):
-        kind = {"divisor": "divisor of", "power_of_two": "power of two up to", "any": "number up to"}[
+        kind = {"divisors": "divisor of", "power_of_two": "power of two up to", "any": "number up to"}[
             value.kind
         ]
         fits = f"{_text(value.footprint)} <= {_text(value.capacity)}"
