@@ -24,7 +24,7 @@ from pydantic import (
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_kind
 from fusemax.language.formula import formula, formula_names, substituted
-from fusemax.language.syntax import Expression, Number
+from fusemax.language.syntax import Binary, Expression, Name, Number
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_machine
@@ -68,6 +68,7 @@ Hertz = Annotated[Any, BeforeValidator(partial(_read, "Hz", True)), _in_file("Hz
 Seconds = Annotated[Any, BeforeValidator(partial(_read, "s", False)), _in_file("s", "2.5 us")]
 Joules = Annotated[Any, BeforeValidator(partial(_read, "J", False)), _in_file("J", "17.2 pJ")]
 SquareMetres = Annotated[Any, BeforeValidator(partial(_read, "m2", False)), _in_file("m2", "0.4 mm2")]
+Watts = Annotated[Any, BeforeValidator(partial(_read, "W", False)), _in_file("W", "10 mW")]
 Cycles = Annotated[Any, BeforeValidator(partial(_read, "1", False)), _in_file("cycles", "4")]
 Count = Annotated[Any, BeforeValidator(_count), _in_file("one", "256")]
 
@@ -88,17 +89,44 @@ class AccessEnergy(_Part):
 class Level(_Part):
     """One memory level. Without ``size`` it holds everything; without ``bandwidth`` and ``ports`` it is never waited for.
 
-    ``ports`` counts lines per cycle, reads and writes pooled. ``per_core`` says that each of the machine's ``replicas`` has
-    its own.
+    ``ports`` counts lines per cycle and ``bandwidth`` bytes per second, reads and writes pooled; ``read_bandwidth`` is that of
+    what leaves the level alone (reads from inside, drains), ``write_bandwidth`` that of what comes in. ``per_core`` says that
+    each of the machine's ``replicas`` has its own. ``latency`` is the time until the first word of a phase is there,
+    ``leakage`` the power that it takes at all times.
     """
 
     bandwidth: BytesPerSecond | None = None
+    read_bandwidth: BytesPerSecond | None = None
+    write_bandwidth: BytesPerSecond | None = None
+    latency: Seconds | None = None
+    leakage: Watts | None = None
     ports: Count | None = None
     size: Bytes | None = None
     line: Bytes | None = None
     energy: AccessEnergy | None = None
     area: dict[str, SquareMetres] = Field(default_factory=dict)
     per_core: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, data: Any) -> Any:
+        """Read ``bandwidth: {read: 64 GB/s, write: 32 GB/s}`` as the two bandwidths that it is."""
+        if not (isinstance(data, dict) and isinstance(data.get("bandwidth"), dict)):
+            return data
+        apart = data["bandwidth"]
+        strange = [key for key in apart if key not in ("read", "write")]
+        if strange or not apart:
+            raise ValueError(
+                f"bandwidth: expected 'read' and 'write', got {', '.join(map(str, strange)) or 'nothing'}"
+            )
+        rest = {key: value for key, value in data.items() if key != "bandwidth"}
+        return {**{f"{key}_bandwidth": value for key, value in apart.items()}, **rest}
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether moving words at this level takes time."""
+        ways = (self.bandwidth, self.read_bandwidth, self.write_bandwidth, self.ports)
+        return any(way is not None for way in ways)
 
     @model_validator(mode="after")
     def _lines(self) -> Level:
@@ -123,7 +151,11 @@ class Registers(_Part):
 
 
 class Unit(_Part):
-    """A compute unit: lanes in one or more dimensions, the operations that a lane does, registers, energy, area."""
+    """A compute unit: lanes in one or more dimensions, the operations that a lane does, registers, energy, area.
+
+    ``clock`` is its own, if it is not the machine's; the figures of its operations, of ``fill`` and ``drain`` are then still
+    in cycles of the machine. ``leakage`` is the power that it takes at all times, in every core.
+    """
 
     shape: dict[str, Count]
     operations: dict[str, Operation]
@@ -132,6 +164,8 @@ class Unit(_Part):
     area: dict[str, SquareMetres] = Field(default_factory=dict)
     fill: Cycles | None = None
     drain: Cycles | None = None
+    clock: Hertz | None = None
+    leakage: Watts | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -278,8 +312,20 @@ def _walk_figures(machine: Machine) -> list[Figure]:
     return found
 
 
+LEVEL_FIGURES = (
+    "size",
+    "line",
+    "bandwidth",
+    "read_bandwidth",
+    "write_bandwidth",
+    "ports",
+    "latency",
+    "leakage",
+)
+
+
 def _level_figures(name: str, level: Level) -> list[Figure]:
-    scope = {short: f"{name}.{short}" for short in ("size", "line", "bandwidth", "ports")}
+    scope = {short: f"{name}.{short}" for short in LEVEL_FIGURES}
     found: list[Figure] = []
     for key in scope:
         value = getattr(level, key)
@@ -325,14 +371,25 @@ def _unit_figures(name: str, unit: Unit) -> list[Figure]:
             found += _energies((*path, "energy"), f"{name}.registers", unit.registers.energy, scope)
     for operation, cost in unit.operations.items():
         path = ("units", name, "operations", operation)
-        found.append((path, f"{name}.operations.{operation}", substituted(cost.cycles, scope)))
+        cycles = _machine_cycles(name, unit, substituted(cost.cycles, scope))
+        found.append((path, f"{name}.operations.{operation}", cycles))
     for table, label in ((unit.energy, "energy"), (unit.area, "area")):
         for key, value in table.items():
             found.append((("units", name, label, key), f"{name}.{label}.{key}", substituted(value, scope)))
-    for key in ("fill", "drain"):
-        if getattr(unit, key) is not None:
-            found.append((("units", name, key), f"{name}.{key}", substituted(getattr(unit, key), scope)))
+    for key in ("fill", "drain", "clock", "leakage"):
+        value = getattr(unit, key)
+        if value is not None:
+            value = substituted(value, scope)
+            value = _machine_cycles(name, unit, value) if key in ("fill", "drain") else value
+            found.append((("units", name, key), f"{name}.{key}", value))
     return found
+
+
+def _machine_cycles(name: str, unit: Unit, cycles: Expression) -> Expression:
+    """Return *cycles* of a unit with a clock of its own in cycles of the machine."""
+    if unit.clock is None:
+        return cycles
+    return Binary("*", cycles, Binary("/", Name("clock"), Name(f"{name}.clock")))
 
 
 def changed(machine: Machine, name: str, value: str | float) -> Machine:

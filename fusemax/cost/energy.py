@@ -22,8 +22,9 @@ ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
 
 
 def write_energy(
-    writer: Writer, machine: Machine, mapped: Mapped, nests: Sequence[tuple[NestCounts, Sequence[Move]]]
-) -> tuple[str, ...]:
+    writer: Writer, machine: Machine, mapped: Mapped, nests: Sequence[tuple[NestCounts, Sequence[Move]]],
+    latency: sympy.Expr,
+) -> tuple[str, ...]:  # fmt: skip
     """Write the energy of every component in joules, and ``energy_J`` when all of them are known.
 
     Return the names of the figures that the machine lacks for the total.
@@ -32,6 +33,7 @@ def write_energy(
     moves = [move for _, nest_moves in nests for move in nest_moves]
     parts = [*_actions(writer, machine, jobs), *write_registers(writer, machine, mapped, nests)]
     parts += _levels(writer, machine, mapped, moves)
+    parts += _leakage(writer, machine, latency)
     missing = missing_energies(machine, mapped, jobs, moves)
     if not missing:
         writer.add("energy_J", sum(parts, ZERO), Label("energy"))
@@ -85,6 +87,25 @@ def _levels(writer: Writer, machine: Machine, mapped: Mapped, moves: Sequence[Mo
         if total != 0:
             parts.append(writer.add(f"energy_J[{name}]", total, Label("component_energy", level=name)))
     return parts
+
+
+def _leakage(writer: Writer, machine: Machine, latency: sympy.Expr) -> list[sympy.Expr]:
+    """Write what leaks during *latency*: of every core's units and own levels, and of the levels that they share."""
+    cores = symbol("replicas")
+    leaks = [
+        (Label("component_energy", unit=n, action="leakage"), n, cores)
+        for n, u in machine.units.items()
+        if u.leakage
+    ]
+    leaks += [
+        (Label("component_energy", level=name, action="leakage"), name, cores if level.per_core else ONE)
+        for name, level in machine.levels.items()
+        if level.leakage
+    ]
+    return [
+        writer.add(f"energy_J[{name},leakage]", symbol(f"{name}.leakage") * times * latency, label)
+        for label, name, times in leaks
+    ]
 
 
 def write_area(writer: Writer, machine: Machine) -> tuple[str, ...]:

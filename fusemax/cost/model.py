@@ -55,7 +55,7 @@ class _Derivation:
         self._activity(derived, latency)
         missing = {
             "energy": write_energy(
-                self.writer, self.machine, self.mapped, [(d.counts, d.moves) for d in derived]
+                self.writer, self.machine, self.mapped, [(d.counts, d.moves) for d in derived], latency
             ),
             "area": write_area(self.writer, self.machine),
         }

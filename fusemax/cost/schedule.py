@@ -121,7 +121,7 @@ class _NestTimes:
         times: dict[str, sympy.Expr] = {}
         for name, level in self.machine.levels.items():
             moved = [move for move in self.moves if move.level == name]
-            if not moved or (level.bandwidth is None and level.ports is None):
+            if not moved or not level.is_waited_for:
                 continue
             size = self._core_bytes(name) if level.per_core else self._bytes(name, self.moves)
             ways: list[sympy.Expr] = []
@@ -129,6 +129,11 @@ class _NestTimes:
                 ways.append(size / symbol(f"{name}.bandwidth"))
             if level.ports is not None:
                 ways.append(size / symbol(f"{name}.line") / symbol(f"{name}.ports") / symbol("clock"))
+            for way, kinds in (("read", ("read", "drain")), ("write", ("write", "fill"))):
+                if getattr(level, f"{way}_bandwidth") is not None:
+                    part = sum((self._bytes(name, [move]) for move in moved if move.kind in kinds), ZERO)
+                    part *= size / self._bytes(name, moved) if level.per_core else sympy.Integer(1)
+                    ways.append(part / symbol(f"{name}.{way}_bandwidth"))
             time = greatest(*ways) if len(ways) > 1 else ways[0]
             label = Label("time", nest=self.name, level=name)
             times[name] = self.writer.add(f"time_s[{self.name},{name}]", time, label)
@@ -164,8 +169,20 @@ class _NestTimes:
             f"computing_s[{self.name}]", computing, Label("computing", nest=self.name)
         )
         begin = self._begin()
-        time = greatest(computing, *(begin + level for level in self.levels.values()))
+        time = self._first_word() + greatest(computing, *(begin + level for level in self.levels.values()))
         return self.writer.add(f"phase_s[{self.name}]", time, Label("phase", nest=self.name))
+
+    def _first_word(self) -> sympy.Expr:
+        """Return the seconds until the first word is through all levels that the nest uses: their latencies."""
+        used = {move.level for move in self.moves}
+        return sum(
+            (
+                symbol(f"{name}.latency")
+                for name, level in self.machine.levels.items()
+                if level.latency and name in used
+            ),
+            ZERO,
+        )
 
     def _begin(self) -> sympy.Expr:
         """Return the seconds before the first task of a nest asks for its first word."""

@@ -34,6 +34,11 @@ _LAST: Mapping[str, FigureKind] = {
     "line": FigureKind("B"),
     "word": FigureKind("B"),
     "bandwidth": FigureKind("B/s"),
+    "read_bandwidth": FigureKind("B/s"),
+    "write_bandwidth": FigureKind("B/s"),
+    "latency": FigureKind("s", positive=False),
+    "leakage": FigureKind("W", positive=False),
+    "clock": FigureKind("Hz"),
     "fill": FigureKind("1", positive=False),
     "drain": FigureKind("1", positive=False),
 }

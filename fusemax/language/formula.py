@@ -78,10 +78,29 @@ def _checked(value: float, unit: str) -> float:
 
 def _expression(text: str, unit: str, file: str) -> Expression:
     def si(match: re.Match[str]) -> str:
-        return repr(quantity(match.group(0), unit))
+        try:
+            return repr(quantity(match.group(0), unit))
+        except QuantityError:
+            factor = _factor_of_rate(match, unit)
+            if factor is None:
+                raise
+            return repr(factor)
 
     plain = _DOTTED.sub(lambda m: dotted(m.group(1), m.group(2)), text)
     return parse_expression(Text(_QUANTITY.sub(si, plain), file))
+
+
+def _factor_of_rate(match: re.Match[str], unit: str) -> float | None:
+    """Return the SI value of bytes, or of a frequency, that is a factor of a bandwidth (``64 bit * clock``); else None."""
+    before, after = match.string[: match.start()].rstrip(), match.string[match.end() :].lstrip()
+    if unit != "B/s" or not (before.endswith("*") or after.startswith("*")):
+        return None
+    for part in ("B", "Hz"):
+        try:
+            return quantity(match.group(0), part)
+        except QuantityError:
+            continue
+    return None
 
 
 def _refused_if_wrong(expression: Expression, text: str) -> Expression:

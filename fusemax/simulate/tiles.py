@@ -53,6 +53,7 @@ def simulate(
         themselves.
     """
     _refuse_what_is_not_modelled(mapped)
+    _refuse_ways_apart(mapped, machine)
     point = point_of(mapped, machine, sizes, figures or {})
     runs = [_Run(mapped, machine, nest, point, events, fast_forward) for nest in mapped.nests]
     _check_room(mapped, machine, point, runs)
@@ -62,13 +63,29 @@ def simulate(
     return Simulation(
         cycles=cycles,
         clock_Hz=point.figures["clock"],
-        latency_s=seconds + len(runs) * point.figures["launch"],
+        latency_s=seconds + sum(point.figures["launch"] + _first_word_s(point, run) for run in runs),
         utilization=_utilization(machine, point, runs, seconds),
         words={key: value for run in runs for key, value in run.words().items()},
         buffers=tuple(buffer for run in runs for buffer in run.buffers()),
         waits=tuple(wait for run in runs for wait in run.waits()),
         phases=tuple(results),
     )
+
+
+def _refuse_ways_apart(mapped: Mapped, machine: Machine) -> None:
+    """Raise FusemaxError for levels whose reads and writes have a bandwidth each."""
+    apart = [n for n, level in machine.levels.items() if level.read_bandwidth or level.write_bandwidth]
+    if apart:
+        raise FusemaxError(
+            f"mapping {mapped.name} cannot be simulated tile by tile: {', '.join(apart)} reads and writes at bandwidths of "
+            "their own\n  hint: 'fusemax cost' counts them; give one 'bandwidth' for both to simulate"
+        )
+
+
+def _first_word_s(point: Point, run: _Run) -> float:
+    """Return the seconds until the first word is through all levels that a nest uses."""
+    used = {key.level for key in run.words()}
+    return sum(point.figures.get(f"{level}.latency", 0.0) for level in used)
 
 
 def _refuse_what_is_not_modelled(mapped: Mapped) -> None:

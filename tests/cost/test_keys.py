@@ -1,0 +1,156 @@
+"""Keys of real machines, each with its effect by hand: Y[r,n] = X[r,k]*W[k,n] for R, K, N = 8, 4, 4, all kept in SPM."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from fusemax.cascade.build import load_cascade
+from fusemax.cost.evaluate import Cost, cost
+from fusemax.cost.model import derive
+from fusemax.errors import FusemaxError
+from fusemax.machine import Machine, figures, machine_of
+from fusemax.mapping.build import map_onto
+from fusemax.mapping.nest import Mapped
+from fusemax.mapping.spec import mapping_file_of
+from fusemax.simulate.tiles import simulate
+from fusemax.source import document_of
+
+SIZES = {"R": 8, "K": 4, "N": 4}
+READ = (4 * 4 + 8 * 4) + 8 * 4  #: words that leave SPM: W, X into the array, Y to DRAM
+WRITTEN = READ  #: words that come in: W and X from DRAM, Y from the array
+OUTSIDE = 4 * 4 + 8 * 4 + 8 * 4  #: words at DRAM's border
+
+
+def machine(dram: dict[str, Any], spm: dict[str, Any], mxu: dict[str, Any], **more: Any) -> Machine:
+    """Return a machine with these keys beside the plain ones."""
+    unit = {"shape": {"rows": 4, "columns": 4}, "operations": {"mac": 1}, "energy": {"mac": "1 pJ"}, **mxu}
+    line = {"line": "8 B", "energy": {"read": "1 pJ", "write": "1 pJ"}}
+    levels = {"DRAM": {**line, **dram}, "SPM": {"size": "1 MiB", **line, **spm}}
+    data = {
+        "title": "t",
+        "source": "s",
+        "clock": "1 GHz",
+        "word": "2 B",
+        "levels": levels,
+        "units": {"mxu": unit},
+    }
+    return machine_of(document_of(json.dumps({**data, **more})))
+
+
+def mapped(on: Machine) -> Mapped:
+    """Return the product on *on*."""
+    nest = {"keep": {"SPM": ["X", "W", "Y"]}, "spatial": {"mxu": {"k": "rows", "n": "columns"}}, "do": ["Y"]}
+    data = {
+        "title": "t",
+        "source": "s",
+        "cascade": "transformer/linear",
+        "nests": [nest],
+        "bind": {"mxu": ["Y"]},
+    }
+    document = document_of(json.dumps(data))
+    return map_onto(load_cascade("transformer/linear"), on, mapping_file_of(document), document)
+
+
+def answer(on: Machine) -> Cost:
+    """Return the cost of the product."""
+    plan = mapped(on)
+    return cost(plan, derive(plan, on), SIZES)
+
+
+@pytest.mark.parametrize(
+    ("ways", "seconds"),
+    [
+        ({"bandwidth": {"read": "2 GB/s", "write": "1 GB/s"}}, 2 * WRITTEN / 1e9),
+        ({"bandwidth": {"read": "1 GB/s", "write": "4 GB/s"}}, 2 * READ / 1e9),
+        ({"read_bandwidth": "1 GB/s"}, 2 * READ / 1e9),
+        ({"write_bandwidth": "2 GB/s", "bandwidth": "1 GB/s"}, 2 * (READ + WRITTEN) / 1e9),
+    ],
+)
+def test_reads_and_writes_apart(ways: dict[str, Any], seconds: float) -> None:
+    """Each way has its own time; what is pooled beside them counts all words."""
+    on = machine({}, ways, {})
+    found = {label.level: value for label, value in answer(on).table("time").items() if label.level}
+    assert found == {"SPM": pytest.approx(seconds, rel=1e-12)}
+    if len(ways) == 1:
+        with pytest.raises(FusemaxError, match="SPM reads and writes at bandwidths of their own"):
+            simulate(mapped(on), on, SIZES)
+
+
+def test_latency_once_a_phase() -> None:
+    """The first word waits for all levels that the nest uses, in cost and simulation."""
+    slow, quick = (
+        machine({"latency": one}, {"latency": two}, {}) for one, two in (("100 ns", "7 ns"), ("0 s", "0 s"))
+    )
+    assert answer(slow).latency_s - answer(quick).latency_s == pytest.approx(107e-9, rel=1e-9)
+    assert answer(slow).bound_s == answer(quick).bound_s
+    times = [simulate(mapped(on), on, SIZES).latency_s for on in (slow, quick)]
+    assert times[0] - times[1] == pytest.approx(107e-9, rel=1e-9)
+
+
+def test_a_clock_of_a_unit() -> None:
+    """Eight rows through a full array: eight of its cycles, four of the machine's when it is twice as fast."""
+    plain, fast = machine({}, {}, {}), machine({}, {}, {"clock": "2 GHz", "fill": 6})
+    assert (8e-9, 4e-9) == pytest.approx((answer(plain).latency_s, answer(fast).latency_s))
+    assert answer(plain).energy_J == answer(fast).energy_J
+    assert answer(fast).utilization() == pytest.approx({"mxu": 1.0})
+    assert 8 == simulate(mapped(plain), plain, SIZES).cycles
+    assert 4 + 3 == simulate(mapped(fast), fast, SIZES).cycles
+
+
+@pytest.mark.parametrize(("replicas", "per_core"), [(1, False), (3, False), (3, True)])
+def test_leakage(replicas: int, per_core: bool) -> None:
+    """Power times time: of every core's unit and own memory, and of a shared memory once."""
+    memory = {"leakage": "10 mW", "per_core": per_core}
+    on = machine({}, memory, {"leakage": "1 W"}, replicas=replicas)
+    found = answer(on)
+    leaked = {
+        f"{lab.unit}{lab.level}": v
+        for lab, v in found.table("component_energy").items()
+        if lab.action == "leakage"
+    }
+    memories = replicas if per_core else 1
+    assert leaked == pytest.approx(
+        {"mxu": replicas * found.latency_s, "SPM": 0.01 * memories * found.latency_s}
+    )
+    rest = sum(v for lab, v in found.table("component_energy").items() if lab.action != "leakage")
+    assert found.energy_J == pytest.approx(rest + sum(leaked.values()), rel=1e-12)
+    assert rest == pytest.approx((128 + 2 * (OUTSIDE + READ + WRITTEN) / 8) * 1e-12, rel=1e-12)
+
+
+@pytest.mark.parametrize("text", ["64 bit * clock", "8 B * clock", "clock * 8 B", "8 * clock", "8 B * 1 GHz"])
+def test_a_bandwidth_of_bits_a_cycle(text: str) -> None:
+    """Bytes times a frequency are a bandwidth."""
+    on = machine({"bandwidth": text}, {}, {})
+    assert answer(on).table("time")
+    assert answer(on).latency_s == pytest.approx(2 * OUTSIDE / 8e9)
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        ({"bandwidth": "64 bit"}, "expected a quantity in B/s"),
+        ({"bandwidth": "64 bit + clock"}, "64 bit"),
+        ({"bandwidth": {"reed": "1 GB/s"}}, "bandwidth: expected 'read' and 'write', got reed"),
+        ({"bandwidth": {}}, "got nothing"),
+        ({"leakage": "3"}, "expected a quantity in W"),
+        ({"latency": "3 GB"}, "expected a quantity in s"),
+    ],
+)
+def test_what_cannot_be_read(level: dict[str, Any], said: str) -> None:
+    """Units are required."""
+    with pytest.raises(FusemaxError) as caught:
+        machine({}, level, {})
+    assert said in str(caught.value)
+
+
+def test_figures_of_the_keys() -> None:
+    """Each is a figure that a study can sweep."""
+    on = machine(
+        {"latency": "1 ns"}, {"bandwidth": {"read": "2 GB/s"}, "leakage": "1 mW"}, {"clock": "2 GHz"}
+    )
+    names = {"DRAM.latency", "SPM.read_bandwidth", "SPM.leakage", "mxu.clock"}
+    assert names <= set(figures(on))
+    assert "1000000000" == str(figures(on.with_("mxu.clock", "1 GHz"))["mxu.clock"])
