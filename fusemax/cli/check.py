@@ -76,6 +76,7 @@ def check_file(file: Path) -> str:
 
 def _mapping(file: Path) -> str:
     from fusemax.cascade.build import load_cascade
+    from fusemax.cost.whole import check_whole_tiles
     from fusemax.machine import load_machine
     from fusemax.mapping.build import map_onto
     from fusemax.mapping.spec import mapping_file_of
@@ -89,7 +90,8 @@ def _mapping(file: Path) -> str:
     machine, _ = load_machine(str(beside))
     cascade = described.cascade
     own = file.parent / cascade
-    map_onto(load_cascade(str(own) if own.exists() else cascade), machine, described, document)
+    mapped = map_onto(load_cascade(str(own) if own.exists() else cascade), machine, described, document)
+    check_whole_tiles(mapped, machine)
     return "mapping"
 
 
