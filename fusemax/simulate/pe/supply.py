@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.simulate.pe.walk import Moved
 
@@ -32,7 +33,14 @@ class Channel:
 
 
 def channels_of(machine: Machine, values: Mapping[str, float]) -> dict[str, Channel]:
-    """Return the channels of the levels that set a limit."""
+    """Return the channels of the levels that set a limit; raise FusemaxError for limits that are not simulated here."""
+    for name, level in machine.levels.items():
+        for key in ("read_bandwidth", "write_bandwidth", "latency"):
+            if getattr(level, key) is not None:
+                text = f"register by register, {name}.{key} is not simulated"
+                raise FusemaxError(
+                    f"{text}\n  hint: 'fusemax cost' counts it; leave it out of the machine to simulate"
+                )
     found: dict[str, Channel] = {}
     for name in machine.levels:
         bandwidth, ports = values.get(f"{name}.bandwidth"), values.get(f"{name}.ports")
