@@ -14,11 +14,11 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fusemax.errors import FusemaxError, Place, Problem, ProblemsError, raise_if_any
+from fusemax.nearest import nearest
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -376,8 +376,8 @@ def _at(data: Any, path: KeyPath) -> Any:
 def _problem_of(document: Document, model: type[Any], path: KeyPath, mistake: Any) -> Problem:
     kind = mistake["type"]
     if kind == "extra_forbidden":
-        near = get_close_matches(str(path[-1]), _known_keys(mistake, model, path), 1)
-        hint = f"did you mean {near[0]!r}?" if near else _listed(_known_keys(mistake, model, path))
+        near = nearest(str(path[-1]), _known_keys(mistake, model, path))
+        hint = f"did you mean {near!r}?" if near else _listed(_known_keys(mistake, model, path))
         return document.problem(path, f"unknown key {str(path[-1])!r}", hint, key=True)
     if kind == "missing":
         return document.problem(path, "required key is missing", None, key=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +14,7 @@ from fusemax.cascade.ir import Cascade, Einsum, Rank, Tensor, affine, is_variabl
 from fusemax.errors import Problem, ProblemsError, raise_if_any
 from fusemax.language.parse import parse, parse_expression
 from fusemax.language.syntax import Access, Binary, Expression, Loop, Name, Number, Program, names
+from fusemax.nearest import nearest
 from fusemax.shipped import find
 from fusemax.source import Document, document_of, read_yaml, typed
 
@@ -227,5 +227,5 @@ def _never_read(einsums: Iterable[Einsum]) -> list[str]:
 def suggestion(name: str, known: Iterable[str]) -> str | None:
     """Return a hint with the nearest of *known*, or the list of them."""
     known = list(known)
-    near = get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}" if known else None
+    near = nearest(name, known)
+    return f"did you mean {near!r}?" if near else f"there are: {', '.join(known)}" if known else None

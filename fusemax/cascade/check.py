@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from fusemax.cascade.ir import Cascade, Einsum, Tensor, affine, is_variable
 from fusemax.errors import Place, Problem
 from fusemax.language.constant import ConstantError, value_of_constant
 from fusemax.language.functions import FUNCTIONS
 from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Populate, Reduction, names, walk
+from fusemax.nearest import meant, nearest
 from fusemax.source import Document
 
 PAIRS = ("topk",)  #: coordinate operators that write coordinates and values
@@ -147,7 +147,7 @@ def _is_size(cascade: Cascade, name: str) -> bool:
 def _function(call: Call) -> list[Problem]:
     if call.function not in FUNCTIONS:
         text = f"unknown function {call.function!r}"
-        return [Problem(call.place, text, _near(call.function, FUNCTIONS))]
+        return [Problem(call.place, text, meant(call.function, FUNCTIONS))]
     wrong = FUNCTIONS[call.function].wrong_number(len(call.arguments))
     return [Problem(call.place, wrong)] if wrong else []
 
@@ -170,6 +170,11 @@ def _accesses(cascade: Cascade, einsum: Einsum) -> list[Problem]:
 
 def _index_ranks(cascade: Cascade, access: Access, ranks: tuple[str, ...]) -> list[Problem]:
     problems = []
+    written = [str(index).upper() for index in access.indices]
+    if written != list(ranks) and sorted(written) == sorted(ranks):
+        text = f"{access.tensor} has ranks [{', '.join(ranks)}], but its indices stand in another order"
+        right = f"{access.tensor}[{','.join(rank.lower() for rank in ranks)}]"
+        return [Problem(access.place, text, f"write {right}")]
     for position, (index, rank) in enumerate(zip(access.indices, ranks, strict=True)):
         if any(isinstance(node, Access) for node in walk(index)):
             continue
@@ -339,8 +344,8 @@ def _unused(cascade: Cascade, document: Document) -> list[Problem]:
 
 
 def _near(name: str, known: Iterable[str]) -> str | None:
-    near = get_close_matches(name, list(known), 1)
-    return f"did you mean {near[0]!r}?" if near else None
+    near = nearest(name, list(known))
+    return f"did you mean {near!r}?" if near else None
 
 
 def _ordered(cascade: Cascade) -> tuple[tuple[Einsum, ...], list[Problem]]:

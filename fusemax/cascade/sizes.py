@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
@@ -44,7 +44,8 @@ def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
         pass
     missing = [name for name in known_names if name not in known]
     if missing:
-        raise SizeError(f"cascade {cascade.name} needs a size for {', '.join(sorted(missing))}")
+        wanted = ", ".join(_to_give(cascade, known, missing))
+        raise SizeError(f"cascade {cascade.name} needs a size for {wanted}")
     for name, rank in cascade.ranks.items():
         if rank.size is not None and not isinstance(rank.size, Name) and _factors(rank.size) is None:
             value = value_of(rank.size, known)
@@ -53,6 +54,28 @@ def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
                     f"{name}={known[name]}, but the cascade says {name} = {rank.size} = {value:g}"
                 )
     return known
+
+
+def _to_give(cascade: Cascade, known: Mapping[str, int], missing: Sequence[str]) -> list[str]:
+    """Return which of the *missing* sizes to ask for: what follows from those is left out."""
+
+    def order(name: str) -> tuple[int, str]:
+        rank = cascade.ranks.get(name)
+        if rank is not None and rank.size is not None:
+            return (0 if len(_factors(rank.size) or ()) > 1 else 2), name
+        return 1, name
+
+    given, wanted = dict(known), []
+    for name in sorted(missing, key=order):
+        if name not in given:
+            wanted.append(name)
+            given[name] = 1
+            try:
+                while _step(cascade, given):
+                    pass
+            except SizeError:  # a stand-in of 1 may not suit a formula
+                continue
+    return sorted(wanted)
 
 
 def _whole(value: object) -> bool:

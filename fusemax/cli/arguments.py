@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import SINGLE, figure_value, is_figure
+from fusemax.nearest import meant
 from fusemax.quantity import QuantityError, quantity
 
 
@@ -50,9 +51,7 @@ def _size(name: str, text: str, sizes: dict[str, int], mistakes: list[str]) -> N
 
 def _figure(name: str, text: str, figures: dict[str, float], mistakes: list[str]) -> None:
     if not is_figure(name):
-        mistakes.append(
-            f"--set {name}: no such figure; without a dot there are: {', '.join(SINGLE)}; sizes are in capitals"
-        )
+        mistakes.append(f"--set {name}: no such figure; sizes are in capitals\n  hint: {meant(name, SINGLE)}")
         return
     try:
         value = figure_value(name, text)

@@ -12,7 +12,9 @@ from fusemax.cascade.sizes import SizeError, resolve_sizes
 from fusemax.cost.lower import point_text, run
 from fusemax.cost.program import Label, Line, Program
 from fusemax.errors import FusemaxError
+from fusemax.language.figure import is_figure
 from fusemax.mapping.nest import Mapped
+from fusemax.nearest import meant
 from fusemax.quantity import format_quantity
 
 TILE_HINT = (
@@ -168,7 +170,8 @@ def _parameters(
 ) -> dict[str, float]:
     unknown = [name for name in figures if name not in program.parameters]
     if unknown:
-        raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}")
+        hint = meant(unknown[0], [name for name in program.parameters if is_figure(name)])
+        raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}\n  hint: {hint}")
     parameters = {name: value for name, value in program.parameters.items() if value is not None}
     given = Program(
         parameters={name: figures.get(name, value) for name, value in program.parameters.items()},

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from fusemax.nearest import nearest
 from fusemax.quantity import QuantityError, quantity
 
 
@@ -88,7 +88,8 @@ def figure_value(name: str, value: str | int | float) -> float:
         found = quantity(value, figure_kind(name).unit)
     except QuantityError as error:
         refuse_without_unit(name, value)
-        raise QuantityError(f"{error}{misspelt(name)}") from None
+        wrong_name = misspelt(name)
+        raise QuantityError(f"no such figure{wrong_name}" if wrong_name else str(error)) from None
     refuse_without_unit(name, value)
     return allowed(name, found, value)
 
@@ -117,9 +118,9 @@ def misspelt(name: str) -> str:
     ("hint: did you mean 'L3.size'?", '', '')
     """
     owner, _, last = name.rpartition(".")
-    near = get_close_matches(last, [*_LAST, "ports", "depth"], 1)
-    known = not near or near[0] == last or name.count(".") > 1 or name in SINGLE
-    return "" if known else f"\n  hint: did you mean '{owner}.{near[0]}'?"
+    near = nearest(last, [*_LAST, "ports", "depth"])
+    known = near is None or near == last or name.count(".") > 1 or name in SINGLE
+    return "" if known else f"\n  hint: did you mean '{owner}.{near}'?"
 
 
 def allowed(name: str, found: float, written: object) -> float:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from fusemax.errors import Problem, ProblemsError
 from fusemax.language.constant import ConstantError, value_of_constant
 from fusemax.language.functions import FUNCTIONS
 from fusemax.language.parse import parse_expression
 from fusemax.language.syntax import Access, Call, Expression, Name, Number, walk
+from fusemax.nearest import meant
 from fusemax.quantity import QuantityError, quantity
 from fusemax.source import Text
 
@@ -122,9 +122,9 @@ def _refused_if_wrong(expression: Expression, text: str) -> Expression:
 
 def _refuse_wrong_call(call: Call, text: str) -> None:
     if call.function not in FUNCTIONS:
-        near = get_close_matches(call.function, FUNCTIONS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(FUNCTIONS)}"
-        raise QuantityError(f"unknown function {call.function!r} in formula {text!r}\nhint: {hint}")
+        raise QuantityError(
+            f"unknown function {call.function!r} in formula {text!r}\nhint: {meant(call.function, FUNCTIONS)}"
+        )
     wrong = FUNCTIONS[call.function].wrong_number(len(call.arguments))
     if wrong:
         raise QuantityError(f"{wrong}, in formula {text!r}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from fusemax.errors import Problem
+from fusemax.nearest import nearest
 from fusemax.source import Document, KeyPath
 
 
@@ -26,7 +26,7 @@ class Notes:
         known = list(known)
         if name in known:
             return True
-        near = get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+        near = nearest(name, known)
+        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(known)}"
         self.fail(path, f"{name!r} is no {what}", hint, key)
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +21,7 @@ from fusemax.errors import FusemaxError
 from fusemax.language.formula import formula
 from fusemax.language.syntax import Call, Expression, Name, Number
 from fusemax.machine import Seconds
+from fusemax.nearest import nearest
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_mapping
 from fusemax.source import Document, read_yaml, typed
@@ -212,8 +212,8 @@ def _place(document: Document, steps: list[str], number: int, inside: Any) -> st
     if isinstance(inside, dict):
         if step in inside or new:
             return step
-        near = get_close_matches(step, [str(key) for key in inside], 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(map(str, inside))}"
+        near = nearest(step, [str(key) for key in inside])
+        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(map(str, inside))}"
         raise FusemaxError(f"changes: {path}: {document.file} has no {step!r}{where}\n  hint: {hint}")
     if isinstance(inside, list):
         if step.isdigit() and int(step) < len(inside):

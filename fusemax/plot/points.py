@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
+from fusemax.nearest import nearest
 from fusemax.plot.chart import Chart, Keys, Panel, Point
 from fusemax.plot.kinds import KINDS, kind_mistakes
 from fusemax.plot.labels import scale, tick
@@ -158,8 +158,8 @@ def _relative(values: Values, spec: FigureSpec) -> tuple[Values, list[str]]:
     """Return the values over those of the baseline, or the other way round, without the baseline itself; and the gaps."""
     names = dict.fromkeys(series for _, series, _ in values)
     if spec.series is None or spec.baseline not in names:
-        near = get_close_matches(spec.baseline or "", names, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+        near = nearest(spec.baseline or "", names)
+        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(names)}"
         raise FusemaxError(f"{spec.file}: baseline: no series is called {spec.baseline!r}; {hint}")
     shown: dict[tuple[Keys, str, Any], tuple[float, ...]] = {}
     lost: list[str] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import sympy
@@ -18,6 +17,7 @@ from fusemax.cost.symbols import at_most, ceildiv, equal, floor, less, symbol, t
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Expression
 from fusemax.mapping.nest import Mapped
+from fusemax.nearest import nearest
 from fusemax.study.spec import Condition, StudyPart
 from fusemax.study.values import is_whole, number_or_formula, numbers
 
@@ -302,8 +302,8 @@ def _condition(condition: Condition, known: set[str]) -> sympy.Expr:
     unknown = {str(used) for side in sides for used in side.free_symbols} - known
     if unknown:
         name = sorted(unknown)[0]
-        near = get_close_matches(name, known, 1)
-        hint = f"\n  hint: did you mean {near[0]!r}?" if near else ""
+        near = nearest(name, known)
+        hint = f"\n  hint: did you mean {near!r}?" if near else ""
         raise FusemaxError(f"where: {name!r} is no size, figure or output of this part{hint}")
     left, right = sides
     return COMPARISONS[condition.comparison](left, right)

@@ -10,7 +10,6 @@ import math
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from fusemax.cost.lower import Grid, grid_of
 from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError, Place, Problem, ProblemsError, raise_if_any
 from fusemax.machine import Machine, figures
+from fusemax.nearest import nearest
 from fusemax.shipped import ROOT
 from fusemax.source import Document
 from fusemax.study.designs import Designs
@@ -236,8 +236,8 @@ def _refuse_unknown_figures(machine: Machine, name: str, names: Sequence[str]) -
     known = figures(machine)
     for figure in names:
         if "." in figure and figure not in known:
-            near = get_close_matches(figure, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            near = nearest(figure, known)
+            hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(known)}"
             raise FusemaxError(f"{figure!r} is no figure of machine {name}\n  hint: {hint}")
 
 
@@ -267,9 +267,9 @@ def _line(program: Program, name: str) -> str:
     if name in MEASURES or name in TOTALS:
         text = f"the machine does not give all that {name} needs"
     else:
-        near = get_close_matches(name, [*lines, *MEASURES, *SHORT, "breakdown", *BREAKDOWN], 1)
+        near = nearest(name, [*lines, *MEASURES, *SHORT, "breakdown", *BREAKDOWN])
         text = f"there is no output {name!r}; " + (
-            f"did you mean {near[0]!r}?" if near else f"there are: {', '.join([*SHORT, *MEASURES])}"
+            f"did you mean {near!r}?" if near else f"there are: {', '.join([*SHORT, *MEASURES])}"
         )
     raise FusemaxError(text)
 

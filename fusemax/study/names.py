@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from fusemax.errors import FusemaxError, Problem
 from fusemax.language.syntax import names
+from fusemax.nearest import meant
 from fusemax.source import Document, KeyPath
 from fusemax.study.pictures import figure_mistakes
 from fusemax.study.spec import Condition, StudyFile, StudyPart, Where, is_number
@@ -169,8 +169,5 @@ def _gaps(where: Where, part: StudyPart, at: KeyPath) -> Iterator[tuple[KeyPath,
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return a hint: the nearest of *known*, or all of them."""
-    listed = list(dict.fromkeys(known))
-    near = get_close_matches(name, listed, 1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"there are: {', '.join(sorted(listed))}" if listed else None
+    listed = sorted(dict.fromkeys(known))
+    return meant(name, listed) if listed else None

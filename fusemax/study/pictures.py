@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
+from fusemax.nearest import nearest
 from fusemax.plot.spec import FigureSpec
 from fusemax.source import KeyPath
 from fusemax.study.spec import StudyFile
@@ -62,8 +62,8 @@ def _keys() -> tuple[str, ...]:
 
 def _near(name: str, known: Iterable[str]) -> str | None:
     listed = list(dict.fromkeys(known))
-    near = get_close_matches(name, listed, 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(listed)}" if listed else None
+    near = nearest(name, listed)
+    return f"did you mean {near!r}?" if near else f"there are: {', '.join(listed)}" if listed else None
 
 
 def column_mistakes(

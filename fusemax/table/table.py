@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusemax.errors import FusemaxError
+from fusemax.nearest import nearest
 from fusemax.table.column import Column, Kind, Role, guessed
 
 if TYPE_CHECKING:
@@ -111,9 +111,7 @@ def need_columns(frame: polars.DataFrame, columns: Iterable[str], table: str) ->
         return
     rows = []
     for name in lost:
-        near = get_close_matches(name, frame.columns, 1)
-        rows.append(
-            f"{table}: there is no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-        )
+        near = nearest(name, frame.columns)
+        rows.append(f"{table}: there is no column {name!r}" + (f"; did you mean {near!r}?" if near else ""))
     rows.append(f"  hint: the columns are {', '.join(frame.columns)}")
     raise FusemaxError("\n".join(rows))

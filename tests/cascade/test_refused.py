@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fusemax.cascade.build import cascade_from_text
+from fusemax.cascade.build import cascade_from_text, load_cascade
+from fusemax.cascade.sizes import SizeError, resolve_sizes
 from fusemax.errors import ProblemsError
 
 HEAD = "title: t\nsource: our own\ninputs: {Q: [E, P]}\n"
@@ -57,3 +58,24 @@ def test_sizes_that_are_right() -> None:
     """Products, functions and two ranks of one size are no mistakes."""
     for ranks in ("{E: 2*P}", "{E: 'max(P, 4)'}", "{E: P}", "{E: 64}"):
         cascade_from_text(f"{HEAD}ranks: {ranks}\neinsums: |\n  S[p] = Q[e,p] :: sum[e]\n")
+
+
+def test_indices_in_another_order() -> None:
+    """Q[e,p] of a tensor with ranks [P, E]: the right order is said, not that both were one sequence."""
+    text = "title: t\nsource: s\ninputs: {Q: [P, E]}\neinsums: |\n  Y[p] = Q[e,p] :: sum[e]\n"
+    with pytest.raises(ProblemsError) as caught:
+        cascade_from_text(text)
+
+    assert "Q has ranks [P, E], but its indices stand in another order" in str(caught.value)
+    assert "hint: write Q[p,e]" in str(caught.value)
+    assert "same:" not in str(caught.value)
+
+
+def test_sizes_that_follow_are_not_asked_for() -> None:
+    """M = M1*M0: with M0 from a mapping or given, M is asked for alone."""
+    cascade = load_cascade("attention/1-pass")
+    with pytest.raises(SizeError, match=r"needs a size for B, E, F, H, M, P$"):
+        resolve_sizes(cascade, {"M0": 16})
+    with pytest.raises(SizeError, match=r"needs a size for M$"):
+        resolve_sizes(cascade, {"M0": 16, "B": 1, "E": 2, "F": 2, "H": 1, "P": 4})
+    assert 3 == resolve_sizes(cascade, {"M0": 16, "M": 33, "B": 1, "E": 2, "F": 2, "H": 1, "P": 4})["M1"]

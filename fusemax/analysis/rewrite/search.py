@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from itertools import combinations
 
 from fusemax.analysis.passes import analyse
@@ -30,6 +29,7 @@ from fusemax.analysis.rewrite.tiles import Frame, frame_of
 from fusemax.analysis.rewrite.verify import Verdict, Witness
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
+from fusemax.nearest import nearest
 
 #: The Einsums of all cascades tried, together: the time that a search takes goes with them; more for long cascades.
 MOST_TRIED = 450
@@ -97,8 +97,8 @@ class Reduced:
         """
         titles = {form.title: form for form in self.forms}
         if title not in titles:
-            near = get_close_matches(title, titles, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {'; '.join(titles) or 'none'}"
+            near = nearest(title, titles)
+            hint = f"did you mean {near!r}?" if near else f"there are: {'; '.join(titles) or 'none'}"
             raise NotReducibleError(f"{self.original.cascade.name} has no form {title!r}; {hint}")
         return titles[title]
 
