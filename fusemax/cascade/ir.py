@@ -71,6 +71,13 @@ class Einsum:
     initial: bool = False
     place: Place | None = field(default=None, compare=False, repr=False)
     block: int = field(default=0, compare=False, repr=False)
+    #: Every access read, gathers inside indices included, left to right, each once.
+    reads: tuple[Access, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        inside = [access for output in self.outputs for index in output.indices for access in accesses(index)]
+        reads = tuple(dict.fromkeys((*accesses(self.expression), *inside)))
+        object.__setattr__(self, "reads", reads)  # asked for often, and costly to gather each time
 
     @property
     def name(self) -> str:
@@ -81,12 +88,6 @@ class Einsum:
     def output(self) -> Access:
         """The (first) access written."""
         return self.outputs[0]
-
-    @property
-    def reads(self) -> tuple[Access, ...]:
-        """Every access read, gathers inside indices included, left to right, each once."""
-        inside = [access for output in self.outputs for index in output.indices for access in accesses(index)]
-        return tuple(dict.fromkeys((*accesses(self.expression), *inside)))
 
     @property
     def reduced(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from math import nan
 
 from fusemax.cascade.build import load_cascade
 from fusemax.cascade.ir import Cascade
-from fusemax.cost.evaluate import Cost, cost
+from fusemax.cost.evaluate import Cost, Evaluator
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError
@@ -64,9 +64,7 @@ class Prices:
     machine: str
     widths: Widths
     figures: Mapping[str, float] = field(default_factory=dict)
-    programs: dict[tuple[str, str, tuple[str, ...]], tuple[Mapped, Program] | str] = field(
-        default_factory=dict
-    )
+    programs: dict[tuple[str, str, tuple[str, ...]], Evaluator | str] = field(default_factory=dict)
 
     @cached_property
     def described(self) -> Machine:
@@ -142,13 +140,12 @@ class Prices:
         return names
 
     def _cost(self, step: Step, form: str, mapping: str, sizes: Mapping[str, int]) -> Cost | str:
-        derived = self._derived(step, form, mapping)
-        if isinstance(derived, str):
-            return derived
-        mapped, program = derived
-        given = {name: value for name, value in sizes.items() if name in _sizes(mapped)}
+        ready = self._ready(step, form, mapping)
+        if isinstance(ready, str):
+            return ready
+        given = {name: value for name, value in sizes.items() if name in _sizes(ready.mapped)}
         try:
-            return cost(mapped, program, given, self._given(program))
+            return ready.cost(given, self._given(ready.program))
         except FusemaxError as error:
             return str(error).splitlines()[0]
 
@@ -157,14 +154,14 @@ class Prices:
             name: value for name, value in self.figures.items() if name in program.parameters
         }
 
-    def _derived(self, step: Step, form: str, mapping: str) -> tuple[Mapped, Program] | str:
+    def _ready(self, step: Step, form: str, mapping: str) -> Evaluator | str:
         narrow = self._narrow(step)
         key = (form, mapping, tuple(f"{tensor}={width}" for tensor, width in narrow.items()))
         if key not in self.programs:
             self.programs[key] = self._made(form, mapping, narrow)
         return self.programs[key]
 
-    def _made(self, form: str, mapping: str, narrow: Mapping[str, float]) -> tuple[Mapped, Program] | str:
+    def _made(self, form: str, mapping: str, narrow: Mapping[str, float]) -> Evaluator | str:
         from fusemax.mapping.build import map_onto
 
         file, document = self.known[mapping]
@@ -172,7 +169,7 @@ class Prices:
             mapped = map_onto(load_cascade(form), self.described, file, document)
             widths = {tensor: Number(width) for tensor, width in narrow.items()}
             mapped = replace(mapped, words={**mapped.words, **widths})
-            return mapped, derive(mapped, self.described, self.figures)
+            return Evaluator(mapped, derive(mapped, self.described, self.figures))
         except FusemaxError as error:
             return str(error).splitlines()[0]
 
