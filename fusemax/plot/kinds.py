@@ -16,7 +16,7 @@ from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from fusemax.nearest import meant
+from fusemax.nearest import nearest
 from fusemax.plot.chart import Chart, Panel
 from fusemax.plot.labels import axis_label, power, scale
 from fusemax.plot.spec import FigureSpec
@@ -75,9 +75,9 @@ def kind_mistakes(spec: FigureSpec) -> tuple[str, ...]:
     """
     kind = KINDS.get(spec.kind)
     if kind is None:
-        return (
-            f"kind: expected one of {', '.join(KINDS)}, got {spec.kind!r}\n  hint: {meant(spec.kind, KINDS)}",
-        )
+        near = nearest(spec.kind, KINDS)
+        hint = f"\n  hint: did you mean {near!r}?" if near else ""
+        return (f"kind: expected one of {', '.join(KINDS)}, got {spec.kind!r}{hint}",)
     found: list[str] = []
     wanted = "" if spec.log == "none" else spec.log
     if kind.is_categorical and "x" in wanted:
