@@ -113,7 +113,7 @@ def test_texts_come_from_columns(tables: Tables) -> None:
             {"where": {"part": "pareto", "pe_dim": 16}},
             "speedup: baseline: no series is called 'unfused'; there are: FuseMax",
         ),
-        ({"kind": "bar"}, "speedup: kind: expected one of bars, stacks, lines, scatter, got 'bar'"),
+        ({"kind": "bar"}, "speedup: kind: expected one of bars, stacks, lines, scatter, heat, got 'bar'"),
         (
             {"log": "xy", "unit": "ms"},
             "speedup: unit: values relative to a baseline have none\nspeedup: log: bars stand at",
