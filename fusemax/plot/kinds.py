@@ -86,8 +86,8 @@ def kind_mistakes(spec: FigureSpec) -> tuple[str, ...]:
         stacked = "layers of a stack add up, which a logarithmic axis does not show"
         found.append(f"log: {stacked if kind.adds_up else f'{spec.kind} have no such axis'}")
     if spec.annotate and not kind.bears_texts:
-        others = " and ".join(name for name, other in KINDS.items() if other.bears_texts)
-        found.append(f"annotate: {spec.kind} bear no texts; {others} do")
+        others = ", ".join(name for name, other in KINDS.items() if other.bears_texts)
+        found.append(f"annotate: {spec.kind} bear no texts; these do: {others}")
     if kind.series_on_axis and spec.series is None:
         found.append(f"series: {spec.kind} need one, for the vertical axis")
     return tuple(found)
