@@ -112,23 +112,21 @@ def _cycles(
 def _room(walked: Walk, answer: Cost, mapped: Mapped, outermost: str) -> list[Difference]:
     """Return where kept tiles differ in size; what waits at the outermost level is counted whole, tile or not.
 
-    In a serial nest only what is there at the fullest moment is listed; those are left out.
+    In a serial nest only what is there at the fullest moment is listed; those are left out. Under a mask a tile may have less
+    than its whole room, for what the mask leaves of it, and never more.
     """
+    conditions = {e.name for e in mapped.cascade.computed if e.conditions}
+    masked = {n.name for n in mapped.nests for body in n.bodies if conditions & set(body.einsums)}
     serial = {nest.name for nest in mapped.nests if nest.schedule == "serial"}
     room: dict[tuple[str, ...], float] = {}
     for name, label in answer.labels.items():
         if label.kind == "room" and label.action == "tile" and label.level != outermost:
             key = (label.nest, label.level, label.tensor)
             room[key] = room.get(key, 0.0) + answer.values[name]
-    kept = {key: value for key, value in walked.room.items() if key[1] != outermost}
-    found = _unequal(
-        "room",
-        {
-            "walk": {key: value for key, value in kept.items() if key[0] not in serial},
-            "cost": {key: value for key, value in room.items() if key[0] not in serial},
-        },
-    )
-    return found
+    kept = {key: value for key, value in walked.room.items() if key[1] != outermost and key[0] not in serial}
+    charged = {key: value for key, value in room.items() if key[0] not in serial}
+    found = _unequal("room", {"walk": kept, "cost": charged})
+    return [d for d in found if d.what.split()[1] not in masked or d.values["cost"] > d.values["walk"]]
 
 
 def _order(answer: Cost, run: Simulation | None) -> list[Difference]:

@@ -11,7 +11,7 @@ from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Einsum
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped, Root
-from fusemax.mapping.units import lowered
+from fusemax.mapping.units import lowered, taken_parts
 from tests.walk.space import Setting, Space, value_of
 from tests.walk.trace import Step
 
@@ -24,7 +24,7 @@ def jobs(mapped: Mapped, machine: Machine, einsum: Einsum) -> list[tuple[str, Op
     found: list[tuple[str, Operation, float]] = []
     for index, operation in enumerate(operations(mapped.cascade, einsum)):
         unit = mapped.bind[einsum.name, index]
-        for part in lowered(machine, unit, operation):
+        for part in lowered(machine, unit, operation, taken_parts(mapped.offload, einsum.name)):
             others = mapped.offload.get((einsum.name, part.name), {})
             taken = {other: value_of(share, {}) for other, share in others.items()}
             rest = 1.0 - sum(taken.values())

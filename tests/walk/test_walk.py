@@ -18,6 +18,7 @@ from tests.walk.compare import compared
 from tests.walk.design import Design
 from tests.walk.designs import draw_design
 from tests.walk.features import FEATURES
+from tests.walk.laws import broken_laws
 from tests.walk.trace import Trace
 from tests.walk.walker import walk
 
@@ -86,7 +87,7 @@ def test_one_tensor_under_two_variables_by_hand() -> None:
 
 
 @settings(
-    max_examples=100,
+    max_examples=60,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -100,6 +101,20 @@ def test_random_designs_agree(seed: int, kind: str) -> None:
         small = fuzz.smallest(one, reason, tries=100)
         text = "\n".join(str(difference) for difference in compared(small, reason).differences)
         pytest.fail(f"{text}\n{small.as_text()}")
+
+
+@settings(
+    max_examples=15,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(seed=st.integers(0, 10**9), kind=st.sampled_from(["plain", "digits", "offload", "cores"]))
+def test_laws_of_time(seed: int, kind: str) -> None:
+    """More bandwidth, ports, room or cores is never slower; twice the clock and bandwidth is half the time."""
+    broken = broken_laws(draw_design(Random(seed), FEATURES[kind]), simulated=True)
+
+    assert not broken, "\n".join(map(str, broken))
 
 
 def test_most_random_designs_are_legal() -> None:
