@@ -138,10 +138,14 @@ def dealt_tiles(
     first the light ones at the end even the loads out: then an even share, or the heaviest task.
     """
     check_lengths(R, C, lo, hi)
+    none = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    if not (
+        tr >= 1.0 and tc >= 1.0 and tr <= Tr < 1e15 and tc <= Tc < 1e15
+    ):  # no tiles: refused by name afterwards
+        return none
     before, after, cores, sign = int(before), int(after), int(cores), int(sign)
     R, Tr, tr, C, Tc, tc, lo, hi = int(R), int(Tr), int(tr), int(C), int(Tc), int(tc), int(lo), int(hi)
-    none = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    if tr < 1 or tc < 1 or Tr < tr or Tc < tc or R < 1 or C < 1 or cores < 1:
+    if R < 1 or C < 1 or cores < 1:
         return none
     columns, c0, low, high = upright(C, Tc, lo, hi, sign)
     odd, odd_task = (c0 // tc, c0 // Tc) if sign < 0 else ((C - 1) // tc, (C - 1) // Tc)
