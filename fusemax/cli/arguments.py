@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import SINGLE, figure_value, is_figure
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError, quantity
+
+if TYPE_CHECKING:
+    from fusemax.machine import Machine
+    from fusemax.mapping.nest import Mapped
 
 
 def sizes_and_figures(pairs: Sequence[str]) -> tuple[dict[str, int], dict[str, float]]:
@@ -62,6 +67,22 @@ def _figure(name: str, text: str, figures: dict[str, float], mistakes: list[str]
         mistakes.append(f"--set {name}: given twice")
     else:
         figures[name] = value
+
+
+def mapped_on(
+    cascade: str, machine: str, mapping: str, sizes: Mapping[str, int], figures: Mapping[str, float]
+) -> tuple[Mapped, Machine]:
+    """Return the mapping called *mapping*, set against cascade and machine; ``best`` is the one that a search finds."""
+    from fusemax.library.load import Library
+
+    library = Library()
+    if mapping != "best":
+        design = library.design(machine, mapping, cascade)
+        return design.mapped, design.machine
+    from fusemax.search.best import best_mapped
+
+    chosen, described = library.cascade(cascade), library.machine(machine)
+    return best_mapped(chosen, described, sizes, figures), described
 
 
 def gathered(arguments: Sequence[str]) -> list[str]:

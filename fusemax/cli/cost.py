@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from fusemax.cost.evaluate import Cost
     from fusemax.cost.program import Program
-    from fusemax.mapping.nest import Mapped
 
 
 def cost(
@@ -29,17 +28,14 @@ def cost(
     formulas: bool = typer.Option(False, "--formulas", help="The formulas instead of numbers."),
 ) -> None:
     """Cycles, traffic, energy and utilization of one cascade on one machine under one mapping."""
-    from fusemax.cli.arguments import sizes_and_figures
+    from fusemax.cli.arguments import mapped_on, sizes_and_figures
     from fusemax.cost.evaluate import cost as cost_of
-    from fusemax.cost.point import derived
+    from fusemax.cost.model import derive
     from fusemax.screen import console
 
     sizes, figures = sizes_and_figures(values)
-    mapped, program = (
-        _best(cascade, machine, sizes, figures)
-        if mapping == "best"
-        else derived(cascade, machine, mapping, figures)
-    )
+    mapped, described = mapped_on(cascade, machine, mapping, sizes, figures)
+    program = derive(mapped, described, figures)
     screen = console()
     if formulas:
         _show_formulas(screen, program)
@@ -51,20 +47,6 @@ def cost(
         typer.echo(format_json.dumps(as_record(answer), indent=2))
     else:
         _show(screen, answer, f"{mapped.cascade.name} on {machine}, mapping {mapped.name}", program.missing)
-
-
-def _best(
-    cascade: str, machine: str, sizes: Mapping[str, int], figures: Mapping[str, float]
-) -> tuple[Mapped, Program]:
-    """Return the mapping that a search finds for these sizes, and its cost program."""
-    from fusemax.cost.model import derive
-    from fusemax.library.load import Library
-    from fusemax.search.best import best_mapped
-
-    library = Library()
-    chosen, described = library.cascade(cascade), library.machine(machine)
-    mapped = best_mapped(chosen, described, sizes, figures)
-    return mapped, derive(mapped, described, figures)
 
 
 def as_record(answer: Cost) -> dict[str, Any]:

@@ -19,7 +19,9 @@ TASKS_PER_EPOCH = 40  #: tasks written down for each epoch that a trace or a pic
 def simulate(
     cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
     machine: str = typer.Option(..., "--machine", help="A machine of arch/, or your own file."),
-    mapping: str = typer.Option(..., "--mapping", help="A mapping beside the machine, or your own file."),
+    mapping: str = typer.Option(
+        ..., "--mapping", help="A mapping beside the machine, your own file, or best."
+    ),
     values: list[str] = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.ports=1 ..."),
     level: Literal["tile", "pe"] = typer.Option("tile", "--level", help="Tile by tile, or every register."),
     formats: bool = typer.Option(
@@ -31,13 +33,11 @@ def simulate(
     epochs: int = typer.Option(6, "--epochs", min=1, help="How many epochs a trace or a picture shows."),
 ) -> None:
     """Run a mapping on a machine: cycles, who waited for whom, how full each buffer was."""
-    from fusemax.cli.arguments import sizes_and_figures
+    from fusemax.cli.arguments import mapped_on, sizes_and_figures
     from fusemax.errors import FusemaxError
-    from fusemax.library.load import design_of
 
     sizes, figures = sizes_and_figures(values)
-    design = design_of(machine, mapping, cascade)
-    mapped, described = design.mapped, design.machine
+    mapped, described = mapped_on(cascade, machine, mapping, sizes, figures)
     if level == "pe":
         if trace or gantt:
             raise FusemaxError("--trace and --gantt show tiles; leave them out with --level pe")
