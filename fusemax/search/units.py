@@ -226,19 +226,28 @@ def shared_out(facts: Facts, works: Sequence[Work], binding: Binding) -> Binding
     if least >= 0.99 * binding.cycles:
         return binding
     taken: dict[tuple[tuple[str, str], str], float] = {}
+    bind = dict(binding.bind)
     for (name, operation), parts in shares.items():
         item = next(
             i
             for i in facts.items[name]
             if any(p.operation == operation for ps in i.units.values() for p in ps)
         )
-        home = binding.bind[name, item.indices[0]]
+        home = _home(item, bind[name, item.indices[0]], parts)
+        bind.update(dict.fromkeys(((name, index) for index in item.indices), home))
         total = sum(parts.values())
         for unit, part in parts.items():
             rounded = round(256 * part / total) / 256 if total else 0.0
             if unit != home and rounded:
                 taken[(name, operation), unit] = rounded
-    return replace(binding, taken=taken)
+    return replace(binding, bind=bind, taken=taken)
+
+
+def _home(item: Item, unit: str, parts: Mapping[str, float]) -> str:
+    """Return the unit that *item* is bound to when it is shared out: where it is one operation, who does most of it."""
+    largest = max(parts, key=lambda one: (parts[one], one == unit))
+    whole = [len(item.units.get(one, ())) == 1 for one in (unit, largest)]
+    return largest if all(whole) else unit
 
 
 def _offering(facts: Facts, item: Item, number: int, piece: Piece) -> dict[str, Piece]:
