@@ -163,15 +163,20 @@ def _energy(facts: Facts, segment: Sequence[str], part: float, words: Mapping[st
     total = 0.0
     for name in segment:
         for item in facts.items[name]:
-            total += min(
-                sum(points_of(facts, p.variables) * part * p.energy_J for p in pieces)
-                for pieces in item.units.values()
+            whole = {unit: _joules(facts, pieces, part) for unit, pieces in item.units.items()}
+            parts = tuple({unit: _joules(facts, [p], part) for unit, p in one.items()} for one in item.parts)
+            total += Ways(whole, parts if all(parts) else ()).weighted(
+                dict.fromkeys(facts.machine.units, 1.0)
             )
     outer = facts.machine.outermost
     if facts.machine.levels[outer].energy is not None:
         least = min(facts.figures[f"{outer}.energy.{kind}"] for kind in ("read", "write"))
         total += sum(words.values()) * facts.figures["word"] / facts.figures[f"{outer}.line"] * least
     return total
+
+
+def _joules(facts: Facts, pieces: Sequence[Piece], part: float) -> float:
+    return sum(points_of(facts, piece.variables) * part * piece.energy_J for piece in pieces)
 
 
 # ------------------------------------------------------------------------------------ words

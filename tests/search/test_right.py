@@ -86,6 +86,11 @@ def test_winners_are_the_best_of_every_tiling(objective: str) -> None:
     assert sum(check(seed, objective) for seed in range(4)) >= 2
 
 
+def test_an_operation_in_two_parts_may_take_less_energy_than_on_any_unit() -> None:
+    """The difference here and the exponential there are cheaper than both on one unit: the bound has to know."""
+    assert check(179, "energy")
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_the_split_is_a_bound_and_is_reached(data: st.DataObject) -> None:
