@@ -113,10 +113,15 @@ class BestOf(_Part):
     Where two are equal to a billionth in one measure, the next of *by* decides.
     """
 
-    best_of: list[Annotated[Choice, BeforeValidator(_choice)]] = Field(min_length=1)
-    by: Annotated[list[Measure], BeforeValidator(lambda by: by if isinstance(by, list) else [by])] = Field(
+    best_of: list[Annotated[Choice, BeforeValidator(_choice, json_schema_input_type=str | Choice)]] = Field(
         min_length=1
     )
+    by: Annotated[
+        list[Measure],
+        BeforeValidator(
+            lambda by: by if isinstance(by, list) else [by], json_schema_input_type=Measure | list[Measure]
+        ),
+    ] = Field(min_length=1)
 
     @property
     def mappings(self) -> list[str]:
