@@ -88,6 +88,8 @@ class Residences:
         if self._wanted_outside(residence):
             earlier = self._earlier_wanted_outside(residence)
             out = self._brought(residence, earlier=True) if earlier else words
+            if again == 0 and not earlier and not self.nest.spread:  # of what is made, not of what is read
+                out = self._brought(residence, made=True)
         if out != 0:
             yield Move(tensor=tensor, level=outside, kind="write", words=out, serves=level)
             yield Move(tensor=tensor, level=level, kind="drain", words=out)
@@ -95,20 +97,20 @@ class Residences:
             yield Move(tensor=tensor, level=outside, kind="read", words=again, serves=level)
             yield Move(tensor=tensor, level=level, kind="fill", words=again)
 
-    def _brought(self, residence: Residence, earlier: bool = False) -> sympy.Expr:
+    def _brought(self, residence: Residence, earlier: bool = False, made: bool = False) -> sympy.Expr:
         """Return the words of all tiles that come to *residence*; to a memory inside a core, for each core that needs one.
 
-        Of running values all generations if *earlier*.
+        Of running values all generations if *earlier*; only what those that make it touch if *made*.
         """
         ways = distinct(self._ways(residence, earlier), residence.loops)
         words: sympy.Expr = ZERO
         for times, term in terms_of(ways, residence.loops, self._shifts(residence, earlier)):
-            words += times * self._brought_of(residence, term)
+            words += times * self._brought_of(residence, term, made)
         if len(ways) == 2:  # one that its loops do not move holds the other
             for way, other in (ways, reversed(ways)):
                 _, alone = next(terms_of((way,), residence.loops))
                 words = repeated(
-                    self._moves(way, other, residence), words, self._brought_of(residence, alone)
+                    self._moves(way, other, residence), words, self._brought_of(residence, alone, made)
                 )
         return words
 
@@ -120,10 +122,10 @@ class Residences:
             trips *= self.extents.trips(loop) if loop in own else ONE
         return trips
 
-    def _brought_of(self, residence: Residence, term: Term) -> sympy.Expr:
+    def _brought_of(self, residence: Residence, term: Term, made: bool = False) -> sympy.Expr:
         loops = tuple(loop for loop in residence.loops if loop not in term.dropped)
         digits = term.digits | (term.changing & set(loops))
-        kept = replace(self._kept(residence, digits), loops=loops)
+        kept = replace(self._kept(residence, digits, made), loops=loops)
         windows = list(self._windows(residence))
         if kept.band is not None and any(window.is_inside_of(kept.band) for window in windows):
             kept = replace(kept, band=None)
@@ -188,15 +190,15 @@ class Residences:
                 same *= repeated(turns, ONE, self.whole.extents.trips(loop))
         return same
 
-    def _kept(self, residence: Residence, digits: frozenset[str]) -> Kept:
+    def _kept(self, residence: Residence, digits: frozenset[str], made: bool = False) -> Kept:
         """Return what counts the tiles of a residence; under a band when all that touches them stands under that one.
 
-        Its tiles hold what is made inside, or else what is read there.
+        Its tiles hold what is made inside, or else what is read there; if *made*, only what makes them counts as touching.
         """
         writers, readers = (
             [body for body in users if residence.covers(body.node)] for users in self._users(residence)
         )
-        bands = {self.bands[body.node] for body in (*writers, *readers)}
+        bands = {self.bands[body.node] for body in (writers if made else (*writers, *readers))}
         band = next(iter(bands)) if len(bands) == 1 else None
         first, *others = [body.loops for body in writers or readers] or [residence.loops]
         leaf = tuple(loop for loop in first if all(loop in other for other in others))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 
 import sympy
@@ -39,9 +40,7 @@ class Kept:
         if self.band is None:
             return self.extents.moved(self.digits | begun, (), stays=True)
         found = _UnderBand(self, self._turned()).once()
-        for loop in begun:
-            found *= self.extents.trips(loop)
-        return found
+        return found * self.extents.points(begun)
 
     def room(self) -> sympy.Expr:
         """Return the words of the largest tile: *digits* are those that no loop holds still."""
@@ -102,58 +101,116 @@ class _UnderBand:
 
     def words(self) -> sympy.Expr:
         """Return the words that are brought in: at each visit, but where the tile is wanted again at once."""
-        visits = self._sum(self.row_digits | self.columns)
-        foreign = [n for n, loop in enumerate(self.loops) if self._is_other(n)]
-        if self.both or not self._is_simple():
-            still = self._still_rows()
-            if still:
-                turns = self._own_trips(self.loops.index(still[0]), True)
-                visits = repeated(turns, visits, self._sum((self.row_digits | self.columns) - set(still)))
-            for n in foreign:
-                trips = self.extents.trips(self.loops[n])
-                apart = self.loops[n] in self.apart
-                visits *= trips if apart else repeated(self._own_trips(n, True), trips, ONE)
-            return visits
-        rows = [n for n, loop in enumerate(self.loops) if loop in self.rows]
-        outside = [n for n in foreign if not rows or n < rows[0]]
-        words, alone = visits, self._turned(2)
-        for n in reversed([n for n in foreign if n not in outside]):
-            trips = self.extents.trips(self.loops[n])
-            words = trips * words - (trips - 1) * self._if_alone(n, alone)
+        if self.both:
+            return self._in_any_order()
+        if self._is_simple():
+            words = self._row_by_row()  # like the other, it may count a tile too often, but not too seldom
+            return least(self._in_any_order(), words) if self._is_in_blocks() else words
+        outer = self._outer_rows()
+        inner = self._without(outer)
+        if not outer or not inner._is_simple():
+            return self._in_any_order()
+        turns: sympy.Expr = ONE
+        for loop in outer:
+            turns *= self.extents.trips(loop)
+        return repeated(turns, self._in_any_order(), inner._row_by_row())
+
+    def _in_any_order(self) -> sympy.Expr:
+        """Return the words at each visit, but for loops inside of which the tensor's own loops turn but once."""
+        digits = self.row_digits | self.columns
+        visits = [self._sum(digits)]
+        turns: list[sympy.Expr] = []
+        for loop in self._foreign_of_band():
+            digits = digits - {loop}
+            if not self._is_numbered(digits):
+                break
+            turns.append(self._own_trips(self.loops.index(loop), True))
+            visits.append(self._sum(digits))
+        words = visits[-1]
+        for trips, visited in zip(reversed(turns), reversed(visits[:-1]), strict=True):
+            words = repeated(trips, visited, words)
+        others = self._others()
+        times: sympy.Expr = ONE  # the outer ones bring the tiles again, inner ones may find them
+        for count, n in enumerate(others, 1):
+            all_of_them = self._iterations(others[:count])
+            apart = self.loops[n] in self.apart
+            times = all_of_them if apart else repeated(self._own_trips(n, True), all_of_them, times)
+        return words * times
+
+    def _row_by_row(self) -> sympy.Expr:
+        """Return the words where all loops over rows stand together, outside of those over columns.
+
+        With T(k) the iterations of the outermost k loops of other roots: each visit in each of them, but for the tiles that
+        the k-th finds alone, T(k) - T(k-1) times, and those that a row takes over from the row before.
+        """
+        others, rows = self._others(), self._places_of_rows()
+        times = [self._iterations(others[:count]) for count in range(len(others) + 1)]
+        outside = [n for n in others if not rows or n < rows[0]]
+        words = self._sum(self.row_digits | self.columns) * times[-1]
         if rows:
-            words -= self._if_alone(rows[0], self._turned(0))
-        for n in reversed(outside):
-            trips = self.extents.trips(self.loops[n])
-            words = trips * words - (trips - 1) * self._if_alone(n, self._turned(4))
+            words -= self._if_alone(rows[0], self._turned(0)) * times[len(outside)]
+        for count, n in enumerate(others):
+            alone = self._turned(4 if n in outside else 2)
+            words -= self._if_alone(n, alone) * (times[count + 1] - times[count])
         return words
 
-    def _is_other(self, n: int) -> bool:
-        """Return whether the n-th loop is neither the tensor's own nor one of the band's roots."""
-        loop = self.loops[n]
-        return loop not in self.digits and self.extents.nest.root_of(loop).name not in (
-            self.band.row,
-            self.band.column,
-        )
+    def _iterations(self, places: list[int]) -> sympy.Expr:
+        return self.extents.points([self.loops[n] for n in places])
+
+    def _others(self) -> list[int]:
+        """Return the places of the loops that are neither the tensor's own nor of the band's roots."""
+        roots = (self.band.row, self.band.column)
+        return [
+            n
+            for n, loop in enumerate(self.loops)
+            if loop not in self.digits and self.extents.nest.root_of(loop).name not in roots
+        ]
+
+    def _places_of_rows(self) -> list[int]:
+        return [n for n, loop in enumerate(self.loops) if loop in self.rows]
 
     def _is_simple(self) -> bool:
         """Return whether the loops over rows stand together, outside of the innermost loops over columns."""
-        places = [n for n, loop in enumerate(self.loops) if loop in self.rows]
+        places = self._places_of_rows()
         columns = [n for n, loop in enumerate(self.loops) if loop in self.columns and loop in self.digits]
         inside = [n for n in columns if not places or n > places[-1]]
         between = places and places[-1] - places[0] + 1 != len(places)
         foreign = any(loop in self.columns and loop not in self.digits for loop in self.loops)
         return not between and not foreign and (bool(inside) or not columns or not places)
 
-    def _still_rows(self) -> list[str]:
-        """Return the foreign loops over rows inside of which no own loop over columns turns: the others may turn but once."""
-        own = [
-            n
-            for n, loop in enumerate(self.loops)
-            if loop in self.digits and loop in self.columns | self.row_digits
-        ]
-        last = own[-1] if own else -1
-        rows = [loop for loop in self.loops[last + 1 :] if loop in self.rows and loop not in self.digits]
-        return [loop for loop in rows if loop not in self.apart]
+    def _is_in_blocks(self) -> bool:
+        """Return whether tiles of columns are cut further inside, or a loop of another root turns between those over columns
+        and all rows."""
+        rows = self._places_of_rows()
+        others = [n for n in self._others() if not rows or n < rows[0]]
+        around = any(loop in self.columns for n in others for loop in self.loops[:n])
+        return around or bool(self.columns - set(self.loops))
+
+    def _outer_rows(self) -> list[str]:
+        """Return the loops over rows outside of those that stand together innermost."""
+        places = self._places_of_rows()
+        return [self.loops[n] for k, n in enumerate(places) if places[-1] - n != len(places) - 1 - k]
+
+    def _without(self, loops: list[str]) -> _UnderBand:
+        """Return the same tiles where *loops*, which still number rows, have one iteration each."""
+        found = copy(self)
+        found.loops = [loop for loop in self.loops if loop not in loops]
+        return found
+
+    def _foreign_of_band(self) -> list[str]:
+        """Return the loops of the band's roots that are not the tensor's own, innermost first, up to one that keeps apart."""
+        found: list[str] = []
+        for loop in reversed(self.loops):
+            if loop in self.digits or loop not in (*self.rows, *self.columns):
+                continue
+            if loop in self.apart:
+                break
+            found.append(loop)
+        return found
+
+    def _is_numbered(self, digits: set[str]) -> bool:
+        roots = (self.extents.nest.roots[name] for name in (self.band.row, self.band.column))
+        return all(tiles_of(self.extents, root, digits) is not None for root in roots)
 
     def _own_trips(self, n: int, all_of_them: bool) -> sympy.Expr:
         """Return the iterations of the tensor's own loops inside the n-th one; those over columns only if *all_of_them*."""
@@ -186,7 +243,8 @@ class _UnderBand:
         return words
 
     def _is_outside(self, loop: str) -> bool:
-        return bool(self.rows) and self.loops.index(loop) < self.loops.index(self.rows[0])
+        rows = self._places_of_rows()
+        return bool(rows) and self.loops.index(loop) < rows[0]
 
     def _tiles(self, root: str, digits: Iterable[str]):
         found = tiles_of(self.extents, self.extents.nest.roots[root], set(digits))
