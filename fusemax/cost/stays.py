@@ -179,11 +179,8 @@ class _UnderBand:
         return not between and not foreign and (bool(inside) or not columns or not places)
 
     def _is_in_blocks(self) -> bool:
-        """Return whether tiles of columns are cut further inside, or a loop of another root turns between those over columns
-        and all rows."""
-        rows = self._places_of_rows()
-        others = [n for n in self._others() if not rows or n < rows[0]]
-        around = any(loop in self.columns for n in others for loop in self.loops[:n])
+        """Return whether tiles of columns are cut further inside, or a loop of another root turns inside one over columns."""
+        around = any(loop in self.columns for n in self._others() for loop in self.loops[:n])
         return around or bool(self.columns - set(self.loops))
 
     def _outer_rows(self) -> list[str]:
