@@ -18,7 +18,8 @@ from fusemax.nearest import meant
 from fusemax.quantity import format_quantity
 
 TILE_HINT = (
-    "use smaller tiles, keep less at {}, or let tensors share a place ('in_place:') or spill ('spill:')"
+    "use smaller tiles, keep less at {}, or let tensors share a place ('in_place:') or spill ('spill:'); "
+    "what is taken in blocks and never there whole is kept with 'buffers: 0'"
 )
 WHOLE_HINT = "inputs, outputs and what passes between nests are there as a whole; take smaller sizes or a larger 'size'"
 
