@@ -126,7 +126,6 @@ def run_grid(study: StudyFile, grid: GridPlan, out: Path, progress: Progress) ->
         short=(_first_rows(lazy, rows, study.title, grid.asked),),
         said=tuple(said[:1]) if small else (said[0], *said[2:]),
         streamed={} if small else {"results": columns},
-        parquet=("results",),
         points=_points(study, dict.fromkeys((*labels, *names))) if small else None,
         took=said[1],
     )
