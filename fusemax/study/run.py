@@ -89,7 +89,9 @@ def _write(out: Path, outcome: Outcome) -> list[Path]:
     """Write the tables of *outcome* that do not stand in *out* yet, the descriptions of all, and the texts."""
     written = write_tables(out, outcome.tables, outcome.parquet)
     there = (out / f"{name}.parquet" for name in (*outcome.tables, *outcome.streamed))
-    written += [path for path in there if path.exists() and path not in written]  # streamed while it was computed
+    written += [
+        path for path in there if path.exists() and path not in written
+    ]  # streamed while it was computed
     if outcome.streamed:
         columns = {name: table.columns for name, table in outcome.tables.items()}
         written.append(write_columns(out, {**columns, **outcome.streamed}))
