@@ -28,7 +28,8 @@ from fusemax.language.syntax import Binary, Expression, Name, Number
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_machine
-from fusemax.source import Document, read_yaml, typed
+from fusemax.source import Document, read_yaml
+from fusemax.typed import typed
 
 
 def _read(unit: str, positive: bool, value: Any) -> Any:

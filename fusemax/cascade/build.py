@@ -16,7 +16,8 @@ from fusemax.language.parse import parse, parse_expression
 from fusemax.language.syntax import Access, Binary, Expression, Loop, Name, Number, Program, names
 from fusemax.nearest import nearest
 from fusemax.shipped import find
-from fusemax.source import Document, document_of, read_yaml, typed
+from fusemax.source import Document, document_of, read_yaml
+from fusemax.typed import typed
 
 
 class CascadeFile(BaseModel):

@@ -301,7 +301,8 @@ def study_file(path: Path) -> GpuStudy:
     ProblemsError
         With its mistakes: of form, and every machine, cascade, mapping and number format that does not exist.
     """
-    from fusemax.source import read_yaml, typed
+    from fusemax.source import read_yaml
+    from fusemax.typed import typed
 
     document = read_yaml(path)
     study = typed(document, GpuStudy)

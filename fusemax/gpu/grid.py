@@ -12,7 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt,
 
 from fusemax.errors import Problem, raise_if_any
 from fusemax.gpu.shape import Direction, Shape
-from fusemax.source import Document, read_yaml, typed
+from fusemax.source import Document, read_yaml
+from fusemax.typed import typed
 
 DType = Literal["bf16", "fp16", "fp32"]
 BYTES_PER_ELEMENT = {"bf16": 2, "fp16": 2, "fp32": 4}

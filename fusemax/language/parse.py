@@ -23,11 +23,9 @@ bracket is open.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from fusemax.errors import Place, Problem, ProblemsError
+from fusemax.errors import Problem, ProblemsError
 from fusemax.language.syntax import (
     Access,
     Assignment,
@@ -45,37 +43,14 @@ from fusemax.language.syntax import (
     Statement,
     children,
 )
-from fusemax.source import Text, number_of
+from fusemax.language.tokens import Mistake, Token, logical_lines, problem_of, statements_of
+from fusemax.source import Text
 
 DEEPEST = 100  #: operations inside each other; a sum of n terms is n deep
 MOST_BRACKETS = 30  #: brackets, signs and powers inside each other
-LONGEST_NAME = 100
-TOKEN = re.compile(
-    r"(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
-    r"|(?P<symbol>::|->|\*\*|<=|>=|==|!=|[-+*/()\[\],=|<>:])|(?P<space>\s+)"
-)
-COMMENT = re.compile(r"#|(?:^|(?<=\s))--")
 COMPARISONS = ("<=", "<", ">=", ">", "==", "!=")
 REDUCTIONS = ("sum", "max", "min", "prod", "or", "and", "any")
 COORDINATE_OPERATORS = ("topk", "topk_index", "sort", "argmax", "argmin")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word of the language and where it stands."""
-
-    kind: str
-    text: str
-    place: Place
-    line: int
-
-
-class _Mistake(Exception):
-    """The first mistake of one statement."""
-
-    def __init__(self, token: Token, text: str, hint: str | None = None) -> None:
-        super().__init__(text)
-        self.token, self.text, self.hint = token, text, hint
 
 
 def parse(text: Text) -> Program:
@@ -99,29 +74,29 @@ def parse(text: Text) -> Program:
                 statements.append(Loop(variable, tuple(body), token.place))
             else:
                 problems.append(
-                    _problem(text, _Mistake(token, "a loop without Einsums", "indent its Einsums"))
+                    problem_of(text, Mistake(token, "a loop without Einsums", "indent its Einsums"))
                 )
         loop, body = None, []
 
-    for indent, tokens in _logical_lines(text, problems):
+    for indent, tokens in logical_lines(text, problems):
         if loop is not None and indent <= loop[2]:
             close()
         try:
             if tokens[0].text == "loop" and len(tokens) > 1 and tokens[1].kind == "name":
                 if loop is not None:
-                    raise _Mistake(
+                    raise Mistake(
                         tokens[0], "a loop inside a loop", "write nested iteration as a cascade of its own"
                     )
                 loop = (tokens[0], _Parser(tokens).loop_header(), indent)
                 continue
-            for part in _statements_of(tokens):
+            for part in statements_of(tokens):
                 assignment = _Parser(part).assignment()
                 if loop is None:
                     statements.append(assignment)
                 else:
                     body.append(assignment)
-        except _Mistake as mistake:
-            problems.append(_problem(text, mistake))
+        except Mistake as mistake:
+            problems.append(problem_of(text, mistake))
     close()
     if problems:
         raise ProblemsError(problems)
@@ -131,7 +106,7 @@ def parse(text: Text) -> Program:
 def parse_expression(text: Text) -> Expression:
     """Return the expression that *text* holds, e.g. a tile rule or the size of a rank."""
     problems: list[Problem] = []
-    lines = list(_logical_lines(text, problems))
+    lines = list(logical_lines(text, problems))
     if problems:
         raise ProblemsError(problems)
     if not lines:
@@ -141,82 +116,8 @@ def parse_expression(text: Text) -> Expression:
         expression = parser.whole()
         parser.finish("after a complete expression")
         return expression
-    except _Mistake as mistake:
-        raise ProblemsError([_problem(text, mistake)]) from None
-
-
-def _problem(text: Text, mistake: _Mistake) -> Problem:
-    return Problem(mistake.token.place, mistake.text, mistake.hint, text.line_at(mistake.token.line))
-
-
-def _logical_lines(text: Text, problems: list[Problem]):
-    """Yield the indentation and the tokens of each line; lines are joined while a bracket is open."""
-    pending: list[Token] = []
-    indent = depth = 0
-    for number, line in enumerate(text.content.split("\n")):
-        code = COMMENT.split(line, maxsplit=1)[0].rstrip()
-        if not code.strip():
-            continue
-        if not pending:
-            indent = len(code) - len(code.lstrip())
-        tokens = _tokens(text, number, code, problems)
-        if tokens is None:
-            problems += _unclosed(text, pending)
-            pending, depth = [], 0
-            continue
-        pending += tokens
-        depth += sum(
-            (token.text in "([") - (token.text in ")]") for token in tokens if token.kind == "symbol"
-        )
-        if depth <= 0:
-            yield indent, pending
-            pending, depth = [], 0
-    problems += _unclosed(text, pending)
-
-
-def _unclosed(text: Text, pending: list[Token]) -> list[Problem]:
-    """Return the problem of a statement that ends with a bracket open; none when nothing is pending."""
-    opening: list[Token] = []
-    for token in pending:
-        if token.text in ("(", "["):
-            opening.append(token)
-        elif token.text in (")", "]") and opening:
-            opening.pop()
-    return [_problem(text, _Mistake(one, f"this {one.text!r} is never closed")) for one in opening[:1]]
-
-
-def _tokens(text: Text, number: int, code: str, problems: list[Problem]) -> list[Token] | None:
-    tokens: list[Token] = []
-    position = 0
-    while position < len(code):
-        match = TOKEN.match(code, position)
-        place = text.place(number, position)
-        if code[position] == ";":
-            tokens.append(Token("end", ";", place, number))
-            position += 1
-            continue
-        if match is None:
-            problems.append(
-                Problem(place, f"unexpected character {code[position]!r}", None, text.line_at(number))
-            )
-            return None
-        fault = _fault_of(match)
-        if fault:
-            problems.append(Problem(place, fault, None, text.line_at(number)))
-            return None
-        if match.lastgroup != "space":
-            tokens.append(Token(str(match.lastgroup), match.group(), place, number))
-        position = match.end()
-    return tokens
-
-
-def _fault_of(match: re.Match[str]) -> str:
-    """Return what is wrong with a word by itself: a name that nobody can read, a number that a double cannot hold."""
-    if match.lastgroup == "number":
-        return number_of(match.group())[1]
-    if match.lastgroup == "name" and len(match.group()) > LONGEST_NAME:
-        return f"a name of {len(match.group())} characters; {LONGEST_NAME} are the most"
-    return ""
+    except Mistake as mistake:
+        raise ProblemsError([problem_of(text, mistake)]) from None
 
 
 def _deeper_than(expression: Expression, most: int) -> bool:
@@ -227,16 +128,6 @@ def _deeper_than(expression: Expression, most: int) -> bool:
         if not level:
             return False
     return True
-
-
-def _statements_of(tokens: list[Token]) -> list[list[Token]]:
-    parts: list[list[Token]] = [[]]
-    for token in tokens:
-        if token.kind == "end":
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return [part for part in parts if part]
 
 
 class _Parser:
@@ -266,14 +157,14 @@ class _Parser:
         """Return the next token, which must be *text*."""
         token = self.take(text)
         if token is None:
-            raise _Mistake(self.next, f"expected {text!r} {where}, got {_shown(self.next)}", hint)
+            raise Mistake(self.next, f"expected {text!r} {where}, got {_shown(self.next)}", hint)
         return token
 
     def name(self, what: str) -> Token:
         """Return the next token, which must be a name."""
         token = self.next
         if token.kind != "name":
-            raise _Mistake(token, f"expected {what}, got {_shown(token)}")
+            raise Mistake(token, f"expected {what}, got {_shown(token)}")
         self._at += 1
         return token
 
@@ -284,7 +175,7 @@ class _Parser:
             hint = (
                 "write '*' between factors" if token.kind in ("name", "number") or token.text == "(" else None
             )
-            raise _Mistake(token, f"unexpected {token.text!r} {where}", hint)
+            raise Mistake(token, f"unexpected {token.text!r} {where}", hint)
 
     def loop_header(self) -> str:
         self.take("loop")
@@ -327,14 +218,14 @@ class _Parser:
     @staticmethod
     def _known(token: Token, known: tuple[str, ...], what: str) -> None:
         if token.text not in known:
-            raise _Mistake(token, f"unknown {what} {token.text!r}", f"there are: {', '.join(known)}")
+            raise Mistake(token, f"unknown {what} {token.text!r}", f"there are: {', '.join(known)}")
 
     def condition(self) -> Condition:
         start = self.next
         left = self.whole()
         comparison = self.take(*COMPARISONS)
         if comparison is None:
-            raise _Mistake(self.next, f"expected a comparison such as '<=', got {_shown(self.next)}")
+            raise Mistake(self.next, f"expected a comparison such as '<=', got {_shown(self.next)}")
         return Condition(left, comparison.text, self.whole(), start.place)
 
     def access(self, what: str) -> Access:
@@ -357,7 +248,7 @@ class _Parser:
         expression = self.expression()
         if _deeper_than(expression, DEEPEST):
             hint = "give a part of it a name: an Einsum of its own"
-            raise _Mistake(start, f"more than {DEEPEST} operations inside each other", hint)
+            raise Mistake(start, f"more than {DEEPEST} operations inside each other", hint)
         return expression
 
     def expression(self) -> Expression:
@@ -367,7 +258,7 @@ class _Parser:
         """Return what *read* reads one level further in."""
         self._inside += 1
         if self._inside > MOST_BRACKETS:
-            raise _Mistake(
+            raise Mistake(
                 self.next, f"more than {MOST_BRACKETS} brackets, signs and powers inside each other"
             )
         inner = read()
@@ -402,7 +293,7 @@ class _Parser:
             self._at += 1
             return Number(float(token.text), token.place)
         if token.kind != "name":
-            raise _Mistake(token, f"expected a value, got {_shown(token)}")
+            raise Mistake(token, f"expected a value, got {_shown(token)}")
         self._at += 1
         if token.text == "inf":
             return Number(float("inf"), token.place)

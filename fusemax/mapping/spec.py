@@ -24,7 +24,8 @@ from fusemax.machine import Seconds
 from fusemax.nearest import nearest
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_mapping
-from fusemax.source import Document, read_yaml, typed
+from fusemax.source import Document, read_yaml
+from fusemax.typed import typed
 
 FIT_KINDS = ("any", "divisors", "power_of_two")
 

@@ -62,13 +62,11 @@ class Keys:
             self.fail(key, f"expected true or false, got {value!r}")
         return bool(value)
 
-    def one_of(self, key: str, known: Mapping[str, Any], default: str | None = None) -> Any:
-        """Return what *known* says of the word at *key*."""
+    def one_of(self, key: str, known: tuple[str, ...], default: str) -> None:
+        """Note a mistake unless the word at *key*, or *default* where there is none, is *known*."""
         word = self.data[key] if self.has(key) else default
-        if not isinstance(word, str) or word not in known:
+        if word not in known:
             self.fail(key, f"{word!r} is not understood", f"there are: {', '.join(known)}")
-            return next(iter(known.values()))
-        return known[word]
 
     def divides(self, key: str, whole: int, part: int, what: str) -> None:
         """Note a mistake at *key* unless *part* divides *whole*."""
@@ -141,20 +139,13 @@ def _attention(keys: Keys, d_model: int, window: int | None = None, qk_norm: boo
     )
 
 
-_GATED = {
-    "silu": True,
-    "gelu": True,
-    "gelu_pytorch_tanh": True,
-    "gelu_new": True,
-    "swish": True,
-    "relu": True,
-}
+#: Activations that are understood; each costs its bytes, so that their names alone are checked.
+ACTIVATIONS = ("silu", "gelu", "gelu_pytorch_tanh", "gelu_new", "swish", "relu")
 
 
 def _feed_forward(keys: Keys, name: str = "intermediate_size") -> FeedForward:
-    keys.one_of(
-        next((k for k in ("hidden_act", "hidden_activation") if k in keys.data), "hidden_act"), _GATED, "silu"
-    )
+    key = next((key for key in ("hidden_act", "hidden_activation") if key in keys.data), "hidden_act")
+    keys.one_of(key, ACTIVATIONS, "silu")
     return FeedForward(d_ff=keys.count(name), gated=True)
 
 

@@ -13,7 +13,8 @@ from fusemax.model.collectives import OPERATIONS, Group, torus_all_reduce_s
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError, quantity
 from fusemax.shipped import find, shipped
-from fusemax.source import Document, read_yaml, typed
+from fusemax.source import Document, read_yaml
+from fusemax.typed import typed
 
 SHELF = "systems/"
 
@@ -36,6 +37,7 @@ def _read(unit: str) -> BeforeValidator:
 Seconds = Annotated[float, _read("s")]
 Bandwidth = Annotated[float, _read("B/s")]
 Bytes = Annotated[float, _read("B")]
+Joules = Annotated[float, _read("J")]
 
 
 class _Part(BaseModel):
@@ -53,12 +55,14 @@ class Links(_Part):
         What a chip sends, and receives at the same time.
     sides
         Of a torus.
+    energy
+        Of a byte that a chip sends.
     """
 
     topology: Literal["switch", "ring", "torus"]
     bandwidth: Bandwidth
     sides: list[int] = Field(default_factory=list)
-    energy: float | None = None
+    energy: Joules | None = None
 
 
 class Library(_Part):

@@ -12,9 +12,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
 from fusemax.nearest import meant
 from fusemax.shipped import find
-from fusemax.source import Document, KeyPath, read_yaml, typed
+from fusemax.source import Document, KeyPath, read_yaml
 from fusemax.study.load import problems_from, study_of
 from fusemax.study.spec import BestOf, Configuration, StudyFile, StudyPart, size_value
+from fusemax.typed import typed
 
 Length = Annotated[int, BeforeValidator(size_value)]
 

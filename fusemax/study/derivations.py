@@ -18,13 +18,14 @@ from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.plot.spec import Picture
 from fusemax.report.study import Short
 from fusemax.shipped import shipped
-from fusemax.source import Document, KeyPath, typed
+from fusemax.source import Document, KeyPath
 from fusemax.study.designs import cascade_beside
 from fusemax.study.jobs import shown
 from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, text, truth
 from fusemax.table.table import Tables, table_of_rows
+from fusemax.typed import typed
 
 CONFIG = ConfigDict(extra="forbid", strict=True, frozen=True)
 

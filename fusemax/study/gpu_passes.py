@@ -21,13 +21,14 @@ from fusemax.machine import figures as figures_of
 from fusemax.machine import load_machine
 from fusemax.plot.spec import Picture
 from fusemax.report.study import Short
-from fusemax.source import Document, typed
+from fusemax.source import Document
 from fusemax.study.designs import Designs, cascade_beside
 from fusemax.study.jobs import shown
 from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import Tables, table_of_rows
+from fusemax.typed import typed
 
 Record = dict[str, Any]
 

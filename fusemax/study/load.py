@@ -6,9 +6,10 @@ from pathlib import Path
 
 from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
 from fusemax.shipped import find
-from fusemax.source import Document, KeyPath, read_yaml, typed
+from fusemax.source import Document, KeyPath, read_yaml
 from fusemax.study.names import mistakes_of
 from fusemax.study.spec import StudyFile
+from fusemax.typed import typed
 
 
 def load_study(name: str) -> tuple[StudyFile, Document, Path]:

@@ -20,13 +20,14 @@ from fusemax.language.value import is_size
 from fusemax.plot.spec import Picture
 from fusemax.quantity import quantity
 from fusemax.report.study import Short
-from fusemax.source import Document, KeyPath, typed
+from fusemax.source import Document, KeyPath
 from fusemax.study.designs import cascade_beside
 from fusemax.study.jobs import shown
 from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import Tables, table_of_rows
+from fusemax.typed import typed
 
 WHOLE = ("crossing", "read again", "prefix")  #: kinds of footprint that hold a whole fibre
 DEFAULT = 1024  #: coordinates of a rank that the study does not size
