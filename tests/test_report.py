@@ -260,3 +260,17 @@ def test_a_study_of_another_kind(tmp_path: Path) -> None:
     assert "All is well. Few what how many a <b> 3" in words
     assert "fusemax run 'my study.yaml'" in words
     assert not {"Headline", "published", "Step"} & set(words.split())
+
+
+def test_contents_list_the_sections_that_are_there() -> None:
+    """Links lead to sections of the page, in order; a page of one section needs none."""
+    from fusemax.report.page import _CONTENTS, _with_contents
+
+    section = '<section id="{0}">\n<h2>{1}</h2>\n</section>\n'
+    two = _with_contents(
+        f"{_CONTENTS}\n{section.format('run', 'What was run')}{section.format('figures', 'Figures')}"
+    )
+    one = _with_contents(f"{_CONTENTS}\n{section.format('run', 'What was run')}")
+
+    assert '<li><a href="#run">What was run</a></li>\n<li><a href="#figures">Figures</a></li>' in two
+    assert "<nav" not in one

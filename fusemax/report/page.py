@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import polars
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
+_CONTENTS = "<!-- contents -->"
 NEEDED = ("part", "configuration", "latency_s")
 COMPARED = (
     "table",
@@ -218,7 +219,15 @@ def _render(content: Mapping[str, Any]) -> str:
     }
     environment.tests["unexplained"] = is_unexplained
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(content)
+    return _with_contents(template.render({**content, "contents_mark": Markup(_CONTENTS)}))
+
+
+def _with_contents(page: str) -> str:
+    """Return *page* with links to its sections where the mark for them stands; a page of one section has none."""
+    sections = re.findall(r'^<section id="([^"]+)">\n<h2>(.*?)</h2>', page, flags=re.MULTILINE)
+    links = "".join(f'<li><a href="#{anchor}">{title}</a></li>\n' for anchor, title in sections)
+    listed = f'<nav aria-label="Contents">\n<ol>\n{links}</ol>\n</nav>' if len(sections) > 1 else ""
+    return page.replace(_CONTENTS, listed, 1)
 
 
 def difference(value: float | None) -> str:
