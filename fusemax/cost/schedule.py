@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import sympy
 
@@ -47,7 +47,7 @@ class _NestTimes:
         self.parts = self._parts()
         self.cycles = self._cycles()
         self.levels = self._level_times()
-        self.units = self._unit_times()
+        self.units = self._by_unit(self._unit_times())
 
     def _parts(self) -> tuple[tuple[sympy.Expr, NestCounts], ...]:
         """Return what the busiest core does: so many times what is counted there."""
@@ -116,6 +116,14 @@ class _NestTimes:
             )
             for unit in units
         }
+
+    def _by_unit(self, times: Mapping[str, sympy.Expr]) -> dict[str, sympy.Expr]:
+        """Return *times* added up by the unit whose lanes work: several names of one unit take turns."""
+        found: dict[str, sympy.Expr] = {}
+        for name, time in times.items():
+            unit = self.machine.physical(name)
+            found[unit] = found.get(unit, ZERO) + time
+        return found
 
     def _level_times(self) -> dict[str, sympy.Expr]:
         times: dict[str, sympy.Expr] = {}
@@ -234,11 +242,13 @@ class _NestTimes:
         if isinstance(step, Stall):
             cycles = to_sympy(tile_expression(step.stall)) * self._busiest(lambda counts: counts.epochs)
         else:
-            mine = [
-                sum((self.cycles[unit, einsum] for einsum in einsums if (unit, einsum) in self.cycles), ZERO)
+            mine = {
+                unit: sum(
+                    (self.cycles[unit, einsum] for einsum in einsums if (unit, einsum) in self.cycles), ZERO
+                )
                 for unit, einsums in step.items()
-            ]
-            cycles = greatest(*mine)
+            }
+            cycles = greatest(*self._by_unit(mine).values())
         return self.writer.add(
             f"step_cycles[{self.name},{number}]", cycles, Label("step", nest=self.name, action=str(number))
         )

@@ -23,7 +23,7 @@ from fusemax.language.syntax import Access, Name, Populate, names
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
-from fusemax.mapping.spec import Stall
+from fusemax.mapping.spec import Stall, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +74,9 @@ def moments(mapped: Mapped, machine: Machine, nest: Nest) -> tuple[Moment, ...]:
         return _most(_serial(mapped, nest, values))
     always = tuple(Tile(residence=residence) for residence in nest.residences)
     if isinstance(nest.schedule, list | tuple):
-        counts = _by_steps(mapped, nest, values)
+        counts = _by_steps(mapped, machine, nest, values)
     else:
-        counts = [{value: _copies(mapped, value) for value in values}]
+        counts = [{value: _copies(mapped, machine, value) for value in values}]
     return _most([Moment(tiles=always, values=each) for each in counts])
 
 
@@ -241,12 +241,14 @@ def residence_digits(mapped: Mapped, nest: Nest, residence: Residence) -> frozen
     return frozenset(found)
 
 
-def _by_steps(mapped: Mapped, nest: Nest, values: tuple[Value, ...]) -> list[dict[Value, int]]:
+def _by_steps(
+    mapped: Mapped, machine: Machine, nest: Nest, values: tuple[Value, ...]
+) -> list[dict[Value, int]]:
     """Return the copies of each value at each step of an epoch, once the pipeline of epochs is full."""
     assert isinstance(nest.schedule, list | tuple)
     count = len(nest.schedule)
-    stages = _stages(mapped, nest)
-    places = _places(nest)
+    places = _places(machine, nest)
+    stages = _stages(mapped, nest, places)
     found: list[dict[Value, int]] = []
     for step in range(count):
         there: dict[Value, int] = {}
@@ -265,21 +267,34 @@ def _by_steps(mapped: Mapped, nest: Nest, values: tuple[Value, ...]) -> list[dic
     return found
 
 
-def _places(nest: Nest) -> dict[tuple[str, str], tuple[int, int]]:
-    """Return the step, and the place in the order of its unit, of every (Einsum, unit)."""
+def in_order(machine: Machine, step: Step | Stall) -> Iterator[tuple[str, str, str, int]]:
+    """Yield the Einsums of one *step*: the name of the unit, the Einsum, whose lanes work, the place in their order there.
+
+    Names of one unit take turns in the order in which they stand.
+    """
+    places: dict[str, int] = {}
+    for unit, einsums in {} if isinstance(step, Stall) else step.items():
+        lanes = machine.physical(unit)
+        for einsum in einsums:
+            yield unit, einsum, lanes, places.setdefault(lanes, 0)
+            places[lanes] += 1
+
+
+#: The step of an Einsum on a unit, whose lanes work, and the place in their order, by Einsum and unit.
+_Places = Mapping[tuple[str, str], tuple[int, str, int]]
+
+
+def _places(machine: Machine, nest: Nest) -> _Places:
     assert isinstance(nest.schedule, list | tuple)
     return {
-        (einsum, unit): (number, position)
+        (einsum, unit): (number, lanes, place)
         for number, step in enumerate(nest.schedule)
-        if not isinstance(step, Stall)
-        for unit, einsums in step.items()
-        for position, einsum in enumerate(einsums)
+        for unit, einsum, lanes, place in in_order(machine, step)
     }
 
 
-def _stages(mapped: Mapped, nest: Nest) -> dict[str, int]:
+def _stages(mapped: Mapped, nest: Nest, places: _Places) -> dict[str, int]:
     """Return by how many epochs each Einsum is behind: one more wherever what it needs is made later in the epoch."""
-    places = _places(nest)
     stages: dict[str, int] = {}
     for body in nest.bodies:
         for name in body.einsums:
@@ -294,23 +309,24 @@ def _stages(mapped: Mapped, nest: Nest) -> dict[str, int]:
     return stages
 
 
-def _is_later(places: Mapping[tuple[str, str], tuple[int, int]], writer: str, reader: str) -> bool:
+def _is_later(places: _Places, writer: str, reader: str) -> bool:
     """Return whether the epoch has *writer* after *reader*: in a later step, or behind it on the same unit."""
-    for (one, unit), (step, position) in places.items():
-        for (other, other_unit), (before, place) in places.items():
-            later = step > before or (step == before and unit == other_unit and position > place)
+    for (one, _), (step, lanes, position) in places.items():
+        for (other, _), (before, other_lanes, place) in places.items():
+            later = step > before or (step == before and lanes == other_lanes and position > place)
             if (one, other) == (writer, reader) and later:
                 return True
     return False
 
 
-def _copies(mapped: Mapped, value: Value) -> int:
+def _copies(mapped: Mapped, machine: Machine, value: Value) -> int:
     """Return 2 where the unit makes the next value while this one is still to be read, else 1."""
     for reader in value.readers:
         between = {
             n for n in _needed(mapped, value.order, reader) if value.maker in _needed(mapped, value.order, n)
         }
-        if any(unit != value.unit for name in (reader, *between) for unit in _units(mapped, name)):
+        lanes = {machine.physical(unit) for name in (reader, *between) for unit in _units(mapped, name)}
+        if lanes - {machine.physical(value.unit)}:
             return 2
     return 1
 

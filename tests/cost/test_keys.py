@@ -40,15 +40,17 @@ def machine(dram: dict[str, Any], spm: dict[str, Any], mxu: dict[str, Any], **mo
     return machine_of(document_of(json.dumps({**data, **more})))
 
 
-def mapped(on: Machine) -> Mapped:
-    """Return the product on *on*."""
-    nest = {"keep": {"SPM": ["X", "W", "Y"]}, "spatial": {"mxu": {"k": "rows", "n": "columns"}}, "do": ["Y"]}
+def mapped(on: Machine, more: dict[str, Any] | None = None) -> Mapped:
+    """Return the product on *on*, with *more* keys of the mapping."""
+    spatial = {unit: {"k": "rows", "n": "columns"} for unit in on.units}
+    nest = {"keep": {"SPM": ["X", "W", "Y"]}, "spatial": spatial, "do": ["Y"]}
     data = {
         "title": "t",
         "source": "s",
         "cascade": "transformer/linear",
         "nests": [nest],
         "bind": {"mxu": ["Y"]},
+        **(more or {}),
     }
     document = document_of(json.dumps(data))
     return map_onto(load_cascade("transformer/linear"), on, mapping_file_of(document), document)
@@ -154,3 +156,47 @@ def test_figures_of_the_keys() -> None:
     names = {"DRAM.latency", "SPM.read_bandwidth", "SPM.leakage", "mxu.clock"}
     assert names <= set(figures(on))
     assert "1000000000" == str(figures(on.with_("mxu.clock", "1 GHz"))["mxu.clock"])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "apart", "together"),
+    [
+        ("overlapped", 4, 8),  # half of the eight steps under each name
+        ("serial", 8, 8),
+        ("auto", 4, 8),
+        ([{"mxu": ["Y"], "cold": ["Y"]}], 4, 8),
+        ({"overlap": 1}, 8, 8),  # the only epoch is a serial one
+    ],
+)
+def test_two_names_of_one_unit_take_turns(schedule: Any, apart: int, together: int) -> None:
+    """Half of a product under a second name comes after the other half; on a second unit, beside it."""
+    cold = {"shape": {"rows": 4, "columns": 4}, "operations": {"mac": 1}}
+    for shares, cycles in (({}, apart), ({"shares": "mxu"}, together)):
+        units = {
+            "mxu": {"shape": {"rows": 4, "columns": 4}, "operations": {"mac": 1}},
+            "cold": {**cold, **shares},
+        }
+        on = machine({}, {}, {}, units=units)
+        plan = mapped(on, {"offload": {"Y.mac": {"cold": "1/2"}}, "schedule": schedule})
+        found = cost(plan, derive(plan, on), SIZES)
+        assert found.latency_s == pytest.approx(cycles / 1e9)
+        assert found.bound_s == pytest.approx((8 if shares else 4) / 1e9)
+        if not isinstance(schedule, list | dict):
+            assert simulate(plan, on, SIZES).latency_s == pytest.approx(cycles / 1e9)
+
+
+@pytest.mark.parametrize(
+    ("units", "said"),
+    [
+        ({"a": {"shares": "b"}}, "'b' is no other unit of this machine"),
+        ({"a": {"shares": "a"}}, "'a' is no other unit of this machine"),
+        ({"a": {}, "b": {"shares": "a"}, "c": {"shares": "b"}}, "'b' is itself another name of 'a'"),
+        ({"a": {}, "b": {"shares": "a", "leakage": "1 W"}}, "b shares the lanes of a and has no leakage"),
+        ({"a": {}, "b": {"shares": "a", "registers": {"depth": 2}}}, "has no registers of its own"),
+    ],
+)
+def test_what_cannot_be_shared(units: dict[str, Any], said: str) -> None:
+    """A second name is one of a unit that is there, and has nothing that the unit has once."""
+    whole = {name: {"shape": {"lanes": 4}, "operations": {"mac": 1}, **more} for name, more in units.items()}
+    with pytest.raises(FusemaxError, match=said):
+        machine({}, {}, {}, units=whole)

@@ -201,7 +201,7 @@ def _units(mapped: Mapped, machine: Machine) -> tuple[str, str]:
             elif mapped.bind[name, 0] not in units:
                 where = "a 2D" if wanted is ON_ARRAY else "a 1D"
                 wrong.append(f"{name} is bound to {mapped.bind[name, 0]}, which is not {where} array")
-    found = {mapped.bind[name, 0] for name in (*ON_ARRAY, *ON_LANES)}
+    found = {machine.physical(mapped.bind[name, 0]) for name in (*ON_ARRAY, *ON_LANES)}
     if not wrong and len(found) != 2:
         wrong.append(f"the Einsums are bound to {', '.join(sorted(found))} instead of two arrays")
     if wrong:

@@ -11,6 +11,7 @@ from fusemax.language.formula import substituted
 from fusemax.language.value import finite_value_of
 from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body, dependences
+from fusemax.mapping.lives import in_order
 from fusemax.mapping.modulo import Edge, Kernel, Task, modulo_schedule
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.mapping.spec import Overlap, Stall
@@ -59,9 +60,9 @@ class Order:
         mine = [n for n, s in enumerate(self.streams) if s.body is body]
         place = {n: k for k, n in enumerate(mine)}
         tasks = [
-            Task(self.streams[n].name, self.streams[n].unit, Fraction(self.held[n]), Fraction(self.latency[n]))
+            Task(self.streams[n].name, self._physical(n), Fraction(self.held[n]), Fraction(self.latency[n]))
             for n in mine
-        ]  # fmt: skip
+        ]
         parts = by_einsum(self.streams)
         edges = [
             Edge(place[a], place[b], 0)
@@ -75,6 +76,11 @@ class Order:
                 for reader in (n for step in parts[found.reader] for n in step):
                     edges.append(Edge(place[writer], place[reader], distance))
         return modulo_schedule(tasks, edges)
+
+    def _physical(self, number: int) -> str | None:
+        """Return the unit whose lanes do the work of a stream; None for one without work."""
+        unit = self.streams[number].unit
+        return None if unit is None else self.machine.physical(unit)
 
     def _epochs_inside(self, loops: tuple[str, ...], carried: str) -> int:
         """Return the iterations of the loops inside *carried* in one of its own."""
@@ -131,11 +137,10 @@ class Order:
         assert isinstance(self.nest.schedule, list | tuple)
         for row, entry in enumerate(self.nest.schedule):
             stalls.append(self._stall(entry))
-            for unit, einsums in {} if isinstance(entry, Stall) else entry.items():
-                for place, name in enumerate(einsums):
-                    for n, s in enumerate(self.streams):
-                        if s.einsum == name and s.unit == unit:
-                            step[n], position[n] = row, place
+            for unit, name, _, place in in_order(self.machine, entry):
+                for n, s in enumerate(self.streams):
+                    if s.einsum == name and s.unit == unit:
+                        step[n], position[n] = row, place
         return self._stages(step, position), step, position, stalls
 
     def _stall(self, entry) -> int:
@@ -170,7 +175,7 @@ class Order:
                     continue
                 later = (step[need.on], position[need.on]) > (step[n], position[n])
                 behind = step[need.on] > step[n] or (
-                    step[need.on] == step[n] and writer.unit == stream.unit and later
+                    step[need.on] == step[n] and self._physical(need.on) == self._physical(n) and later
                 )
                 stage[n] = max(stage[n], stage[need.on] + int(behind))
         return stage

@@ -84,7 +84,9 @@ class _Packer:
         self.geometry, self.point, self.sharing = geometry, point, sharing
         self.streams = streams_of(mapped, machine, nest, point.known)
         self.units = tuple(
-            dict.fromkeys(s.unit for s in self.streams if s.kind == COMPUTE and s.unit is not None)
+            dict.fromkeys(
+                machine.physical(s.unit) for s in self.streams if s.kind == COMPUTE and s.unit is not None
+            )
         )
         self.channels = tuple(
             name
@@ -332,7 +334,7 @@ class _Packer:
         row[clock.KIND] = stream.kind
         row[clock.ONLY_AGAIN] = stream.kind == FILL and stream.again
         row[clock.AGAIN_BIT] = self.bits[number][1]
-        row[clock.UNIT] = -1 if stream.unit is None else self.units.index(stream.unit)
+        row[clock.UNIT] = -1 if stream.unit is None else self.units.index(self.machine.physical(stream.unit))
 
     def _touch_columns(self, row: np.ndarray, number: int) -> None:
         """Write what a transfer moves per element that a band touches, and how long each channel takes for a word."""

@@ -1,0 +1,126 @@
+"""Every figure of a machine by its full name, and where it stands in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fusemax.language.formula import formula, substituted
+from fusemax.language.syntax import Binary, Expression, Name
+from fusemax.machine.parts import AccessEnergy, Level, Unit
+
+if TYPE_CHECKING:
+    from fusemax.machine.whole import Machine
+
+Figure = tuple[tuple[str | int, ...], str, Expression]
+
+
+def figures(machine: Machine) -> dict[str, Expression]:
+    """Return every figure of *machine* by its full name, as an expression of other full names.
+
+    >>> from fusemax.machine import machine_of
+    >>> from fusemax.source import document_of
+    >>> text = "title: t\\nsource: s\\nclock: 1 GHz\\nword: 2 B\\nlevels: {DRAM: {bandwidth: 1 GB/s}}\\n"
+    >>> text += "units: {alu: {shape: {lanes: 4}, operations: {mac: 1}}}\\n"
+    >>> {name: str(value) for name, value in figures(machine_of(document_of(text))).items()}
+    {'clock': '1000000000', 'word': '2', 'replicas': '1', 'launch': '0', 'DRAM.bandwidth': '1000000000',
+     'alu.lanes': '4', 'alu.operations.mac': '1'}
+    """
+    return {name: expression for _, name, expression in walk_figures(machine)}
+
+
+def figure_paths(machine: Machine) -> dict[str, tuple[str | int, ...]]:
+    """Return the keys under which each figure of *machine* stands in its file, by the figure's full name."""
+    return {name: path for path, name, _ in walk_figures(machine)}
+
+
+def walk_figures(machine: Machine) -> list[Figure]:
+    """Return every figure of *machine*: the keys under which it stands, its full name, and its expression."""
+    found: list[Figure] = []
+    for name in ("clock", "word", "replicas", "launch"):
+        found.append(((name,), name, getattr(machine, name)))
+    for name, level in machine.levels.items():
+        found += _level_figures(name, level)
+    for name, unit in machine.units.items():
+        found += _unit_figures(name, unit)
+    return found
+
+
+LEVEL_FIGURES = (
+    "size",
+    "line",
+    "bandwidth",
+    "read_bandwidth",
+    "write_bandwidth",
+    "ports",
+    "latency",
+    "leakage",
+)
+
+
+def _level_figures(name: str, level: Level) -> list[Figure]:
+    scope = {short: f"{name}.{short}" for short in LEVEL_FIGURES}
+    found: list[Figure] = []
+    for key in scope:
+        value = getattr(level, key)
+        if value is not None:
+            found.append((("levels", name, key), f"{name}.{key}", substituted(value, scope)))
+    if level.energy is not None:
+        found += _energies(("levels", name, "energy"), name, level.energy, scope)
+    for part, value in level.area.items():
+        found.append((("levels", name, "area", part), f"{name}.area.{part}", substituted(value, scope)))
+    return found
+
+
+def _energies(
+    path: tuple[str | int, ...], name: str, energy: AccessEnergy, scope: Mapping[str, str]
+) -> list[Figure]:
+    filled = {
+        "read": energy.read,
+        "write": energy.write,
+        "fill": energy.write if energy.fill is None else energy.fill,
+        "drain": energy.read if energy.drain is None else energy.drain,
+    }
+    return [
+        ((*path, key), f"{name}.energy.{key}", substituted(value, scope)) for key, value in filled.items()
+    ]
+
+
+def _unit_figures(name: str, unit: Unit) -> list[Figure]:
+    scope = {dimension: f"{name}.{dimension}" for dimension in unit.shape}
+    lanes = " * ".join(f"{name}.{dimension}" for dimension in unit.shape)
+    found: list[Figure] = []
+    for dimension, size in unit.shape.items():
+        found.append((("units", name, "shape", dimension), f"{name}.{dimension}", substituted(size, scope)))
+    if "lanes" not in unit.shape:
+        scope["lanes"] = f"{name}.lanes"
+        found.append((("units", name, "shape"), f"{name}.lanes", substituted(formula(lanes, "1"), {})))
+    if unit.registers is not None:
+        scope["depth"] = f"{name}.registers.depth"
+        path = ("units", name, "registers")
+        found.append(((*path, "depth"), f"{name}.registers.depth", substituted(unit.registers.depth, scope)))
+        if unit.registers.word is not None:
+            found.append(((*path, "word"), f"{name}.registers.word", substituted(unit.registers.word, scope)))
+        if unit.registers.energy is not None:
+            found += _energies((*path, "energy"), f"{name}.registers", unit.registers.energy, scope)
+    for operation, cost in unit.operations.items():
+        path = ("units", name, "operations", operation)
+        cycles = _machine_cycles(name, unit, substituted(cost.cycles, scope))
+        found.append((path, f"{name}.operations.{operation}", cycles))
+    for table, label in ((unit.energy, "energy"), (unit.area, "area")):
+        for key, value in table.items():
+            found.append((("units", name, label, key), f"{name}.{label}.{key}", substituted(value, scope)))
+    for key in ("fill", "drain", "clock", "leakage"):
+        value = getattr(unit, key)
+        if value is not None:
+            value = substituted(value, scope)
+            value = _machine_cycles(name, unit, value) if key in ("fill", "drain") else value
+            found.append((("units", name, key), f"{name}.{key}", value))
+    return found
+
+
+def _machine_cycles(name: str, unit: Unit, cycles: Expression) -> Expression:
+    """Return *cycles* of a unit with a clock of its own in cycles of the machine."""
+    if unit.clock is None:
+        return cycles
+    return Binary("*", cycles, Binary("/", Name("clock"), Name(f"{name}.clock")))

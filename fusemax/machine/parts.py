@@ -1,0 +1,149 @@
+"""What a machine is made of: memory levels, and units with their operations and registers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from fusemax.machine.amounts import (
+    Bytes,
+    BytesPerSecond,
+    Count,
+    Cycles,
+    Hertz,
+    Joules,
+    Seconds,
+    SquareMetres,
+    Watts,
+)
+
+
+class Part(BaseModel):
+    """A part of a machine's file: frozen, without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+
+
+class AccessEnergy(Part):
+    """Energy of one line of a level (of one word of a register file): read, write, fill from outside, drain outwards."""
+
+    read: Joules
+    write: Joules
+    fill: Joules | None = None
+    drain: Joules | None = None
+
+
+class Level(Part):
+    """One memory level. Without ``size`` it holds everything; without ``bandwidth`` and ``ports`` it is never waited for.
+
+    ``ports`` counts lines per cycle and ``bandwidth`` bytes per second, reads and writes pooled; ``read_bandwidth`` is that of
+    what leaves the level alone (reads from inside, drains), ``write_bandwidth`` that of what comes in. ``per_core`` says that
+    each of the machine's ``replicas`` has its own. ``latency`` is the time until the first word of a phase is there,
+    ``leakage`` the power that it takes at all times.
+    """
+
+    bandwidth: BytesPerSecond | None = None
+    read_bandwidth: BytesPerSecond | None = None
+    write_bandwidth: BytesPerSecond | None = None
+    latency: Seconds | None = None
+    leakage: Watts | None = None
+    ports: Count | None = None
+    size: Bytes | None = None
+    line: Bytes | None = None
+    energy: AccessEnergy | None = None
+    area: dict[str, SquareMetres] = Field(default_factory=dict)
+    per_core: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, data: Any) -> Any:
+        """Read ``bandwidth: {read: 64 GB/s, write: 32 GB/s}`` as the two bandwidths that it is."""
+        if not (isinstance(data, dict) and isinstance(data.get("bandwidth"), dict)):
+            return data
+        apart = data["bandwidth"]
+        strange = [key for key in apart if key not in ("read", "write")]
+        if strange or not apart:
+            raise ValueError(
+                f"bandwidth: expected 'read' and 'write', got {', '.join(map(str, strange)) or 'nothing'}"
+            )
+        rest = {key: value for key, value in data.items() if key != "bandwidth"}
+        return {**{f"{key}_bandwidth": value for key, value in apart.items()}, **rest}
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether moving words at this level takes time."""
+        ways = (self.bandwidth, self.read_bandwidth, self.write_bandwidth, self.ports)
+        return any(way is not None for way in ways)
+
+    @model_validator(mode="after")
+    def _lines(self) -> Level:
+        if self.line is None and (self.ports is not None or self.energy is not None):
+            raise ValueError("a level with ports or energy needs its 'line' in bytes")
+        return self
+
+
+class Operation(Part):
+    """What one operation on one lane costs: cycles, and the actions that are charged for energy."""
+
+    cycles: Cycles
+    actions: dict[str, Cycles]
+
+
+class Registers(Part):
+    """The register file of one lane."""
+
+    depth: Count
+    word: Bytes | None = None
+    energy: AccessEnergy | None = None
+
+
+class Unit(Part):
+    """A compute unit: lanes in one or more dimensions, the operations that a lane does, registers, energy, area.
+
+    ``clock`` is its own, if it is not the machine's; the figures of its operations, of ``fill`` and ``drain`` are then still
+    in cycles of the machine. ``leakage`` is the power that it takes at all times, in every core. ``shares`` names the
+    unit whose lanes these are, used in another way: work under both names takes turns.
+    """
+
+    shape: dict[str, Count]
+    operations: dict[str, Operation]
+    registers: Registers | None = None
+    energy: dict[str, Joules] = Field(default_factory=dict)
+    area: dict[str, SquareMetres] = Field(default_factory=dict)
+    fill: Cycles | None = None
+    drain: Cycles | None = None
+    clock: Hertz | None = None
+    leakage: Watts | None = None
+    shares: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("operations"), dict):
+            data = {**data, "operations": _expanded(data["operations"])}
+        return data
+
+
+def _expanded(operations: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *operations* with the short forms written out: ``mac: 1`` and ``exp: {mac: 6, add: 1}``."""
+    full: dict[str, Any] = {}
+    for name, value in operations.items():
+        if isinstance(value, Operation):
+            full[name] = value
+        elif isinstance(value, dict) and "cycles" in value:
+            full[name] = {"actions": {name: 1}, **value}
+        elif isinstance(value, dict):
+            full[name] = {"cycles": _sum_of(name, value, operations), "actions": value}
+        else:
+            full[name] = {"cycles": value, "actions": {name: 1}}
+    return full
+
+
+def _sum_of(name: str, parts: Mapping[str, Any], operations: Mapping[str, Any]) -> str:
+    missing = [part for part in parts if not isinstance(operations.get(part), str | int | float)]
+    if missing:
+        text = f"operation {name!r} is made of {', '.join(missing)}, which this unit does not do by itself"
+        raise ValueError(f"{text}\nhint: give {missing[0]!r} its own cycles")
+    return " + ".join(f"({count})*({operations[part]})" for part, count in parts.items())

@@ -1,0 +1,135 @@
+"""A machine as a value, and how it is read from ``arch/*/machine.yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from fusemax.language.formula import formula_names
+from fusemax.language.syntax import Number
+from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds
+from fusemax.machine.change import changed
+from fusemax.machine.figures import figures, walk_figures
+from fusemax.machine.parts import Level, Part, Unit
+from fusemax.shipped import find_machine
+from fusemax.source import Document, read_yaml
+from fusemax.typed import typed
+
+
+class Machine(Part):
+    """A machine. Levels stand from the outside in; ``replicas`` is the number of equal cores, each with all units.
+
+    ``launch`` is the time that every phase of a mapping takes before its work begins; ``mappings`` names further folders of
+    ``arch/`` whose mappings are found for this machine, those beside it first.
+    """
+
+    title: str
+    source: str
+    clock: Hertz
+    word: Bytes
+    levels: dict[str, Level]
+    units: dict[str, Unit]
+    replicas: Count = Number(1.0)
+    launch: Seconds = Number(0.0)
+    mappings: list[str] = Field(default_factory=list)
+    doc: str = ""
+    _file: str = PrivateAttr(default="")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Machine:
+        if not self.levels or not self.units:
+            raise ValueError("a machine needs at least one level and one unit")
+        shared = set(self.levels) & set(self.units)
+        if shared:
+            raise ValueError(f"{', '.join(sorted(shared))} names a level and a unit")
+        return self
+
+    @property
+    def file(self) -> str:
+        """The file that it was read from; ``<machine>`` where it came from text or values."""
+        return self._file
+
+    def with_(self, name: str, value: str | float) -> Machine:
+        """Return a machine that differs in one figure, by its full name.
+
+        >>> machine, _ = load_machine("fusemax")
+        >>> str(machine.with_("L3.size", "32 MiB").levels["L3"].size), str(machine.levels["L3"].size)
+        ('33554432', '16777216')
+
+        Raises
+        ------
+        FusemaxError
+            For a name that no figure has, and a value in another unit, without one, or that the figure cannot have.
+        """
+        return changed(self, name, value)
+
+    @property
+    def outermost(self) -> str:
+        """The name of the outermost level."""
+        return next(iter(self.levels))
+
+    def physical(self, unit: str) -> str:
+        """Return the name of the unit whose lanes *unit* uses: its own, or the one that it shares.
+
+        >>> machine, _ = load_machine("h100")
+        >>> machine.physical("warp_tensor"), machine.physical("vector")
+        ('tensor', 'vector')
+        """
+        return self.units[unit].shares or unit
+
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        """The levels' names from the outside in."""
+        return tuple(self.levels)
+
+
+def load_machine(name: str) -> tuple[Machine, Path]:
+    """Return the machine called *name* (of ``arch/`` or the user's own path) and its file."""
+    path = find_machine(name)
+    return machine_of(read_yaml(path)), path
+
+
+def machine_of(document: Document) -> Machine:
+    """Return the checked machine in *document*; raise ProblemsError with every mistake."""
+    from fusemax.errors import raise_if_any
+
+    machine = typed(document, Machine)
+    machine._file = document.file
+    known = figures(machine)
+    problems = []
+    for path, name, expression in walk_figures(machine):
+        for used in formula_names(expression):
+            if used not in known:
+                hint = f"a formula may use: {', '.join(sorted(known))}" if len(known) < 12 else None
+                problems.append(document.problem(path, f"{used!r} is no figure of this machine", hint))
+        del name
+    problems += [
+        document.problem(("units", name, key), text, hint) for name, key, text, hint in _sharing(machine)
+    ]
+    raise_if_any(problems)
+    return machine
+
+
+#: What a unit has once, under its first name.
+ONCE = ("registers", "area", "leakage")
+
+
+def _sharing(machine: Machine) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what is wrong with units that share: the unit, the key, what, and how to mend it."""
+    for name, unit in machine.units.items():
+        if unit.shares is None:
+            continue
+        owner = machine.units.get(unit.shares)
+        others = [other for other, one in machine.units.items() if other != name and one.shares is None]
+        if owner is None or unit.shares == name:
+            hint = f"other units: {', '.join(others)}" if others else "there is no other"
+            yield name, "shares", f"{unit.shares!r} is no other unit of this machine", hint
+        elif owner.shares is not None:
+            text = f"{unit.shares!r} is itself another name of {owner.shares!r}"
+            yield name, "shares", text, f"write 'shares: {owner.shares}'"
+        for key in ONCE:
+            if getattr(unit, key):
+                hint = f"give it to {unit.shares}, whose lanes these are"
+                yield name, key, f"{name} shares the lanes of {unit.shares} and has no {key} of its own", hint
