@@ -6,15 +6,14 @@ variables of the right-hand side that the output lacks; an initial value for eac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fusemax.cascade.ir import Cascade, Einsum, Tensor, affine, is_variable
+from fusemax.cascade.check_names import is_size, near, wrong_accesses, wrong_names
+from fusemax.cascade.ir import Cascade, Einsum, Tensor, is_variable
 from fusemax.errors import Place, Problem
 from fusemax.language.constant import ConstantError, value_of_constant
-from fusemax.language.functions import FUNCTIONS
-from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Populate, Reduction, names, walk
-from fusemax.nearest import meant, nearest
+from fusemax.language.syntax import Access, Binary, Expression, Name, Populate, Reduction, names, walk
 from fusemax.source import Document
 
 PAIRS = ("topk",)  #: coordinate operators that write coordinates and values
@@ -30,8 +29,8 @@ def check(cascade: Cascade, document: Document) -> tuple[Cascade, list[Problem]]
         *_sources(document),
     ]
     for einsum in cascade.einsums:
-        problems += _names(cascade, einsum)
-        problems += _accesses(cascade, einsum)
+        problems += wrong_names(cascade, einsum)
+        problems += wrong_accesses(cascade, einsum)
         problems += _reduction(cascade, einsum)
         problems += _repeated(einsum)
         problems += _populated(einsum)
@@ -73,9 +72,9 @@ def _batch(cascade: Cascade, document: Document) -> list[Problem]:
 def _defaults(cascade: Cascade, document: Document) -> list[Problem]:
     problems = []
     for name, size in cascade.defaults.items():
-        if not _is_size(cascade, name):
+        if not is_size(cascade, name):
             text = f"{name!r} is not the size of a rank of this cascade"
-            problems.append(document.problem(("defaults", name), text, _near(name, cascade.ranks), key=True))
+            problems.append(document.problem(("defaults", name), text, near(name, cascade.ranks), key=True))
         if size < 1:
             problems.append(document.problem(("defaults", name), f"a size is at least 1, got {size}"))
     return problems
@@ -88,7 +87,7 @@ def _outputs(cascade: Cascade, document: Document) -> list[Problem]:
         if name not in written:
             text = f"output {name!r} is written by no Einsum"
             path = ("outputs", position) if "outputs" in document.data else ("einsums",)
-            problems.append(document.problem(path, text, _near(name, written)))
+            problems.append(document.problem(path, text, near(name, written)))
     return problems
 
 
@@ -110,100 +109,6 @@ def _single_assignment(cascade: Cascade) -> list[Problem]:
 
 def _line(place: Place | None) -> str:
     return str(place.line) if place else "?"
-
-
-def _names(cascade: Cascade, einsum: Einsum) -> list[Problem]:
-    problems = []
-    known = {rank.variable for rank in cascade.ranks.values()}
-    for root in (
-        einsum.expression,
-        *einsum.outputs,
-        *(s for c in einsum.conditions for s in (c.left, c.right)),
-    ):
-        for node in walk(root):
-            if isinstance(node, Call):
-                problems += _function(node)
-            if not isinstance(node, Name) or node.name in cascade.constants:
-                continue
-            if is_variable(node.name) and node.name not in known:
-                text = f"{node.name!r} is neither a rank variable nor a constant"
-                hint = _near(node.name, {*known, *cascade.constants}) or "declare it under 'constants:'"
-                problems.append(Problem(node.place, text, hint))
-            elif not is_variable(node.name) and not _is_size(cascade, node.name):
-                text = f"{node.name!r} is not the size of a rank of this cascade"
-                hint = (
-                    _near(node.name, cascade.ranks)
-                    or f"if it is no rank's size, say so: 'sizes: [{node.name}]'"
-                )
-                problems.append(Problem(node.place, text, hint))
-    return problems
-
-
-def _is_size(cascade: Cascade, name: str) -> bool:
-    declared = {n for rank in cascade.ranks.values() if rank.size is not None for n in names(rank.size)}
-    return name in cascade.ranks or name in declared or name in cascade.sizes
-
-
-def _function(call: Call) -> list[Problem]:
-    if call.function not in FUNCTIONS:
-        text = f"unknown function {call.function!r}"
-        return [Problem(call.place, text, meant(call.function, FUNCTIONS))]
-    wrong = FUNCTIONS[call.function].wrong_number(len(call.arguments))
-    return [Problem(call.place, wrong)] if wrong else []
-
-
-def _accesses(cascade: Cascade, einsum: Einsum) -> list[Problem]:
-    problems = []
-    for access in (*einsum.reads, *einsum.outputs):
-        tensor = cascade.tensors.get(access.tensor)
-        if tensor is None:
-            text = f"tensor {access.tensor!r} is read here, but no Einsum writes it and it is no input"
-            problems.append(Problem(access.place, text, _near(access.tensor, cascade.tensors)))
-        elif len(tensor.ranks) != len(access.indices):
-            ranks = f"{len(tensor.ranks)} ranks [{', '.join(tensor.ranks)}]"
-            text = f"{access.tensor} has {ranks}, got {len(access.indices)} indices"
-            problems.append(Problem(access.place, text))
-        else:
-            problems += _index_ranks(cascade, access, tensor.ranks)
-    return problems
-
-
-def _index_ranks(cascade: Cascade, access: Access, ranks: tuple[str, ...]) -> list[Problem]:
-    problems = []
-    written = [str(index).upper() for index in access.indices]
-    if written != list(ranks) and sorted(written) == sorted(ranks):
-        text = f"{access.tensor} has ranks [{', '.join(ranks)}], but its indices stand in another order"
-        right = f"{access.tensor}[{','.join(rank.lower() for rank in ranks)}]"
-        return [Problem(access.place, text, f"write {right}")]
-    for position, (index, rank) in enumerate(zip(access.indices, ranks, strict=True)):
-        if any(isinstance(node, Access) for node in walk(index)):
-            continue
-        terms = affine(index)
-        if terms is None:
-            text = f"index {str(index)!r} is not affine in rank variables"
-            problems.append(Problem(access.place, text, "use sums of variables times sizes or integers"))
-            continue
-        if len(terms[0]) != 1:
-            continue
-        (variable, coefficient), shift = next(iter(terms[0].items())), terms[1]
-        if coefficient is None and shift is None and not _same_rank(cascade, variable.upper(), rank):
-            text = f"{variable!r} runs over {variable.upper()}, but rank {position + 1} of {access.tensor} is {rank}"
-            hint = f"if both are one sequence, say so: 'same: [[{variable.upper()}, {rank}]]'"
-            problems.append(Problem(access.place, text, hint))
-    return problems
-
-
-def _same_rank(cascade: Cascade, first: str, second: str) -> bool:
-    if first == second or first not in cascade.ranks:
-        return True
-    if any(first in group and second in group for group in cascade.same):
-        return True
-
-    def root(name: str) -> str:
-        rank = cascade.ranks.get(name)
-        return root(rank.size.name) if rank and isinstance(rank.size, Name) else name
-
-    return root(first) == root(second)
 
 
 def _reduction(cascade: Cascade, einsum: Einsum) -> list[Problem]:
@@ -341,11 +246,6 @@ def _unused(cascade: Cascade, document: Document) -> list[Problem]:
             text = f"{einsum.name} is computed and never read"
             problems.append(Problem(einsum.place, text, "list it under 'outputs:' or remove the Einsum"))
     return problems
-
-
-def _near(name: str, known: Iterable[str]) -> str | None:
-    near = nearest(name, list(known))
-    return f"did you mean {near!r}?" if near else None
 
 
 def _ordered(cascade: Cascade) -> tuple[tuple[Einsum, ...], list[Problem]]:

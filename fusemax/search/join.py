@@ -12,10 +12,10 @@ from itertools import pairwise
 from time import monotonic
 
 from fusemax.errors import FusemaxError
+from fusemax.search.blocks import previous_generation_of
 from fusemax.search.bound import Bound, bound_of
 from fusemax.search.facts import Facts
 from fusemax.search.phase import NEAR, Candidate, Tally, candidates, nothing_fits
-from fusemax.search.shapes import previous_generation_of
 from fusemax.search.tiles import lane_counts
 
 

@@ -13,9 +13,10 @@ from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Expression, Number
 from fusemax.mapping.space import Block, Phase, mapped_phases
+from fusemax.search.blocks import block_of, divided
 from fusemax.search.facts import Facts
 from fusemax.search.price import Pricer, Prices
-from fusemax.search.shapes import Places, Skeleton, block_of, divided, skeletons
+from fusemax.search.shapes import Places, Skeleton, skeletons
 from fusemax.search.tiles import Tilings, axes_of, refined, seeds, tilings
 from fusemax.search.units import Binding, bindings, shared_out, work_of
 

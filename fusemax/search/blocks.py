@@ -1,0 +1,193 @@
+"""The loops of a skeleton with what is kept around them: which tensor waits at which level, and which bodies share a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from fusemax.cascade.ir import is_variable
+from fusemax.language.syntax import Access, names
+from fusemax.mapping.space import Block, Keep
+from fusemax.search.facts import Facts
+from fusemax.search.shapes import Part, Places, Skeleton, fusable, variable_of, variables_of
+
+
+def block_of(facts: Facts, skeleton: Skeleton, places: Places) -> Block:
+    """Return the loops of *skeleton* with tensors kept as *places* says; what runs over lanes is still open."""
+    outer: list[Keep] = []
+    batch: list[Keep] = []
+    streams: dict[int, list[Keep]] = {}
+    for tensor in _tensors(facts, skeleton):
+        if _passes(facts, skeleton, tensor):
+            level = places.state or (facts.machine.outermost if _crosses(facts, skeleton, tensor) else None)
+            if level is not None:
+                outer.append(Keep(level, tensor))
+        elif not _made(facts, skeleton, tensor) and places.inputs is not None:
+            _input(facts, skeleton, places, tensor, batch, outer, streams)
+    parts = tuple(
+        _part_block(facts, skeleton, n, tuple(streams.get(n, ())), places) for n in range(len(skeleton.parts))
+    )
+    inside = Block(loops=skeleton.outer, do=parts, keep=tuple(outer))
+    if len(parts) == 1 and not parts[0].keep and not parts[0].loops:
+        inside = replace(inside, do=parts[0].do)
+    if not batch or not skeleton.batch:
+        return replace(inside, loops=(*skeleton.batch, *skeleton.outer), keep=(*batch, *outer))
+    return Block(loops=skeleton.batch, do=(inside,), keep=tuple(batch))
+
+
+def _part_block(
+    facts: Facts, skeleton: Skeleton, number: int, keep: tuple[Keep, ...], places: Places
+) -> Block:
+    part = skeleton.parts[number]
+    groups = skeleton.groups[number] if skeleton.groups else ()
+    if len(groups) > 1:
+        level = places.state or facts.machine.outermost
+        between = tuple(Keep(level, name) for name in _between(facts, skeleton, groups))
+        bodies = tuple(Block(loops=(), do=names) for names in groups)
+        return Block(loops=part.stream, keep=keep, do=(Block(loops=part.inner, keep=between, do=bodies),))
+    if keep and part.inner:
+        return Block(loops=part.stream, keep=keep, do=(Block(loops=part.inner, do=part.einsums),))
+    return Block(loops=part.loops, keep=keep, do=part.einsums)
+
+
+def _between(facts: Facts, skeleton: Skeleton, groups: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield what one of *groups* makes for another and nothing around them keeps."""
+    for names_ in groups:
+        others = [name for other in groups if other != names_ for name in other]
+        for name in names_:
+            for output in facts.einsum(name).outputs:
+                if output.tensor in _read(facts, others) and not _passes(facts, skeleton, output.tensor):
+                    yield output.tensor
+
+
+def divided(facts: Facts, skeleton: Skeleton) -> Skeleton | None:
+    """Return *skeleton* with its parts in as many bodies as can be; None if there is nothing to divide.
+
+    A running value and whoever reads its last generation share a body; bodies stand in an order of their needs.
+    """
+    groups = tuple(_groups(facts, part.einsums) for part in skeleton.parts)
+    if all(len(some) == 1 for some in groups):
+        return None
+    around = (*skeleton.batch, *skeleton.outer)
+    for part, some in zip(skeleton.parts, groups, strict=True):
+        loops = variables_of(facts, (*around, *part.loops))
+        if not all(fusable(facts.cascade, names_, loops) for names_ in some):
+            return None
+    return replace(skeleton, groups=groups)
+
+
+def _groups(facts: Facts, einsums: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    import networkx
+
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(einsums)
+    for reader in einsums:
+        for access in facts.einsum(reader).reads:
+            for maker in (m.name for m in facts.cascade.producers(access.tensor) if m.name in einsums):
+                graph.add_edge(maker, reader)
+                if previous_generation_of(facts, access, maker):
+                    graph.add_edge(reader, maker)
+    place = {name: number for number, name in enumerate(einsums)}
+    whole = networkx.condensation(graph)
+    members = {n: sorted(whole.nodes[n]["members"], key=lambda name: place[name]) for n in whole}
+    order = networkx.lexicographical_topological_sort(whole, key=lambda n: place[members[n][0]])
+    return tuple(tuple(members[n]) for n in order)
+
+
+def _input(
+    facts: Facts, skeleton: Skeleton, places: Places, tensor: str, batch: list[Keep], outer: list[Keep],
+    streams: dict[int, list[Keep]],
+) -> None:  # fmt: skip
+    level = places.inputs
+    assert level is not None
+    users = [n for n, part in enumerate(skeleton.parts) if tensor in _read(facts, part.einsums)]
+    mine = _indexed(facts, skeleton.einsums, tensor)
+    streamed = [n for n in users if any(variable_of(facts, d) in mine for d in skeleton.parts[n].stream)]
+    again = any(variable_of(facts, d) not in mine for d in skeleton.outer)
+    if not streamed and not any(_again_inside(facts, skeleton.parts[n], mine) for n in users):
+        return  # every element is read once: nothing is gained by keeping it
+    if places.cache is not None and again and streamed:
+        batch.append(Keep(places.cache, tensor))
+    if not streamed:
+        outer.append(Keep(level, tensor))
+    elif places.far:
+        (batch if again and skeleton.batch else outer).append(Keep(level, tensor))
+    else:
+        for number in streamed:
+            streams.setdefault(number, []).append(Keep(level, tensor, places.buffers))
+        if len(streamed) < len(users):
+            for number in set(users) - set(streamed):
+                streams.setdefault(number, []).append(Keep(level, tensor))
+
+
+def _again_inside(facts: Facts, part: Part, mine: set[str]) -> bool:
+    """Return whether a loop of *part* brings the same tile of a tensor with variables *mine* again."""
+    return any(variable_of(facts, digit) not in mine for digit in part.loops)
+
+
+def _tensors(facts: Facts, skeleton: Skeleton) -> tuple[str, ...]:
+    found = [
+        a.tensor
+        for name in skeleton.einsums
+        for a in (*facts.einsum(name).reads, *facts.einsum(name).outputs)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _read(facts: Facts, einsums: Sequence[str]) -> set[str]:
+    return {access.tensor for name in einsums for access in facts.einsum(name).reads}
+
+
+def _indexed(facts: Facts, einsums: Sequence[str], tensor: str) -> set[str]:
+    found: list[Access] = [
+        access
+        for name in einsums
+        for access in (*facts.einsum(name).reads, *facts.einsum(name).outputs)
+        if access.tensor == tensor
+    ]
+    return {v for access in found for index in access.indices for v in names(index) if is_variable(v)}
+
+
+def _made(facts: Facts, skeleton: Skeleton, tensor: str) -> bool:
+    return any(o.tensor == tensor for name in skeleton.einsums for o in facts.einsum(name).outputs)
+
+
+def _crosses(facts: Facts, skeleton: Skeleton, tensor: str) -> bool:
+    """Return whether *tensor* is made in one part of the phase and read in another."""
+    makers = {n for n, part in enumerate(skeleton.parts) if _made_in(facts, part, tensor)}
+    readers = {n for n, part in enumerate(skeleton.parts) if tensor in _read(facts, part.einsums)}
+    return bool(makers) and bool(readers - makers)
+
+
+def _made_in(facts: Facts, part: Part, tensor: str) -> bool:
+    return any(o.tensor == tensor for name in part.einsums for o in facts.einsum(name).outputs)
+
+
+def _passes(facts: Facts, skeleton: Skeleton, tensor: str) -> bool:
+    """Return whether *tensor* waits between bodies: between parts, generations, or partial sums."""
+    if _crosses(facts, skeleton, tensor):
+        return True
+    for part in skeleton.parts:
+        loops = {variable_of(facts, digit) for digit in part.loops}
+        for name in part.einsums:
+            einsum = facts.einsum(name)
+            if any(o.tensor == tensor for o in einsum.outputs) and loops & set(einsum.reduced):
+                return True
+            for access in einsum.reads:
+                if access.tensor == tensor and any(
+                    previous_generation_of(facts, access, maker) for maker in part.einsums
+                ):
+                    return True
+    return False
+
+
+def previous_generation_of(facts: Facts, access: Access, maker: str) -> bool:
+    """Return whether *access* reads what Einsum *maker* wrote in an earlier iteration of its loop."""
+    einsum = facts.einsum(maker)
+    if all(o.tensor != access.tensor for o in einsum.outputs):
+        return False
+    tensor = facts.cascade.tensors[access.tensor]
+    if tensor.generation is None or einsum.loop is None:
+        return False
+    index = access.indices[tensor.ranks.index(tensor.generation)]
+    return str(index) == tensor.generation.lower()
