@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fusemax.analysis.filters import Filter, filter_of, integer, product, reached
 from fusemax.analysis.indices import End, Index, Node, Opaque, Reading, Start, Variable, sequence
-from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable
+from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable, parts_of
 from fusemax.language.syntax import (
     Access,
     Binary,
@@ -39,6 +39,7 @@ class Splitter:
         ] = {}  #: the sizes of the digits, one name for ranks that are one sequence
         if split:
             self._find_mixed_radix()
+            self._find_halves()
             self._spread()
 
     def parts(self, rank: str) -> tuple[str, ...]:
@@ -88,6 +89,28 @@ class Splitter:
                 self.digits[rank] = way if free else self._fresh(rank, len(way))
                 (self.radix[rank],) = sizes
 
+    def _find_halves(self) -> None:
+        """Split ranks of size ``2*A`` that are read in parts, at ``a`` and ``a + A``: the outer digit is a constant."""
+        for einsum in self.einsums:
+            for rank, index in self._positions(einsum):
+                part = parts_of(self.cascade, rank)
+                if part is None or rank in self.digits or self._half(rank, index) is None:
+                    continue
+                self.digits[rank] = self._fresh(rank, 2)
+                self.radix[rank] = (str(self.cascade.ranks[rank].size), sequence(self.cascade, part))
+
+    def _half(self, rank: str, index: Expression) -> tuple[Index, ...] | None:
+        """Return the digits of ``a + A`` in a rank of size ``2*A``: 1 and a; None for another index."""
+        part = parts_of(self.cascade, rank)
+        terms = None if part is None or accesses(index) else affine(index)
+        if terms is None or list(terms[0].values()) != [None]:
+            return None
+        (name,) = terms[0]
+        if sequence(self.cascade, name.upper()) != sequence(self.cascade, str(part)):
+            return None
+        times = _multiple(terms[1], str(part))
+        return None if times is None else (Start(times), Variable(name))
+
     def _spread(self) -> None:
         """Split every rank whose plain variable indexes a split rank."""
         grown = True
@@ -98,6 +121,8 @@ class Splitter:
                     if not isinstance(index, Name) or not is_variable(index.name):
                         continue
                     other = index.name.upper()
+                    if self._half(rank, index) is not None:
+                        continue
                     for have, lack in ((rank, other), (other, rank)):
                         if have in self.digits and lack not in self.digits:
                             count = len(self.digits[have])
@@ -158,6 +183,9 @@ class Splitter:
         parts = self._mixed(index)
         if parts is not None and count > 1:
             return tuple(Variable(part.lower()) for part in parts)
+        half = self._half(rank, index)
+        if half is not None and count == 2:
+            return half
         terms = affine(index)
         if terms is None:
             return self._opaque(index, "is not affine") * count
@@ -179,7 +207,14 @@ class Splitter:
             if self.radix.get(name.upper()) != self.radix[rank]:
                 return self._opaque(index, "is tiled in another way") * count
             return tuple(Variable(part) for part in self.variables(name))
+        if not self._runs_over(name, rank):
+            return self._opaque(index, "reads a part of its rank", (name,) if not offset else ())
         return (Variable(name, offset),)
+
+    def _runs_over(self, name: str, rank: str) -> bool:
+        """Return whether the variable *name* runs over all of *rank*, a state's last generation aside."""
+        own, its = sequence(self.cascade, name.upper()), sequence(self.cascade, rank)
+        return own == its or name.upper() not in self.cascade.ranks
 
     def _opaque(self, index: Expression, why: str, held: tuple[str, ...] = ()) -> tuple[Opaque]:
         found = (part for name in names(index) if is_variable(name) for part in self.variables(name))
@@ -313,6 +348,19 @@ def _joined(einsum: Einsum, parts: tuple[str, ...], radix: Radix, whole: str) ->
     if isinstance(action, Populate) or left & set(parts):
         return None
     return replace(einsum, outputs=outputs, expression=expression, action=action, conditions=conditions)
+
+
+def _multiple(expression: Expression | None, size: str) -> int | None:
+    """Return how many times *size* an expression is (0 for None); None when it is something else."""
+    if isinstance(expression, Name):
+        return 1 if expression.name == size else None
+    if isinstance(expression, Binary) and expression.operator == "*":
+        for count, rest in ((expression.left, expression.right), (expression.right, expression.left)):
+            times, inner = integer(count), _multiple(rest, size)
+            if times is not None and inner is not None:
+                return times * inner
+        return None
+    return 0 if expression is None else None
 
 
 def _sum(expression: Expression | None) -> tuple[str, int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable
+from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable, is_whole, parts_of
 from fusemax.errors import Problem
 from fusemax.language.functions import FUNCTIONS
 from fusemax.language.syntax import Access, Call, Name, names, walk
@@ -82,8 +82,10 @@ def _index_ranks(cascade: Cascade, access: Access, ranks: tuple[str, ...]) -> li
             continue
         terms = affine(index)
         if terms is None:
-            text = f"index {str(index)!r} is not affine in rank variables"
-            problems.append(Problem(access.place, text, "use sums of variables times sizes or integers"))
+            if not is_whole(index):
+                text = f"index {str(index)!r} is no whole number at every point"
+                hint = "use sums of variables times sizes or integers; // and % divide to whole numbers"
+                problems.append(Problem(access.place, text, hint))
             continue
         if len(terms[0]) != 1:
             continue
@@ -99,6 +101,8 @@ def _same_rank(cascade: Cascade, first: str, second: str) -> bool:
     if first == second or first not in cascade.ranks:
         return True
     if any(first in group and second in group for group in cascade.same):
+        return True
+    if parts_of(cascade, second) == first:
         return True
 
     def root(name: str) -> str:

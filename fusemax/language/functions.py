@@ -107,7 +107,7 @@ def _whole(function: Callable[[float], int]) -> Callable[[float], float]:
 #: What the code of functions may call, by the module from which compiled code takes it.
 MODULES: Mapping[str, tuple[str, ...]] = {
     "math": ("cos", "erf", "exp", "expm1", "inf", "log", "log1p", "log2", "sin", "sqrt", "tanh"),
-    "numpy": ("ceil", "floor"),
+    "numpy": ("ceil", "floor", "rint"),
 }
 #: The same for plain Python.
 PRIMITIVES: Mapping[str, Any] = {
@@ -115,6 +115,7 @@ PRIMITIVES: Mapping[str, Any] = {
     "inf": math.inf,
     "ceil": _whole(math.ceil),
     "floor": _whole(math.floor),
+    "rint": _whole(round),
 }
 
 
@@ -208,6 +209,17 @@ _TABLE = (
     Function(
         name="erf", operands=_ONE, code="erf({0})", array=lambda np, x: np.vectorize(math.erf, otypes=[float])(x),
         algebra=lambda sympy, x: sympy.erf(x), trend="rises", range=(-1, 1),
+    ),
+    Function(
+        name="round", operands=_ONE, code="rint({0})", array=lambda np, x: np.rint(x), trend="rises",
+    ),
+    Function(
+        name="sign", operands=_ONE, code="(1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else {0})",
+        array=lambda np, x: np.sign(x), algebra=lambda sympy, x: sympy.sign(x), trend="rises", range=(-1, 1),
+    ),
+    Function(
+        name="mod", operands=(2, 2), code="({0} - {1} * floor({0} / {1}) if {1} != 0.0 else inf - inf)",
+        array=lambda np, a, b: np.mod(a, b),
     ),
     Function(name="sin", operands=_ONE, code="sin({0})", array=lambda np, x: np.sin(x), range=(-1, 1)),
     Function(name="cos", operands=_ONE, code="cos({0})", array=lambda np, x: np.cos(x), range=(-1, 1)),

@@ -11,14 +11,14 @@ The grammar::
     condition  := expression ("<=" | "<" | ">=" | ">" | "==" | "!=") expression
     access     := NAME "[" [ expression { "," expression } ] "]"
     expression := term { ("+" | "-") term }
-    term       := signed { ("*" | "/") signed }
+    term       := signed { ("*" | "/" | "//" | "%") signed }
     signed     := "-" signed | power
     power      := atom [ "**" signed ]
     atom       := NUMBER | "inf" | access | NAME | call | "(" expression ")"
     call       := NAME "(" expression { "," expression } ")"
 
-A comment runs from ``#``, or from ``--`` at a word's start, to the end of the line. A statement may go on over lines while a
-bracket is open.
+``a // b`` and ``a % b`` are short for ``floor(a/b)`` and ``mod(a, b)``. A comment runs from ``#``, or from ``--`` at a word's
+start, to the end of the line. A statement may go on over lines while a bracket is open.
 """
 
 from __future__ import annotations
@@ -266,12 +266,12 @@ class _Parser:
         return inner
 
     def term(self) -> Expression:
-        return self._chain(("*", "/"), self.signed)
+        return self._chain(("*", "/", "//", "%"), self.signed)
 
     def _chain(self, operators: tuple[str, ...], operand: Callable[[], Expression]) -> Expression:
         left = operand()
         while operator := self.take(*operators):
-            left = Binary(operator.text, left, operand(), operator.place)
+            left = _joined(operator, left, operand())
         return left
 
     def signed(self) -> Expression:
@@ -306,6 +306,15 @@ class _Parser:
             self.expect(")", f"to close the arguments of {token.text!r}")
             return Call(token.text, tuple(arguments), token.place)
         return Name(token.text, token.place)
+
+
+def _joined(operator: Token, left: Expression, right: Expression) -> Expression:
+    """Return two operands with *operator* between them, whole division and remainder as functions."""
+    if operator.text == "//":
+        return Call("floor", (Binary("/", left, right, operator.place),), operator.place)
+    if operator.text == "%":
+        return Call("mod", (left, right), operator.place)
+    return Binary(operator.text, left, right, operator.place)
 
 
 def _shown(token: Token) -> str:

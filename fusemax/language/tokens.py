@@ -12,7 +12,7 @@ from fusemax.source import Text, number_of
 LONGEST_NAME = 100
 TOKEN = re.compile(
     r"(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
-    r"|(?P<symbol>::|->|\*\*|<=|>=|==|!=|[-+*/()\[\],=|<>:])|(?P<space>\s+)"
+    r"|(?P<symbol>::|->|\*\*|//|<=|>=|==|!=|[-+*/%()\[\],=|<>:])|(?P<space>\s+)"
 )
 COMMENT = re.compile(r"#|(?:^|(?<=\s))--")
 

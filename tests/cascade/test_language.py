@@ -1,0 +1,105 @@
+"""What cascades can say beyond sums of products: its values against numpy, its passes, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from fusemax.analysis.passes import analyse
+from fusemax.cascade.build import cascade_from_text
+from fusemax.cascade.evaluate import evaluate
+from fusemax.cascade.ir import Cascade
+from fusemax.cascade.write import cascade_to_yaml
+from fusemax.errors import ProblemsError
+
+
+def cascade_of(inputs: str, einsums: str, **keys: str) -> Cascade:
+    """Return the cascade with these *inputs*, *einsums* and other keys, written and read again."""
+    rows = [
+        f"{key}: {value}" for key, value in {"title": "t", "source": "s", "inputs": inputs, **keys}.items()
+    ]
+    body = "\n".join(f"  {line}" for line in einsums.strip().split("\n"))
+    cascade = cascade_from_text("\n".join([*rows, "einsums: |", body, ""]))
+    assert str(cascade_from_text(cascade_to_yaml(cascade))) == str(cascade)
+    return cascade
+
+
+def run(
+    cascade: Cascade, sizes: Mapping[str, int] | None = None, **inputs: np.ndarray
+) -> Mapping[str, np.ndarray]:
+    """Return the values of *cascade*."""
+    return evaluate(cascade, inputs, sizes)
+
+
+def mistake(inputs: str, einsums: str, **keys: str) -> str:
+    """Return what is said of a cascade that means nothing."""
+    with pytest.raises(ProblemsError) as caught:
+        cascade_of(inputs, einsums, **keys)
+    return str(caught.value)
+
+
+RANDOM = np.random.default_rng(5)
+
+
+def test_whole_division_and_remainder_in_indices() -> None:
+    """Heads in groups share a key; positions take turns at a table."""
+    q, k, table = RANDOM.normal(size=(6, 5)), RANDOM.normal(size=(3, 5)), RANDOM.normal(size=4)
+    cascade = cascade_of("{Q: [H, M], K: [G, M], C: [N]}", "Y[h] = Q[h,m]*K[h//2,m]*C[m%N] :: sum[m]")
+    result = run(cascade, Q=q, K=k, C=table)["Y"]
+    expected = [sum(q[h, m] * k[h // 2, m] * table[m % 4] for m in range(5)) for h in range(6)]
+
+    assert np.allclose(result, expected)
+    assert "floor(h/2) of K is not affine" in analyse(cascade).no_claims[0].text
+
+
+def test_halves_of_a_rank() -> None:
+    """A rotary embedding of two halves; the norm before it needs two passes over E, part by part."""
+    x, angle = RANDOM.normal(size=(6, 4)), RANDOM.normal(size=(3, 4))
+    cascade = cascade_of(
+        "{X: [E, M], C: [A, M]}",
+        """
+R[m] = X[e,m]*X[e,m] :: sum[e]
+N[e,m] = X[e,m]*rsqrt(R[m])
+L[a,m] = N[a,m]*cos(C[a,m]) - N[a+A,m]*sin(C[a,m])
+H[a,m] = N[a+A,m]*cos(C[a,m]) + N[a,m]*sin(C[a,m])
+""",
+        ranks="{E: 2*A}",
+    )
+    result = run(cascade, X=x, C=angle)
+    n = x / np.sqrt((x**2).sum(axis=0))
+
+    assert np.allclose(result["L"], n[:3] * np.cos(angle) - n[3:] * np.sin(angle))
+    assert np.allclose(result["H"], n[3:] * np.cos(angle) + n[:3] * np.sin(angle))
+    assert 2 == analyse(cascade).passes("E", "X")
+    assert 1 == analyse(cascade).passes("M")
+
+
+def test_a_part_of_a_rank_is_no_pass_over_it() -> None:
+    """Half of X is read twice: nothing needs the whole of it twice."""
+    cascade = cascade_of(
+        "{X: [E]}", "S[] = X[a] :: sum[a]\nY[a] = X[a]*S[]\nZ[] = X[e] :: sum[e]", ranks="{E: 2*A}"
+    )
+
+    assert 1 == analyse(cascade).passes("E", "X")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "einsums", "said"),
+    [
+        ("{X: [M]}", "Y[m] = X[m/2]", "index 'm/2' is no whole number at every point"),
+        ("{X: [M]}", "Y[m] = X[mod(m,2)/2]", "no whole number at every point"),
+        (
+            "{X: [M], W: [P]}",
+            "V[p] = W[p]\nY[m] = X[m] | m <= p",
+            "'p' of the condition m <= p is no variable of Y[m]",
+        ),
+        ("{X: [M], W: [P]}", "V[p] = W[p]\nY[] = X[m] :: sum[m] | p <= 3", "it runs over 'm'"),
+        ("{X: [M]}", "Y[m] = X[m] % 0", "mod(X[m], 0) divides by zero"),
+        ("{X: [M]}", "Y[m] = X[m] //", "expected a value"),
+    ],
+)
+def test_refused(inputs: str, einsums: str, said: str) -> None:
+    """What means nothing is refused with its reason."""
+    assert said in mistake(inputs, einsums)
