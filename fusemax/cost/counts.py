@@ -23,7 +23,7 @@ from fusemax.cascade.ir import Einsum
 from fusemax.cost.extents import Extents, access_digits, digits_of
 from fusemax.cost.masks import Band
 from fusemax.cost.residences import Move, Residences, Room
-from fusemax.cost.symbols import ceildiv, symbol, to_sympy
+from fusemax.cost.symbols import ceildiv, lanes_along, to_sympy
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
 from fusemax.cost.ways import digits_of_way, makes, shifts_of, terms_of, ways_of
 from fusemax.cost.windows import windows_of
@@ -235,7 +235,7 @@ class _Counter(Residences):
         steps: sympy.Expr = extents.points(running)
         for dimension in dict.fromkeys(spatial.values()):
             digits = [d for d, dim in spatial.items() if dim == dimension]
-            steps *= ceildiv(extents.points(digits), symbol(f"{unit}.{dimension}"))
+            steps *= ceildiv(extents.points(digits), lanes_along(unit, dimension))
         return steps
 
     # --- words

@@ -14,7 +14,7 @@ import sympy
 from fusemax.cost.counts import Job, Move, NestCounts
 from fusemax.cost.extents import Extents, access_digits
 from fusemax.cost.program import Label, Writer
-from fusemax.cost.symbols import greatest, least, symbol
+from fusemax.cost.symbols import greatest, lanes_along, least, symbol
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Body, Mapped, Nest
 
@@ -89,5 +89,5 @@ def _copies(mapped: Mapped, extents: Extents, body: Body, job: Job, tensor: str)
         if digit not in own:
             dimensions.setdefault(dimension, []).append(digit)
     for dimension, digits in dimensions.items():
-        lanes *= least(symbol(f"{job.unit}.{dimension}"), extents.points(digits))
+        lanes *= least(lanes_along(job.unit, dimension), extents.points(digits))
     return lanes

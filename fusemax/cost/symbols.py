@@ -10,6 +10,7 @@ import sympy
 
 from fusemax.cost import functions
 from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number
+from fusemax.mapping.nest import sides
 
 ceildiv: Callable[..., Any] = functions.ceildiv
 least: Callable[..., Any] = functions.least
@@ -42,6 +43,18 @@ def _nested(function: Any, values: tuple[Any, ...]) -> Any:
 def symbol(name: str) -> sympy.Symbol:
     """Return the symbol of a named value; it is positive and, on purpose, not said to be an integer."""
     return sympy.Symbol(name, positive=True)
+
+
+def lanes_along(unit: str, dimension: str) -> sympy.Expr:
+    """Return the lanes of *unit* along a dimension, or along several together.
+
+    >>> lanes_along("2d", "rows"), lanes_along("mxu", "arrays*rows")
+    (2d.rows, mxu.arrays*mxu.rows)
+    """
+    lanes: sympy.Expr = sympy.Integer(1)
+    for side in sides(dimension):
+        lanes *= symbol(f"{unit}.{side}")
+    return lanes
 
 
 def to_sympy(expression: Expression, names: Mapping[str, sympy.Expr] | None = None) -> sympy.Expr:

@@ -6,7 +6,7 @@ dimension, or left to run inside its body. A *body* is a list of Einsums execute
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fusemax.cascade.ir import Cascade, Einsum
@@ -64,12 +64,26 @@ class Residence:
         return node[: len(self.node)] == self.node
 
 
+def together(dimensions: Iterable[str]) -> str:
+    """Return several dimensions of a unit as one, over which a digit runs.
+
+    >>> together(["arrays", "rows"]), sides(together(["arrays", "rows"])), sides("rows")
+    ('arrays*rows', ('arrays', 'rows'), ('rows',))
+    """
+    return "*".join(dimensions)
+
+
+def sides(dimension: str) -> tuple[str, ...]:
+    """Return the dimensions that *dimension* is made of, as :func:`together` joined them."""
+    return tuple(dimension.split("*"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """Einsums executed together inside loops.
 
     ``opened`` holds the loops that each node on the way down opens; ``spatial`` gives, per unit, the dimension that a digit
-    runs over.
+    runs over (several together as :func:`together` joins them).
     """
 
     node: tuple[int, ...]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fusemax.cascade.ir import Cascade
 from fusemax.machine import Machine
 from fusemax.mapping.binding import Bound
-from fusemax.mapping.nest import Body, Nest, Residence, Root
+from fusemax.mapping.nest import Body, Nest, Residence, Root, together
 from fusemax.mapping.notes import Notes
 from fusemax.mapping.ranks import Ranks
 from fusemax.mapping.schedules import Schedules
@@ -112,16 +112,33 @@ class Nodes:
             at: KeyPath = (*path, "spatial", unit)
             if not self.notes.known(unit, self.machine.units, "unit of this machine", at, key=True):
                 continue
-            for digit, dimension in dimensions.items():
+            for digit, names in dimensions.items():
                 here: KeyPath = (*at, digit)
                 if self.notes.known(digit, known, "digit of a rank", here, key=True) and digit in loops:
                     self.notes.fail(
                         here, f"{digit} is a loop around this and cannot be spatial as well", key=True
                     )
                 shape = self.machine.units[unit].shape
-                self.notes.known(dimension, shape, f"dimension of unit {unit}", here)
-            good[unit] = dimensions
+                for dimension in names:
+                    self.notes.known(dimension, shape, f"dimension of unit {unit}", here)
+                self._not_apart(unit, dimensions, digit, here)
+            good[unit] = {digit: together(names) for digit, names in dimensions.items()}
         return good
+
+    def _not_apart(
+        self, unit: str, dimensions: Mapping[str, tuple[str, ...]], digit: str, path: KeyPath
+    ) -> None:
+        """Note dimensions of *unit* that *digit* takes twice, or with others than an earlier digit does."""
+        mine = dimensions[digit]
+        if len(set(mine)) < len(mine):
+            self.notes.fail(path, f"{digit} runs over one dimension of {unit} twice")
+        for other, names in dimensions.items():
+            if other == digit:
+                return
+            both = sorted(set(names) & set(mine))
+            if both and names != mine:
+                text = f"{both[0]} of {unit} is taken by {other} together with other dimensions"
+                self.notes.fail(path, text, f"let both run over [{', '.join(names)}], or over others")
 
     def _residence_ok(self, level: str, tensor: str, path: KeyPath, position: int, staged: bool) -> bool:
         places = [*self.machine.level_names, *self.machine.units]

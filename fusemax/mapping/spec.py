@@ -47,6 +47,23 @@ IN_FILE = WithJsonSchema({"type": ["string", "number"], "description": "a number
 Formula = Annotated[Any, BeforeValidator(_expression), IN_FILE]
 
 
+def _sides(value: Any) -> Any:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"expected a dimension such as rows, or several: [arrays, rows]; got {value!r}")
+    return tuple(names)
+
+
+#: The dimensions of a unit over which a digit runs, the outermost first.
+Sides = Annotated[
+    Any,
+    BeforeValidator(_sides),
+    WithJsonSchema(
+        {"type": ["string", "array"], "items": {"type": "string"}, "description": "dimensions of the unit"}
+    ),
+]
+
+
 class Fit(_Part):
     """A tile as large as a level allows: ``fit(L3)`` of any size, ``fit(L3, divisors)``, ``fit(L3, power_of_two)``."""
 
@@ -145,7 +162,7 @@ class Node(_Part):
     deal: Deal | None = None
     keep: dict[str, list[Kept]] = Field(default_factory=dict)
     stage: dict[str, list[Kept]] = Field(default_factory=dict)
-    spatial: dict[str, dict[str, str]] = Field(default_factory=dict)
+    spatial: dict[str, dict[str, Sides]] = Field(default_factory=dict)
     schedule: Schedule | None = None
     do: Annotated[
         Annotated[list[str], Tag("<names>")] | Annotated[list[Node], Tag("<nests>")], Discriminator(_bodies)

@@ -200,3 +200,34 @@ def test_what_cannot_be_shared(units: dict[str, Any], said: str) -> None:
     whole = {name: {"shape": {"lanes": 4}, "operations": {"mac": 1}, **more} for name, more in units.items()}
     with pytest.raises(FusemaxError, match=said):
         machine({}, {}, {}, units=whole)
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(8, 4), (7, 4), (9, 8), (16, 8)])
+def test_one_digit_over_two_dimensions(rows: int, steps: int) -> None:
+    """Two arrays of four rows take eight rows of X in one step; the four of K run in time, one column of each for N."""
+    shape = {"arrays": 2, "rows": 4, "columns": 4}
+    on = machine({}, {}, {}, units={"mxu": {"shape": shape, "operations": {"mac": 1}}})
+    spatial = {"mxu": {"r": ["arrays", "rows"], "n": "columns"}}
+    nest = {"keep": {"SPM": ["X", "W", "Y"]}, "spatial": spatial, "do": ["Y"]}
+    plan = mapped(on, {"nests": [nest]})
+    found = cost(plan, derive(plan, on), {**SIZES, "R": rows})
+    assert found.values["cycles[mxu,Y]"] == steps
+    assert found.utilization()["mxu"] == pytest.approx(rows * 4 * 4 / (steps * 32))
+    assert simulate(plan, on, {**SIZES, "R": rows}).latency_s == pytest.approx(steps / 1e9)
+
+
+@pytest.mark.parametrize(
+    ("digits", "said"),
+    [
+        ({"r": ["arrays", "rows"], "n": "rows"}, "rows of mxu is taken by r together with other dimensions"),
+        ({"r": ["rows", "rows"]}, "r runs over one dimension of mxu twice"),
+        ({"r": ["rows", "lines"]}, "'lines' is no dimension of unit mxu"),
+        ({"r": []}, "expected a dimension such as rows"),
+    ],
+)
+def test_what_no_digit_runs_over(digits: dict[str, Any], said: str) -> None:
+    """A dimension is there once for a digit, and taken in one way."""
+    shape = {"arrays": 2, "rows": 4, "columns": 4}
+    on = machine({}, {}, {}, units={"mxu": {"shape": shape, "operations": {"mac": 1}}})
+    with pytest.raises(FusemaxError, match=said):
+        mapped(on, {"nests": [{"keep": {"SPM": ["X"]}, "spatial": {"mxu": digits}, "do": ["Y"]}]})

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Einsum
 from fusemax.machine import Machine
-from fusemax.mapping.nest import Mapped, Root
+from fusemax.mapping.nest import Mapped, Root, sides
 from fusemax.mapping.units import lowered, taken_parts
 from tests.walk.space import Setting, Space, value_of
 from tests.walk.trace import Step
@@ -56,10 +56,10 @@ class Steps:
             for unit, operation, part in self.jobs[name]:
                 each = cycles_of(self.machine, self.figures, unit, operation.name)
                 spatial = step.body.spatial.get(unit, {})
-                cycles[unit, name] += (
+                cycles[unit, name] += (  # type: ignore[assignment]
                     part * each * self._rounds(unit, spatial, operation.variables, step.setting)
                 )
-                useful[unit, name] += (
+                useful[unit, name] += (  # type: ignore[assignment]
                     part * each * self.space.useful(einsum, operation.variables, step.setting)
                 )
         return cycles, useful
@@ -79,7 +79,10 @@ class Steps:
             for group in combination:
                 for dimension, count in group.items():
                     lanes[dimension] *= count
-            rounds += math.prod(math.ceil(count / shape[dimension]) for dimension, count in lanes.items())
+            rounds += math.prod(
+                math.ceil(count / math.prod(shape[side] for side in sides(dimension)))
+                for dimension, count in lanes.items()
+            )
         return rounds
 
     def _groups(

@@ -152,6 +152,11 @@ def _arrays(mapped, machine, sizes, figures, number_format: str) -> Arrays:
             f"mapping {mapped.name}: register by register, one nest on one core can be run, without spilling or offloading\n"
             "  hint: the tile level (--level tile) runs every mapping"
         )
+    if any("*" in d for b in mapped.nests[0].bodies for one in b.spatial.values() for d in one.values()):
+        raise FusemaxError(
+            f"mapping {mapped.name}: register by register, each digit runs over one dimension of a unit\n"
+            "  hint: the tile level (--level tile) runs every mapping"
+        )
     numbers = numbers_of(mapped, machine, mapped.nests[0], sizes, figures)
     if numbers.figures.get("replicas", 1.0) != 1.0:
         raise FusemaxError(

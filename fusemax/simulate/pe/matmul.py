@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fusemax.analysis.work import operations
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
-from fusemax.mapping.nest import Mapped
+from fusemax.mapping.nest import Mapped, sides
 from fusemax.simulate.pe.formats import FORMATS, Rounding, round_array, rounded
 from fusemax.simulate.pe.plan import numbers_of
 from fusemax.simulate.pe.result import SEED, PeResult
@@ -110,6 +110,11 @@ def run_matmul(
     if len(free) != 2 or len(spatial) != 2 or {nest.root_of(d).name for d in spatial} != set(free):
         raise FusemaxError(
             f"mapping {mapped.name}: register by register, the two ranks of the output must be spatial on a 2D array"
+        )
+    if any(len(sides(dimension)) > 1 for dimension in spatial.values()):
+        raise FusemaxError(
+            f"mapping {mapped.name}: register by register, each digit runs over one dimension of {unit}\n"
+            "  hint: the tile level (--level tile) runs every mapping"
         )
     numbers = numbers_of(mapped, machine, nest, sizes, figures)
     row_digit = next(d for d in spatial if nest.root_of(d).name == free[0])

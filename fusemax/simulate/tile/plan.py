@@ -12,7 +12,7 @@ from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body
 from fusemax.mapping.modulo import Kernel
-from fusemax.mapping.nest import Mapped, Nest
+from fusemax.mapping.nest import Mapped, Nest, sides
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.cores import Members
 from fusemax.simulate.tile.filters import Filters
@@ -171,7 +171,8 @@ class _Packer:
         steps = self.geometry.points(mine - set(spatial), fixed)
         for dimension in dict.fromkeys(spatial.values()):
             across = self.geometry.points([d for d, dim in spatial.items() if dim == dimension], fixed)
-            steps *= math.ceil(across / self.point.figures[f"{stream.unit}.{dimension}"])
+            lanes = math.prod(self.point.figures[f"{stream.unit}.{side}"] for side in sides(dimension))
+            steps *= math.ceil(across / lanes)
         return steps
 
     def _words(self, number: int) -> tuple[tuple[int, ...], ...]:
