@@ -36,6 +36,8 @@ class Operation:
         For a pair under one name: the two operations that do the same for a unit without it.
     reads
         The tensors among its operands; others are values of operations before it.
+    running
+        Whether one of its operands is the sum, or other reduction, that it goes on with.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Operation:
     operands: int
     parts: tuple[Operation, ...] = ()
     reads: tuple[str, ...] = ()
+    running: bool = False
 
 
 def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
@@ -63,7 +66,7 @@ def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
     elif einsum.action is not None:
         space = variables - {_SCALAR} | frozenset(einsum.reduced)
         reads = _read_by(einsum.expression)
-        reduce = Operation(REDUCTION_NAMES[einsum.action.operator], space, 2, reads=reads)
+        reduce = Operation(REDUCTION_NAMES[einsum.action.operator], space, 2, reads=reads, running=True)
         last = found[-1] if found else None
         if (
             einsum.action.operator == "sum"
@@ -71,7 +74,7 @@ def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
             and last.name == "mul"
             and last.variables == space
         ):
-            found[-1] = Operation("mac", space, 3, (last, reduce), last.reads)
+            found[-1] = Operation("mac", space, 3, (last, reduce), last.reads, running=True)
         else:
             found.append(reduce)
     return tuple(found)

@@ -42,7 +42,7 @@ ZERO = sympy.Integer(0)
 class Job:
     """One operation of an Einsum on a unit: how often over all lanes, and for how many steps of the unit.
 
-    ``reads`` names the tensors among its *operands*.
+    ``reads`` names the tensors among its *operands*; ``running`` says that one of them is the result so far.
     """
 
     einsum: str
@@ -50,6 +50,7 @@ class Job:
     operation: str
     operands: int
     reads: tuple[str, ...]
+    running: bool
     points: sympy.Expr
     steps: sympy.Expr
 
@@ -193,7 +194,7 @@ class _Counter(Residences):
                 for where, share in self._shares(name, unit, operation.name):
                     yield Job(
                         einsum=name, unit=where, operation=operation.name, operands=operation.operands,
-                        reads=operation.reads,
+                        reads=operation.reads, running=operation.running,
                         points=self._points(body, einsum, mine) * share, steps=self._steps(body, where, mine) * share,
                     )  # fmt: skip
 

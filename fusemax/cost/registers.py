@@ -2,7 +2,8 @@
 
 An operation reads each of its operands from its lane's registers. It writes each of them there first, but for tensors that the
 mapping keeps in the registers of the unit (``keep: {2d: [K]}``): those are written when they change, once in every lane that
-needs them.
+needs them. The same holds for other memories of a lane (``keep: {2d.weights: [K]}``), but that what no mapping keeps passes
+through the registers alone.
 """
 
 from __future__ import annotations
@@ -24,52 +25,68 @@ ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
 def write_registers(
     writer: Writer, machine: Machine, mapped: Mapped, nests: Sequence[tuple[NestCounts, Sequence[Move]]]
 ) -> list[sympy.Expr]:
-    """Write and return the energy in joules of each register file that has an energy."""
+    """Write and return the energy in joules of each memory inside lanes that has an energy."""
     parts: list[sympy.Expr] = []
-    for name, unit in machine.units.items():
-        if unit.registers is None or unit.registers.energy is None:
+    for place, memory in machine.lane_memories.items():
+        if memory.described.energy is None:
             continue
         reads, writes = ZERO, ZERO
         for counts, moves in nests:
-            for job in (job for job in counts.jobs if job.unit == name):
-                still = _stationary(counts.nest, job)
-                reads += job.points * job.operands
-                writes += job.points * (job.operands - len(still))
-            writes += sum(_entering(mapped, counts, moves, name), ZERO)
-        energy = reads * symbol(f"{name}.registers.energy.read")
-        energy += writes * symbol(f"{name}.registers.energy.write")
-        label = Label("component_energy", unit=name, action="registers")
-        parts.append(writer.add(f"energy_J[{name},registers]", energy, label))
+            for job in (job for job in counts.jobs if job.unit == memory.unit):
+                here = sum(_place(machine, counts.nest, job, tensor) == place for tensor in job.reads)
+                through = _passing(machine, mapped, counts.nest, job, place)
+                reads += job.points * (here + through)
+                writes += job.points * through
+            writes += sum(_entering(machine, mapped, counts, moves, place), ZERO)
+        energy = reads * symbol(f"{memory.prefix}.energy.read")
+        energy += writes * symbol(f"{memory.prefix}.energy.write")
+        action = memory.prefix.removeprefix(f"{memory.unit}.")
+        label = Label("component_energy", unit=memory.unit, action=action)
+        parts.append(writer.add(f"energy_J[{memory.unit},{action}]", energy, label))
     return parts
 
 
-def _stationary(nest: Nest, job: Job) -> list[str]:
-    """Return the operands of *job* that its unit's registers keep."""
-    body = _body_of(nest, job.einsum)
-    return [tensor for tensor in job.reads if _is_kept(nest, body, job.unit, tensor)]
+def _passing(machine: Machine, mapped: Mapped, nest: Nest, job: Job, place: str) -> int:
+    """Return how many operands each operation of *job* writes into the memory *place* and reads there.
+
+    What nothing keeps passes through the registers; the result so far is written where it is kept, or else there too.
+    """
+    result = _place(machine, nest, job, mapped.einsum(job.einsum).output.tensor) if job.running else None
+    own = result is not None and result != job.unit
+    if place != job.unit:
+        return int(own and result == place)
+    kept = sum(_place(machine, nest, job, tensor) is not None for tensor in job.reads)
+    return job.operands - kept - int(own)
 
 
-def _is_kept(nest: Nest, body: Body, unit: str, tensor: str) -> bool:
-    return any(
-        (r.tensor, r.level, r.staged) == (tensor, unit, False) and r.covers(body.node)
-        for r in nest.residences
-    )
+def _place(machine: Machine, nest: Nest, job: Job, tensor: str) -> str | None:
+    """Return the memory inside the unit of *job* that keeps an operand, the innermost of several; None if none does."""
+    node = _body_of(nest, job.einsum).node
+    kept = {r.level for r in nest.residences if r.tensor == tensor and not r.staged and r.covers(node)}
+    mine = [p for p, memory in machine.lane_memories.items() if memory.unit == job.unit and p in kept]
+    return mine[-1] if mine else None
 
 
 def _body_of(nest: Nest, einsum: str) -> Body:
     return next(body for body in nest.bodies if einsum in body.einsums)
 
 
-def _entering(mapped: Mapped, counts: NestCounts, moves: Sequence[Move], unit: str) -> Iterator[sympy.Expr]:
-    """Yield the words written into the registers of *unit* for the tensors kept there that its operations read."""
+def _entering(
+    machine: Machine, mapped: Mapped, counts: NestCounts, moves: Sequence[Move], place: str
+) -> Iterator[sympy.Expr]:
+    """Yield the words written into the memory *place* for the tensors kept there that operations read."""
     wanted: dict[str, list[sympy.Expr]] = {}
     for job in counts.jobs:
-        for tensor in _stationary(counts.nest, job) if job.unit == unit else ():
+        for tensor in (t for t in job.reads if _place(machine, counts.nest, job, t) == place):
             body = _body_of(counts.nest, job.einsum)
             wanted.setdefault(tensor, []).append(_copies(mapped, counts.extents, body, job, tensor))
     for tensor, copies in wanted.items():
         words = sum(
-            (m.words for m in moves if (m.tensor, m.level) == (tensor, unit) and m.kind in ("fill", "write")),
+            (
+                m.words
+                for m in moves
+                if (m.tensor, m.level) == (tensor, place) and m.kind in ("fill", "write")
+            ),
             ZERO,
         )
         yield words * greatest(*copies)

@@ -55,7 +55,7 @@ class Residences:
     ) -> None:
         self.mapped, self.machine, self.nest, self.extents = mapped, machine, nest, extents
         self.cascade = mapped.cascade
-        self.order = [machine.outermost, *machine.level_names[1:], *machine.units]
+        self.order = machine.places
         self.bands: dict[tuple[int, ...], Band | None] = {
             body.node: band_of(mapped, nest, body) for body in nest.bodies
         }
@@ -174,7 +174,7 @@ class Residences:
         return made, read
 
     def _is_of_a_core(self, level: str) -> bool:
-        return level in self.machine.units or self.machine.levels[level].per_core
+        return level not in self.machine.levels or self.machine.levels[level].per_core
 
     def _same_in_a_row(self, residence: Residence, digits: frozenset[str]) -> sympy.Expr:
         """Return how many tasks in a row want the same tile, and keep it alone: they differ in loops that do not change it."""

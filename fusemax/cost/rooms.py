@@ -29,16 +29,15 @@ def word_B(mapped: Mapped, tensor: str) -> sympy.Expr:  # noqa: N802 - the unit 
 
 
 def capacity_B(machine: Machine, place: str) -> sympy.Expr | None:  # noqa: N802
-    """Return the bytes of a level, or of all registers of a unit; None for a level without ``size``."""
+    """Return the bytes of a level, or of a memory in all lanes of a unit; None for a level without ``size``."""
     if place in machine.levels:
         return None if machine.levels[place].size is None else symbol(f"{place}.size")
-    unit = machine.units[place]
-    assert unit.registers is not None
-    word = symbol("word") if unit.registers.word is None else symbol(f"{place}.registers.word")
+    memory = machine.lane_memories[place]
+    word = symbol("word") if memory.described.word is None else symbol(f"{memory.prefix}.word")
     lanes = sympy.Integer(1)
-    for dimension in unit.shape:
-        lanes *= symbol(f"{place}.{dimension}")
-    return lanes * symbol(f"{place}.registers.depth") * word
+    for dimension in machine.units[memory.unit].shape:
+        lanes *= symbol(f"{memory.unit}.{dimension}")
+    return lanes * symbol(f"{memory.prefix}.depth") * word
 
 
 @dataclass(frozen=True, slots=True)

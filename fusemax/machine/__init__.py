@@ -7,9 +7,9 @@ Values are SI floats; a figure may be a formula of others (``11.63484 um2 * ceil
 from fusemax.machine.amounts import Seconds
 from fusemax.machine.figures import figure_paths, figures
 from fusemax.machine.parts import AccessEnergy, Level, Operation, Registers, Unit
-from fusemax.machine.whole import Machine, load_machine, machine_of
+from fusemax.machine.whole import LaneMemory, Machine, load_machine, machine_of
 
 __all__ = [
-    "AccessEnergy", "Level", "Machine", "Operation", "Registers", "Seconds", "Unit",
+    "AccessEnergy", "LaneMemory", "Level", "Machine", "Operation", "Registers", "Seconds", "Unit",
     "figure_paths", "figures", "load_machine", "machine_of",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fusemax.language.formula import formula, substituted
 from fusemax.language.syntax import Binary, Expression, Name
-from fusemax.machine.parts import AccessEnergy, Level, Unit
+from fusemax.machine.parts import AccessEnergy, Level, Registers, Unit
 
 if TYPE_CHECKING:
     from fusemax.machine.whole import Machine
@@ -95,14 +95,12 @@ def _unit_figures(name: str, unit: Unit) -> list[Figure]:
     if "lanes" not in unit.shape:
         scope["lanes"] = f"{name}.lanes"
         found.append((("units", name, "shape"), f"{name}.lanes", substituted(formula(lanes, "1"), {})))
+    for memory, described in unit.memories.items():
+        own = {**scope, "depth": f"{name}.{memory}.depth"}
+        found += _memory_figures(("units", name, "memories", memory), f"{name}.{memory}", described, own)
     if unit.registers is not None:
         scope["depth"] = f"{name}.registers.depth"
-        path = ("units", name, "registers")
-        found.append(((*path, "depth"), f"{name}.registers.depth", substituted(unit.registers.depth, scope)))
-        if unit.registers.word is not None:
-            found.append(((*path, "word"), f"{name}.registers.word", substituted(unit.registers.word, scope)))
-        if unit.registers.energy is not None:
-            found += _energies((*path, "energy"), f"{name}.registers", unit.registers.energy, scope)
+        found += _memory_figures(("units", name, "registers"), f"{name}.registers", unit.registers, scope)
     for operation, cost in unit.operations.items():
         path = ("units", name, "operations", operation)
         cycles = _machine_cycles(name, unit, substituted(cost.cycles, scope))
@@ -116,6 +114,17 @@ def _unit_figures(name: str, unit: Unit) -> list[Figure]:
             value = substituted(value, scope)
             value = _machine_cycles(name, unit, value) if key in ("fill", "drain") else value
             found.append((("units", name, key), f"{name}.{key}", value))
+    return found
+
+
+def _memory_figures(
+    path: tuple[str, ...], name: str, memory: Registers, scope: Mapping[str, str]
+) -> list[Figure]:
+    found: list[Figure] = [((*path, "depth"), f"{name}.depth", substituted(memory.depth, scope))]
+    if memory.word is not None:
+        found.append(((*path, "word"), f"{name}.word", substituted(memory.word, scope)))
+    if memory.energy is not None:
+        found += _energies((*path, "energy"), name, memory.energy, scope)
     return found
 
 

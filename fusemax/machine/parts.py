@@ -103,13 +103,15 @@ class Unit(Part):
     """A compute unit: lanes in one or more dimensions, the operations that a lane does, registers, energy, area.
 
     ``clock`` is its own, if it is not the machine's; the figures of its operations, of ``fill`` and ``drain`` are then still
-    in cycles of the machine. ``leakage`` is the power that it takes at all times, in every core. ``shares`` names the
-    unit whose lanes these are, used in another way: work under both names takes turns.
+    in cycles of the machine. ``leakage`` is the power that it takes at all times, in every core. ``memories`` are
+    small memories of every lane beside its ``registers``, each for the tensors that a mapping keeps there. ``shares`` names
+    the unit whose lanes these are, used in another way: work under both names takes turns.
     """
 
     shape: dict[str, Count]
     operations: dict[str, Operation]
     registers: Registers | None = None
+    memories: dict[str, Registers] = Field(default_factory=dict)
     energy: dict[str, Joules] = Field(default_factory=dict)
     area: dict[str, SquareMetres] = Field(default_factory=dict)
     fill: Cycles | None = None
@@ -124,6 +126,10 @@ class Unit(Part):
         if isinstance(data, dict) and isinstance(data.get("operations"), dict):
             data = {**data, "operations": _expanded(data["operations"])}
         return data
+
+
+#: What stands under a unit's name beside its memories.
+TAKEN = ("registers", "operations", "energy", "area", "lanes", "fill", "drain", "clock", "leakage")
 
 
 def _expanded(operations: Mapping[str, Any]) -> dict[str, Any]:

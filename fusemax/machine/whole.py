@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -12,10 +13,19 @@ from fusemax.language.syntax import Number
 from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds
 from fusemax.machine.change import changed
 from fusemax.machine.figures import figures, walk_figures
-from fusemax.machine.parts import Level, Part, Unit
+from fusemax.machine.parts import TAKEN, Level, Part, Registers, Unit
 from fusemax.shipped import find_machine
 from fusemax.source import Document, read_yaml
 from fusemax.typed import typed
+
+
+@dataclass(frozen=True, slots=True)
+class LaneMemory:
+    """A memory that every lane of *unit* has; *prefix* stands before the names of its figures."""
+
+    unit: str
+    prefix: str
+    described: Registers
 
 
 class Machine(Part):
@@ -70,6 +80,26 @@ class Machine(Part):
         """The name of the outermost level."""
         return next(iter(self.levels))
 
+    @property
+    def lane_memories(self) -> dict[str, LaneMemory]:
+        """The memories inside the lanes of units, by the name under which a mapping keeps tensors there.
+
+        That of a unit's registers is the unit itself; the others are ``2d.weights``.
+        """
+        found: dict[str, LaneMemory] = {}
+        for name, unit in self.units.items():
+            if unit.registers is not None:
+                found[name] = LaneMemory(name, f"{name}.registers", unit.registers)
+            for memory, described in unit.memories.items():
+                found[f"{name}.{memory}"] = LaneMemory(name, f"{name}.{memory}", described)
+        return found
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where tensors can be, from the outside in: levels, units, and the memories of their lanes beside the registers."""
+        names = (*self.levels, *self.units, *self.lane_memories)
+        return tuple(dict.fromkeys(names))
+
     def physical(self, unit: str) -> str:
         """Return the name of the unit whose lanes *unit* uses: its own, or the one that it shares.
 
@@ -108,12 +138,20 @@ def machine_of(document: Document) -> Machine:
     problems += [
         document.problem(("units", name, key), text, hint) for name, key, text, hint in _sharing(machine)
     ]
+    problems += [
+        document.problem(
+            ("units", name, "memories", memory), f"{memory!r} is taken: {name}.{memory} is a figure", None
+        )
+        for name, unit in machine.units.items()
+        for memory in unit.memories
+        if memory in (*TAKEN, *unit.shape)
+    ]
     raise_if_any(problems)
     return machine
 
 
 #: What a unit has once, under its first name.
-ONCE = ("registers", "area", "leakage")
+ONCE = ("registers", "memories", "area", "leakage")
 
 
 def _sharing(machine: Machine) -> Iterator[tuple[str, str, str, str]]:

@@ -141,10 +141,10 @@ class Nodes:
                 self.notes.fail(path, text, f"let both run over [{', '.join(names)}], or over others")
 
     def _residence_ok(self, level: str, tensor: str, path: KeyPath, position: int, staged: bool) -> bool:
-        places = [*self.machine.level_names, *self.machine.units]
+        places = self.machine.places
         if not self.notes.known(level, places, "level or unit of this machine", path, key=True):
             return False
-        if level in self.machine.units and self.machine.units[level].registers is None:
+        if level in self.machine.units and level not in self.machine.lane_memories:
             self.notes.fail(path, f"unit {level} has no registers to keep {tensor} in", key=True)
             return False
         return self.notes.known(tensor, self.cascade.tensors, "tensor of this cascade", (*path, position))

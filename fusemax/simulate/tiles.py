@@ -120,7 +120,9 @@ def _check_room(mapped: Mapped, machine: Machine, point: Point, runs: list[_Run]
             if place in machine.levels and machine.levels[place].size is None:
                 continue
             needed = stock.occupied_B(point, run.whole, place)
-            there = capacity_B(point, place, _lanes(machine, point, place))
+            memory = machine.lane_memories.get(place)
+            lanes = 1.0 if memory is None else _lanes(machine, point, memory.unit)
+            there = capacity_B(point, place, memory, lanes)
             if place == machine.outermost:
                 needed += over
             elif (place,) == machine.level_names[1:2] and mapped.spill.get(place):
@@ -141,10 +143,8 @@ def _check_room(mapped: Mapped, machine: Machine, point: Point, runs: list[_Run]
         raise FusemaxError("\n".join(mistakes))
 
 
-def _lanes(machine: Machine, point: Point, name: str) -> float | None:
-    """Return the lanes of unit *name*; None for a level."""
-    if name not in machine.units:
-        return None
+def _lanes(machine: Machine, point: Point, name: str) -> float:
+    """Return the lanes of unit *name*."""
     lanes = 1.0
     for dimension in machine.units[name].shape:
         lanes *= point.figures[f"{name}.{dimension}"]
@@ -155,7 +155,7 @@ def _utilization(machine: Machine, point: Point, runs: list[_Run], seconds: floa
     clock_cycles = seconds * point.figures["clock"] * point.figures["replicas"]
     busy = {unit: sum(run.lane_cycles(unit) for run in runs) for unit in machine.units}
     return {
-        unit: busy[unit] / (_lanes(machine, point, unit) or 1.0) / clock_cycles if clock_cycles else 0.0
+        unit: busy[unit] / _lanes(machine, point, unit) / clock_cycles if clock_cycles else 0.0
         for unit in machine.units
     }
 

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusemax.cascade.build import load_cascade
-from fusemax.cost.evaluate import Cost, cost
+from fusemax.cost.evaluate import Cost, check_tiles, cost
 from fusemax.cost.model import derive
 from fusemax.cost.point import cost_of
+from fusemax.errors import FusemaxError
 from fusemax.machine import machine_of
 from fusemax.mapping.build import map_onto
 from fusemax.mapping.spec import mapping_file_of
+from fusemax.simulate.tiles import simulate
 from fusemax.source import document_of
 
 READ, WRITE = 2.0, 0.3  #: pJ a word
@@ -31,9 +33,12 @@ MACHINE = {
 }  # fmt: skip
 
 
-def product(nest: dict[str, Any], tiles: dict[str, int], **sizes: int) -> Cost:
-    """Return the cost of Y[r,n] = X[r,k]*W[k,n] under one nest."""
-    described = machine_of(document_of(json.dumps(MACHINE)))
+def product(
+    nest: dict[str, Any], tiles: dict[str, int], memories: dict[str, Any] | None = None, **sizes: int
+) -> Cost:
+    """Return the cost of Y[r,n] = X[r,k]*W[k,n] under one nest, with *memories* beside the registers."""
+    unit = {**MACHINE["units"]["pe"], "memories": memories or {}}
+    described = machine_of(document_of(json.dumps({**MACHINE, "units": {"pe": unit}})))
     data = {"title": "t", "source": "s", "cascade": "transformer/linear", "tiles": tiles, "nests": [nest]}
     document = document_of(json.dumps({**data, "bind": {"pe": ["Y"]}}))
     plan = map_onto(load_cascade("transformer/linear"), described, mapping_file_of(document), document)
@@ -112,3 +117,64 @@ def test_fusemax_over_flat(H: int, E: int, ratio: float) -> None:
         streamed, rel=1e-3
     )  # and K, V once per block of rows
     assert fusemax.energy_J / flat.energy_J == pytest.approx(ratio, abs=5e-4)
+
+
+@given(R=st.integers(1, 20), K=st.integers(1, 20), N=st.integers(1, 20))
+def test_weights_and_sums_in_memories_of_their_own(R: int, K: int, N: int) -> None:
+    """Three memories in each lane, as Eyeriss has: inputs pass through the registers, weights and sums stay in theirs."""
+    memories = {
+        "weights": {"depth": 224, "energy": {"read": "5 pJ", "write": "7 pJ"}},
+        "sums": {"depth": 24, "energy": {"read": "11 pJ", "write": "13 pJ"}},
+    }
+    nest = {
+        "for": ["n1"],
+        "keep": {"pe.weights": ["W"]},
+        "spatial": {"pe": {"k": "rows", "n0": "columns"}},
+        "do": [{"for": ["r"], "keep": {"pe.sums": ["Y"]}, "do": ["Y"]}],
+    }
+    answer = product(nest, {"N0": 8}, memories, R=R, K=K, N=N)
+    macs = R * K * N
+    assert registers_pJ(answer) == pytest.approx(macs * (READ + WRITE), rel=1e-12)  # X alone
+    weights = answer.values["energy_J[pe,weights]"] * 1e12
+    assert weights == pytest.approx(macs * 5 + K * N * 7, rel=1e-12)
+    sums = answer.values["energy_J[pe,sums]"] * 1e12  # read and written with every mac
+    assert sums == pytest.approx(macs * (11 + 13), rel=1e-12)
+
+
+def test_a_memory_of_lanes_has_room() -> None:
+    """Two words in each of 32 lanes hold a tile of W of 8 x 8, and not one of 8 x 16; the simulator says so too."""
+    nest = {
+        "for": ["n1"],
+        "keep": {"pe.weights": ["W"]},
+        "spatial": {"pe": {"k": "rows", "n0": "columns"}},
+        "do": [{"for": ["r"], "do": ["Y"]}],
+    }
+    unit = {**MACHINE["units"]["pe"], "memories": {"weights": {"depth": 2}}}
+    described = machine_of(document_of(json.dumps({**MACHINE, "units": {"pe": unit}})))
+    for tile, fits in ((8, True), (16, False)):
+        data = {
+            "title": "t",
+            "source": "s",
+            "cascade": "transformer/linear",
+            "tiles": {"N0": tile},
+            "nests": [nest],
+        }
+        document = document_of(json.dumps({**data, "bind": {"pe": ["Y"]}}))
+        plan = map_onto(load_cascade("transformer/linear"), described, mapping_file_of(document), document)
+        sizes = {"R": 2, "K": 8, "N": 32}
+        if fits:
+            check_tiles(plan, cost(plan, derive(plan, described), sizes))
+            simulate(plan, described, sizes)
+            continue
+        with pytest.raises(FusemaxError, match=r"pe\.weights is too small .* 256 B needed"):
+            check_tiles(plan, cost(plan, derive(plan, described), sizes))
+        with pytest.raises(FusemaxError, match=r"pe\.weights is too small .* 256 B needed"):
+            simulate(plan, described, sizes)
+
+
+def test_a_memory_whose_name_is_a_figure() -> None:
+    """A memory cannot be called as a dimension of its unit, or what else stands under the unit's name."""
+    for name in ("rows", "registers", "energy"):
+        unit = {**MACHINE["units"]["pe"], "memories": {name: {"depth": 2}}}
+        with pytest.raises(FusemaxError, match=f"'{name}' is taken"):
+            machine_of(document_of(json.dumps({**MACHINE, "units": {"pe": unit}})))

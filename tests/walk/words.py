@@ -37,7 +37,7 @@ class Stay:
 
 def chain(machine: Machine, residences: Iterable[Residence], body: Body, tensor: str) -> list[Residence]:
     """Return the places of *tensor* around *body*, from the outside in; the outermost level itself is left out unless kept."""
-    order = [*machine.level_names, *machine.units]
+    order = machine.places
     mine = [r for r in residences if r.tensor == tensor and not r.staged and r.covers(body.node)]
     return sorted(mine, key=lambda r: (order.index(r.level), len(r.node)))
 
@@ -88,7 +88,7 @@ def _words_of_tensor(
             if place.level == outer:
                 inbox[around] += [(step, event) for _, step, event in events]
                 continue
-            own = place.level in machine.units or machine.levels[place.level].per_core
+            own = place.level not in machine.levels or machine.levels[place.level].per_core
             here = [(step, event) for _, step, event in events]
             moved = _moves(trace, tensor, place, here, cores if own else 1)
             for _, event in moved:

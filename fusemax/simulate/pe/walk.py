@@ -116,7 +116,7 @@ class Walk:
         self.spaces = {
             name: Space(root, sizes[root.size_name], digit_sizes) for name, root in nest.roots.items()
         }
-        order = [*machine.level_names, *machine.units]
+        order = machine.places
         kept = [r for r in nest.residences if not r.staged and r.level != machine.outermost]
         self.kept = [self._kept(r) for r in sorted(kept, key=lambda r: (len(r.node), order.index(r.level)))]
         self._seen: dict[tuple[str, str], set[tuple]] = {}

@@ -195,7 +195,7 @@ class _Packer:
         for level in self.mapped.spill:
             occupied = stock.occupied_B(self.point, self.geometry, level)
             if occupied:
-                spilled[level] = max(0.0, 1 - capacity_B(self.point, level, None) / occupied)
+                spilled[level] = max(0.0, 1 - capacity_B(self.point, level) / occupied)
         return spilled
 
     def _bytes(self, stream: Stream, entries: Sequence[int]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Name
 from fusemax.language.value import finite_value_of
-from fusemax.machine import Machine
+from fusemax.machine import LaneMemory, Machine
 from fusemax.mapping.lives import Moment, Tile, moments
 from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.mapping.outermost import whole_digits, whole_tensors
@@ -100,12 +100,12 @@ def _gone(geometry: Geometry, tile: Tile) -> bool:
     return any(geometry.points((loop,), {}) > 1 for loop in tile.unless)
 
 
-def capacity_B(point: Point, level: str, lanes: float | None) -> float:  # noqa: N802
-    """Return the bytes that *level* holds; for the registers of a unit, those of all its *lanes*."""
-    if lanes is None:
+def capacity_B(point: Point, level: str, memory: LaneMemory | None = None, lanes: float = 1.0) -> float:  # noqa: N802
+    """Return the bytes that *level* holds; of a *memory* inside a unit, those of all its *lanes*."""
+    if memory is None:
         return point.figures[f"{level}.size"]
-    word = point.figures.get(f"{level}.registers.word", point.figures["word"])
-    return lanes * point.figures[f"{level}.registers.depth"] * word
+    word = point.figures.get(f"{memory.prefix}.word", point.figures["word"])
+    return lanes * point.figures[f"{memory.prefix}.depth"] * word
 
 
 def geometry_of(mapped: Mapped, machine: Machine, nest: Nest, point: Point) -> Geometry:
@@ -152,7 +152,7 @@ def _fitting(
     plain = Geometry(nest, sizes, tiles)
     inner = plain.unit(name)
     bound = -(-sizes[nest.root_of(name).name] // inner)
-    capacity = capacity_B(point, rule.level, None)
+    capacity = capacity_B(point, rule.level)
 
     def fits(size: int) -> bool:
         return stock.occupied_B(point, Geometry(nest, sizes, {**tiles, name: size}), rule.level) <= capacity

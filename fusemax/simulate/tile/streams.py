@@ -242,8 +242,7 @@ class _Reader:
 
 def depth_of(machine: Machine, residence: Residence) -> tuple[int, int]:
     """Return how far inside *residence* is: deeper nodes first, then levels from the outermost one to the units."""
-    order = [*machine.level_names, *machine.units]
-    return len(residence.node), order.index(residence.level)
+    return len(residence.node), machine.places.index(residence.level)
 
 
 def produced_inside(mapped: Mapped, nest: Nest, residence: Residence) -> bool:
