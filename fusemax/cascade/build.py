@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fusemax.cascade.check import check
 from fusemax.cascade.check_sizes import check_sizes
 from fusemax.cascade.ir import Cascade, Einsum, Rank, Tensor, affine, is_variable
+from fusemax.cascade.lowered import lowered
 from fusemax.errors import Problem, ProblemsError, raise_if_any
 from fusemax.language.parse import parse, parse_expression
 from fusemax.language.syntax import Access, Binary, Expression, Loop, Name, Number, Program, names
@@ -59,9 +60,10 @@ def cascade_of(document: Document, name: str) -> Cascade:
         With every mistake found: keys, syntax, then names, ranks, single assignment, reductions, order.
     """
     file = typed(document, CascadeFile)
-    program = parse(document.text(("einsums",)))
+    program, problems = lowered(parse(document.text(("einsums",))))
     einsums = _flattened(program)
-    tensors, problems = _tensors(document, file, einsums)
+    tensors, more = _tensors(document, file, einsums)
+    problems += more
     ranks = _ranks(document, file, einsums, tensors)
     raise_if_any(check_sizes(ranks, document))
     outputs = file.outputs if file.outputs is not None else _never_read(einsums)

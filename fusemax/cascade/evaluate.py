@@ -156,7 +156,7 @@ class _Run:
         action = einsum.action
         assert isinstance(action, Populate)
         if exists is not None:
-            value = np.where(exists, value, -np.inf)
+            value = np.where(exists, value, np.inf if action.operator == "argmin" else -np.inf)
         axis = space.order.index(action.source)
         by_value = np.moveaxis(value, axis, -1)
         order = np.argsort(by_value if action.operator == "argmin" else -by_value, axis=-1, kind="stable")

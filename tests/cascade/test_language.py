@@ -103,3 +103,67 @@ def test_a_part_of_a_rank_is_no_pass_over_it() -> None:
 def test_refused(inputs: str, einsums: str, said: str) -> None:
     """What means nothing is refused with its reason."""
     assert said in mistake(inputs, einsums)
+
+
+def test_conditions_on_data() -> None:
+    """Lengths and labels: a point that the data leave out contributes what changes nothing."""
+    x, length = RANDOM.normal(size=(2, 5)), np.array([3.0, 5.0])
+    cascade = cascade_of(
+        "{X: [B, M], LEN: [B]}",
+        """
+S[b] = X[b,m] :: sum[m] | m < LEN[b]
+G[b] = X[b,m] :: max[m] | m < LEN[b], m >= 1
+N[b] = X[b,m] :: min[m] | LEN[b] - 1 >= m
+R[b] = X[b,m] :: prod[m] | m != LEN[b] - 2
+T[b,j] = X[b,m] :: argmin[m -> j] | m < LEN[b]
+U[b,j] = X[b,m] :: argmin[m -> j] | m >= 1
+""",
+        sizes="[J]",
+    )
+    result = run(cascade, {"J": 1}, X=x, LEN=length)
+    rows = [x[b, : int(length[b])] for b in range(2)]
+
+    assert np.allclose(result["S"], [row.sum() for row in rows])
+    assert np.allclose(result["G"], [row[1:].max() for row in rows])
+    assert np.allclose(result["N"], [row.min() for row in rows])
+    assert np.allclose(result["R"], [np.delete(x[b], int(length[b]) - 2).prod() for b in range(2)])
+    assert np.array_equal(result["T"][:, 0], [row.argmin() for row in rows])
+    assert np.array_equal(result["U"][:, 0], 1 + x[:, 1:].argmin(axis=1))
+
+
+def test_packed_documents() -> None:
+    """Attention inside each document, by labels: three passes, and the values of each document by itself."""
+    q, k, v = RANDOM.normal(size=(2, 6)), RANDOM.normal(size=(2, 6)), RANDOM.normal(size=(3, 6))
+    label = np.array([0.0, 0.0, 1.0, 1.0, 1.0, 2.0])
+    cascade = cascade_of(
+        "{Q: [E, P], K: [E, M], V: [F, M], DM: [M], DP: [P]}",
+        """
+QK[m,p] = Q[e,p]*K[e,m] :: sum[e]
+GM[p] = QK[m,p] :: max[m] | m <= p, DM[m] == DP[p]
+SN[m,p] = exp(QK[m,p] - GM[p]) | m <= p, DM[m] == DP[p]
+SD[p] = SN[m,p] :: sum[m] | m <= p, DM[m] == DP[p]
+AV[f,p] = SN[m,p]*V[f,m]/SD[p] :: sum[m] | m <= p, DM[m] == DP[p]
+""",
+        same="[[M, P]]",
+        outputs="[AV]",
+    )
+    result = run(cascade, Q=q, K=k, V=v, DM=label, DP=label)["AV"]
+    for p in range(6):
+        mine = [m for m in range(p + 1) if label[m] == label[p]]
+        weights = np.exp(q[:, p] @ k[:, mine])
+        assert np.allclose(result[:, p], v[:, mine] @ weights / weights.sum())
+    assert 3 == analyse(cascade).passes("M", "K")
+
+
+def test_scatter() -> None:
+    """A histogram: several points meet at one place, others find none; the rank is named where the tensor is read."""
+    x, bins = RANDOM.normal(size=7), np.array([0, 2, 2, 3, 0, 2, 9.0])
+    written = cascade_of("{X: [N], I: [N]}", "Y[I[n]] = X[n] :: sum[n]\nZ[k] = 2*Y[k]", outputs="[Y, Z]")
+    said = cascade_of("{X: [N], I: [N]}", "Y[k] = X[n] :: sum[n] | k == I[n]")
+    expected = [x[bins == k].sum() for k in range(4)]
+
+    assert np.allclose(run(written, {"K": 4}, X=x, I=bins)["Z"], 2 * np.array(expected))
+    assert np.allclose(run(said, {"K": 4}, X=x, I=bins)["Y"], expected)
+    assert str(written.einsum("Y")) == str(said.einsum("Y"))
+    assert "Y0" in cascade_of("{X: [N], I: [N]}", "Y[I[n]] = X[n] :: max[n]").ranks
+    assert "say how they are joined: ':: sum[...]'" in mistake("{X: [N], I: [N]}", "Y[I[n]] = X[n]")
