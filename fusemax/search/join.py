@@ -6,81 +6,15 @@ one signature and yields a plan whenever it has a better one; who asks may stop 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from time import monotonic
 
-from fusemax.errors import FusemaxError
-from fusemax.search.blocks import previous_generation_of
-from fusemax.search.bound import Bound, bound_of
+from fusemax.search.bound import bound_of
 from fusemax.search.facts import Facts
-from fusemax.search.phase import NEAR, Candidate, Tally, candidates, nothing_fits
+from fusemax.search.phase import Candidate, candidates, nothing_fits
+from fusemax.search.plan import Plan, Search
+from fusemax.search.structures import atoms_of
 from fusemax.search.tiles import lane_counts
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A whole mapping: its phases with their tiles, in order."""
-
-    phases: tuple[Candidate, ...]
-
-    @property
-    def latency_s(self) -> float:
-        """The sum of the phases' times."""
-        return sum(phase.latency_s for phase in self.phases)
-
-    @property
-    def energy_J(self) -> float:  # noqa: N802 - the unit is a joule
-        """The sum of the phases' energies."""
-        return sum(phase.energy_J for phase in self.phases)
-
-    @property
-    def traffic_B(self) -> float:  # noqa: N802
-        """The sum of the phases' words outside, in bytes."""
-        return sum(phase.traffic_B for phase in self.phases)
-
-    def measure(self, objective: str) -> float:
-        """Return the value of *objective*."""
-        if objective == "edp":
-            return self.latency_s * self.energy_J
-        return {"latency": self.latency_s, "energy": self.energy_J, "traffic": self.traffic_B}[objective]
-
-    def order(self, objective: str) -> tuple[float, ...]:
-        """Return what plans are sorted by."""
-        return (
-            float(f"{self.measure(objective):.6g}"),
-            float(f"{self.latency_s:.4g}"),
-            self.traffic_B,
-            self.latency_s,
-        )
-
-
-@dataclass
-class Search:
-    """A search under way: what is looked for, until when, and what has been seen."""
-
-    facts: Facts
-    objective: str
-    bound: Bound
-    until: float = field(default_factory=lambda: monotonic() + 60.0)
-    effort: int = 2
-    tally: Tally = field(default_factory=Tally)
-    found: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], Candidate | None] = field(
-        default_factory=dict
-    )
-
-    @property
-    def over(self) -> bool:
-        """Whether the time is up."""
-        return monotonic() > self.until
-
-    def near(self, plan: Plan) -> bool:
-        """Return whether *plan* is so near to the bound that no more is looked for."""
-        return self.bound.of(self.objective) >= NEAR * plan.measure(self.objective)
-
-
-Strategy = Callable[[Search], Iterator[Plan]]
 
 
 def joined(search: Search) -> Iterator[Plan]:
@@ -120,33 +54,6 @@ def apart(search: Search) -> Iterator[Plan]:
         found = [_best(search, atom, fixed) for atom in atoms_of(search.facts)]
         if all(found):
             yield Plan(tuple(one for one in found if one is not None))
-
-
-#: Strategies by name.
-STRATEGIES: Mapping[str, Strategy] = {"joined": joined, "apart": apart}
-
-
-def atoms_of(facts: Facts) -> list[tuple[str, ...]]:
-    """Return the runs of Einsums that have to stay in one phase: those between a running value and who reads it before."""
-    names = facts.names
-    position = {name: number for number, name in enumerate(names)}
-    tied = [False] * len(names)  # whether an Einsum is tied to the one after it
-    for reader in names:
-        for access in facts.einsum(reader).reads:
-            for maker in facts.cascade.producers(access.tensor):
-                if maker.initial or not previous_generation_of(facts, access, maker.name):
-                    continue
-                low, high = sorted((position[reader], position[maker.name]))
-                for number in range(low, high):
-                    tied[number] = True
-    atoms: list[tuple[str, ...]] = []
-    run: list[str] = []
-    for number, name in enumerate(names):
-        run.append(name)
-        if not tied[number]:
-            atoms.append(tuple(run))
-            run = []
-    return atoms
 
 
 def _fixed(facts: Facts, whole: Candidate | None) -> list[dict[str, int]]:
@@ -226,10 +133,3 @@ def _may_gain(search: Search, together: tuple[str, ...], apart: Plan) -> bool:
     if search.objective == "edp":
         return True
     return bound_of(search.facts, together).of(search.objective) <= apart.measure(search.objective)
-
-
-def strategy(name: str) -> Strategy:
-    """Return the strategy called *name*; raise FusemaxError with the known names."""
-    if name not in STRATEGIES:
-        raise FusemaxError(f"no strategy {name!r}; there are: {', '.join(STRATEGIES)}")
-    return STRATEGIES[name]

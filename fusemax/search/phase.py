@@ -56,29 +56,6 @@ class Tally:
     notes: list[str] = field(default_factory=list)
 
 
-def places_of(facts: Facts) -> list[Places]:
-    """Return the levels to try for running values, inputs and what is cached, likely ones first."""
-    levels = facts.inner_levels
-    if not levels:
-        return [Places(None, None)]
-    if len(levels) == 1:
-        only = levels[0]
-        return [
-            Places(only, only),
-            Places(only, only, far=True),
-            Places(only, None),
-            Places(None, only, buffers=1),
-            Places(None, None),
-        ]
-    found: list[Places] = []
-    pairs = [(s, i) for s in reversed(range(len(levels))) for i in reversed(range(s + 1))]
-    pairs.sort(key=lambda pair: (len(levels) - 1 - pair[0], abs(pair[1] - (len(levels) - 2))))
-    for state, inputs in pairs:
-        for cache in ([levels[0]] if inputs else []) + [None]:
-            found.append(Places(levels[state], levels[inputs], cache))
-    return [*found, Places(levels[-1], None), Places(None, levels[0], buffers=1), Places(None, None)]
-
-
 def candidates(
     facts: Facts, segment: Sequence[str], objective: str, fixed: Mapping[str, int], tally: Tally, floor: float,
     effort: int = 2, over: Callable[[], bool] = lambda: False,

@@ -26,11 +26,24 @@ def _vector(function: Callable[..., float]) -> Callable[..., Array]:
 
     def value(*operands: Array) -> Array:
         columns = [np.ravel(one) for one in np.broadcast_arrays(*operands)]
-        rows, inverse = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+        first, inverse = _different(columns)
+        rows = np.stack([column[first] for column in columns], axis=1)
         found = np.array([function(*row) for row in rows.tolist()], dtype=np.float64)
-        return found[inverse.ravel()].reshape((*np.broadcast(*operands).shape, *found.shape[1:]))
+        return found[inverse].reshape((*np.broadcast(*operands).shape, *found.shape[1:]))
 
     return value
+
+
+def _different(columns: Sequence[Array]) -> tuple[Array, Array]:
+    """Return the places of one row of each kind among the rows of *columns*, and for every row the number of its kind."""
+    code = np.zeros(columns[0].shape, dtype=np.int64)
+    first = np.zeros(1, dtype=np.int64)
+    for column in columns:
+        if (column == column[:1]).all():  # the same everywhere tells nothing apart
+            continue
+        kinds, places = np.unique(column, return_inverse=True)
+        _, first, code = np.unique(code * len(kinds) + places, return_index=True, return_inverse=True)
+    return first, code
 
 
 #: What the cost program has besides the functions of formulas.

@@ -16,7 +16,7 @@ import numpy as np
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Skeleton
 
-POINTS = 60_000  #: tilings that one grid holds at most
+POINTS = 16_000  #: tilings that one grid holds at most
 ALL = 24  #: ranks of up to this size are tried at every tile
 BLOCKS = 24  #: numbers of blocks that are all tried; larger ones by steps
 

@@ -1,0 +1,75 @@
+"""Plans, which are whole mappings, and a search for them under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+
+from fusemax.search.bound import Bound
+from fusemax.search.facts import Facts
+from fusemax.search.phase import NEAR, Candidate, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole mapping: its phases with their tiles, in order."""
+
+    phases: tuple[Candidate, ...]
+
+    @property
+    def latency_s(self) -> float:
+        """The sum of the phases' times."""
+        return sum(phase.latency_s for phase in self.phases)
+
+    @property
+    def energy_J(self) -> float:  # noqa: N802 - the unit is a joule
+        """The sum of the phases' energies."""
+        return sum(phase.energy_J for phase in self.phases)
+
+    @property
+    def traffic_B(self) -> float:  # noqa: N802
+        """The sum of the phases' words outside, in bytes."""
+        return sum(phase.traffic_B for phase in self.phases)
+
+    def measure(self, objective: str) -> float:
+        """Return the value of *objective*."""
+        if objective == "edp":
+            return self.latency_s * self.energy_J
+        return {"latency": self.latency_s, "energy": self.energy_J, "traffic": self.traffic_B}[objective]
+
+    def order(self, objective: str) -> tuple[float, ...]:
+        """Return what plans are sorted by."""
+        return (
+            float(f"{self.measure(objective):.6g}"),
+            float(f"{self.latency_s:.4g}"),
+            self.traffic_B,
+            self.latency_s,
+        )
+
+
+@dataclass
+class Search:
+    """A search under way: what is looked for, until when, and what has been seen."""
+
+    facts: Facts
+    objective: str
+    bound: Bound
+    until: float = field(default_factory=lambda: monotonic() + 60.0)
+    effort: int = 2
+    tally: Tally = field(default_factory=Tally)
+    found: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], Candidate | None] = field(
+        default_factory=dict
+    )
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return monotonic() > self.until
+
+    def near(self, plan: Plan) -> bool:
+        """Return whether *plan* is so near to the bound that no more is looked for."""
+        return self.bound.of(self.objective) >= NEAR * plan.measure(self.objective)
+
+
+Strategy = Callable[[Search], Iterator[Plan]]

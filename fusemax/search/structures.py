@@ -1,0 +1,69 @@
+"""Structures: groups of Einsums that stay together, and every form of a phase for a run of them, tensors kept or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fusemax.mapping.space import Block
+from fusemax.search.facts import Facts
+from fusemax.search.shapes import Places, Skeleton, block_of, divided, previous_generation_of, skeletons
+
+
+def atoms_of(facts: Facts) -> list[tuple[str, ...]]:
+    """Return the runs of Einsums that have to stay in one phase: those between a running value and who reads it before."""
+    names = facts.names
+    position = {name: number for number, name in enumerate(names)}
+    tied = [False] * len(names)  # whether an Einsum is tied to the one after it
+    for reader in names:
+        for access in facts.einsum(reader).reads:
+            for maker in facts.cascade.producers(access.tensor):
+                if maker.initial or not previous_generation_of(facts, access, maker.name):
+                    continue
+                low, high = sorted((position[reader], position[maker.name]))
+                for number in range(low, high):
+                    tied[number] = True
+    atoms: list[tuple[str, ...]] = []
+    run: list[str] = []
+    for number, name in enumerate(names):
+        run.append(name)
+        if not tied[number]:
+            atoms.append(tuple(run))
+            run = []
+    return atoms
+
+
+def places_of(facts: Facts) -> list[Places]:
+    """Return the levels to try for running values, inputs and what is cached, likely ones first."""
+    levels = facts.inner_levels
+    if not levels:
+        return [Places(None, None)]
+    if len(levels) == 1:
+        only = levels[0]
+        return [
+            Places(only, only),
+            Places(only, only, far=True),
+            Places(only, None),
+            Places(None, only, buffers=1),
+            Places(None, None),
+        ]
+    found: list[Places] = []
+    pairs = [(s, i) for s in reversed(range(len(levels))) for i in reversed(range(s + 1))]
+    pairs.sort(key=lambda pair: (len(levels) - 1 - pair[0], abs(pair[1] - (len(levels) - 2))))
+    for state, inputs in pairs:
+        for cache in ([levels[0]] if inputs else []) + [None]:
+            found.append(Places(levels[state], levels[inputs], cache))
+    return [*found, Places(levels[-1], None), Places(None, levels[0], buffers=1), Places(None, None)]
+
+
+def structures_of(facts: Facts, segment: Sequence[str]) -> Iterator[tuple[Skeleton, Block]]:
+    """Yield every structure of a phase that does *segment*, each once: its skeleton, and its loops with what they keep."""
+    seen: set[str] = set()
+    for skeleton in skeletons(facts, segment):
+        several = divided(facts, skeleton)
+        for form in (skeleton,) if several is None else (skeleton, several):
+            for places in places_of(facts):
+                block = block_of(facts, form, places)
+                key = f"{block}{form.cuts}{[part.einsums for part in form.bodies]}"
+                if key not in seen:
+                    seen.add(key)
+                    yield form, block
