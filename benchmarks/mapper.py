@@ -1,4 +1,4 @@
-"""Map every shipped cascade onto shipped machines, and run the answers: ``python benchmarks/mapper.py --machines h100 fusemax``.
+"""Map every shipped cascade onto shipped machines, and run the answers: ``benchmarks/mapper.py --machines h100 fusemax``.
 
 Each answer goes the way of a user's file: written, read again against cascade and machine (what ``check`` does), priced by
 ``cost``, executed by ``simulate``. The table gives seconds, candidates per second, how much the bound covers, and what failed;
@@ -76,9 +76,7 @@ def mapped(
     cascade = load_cascade(name)
     begun = time.perf_counter()
     try:
-        answer = best_mapping(
-            cascade, machine, sizes_of(name, cascade), objective=objective, seconds=seconds
-        )
+        answer = best_mapping(cascade, machine, sizes_of(name, cascade), objective=objective, seconds=seconds)
     except FusemaxError as error:
         first = str(error).split("\n")[0]
         return Row(

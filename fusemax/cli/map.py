@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fusemax.search.answer import Answer
-    from fusemax.search.join import Plan, Search
+    from fusemax.search.plan import Plan, Search
 
 ENDS = {
     "bound": "it is as near to the bound as was asked for",

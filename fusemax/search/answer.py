@@ -18,7 +18,8 @@ from fusemax.mapping.space import mapping_data
 from fusemax.mapping.spec import mapping_file_of
 from fusemax.search.bound import Bound, bound_of
 from fusemax.search.facts import Facts, facts_of
-from fusemax.search.join import Plan, Search, strategy
+from fusemax.search.plan import Plan, Search
+from fusemax.search.strategies import strategy
 from fusemax.search.write import mapping_text
 from fusemax.source import document_of
 

@@ -71,7 +71,7 @@ def divided(facts: Facts, skeleton: Skeleton) -> Skeleton | None:
     around = (*skeleton.batch, *skeleton.outer)
     for part, some in zip(skeleton.parts, groups, strict=True):
         loops = variables_of(facts, (*around, *part.loops))
-        if not all(fusable(facts.cascade, names_, loops) for names_ in some):
+        if not all(fusable(facts, names_, loops) for names_ in some):
             return None
     return replace(skeleton, groups=groups)
 

@@ -56,7 +56,7 @@ def bound_of(facts: Facts, segment: Sequence[str] | None = None) -> Bound:
     """Return the bounds of the Einsums of *segment* (all, if not given), whatever is done before and after them."""
     mine = tuple(segment or facts.names)
     seconds = dict(_seconds(facts, mine, useful_part(facts)))
-    _, weights, shares = split(list(facts.machine.units), seconds)
+    _, weights, shares = split(facts.owners, seconds)
     return _bound(facts, mine, seconds, weights, shares)
 
 
@@ -154,9 +154,21 @@ def _seconds(facts: Facts, segment: Sequence[str], part: float) -> Iterator[tupl
 
     for name in segment:
         for item in facts.items[name]:
-            whole = {unit: seconds(unit, pieces) for unit, pieces in item.units.items()}
-            parts = tuple({unit: seconds(unit, [piece]) for unit, piece in one.items()} for one in item.parts)
+            whole = by_owner(facts, {unit: seconds(unit, pieces) for unit, pieces in item.units.items()})
+            parts = tuple(
+                by_owner(facts, {unit: seconds(unit, [piece]) for unit, piece in one.items()})
+                for one in item.parts
+            )
             yield (name, item.operation), Ways(whole, parts if all(parts) else ())
+
+
+def by_owner(facts: Facts, values: Mapping[str, float]) -> dict[str, float]:
+    """Return *values* by unit as values by the unit whose lanes work: of several names the least."""
+    found: dict[str, float] = {}
+    for unit, value in values.items():
+        owner = facts.physical[unit]
+        found[owner] = min(value, found.get(owner, value))
+    return found
 
 
 def _energy(facts: Facts, segment: Sequence[str], part: float, words: Mapping[str, float]) -> float:

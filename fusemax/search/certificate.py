@@ -22,9 +22,10 @@ from fusemax.machine import load_machine
 from fusemax.search.answer import OBJECTIVES, Answer, measure, priced_text
 from fusemax.search.bound import proved_by
 from fusemax.search.facts import Facts, facts_of
-from fusemax.search.join import STRATEGIES, atoms_of
 from fusemax.search.phase import NEAR
 from fusemax.search.shapes import skeletons
+from fusemax.search.strategies import STRATEGIES
+from fusemax.search.structures import atoms_of
 
 KIND = "fusemax certificate"
 CLOSE = 1e-9  #: the part by which a number may differ from the one computed again
@@ -223,7 +224,7 @@ def _form(held: Certificate) -> list[str]:
 def _proof(held: Certificate, facts: Facts) -> list[str]:
     """Return what is wrong with the proof: the bound is computed again from the weights and from the words themselves."""
     proof = held.proof
-    units = set(facts.machine.units)
+    units = set(facts.owners)
     if set(proof.weights) != units or min(proof.weights.values()) < 0:
         return [f"proof.weights: expected a number from 0 for each of {', '.join(sorted(units))}"]
     if abs(sum(proof.weights.values()) - 1) > CLOSE:

@@ -59,6 +59,8 @@ class Facts:
         The size of every rank that is not open; of open parts (``open_parts``) there is none.
     figures
         Every figure of the machine as a number.
+    fused
+        What is known so far of which Einsums may share which loops.
     """
 
     cascade: Cascade
@@ -69,6 +71,7 @@ class Facts:
     figures: Mapping[str, float]
     absorb: tuple[str, ...] = ()
     items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    fused: dict[tuple[tuple[str, ...], tuple[str, ...]], bool] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -104,6 +107,16 @@ class Facts:
             name: {dimension: int(self.figures[f"{name}.{dimension}"]) for dimension in unit.shape}
             for name, unit in self.machine.units.items()
         }
+
+    @cached_property
+    def physical(self) -> Mapping[str, str]:
+        """By unit, the name of the unit whose lanes work: two names of one unit take turns."""
+        return {name: self.machine.physical(name) for name in self.machine.units}
+
+    @cached_property
+    def owners(self) -> tuple[str, ...]:
+        """The units that have lanes of their own."""
+        return tuple(name for name, owner in self.physical.items() if name == owner)
 
     @cached_property
     def inner_levels(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from fusemax.search.blocks import block_of, divided
 from fusemax.search.facts import Facts
 from fusemax.search.price import Pricer, Prices
 from fusemax.search.shapes import Places, Skeleton, skeletons
+from fusemax.search.structures import places_of
 from fusemax.search.tiles import Tilings, axes_of, refined, seeds, tilings
 from fusemax.search.units import Binding, bindings, shared_out, work_of
 

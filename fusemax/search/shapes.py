@@ -14,11 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import combinations, permutations
 
 from fusemax.analysis.fusion import may_fuse
-from fusemax.cascade.ir import Cascade
 from fusemax.language.syntax import names
 from fusemax.search.facts import Facts
 
@@ -126,7 +124,7 @@ def _common(facts: Facts, segment: Sequence[str]) -> tuple[str, ...]:
     shared = first.intersection(*others)
     reduced = {v for name in segment for v in (*facts.einsum(name).reduced, facts.einsum(name).loop)}
     ordered = [v for v in _in_order(facts, segment) if v in shared and v not in reduced and _whole(facts, v)]
-    return tuple(v for v in ordered if fusable(facts.cascade, tuple(segment), (v,)))
+    return tuple(v for v in ordered if fusable(facts, tuple(segment), (v,)))
 
 
 def _whole(facts: Facts, variable: str) -> bool:
@@ -213,9 +211,9 @@ def _skeleton(
         else:
             runs.append(Part((name,), *mine))
     parts = [part for run in runs for part in _divided_run(facts, around, run)]
-    if not all(fusable(facts.cascade, p.einsums, variables_of(facts, (*around, *p.loops))) for p in parts):
+    if not all(fusable(facts, p.einsums, variables_of(facts, (*around, *p.loops))) for p in parts):
         return None
-    if not fusable(facts.cascade, tuple(segment), variables_of(facts, around)):
+    if not fusable(facts, tuple(segment), variables_of(facts, around)):
         return None
     return Skeleton(batch, around[len(batch) :], tuple(parts), dict(sorted(cuts.items())))
 
@@ -225,7 +223,7 @@ def _divided_run(facts: Facts, around: tuple[str, ...], run: Part) -> Iterator[P
     loops = variables_of(facts, (*around, *run.loops))
     rest = run.einsums
     while rest:
-        count = next((n for n in range(len(rest), 1, -1) if fusable(facts.cascade, rest[:n], loops)), 1)
+        count = next((n for n in range(len(rest), 1, -1) if fusable(facts, rest[:n], loops)), 1)
         yield replace(run, einsums=rest[:count])
         rest = rest[count:]
 
@@ -242,15 +240,9 @@ def variable_of(facts: Facts, digit: str) -> str:
     return digit.rstrip("0123456789")
 
 
-@lru_cache(maxsize=4096)
-def _fusable(key: int, einsums: tuple[str, ...], loops: tuple[str, ...]) -> bool:
-    return not may_fuse(_KNOWN[key], einsums, loops)
-
-
-_KNOWN: dict[int, Cascade] = {}
-
-
-def fusable(cascade: Cascade, einsums: tuple[str, ...], loops: tuple[str, ...]) -> bool:
+def fusable(facts: Facts, einsums: tuple[str, ...], loops: tuple[str, ...]) -> bool:
     """Return whether *einsums* may share *loops* over whole ranks."""
-    _KNOWN.setdefault(id(cascade), cascade)
-    return _fusable(id(cascade), einsums, loops)
+    known = facts.fused.get((einsums, loops))
+    if known is None:
+        known = facts.fused[einsums, loops] = not may_fuse(facts.cascade, einsums, loops)
+    return known

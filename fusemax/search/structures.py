@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fusemax.mapping.space import Block
+from fusemax.search.blocks import block_of, divided, previous_generation_of
 from fusemax.search.facts import Facts
-from fusemax.search.shapes import Places, Skeleton, block_of, divided, previous_generation_of, skeletons
+from fusemax.search.shapes import Places, Skeleton, skeletons
 
 
 def atoms_of(facts: Facts) -> list[tuple[str, ...]]:

@@ -207,6 +207,7 @@ def shared_out(facts: Facts, works: Sequence[Work], binding: Binding) -> Binding
     Of each operation as its unit does it, every other unit that knows it may take a part; parts are of 256.
     """
     seconds: dict[tuple[str, str], Ways] = {}
+    known_as: dict[tuple[str, str], dict[str, str]] = {}
     for work, spatial in zip(works, binding.spatial, strict=True):
         for name in work.part.einsums:
             for item in facts.items[name]:
@@ -216,18 +217,22 @@ def shared_out(facts: Facts, works: Sequence[Work], binding: Binding) -> Binding
                     cycles = {
                         u: cycles_of(facts, work, u, spatial.get(u, {}), [p]) for u, p in others.items()
                     }
+                    named = _names(facts, cycles, unit)
+                    cycles = {owner: cycles[u] for owner, u in named.items()}
+                    known_as[name, piece.operation] = named
                     known = seconds.get((name, piece.operation))
                     if known is not None:
                         cycles = {
                             u: c + known.whole.get(u, 0.0) for u, c in cycles.items() if u in known.whole
                         }
                     seconds[name, piece.operation] = Ways(cycles)
-    least, _, shares = split(list(facts.machine.units), seconds)
+    least, _, shares = split(facts.owners, seconds)
     if least >= 0.99 * binding.cycles:
         return binding
     taken: dict[tuple[tuple[str, str], str], float] = {}
     bind = dict(binding.bind)
-    for (name, operation), parts in shares.items():
+    for (name, operation), owned in shares.items():
+        parts = {known_as[name, operation][owner]: part for owner, part in owned.items()}
         item = next(
             i
             for i in facts.items[name]
@@ -241,6 +246,14 @@ def shared_out(facts: Facts, works: Sequence[Work], binding: Binding) -> Binding
             if unit != home and rounded:
                 taken[(name, operation), unit] = rounded
     return replace(binding, bind=bind, taken=taken)
+
+
+def _names(facts: Facts, cycles: Mapping[str, float], bound: str) -> dict[str, str]:
+    """Return, by unit with lanes of its own, the name under which to use it: the one that is *bound*, or the quickest."""
+    found: dict[str, str] = {}
+    for unit in sorted(cycles, key=lambda u: (u != bound, cycles[u])):
+        found.setdefault(facts.physical[unit], unit)
+    return found
 
 
 def _home(item: Item, unit: str, parts: Mapping[str, float]) -> str:
@@ -279,7 +292,7 @@ class _Joined:
 
 
 def _joined(facts: Facts, parts: Sequence[tuple[Work, Mapping[str, Spatial]]], objective: str) -> Binding:
-    units = list(facts.machine.units)
+    units = list(facts.owners)
     entries = [
         (item, ways_of(facts, work, spatial, item))
         for work, spatial in parts
@@ -289,18 +302,17 @@ def _joined(facts: Facts, parts: Sequence[tuple[Work, Mapping[str, Spatial]]], o
     entries.sort(key=lambda entry: -min(sum(way.loads.values()) for way in entry[1]))
     front = [_Joined((0.0,) * len(units), 0.0, ())]
     for _, ways in entries:
-        grown = [
-            _Joined(
-                tuple(v + way.loads.get(u, 0.0) for u, v in zip(units, one.loads, strict=True)),
-                one.energy + way.energy_J,
-                (*one.chosen, way),
-            )
-            for one in front
-            for way in ways
-        ]
+        grown = [_with(facts, units, one, way) for one in front for way in ways]
         front = _pruned(grown, objective)
     answers = [_binding(units, [item for item, _ in entries], one) for one in front]
     return min(answers, key=lambda answer: _score(answer, objective))
+
+
+def _with(facts: Facts, units: Sequence[str], one: _Joined, way: Way) -> _Joined:
+    loads = list(one.loads)
+    for unit, cycles in way.loads.items():
+        loads[units.index(facts.physical[unit])] += cycles
+    return _Joined(tuple(loads), one.energy + way.energy_J, (*one.chosen, way))
 
 
 def _binding(units: Sequence[str], items: Sequence[Item], one: _Joined) -> Binding:
