@@ -81,13 +81,13 @@ class NestCounts:
 def count(mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> NestCounts:
     """Return the counts of *nest*; *extents* knows the symbols of its tile sizes."""
     whole = _Counter(mapped, machine, nest, extents)
-    if not nest.spread:
+    if not whole.spread:
         return whole.counts()
     under = whole.spread_under_a_band()
     if under is None:
         kinds = [
             (kind.count, _Counter(mapped, machine, nest, kind.extents, whole))
-            for kind in kinds_of(nest, extents)
+            for kind in kinds_of(nest, whole.spread, extents)
         ]
         whole.kinds = tuple(kinds)
     else:
@@ -122,7 +122,7 @@ class _Counter(Residences):
             epochs=self.over(deepest, deepest.loops, lambda inside: inside.points(deepest.loops))
             if deepest in self.bodies
             else ZERO,
-            tasks=self.extents.points(nest.spread) if self.begins else ZERO,
+            tasks=self.extents.points(self.spread) if self.begins else ZERO,
             extents=self.extents,
             deepest=deepest,
             band=self.bands[deepest.node],
@@ -131,7 +131,7 @@ class _Counter(Residences):
     def spread_under_a_band(self) -> UnderBand | None:
         """Return what tasks are made of when loops in ``spread`` belong to the roots of a band, which makes them unequal."""
         bands = dict.fromkeys(band for band in self.bands.values() if band is not None)
-        spread = {self.nest.root_of(loop).name for loop in self.nest.spread}
+        spread = {self.nest.root_of(loop).name for loop in self.spread}
         masked = [band for band in bands if spread & {band.row, band.column}]
         if not masked:
             return None
@@ -139,7 +139,7 @@ class _Counter(Residences):
         if len(bands) > 1:
             text = f"nest {self.nest.name} spreads ranks of one condition beside another"
             raise self._refused(body, text, "give each condition a nest of its own")
-        under = under_band(self.nest, self.extents, masked[0], body.loops)
+        under = under_band(self.nest, self.spread, self.extents, masked[0], body.loops)
         if under is None:
             text = (
                 f"nest {self.nest.name} spreads loops of a rank under a condition, but not those around them"

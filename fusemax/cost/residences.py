@@ -61,6 +61,7 @@ class Residences:
         }
         self.whole: Residences = whole or self
         self.kinds: Sequence[tuple[sympy.Expr, Residences]] = ()
+        self.spread: tuple[str, ...] = self.whole.spread if whole else mapped.task_loops(nest)
 
     def transfers(self, residence: Residence) -> Iterator[Move]:
         """Yield what moves between the level of *residence* and the one around it."""
@@ -133,17 +134,23 @@ class Residences:
         for window in windows:
             share *= window.share(self.extents, residence.loops)
         within = kept.words() * share
-        if not self._is_of_a_core(residence.level) or not self.nest.spread:
+        if not self._is_of_a_core(residence.level) or not self.spread:
             return within
+        many = self._to_cores(residence, term, kept, share)
+        return many if self.nest.spread else repeated(symbol("replicas"), many, within)
+
+    def _to_cores(self, residence: Residence, term: Term, kept: Kept, share: sympy.Expr) -> sympy.Expr:
+        """Return the words of all tiles that come to a memory inside a core, for each core that needs one."""
+        within = kept.words() * share
         if self.kinds:
             parts = [times * counter._brought_of(residence, term) for times, counter in self.kinds]
             return sum(parts, ZERO)
-        same = self._same_in_a_row(residence, digits)
+        same = self._same_in_a_row(residence, kept.digits)
         if self.whole is not self:
             return within * least(same, symbol("replicas")) / same
         if kept.band is None:
             return within * least(same, symbol("replicas"))
-        apart = replace(kept, apart=frozenset(self.nest.spread)).words() * share
+        apart = replace(kept, apart=frozenset(self.spread)).words() * share
         return repeated(symbol("replicas"), apart, within)
 
     def _ways(self, residence: Residence, earlier: bool = False) -> tuple[Way, ...]:
@@ -181,9 +188,9 @@ class Residences:
         loops = next(body.loops for body in self.nest.bodies if residence.covers(body.node))
         turns: sympy.Expr = ONE
         for loop in residence.loops:
-            turns *= self.extents.trips(loop) if loop in digits and loop not in self.nest.spread else ONE
+            turns *= self.extents.trips(loop) if loop in digits and loop not in self.spread else ONE
         same: sympy.Expr = ONE
-        for loop in reversed([loop for loop in loops if loop in self.nest.spread]):
+        for loop in reversed([loop for loop in loops if loop in self.spread]):
             if loop in digits:
                 turns *= self.whole.extents.trips(loop)
             else:

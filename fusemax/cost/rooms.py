@@ -133,7 +133,7 @@ class Rooms:
     def _value(self, value: Value, copies: int) -> sympy.Expr:
         size = self.extents.points(value.digits) * copies * word_B(self.mapped, value.tensor)
         level = self.machine.levels.get(value.place)
-        spread = self.extents.nest.spread
+        spread = self.mapped.task_loops(self.extents.nest)
         if level is None or level.per_core or not spread:
             return size
         return size * least(symbol("replicas"), self.extents.points(spread))

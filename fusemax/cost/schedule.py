@@ -52,8 +52,8 @@ class _NestTimes:
     def _parts(self) -> tuple[tuple[sympy.Expr, NestCounts], ...]:
         """Return what the busiest core does: so many times what is counted there."""
         counts = self.counts
-        if not counts.nest.spread:
-            return ((1 / symbol("replicas"), counts),)
+        if not counts.kinds:  # one task
+            return ((sympy.Integer(1), counts),)
         label = Label("share", nest=self.name)
         weights = [
             self.writer.add(

@@ -28,8 +28,8 @@ class Kind:
     extents: Extents
 
 
-def kinds_of(nest: Nest, extents: Extents) -> tuple[Kind, ...]:
-    """Return the kinds of tasks of *nest*.
+def kinds_of(nest: Nest, spread: Sequence[str], extents: Extents) -> tuple[Kind, ...]:
+    """Return the kinds of tasks of *nest*, which the loops in *spread* number.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def kinds_of(nest: Nest, extents: Extents) -> tuple[Kind, ...]:
         kinds = [
             Kind(kind.count * count, inside)
             for kind in kinds
-            for count, inside in kind.extents.pieces(root, nest.spread)
+            for count, inside in kind.extents.pieces(root, spread)
         ]
     if len(kinds) > KINDS:
         text = f"nest {nest.name}: tasks of {len(kinds)} kinds, by which of their tiles are whole; {KINDS} can be dealt"
@@ -87,20 +87,25 @@ class UnderBand:
         )
 
 
-def under_band(nest: Nest, extents: Extents, band: Band, loops: Sequence[str]) -> UnderBand | None:
-    """Return the tasks of *nest* under *band*, whose bodies stand inside *loops*; None when a digit is left out."""
+def under_band(
+    nest: Nest, spread: Sequence[str], extents: Extents, band: Band, loops: Sequence[str]
+) -> UnderBand | None:
+    """Return the tasks of *nest*, which the loops in *spread* number, under *band*, whose bodies stand inside *loops*.
+
+    None when a digit is left out.
+    """
     digits = {name: {d.name for d in nest.roots[name].digits} for name in (band.row, band.column)}
-    if not digits[band.row] & set(nest.spread):
+    if not digits[band.row] & set(spread):
         band = band.turned()
     rows, columns = digits[band.row], digits[band.column]
-    others = [loop for loop in nest.spread if loop not in rows | columns]
+    others = [loop for loop in spread if loop not in rows | columns]
     held = extents
     for loop in others:
         root = nest.root_of(loop)
         held = held.pieces(root, [loop])[0][1]
     Tr, Tc, tr, tc = (
         tiles_of(extents, nest.roots[name], digits[name] & set(cut))
-        for cut in (nest.spread, loops)
+        for cut in (spread, loops)
         for name in (band.row, band.column)
     )
     if Tr is None or Tc is None or tr is None or tc is None:
@@ -119,7 +124,7 @@ def under_band(nest: Nest, extents: Extents, band: Band, loops: Sequence[str]) -
         parts.append(
             TaskPart(times * count, _inside(held, band, row, column), True, places, frozenset(columns))
         )
-    order = [loop for loop in loops if loop in nest.spread]
+    order = [loop for loop in loops if loop in spread]
     mine = [n for n, loop in enumerate(order) if loop in rows | columns]
     after = extents.points([loop for loop in order[mine[-1] + 1 :]])
     (R, C), (low, high, sign) = (

@@ -159,6 +159,16 @@ class Mapped:
         """Return the nest in which *einsum* is executed."""
         return next(n for n in self.nests if any(einsum in body.einsums for body in n.bodies))
 
+    def task_loops(self, nest: Nest) -> tuple[str, ...]:
+        """Return the loops that number the tasks of *nest*: those in ``spread``, or else the outermost one around all of it.
+
+        None, when generations follow each other in that one: then the nest is one task.
+        """
+        outermost = nest.bodies[0].opened[0][:1]
+        generations = {self.einsum(name).loop for body in nest.bodies for name in body.einsums}
+        roots = {nest.root_of(loop).name for loop in outermost}
+        return nest.spread or (() if generations & {*outermost, *roots} else outermost)
+
     def body_of(self, einsum: str) -> Body:
         """Return the body in which *einsum* is executed."""
         return next(b for n in self.nests for b in n.bodies if einsum in b.einsums)

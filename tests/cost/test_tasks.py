@@ -175,3 +175,18 @@ def test_a_memory_inside_a_core_is_filled_for_each_core(
     point = {"R": 12, "K": 4, "N": 10, "r0": 1, "r1": 2, "n0": 5, "cores": cores, "rows": 1, "columns": 1}
     found = answer(point, loops, spread, "[W]")
     assert found.values["words[Y,near,fill,W]"] == words == found.values["words[Y,DRAM,read,W]"]
+
+
+@pytest.mark.parametrize(
+    ("loops", "cycles"),
+    [
+        ("[r2, n1]", 24.0),
+        ("[n1, r2]", 36.0),  # both columns stand in one tile: one task
+        ("[]", 36.0),  # no loop at all: one task
+    ],
+)
+def test_without_spread_the_outermost_loop_is_spread(loops: str, cycles: float) -> None:
+    """Six rows by two columns by three, in blocks of four rows, on two cores: 4*2*3 cycles on one, 2*2*3 on the other."""
+    point = {"R": 6, "N": 2, "K": 3, "r0": 4, "r1": 1, "n0": 2, "cores": 2, "rows": 1, "columns": 1}
+
+    assert sum(answer(point, loops, "[]").table("cycles").values()) == cycles

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from fusemax.mapping.nest import Nest
+from fusemax.mapping.nest import Mapped, Nest
 from tests.walk.steps import Work
 from tests.walk.trace import Step
 
 Task = tuple[int, ...]
 
 
-def spread_loops(nest: Nest) -> tuple[str, ...]:
-    """Return the loops that are spread over cores: those that the mapping names, or the outermost one."""
+def spread_loops(mapped: Mapped, nest: Nest) -> tuple[str, ...]:
+    """Return the loops that are spread over cores: those that the mapping names, or the outermost one.
+
+    Not so where that one runs over generations, which follow each other: the nest is one task.
+    """
     if nest.spread:
         return nest.spread
-    loops = nest.bodies[0].loops
-    return (
-        loops[:1]
-        if all(body.loops[:1] == loops[:1] for body in nest.bodies) and nest.bodies[0].opened[0]
-        else ()
-    )
+    generations = {mapped.einsum(name).loop for body in nest.bodies for name in body.einsums}
+    outermost = nest.bodies[0].opened[0][:1]
+    of_root = {root.name for root in nest.roots.values() if {d.name for d in root.digits} & {*outermost}}
+    return () if generations & {*outermost, *of_root} else outermost
 
 
-def tasks_of(nest: Nest, steps: Sequence[Step]) -> list[Task]:
+def tasks_of(mapped: Mapped, nest: Nest, steps: Sequence[Step]) -> list[Task]:
     """Return the task that each of *steps* belongs to: its values of the loops that are spread."""
-    loops = spread_loops(nest)
+    loops = spread_loops(mapped, nest)
     return [tuple(step.setting[loop] for loop in loops) for step in steps]
 
 

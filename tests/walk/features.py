@@ -76,6 +76,7 @@ class Features:
 MASKS = (
     "the simulator brings a tile anew when the mask leaves another part of it, and counts other useful work"
 )
+CORES = "the simulator has one tile for all cores in a memory of each"
 
 FEATURES: Mapping[str, Features] = {
     "plain": Features(),
@@ -87,9 +88,8 @@ FEATURES: Mapping[str, Features] = {
         not_simulated="the simulator takes out tiles that nobody outside of a tensor's inner place wants",
     ),
     "masks": Features(cascades=MASKED, masks=True, not_simulated=MASKS),
-    "cores": Features(
-        cores=True, not_simulated="the simulator has one tile for all cores in a memory of each"
-    ),
+    "cores": Features(cores=True, not_simulated=CORES),
+    "no-spread": Features(cores=True, no_spread=True, not_simulated=CORES),
 }
 
 #: What is drawn only when asked for by name, because the witnesses do not agree there yet.
@@ -99,5 +99,4 @@ OPEN: Mapping[str, Features] = {
     "aliases": Features(cascades=ALIASED, aliases=True),
     "masked-cores": Features(cascades=MASKED, masks=True, cores=True, not_simulated=MASKS),
     "windows": Features(cascades=WINDOWED, own_cascades=False),
-    "no-spread": Features(cores=True, no_spread=True),
 }

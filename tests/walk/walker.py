@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.machine import Machine, figures
@@ -19,6 +20,8 @@ from tests.walk.space import NotWalkedError, Space, value_of
 from tests.walk.steps import Steps
 from tests.walk.trace import Trace
 from tests.walk.words import words_of
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
         steps = trace.steps()
         counter = Steps(mapped, machine, numbers, space)
         work = [counter.of(step) for step in steps]
-        tasks = tasks_of(nest, steps)
+        tasks = tasks_of(mapped, nest, steps)
         masked = any(mapped.einsum(name).conditions for body in nest.bodies for name in body.einsums)
         core_of = cores_of(nest, tasks, [cycles_ for cycles_, _ in work], cores, masked)
         busy: Counter[tuple[str, int]] = Counter()
@@ -119,4 +122,8 @@ def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
             words[nest.name, level, tensor, kind] += value
         for (level, tensor), value in largest_tiles(trace).items():
             room[nest.name, level, tensor] = value * word_bytes(mapped, machine, numbers, level, tensor)
-    return Walk(*({k: v for k, v in found.items() if v} for found in (words, cycles, useful, room)))
+    return Walk(_nonzero(words), _nonzero(cycles), _nonzero(useful), _nonzero(room))
+
+
+def _nonzero(found: Mapping[Key, float]) -> dict[Key, float]:
+    return {key: value for key, value in found.items() if value}

@@ -115,8 +115,21 @@ def _moves(
         first = stay.events[0]
         fill, drains = _of_stay(trace, tensor, place, stay, [s for _, s in stays[number + 1 :]])
         moved.append((step, Event(first.when, first.task, fill, frozenset(), times)))
+        if times > 1:
+            carried = _carried(stay)
+            moved.append((step, Event(first.when, first.task, carried, frozenset(), times - 1)))
         moved += [(step, Event(e.when, e.task, frozenset(), given, times)) for e, given in drains]
     return [(step, event) for step, event in moved if event.taken or event.given]
+
+
+def _carried(stay: Stay) -> frozenset[Element]:
+    """Return the partial sums that go on from one task to another, and so from core to core."""
+    maker: dict[Element, Task] = {}
+    found: set[Element] = set()
+    for event in stay.events:
+        found |= {element for element in event.taken if maker.get(element, event.task) != event.task}
+        maker |= dict.fromkeys(event.given, event.task)
+    return frozenset(found)
 
 
 def _stays(
