@@ -45,7 +45,7 @@ fuzz: setup ## Compare the walk, the cost model and the simulator on fresh rando
 
 bench: setup ## Print times and peak memory of start-up, of the study and of sweeps
 	$(BIN)/python benchmarks/run.py
-	$(BIN)/python benchmarks/sweep.py
+	$(BIN)/python benchmarks/speeds.py
 
 clean: ## Remove the environment, the results and every cache
 	rm -rf .venv results dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov

@@ -90,7 +90,7 @@ def test_programs_as_floats(compiled: bool) -> None:
     columns = [[list(column) for column in zip(*points, strict=True)]]
     grid = grid_of(program, list(FUNCTIONS), [names], columns)
     results = np.empty((len(FUNCTIONS), grid.points))
-    evaluate_grid(grid, 0, grid.points, results, new_memory(), compiled)
+    evaluate_grid(grid, 0, grid.points, results, new_memory(grid), compiled)
 
     for row, function in zip(results, FUNCTIONS.values(), strict=True):
         count = min(function.operands[1], 3)

@@ -12,7 +12,7 @@ The text holds one function, ``evaluate(span, lengths, fixed, values, results, m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -117,6 +117,12 @@ def functions_of(module: ModuleType) -> str:
     return "\n\n" + Path(str(module.__file__)).read_text(encoding="utf-8").partition("\n\n\n")[2]
 
 
+def helpers(used: Collection[str]) -> str:
+    """Return as source the functions that the operations *used* call."""
+    several = any(operation in SEVERAL for operation in used)
+    return DIVISORS + "".join(functions_of(module) for module in (band, deal) if several)
+
+
 def kernel_text(program: Program, outputs: Sequence[str], axes: Axes) -> str:
     """Return the source of ``evaluate`` for *outputs* of *program* over a grid of *axes*, each with its names."""
     graph, wanted = graph_of(program, outputs)
@@ -170,11 +176,8 @@ class _Writer:
         rows += _inside(len(self.axes) + 1, [*inner, "point += 1"])
         for axis in reversed(range(1, len(self.axes))):
             rows += _inside(axis + 1, [f"first{axis} = 0", "if point >= stop:", "    break"])
-        return self._helpers() + "\n\n" + "\n".join(rows) + "\n"
-
-    def _helpers(self) -> str:
-        used = {node.operation for node in self.graph.nodes} & set(SEVERAL)
-        return DIVISORS + "".join(functions_of(module) for module in (band, deal) if used)
+        used = {node.operation for node in self.graph.nodes}
+        return helpers(used) + "\n\n" + "\n".join(rows) + "\n"
 
     def _block(self, depth: int) -> list[str]:
         rows: list[str] = []

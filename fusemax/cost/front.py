@@ -6,6 +6,8 @@ points had the same measures. Of equal points the one with the lowest number sta
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -56,31 +58,6 @@ def _add_to_front(table, count, measures, numbers, weights, start):  # pragma: n
     return count
 
 
-@njit("int64(float64[:, ::1], int64, float64[:, :], float64[::1], float64[::1])", cache=True, nogil=True)
-def _add_to_best(table, count, measures, numbers, weights):  # pragma: no cover - compiled
-    """Put points into the table of the best by the first measure, kept in order; return how many it holds."""
-    most = table.shape[0]
-    for point in range(measures.shape[1]):
-        mine = measures[0, point]
-        if weights[point] == 0.0 or (count == most and mine > table[count - 1, 0]):
-            continue
-        row = count
-        while row > 0 and (
-            mine < table[row - 1, 0] or (mine == table[row - 1, 0] and numbers[point] < table[row - 1, 1])
-        ):
-            row -= 1
-        if row == most:
-            continue
-        count = min(count + 1, most)
-        for below in range(count - 1, row, -1):
-            for column in range(3):
-                table[below, column] = table[below - 1, column]
-        table[row, 0] = mine
-        table[row, 1] = numbers[point]
-        table[row, 2] = weights[point]
-    return count
-
-
 class Front:
     """The points that no other point beats in one measure without losing in another."""
 
@@ -108,16 +85,44 @@ class Front:
 
 
 class Best:
-    """The first *most* points by one measure; of equal ones those with the lowest numbers."""
+    """The first *most* points by one measure; of equal ones those with the lowest numbers.
+
+    Points are collected, and cut down to the best when there is no room for more: so the work does not grow with *most*.
+    """
 
     def __init__(self, most: int) -> None:
-        self._table = np.empty((most, 3))
+        self._most = most
+        self._table = np.empty((max(2 * most, 4096), 3))
         self._count = 0
+        self._limit = math.inf
 
     def add(self, measures: np.ndarray, numbers: np.ndarray, weights: np.ndarray) -> None:
         """Take points in, as :meth:`Front.add` does; the first measure counts."""
-        self._count = _add_to_best(self._table, self._count, measures, numbers, weights)
+        wanted = np.nonzero((weights > 0.0) & (measures[0] <= self._limit))[0]
+        while len(wanted):
+            room = len(self._table) - self._count
+            now, wanted = wanted[:room], wanted[room:]
+            rows = slice(self._count, self._count + len(now))
+            self._table[rows] = np.stack((measures[0, now], numbers[now], weights[now]), axis=1)
+            self._count += len(now)
+            if self._count == len(self._table):
+                self._cut()
+
+    def _cut(self) -> None:
+        """Keep the best of what is there."""
+        rows = self._table[: self._count]
+        if self._count > self._most:
+            values = rows[:, 0]
+            self._limit = np.partition(values, self._most - 1)[self._most - 1]
+            last = np.nonzero(values == self._limit)[0]
+            missing = self._most - np.count_nonzero(values < self._limit)
+            last = last[np.argsort(rows[last, 1], kind="stable")[:missing]]
+            kept = np.concatenate([rows[values < self._limit], rows[last]])
+            self._table[: self._most] = kept
+            self._count = self._most
 
     def table(self) -> np.ndarray:
         """Return the table, the best first."""
-        return self._table[: self._count].copy()
+        self._cut()
+        rows = self._table[: self._count]
+        return rows[np.lexsort((rows[:, 1], rows[:, 0]))]

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusemax.cost.lower import COMPILE_FROM, evaluate_grid, new_memory
+from fusemax.cost.lower import COMPILE_FROM, evaluate_grid, evaluate_points, lent_memory
 from fusemax.errors import FusemaxError
 from fusemax.study.jobs import Job, Keep, axis_columns
 
 if TYPE_CHECKING:
     import polars
+
+    from fusemax.cost.front import Best, Front
 
 BLOCK = 8192
 COMPILE_ROWS_FROM = 10_000
@@ -54,12 +56,9 @@ def chunk_table(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
 
 def _every(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
     results = np.empty((len(job.table.outputs), chunk.stop - chunk.start))
-    memory = new_memory()
     compiled = job.points >= COMPILE_FROM
-    for start in range(chunk.start, chunk.stop, BLOCK):
-        stop = min(start + BLOCK, chunk.stop)
-        block = results[:, start - chunk.start : stop - chunk.start]
-        evaluate_grid(job.table, start, stop, block, memory, compiled)
+    with lent_memory(job.table) as memory:
+        evaluate_grid(job.table, chunk.start, chunk.stop, results, memory, compiled)
     verdict = results[-1]
     counts = _counts(job, chunk.start, verdict)
     points = np.arange(chunk.start, chunk.stop)
@@ -71,24 +70,25 @@ def _every(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
 
 def _few(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
     table = new_selection(job.keep)
-    results = np.empty((len(job.measures.outputs), BLOCK))
-    memory = new_memory()
-    compiled = job.points >= COMPILE_FROM
     counts = Counts()
-    turned = np.array(job.keep.signs)[:, None]
-    for start in range(chunk.start, chunk.stop, BLOCK):
-        stop = min(start + BLOCK, chunk.stop)
-        block = results[:, : stop - start]
-        evaluate_grid(job.measures, start, stop, block, memory, compiled)
-        measures = block[:-1]
-        if turned.min() < 0:
-            measures = measures * turned
-        fits = block[-1] == 2.0
-        good = fits & np.isfinite(measures).all(axis=0)
-        table.add(measures, np.arange(start, stop, dtype=np.float64), good.astype(np.float64))
-        lost = Counts(no_value=int(np.count_nonzero(fits)) - int(np.count_nonzero(good)))
-        counts = counts + _counts(job, start, block[-1]) + lost
+    with lent_memory(job.measures) as memory:
+        for start in range(chunk.start, chunk.stop, BLOCK):
+            results = np.empty((len(job.measures.outputs), min(BLOCK, chunk.stop - start)))
+            stop = start + results.shape[1]
+            evaluate_grid(job.measures, start, stop, results, memory, job.points >= COMPILE_FROM)
+            counts = counts + _counts(job, start, results[-1]) + _selected(job, table, start, results)
     return _selection_frame(table.table()), counts
+
+
+def _selected(job: Job, table: Front | Best, start: int, results: np.ndarray) -> Counts:
+    """Put the points from *start* on into *table*, and count those that fit without a finite measure."""
+    turned = np.array(job.keep.signs)[:, None]
+    measures = results[:-1] * turned if turned.min() < 0 else results[:-1]
+    fits = results[-1] == 2.0
+    good = fits & np.isfinite(measures).all(axis=0)
+    numbers = np.arange(start, start + results.shape[1], dtype=np.float64)
+    table.add(measures, numbers, good.astype(np.float64))
+    return Counts(no_value=int(np.count_nonzero(fits)) - int(np.count_nonzero(good)))
 
 
 def _selection_frame(rows: np.ndarray) -> polars.DataFrame:
@@ -111,10 +111,11 @@ def rows_at(job: Job, points: np.ndarray, equal: np.ndarray) -> polars.DataFrame
     import polars
 
     results = np.empty((len(job.table.outputs), len(points)))
-    memory = new_memory()
-    compiled = len(points) >= COMPILE_ROWS_FROM
-    for column, point in enumerate(points.tolist()):
-        evaluate_grid(job.table, point, point + 1, results[:, column : column + 1], memory, compiled)
+    order = np.argsort(points, kind="stable")
+    compiled = len(points) >= COMPILE_ROWS_FROM and job.points >= COMPILE_FROM
+    sorted_results = np.empty_like(results)
+    evaluate_points(job.table, points[order].tolist(), sorted_results, compiled)
+    results[:, order] = sorted_results
     numbered = (polars.Series(NUMBER, points), polars.Series(EQUAL, equal.astype(np.int64)))
     return frame(job, points, results).with_columns(numbered)
 

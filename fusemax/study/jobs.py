@@ -84,10 +84,7 @@ class Job:
 
     def digest(self) -> str:
         """Return a hash of everything that the results depend on."""
-        grids = [
-            (g.text, g.outputs, g.lengths.tolist(), g.fixed.tobytes(), g.values.tobytes())
-            for g in (self.table, self.measures)
-        ]
+        grids = [grid.digest() for grid in (self.table, self.measures)]
         content = (self.identity, self.axes, self.columns, self.keep, self.reasons, grids)
         return hashlib.sha256(pickle.dumps(content, protocol=5)).hexdigest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import polars
 
 CHUNK_POINTS = 2**20
+CHUNK_NUMBERS = 2**22  #: numbers in the chunk of a whole table: 32 MiB
+LEAST_POINTS = 2**16
 ROWS_AS_TEXT = 100_000  #: tables up to this size are written as CSV too
 
 
@@ -59,11 +62,23 @@ def chunks_of(plan: Planned, points: int | None) -> tuple[Chunk, ...]:
     """Return the chunks of all jobs in order; *points* is the most in one (by default what suits the job)."""
     found: list[Chunk] = []
     for number, job in enumerate(plan.jobs):
-        size = points or CHUNK_POINTS
+        size = points or _chunk_points(job)
         for start in range(0, job.points, size):
             stop = min(start + size, job.points)
             found.append(Chunk(number=len(found), job=number, start=start, stop=stop))
     return tuple(found)
+
+
+def _chunk_points(job: Job) -> int:
+    """Return how many points of *job* suit a chunk: a power of two, fewer where a whole table has many columns.
+
+    >>> 2 ** int(math.log2(2**22 / 59)), 2 ** int(math.log2(2**22 / 3))
+    (65536, 1048576)
+    """
+    if job.keep.kind != "all":
+        return CHUNK_POINTS
+    fitting = 2 ** int(math.log2(CHUNK_NUMBERS / len(job.table.outputs)))
+    return min(max(fitting, LEAST_POINTS), CHUNK_POINTS)
 
 
 def run_jobs(plan: Planned, out: Path, options: Options, report: Report | None = None) -> tuple[Path, Counts]:
@@ -150,7 +165,9 @@ def available_cores() -> int:
 def prepare(job: Job) -> None:
     """Compile what *job* runs, so that threads find it done."""
     if job.points >= COMPILE_FROM:
-        compiled_kernel((job.table if job.keep.kind == "all" else job.measures).text)
+        nest = (job.table if job.keep.kind == "all" else job.measures).nest
+        assert nest is not None
+        compiled_kernel(nest.text)
     if job.keep.kind != "all":
         new_selection(job.keep)
 

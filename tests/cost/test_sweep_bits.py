@@ -16,6 +16,7 @@ from fusemax.cost.lower import evaluate_grid, grid_of, new_memory
 from fusemax.cost.model import derive
 from fusemax.cost.program import FitRule, Label, Line, Program
 from fusemax.cost.symbols import ceildiv, least, repeated, symbol
+from fusemax.library.load import design_of
 from fusemax.machine import load_machine
 from fusemax.mapping.build import load_mapping
 
@@ -72,7 +73,7 @@ def test_a_grid_has_the_bits_of_its_points(machine: str, mapping: str, seed: int
         [[values[n]] for n in swept] or [[[0.0]]],
     )  # fmt: skip
     results = np.empty((len(outputs), grid.points))
-    evaluate_grid(grid, 0, grid.points, results, new_memory(), compiled=False)
+    evaluate_grid(grid, 0, grid.points, results, new_memory(grid), compiled=False)
     points = list(itertools.product(*(values[n] for n in swept)))
     for number in random.Random(seed).sample(range(len(points)), min(3, len(points))):
         point = {**fixed, **dict(zip(swept, points[number], strict=True))}
@@ -96,11 +97,83 @@ def test_compiled_code_has_the_bits_of_plain_code(machine: str, mapping: str, tm
         Program(parameters=fixed, lines=program.lines), outputs, [(n,) for n in sizes], [[w] for w in wide]
     )
     plain, compiled = (np.empty((len(outputs), grid.points)) for _ in range(2))
-    evaluate_grid(grid, 0, grid.points, plain, new_memory(), compiled=False)
-    memory = new_memory()
+    evaluate_grid(grid, 0, grid.points, plain, new_memory(grid), compiled=False)
+    memory = new_memory(grid)
     for start, stop in itertools.pairwise([0, 1, 13, 500, 1001, grid.points]):
         evaluate_grid(grid, start, stop, compiled[:, start:stop], memory, compiled=True)
     assert np.array_equal(plain, compiled, equal_nan=True)
+
+
+ORDERED = {
+    "fusemax": (
+        "fusemax",
+        {
+            "M": [1000, 1024, 4099, 70_000, 2**17],
+            "L3.size": [3e5, 2e6, 2**24, 5e7],
+            "DRAM.bandwidth": [1e11, 7e11],
+        },
+    ),
+    "causal": (
+        "h200",
+        {
+            "M": [100, 1024, 4099, 5000],
+            "clock": [1e9, 1.5e9, 2e9],
+            "DRAM.bandwidth": [1e12, 2e12, 3e12, 4e12, 5e12],
+        },
+    ),
+}
+
+
+@lru_cache
+def ordered_program(name: str) -> tuple[Program, dict[str, list[float]]]:
+    """Return a program with every parameter given, and the values of those that change."""
+    machine, axes = ORDERED[name]
+    described, path = load_machine(machine)
+    if name == "causal":
+        design = design_of(machine, "gpu/flash2", changes={"cascade": "grouped/causal"})
+        program = derive(design.mapped, described)
+    else:
+        program = derive(load_mapping(name, described, path), described)
+    sizes = {"B": 2.0, "H": 3.0, "R": 1.0, "E": 64.0, "F": 64.0, "P": 4096.0}
+    given = {n: sizes.get(n, 1.0) if value is None else value for n, value in program.parameters.items()}
+    return Program(parameters=given, lines=program.lines), axes
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_the_order_of_axes_changes_no_bit(name: str):
+    """Whatever stands innermost: tables of groups, or loops, hold what each point alone gives."""
+    program, axes = ordered_program(name)
+    outputs = [line.name for line in program.lines]
+    tables = 0
+    for order in itertools.permutations(axes):
+        grid = grid_of(program, outputs, [(n,) for n in order], [[axes[n]] for n in order])
+        assert grid.nest is not None
+        tables += grid.nest.groups
+        results = np.empty((len(outputs), grid.points))
+        middle = grid.points // 2 + 1
+        for start, stop in ((middle, grid.points), (0, middle)):
+            evaluate_grid(grid, start, stop, results[:, start:stop], new_memory(grid), compiled=False)
+        points = itertools.product(*(axes[n] for n in order))
+        given = [{**program.parameters, **dict(zip(order, point, strict=True))} for point in points]
+        alone = np.array(evaluate_lines(program, program.lines, given)).T
+        assert np.array_equal(alone, results, equal_nan=True)
+    assert tables > 0
+
+
+@pytest.mark.slow
+def test_compiled_tables_have_the_bits_of_plain_ones(tmp_path, monkeypatch):
+    """Lengths innermost, in pieces that begin and end anywhere: with numba or without."""
+    monkeypatch.setenv("FUSEMAX_CACHE", str(tmp_path))
+    program, axes = ordered_program("causal")
+    outputs = ["latency_s", "traffic_B"]
+    order = ["clock", "DRAM.bandwidth", "M"]
+    grid = grid_of(program, outputs, [(n,) for n in order], [[axes[n]] for n in order])
+    plain, compiled = (np.empty((len(outputs), grid.points)) for _ in range(2))
+    evaluate_grid(grid, 0, grid.points, plain, new_memory(grid), compiled=False)
+    memory = new_memory(grid)
+    for start, stop in itertools.pairwise([0, 1, 7, 30, 59, grid.points]):
+        evaluate_grid(grid, start, stop, compiled[:, start:stop], memory, compiled=True)
+    assert np.array_equal(plain, compiled)
 
 
 def program_with(rule: FitRule) -> Program:
