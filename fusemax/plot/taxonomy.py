@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import ceil
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from fusemax.plot.spec import Picture
-from fusemax.plot.style import COLUMN_WIDTH, PAGE_WIDTH, looks, save, styled
+from fusemax.plot.style import COLUMN_WIDTH, PAGE_WIDTH, Look, looks, save, styled
 from fusemax.table.table import Tables
 
 FORMS = ("written", "deferred", "online")
 WORDS = {"written": "as usually written", "deferred": "divisions deferred", "online": "online"}
+MOST_ROWS = 48  #: mechanisms below each other; more stand in columns side by side
+LETTER = 0.047  #: inches that a letter of a label takes, on average
 Rows = Sequence[dict[str, str]]
 
 
@@ -41,53 +45,59 @@ def _rows(tables: Tables, name: str) -> Rows:
 
 
 def _passes(rows: Rows) -> Figure:
-    """Return a row of marks for each mechanism, at the passes of its forms."""
+    """Return a row of marks for each mechanism, at the passes of its forms; long lists stand in columns side by side."""
     names = list(dict.fromkeys(row["mechanism"] for row in rows))
+    columns = ceil(len(names) / MOST_ROWS)
+    each = ceil(len(names) / columns)
     look = looks(("", "deferred", "online", "", "", "written"))
-    height = 0.62 + 0.155 * len(names)
-    figure = Figure(figsize=(COLUMN_WIDTH, height))
-    axes = figure.add_axes((0.47, 0.36 / height, 0.48, 1 - 0.62 / height))
+    width, height = (COLUMN_WIDTH if columns == 1 else PAGE_WIDTH), 0.62 + 0.155 * each
+    figure = Figure(figsize=(width, height))
+    highest = max(int(row["passes"]) for row in rows)
+    for at in range(columns):
+        mine = names[at * each : (at + 1) * each]
+        room = width / columns
+        text = max(len(_label(rows, name)) for name in mine) * LETTER + 0.08
+        left, bottom = at * room + text, 0.36 + 0.155 * (each - len(mine))
+        axes = figure.add_axes(
+            (left / width, bottom / height, (room - text - 0.1) / width, 0.155 * len(mine) / height)
+        )
+        _marks(axes, [row for row in rows if row["mechanism"] in mine], mine, look)
+        axes.set_xticks(range(1, highest + 1))
+        axes.set_xlim(0.6, highest + 0.4)
+        axes.set_xlabel("least passes")
+    handles = {
+        text: one for axes in figure.axes for one, text in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        [*handles.values()], [*handles], loc="upper center", ncols=3, frameon=False, fontsize=6.5,
+        handletextpad=0.1, columnspacing=0.8, borderpad=0.1,
+    )  # fmt: skip
+    return figure
+
+
+def _marks(axes: Axes, rows: Rows, names: Sequence[str], look: Mapping[str, Look]) -> None:
+    """Draw the rows of *names* into *axes*: a mark for each form, a line from the fewest passes to the most."""
     for form in FORMS:
         mine = [row for row in rows if row["form"] == form]
-        xs = [int(row["passes"]) + _aside(rows, row) for row in mine]
-        ys = [names.index(row["mechanism"]) for row in mine]
+        if not mine:
+            continue
         mark = look[form]
         axes.scatter(
-            xs,
-            ys,
-            s=26,
-            marker=mark.marker,
-            color=mark.color,
-            edgecolor="black",
-            linewidth=0.4,
-            label=WORDS[form],
-            zorder=3,
-        )
+            [int(row["passes"]) + _aside(rows, row) for row in mine], [names.index(row["mechanism"]) for row in mine],
+            s=26, marker=mark.marker, color=mark.color, edgecolor="black", linewidth=0.4, label=WORDS[form], zorder=3,
+        )  # fmt: skip
     for at, name in enumerate(names):
         counts = [int(row["passes"]) for row in rows if row["mechanism"] == name]
         axes.plot([min(counts), max(counts)], [at, at], color="#bbbbbb", linewidth=1.0, zorder=2)
-    labels = [f"{name} ({next(row['rank'] for row in rows if row['mechanism'] == name)})" for name in names]
-    axes.set_yticks(range(len(names)), labels, fontsize=6.5)
+    axes.set_yticks(range(len(names)), [_label(rows, name) for name in names], fontsize=6.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    highest = max(int(row["passes"]) for row in rows)
-    axes.set_xticks(range(1, highest + 1))
-    axes.set_xlim(0.6, highest + 0.4)
-    axes.set_xlabel("least passes over the rank named")
     axes.grid(axis="x")
     axes.tick_params(length=0)
-    handles, texts = axes.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        texts,
-        loc="upper center",
-        ncols=3,
-        frameon=False,
-        fontsize=6.5,
-        handletextpad=0.1,
-        columnspacing=0.8,
-        borderpad=0.1,
-    )
-    return figure
+
+
+def _label(rows: Rows, name: str) -> str:
+    """Return the name of a mechanism with the rank over which its passes are counted."""
+    return f"{name} ({next(row['rank'] for row in rows if row['mechanism'] == name)})"
 
 
 def _aside(rows: Rows, row: dict[str, str]) -> float:

@@ -10,6 +10,7 @@ from fusemax.cascade.evaluate import evaluate
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.shipped import shipped
 from tests.cascade import references as r
+from tests.cascade.mechanism_cases import CASES
 
 BATCH = {"B": 2, "H": 2}
 PLAIN = {"E": 3, "F": 2, "P": 5, "M": 7}
@@ -106,7 +107,8 @@ def inputs_of(name: str, given: dict[str, int], seed: int) -> dict[str, np.ndarr
         values["MASK"][..., : given["M0"], 1] = 0.0
     if "T" in values:
         blocks = given["M"] // given["M0"]
-        values["T"] = np.argsort(random.random((*values["T"].shape[:-1], blocks)), axis=-1)[..., : given["J"]]
+        order = np.argsort(random.random((*values["T"].shape[:-1], blocks)), axis=-1)
+        values["T"] = order[..., : given["J"]].astype(float)
     for gate in ("AL", "BE"):
         if gate in values:
             values[gate] = 1 / (1 + np.exp(-values[gate]))
@@ -153,7 +155,7 @@ def test_every_cascade_has_a_reference():
     elsewhere = {name for name in shipped("einsums") if name.startswith(("grouped/", "derived/"))} - set(
         LIBRARY
     )
-    elsewhere |= {"transformer/linear", "attention"}
+    elsewhere |= {"transformer/linear", "attention", *CASES}
     assert elsewhere == set(shipped("einsums")) - set(LIBRARY)
 
 

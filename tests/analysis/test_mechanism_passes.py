@@ -1,0 +1,122 @@
+"""Passes of the newer cascades, counted by hand; the reason stands beside each count.
+
+A reason reads as a chain: what needs all of the fibre before the next may read it again. Where one step of a recurrence is
+meant, it says so.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from fusemax.analysis.passes import analyse
+from fusemax.cascade.build import load_cascade
+
+#: (cascade, rank, tensor or None for the rank, passes, why)
+COUNTS = [
+    ("linear-attention/gated", "T", None, 1, "a recurrence over time, nothing after it"),
+    ("linear-attention/gated-chunked", "T", None, 1, "a chunk at a time, the state carries the rest"),
+    ("linear-attention/gated-chunked", "J0", "A", 1, "no normaliser inside a chunk"),
+    ("linear-attention/log-linear", "M", None, 1, "no normaliser: weights are known where the score is"),
+    ("loss/cross-entropy", "V", "W", 2, "maximum, then sum of exponentials"),
+    ("loss/cross-entropy", "D", "X", 1, "logits and label's logit are sums over d that share a loop"),
+    ("loss/cross-entropy-online", "V", None, 1, "maximum and sum run along"),
+    ("loss/cross-entropy-online", "V0", "BZ", 2, "the tile's maximum before its exponentials"),
+    ("loss/cross-entropy-backward", "V", "W", 1, "the log-sum-exp is saved"),
+    ("loss/cross-entropy-backward", "N", "X", 1, "every gradient of a token is known at once"),
+    ("loss/cross-entropy-backward", "D", "X", 2, "the logit needs all features before DW reads them again"),
+    ("loss/info-nce", "M", "S", 2, "maximum over the other side, then exponentials"),
+    ("loss/info-nce", "N", "S", 2, "the same the other way round"),
+    ("loss/info-nce", "D", "X", 2, "the length of a vector before the vector over it"),
+    ("sparse/native", "M", "QW", 2, "window: maximum, then exponentials; the division is deferred"),
+    ("sparse/native", "M1", "QC", 3, "compressed: maximum, sum, then weights, which choose the blocks"),
+    ("sparse/native", "J", "QS", 2, "selected: maximum, then exponentials"),
+    ("sparse/predicted-mask", "R", "LS", 3, "a softmax over the pooled rows as written"),
+    ("sparse/predicted-mask", "J", "QK", 3, "a softmax over the chosen keys as written"),
+    ("sparse/predicted-mask", "M", "K", 1, "pooled in one sweep; what is gathered later is data"),
+    ("sparse/predicted-mask", "E", "Q", 2, "the prediction needs the whole query before the scores do"),
+    ("sparse/recycled", "M", "K", 3, "the full step is a softmax as written; the choice needs the scores only"),
+    ("sparse/recycled", "J", "QJ", 2, "chosen keys: maximum, then exponentials"),
+    ("sparse/recycled", "T", "KN", 2, "new keys under the same normaliser, for the last query all of them"),
+    ("sparse/shifted-groups-sinks", "U", "QK", 2, "one group: maximum, then exponentials"),
+    ("sparse/shifted-groups-sinks", "S", "KS", 2, "sinks under the same normaliser"),
+    ("state-space/mamba-2", "T", None, 1, "a recurrence over time"),
+    ("state-space/mamba-2-chunked", "T", None, 1, "a chunk at a time"),
+    ("state-space/mamba-2-chunked", "I0", "DT", 2, "decay of the whole chunk before that from a token to its end"),
+    ("state-space/rwkv-7", "T", None, 1, "a recurrence over time"),
+    ("state-space/rwkv-7", "E", "KH", 2, "each step: S*kh over all features before the state is written"),
+    ("state-space/rwkv-7-chunked", "T", None, 1, "a chunk at a time"),
+    ("state-space/rwkv-7-chunked", "E", "KH", 2, "each chunk: u over all features before the state is written"),
+    ("transformer/decoder-block", "D", "X", 5, "norm, projections, residual and norm, gates, residual"),
+    ("transformer/decoder-block", "M", "QK", 3, "a softmax as written"),
+    ("transformer/decoder-block", "P", "X", 3, "the keys of the last query are the whole sequence"),
+    ("transformer/decoder-block", "O", "Z", 3, "second norm, gates, residual"),
+    ("transformer/experts", "N", "L", 3, "a softmax over the experts as written; the list is of its result"),
+    ("transformer/experts", "D", "X", 3, "router, experts chosen by it, residual"),
+    ("transformer/experts", "J", "TR", 2, "the sum of the chosen shares before a share over it"),
+    ("transformer/geglu", "K", "X", 1, "both products share a loop"),
+    ("transformer/geglu", "N", None, 1, "gate, product and way back share a loop"),
+    ("transformer/logits", "K", "X", 2, "the norm before the product, as written"),
+    ("transformer/mamba-2-layer", "K", "X", 2, "projections before the residual"),
+    ("transformer/mamba-2-layer", "T", None, 1, "convolution, scan and norm go forward in time"),
+    ("transformer/mamba-2-layer", "D", "YG", 2, "the norm over all channels before a channel over it"),
+    ("transformer/parallel-block", "D", "X", 4, "mean, variance, projections, residual"),
+    ("transformer/parallel-block", "M", "QK", 3, "a softmax as written"),
+    ("transformer/rotary", "M", None, 1, "each token by itself"),
+    ("transformer/swiglu", "N", None, 1, "gate, product and way back share a loop"),
+    ("variants/calibrated", "M", "QK", 4, "maximum, sum, share of the sinks, calibrated weights"),
+    ("variants/calibrated", "P", "Q", 2, "sinks are known when all queries have been seen"),
+    ("variants/forgetting", "M", "QK", 3, "a softmax as written; gates are sums of what came before"),
+    ("variants/forgetting-online", "M", None, 1, "the running form; sums of gates were made before"),
+    ("variants/forgetting-online", "M0", "BS", 2, "the tile's maximum before its exponentials"),
+    ("variants/mixture-of-heads", "M", "QKS", 2, "maximum, then exponentials; the division is deferred"),
+    ("variants/mixture-of-heads", "M", "QKR", 2, "the same for the heads that are taken"),
+    ("variants/mixture-of-heads", "R", "LR", 3, "a softmax over the routed heads; the list is of its result"),
+    ("variants/multi-token", "M", "CV", 3, "a softmax of the convolved scores as written"),
+    ("variants/path", "M", "KT", 2, "each step: maximum, then exponentials over all keys"),
+    ("variants/path", "E", "KT", 2, "each step: w*k over all features before the key is written; the score reads it again"),
+    ("variants/position-invariant", "N", "K", 5, "maximum, weights, means, order; then maximum and weights by order"),
+    ("variants/power", "M", "QK", 2, "no maximum: the sum, then the weights over it"),
+    ("variants/power-recurrent", "T", None, 1, "a recurrence over time"),
+    ("variants/qk-norm", "M", "K", 3, "a softmax as written"),
+    ("variants/qk-norm", "E", "K", 2, "the length of a key before the key over it"),
+    ("variants/redistributed", "M", "QK", 4, "maximum, sum, shares of sinks and image, new weights"),
+    ("variants/relative-convolutional", "M", "QK", 3, "a softmax as written"),
+    ("variants/reversed", "P", "Q", 3, "a softmax over the queries as written"),
+    ("variants/reversed", "M", "K", 1, "a key's weights need no other key"),
+    ("variants/selective", "M", "QK", 3, "a softmax as written"),
+    ("variants/selective", "P", None, 1, "a query needs earlier ones only"),
+    ("variants/stick-breaking", "M", None, 1, "a key needs later ones only: one sweep, downwards"),
+    ("variants/talking-heads", "M", "J", 3, "heads are mixed key by key; a softmax as written"),
+    ("variants/tensor-product", "M", "BK", 3, "keys are made key by key; a softmax as written"),
+    ("variants/two-simplicial", "M", "K", 3, "a softmax over pairs as written"),
+    ("variants/two-simplicial", "N", "KN", 3, "the same for the other key of a pair"),
+    ("vision/position-channel", "P", "X", 3, "a softmax over the tokens as written"),
+    ("vision/position-channel", "C", "X", 3, "a softmax over the channels as written"),
+    ("vision/spectral-gating", "N", "X", 1, "each frequency is a sum over the tokens; the output reads frequencies"),
+    ("vision/spectral-gating", "K", None, 1, "gate and inverse go frequency by frequency"),
+    ("vision/strip-gates", "I", "FI", 3, "mean, variance, gate"),
+    ("vision/strip-gates", "J", "FJ", 3, "mean, variance, gate"),
+    ("vision/token-aware-pooling", "M", "Y", 3, "a softmax as written"),
+    ("vision/token-aware-pooling", "J", "LJ", 2, "maximum over the windows, then their weights; the division is deferred"),
+    ("vision/token-mixing-gate", "P", "X", 2, "tokens are mixed through T hidden places, then added to"),
+    ("vision/token-mixing-gate", "D", "X", 8, "three norms of two passes and a sweep; the product with the gate"),
+    ("vision/varied-window", "U", "QK", 3, "a softmax over the window as written"),
+    ("vision/varied-window", "P", None, 1, "no claim about what is gathered"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "rank", "tensor", "count", "why"), COUNTS)
+def test_counts(name: str, rank: str, tensor: str | None, count: int, why: str) -> None:
+    """The bound of a rank, or of one tensor over it, is the count by hand."""
+    assert count == analyse(load_cascade(name)).passes(rank, tensor), why
+
+
+@pytest.mark.parametrize(("name", "ranks"), [("loss/sinkhorn", "MN"), ("variants/sinkhorn", "MP")])
+def test_sinkhorn_sweeps_its_matrix_in_every_round(name: str, ranks: str) -> None:
+    """A round needs both softmaxes after each other, so that the passes grow with the rounds; the answer says so."""
+    found = analyse(load_cascade(name))
+    matrix = "C" if name.startswith("loss") else "QK"
+    for rank in ranks:
+        entry = found.rank(rank).of(matrix)
+        assert entry.count >= 3
+        assert entry.grows_with == ("T",)

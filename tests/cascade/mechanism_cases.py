@@ -1,0 +1,128 @@
+"""For each of the newer cascades: its formula, its sizes, and what its inputs must be like beyond random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tests.cascade import references_blocks as blocks
+from tests.cascade import references_variants as variants
+from tests.cascade import references_vision as vision
+from tests.cascade.references import Array, Reference
+
+Fit = Callable[[dict[str, Array], Mapping[str, int]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A cascade's formula in numpy, sizes to try it at, and a change to its random inputs (batch axes first)."""
+
+    reference: Reference
+    sizes: Mapping[str, int]
+    fit: Fit = lambda values, sizes: None
+
+
+def _one_sink(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Make one late key so like all queries that it takes most of their weights."""
+    values["Q"][..., 0, :] = 4.0
+    values["K"][..., 0, 3] = 4.0
+
+
+def _marks(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Keys 0 and 3 are sinks, 2 to 6 visual."""
+    keys = np.arange(sizes["M"])
+    values["SI"][...] = np.isin(keys, (0, 3))
+    values["VI"][...] = (keys >= 2) & (keys <= 6)
+
+
+def _labels(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Labels are numbers of the vocabulary; what a forward run saved is what it computes."""
+    values["Y"][...] = np.arange(sizes["N"])[::-1] % sizes["V"]
+    if "L" in values:
+        values["L"][...] = np.log(np.exp(values["X"].T @ values["W"]).sum(1))
+
+
+def _decays(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Gates and decays have negative logarithms, as Mamba's A is; removal keys have length 1, learning rates lie in (0, 1)."""
+    for name in values.keys() & {"LG", "LW"}:
+        values[name][...] = -np.abs(values[name])
+    if "KH" in values:
+        values["KH"] /= np.linalg.norm(values["KH"], axis=-2, keepdims=True)
+        values["A"][...] = 1 / (1 + np.exp(-values["A"]))
+    elif "A" in values:
+        values["A"][...] = -np.exp(values["A"])
+
+
+ONE = {"E": 3, "F": 2, "M": 7}
+PLAIN = {**ONE, "P": 5}
+SCAN = {"E": 3, "F": 2, "T": 8}
+SPACE = {"D": 3, "N": 2, "T": 8}
+LAYER = {"R": 3, "K": 4, "N": 5, "D": 4}
+LOSS = {"D": 3, "N": 4, "V": 7}
+CASES = {
+    "linear-attention/gated": Case(blocks.gated_linear, SCAN, _decays),
+    "linear-attention/gated-chunked": Case(blocks.gated_linear, {**SCAN, "I0": 3}, _decays),
+    "linear-attention/log-linear": Case(blocks.log_linear, {"E": 3, "F": 2, "M": 13, "B0": 4}, _decays),
+    "loss/cross-entropy": Case(vision.cross_entropy, LOSS, _labels),
+    "loss/cross-entropy-backward": Case(vision.cross_entropy_backward, LOSS, _labels),
+    "loss/cross-entropy-online": Case(vision.cross_entropy, {**LOSS, "V0": 3}, _labels),
+    "loss/info-nce": Case(vision.info_nce, {"D": 3, "N": 6}),
+    "loss/sinkhorn": Case(vision.sinkhorn, {"M": 4, "N": 5, "T": 3}),
+    "sparse/native": Case(
+        vision.native, {"E": 3, "F": 2, "R": 2, "P": 3, "M": 12, "M0": 3, "J": 2, "W": 5, "G": 3}
+    ),
+    "sparse/predicted-mask": Case(vision.predicted_mask, {**PLAIN, "C": 2, "R": 3, "J": 3}),
+    "sparse/recycled": Case(vision.recycled, {**PLAIN, "J": 3}),
+    "sparse/shifted-groups-sinks": Case(
+        vision.shifted_groups, {"C": 2, "E": 3, "F": 2, "P": 12, "W": 4, "C0": 2, "S": 2}
+    ),
+    "state-space/mamba-2": Case(blocks.mamba_2, SPACE, _decays),
+    "state-space/mamba-2-chunked": Case(blocks.mamba_2, {**SPACE, "I0": 3}, _decays),
+    "state-space/rwkv-7": Case(blocks.rwkv_7, SCAN, _decays),
+    "state-space/rwkv-7-chunked": Case(blocks.rwkv_7, {**SCAN, "I0": 3}, _decays),
+    "transformer/decoder-block": Case(
+        blocks.decoder_block, {"D": 6, "P": 5, "H": 2, "R": 2, "C": 2, "E": 2, "F": 3, "I": 4}
+    ),
+    "transformer/experts": Case(blocks.experts, {"D": 3, "P": 4, "N": 5, "J": 2, "I": 4, "S": 2}),
+    "transformer/geglu": Case(blocks.geglu, LAYER),
+    "transformer/logits": Case(blocks.logits, {"R": 3, "K": 4, "V": 7}),
+    "transformer/mamba-2-layer": Case(
+        blocks.mamba_2_layer, {"K": 4, "T": 6, "H": 2, "D": 3, "N": 2, "W": 3}, _decays
+    ),
+    "transformer/parallel-block": Case(
+        blocks.parallel_block, {"D": 6, "P": 5, "H": 2, "E": 2, "F": 3, "I": 4}
+    ),
+    "transformer/rotary": Case(blocks.rotary, {"C": 2, "A": 3, "M": 6}),
+    "transformer/swiglu": Case(blocks.swiglu, LAYER),
+    "variants/calibrated": Case(variants.calibrated, PLAIN, _one_sink),
+    "variants/forgetting": Case(variants.forgetting, ONE),
+    "variants/forgetting-online": Case(variants.forgetting, {**ONE, "M0": 3}),
+    "variants/mixture-of-heads": Case(
+        variants.mixture_of_heads, {**PLAIN, "D": 4, "S": 2, "R": 5, "J": 2, "A": 2, "O": 3}
+    ),
+    "variants/multi-token": Case(variants.multi_token, {**ONE, "H": 3, "G": 2, "U": 3, "C": 1}),
+    "variants/path": Case(variants.path, ONE),
+    "variants/position-invariant": Case(
+        variants.position_invariant, {"C": 2, "E": 2, "F": 2, "N": 4, "L": 3, "P": 5}
+    ),
+    "variants/power": Case(variants.power, ONE),
+    "variants/power-recurrent": Case(variants.power, {"E": 3, "F": 2, "T": 6}),
+    "variants/qk-norm": Case(variants.qk_norm, PLAIN),
+    "variants/redistributed": Case(variants.redistributed, {**PLAIN, "P": 12, "M": 9}, _marks),
+    "variants/relative-convolutional": Case(variants.relative_convolutional, {**ONE, "W": 3}),
+    "variants/reversed": Case(variants.reversed_attention, PLAIN),
+    "variants/selective": Case(variants.selective, {**ONE, "H": 3}),
+    "variants/sinkhorn": Case(variants.sinkhorn, {**PLAIN, "T": 4}),
+    "variants/stick-breaking": Case(variants.stick_breaking, ONE),
+    "variants/talking-heads": Case(variants.talking_heads, {**PLAIN, "I": 3, "H": 4, "G": 2}),
+    "variants/tensor-product": Case(variants.tensor_product, {**PLAIN, "R": 3, "S": 2, "T": 2, "H": 4}),
+    "variants/two-simplicial": Case(variants.two_simplicial, {**PLAIN, "N": 4}),
+    "vision/position-channel": Case(vision.position_channel, {"C": 3, "P": 5, "E": 2}),
+    "vision/spectral-gating": Case(vision.spectral_gating, {"N": 8, "D": 3}),
+    "vision/strip-gates": Case(vision.strip_gates, {"C": 4, "C0": 2, "I": 5, "J": 6, "R": 1}),
+    "vision/token-aware-pooling": Case(vision.token_aware_pooling, {**ONE, "D": 4, "J": 3, "U": 3}),
+    "vision/token-mixing-gate": Case(vision.token_mixing_gate, {"P": 5, "D": 4, "T": 3, "U": 6}),
+    "vision/varied-window": Case(vision.varied_window, {"D": 4, "E": 3, "F": 2, "P": 12, "W": 4}),
+}
