@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0+cpu
 TRITON ?= triton==3.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu study test test-quick check format fuzz bench clean
+.PHONY: help setup setup-gpu study test test-quick check docs format fuzz bench clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ test: setup ## Run every test, the slow ones too
 test-quick: setup ## Run the tests, all but the slow ones
 	$(BIN)/pytest -n 2 -m "not slow" $(PYTEST_FLAGS)
 
-check: setup ## Check format, lint, types and the direction of imports
+docs: setup ## Build the documentation site into site/: broken links and warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+check: docs ## Check format, lint, types, the direction of imports, and that the documentation builds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
@@ -48,5 +51,5 @@ bench: setup ## Print times and peak memory of start-up, of the study and of swe
 	$(BIN)/python benchmarks/speeds.py
 
 clean: ## Remove the environment, the results and every cache
-	rm -rf .venv results dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	rm -rf .venv results site dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -201,6 +201,8 @@ class Design:
         zip, where, outputs, pareto, top, by, progress
             As for :func:`fusemax.sweep`.
 
+        Examples
+        --------
         >>> import fusemax as fm
         >>> design = fm.Design(None, "fusemax", "fusemax")
         >>> sizes = {"B": 1, "H": 1, "E": 64, "F": 64, "P": "M"}

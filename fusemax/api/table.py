@@ -142,8 +142,11 @@ class Table:
 
         from pydantic import TypeAdapter, ValidationError
 
+        from fusemax.language.figure import is_figure
         from fusemax.plot.spec import FigureSpec
         from fusemax.plot.sweep import draw_tables
+        from fusemax.study.describe import described
+        from fusemax.table.column import LENGTH
         from fusemax.table.table import Tables, table_of
 
         path = Path(tempfile.mkdtemp(prefix="fusemax-")) / "figure" if file is None else Path(file)
@@ -154,7 +157,9 @@ class Table:
             listed = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
             raise FusemaxError("\n".join(listed)) from None
         path.parent.mkdir(parents=True, exist_ok=True)
-        tables = Tables(folder=path.parent, tables={"results": table_of(self.to_polars())})
+        figures = (name for name in self.columns if is_figure(name))
+        known = described(figures, (), (), LENGTH)
+        tables = Tables(folder=path.parent, tables={"results": table_of(self.to_polars(), known)})
         picture = draw_tables(tables, path.parent, spec)
         return Drawing(picture.title or self.title, picture.caption, picture.paths)
 

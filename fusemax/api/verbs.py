@@ -84,6 +84,8 @@ def reduce(
     given
         Results that an earlier cascade saved, each as the Einsum that makes it.
 
+    Examples
+    --------
     >>> import fusemax as fm
     >>> found = fm.reduce("attention/3-pass")
     >>> fm.passes(found.best()).passes("M")
@@ -111,6 +113,8 @@ def evaluate(
     sizes
         Sizes that the shapes of the inputs do not tell, e.g. the tile ``M0``.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> import fusemax as fm
     >>> double = {"title": "t", "source": "s", "inputs": {"X": ["M"]}, "einsums": "Y[m] = 2*X[m]"}
@@ -214,6 +218,8 @@ def sweep(
     progress
         True shows a bar on a terminal or in a notebook; a function is called with where the sweep is.
 
+    Examples
+    --------
     >>> import fusemax as fm
     >>> sizes = {"B": 1, "H": 12, "E": 64, "F": 64, "M": 4096, "P": "M"}
     >>> table = fm.sweep("fusemax", "fusemax", sizes=sizes, grid={"L3.size": ["1 MiB", "16 MiB"]})

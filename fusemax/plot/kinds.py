@@ -17,7 +17,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from fusemax.nearest import nearest
-from fusemax.plot.chart import Chart, Panel
+from fusemax.plot.chart import Chart, Panel, Point
 from fusemax.plot.labels import axis_label, power, scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
@@ -169,6 +169,46 @@ def _dots(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapp
     _curves(axes, panel, content, spec, look, joined=False)
 
 
+def _front(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
+    """Draw the points, small where another is lower in one of x and y and no higher in the other; join the rest.
+
+    The stairs bound what can be had: left of them and below there is no point.
+    """
+    factor = scale(content.x).factor
+    if "x" in spec.log:
+        axes.set_xscale("log")
+    if "y" in spec.log:
+        axes.set_yscale("log")
+    everything = [point for name in content.shown for point in panel.series.get(name, ())]
+    best = set(map(id, lowest(everything)))
+    stairs = sorted(
+        (point for point in everything if id(point) in best), key=lambda point: (point.x, -point.y)
+    )
+    xs, ys = [point.x * factor for point in stairs], [point.y for point in stairs]
+    axes.step(xs, ys, where="post", color="0.45", linewidth=1.0, zorder=1)
+    for name in content.shown:
+        for kept, size in ((True, 5.5), (False, 2.6)):
+            points = [point for point in panel.series.get(name, ()) if (id(point) in best) == kept]
+            axes.plot(
+                [point.x * factor for point in points], [point.y for point in points], color=look[name].color,
+                marker=look[name].marker, linestyle="none", markersize=size, markeredgecolor="white",
+                markeredgewidth=0.4 if kept else 0.0, alpha=1.0 if kept else 0.55,
+            )  # fmt: skip
+
+
+def lowest(points: Sequence[Point]) -> tuple[Point, ...]:
+    """Return the points than which none is lower in x or y without being higher in the other.
+
+    >>> [(point.x, point.y) for point in lowest([Point(1, 3.0), Point(2, 2.0), Point(3, 2.0), Point(2, 4.0)])]
+    [(1, 3.0), (2, 2.0)]
+    """
+    found: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.x, point.y)):
+        if not found or point.y < found[-1].y:
+            found.append(point)
+    return tuple(found)
+
+
 def _curves(
     axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look], joined: bool
 ) -> None:
@@ -297,6 +337,7 @@ KINDS: Mapping[str, FigureKind] = {
     "stacks": FigureKind(paint=_stacks, handle=_patch, is_categorical=True, adds_up=True, logs=""),
     "lines": FigureKind(paint=_lines, handle=_line, bears_texts=True),
     "scatter": FigureKind(paint=_dots, handle=_dot, takes_many=True, bears_texts=True),
+    "front": FigureKind(paint=_front, handle=_dot, takes_many=True),
     "heat": FigureKind(
         paint=_heat, finish=_colour_bar, is_categorical=True, logs="y", bears_texts=True, series_on_axis=True
     ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fusemax.errors import FusemaxError
+from fusemax.quantity import format_quantity
 from fusemax.table.column import Column, unit_of
 
 
@@ -45,14 +46,14 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def scale(column: Column, unit: str = "") -> Scale:
     """Return how the values of *column* are shown: in *unit* where one is asked for.
 
-    Raises
-    ------
-    FusemaxError
-        When no values are ever shown in *unit*.
+        Raises
+        ------
+        FusemaxError
+            When no values are ever shown in *unit*.
 
     >>> from fusemax.table.column import measure, share
-    >>> scale(measure("latency_s")).unit, scale(measure("area_2d_m2")).unit, scale(share("utilization_1d")).unit
-    ('s', 'mm²', '%')
+        >>> scale(measure("latency_s")).unit, scale(measure("area_2d_m2")).unit, scale(share("utilization_1d")).unit
+        ('s', 'mm²', '%')
     """
     wanted = unit or column.shown
     if wanted:
@@ -66,8 +67,8 @@ def axis_label(column: Column, unit: str = "") -> str:
     """Return the words for an axis of *column*, with its unit: *unit* where one is asked for.
 
     >>> from fusemax.table.column import measure, share
-    >>> axis_label(measure("latency_s")), axis_label(measure("traffic_B")), axis_label(share("utilization_2d"))
-    ('latency (s)', 'traffic (GiB)', 'utilization 2d (%)')
+        >>> axis_label(measure("latency_s")), axis_label(measure("traffic_B")), axis_label(share("utilization_2d"))
+        ('latency (s)', 'traffic (GiB)', 'utilization 2d (%)')
     """
     if column.heading:
         return column.heading
@@ -82,14 +83,29 @@ def tick(value: object) -> str:
 
     >>> [tick(value) for value in (1000, 1024, 1536, 65536, 2**20, "BERT", 0.5)]
     ['1000', '1K', '1.5K', '64K', '1M', 'BERT', '0.5']
+    >>> tick(2_000_000_000)
+    '2000000000'
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     for size, prefix in ((2**30, "G"), (2**20, "M"), (2**10, "K")):
-        if value >= size and value % (size // 2) == 0:
+        if value >= size and value % (size // 2) == 0 and value // size < 10000:
             halves = int(value) // (size // 2)
             return f"{halves // 2}{'.5' if halves % 2 else ''}{prefix}"
     return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def value_text(value: object, column: Column | None) -> str:
+    """Return the text of one value of *column*: a figure with its unit, anything else as a tick.
+
+    >>> from fusemax.table.column import Column
+        >>> value_text(2e9, Column(name="DRAM.bandwidth", role="size", unit="B/s")), value_text(2048, None)
+        ('2 GB/s', '2K')
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if column is None or column.role != "size" or column.unit in ("", "1") or not is_number:
+        return tick(value)
+    return format_quantity(float(value), column.unit)
 
 
 def power(value: float) -> str:

@@ -11,10 +11,10 @@ from fusemax.errors import FusemaxError
 from fusemax.nearest import nearest
 from fusemax.plot.chart import Chart, Keys, Panel, Point
 from fusemax.plot.kinds import KINDS, kind_mistakes
-from fusemax.plot.labels import scale, tick
+from fusemax.plot.labels import scale, tick, value_text
 from fusemax.plot.spec import FigureSpec
 from fusemax.table.column import Column
-from fusemax.table.table import Tables, need_columns
+from fusemax.table.table import Table, Tables, need_columns
 
 if TYPE_CHECKING:
     import polars
@@ -48,7 +48,7 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     table = described.frame
     fields = spec.fields("annotate")
     need_columns(table, dict.fromkeys((*spec.columns(), *fields, *spec.fields("title"))), spec.table)
-    picked = _picked(table, spec)
+    picked = [_named(row, spec, described) for row in _picked(table, spec)]
     rows = [row for row in picked if _has_values(row, spec)]
     gaps = [_words(_place(row, spec), spec) for row in picked if not _has_values(row, spec)]
     if not rows:
@@ -62,7 +62,8 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     # Layers of a stack keep the order of their own rows; elsewhere a series keeps its colour in every figure.
     kind = KINDS[spec.kind]
     source = rows if kind.adds_up else table.select(spec.series).to_dicts() if spec.series else []
-    known = dict.fromkeys(tick(row[spec.series]) for row in source) if spec.series else ("",)
+    column = described.column(spec.series) if spec.series else None
+    known = dict.fromkeys(_text(row[spec.series], column) for row in source) if spec.series else ("",)
     return Chart(
         **_arranged(values, texts),
         known=tuple(known),
@@ -70,8 +71,19 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
         gaps=tuple(dict.fromkeys(gaps)),
         x=described.column(spec.x),
         y=described.column(spec.y),
-        series_column=described.column(spec.series) if spec.series else None,
+        series_column=column,
     )
+
+
+def _named(row: dict[str, Any], spec: FigureSpec, table: Table) -> dict[str, Any]:
+    """Return *row* with the text that stands for its series, such as ``2 GB/s``, in place of the value."""
+    if spec.series is None:
+        return row
+    return {**row, spec.series: _text(row[spec.series], table.column(spec.series))}
+
+
+def _text(value: object, column: Column | None) -> str:
+    return value if isinstance(value, str) else value_text(value, column)
 
 
 def _filled(text: str, row: Row) -> str:

@@ -131,14 +131,23 @@ class Frame:
 
     @property
     def legend_columns(self) -> int:
-        """As many entries side by side as there is room for."""
-        widest = max((len(name) for name in self.legend), default=0) * _LETTER + 0.5
-        return max(1, min(len(self.legend), int(self.width / widest)))
+        """As many entries side by side as there is room for; a column is as wide as its widest entry."""
+        fits = [
+            count
+            for count in range(1, len(self.legend) + 1)
+            if sum(widest * _LETTER + 0.5 for widest in self._widths(count)) <= self.width
+        ]
+        return max(fits, default=1)
+
+    def _widths(self, columns: int) -> list[int]:
+        """Return the letters of the longest entry of each of *columns*, which are filled one after the other."""
+        rows = -(-len(self.legend) // columns)
+        return [max(map(len, self.legend[at : at + rows])) for at in range(0, len(self.legend), rows)]
 
     @property
     def legend_rows(self) -> int:
-        """Lines of the legend; a single series needs none."""
-        return -(-len(self.legend) // self.legend_columns) if len(self.legend) > 1 else 0
+        """Lines of the legend."""
+        return -(-len(self.legend) // self.legend_columns) if self.legend else 0
 
 
 def canvas(frame: Frame) -> tuple[Figure, list[list[Axes]]]:

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from fusemax.plot.chart import Chart
 from fusemax.plot.kinds import KINDS, LETTER
-from fusemax.plot.labels import axis_label, power, scale, tick
+from fusemax.plot.labels import axis_label, power, scale, tick, value_text
 from fusemax.plot.points import EmptyFigureError, chart
 from fusemax.plot.spec import FigureSpec, Picture
 from fusemax.plot.style import PAGE_WIDTH, Frame, Look, canvas, legend, looks, save, styled
@@ -82,24 +82,52 @@ def _gaps(gaps: Sequence[str]) -> str:
 def _frame(content: Chart, spec: FigureSpec) -> Frame:
     rows, columns = _shape(content, spec)
     room = PAGE_WIDTH / columns / max(1, len(content.xs)) if columns > 1 else 2.8 / max(1, len(content.xs))
-    widest = max(len(tick(x)) for x in content.xs) * LETTER
+    widest = max(len(value_text(x, content.x)) for x in content.xs) * LETTER
     alone = len(content.panels) == 1
     return Frame(
         rows=rows,
         columns=columns,
         title=content.title,
-        xlabel=spec.xlabel or axis_label(content.x),
+        xlabel=spec.xlabel or _xlabel(content, spec),
         ylabel=spec.ylabel or _ylabel(content, spec),
-        legend=content.shown if KINDS[spec.kind].handle else (),
-        has_headings=bool(spec.panels),
+        legend=_legend(content, spec) if KINDS[spec.kind].handle else (),
+        has_headings=bool(spec.panels) or (KINDS[spec.kind].finish is not None and not content.title),
         turned_ticks=KINDS[spec.kind].is_categorical and widest > 0.9 * room,
         panel_height=2.1 if alone else 1.25,
     )
 
 
+def _legend(content: Chart, spec: FigureSpec) -> tuple[str, ...]:
+    """Return the entries of the legend; a single series needs none, unless it is compared with another."""
+    if len(content.shown) == 1 and spec.baseline is None:
+        return ()
+    column = content.series_column
+    if column is None or not all(_is_number(name) for name in content.shown):
+        return content.shown
+    first, *others = content.shown  # numbers alone do not say what they are
+    return (f"{axis_label(column)} {first}", *others)
+
+
+def _is_number(text: str) -> bool:
+    """Whether *text* is a number as ticks are written: 64, 1.5K."""
+    try:
+        float(text.rstrip("KMG"))
+    except ValueError:
+        return False
+    return True
+
+
+def _xlabel(content: Chart, spec: FigureSpec) -> str:
+    """Return the words below the x axis: without a unit where each value has its own."""
+    alone = KINDS[spec.kind].is_categorical and content.x.role == "size"
+    return (
+        axis_label(content.x).partition(" (")[0] if alone and content.x.unit != "1" else axis_label(content.x)
+    )
+
+
 def _ylabel(content: Chart, spec: FigureSpec) -> str:
     if KINDS[spec.kind].series_on_axis:
-        return axis_label(content.series_column) if content.series_column else ""
+        return axis_label(content.series_column).partition(" (")[0] if content.series_column else ""
     if spec.baseline is None:
         return axis_label(content.y, spec.unit)
     name = axis_label(content.y).partition(" (")[0]
@@ -155,7 +183,7 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: bool) ->
         return
     low = min(axes.get_ylim()[0] for axes in used)
     high = max(axes.get_ylim()[1] for axes in used)
-    is_share = scale(content.y, spec.unit).unit == "%" and spec.baseline is None and high > 50
+    is_share = scale(content.y, spec.unit).unit == "%" and spec.baseline is None and high > 50 and low < 26
     for axes in used:
         if "y" in spec.log:
             axes.set_ylim(low, high)
@@ -177,7 +205,11 @@ def _log_ticks(axis: Any, span: float) -> None:
 
 def _x_axis(axes: Axes, content: Chart, spec: FigureSpec, turned: bool) -> None:
     if KINDS[spec.kind].is_categorical:
-        axes.set_xticks(range(len(content.xs)), [tick(x) for x in content.xs], rotation=90 if turned else 0)
+        axes.set_xticks(
+            range(len(content.xs)),
+            [value_text(x, content.x) for x in content.xs],
+            rotation=90 if turned else 0,
+        )
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.5, len(content.xs) - 0.5)
         return

@@ -1,0 +1,1 @@
+"""Studies: many points of machines and mappings, their tables, figures and reports."""
