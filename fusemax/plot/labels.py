@@ -102,8 +102,9 @@ def value_text(value: object, column: Column | None) -> str:
         >>> value_text(2e9, Column(name="DRAM.bandwidth", role="size", unit="B/s")), value_text(2048, None)
         ('2 GB/s', '2K')
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if column is None or column.role != "size" or column.unit in ("", "1") or not is_number:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return tick(value)
+    if column is None or column.role != "size" or column.unit in ("", "1"):
         return tick(value)
     return format_quantity(float(value), column.unit)
 
