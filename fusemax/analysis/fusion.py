@@ -180,24 +180,43 @@ def may_fuse(
     >>> [str(v) for v in may_fuse(attention, ["QK", "GM", "SN"], ["m"])]
     ['GM and SN cannot share a loop over m: SN needs GM after its reduction over m has ended']
     """
-    form = plain(cascade)
-    by_name = {node.name: node for node in form.nodes}
-    wanted = list(dict.fromkeys(einsums))
-    unknown = [name for name in wanted if name not in by_name]
-    if unknown:
-        raise UnknownEinsumError(
-            f"cascade {cascade.name} has no Einsum {', '.join(unknown)}; there are: {', '.join(by_name)}"
-        )
-    group = [by_name[name] for name in wanted]
-    digits = _digits(form, loops, parts or {})
-    found: dict[tuple[str, str, str], Violation] = {}
-    for producer in group:
-        for consumer in group:
-            for violation in _pair(producer, consumer, loops, digits):
-                found.setdefault((violation.variable, violation.producer, violation.consumer), violation)
-    for violation in _outsiders(form, group, loops):
-        found.setdefault((violation.variable, violation.producer, violation.consumer), violation)
-    return tuple(found.values())
+    return Fusion(cascade).violations(einsums, loops, parts)
+
+
+class Fusion:
+    """A cascade made ready for many questions of the kind that :func:`may_fuse` answers."""
+
+    def __init__(self, cascade: Cascade) -> None:
+        self._cascade, self._form = cascade, plain(cascade)
+        self._by_name = {node.name: node for node in self._form.nodes}
+        self._feeds = {
+            node.number: sorted(
+                {reader.number for o in node.outputs for reader, _ in self._form.readings.get(o.tensor, ())}
+            )
+            for node in self._form.nodes
+        }
+
+    def violations(
+        self, einsums: Iterable[str], loops: Sequence[str], parts: Mapping[str, str] | None = None
+    ) -> tuple[Violation, ...]:
+        """Return what :func:`may_fuse` returns."""
+        by_name = self._by_name
+        wanted = list(dict.fromkeys(einsums))
+        unknown = [name for name in wanted if name not in by_name]
+        if unknown:
+            raise UnknownEinsumError(
+                f"cascade {self._cascade.name} has no Einsum {', '.join(unknown)}; there are: {', '.join(by_name)}"
+            )
+        group = [by_name[name] for name in wanted]
+        digits = _digits(self._form, loops, parts or {})
+        found: dict[tuple[str, str, str], Violation] = {}
+        for producer in group:
+            for consumer in group:
+                for violation in _pair(producer, consumer, loops, digits):
+                    found.setdefault((violation.variable, violation.producer, violation.consumer), violation)
+        for violation in _outsiders(self._form, self._feeds, group, loops):
+            found.setdefault((violation.variable, violation.producer, violation.consumer), violation)
+        return tuple(found.values())
 
 
 def _digits(
@@ -289,17 +308,11 @@ def _shown(index: Index) -> str:
     return str(index.position) if isinstance(index, Start) else getattr(index, "text", str(index))
 
 
-def _outsiders(form: Plain, group: Sequence[Node], loops: Sequence[str]) -> Iterable[Violation]:
-    """Return pairs of the group between which an Einsum outside it has to run."""
+def _outsiders(
+    form: Plain, feeds: Mapping[int, Sequence[int]], group: Sequence[Node], loops: Sequence[str]
+) -> Iterable[Violation]:
+    """Return pairs of the group between which an Einsum outside it has to run; *feeds* says who reads what a node makes."""
     inside = {node.number for node in group}
-    feeds = {
-        node.number: [
-            other.number
-            for other in form.nodes
-            if any(r.tensor == o.tensor for o in node.outputs for r in other.reads)
-        ]
-        for node in form.nodes
-    }
     variable = loops[0] if loops else "?"
     for producer in group:
         stack = [number for number in feeds[producer.number] if number not in inside]

@@ -6,7 +6,7 @@ value is written before it is read, except for the previous generation of an ite
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -116,6 +116,15 @@ def is_variable(name: str) -> bool:
     return name[0].islower()
 
 
+def _by_tensor(touched: Iterable[tuple[Einsum, Iterable[str]]]) -> Mapping[str, tuple[Einsum, ...]]:
+    """Return the Einsums by each tensor that they touch."""
+    found: dict[str, list[Einsum]] = {}
+    for einsum, tensors in touched:
+        for tensor in dict.fromkeys(tensors):
+            found.setdefault(tensor, []).append(einsum)
+    return {tensor: tuple(einsums) for tensor, einsums in found.items()}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cascade:
     """A checked cascade.
@@ -162,22 +171,34 @@ class Cascade:
             rows.append(("  " if loop else "") + str(einsum))
         return "\n".join(rows)
 
-    @property
+    @cached_property
     def computed(self) -> tuple[Einsum, ...]:
         """The Einsums without those that only set initial values."""
         return tuple(einsum for einsum in self.einsums if not einsum.initial)
 
     def producers(self, tensor: str) -> tuple[Einsum, ...]:
         """Return the Einsums that write *tensor*, initial values included."""
-        return tuple(e for e in self.einsums if any(output.tensor == tensor for output in e.outputs))
+        return self._producers.get(tensor, ())
 
     def readers(self, tensor: str) -> tuple[Einsum, ...]:
         """Return the Einsums that read *tensor*."""
-        return tuple(e for e in self.einsums if any(access.tensor == tensor for access in e.reads))
+        return self._readers.get(tensor, ())
 
     def einsum(self, name: str) -> Einsum:
         """Return the Einsum called *name*."""
-        return next(einsum for einsum in self.computed if einsum.name == name)
+        return self._named[name]
+
+    @cached_property
+    def _named(self) -> Mapping[str, Einsum]:
+        return {einsum.name: einsum for einsum in reversed(self.computed)}
+
+    @cached_property
+    def _producers(self) -> Mapping[str, tuple[Einsum, ...]]:
+        return _by_tensor((e, [output.tensor for output in e.outputs]) for e in self.einsums)
+
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[Einsum, ...]]:
+        return _by_tensor((e, [access.tensor for access in e.reads]) for e in self.einsums)
 
     def size_symbols(self) -> tuple[str, ...]:
         """Return the names of sizes that a workload has to give: ranks whose size nothing else fixes, and free sizes."""

@@ -129,6 +129,9 @@ def kernel_text(program: Program, outputs: Sequence[str], axes: Axes) -> str:
     return _Writer(program, graph, axes).text(wanted)
 
 
+NO_TILES = frozenset[int]()
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where an operation stands: inside how many axes, and in the searches of which tiles."""
@@ -149,8 +152,10 @@ class _Writer:
         places: list[_Place] = []
         for number, node in enumerate(self.graph.nodes):
             depth = self.rows[node.value][0] + 1 if node.value in self.rows else 0
-            depth = max([depth, *(places[operand].depth for operand in node.operands)])
-            tiles = frozenset().union(*(places[operand].tiles for operand in node.operands))
+            for operand in node.operands:
+                depth = max(depth, places[operand].depth)
+            inside = [places[operand].tiles for operand in node.operands if places[operand].tiles]
+            tiles = frozenset[int]().union(*inside) if inside else NO_TILES
             if node.operation == "tile":
                 tiles = frozenset({number})
             elif node.operation == "fit":

@@ -46,6 +46,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     fits: dict[int, Fit] = field(default_factory=dict)
     numbers: dict[Node, int] = field(default_factory=dict)
+    known: dict[Any, int] = field(default_factory=dict)  #: nodes of expressions that were taken apart before
 
     def add(self, operation: str, *operands: int, value: str | float = "") -> int:
         """Return the number of a node, a new one if there is none like it."""
@@ -57,8 +58,14 @@ class Graph:
 
     def expression(self, expression: Any, names: Mapping[str, int]) -> int:
         """Return the node of a sympy *expression* whose symbols stand for the nodes in *names*."""
+        known = self.known.get(expression)
+        if known is None:
+            known = self.known[expression] = self._expression(expression, names)
+        return known
+
+    def _expression(self, expression: Any, names: Mapping[str, int]) -> int:
         if isinstance(expression, sympy.Symbol):
-            return names[str(expression)]
+            return names[expression.name]
         if isinstance(expression, sympy.Rational) and not isinstance(expression, sympy.Integer):
             return self.add("number", value=float(expression.p) / float(expression.q))
         if expression.is_Number:
@@ -110,7 +117,9 @@ class Graph:
     def fit(self, rule: FitRule, names: Mapping[str, int]) -> int:
         """Return the node of the largest tile that fits."""
         tile = self.add("tile", value=f"{rule.tile}@{len(self.fits)}")
-        footprint = self.expression(rule.footprint, {**names, str(rule.tile): tile})
+        known, self.known = self.known, {}  # inside the search the tile's name stands for another node
+        footprint = self.expression(rule.footprint, {**names, rule.tile.name: tile})
+        self.known = known
         found = Fit(
             kind=rule.kind,
             tile=tile,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import sympy
 
@@ -54,13 +55,19 @@ class Line:
     value: sympy.Expr | FitRule
     label: Label
 
-    def needs(self) -> set[str]:
+    def needs(self) -> frozenset[str]:
         """Return the names that the value is computed from."""
         if isinstance(self.value, FitRule):
             rule = self.value
-            free = rule.count.free_symbols | rule.footprint.free_symbols | rule.capacity.free_symbols
-            return {str(s) for s in free} - {str(rule.tile)}
-        return {str(s) for s in self.value.free_symbols}
+            free = names_in(rule.count) | names_in(rule.footprint) | names_in(rule.capacity)
+            return free - {rule.tile.name}
+        return names_in(self.value)
+
+
+@lru_cache(maxsize=2**14)
+def names_in(value: sympy.Expr) -> frozenset[str]:
+    """Return the names that a formula holds."""
+    return frozenset(found.name for found in value.free_symbols)  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True, slots=True)

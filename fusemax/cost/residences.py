@@ -172,7 +172,14 @@ class Residences:
 
     def _accesses(self, residence: Residence) -> tuple[list[Access], list[Access]]:
         """Return the accesses inside a residence to its tensor: those that make it, and those that read it."""
-        names = [name for body in self.nest.bodies if residence.covers(body.node) for name in body.einsums]
+        made_by, read_by = self._touching(residence.tensor)
+        names = [
+            name
+            for body in self.nest.bodies
+            if residence.covers(body.node)
+            for name in body.einsums
+            if name in made_by or name in read_by
+        ]
         einsums = [self.mapped.einsum(name) for name in names]
         made = [
             access for einsum in einsums for access in einsum.outputs if access.tensor == residence.tensor
@@ -217,15 +224,15 @@ class Residences:
         return None if generation is None else generation.lower()
 
     def _users(self, residence: Residence) -> tuple[list[Body], list[Body]]:
-        writers, readers = [], []
-        for body in self.nest.bodies:
-            for name in body.einsums:
-                einsum = self.mapped.einsum(name)
-                if any(o.tensor == residence.tensor for o in einsum.outputs):
-                    writers.append(body)
-                if any(a.tensor == residence.tensor for a in einsum.reads):
-                    readers.append(body)
+        made_by, read_by = self._touching(residence.tensor)
+        writers = [body for body in self.nest.bodies for name in body.einsums if name in made_by]
+        readers = [body for body in self.nest.bodies for name in body.einsums if name in read_by]
         return writers, readers
+
+    def _touching(self, tensor: str) -> tuple[set[str], set[str]]:
+        """Return the names of the Einsums that make *tensor*, and of those that read it."""
+        made_by = {einsum.name for einsum in self.cascade.producers(tensor) if not einsum.initial}
+        return made_by, {einsum.name for einsum in self.cascade.readers(tensor) if not einsum.initial}
 
     def _read_outside(self, residence: Residence) -> Iterator[Access]:
         """Yield the accesses to a kept tensor by Einsums outside its residence."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -40,6 +41,7 @@ def _nested(function: Any, values: tuple[Any, ...]) -> Any:
     return result
 
 
+@lru_cache(maxsize=2**16)
 def symbol(name: str) -> sympy.Symbol:
     """Return the symbol of a named value; it is positive and, on purpose, not said to be an integer."""
     return sympy.Symbol(name, positive=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fusemax.analysis.fusion import may_fuse
+from fusemax.analysis.fusion import Fusion
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import Problem
 from fusemax.language.syntax import Access, Name
@@ -48,6 +48,7 @@ def _spread(mapped: Mapped, document: Document) -> Iterator[Problem]:
 
 def _fusion(mapped: Mapped, document: Document) -> Iterator[Problem]:
     """Yield what the pass analysis forbids: Einsums under loops that a value they need must have left."""
+    fusion = Fusion(mapped.cascade)
     for nest in mapped.nests:
         parts = {
             digit.name: root.name
@@ -57,7 +58,7 @@ def _fusion(mapped: Mapped, document: Document) -> Iterator[Problem]:
         }
         for node, loops in _scopes(nest).items():
             inside = [e for body in nest.bodies if body.node[: len(node)] == node for e in body.einsums]
-            for violation in may_fuse(mapped.cascade, inside, loops, parts):
+            for violation in fusion.violations(inside, loops, parts):
                 hint = "close the loop between them (a pass boundary), or use a cascade with fewer passes"
                 yield document.problem((*_node_path(node), "for"), str(violation), hint)
 
