@@ -94,7 +94,12 @@ EPOCHS_KNOWN: Final = 64
 WORK: Final = EPOCH_NUMBER + EPOCHS_KNOWN  #: room to work in
 OLD: Final = WORK + WIDTH
 BEFORE: Final = OLD + WIDTH
-CHIP: Final = BEFORE + WIDTH
+FIRST_DIGITS: Final = BEFORE + WIDTH
+FIRST_WORK: Final = FIRST_DIGITS + WIDTH
+REF_DIGITS: Final = FIRST_WORK + WIDTH  #: of the reference stream's task that ends next
+SEEN_COUNT: Final = REF_DIGITS + WIDTH  #: iterations of each loop that are remembered
+KNOWN: Final = SEEN_COUNT + WIDTH  #: room for the epochs' numbers while they move
+CHIP: Final = KNOWN + EPOCHS_KNOWN
 
 # --- policies, and codes of maps between loops
 OVERLAPPED, SERIAL, STEPS, AUTO = range(4)
@@ -105,3 +110,9 @@ NOTHING_TURNED: Final = 1000  #: the number of no loop
 SEGMENTS: Final = 2048  #: rows of the record of utilization over time
 MOST_REMEMBERED: Final = 1 << 24  #: numbers that are remembered of iterations of loops
 HISTORY: Final = 24  #: iterations of a loop that are remembered when looking for a steady state
+
+# --- seen[loop, iteration, ...]: the last HISTORY iterations, and room for the one that is looked at
+SEEN_SIZE, SEEN_AT, SEEN_NOW, SEEN_EPOCH = range(4)
+SIGNATURE: Final = (
+    4  #: where everything stood, in SEEN_SIZE numbers; after them, in all the rest, the totals by then
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from fusemax.simulate.tile.columns import (
@@ -56,15 +55,16 @@ from fusemax.simulate.tile.columns import (
     WAITS,
     WIDTH,
 )
+from fusemax.simulate.tile.inner import inner
 from fusemax.simulate.tile.needs import before, due, is_blocked, next_epoch, prepare, unmet, watch_places
-from fusemax.simulate.tile.walking import FAR, advance, number_of
+from fusemax.simulate.tile.walking import FAR, NONE, NOT, advance, number_of, put
 
 
-@numba.njit
+@inner
 def candidate(plan, fixed, state, chip, u):
     """Return the stream that may issue on unit *u* now, -1 for none; for SERIAL and STEPS it may not be ready yet."""
     policy = fixed[POLICY]
-    best = -1
+    best = NONE
     for s in range(plan.shape[0]):
         if plan[s, KIND] != 0 or state[s, ISSUED] >= plan[s, TOTAL]:
             continue
@@ -92,7 +92,7 @@ def candidate(plan, fixed, state, chip, u):
     return -1 if is_blocked(plan, state, best) else best
 
 
-@numba.njit
+@inner
 def channel_cycles(plan, state, s, c):
     """Return the cycles for which the next task of stream *s* takes channel *c*."""
     if not plan[s, TOUCH]:
@@ -101,7 +101,7 @@ def channel_cycles(plan, state, s, c):
     return np.int64(np.ceil(cycles - 1e-9 * max(1.0, cycles)))
 
 
-@numba.njit
+@inner
 def issue(plan, fixed, state, chip, trace, s):
     """Start the next task of stream *s* now."""
     now = chip[NOW]
@@ -136,7 +136,7 @@ def issue(plan, fixed, state, chip, trace, s):
         state[s, fixed[BEGUN] + 1] += state[s, TOUCHED]
     old = chip[OLD : OLD + WIDTH]
     digits = state[s, DIGITS : DIGITS + WIDTH]
-    old[:] = digits
+    put(old, digits, WIDTH)
     turned = advance(plan, fixed, s, digits)
     state[s, ISSUED] = number_after(plan, fixed, s, digits, turned, state[s, ISSUED])
     take_off(fixed, state, s, ready)
@@ -144,7 +144,7 @@ def issue(plan, fixed, state, chip, trace, s):
         prepare(plan, fixed, state, chip, s, turned, old)
 
 
-@numba.njit
+@inner
 def number_after(plan, fixed, s, digits, turned, number):
     """Return the number of the task of stream *s* after that of *number*, when *digits* have *turned* to it (-1: the end)."""
     if turned < 0:
@@ -152,13 +152,13 @@ def number_after(plan, fixed, s, digits, turned, number):
     return number_of(plan, fixed, s, digits) if plan[s, FILTERED] else number + 1
 
 
-@numba.njit
+@inner
 def flight(fixed, state, s, number):
     """Return the column of the *number*-th of the tasks of stream *s* that are on their way, the oldest first."""
     return fixed[FLIGHT] + 2 * ((state[s, FLIGHT_HEAD] + number) % fixed[IN_FLIGHT])
 
 
-@numba.njit
+@inner
 def take_off(fixed, state, s, end):
     """Put what stream *s* has issued by now on its way until *end*; it ends no sooner than what is on its way already."""
     last = flight(fixed, state, s, state[s, FLIGHT_COUNT] - 1)
@@ -169,13 +169,13 @@ def take_off(fixed, state, s, end):
     state[s, last + 1] = state[s, ISSUED]
 
 
-@numba.njit
+@inner
 def land(plan, fixed, state, chip, ref_digits):
     """Finish every task that ends now; return the outermost loop of the reference stream that turned, else a large number."""
     now, turned = chip[NOW], np.int64(NOTHING_TURNED)
     for s in range(plan.shape[0]):
-        while state[s, FLIGHT_COUNT] > 0 and state[s, flight(fixed, state, s, 0)] <= now:
-            done = state[s, flight(fixed, state, s, 0) + 1]
+        while state[s, FLIGHT_COUNT] > 0 and state[s, flight(fixed, state, s, NOT)] <= now:
+            done = state[s, flight(fixed, state, s, NOT) + 1]
             state[s, FLIGHT_HEAD] = (state[s, FLIGHT_HEAD] + 1) % fixed[IN_FLIGHT]
             state[s, FLIGHT_COUNT] -= 1
             while s == fixed[REFERENCE] and state[s, FINISHED] < done:
@@ -186,12 +186,12 @@ def land(plan, fixed, state, chip, ref_digits):
     return turned
 
 
-@numba.njit
+@inner
 def issue_transfers(plan, fixed, state, chip, trace):
     """Start every transfer that can start; return whether one did."""
     started = False
     while True:
-        best = -1
+        best = NONE
         for s in range(plan.shape[0]):
             if (
                 plan[s, KIND] == 0
@@ -214,7 +214,7 @@ def issue_transfers(plan, fixed, state, chip, trace):
         started = True
 
 
-@numba.njit
+@inner
 def issue_tasks(plan, fixed, state, chip, trace):
     """Start every task that can start on a free unit; return whether one did."""
     started = False
@@ -230,7 +230,7 @@ def issue_tasks(plan, fixed, state, chip, trace):
     return started
 
 
-@numba.njit
+@inner
 def next_step(plan, fixed, state, chip):
     """Go to the next step when nothing of this one is left; return whether that happened."""
     if fixed[POLICY] != STEPS or chip[BLOCKED] > chip[NOW]:
@@ -254,13 +254,13 @@ def next_step(plan, fixed, state, chip):
     return True
 
 
-@numba.njit
+@inner
 def next_event(plan, fixed, state, chip):
     """Return the time of the next event, -1 when nothing is on its way."""
     now, soonest = chip[NOW], FAR
     for s in range(plan.shape[0]):
         if state[s, FLIGHT_COUNT] > 0:
-            soonest = min(soonest, state[s, flight(fixed, state, s, 0)])
+            soonest = min(soonest, state[s, flight(fixed, state, s, NOT)])
     for u in range(fixed[UNITS]):
         if chip[UNIT_FREE + u] > now:
             soonest = min(soonest, chip[UNIT_FREE + u])
@@ -272,14 +272,14 @@ def next_event(plan, fixed, state, chip):
     return np.int64(-1) if soonest == FAR else soonest
 
 
-@numba.njit
+@inner
 def blame(plan, fixed, state, chip, length):
     """Charge *length* cycles of every idle unit to what its next task waits for."""
     size = plan.shape[0]
     for u in range(fixed[UNITS]):
         if chip[UNIT_FREE + u] > chip[NOW]:
             continue
-        best = -1
+        best = NONE
         for s in range(size):
             mine = plan[s, KIND] == 0 and plan[s, UNIT] == u and state[s, ISSUED] < plan[s, TOTAL]
             if mine and (best < 0 or before(plan, fixed, state, chip, s, best)):
@@ -295,13 +295,13 @@ def blame(plan, fixed, state, chip, length):
             state[best, WAITS + size + 2] += length
 
 
-@numba.njit
+@inner
 def record(plan, fixed, state, chip, segments, epochs):
     """Append a row to the record of utilization; when it is full, every second row goes."""
     at = chip[SEGMENT]
     if at == SEGMENTS:
         for row in range(SEGMENTS // 2):
-            segments[row] = segments[2 * row]
+            put(segments[row], segments[2 * row], segments.shape[1])
         at = SEGMENTS // 2
         chip[STRIDE] *= 2
     columns = fixed[UNITS] + fixed[CHANNELS]

@@ -17,26 +17,23 @@ import numpy as np
 
 from fusemax.simulate.tile.columns import (
     BLOCKED,
-    CHANNELS,
     CLASSES,
-    COUNTS,
     CURSOR,
     DIGITS,
     EPOCH_NUMBER,
     EVENTS,
     FAST,
     FINISHED,
-    FLIGHT,
-    HISTORY,
-    IN_FLIGHT,
     ISSUED,
     LOOPS,
-    MOST_REMEMBERED,
     NOTHING_TURNED,
     NOW,
+    OLD,
     OWN,
     POLICY,
+    REF_DIGITS,
     REFERENCE,
+    SEEN_COUNT,
     STALL,
     STAMP,
     STEPS,
@@ -46,9 +43,9 @@ from fusemax.simulate.tile.columns import (
     TOUCH,
     TOUCH_WORDS,
     TRACED,
-    UNITS,
     WIDTH,
 )
+from fusemax.simulate.tile.inner import inner
 from fusemax.simulate.tile.issue import (
     blame,
     issue_tasks,
@@ -60,15 +57,28 @@ from fusemax.simulate.tile.issue import (
 )
 from fusemax.simulate.tile.needs import class_of, look_ahead, prepare
 from fusemax.simulate.tile.steady import look_for_steady_state
-from fusemax.simulate.tile.walking import EVERY, FAR, advance, number_of, settle, trips_at
+from fusemax.simulate.tile.walking import (
+    EVERY,
+    FAR,
+    NONE,
+    NOT,
+    advance,
+    clear,
+    number_of,
+    put,
+    settle,
+    trips_at,
+)
 from fusemax.simulate.tile.wanted import touched
 
 SOURCES = (
     "columns.py",
+    "inner.py",
     "wanted.py",
     "walking.py",
     "needs.py",
     "issue.py",
+    "alike.py",
     "steady.py",
     "kernel.py",
 )  #: of all compiled code here
@@ -85,7 +95,7 @@ def sources_stamp() -> int:
 
 
 def clock() -> Callable[..., None]:
-    """Return the compiled ``run(plan, fixed, state, chip, segments, trace)``, made from the sources as they are now."""
+    """Return the compiled ``run(plan, fixed, state, chip, segments, trace, seen)``, made from the sources as they are now."""
     return _clock_of(sources_stamp())
 
 
@@ -94,10 +104,10 @@ def _clock_of(stamp: int) -> Callable[..., Any]:
     """Return ``run``; *stamp* is part of the key under which numba keeps it."""
 
     @numba.njit(cache=True)
-    def run(plan, fixed, state, chip, segments, trace):
+    def run(plan, fixed, state, chip, segments, trace, seen):
         """Run every stream to its end; ``chip[STUCK]`` is 1 when tasks wait for each other for ever."""
         chip[STAMP] = stamp
-        go(plan, fixed, state, chip, segments, trace)
+        go(plan, fixed, state, chip, segments, trace, seen)
 
     return run
 
@@ -117,23 +127,23 @@ def _visits_of(stamp: int) -> Callable[..., Any]:
     return count
 
 
-@numba.njit
+@inner
 def count_visits(plan, fixed, s, spread, inside, cores, counts):
     """Write how often transfer *s* brings a tile to a memory that each core has: by class, and in words where a band decides.
 
     A tile stays for the next task where tasks in a row want the same one; then each core gets it once, as many of *cores* as
     there are such tasks. *spread* marks the loops that number tasks; *inside* is how many tasks each visit has.
     """
-    counts[:] = 0
-    digits, before = np.zeros(WIDTH, np.int64), np.zeros(WIDTH, np.int64)
-    turned = settle(plan, fixed, s, digits, WIDTH, EVERY, 0)
+    clear(counts, counts.size)
+    digits, before = counts[CLASSES + 1 : CLASSES + 1 + WIDTH], counts[CLASSES + 1 + WIDTH :]
+    turned = settle(plan, fixed, s, digits, np.int64(WIDTH), EVERY, NOT)
     while turned >= 0:
         cls, words, tasks = class_of(plan, fixed, s, digits), np.int64(0), np.int64(1)
         if plan[s, TOUCH]:
             words = touched(plan, fixed, s, digits) * plan[s, TOUCH_WORDS + cls]
         stays = True
         while stays and turned >= 0:
-            before[:] = digits
+            put(before, digits, WIDTH)
             turned = advance(plan, fixed, s, digits)
             other = False
             for k in range(plan[s, LOOPS] if turned >= 0 else 0):
@@ -147,61 +157,51 @@ def count_visits(plan, fixed, s, spread, inside, cores, counts):
         counts[CLASSES] += brought * words
 
 
-@numba.njit
-def look(plan, fixed, state, chip, segments, ref_digits, turned, memory):
+@inner
+def look(plan, fixed, state, chip, segments, ref_digits, turned, seen):
     """Look for a steady state at the turn of loop *turned*, if the loop is long enough."""
     for k in range(turned + 1, plan[fixed[REFERENCE], LOOPS]):
         if ref_digits[k] != 0:
             return
     if trips_at(plan, fixed, fixed[REFERENCE], turned, ref_digits) > 3:
-        look_for_steady_state(plan, fixed, state, chip, segments, ref_digits, turned, *memory)
+        look_for_steady_state(plan, fixed, state, chip, segments, ref_digits, turned, seen)
 
 
-@numba.njit
+@inner
 def begin(plan, fixed, state, chip, s, ref_digits):
     """Find the first task of stream *s*; it may have none."""
-    digits = state[s, DIGITS : DIGITS + WIDTH]
-    first = settle(plan, fixed, s, digits, WIDTH, EVERY, 0)
+    digits, old = state[s, DIGITS : DIGITS + WIDTH], chip[OLD : OLD + WIDTH]
+    first = settle(plan, fixed, s, digits, np.int64(WIDTH), EVERY, NOT)
     number = plan[s, TOTAL] if first < 0 else number_of(plan, fixed, s, digits)
     state[s, ISSUED] = number
     state[s, FINISHED] = number
     if s == fixed[REFERENCE]:
-        ref_digits[:] = digits
+        put(ref_digits, digits, WIDTH)
     if first >= 0:
-        prepare(plan, fixed, state, chip, s, -1, digits.copy())
+        put(old, digits, WIDTH)
+        prepare(plan, fixed, state, chip, s, NONE, old)
 
 
-@numba.njit
-def go(plan, fixed, state, chip, segments, trace):
+@inner
+def go(plan, fixed, state, chip, segments, trace, seen):
     """Run every stream to its end."""
     size, ref = plan.shape[0], fixed[REFERENCE]
-    ref_digits = np.zeros(WIDTH, np.int64)
-    loops = max(1, plan[ref, LOOPS])
-    numbers = size * (fixed[FLIGHT] - COUNTS) + fixed[UNITS] + fixed[CHANNELS]
-    seen_count = np.zeros(WIDTH, np.int64)
-    width = min(size * (3 + 2 * fixed[IN_FLIGHT]) + 80, MOST_REMEMBERED // (loops * HISTORY))
-    memory = (
-        np.zeros((loops, HISTORY, width), np.int64),
-        np.zeros((loops, HISTORY), np.int64),
-        np.zeros((loops, HISTORY, 3), np.int64),
-        np.zeros((loops, HISTORY, numbers), np.int64),
-        seen_count,
-    )
+    ref_digits = chip[REF_DIGITS : REF_DIGITS + WIDTH]
     for s in range(size):
         begin(plan, fixed, state, chip, s, ref_digits)
     if fixed[POLICY] == STEPS:
-        chip[CURSOR : CURSOR + WIDTH] = ref_digits
+        put(chip[CURSOR : CURSOR + WIDTH], ref_digits, WIDTH)
         chip[EPOCH_NUMBER] = state[ref, ISSUED] if state[ref, ISSUED] < plan[ref, TOTAL] else FAR
         look_ahead(plan, fixed, chip, advance(plan, fixed, ref, chip[CURSOR : CURSOR + WIDTH]))
     chip[BLOCKED] = fixed[STALL] if fixed[POLICY] == STEPS else 0
-    record(plan, fixed, state, chip, segments, 0)
+    record(plan, fixed, state, chip, segments, NOT)
     turned = NOTHING_TURNED
     while True:
         turned = min(turned, land(plan, fixed, state, chip, ref_digits))
         if 0 <= turned < NOTHING_TURNED:
-            seen_count[turned + 1 :] = 0
+            clear(chip[SEEN_COUNT + turned + 1 :], WIDTH - turned - 1)
             if fixed[FAST] and chip[TRACED] >= trace.shape[0]:
-                look(plan, fixed, state, chip, segments, ref_digits, turned, memory)
+                look(plan, fixed, state, chip, segments, ref_digits, turned, seen)
         turned = NOTHING_TURNED
         progress = True
         while progress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from fusemax.simulate.tile.columns import (
@@ -62,11 +61,22 @@ from fusemax.simulate.tile.columns import (
     WIDTH,
     WORK,
 )
-from fusemax.simulate.tile.walking import FAR, advance, back, is_first, mapped_number, number_of
+from fusemax.simulate.tile.inner import inner
+from fusemax.simulate.tile.walking import (
+    FAR,
+    NOT,
+    YES,
+    advance,
+    back,
+    is_first,
+    mapped_number,
+    number_of,
+    put,
+)
 from fusemax.simulate.tile.wanted import touched
 
 
-@numba.njit
+@inner
 def prepare(plan, fixed, state, chip, s, turned, old):
     """Find class, activity and needs of the next task of stream *s*; *old* are the digits of the task before."""
     work = chip[WORK : WORK + WIDTH]
@@ -74,7 +84,7 @@ def prepare(plan, fixed, state, chip, s, turned, old):
     cls = class_of(plan, fixed, s, digits)
     first = True
     if plan[s, AGAIN_BIT] or plan[s, ONLY_AGAIN]:
-        first = is_first(plan, fixed, s, digits, work, OWN, 0)
+        first = is_first(plan, fixed, s, digits, work, np.int64(OWN), NOT)
     if not first:
         cls |= plan[s, AGAIN_BIT]
     state[s, CLS] = cls
@@ -105,7 +115,7 @@ def prepare(plan, fixed, state, chip, s, turned, old):
         state[s, NEED + d] = need_of(plan, fixed, state, chip, s, d, digits, active, work)
 
 
-@numba.njit
+@inner
 def class_of(plan, fixed, s, digits):
     """Return which tiles of the task of stream *s* at *digits* are short, a bit for each."""
     cls = np.int64(0)
@@ -121,7 +131,7 @@ def class_of(plan, fixed, s, digits):
     return cls
 
 
-@numba.njit
+@inner
 def need_of(plan, fixed, state, chip, s, d, digits, active, work):
     """Return how many tasks need *d* of stream *s* wants finished before its task at *digits*; 0 for none."""
     r, kind = plan[s, NEED_ON + d], plan[s, NEED_KIND + d]
@@ -161,10 +171,10 @@ def need_of(plan, fixed, state, chip, s, d, digits, active, work):
         deep = plan[s, NEED_BUFFERS + d]
         shift(state, s, d, deep + 1, begin)
         return state[s, RING + d * BUFFERS + deep - 1] if state[s, RING_COUNT + d] > deep else np.int64(0)
-    if not is_first(plan, fixed, s, digits, work, NEED_FRESH + d * WIDTH, 1):
+    if not is_first(plan, fixed, s, digits, work, np.int64(NEED_FRESH + d * WIDTH), YES):
         return np.int64(0)
     before = chip[BEFORE : BEFORE + WIDTH]
-    before[:] = digits
+    put(before, digits, WIDTH)
     for _ in range(plan[s, NEED_BUFFERS + d]):
         if not back(plan, fixed, s, plan[s, NEED_PREFIX + d], before):
             return np.int64(0)
@@ -182,7 +192,7 @@ def need_of(plan, fixed, state, chip, s, d, digits, active, work):
     )
 
 
-@numba.njit
+@inner
 def shift(state, s, d, kept, number):
     """Put *number* in front of the last ones that need *d* of stream *s* keeps."""
     for b in range(min(kept, BUFFERS) - 1, 0, -1):
@@ -191,7 +201,7 @@ def shift(state, s, d, kept, number):
     state[s, RING_COUNT + d] += 1
 
 
-@numba.njit
+@inner
 def unmet(plan, fixed, state, chip, s):
     """Return the first need of stream *s* that is not met, -1 when all are."""
     for d in range(plan[s, NEED_COUNT]):
@@ -200,7 +210,7 @@ def unmet(plan, fixed, state, chip, s):
     return -1
 
 
-@numba.njit
+@inner
 def is_blocked(plan, state, s):
     """Return whether a need of stream *s* is not met; the one that was not the last time is looked at first."""
     d = state[s, BLOCKER]
@@ -213,7 +223,7 @@ def is_blocked(plan, state, s):
     return False
 
 
-@numba.njit
+@inner
 def before(plan, fixed, state, chip, a, b):
     """Return whether the next task of stream *a* comes before that of *b* in the order of the policy."""
     if fixed[POLICY] == AUTO and plan[a, IN_KERNEL] and plan[b, IN_KERNEL]:
@@ -226,7 +236,7 @@ def before(plan, fixed, state, chip, a, b):
     return a < b
 
 
-@numba.njit
+@inner
 def due(plan, fixed, state, chip, s):
     """Return whether the step that stands now has the next task of stream *s*."""
     if plan[s, IN_STEP] < 0:
@@ -238,7 +248,7 @@ def due(plan, fixed, state, chip, s):
     return is_reached(plan, state, chip, s)
 
 
-@numba.njit
+@inner
 def is_reached(plan, state, chip, s):
     """Return whether the epochs have come to the next task of stream *s*, one outside the deepest body."""
     epoch = chip[EPOCH] - plan[s, STAGE]
@@ -249,20 +259,20 @@ def is_reached(plan, state, chip, s):
     return number_of_epoch(chip, epoch) >= state[s, HEAD_EPOCH]
 
 
-@numba.njit
+@inner
 def number_of_epoch(chip, epoch):
     """Return the number of the reference stream's task of one of the last epochs, or of the next; FAR after the last."""
     return chip[EPOCH_NUMBER + epoch % EPOCHS_KNOWN]
 
 
-@numba.njit
+@inner
 def next_epoch(plan, fixed, chip):
     """Go on to the next epoch: the next task of the reference stream that is wanted."""
     chip[EPOCH] += 1
     look_ahead(plan, fixed, chip, advance(plan, fixed, fixed[REFERENCE], chip[CURSOR : CURSOR + WIDTH]))
 
 
-@numba.njit
+@inner
 def look_ahead(plan, fixed, chip, turned):
     """Note the number of the epoch after this one; it has none when the last loop has *turned* (-1)."""
     at = EPOCH_NUMBER + (chip[EPOCH] + 1) % EPOCHS_KNOWN
@@ -272,7 +282,7 @@ def look_ahead(plan, fixed, chip, turned):
         chip[at] = number_of(plan, fixed, fixed[REFERENCE], chip[CURSOR : CURSOR + WIDTH])
 
 
-@numba.njit
+@inner
 def watch_places(plan, fixed, state, chip, s):
     """Remember the most tiles of a transfer, or values of a task, that are alive at once."""
     alive = np.int64(1)

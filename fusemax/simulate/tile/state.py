@@ -19,6 +19,7 @@ class State:
     chip: np.ndarray
     segments: np.ndarray
     trace: np.ndarray
+    seen: np.ndarray
 
     @classmethod
     def fresh(cls, prepared: Prepared, events: int) -> State:
@@ -33,6 +34,7 @@ class State:
             chip=chip,
             segments=np.zeros((clock.SEGMENTS, busy + 2), np.int64),
             trace=np.zeros((events, 4), np.int64),
+            seen=_memory(prepared),
         )
 
     def moved(self, stream: int, cls: int) -> int:
@@ -44,11 +46,23 @@ class State:
         return int(self.streams[stream, prepared.fixed[clock.BEGUN] + 1])
 
 
+def _memory(prepared: Prepared) -> np.ndarray:
+    """Return room for iterations of loops that are remembered, with the totals by then (columns.py)."""
+    count, fixed = len(prepared.streams), prepared.fixed
+    loops = max(1, int(prepared.plan[fixed[clock.REFERENCE], clock.LOOPS]))
+    totals = count * (fixed[clock.FLIGHT] - clock.COUNTS) + fixed[clock.UNITS] + fixed[clock.CHANNELS]
+    width = count * (3 + 2 * fixed[clock.IN_FLIGHT]) + 80
+    most = clock.MOST_REMEMBERED // (loops * (clock.HISTORY + 1))
+    return np.zeros((loops, clock.HISTORY + 1, clock.SIGNATURE + min(width, most) + totals), np.int64)
+
+
 def run_clock(prepared: Prepared, state: State) -> None:
     """Run *prepared* to its end (or until its tasks wait for each other for ever), writing *state*."""
     from fusemax.simulate.tile.kernel import clock as compiled_clock
 
-    compiled_clock()(prepared.plan, prepared.fixed, state.streams, state.chip, state.segments, state.trace)
+    compiled_clock()(
+        prepared.plan, prepared.fixed, state.streams, state.chip, state.segments, state.trace, state.seen
+    )  # fmt: skip
 
 
 def brought_to_cores(prepared: Prepared, stream: int, spread: Sequence[str], cores: int) -> list[int]:
@@ -59,6 +73,6 @@ def brought_to_cores(prepared: Prepared, stream: int, spread: Sequence[str], cor
     flags = np.zeros(clock.WIDTH, np.int64)
     flags[: len(loops)] = [loop in spread for loop in loops]
     inside = prepared.geometry.points([loop for loop in spread if loop not in loops], {})
-    counts = np.zeros(clock.CLASSES + 1, np.int64)
+    counts = np.zeros(clock.CLASSES + 1 + 2 * clock.WIDTH, np.int64)
     visits()(prepared.plan, prepared.fixed, stream, flags, inside, cores, counts)
     return counts.tolist()

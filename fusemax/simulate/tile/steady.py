@@ -7,14 +7,10 @@ the last cycle.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from fusemax.simulate.tile.alike import alike_until
 from fusemax.simulate.tile.columns import (
-    AGAIN_BIT,
-    BAND,
-    BAND_WIDTH,
-    BANDS,
     BEGUN,
     BLOCKED,
     BUFFERS,
@@ -37,27 +33,26 @@ from fusemax.simulate.tile.columns import (
     ISSUED,
     JUMPS,
     KIND,
-    LOOP_ROOT,
-    LOOP_UNIT,
+    KNOWN,
     LOOPS,
-    MEMBER_AT,
-    MEMBER_DEPTH,
-    MEMBER_STRIDE,
     NEED,
     NEED_BUFFERS,
     NEED_COUNT,
-    NEED_FRESH,
     NEED_KIND,
     NEED_ON,
     NEED_PREFIX,
     NOW,
-    ONLY_AGAIN,
-    OWN,
     POLICY,
     REFERENCE,
     REUSE,
     RING,
+    SEEN_AT,
+    SEEN_COUNT,
+    SEEN_EPOCH,
+    SEEN_NOW,
+    SEEN_SIZE,
     SHARED,
+    SIGNATURE,
     SKIPPED,
     STAGES,
     STEP,
@@ -68,14 +63,22 @@ from fusemax.simulate.tile.columns import (
     UNITS,
     UNLIMITED,
     WIDTH,
+    WORK,
 )
+from fusemax.simulate.tile.inner import inner
 from fusemax.simulate.tile.issue import flight, record
 from fusemax.simulate.tile.needs import is_reached, number_of_epoch
-from fusemax.simulate.tile.walking import FAR, is_first, number_of, stride_of, trips_at
-from fusemax.simulate.tile.wanted import COLUMN, ROW, all_touched, is_set, span
+from fusemax.simulate.tile.walking import (
+    FAR,
+    NONE,
+    number_of,
+    put,
+    stride_of,
+    trips_at,
+)
 
 
-@numba.njit
+@inner
 def base_of(plan, fixed, s, ref_digits, level, work):
     """Return the number of the first task of stream *s* in the reference stream's iteration of loop *level*."""
     shared = min(plan[s, SHARED + fixed[REFERENCE]], level + 1)
@@ -84,11 +87,11 @@ def base_of(plan, fixed, s, ref_digits, level, work):
     return number_of(plan, fixed, s, work)
 
 
-@numba.njit
+@inner
 def signature(plan, fixed, state, chip, ref_digits, level, out):
-    """Write where everything stands relative to iteration *ref_digits* of loop *level*; return how many numbers that is."""
-    now, at = chip[NOW], 0
-    work = np.zeros(WIDTH, np.int64)
+    """Write where everything stands relative to iteration *ref_digits* of loop *level*; return the column after."""
+    now, at = chip[NOW], np.int64(SIGNATURE)
+    work = chip[WORK : WORK + WIDTH]
     for s in range(plan.shape[0]):
         base = base_of(plan, fixed, s, ref_digits, level, work)
         out[at] = state[s, ISSUED] - base
@@ -96,13 +99,13 @@ def signature(plan, fixed, state, chip, ref_digits, level, out):
         at += 2
         for f in range(state[s, FLIGHT_COUNT]):
             if at >= out.size - 2:
-                return -1
+                return NONE
             column = flight(fixed, state, s, f)
             out[at] = state[s, column] - now
             out[at + 1] = state[s, column + 1] - base
             at += 2
         if at >= out.size - 8:
-            return -1
+            return NONE
     for u in range(fixed[UNITS]):
         out[at] = max(np.int64(0), chip[UNIT_FREE + u] - now)
         at += 1
@@ -111,7 +114,7 @@ def signature(plan, fixed, state, chip, ref_digits, level, out):
         at += 1
     if fixed[POLICY] == STEPS:
         if at >= out.size - 8 - plan.shape[0] - fixed[STAGES]:
-            return -1
+            return NONE
         out[at] = chip[STEP]
         out[at + 1] = max(np.int64(0), chip[BLOCKED] - now)
         at += 2
@@ -127,7 +130,7 @@ def signature(plan, fixed, state, chip, ref_digits, level, out):
     return at
 
 
-@numba.njit
+@inner
 def margin_of(plan, fixed, ref_digits, level):
     """Return how many iterations of loop *level* back a task may look: nearer to the loop's start it has other needs."""
     margin = np.int64(1)
@@ -144,7 +147,7 @@ def margin_of(plan, fixed, ref_digits, level):
     return margin
 
 
-@numba.njit
+@inner
 def room_to_jump(plan, fixed, state, chip, ref_digits, level, period):
     """Return how many periods of loop *level* can be skipped: all heads stay inside the loop, clear of both its ends."""
     ref = fixed[REFERENCE]
@@ -175,7 +178,9 @@ def room_to_jump(plan, fixed, state, chip, ref_digits, level, period):
     jumps = (trips - 2 - highest) // period
     for s in range(plan.shape[0]):
         if plan[s, FILTERED] and plan[s, SHARED + ref] > level:
-            last = alike_until(plan, fixed, s, ref_digits, level, lowest - period - margin, period, trips)
+            last = alike_until(
+                plan, fixed, chip, s, ref_digits, level, lowest - period - margin, period, trips
+            )
             jumps = min(jumps, (last - 1 - highest) // period)
     for s in range(plan.shape[0]):
         if plan[s, SHARED + ref] > level or state[s, ISSUED] >= plan[s, TOTAL]:
@@ -192,99 +197,7 @@ def room_to_jump(plan, fixed, state, chip, ref_digits, level, period):
     return max(np.int64(0), jumps)
 
 
-@numba.njit
-def alike_until(plan, fixed, s, ref_digits, level, first, period, trips):
-    """Return the last iteration of loop *level* up to which stream *s* does the same tasks every *period*, from *first* on."""
-    last = trips - 1
-    stride = plan[s, MEMBER_STRIDE + level] if plan[s, MEMBER_DEPTH] > level else np.int64(0)
-    if stride > 0:
-        at = plan[s, MEMBER_AT]
-        for k in range(level):
-            at += ref_digits[k] * plan[s, MEMBER_STRIDE + k]
-        for place in range(at + first * stride, at + (last + 1 - period) * stride):
-            if is_set(fixed, place) != is_set(fixed, place + period * stride):
-                last = (place - at) // stride + period - 1
-                break
-    for b in range(plan[s, BANDS]):
-        last = untouched_from(plan, fixed, s, BAND + b * BAND_WIDTH, ref_digits, level, first, last)
-    if is_banded(plan, s, plan[s, LOOP_ROOT + level]):
-        if plan[s, AGAIN_BIT] or plan[s, ONLY_AGAIN]:
-            last = first_alike(plan, fixed, s, ref_digits, level, first, last, OWN, 0)
-        for d in range(plan[s, NEED_COUNT]):
-            if plan[s, NEED_KIND + d] == REUSE:
-                last = first_alike(plan, fixed, s, ref_digits, level, first, last, NEED_FRESH + d * WIDTH, 1)
-    return last
-
-
-@numba.njit
-def is_banded(plan, s, root):
-    """Return whether a condition of stream *s* ties *root*."""
-    for b in range(plan[s, BANDS]):
-        band = BAND + b * BAND_WIDTH
-        if root == plan[s, band + ROW] or root == plan[s, band + COLUMN]:
-            return True
-    return False
-
-
-@numba.njit
-def first_alike(plan, fixed, s, ref_digits, level, first, last, free, flag):
-    """Return the last iteration of loop *level* up to which, from *first* on, the same tasks are first visits.
-
-    Where the band begins moves one way along a loop: what both ends of a range have in common, all of it has.
-    """
-    starts = visits_first(plan, fixed, s, ref_digits, level, first, False, free, flag)
-    ends = visits_first(plan, fixed, s, ref_digits, level, first, True, free, flag)
-    low, high = first, max(first, last)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if (
-            visits_first(plan, fixed, s, ref_digits, level, middle, False, free, flag) == starts
-            and visits_first(plan, fixed, s, ref_digits, level, middle, True, free, flag) == ends
-        ):
-            low = middle
-        else:
-            high = middle - 1
-    return min(low, last)
-
-
-@numba.njit
-def visits_first(plan, fixed, s, ref_digits, level, iteration, at_end, free, flag):
-    """Return whether the first (the last, *at_end*) task in an *iteration* of loop *level* is a first visit."""
-    digits, work = np.zeros(WIDTH, np.int64), np.zeros(WIDTH, np.int64)
-    digits[:level] = ref_digits[:level]
-    digits[level] = iteration
-    for k in range(level + 1, plan[s, LOOPS] if at_end else 0):
-        digits[k] = trips_at(plan, fixed, s, k, digits) - 1
-    return is_first(plan, fixed, s, digits, work, free, flag)
-
-
-@numba.njit
-def untouched_from(plan, fixed, s, band, ref_digits, level, first, last):
-    """Return the last iteration of loop *level* up to which, from *first* on, the band leaves a point of every tile."""
-    root, unit = plan[s, LOOP_ROOT + level], plan[s, LOOP_UNIT + level]
-    row, column = plan[s, band + ROW], plan[s, band + COLUMN]
-    if root not in (row, column):
-        return last
-    rows = span(plan, fixed, s, row, level, ref_digits)
-    columns = span(plan, fixed, s, column, level, ref_digits)
-    start, end = rows if root == row else columns
-    low, high = first - 1, last
-    while low < high:  # what holds up to an iteration holds up to those before
-        middle = (low + high + 1) // 2
-        mine = (start + first * unit, min(start + (middle + 1) * unit - 1, end))
-        whole = (
-            all_touched(plan, fixed, s, band, mine, columns)
-            if root == row
-            else all_touched(plan, fixed, s, band, rows, mine)
-        )
-        if whole:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-@numba.njit
+@inner
 def jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length, epochs):
     """Move everything *jumps* periods of *length* cycles, *epochs* of the schedule, on."""
     ref = fixed[REFERENCE]
@@ -310,7 +223,8 @@ def jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length, epo
                 for b in range(BUFFERS):
                     state[s, RING + d * BUFFERS + b] += moved
     if fixed[POLICY] == STEPS:
-        known = chip[EPOCH_NUMBER : EPOCH_NUMBER + EPOCHS_KNOWN].copy()
+        known = chip[KNOWN : KNOWN + EPOCHS_KNOWN]
+        put(known, chip[EPOCH_NUMBER : EPOCH_NUMBER + EPOCHS_KNOWN], EPOCHS_KNOWN)
         moved = stride_of(plan, fixed, ref, level, ref_digits) * period * jumps
         for back_by in range(-1, EPOCHS_KNOWN - 1):
             if chip[EPOCH] >= back_by:
@@ -329,7 +243,7 @@ def jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length, epo
     chip[JUMPS] += 1
 
 
-@numba.njit
+@inner
 def totals(fixed, state, chip, out):
     """Copy all running totals into *out*."""
     at = 0
@@ -342,7 +256,7 @@ def totals(fixed, state, chip, out):
         at += 1
 
 
-@numba.njit
+@inner
 def add_totals(fixed, state, chip, earlier, jumps):
     """Add *jumps* times what the totals have grown by since *earlier*."""
     at = 0
@@ -355,46 +269,47 @@ def add_totals(fixed, state, chip, earlier, jumps):
         at += 1
 
 
-@numba.njit
-def look_for_steady_state(
-    plan, fixed, state, chip, segments, ref_digits, level, seen, seen_size, seen_at, seen_totals, seen_count
-):
+@inner
+def look_for_steady_state(plan, fixed, state, chip, segments, ref_digits, level, seen):
     """Compare this iteration of loop *level* with remembered ones; jump if one is the same. Return whether it jumped."""
-    fresh = np.zeros(seen.shape[2], np.int64)
-    size = signature(plan, fixed, state, chip, ref_digits, level, fresh)
-    if size < 0:
+    fresh = seen[level, HISTORY]
+    known = seen.shape[2] - state.shape[0] * (fixed[FLIGHT] - COUNTS) - fixed[UNITS] - fixed[CHANNELS]
+    end = signature(plan, fixed, state, chip, ref_digits, level, fresh[:known])
+    if end < 0:
         return False
-    for back_by in range(min(seen_count[level], HISTORY)):
-        slot = (seen_count[level] - 1 - back_by) % HISTORY
-        if seen_size[level, slot] != size:
+    fresh[SEEN_SIZE] = end
+    fresh[SEEN_AT] = ref_digits[level]
+    fresh[SEEN_NOW] = chip[NOW]
+    fresh[SEEN_EPOCH] = chip[EPOCH]
+    totals(fixed, state, chip, fresh[known:])
+    for back_by in range(min(chip[SEEN_COUNT + level], HISTORY)):
+        one = seen[level, (chip[SEEN_COUNT + level] - 1 - back_by) % HISTORY]
+        if not is_same(one, fresh, end):
             continue
-        same = True
-        for i in range(size):
-            if seen[level, slot, i] != fresh[i]:
-                same = False
-                break
-        if same:
-            period = ref_digits[level] - seen_at[level, slot, 0]
-            length = chip[NOW] - seen_at[level, slot, 1]
-            jumps = room_to_jump(plan, fixed, state, chip, ref_digits, level, period)
-            if jumps > 0:
-                shown = chip[JUMPS] % chip[STRIDE] == 0  # the record thins out as jumps become many
-                if shown:
-                    record(plan, fixed, state, chip, segments, state[fixed[REFERENCE], FINISHED])
-                epochs = chip[EPOCH] - seen_at[level, slot, 2]
-                jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length, epochs)
-                add_totals(fixed, state, chip, seen_totals[level, slot], jumps)
-                if shown:
-                    record(plan, fixed, state, chip, segments, state[fixed[REFERENCE], FINISHED])
-                seen_count[level] = 0
-                return True
-            break
-    slot = seen_count[level] % HISTORY
-    seen[level, slot, :size] = fresh[:size]
-    seen_size[level, slot] = size
-    seen_at[level, slot, 0] = ref_digits[level]
-    seen_at[level, slot, 1] = chip[NOW]
-    seen_at[level, slot, 2] = chip[EPOCH]
-    totals(fixed, state, chip, seen_totals[level, slot])
-    seen_count[level] += 1
+        period = ref_digits[level] - one[SEEN_AT]
+        length = chip[NOW] - one[SEEN_NOW]
+        jumps = room_to_jump(plan, fixed, state, chip, ref_digits, level, period)
+        if jumps > 0:
+            shown = chip[JUMPS] % chip[STRIDE] == 0  # the record thins out as jumps become many
+            if shown:
+                record(plan, fixed, state, chip, segments, state[fixed[REFERENCE], FINISHED])
+            epochs = chip[EPOCH] - one[SEEN_EPOCH]
+            jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length, epochs)
+            add_totals(fixed, state, chip, one[known:], jumps)
+            if shown:
+                record(plan, fixed, state, chip, segments, state[fixed[REFERENCE], FINISHED])
+            chip[SEEN_COUNT + level] = 0
+            return True
+        break
+    put(seen[level, chip[SEEN_COUNT + level] % HISTORY], fresh, fresh.size)
+    chip[SEEN_COUNT + level] += 1
     return False
+
+
+@inner
+def is_same(one, other, end):
+    """Return whether two remembered iterations have the same signature, up to column *end*."""
+    i = np.int64(SIGNATURE)
+    while i < end and one[i] == other[i]:
+        i += 1
+    return i == end and one[SEEN_SIZE] == other[SEEN_SIZE]

@@ -5,7 +5,6 @@ Tasks are numbered as if all of them were done; those that a mask empties, or th
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from fusemax.simulate.tile.columns import (
@@ -24,13 +23,30 @@ from fusemax.simulate.tile.columns import (
     ROOT_SIZE,
     ROOTS,
 )
+from fusemax.simulate.tile.inner import inner
 from fusemax.simulate.tile.wanted import first_unwanted, next_digit
 
 FAR = np.int64(1) << 62
-EVERY = -1  #: all loops are free to turn
+EVERY = np.int64(-1)  #: all loops are free to turn
+NONE = np.int64(-1)  #: no task, no loop, no stream
+NOT, YES = np.int64(0), np.int64(1)  #: what a column says of the loops that are free
 
 
-@numba.njit
+@inner
+def put(target, source, count):
+    """Copy the first *count* numbers of *source* into *target*; an assignment of slices takes long to compile."""
+    for k in range(count):
+        target[k] = source[k]
+
+
+@inner
+def clear(target, count):
+    """Set the first *count* numbers of *target* to 0."""
+    for k in range(count):
+        target[k] = 0
+
+
+@inner
 def trips_at(plan, fixed, s, k, digits):
     """Return the number of iterations of loop *k* of stream *s*, those outside it at *digits*."""
     if plan[s, EVEN]:
@@ -43,7 +59,7 @@ def trips_at(plan, fixed, s, k, digits):
     return min(plan[s, LOOP_CAP + k], -(-extent // plan[s, LOOP_UNIT + k]))
 
 
-@numba.njit
+@inner
 def stride_of(plan, fixed, s, k, digits):
     """Return the tasks of stream *s* in one whole iteration of its loop *k*, the loops outside it at *digits*."""
     if plan[s, EVEN]:
@@ -62,7 +78,7 @@ def stride_of(plan, fixed, s, k, digits):
     return product
 
 
-@numba.njit
+@inner
 def number_of(plan, fixed, s, digits):
     """Return how many tasks of stream *s* come before the one at *digits*."""
     number = np.int64(0)
@@ -72,13 +88,13 @@ def number_of(plan, fixed, s, digits):
     return number
 
 
-@numba.njit
+@inner
 def is_free(plan, s, k, free, flag):
     """Return whether loop *k* may turn: all may, or those whose column from *free* on says *flag*."""
     return free == EVERY or plan[s, free + k] == flag
 
 
-@numba.njit
+@inner
 def turn(plan, fixed, s, digits, k, at_least, free, flag):
     """Turn loop *k* (to *at_least*) or, at its end, the next free one outside it; return which, -1 for none."""
     while k >= 0 and (
@@ -96,7 +112,7 @@ def turn(plan, fixed, s, digits, k, at_least, free, flag):
     return k
 
 
-@numba.njit
+@inner
 def settle(plan, fixed, s, digits, top, free, flag):
     """Move *digits* on to the next task that is wanted; return the outermost loop that turned, or *top*, and -1 at the end."""
     if not plan[s, FILTERED]:
@@ -113,14 +129,14 @@ def settle(plan, fixed, s, digits, top, free, flag):
         top = min(top, k)
 
 
-@numba.njit
+@inner
 def advance(plan, fixed, s, digits):
     """Move *digits* to the next task that is wanted; return the outermost loop that turned, -1 at the end."""
-    k = turn(plan, fixed, s, digits, plan[s, LOOPS] - 1, 0, EVERY, 0)
-    return k if k < 0 else settle(plan, fixed, s, digits, k, EVERY, 0)
+    k = turn(plan, fixed, s, digits, plan[s, LOOPS] - 1, NOT, EVERY, NOT)
+    return k if k < 0 else settle(plan, fixed, s, digits, k, EVERY, NOT)
 
 
-@numba.njit
+@inner
 def is_first(plan, fixed, s, digits, work, free, flag):
     """Return whether no earlier task that is wanted differs from the one at *digits* in its free loops alone."""
     first = True
@@ -136,7 +152,7 @@ def is_first(plan, fixed, s, digits, work, free, flag):
     return same
 
 
-@numba.njit
+@inner
 def back(plan, fixed, s, depth, digits):
     """Move the first *depth* of *digits* to the wanted iteration before; return whether there is one."""
     while True:
@@ -155,7 +171,7 @@ def back(plan, fixed, s, depth, digits):
             return True
 
 
-@numba.njit
+@inner
 def mapped_number(plan, fixed, s, r, source, digits, work):
     """Return the number of the task of stream *r* that *source* names from *digits* of stream *s*; -1 for none."""
     for k in range(plan[r, LOOPS]):

@@ -6,7 +6,6 @@ roots; loops fix ranges of both.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from fusemax.simulate.tile.columns import (
@@ -24,12 +23,13 @@ from fusemax.simulate.tile.columns import (
     TOUCH,
     TOUCH_DEPTH,
 )
+from fusemax.simulate.tile.inner import inner
 
 ROW, COLUMN, LOW, HIGH, ROWS, COLUMNS, SIGN = range(7)
 BITS = 32  #: tasks in one number of the record of a core's tasks
 
 
-@numba.njit
+@inner
 def span(plan, fixed, s, root, depth, digits):
     """Return the first and the last element of *root* that the first *depth* loops of stream *s* leave."""
     low, extent = np.int64(0), fixed[ROOT_SIZE + root]
@@ -41,14 +41,14 @@ def span(plan, fixed, s, root, depth, digits):
     return low, low + extent - 1
 
 
-@numba.njit
+@inner
 def rows_of(plan, fixed, s, band, depth, digits):
     """Return the span of a band's rows, negative ones where the band ties a sum."""
     first, last = span(plan, fixed, s, plan[s, band + ROW], depth, digits)
     return (first, last) if plan[s, band + SIGN] > 0 else (-last, -first)
 
 
-@numba.njit
+@inner
 def is_member(plan, fixed, s, digits):
     """Return whether this core does the task of stream *s* at *digits*."""
     at = plan[s, MEMBER_AT]
@@ -57,13 +57,13 @@ def is_member(plan, fixed, s, digits):
     return is_set(fixed, at)
 
 
-@numba.njit
+@inner
 def is_set(fixed, at):
     """Return bit *at* of the record of tasks."""
     return (fixed[fixed[MEMBERS] + at // BITS] >> (at % BITS)) & 1 == 1
 
 
-@numba.njit
+@inner
 def touches(plan, fixed, s, depth, digits):
     """Return whether a condition of stream *s* leaves a point of what its first *depth* loops fix."""
     for b in range(plan[s, BANDS]):
@@ -75,7 +75,7 @@ def touches(plan, fixed, s, depth, digits):
     return plan[s, BANDS] == 0
 
 
-@numba.njit
+@inner
 def first_unwanted(plan, fixed, s, digits):
     """Return the fewest loops of stream *s* whose digits rule its task out, 0 when it is wanted."""
     for depth in range(1, plan[s, LOOPS] + 1):
@@ -86,10 +86,10 @@ def first_unwanted(plan, fixed, s, digits):
     return 0
 
 
-@numba.njit
+@inner
 def next_digit(plan, fixed, s, digits, k):
     """Return the least digit of loop *k* from which on the one band of stream *s* may leave a point; a large one for none."""
-    band = BAND
+    band = np.int64(BAND)
     if plan[s, band + SIGN] < 0 or touches(plan, fixed, s, k + 1, digits):
         return np.int64(0)
     root, unit = plan[s, LOOP_ROOT + k], plan[s, LOOP_UNIT + k]
@@ -110,7 +110,7 @@ def next_digit(plan, fixed, s, digits, k):
     return max(np.int64(0), (reach - (start - digits[k] * unit)) // unit)
 
 
-@numba.njit
+@inner
 def edges(first, last, low, high, tile):
     """Return the tiles' whole range of what lies in ``low .. high`` of ``first .. last``; an empty one when nothing does."""
     low, high = max(low, first), min(high, last)
@@ -119,7 +119,7 @@ def edges(first, last, low, high, tile):
     return max(first, low // tile * tile), min(last, high // tile * tile + tile - 1)
 
 
-@numba.njit
+@inner
 def touched(plan, fixed, s, digits):
     """Return the elements that are touched of the tile of stream *s* while it stays: of rows (1), columns (2) or pairs (3)."""
     low, high, total = np.int64(0), np.int64(-1), np.int64(0)
@@ -150,7 +150,7 @@ def touched(plan, fixed, s, digits):
     return total + high - low + 1
 
 
-@numba.njit
+@inner
 def touched_pairs(plan, s, band, rows, columns):
     """Return the points of the pairs of tiles in *rows* and *columns*, each first and last, in which a band has a point."""
     total, tall = np.int64(0), plan[s, band + ROWS]
@@ -163,7 +163,7 @@ def touched_pairs(plan, s, band, rows, columns):
     return total
 
 
-@numba.njit
+@inner
 def all_touched(plan, fixed, s, band, rows, columns):
     """Return whether every pair of tiles in *rows* and *columns*, each first and last, holds a point of the band."""
     if plan[s, band + SIGN] < 0:
