@@ -37,7 +37,7 @@ def map_(
     ),
     seconds: float = typer.Option(20.0, "--seconds", min=0.0, help="When to stop looking for better ones."),
     strategy: str = typer.Option(
-        "joined", "--strategy", help="How to search: joined, or apart (a phase for each Einsum)."
+        "joined", "--strategy", help="How to search: joined, apart (a phase for each Einsum), or exhaustive."
     ),
     json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
 ) -> None:

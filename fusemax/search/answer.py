@@ -18,6 +18,7 @@ from fusemax.mapping.space import mapping_data
 from fusemax.mapping.spec import mapping_file_of
 from fusemax.search.bound import Bound, bound_of
 from fusemax.search.facts import Facts, facts_of
+from fusemax.search.phase import Clock
 from fusemax.search.plan import Plan, Search
 from fusemax.search.strategies import strategy
 from fusemax.search.write import mapping_text
@@ -26,6 +27,7 @@ from fusemax.source import document_of
 OBJECTIVES: Mapping[str, str] = {
     "latency": "s", "energy": "J", "traffic": "B", "edp": "J s",
 }  # fmt: skip
+HOPELESS_S = 6.0  #: when to stop looking for a first mapping that fits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,9 @@ def best_mapping(
     begun = monotonic()
     facts = facts_of(cascade, machine, sizes, figures, absorb)
     _check_objective(facts, objective)
-    under_way = Search(facts, objective, bound_of(facts), until=begun + seconds)
+    under_way = Search(
+        facts, objective, bound_of(facts), clock=Clock(begun + seconds, begun + min(seconds, HOPELESS_S))
+    )
     plans, asked = _listen(under_way, search, watch)
     if not plans:
         notes = under_way.tally.notes

@@ -10,11 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from fusemax.search.bound import bound_of
+from fusemax.search.candidate import Candidate, nothing_fits
 from fusemax.search.facts import Facts
-from fusemax.search.phase import Candidate, candidates, nothing_fits
+from fusemax.search.phase import candidates
 from fusemax.search.plan import Plan, Search
 from fusemax.search.structures import atoms_of
 from fusemax.search.tiles import lane_counts
+
+WORTH = 0.97  #: several phases are tried where bounds leave more than this part of the time, energy or traffic of one
 
 
 def joined(search: Search) -> Iterator[Plan]:
@@ -27,7 +30,7 @@ def joined(search: Search) -> Iterator[Plan]:
         yield Plan((candidate,))
     if whole is not None:
         alone = Plan((whole,))
-        if search.near(alone) or divided_floor(search, atoms) >= alone.measure(search.objective):
+        if search.near(alone) or divided_floor(search, atoms) >= WORTH * alone.measure(search.objective):
             return
     for fixed in _fixed(search.facts, whole):
         yield from _merged(search, atoms, fixed)
@@ -78,7 +81,7 @@ def _phases(search: Search, segment: tuple[str, ...], fixed: Mapping[str, int]) 
     search.found[key] = None
     effort = search.effort if len(segment) > 1 else 1
     for candidate in candidates(
-        search.facts, segment, search.objective, fixed, search.tally, floor, effort, lambda: search.over
+        search.facts, segment, search.objective, fixed, search.tally, floor, effort, search.clock
     ):
         search.found[key] = candidate
         yield candidate

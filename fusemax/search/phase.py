@@ -2,99 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from math import inf
+from time import monotonic
 from typing import Any
 
-import numpy as np
-
-from fusemax.cost.model import derive
-from fusemax.cost.program import Program
-from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Expression, Number
-from fusemax.mapping.space import Block, Phase, mapped_phases
+from fusemax.mapping.space import Block, Phase
 from fusemax.search.blocks import block_of, divided
+from fusemax.search.candidate import Candidate, Tally, best_point, structure_of
 from fusemax.search.facts import Facts
-from fusemax.search.price import Pricer, Prices
 from fusemax.search.shapes import Places, Skeleton, skeletons
-from fusemax.search.structures import places_of
-from fusemax.search.tiles import Tilings, axes_of, refined, seeds, tilings
+from fusemax.search.structures import places_of, structures_of
+from fusemax.search.tiles import ALL, Tilings, axes_of, refined, seeds, tilings
 from fusemax.search.units import Binding, bindings, shared_out, work_of
 
 NEAR = 0.995  #: the part of a price that its bound must cover to end a search
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A phase with tile sizes and its price."""
-
-    phase: Phase
-    tiles: Mapping[str, int]
-    latency_s: float
-    energy_J: float
-    traffic_B: float
-
-    def measure(self, objective: str) -> float:
-        """Return the value of *objective*."""
-        if objective == "edp":
-            return self.latency_s * self.energy_J
-        values = {"latency": self.latency_s, "energy": self.energy_J, "traffic": self.traffic_B}
-        return values[objective]
-
-    def order(self, objective: str) -> tuple[float, ...]:
-        """Return what candidates are sorted by: the objective to six digits, then time, traffic, energy."""
-        first = float(f"{self.measure(objective):.6g}")
-        return (first, float(f"{self.latency_s:.4g}"), self.traffic_B, self.energy_J, self.latency_s)
-
-
-@dataclass
-class Tally:
-    """What a search has done so far: structures derived, tilings priced, the nearest miss of room."""
-
-    structures: int = 0
-    tilings: int = 0
-    miss: tuple[float, Phase, Mapping[str, int]] | None = None
-    notes: list[str] = field(default_factory=list)
+PATIENCE = 40  #: structures without a gain of a thousandth that end a stage, where all is still to be gained
+LEAST = 4  #: the same, where nothing is
+SMALL = 2000  #: structures of a run of Einsums that are tried at most
 
 
 def candidates(
     facts: Facts, segment: Sequence[str], objective: str, fixed: Mapping[str, int], tally: Tally, floor: float,
-    effort: int = 2, over: Callable[[], bool] = lambda: False,
+    effort: int = 2, clock: Clock | None = None,
 ) -> Iterator[Candidate]:  # fmt: skip
     """Yield candidates for a phase that does *segment*, each better than those before it.
 
-    It ends when one is within :data:`NEAR` of *floor*, below which no phase can be. *effort* bounds how many skeletons and
-    ways to keep tensors are tried.
+    Likely skeletons come first, with tensors where they are likely to be kept; then other forms of the best of them; where
+    all ranks are small, then all the rest. A stage ends when one is within :data:`NEAR` of *floor*, below which no phase can
+    be, when the time is up, or after structures without a gain: the more, the further off *floor* is. *effort* bounds how many
+    skeletons and forms are tried.
     """
-    best: Candidate | None = None
-    preferred = places_of(facts)
+    hunt = _Hunt(facts, objective, fixed, tally, floor, clock or Clock())
+    places = places_of(facts)
     rated: list[tuple[tuple[float, ...], Skeleton]] = []
-    for number, skeleton in enumerate(skeletons(facts, segment)):
-        if number >= 12 * effort or (best is not None and over()):
+    hunt.begin()
+    for skeleton in islice(skeletons(facts, segment), 12 * effort):
+        least, better = hunt.tried(skeleton, block_of(facts, skeleton, places[0]))
+        yield from better
+        if least is None:
+            least, better = hunt.tried(skeleton, block_of(facts, skeleton, places[-1]))
+            yield from better
+        rated.append((least.order(objective) if least else (float("inf"),), skeleton))
+        if hunt.ended:
             break
-        mine: Candidate | None = None
-        for found in _structures(facts, skeleton, preferred[0], objective, fixed, tally):
-            if mine is None or found.order(objective) < mine.order(objective):
-                mine = found
-        if mine is not None:
-            rated.append((mine.order(objective), skeleton))
-            if best is None or mine.order(objective) < best.order(objective):
-                best = mine
-                yield best
-                if _reached(best, objective, floor):
-                    return
-        else:
-            rated.append(((float("inf"),), skeleton))
     rated.sort(key=lambda pair: pair[0])
-    for skeleton, places in _variants(facts, rated[: 2 * effort], preferred):
-        if best is not None and over():
+    hunt.begin()
+    for skeleton, places_ in _variants(facts, rated[: 2 * effort], places):
+        if hunt.ended:
+            break
+        yield from hunt.tried(skeleton, block_of(facts, skeleton, places_))[1]
+    hunt.begin()
+    if hunt.ended or max(facts.sizes.values(), default=1) > ALL:
+        return
+    for skeleton, block in islice(structures_of(facts, segment), SMALL):
+        yield from hunt.tried(skeleton, block)[1]
+        if hunt.over:
             return
-        for found in _structures(facts, skeleton, places, objective, fixed, tally):
-            if best is None or found.order(objective) < best.order(objective):
-                best = found
-                yield best
-        if best is not None and _reached(best, objective, floor):
-            return
+
+
+class Clock:
+    """When to stop: for better mappings (*until*), and for a first one that fits (*hopeless*); moments of ``monotonic``."""
+
+    def __init__(self, until: float = inf, hopeless: float = inf) -> None:
+        self.until, self.hopeless = until, hopeless
+
+    def over(self, found: bool) -> bool:
+        """Return whether the time is up for who has *found* something, or nothing yet."""
+        return monotonic() > (self.until if found else self.hopeless)
+
+
+class _Hunt:
+    """The best candidate of a phase so far, and whether to go on."""
+
+    def __init__(
+        self, facts: Facts, objective: str, fixed: Mapping[str, int], tally: Tally, floor: float, clock: Clock
+    ) -> None:
+        self.facts, self.objective, self.fixed, self.tally = facts, objective, fixed, tally
+        self.floor, self.clock = floor, clock
+        self.best: Candidate | None = None
+        self.gained = 0
+        self.seen: set[str] = set()
+
+    def begin(self) -> None:
+        """Begin a stage: patience is new."""
+        self.gained = self.tally.structures
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing better is to be had or the time is up."""
+        reached = self.best is not None and self.floor >= NEAR * self.best.measure(self.objective)
+        return reached or self.clock.over(self.best is not None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether a stage is at its end."""
+        if self.over or self.best is None:
+            return self.over
+        value = self.best.measure(self.objective)
+        left = 1.0 - self.floor / value if value else 0.0
+        return self.tally.structures > self.gained + LEAST + PATIENCE * left
+
+    def tried(self, skeleton: Skeleton, block: Block) -> tuple[Candidate | None, list[Candidate]]:
+        """Return the best candidate of a structure, and those that are better than all before; none the second time."""
+        key = f"{block}{skeleton.cuts}"
+        if key in self.seen:
+            return None, []
+        self.seen.add(key)
+        mine: Candidate | None = None
+        better: list[Candidate] = []
+        for found in _structures(self.facts, skeleton, block, self.objective, self.fixed, self.tally):
+            if mine is None or found.order(self.objective) < mine.order(self.objective):
+                mine = found
+            if self.best is None or found.order(self.objective) < self.best.order(self.objective):
+                if self.best is None or found.measure(self.objective) < 0.999 * self.best.measure(
+                    self.objective
+                ):
+                    self.gained = self.tally.structures
+                self.best = found
+                better.append(found)
+        return mine, better
 
 
 def _variants(
@@ -110,17 +140,12 @@ def _variants(
         yield from ((skeleton, places) for places in preferred[1:])
 
 
-def _reached(candidate: Candidate, objective: str, floor: float) -> bool:
-    return floor >= NEAR * candidate.measure(objective)
-
-
 def _structures(
-    facts: Facts, skeleton: Skeleton, places: Places, objective: str, fixed: Mapping[str, int], tally: Tally
+    facts: Facts, skeleton: Skeleton, block: Block, objective: str, fixed: Mapping[str, int], tally: Tally
 ) -> Iterator[Candidate]:
     """Yield the best candidate of each binding of one skeleton with its tensors kept."""
     axes = axes_of(facts, skeleton, fixed)
     grid = tilings(facts, axes)
-    block = block_of(facts, skeleton, places)
     found: dict[str, Binding] = {}
     for seed in seeds(facts, axes):
         binding = bindings(facts, work_of(facts, skeleton, seed), objective)
@@ -183,94 +208,21 @@ def _with_spatial(block: Block, spatial: Mapping[tuple[str, ...], Any]) -> Block
     return replace(block, do=tuple(_with_spatial(one, spatial) for one in block.do if isinstance(one, Block)))
 
 
-def program_of(facts: Facts, phase: Phase) -> Program:
-    """Return the cost program of one phase alone; its tiles are parameters."""
-    return derive(mapped_phases(facts.cascade, [phase]), facts.machine, facts.given)
-
-
-def _values(facts: Facts, program: Program, tiles: Mapping[str, Any]) -> dict[str, Any]:
-    values: dict[str, Any] = {name: float(size) for name, size in facts.sizes.items()}
-    values |= {name: float(value) for name, value in facts.given.items()}
-    values |= {name: np.asarray(size, dtype=np.float64) for name, size in tiles.items()}
-    lacking = [n for n, v in program.parameters.items() if v is None and n not in values]
-    return values | dict.fromkeys(lacking, 1.0)
-
-
 def _priced(
     facts: Facts, skeleton: Skeleton, phase: Phase, grid: Tilings, objective: str, fixed: Mapping[str, int],
     tally: Tally,
 ) -> Candidate | None:  # fmt: skip
-    tally.structures += 1
-    try:
-        program = program_of(facts, phase)
-    except (
-        FusemaxError
-    ) as error:  # the cost engine has no price for it: a condition, or tasks of too many kinds
-        tally.notes.append(str(error))
+    structure = structure_of(facts, phase, tally)
+    if structure is None:
         return None
-    pricer = Pricer(program)
-    values = _values(facts, program, {})
-    found = _evaluated(pricer, values, grid, tally)
+    found = structure.prices(grid, tally, objective)
     point = best_point(found, objective)
     if point is None:
-        nearest = int(np.argmin(found.lack_B))
-        if tally.miss is None or found.lack_B[nearest] < tally.miss[0]:
-            tally.miss = (float(found.lack_B[nearest]), phase, grid.at(nearest))
         return None
+    answers = [Candidate.at(phase, grid, found, point)]
     fine = tilings(facts, refined(facts, skeleton, grid, point, fixed))
-    more = _evaluated(pricer, values, fine, tally)
+    more = structure.prices(fine, tally, objective)
     other = best_point(more, objective)
-    answers = [_candidate(phase, grid, found, point)]
     if other is not None:
-        answers.append(_candidate(phase, fine, more, other))
+        answers.append(Candidate.at(phase, fine, more, other))
     return min(answers, key=lambda answer: answer.order(objective))
-
-
-def _evaluated(pricer: Pricer, values: Mapping[str, Any], grid: Tilings, tally: Tally) -> Prices:
-    tally.tilings += grid.points
-    sizes = {name: np.asarray(size, dtype=np.float64) for name, size in grid.sizes.items()}
-    return pricer({**values, **sizes}, grid.points)
-
-
-def _candidate(phase: Phase, grid: Tilings, found: Prices, point: int) -> Candidate:
-    return Candidate(
-        phase=phase, tiles=grid.at(point), latency_s=float(found.latency_s[point]),
-        energy_J=float(found.energy_J[point]), traffic_B=float(found.traffic_B[point]),
-    )  # fmt: skip
-
-
-def best_point(found: Prices, objective: str) -> int | None:
-    """Return the point with the least *objective* that fits; among equals (to six digits) the least time, then traffic."""
-    measure = found.measure(objective)
-    good = found.fits & np.isfinite(measure)
-    if not good.any():
-        return None
-    least = measure[good].min()
-    near = good & (measure <= least * (1 + 1e-6))
-    latency = found.latency_s[near].min()
-    near &= found.latency_s <= latency * 1.0001
-    numbers = np.flatnonzero(near)
-    order = np.lexsort(
-        (found.latency_s[numbers], np.nan_to_num(found.energy_J[numbers]), found.traffic_B[numbers])
-    )
-    return int(numbers[order[0]])
-
-
-def nothing_fits(facts: Facts, segment: Sequence[str], tally: Tally) -> FusemaxError:
-    """Return the error for a phase without a tiling that fits: the nearest miss, with tensor, level and bytes."""
-    where = f"no mapping of {', '.join(segment)} fits this machine"
-    if tally.miss is None:
-        return FusemaxError(tally.notes[-1] if tally.notes else where)
-    from fusemax.cost.evaluate import CapacityError, cost
-
-    _, phase, tiles = tally.miss
-    mapped = mapped_phases(facts.cascade, [phase], [tiles])
-    try:
-        cost(mapped, derive(mapped, facts.machine, facts.given), facts.sizes, facts.given)
-    except CapacityError as error:
-        return FusemaxError(f"{where}; the nearest miss, with tiles {_listed(tiles)}:\n{error}")
-    return FusemaxError(where)
-
-
-def _listed(tiles: Mapping[str, int]) -> str:
-    return ", ".join(f"{name}={size}" for name, size in tiles.items()) or "of whole ranks"

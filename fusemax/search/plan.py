@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from time import monotonic
 
 from fusemax.search.bound import Bound
+from fusemax.search.candidate import Candidate, Tally
 from fusemax.search.facts import Facts
-from fusemax.search.phase import NEAR, Candidate, Tally
+from fusemax.search.phase import NEAR, Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Search:
     facts: Facts
     objective: str
     bound: Bound
-    until: float = field(default_factory=lambda: monotonic() + 60.0)
+    clock: Clock = field(default_factory=Clock)
     effort: int = 2
     tally: Tally = field(default_factory=Tally)
     found: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], Candidate | None] = field(
@@ -65,7 +65,7 @@ class Search:
     @property
     def over(self) -> bool:
         """Whether the time is up."""
-        return monotonic() > self.until
+        return self.clock.over(found=True)
 
     def near(self, plan: Plan) -> bool:
         """Return whether *plan* is so near to the bound that no more is looked for."""

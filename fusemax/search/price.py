@@ -16,22 +16,39 @@ import numpy as np
 from fusemax.cost import band, deal
 from fusemax.cost.graph import graph_of
 from fusemax.cost.program import Program
+from fusemax.cost.rows import compiled_rows
 from fusemax.language.functions import FUNCTIONS
 
 Array = Any
+#: From how many rows on a function is compiled.
+OFTEN: Mapping[str, int] = {
+    "band_pairs": 500, "band_kinds": 500, "band_turns": 500, "band_most": 100, "dealt_tiles": 50, "window_sum": 500,
+    "busiest_core": 20_000,
+}  # fmt: skip
 
 
-def _vector(function: Callable[..., float]) -> Callable[..., Array]:
+def _vector(function: Callable[..., Any]) -> Callable[..., Array]:
     """Return *function* of numbers as one of arrays, called once for each different row of operands."""
 
     def value(*operands: Array) -> Array:
         columns = [np.ravel(one) for one in np.broadcast_arrays(*operands)]
         first, inverse = _different(columns)
-        rows = np.stack([column[first] for column in columns], axis=1)
-        found = np.array([function(*row) for row in rows.tolist()], dtype=np.float64)
+        found = _each(function, np.stack([column[first] for column in columns], axis=1))
         return found[inverse].reshape((*np.broadcast(*operands).shape, *found.shape[1:]))
 
     return value
+
+
+def _each(function: Callable[..., Any], rows: Array) -> Array:
+    """Return *function* of each of *rows*: float64[rows] or float64[rows, values]; compiled where it is asked often."""
+    if len(rows) >= OFTEN.get(function.__name__, len(rows) + 1):
+        try:
+            found = compiled_rows()[function.__name__](np.ascontiguousarray(rows, dtype=np.float64))
+        except OverflowError:  # lengths beyond whole numbers of 64 bits
+            pass
+        else:
+            return found if found.shape[1] > 1 else found[:, 0]
+    return np.array([function(*row) for row in rows.tolist()], dtype=np.float64)
 
 
 def _different(columns: Sequence[Array]) -> tuple[Array, Array]:
@@ -59,7 +76,29 @@ OPERATIONS: Mapping[str, Callable[..., Array]] = {
 }
 
 
-def _operation(name: str) -> Callable[..., Array]:
+def _dealt_evenly(
+    in_order, before, after, cores, R, Tr, tr, C, Tc, tc, lo, hi, sign, *cycles
+) -> tuple[float, ...]:  # fmt: skip
+    """Return what a core does of tasks under a band if all cores did the same: what the busiest one does, or less.
+
+    Arguments as of :func:`fusemax.cost.deal.dealt_tiles`, which walks every task.
+    """
+    if not (tr >= 1 and tc >= 1 and R >= 1 and C >= 1 and cores >= 1):
+        return (0.0,) * 8
+    each = before * after / cores
+    rows, columns = math.ceil(R / Tr), math.ceil(C / Tc)
+    pairs = band.band_kinds(int(R), int(tr), int(C), int(tc), int(lo), int(hi), int(sign))
+    tasks = ((rows - 1) * (columns - 1.0), rows - 1.0, columns - 1.0, 1.0)
+    return tuple(each * one for one in (*tasks, *pairs))
+
+
+#: Quick stand-ins for operations that walk tasks one by one; no larger than these.
+EVENLY: Mapping[str, Callable[..., Array]] = {"dealt_tiles": _vector(_dealt_evenly)}
+
+
+def _operation(name: str, evenly: bool) -> Callable[..., Array]:
+    if evenly and name in EVENLY:
+        return EVENLY[name]
     if name in OPERATIONS:
         return OPERATIONS[name]
     if name in FUNCTIONS:
@@ -74,8 +113,16 @@ class Evaluator:
         self._program = program
         self._graph, self._wanted = graph_of(program, outputs)
 
-    def __call__(self, values: Mapping[str, Array]) -> list[Array]:
-        """Return the outputs; *values* gives parameters, some as arrays of one shape, the others are the program's."""
+    @property
+    def walks(self) -> bool:
+        """Whether an operation walks tasks one by one."""
+        return any(node.operation in EVENLY for node in self._graph.nodes)
+
+    def __call__(self, values: Mapping[str, Array], evenly: bool = False) -> list[Array]:
+        """Return the outputs; *values* gives parameters, some as arrays of one shape, the others are the program's.
+
+        *evenly* deals tasks to cores in equal shares instead of walking them: a lower bound, quickly.
+        """
         done: list[Array] = []
         with np.errstate(all="ignore"):
             for node in self._graph.nodes:
@@ -91,7 +138,9 @@ class Evaluator:
                 elif node.operation == "item":
                     done.append(done[node.operands[0]][..., int(node.value)])
                 else:
-                    done.append(_operation(node.operation)(*(done[operand] for operand in node.operands)))
+                    done.append(
+                        _operation(node.operation, evenly)(*(done[operand] for operand in node.operands))
+                    )
         return [done[number] for number in self._wanted]
 
 
@@ -134,10 +183,16 @@ class Pricer:
         pairs = [name for room in rooms for name in (room, room.replace("occupancy_B", "capacity_B"))]
         self._evaluator = Evaluator(program, [*outputs, *pairs])
 
-    def __call__(self, values: Mapping[str, Array], points: int) -> Prices:
-        """Return the prices at *points* tilings, given as arrays in *values* beside sizes and figures."""
+    @property
+    def walks(self) -> bool:
+        """Whether a price takes a walk over tasks."""
+        return self._evaluator.walks
+
+    def __call__(self, values: Mapping[str, Array], points: int, evenly: bool = False) -> Prices:
+        """Return the prices at *points* tilings, given as arrays in *values* beside sizes and figures; *evenly* as above."""
         wide = (points,)
-        found = [np.broadcast_to(np.asarray(v, dtype=np.float64), wide) for v in self._evaluator(values)]
+        lines = self._evaluator(values, evenly)
+        found = [np.broadcast_to(np.asarray(v, dtype=np.float64), wide) for v in lines]
         lack = np.full(points, -math.inf)
         for number in range(self._first, len(found), 2):
             lack = np.maximum(lack, found[number] - found[number + 1])

@@ -79,7 +79,7 @@ def skeletons(facts: Facts, segment: Sequence[str]) -> Iterator[Skeleton]:
     """Yield the skeletons of a phase that does the Einsums of *segment*, likely ones first."""
     common = _common(facts, segment)
     batch = tuple(v for v in common if _everywhere(facts, segment, v))
-    free = tuple(v for v in common if v not in batch)
+    free = tuple(v for v in common if v not in batch and _several(facts, v))
     seen: list[Skeleton] = []
     for still, moving in _divided(facts, segment, batch, free):
         for outer in _choices(moving):
@@ -131,6 +131,11 @@ def _whole(facts: Facts, variable: str) -> bool:
     return variable.upper() in facts.ranks and not facts.parts(variable.upper())
 
 
+def _several(facts: Facts, variable: str) -> bool:
+    """Return whether a loop over *variable* has more than one iteration; one of one iteration changes nothing."""
+    return facts.sizes.get(variable.upper(), 2) > 1
+
+
 def _in_order(facts: Facts, segment: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(v for name in segment for v in facts.einsum(name).variables))
 
@@ -155,7 +160,7 @@ def _streams(facts: Facts, segment: Sequence[str], taken: Sequence[str]) -> Iter
     if running:
         yield from (v for v in running if v not in taken)
         return
-    variables = [v for v in _in_order(facts, segment) if v not in taken]
+    variables = [v for v in _in_order(facts, segment) if v not in taken and _several(facts, v)]
     inner = {part.lower() for rank in facts.ranks for part in facts.parts(rank)[1:]}
     variables = [v for v in variables if v not in inner and not facts.parts(v.upper())]
     reduced = [v for v in variables if any(v in facts.einsum(name).reduced for name in segment)]

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fusemax.errors import FusemaxError
+from fusemax.search.exhaustive import exhaustive
 from fusemax.search.join import apart, joined
 from fusemax.search.plan import Strategy
 
-STRATEGIES: Mapping[str, Strategy] = {"joined": joined, "apart": apart}
+STRATEGIES: Mapping[str, Strategy] = {"joined": joined, "apart": apart, "exhaustive": exhaustive}
 
 
 def strategy(name: str) -> Strategy:

@@ -81,15 +81,15 @@ def _digit_sizes(facts: Facts, rank: str, digits: Sequence[str], tiles: Mapping[
 
 
 def options(facts: Facts, work: Work, unit: str) -> Iterator[Spatial]:
-    """Yield the ways to run digits of a body over the dimensions of *unit*: up to two digits a dimension."""
+    """Yield the ways to run digits of a body over the dimensions of *unit*: up to two digits a dimension of several lanes."""
     digits = list(work.extents)
-    dimensions = list(facts.machine.units[unit].shape)
+    dimensions = [dimension for dimension, lanes in facts.lanes[unit].items() if lanes > 1]
     sets = [some for count in (1, 2) for some in combinations(digits, count)]
     if len(digits) > 5:
         sets = [some for some in sets if len(some) == 1]
     for chosen in product([(), *sets], repeat=len(dimensions)):
         used = [digit for some in chosen for digit in some]
-        if len(set(used)) == len(used) and (used or not digits):
+        if len(set(used)) == len(used) and (used or not digits or not dimensions):
             yield {d: dim for dim, some in zip(dimensions, chosen, strict=True) for d in some}
 
 
@@ -163,22 +163,35 @@ class Way:
     taken: tuple[tuple[str, str], ...] = ()
 
 
-def ways_of(facts: Facts, work: Work, spatial: Mapping[str, Spatial], item: Item) -> list[Way]:
-    """Return the ways to do *item*: on each unit that can; of a unit that does it in parts, each part on another as well."""
-    found: list[Way] = []
+def choices_of(item: Item) -> Iterator[tuple[str, tuple[tuple[int, str], ...]]]:
+    """Yield the ways to do *item*: the unit it is bound to, and which of its pieces other units take, by number.
+
+    A unit that does it in parts may leave some of them to units that cannot do all of it.
+    """
     for unit, pieces in item.units.items():
-        choices = [[(unit, piece)] for piece in pieces]
+        others: list[list[tuple[int, str] | None]] = [[None] for _ in pieces]
         if len(pieces) > len(item.indices):
             for number, one in enumerate(item.parts):
-                choices[number] += [(other, piece) for other, piece in one.items() if other not in item.units]
-        for chosen in product(*choices):
-            loads: dict[str, float] = {}
-            energy = 0.0
-            for where, piece in chosen:
-                loads[where] = loads.get(where, 0.0) + cycles_of(facts, work, where, spatial[where], [piece])
-                energy += _points(facts, work, [piece])
-            taken = tuple((piece.operation, where) for where, piece in chosen if where != unit)
-            found.append(Way(unit, loads, energy, taken))
+                others[number] += [(number, other) for other in one if other not in item.units]
+        for chosen in product(*others):
+            yield unit, tuple(one for one in chosen if one is not None)
+
+
+def ways_of(facts: Facts, work: Work, spatial: Mapping[str, Spatial], item: Item) -> list[Way]:
+    """Return the ways to do *item* with the cycles that they take."""
+    found: list[Way] = []
+    for unit, others in choices_of(item):
+        where = dict(others)
+        loads: dict[str, float] = {}
+        energy = 0.0
+        for number, piece in enumerate(item.units[unit]):
+            one, done = unit, piece
+            if number in where:
+                one, done = where[number], item.parts[number][where[number]]
+            loads[one] = loads.get(one, 0.0) + cycles_of(facts, work, one, spatial[one], [done])
+            energy += _points(facts, work, [done])
+        taken = tuple((item.parts[number][other].operation, other) for number, other in others)
+        found.append(Way(unit, loads, energy, taken))
     return found
 
 

@@ -86,12 +86,16 @@ class Example:
     text: str
 
 
+def _cascade(name: str) -> Cascade:
+    lines = [line.removeprefix("        ") for line in CASCADES[name].strip("\n").split("\n")]
+    return Library().cascade(f"title: {name}\nsource: our own\n" + "\n".join(lines) + "\n")
+
+
 def example(seed: int) -> Example:
     """Return the random design of *seed*."""
     chance = random.Random(seed)
     name = chance.choice(list(CASCADES))
-    lines = [line.removeprefix("        ") for line in CASCADES[name].strip("\n").split("\n")]
-    cascade = Library().cascade(f"title: {name}\nsource: our own\n" + "\n".join(lines) + "\n")
+    cascade = _cascade(name)
     text = machine_text(chance)
     sizes = {size: chance.randint(1, 7) for size in cascade.size_symbols() if size not in ("M0", "M1")} | (
         {"M": chance.randint(1, 7)} if name == "online" else {}
@@ -99,8 +103,25 @@ def example(seed: int) -> Example:
     return Example(f"{name} {seed} {sizes}", cascade, Library().machine(text), sizes, text)
 
 
-def machine_text(chance: random.Random) -> str:
-    """Return a random machine: sizes so small that some tiles do not fit, units that lack some operations."""
+def tiny(seed: int) -> Example:
+    """Return a random design whose space is small enough to be listed more often than not: ranks of 1 to 4, few lanes."""
+    chance = random.Random(seed)
+    name = chance.choice(list(CASCADES))
+    cascade = _cascade(name)
+    text = machine_text(chance, small=True)
+    sizes = {
+        size: chance.choice([1, 1, 2, 3, 4]) for size in cascade.size_symbols() if size not in ("M0", "M1")
+    }
+    if name == "online":
+        sizes["M"] = chance.randint(1, 4)
+    return Example(f"{name} {seed} {sizes}", cascade, Library().machine(text), sizes, text)
+
+
+def machine_text(chance: random.Random, small: bool = False) -> str:
+    """Return a random machine: sizes so small that some tiles do not fit, units that lack some operations.
+
+    A *small* one has units of one dimension, and mostly one unit.
+    """
     rows = [
         "title: small",
         "source: our own",
@@ -112,17 +133,23 @@ def machine_text(chance: random.Random) -> str:
     rows += [
         f"  DRAM: {{bandwidth: {chance.choice([1, 4, 20])} GB/s, line: 2 B, energy: {{read: 9 pJ, write: 8 pJ}}}}"
     ]
-    for number in range(chance.randint(1, 3)):
+    for number in range(chance.choice([1, 1, 2, 3]) if small else chance.randint(1, 3)):
         size = chance.choice([40, 120, 4000]) // (number + 1)
         extra = chance.choice(["", ", ports: 1", ", bandwidth: 8 GB/s"])
         rows.append(
             f"  L{3 - number}: {{size: {size} B, line: 4 B, energy: {{read: 2 pJ, write: 3 pJ}}{extra}}}"
         )
     rows.append("units:")
-    for number, name in enumerate(["first", "second"][: chance.randint(1, 2)]):
-        shape = chance.choice(["{rows: 2, columns: 3}", "{lanes: 4}", "{lanes: 1}"])
+    units = chance.choice([1, 1, 1, 2]) if small else chance.randint(1, 2)
+    for number, name in enumerate(["first", "second"][:units]):
+        shape = chance.choice(
+            ["{lanes: 2}", "{lanes: 1}", "{lanes: 1}"]
+            if small
+            else ["{rows: 2, columns: 3}", "{lanes: 4}", "{lanes: 1}"]
+        )
+        part = 0.2 if small else 0.6
         known = (
-            OPERATIONS if number == 0 else tuple(o for o in OPERATIONS if chance.random() < 0.6) or ("mac",)
+            OPERATIONS if number == 0 else tuple(o for o in OPERATIONS if chance.random() < part) or ("mac",)
         )
         done = ", ".join(f"{o}: {chance.randint(1, 3)}" for o in known)
         energies = ", ".join(f"{o}: {chance.randint(1, 5)} pJ" for o in known)

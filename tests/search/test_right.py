@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from fusemax.cost.lower import run
 from fusemax.errors import FusemaxError
+from fusemax.search import phase
 from fusemax.search.answer import Answer, best_mapping, measure
 from fusemax.search.bound import Ways, split, weighted
-from fusemax.search.phase import Candidate, program_of
-from tests.search.designs import example
+from fusemax.search.candidate import Candidate, program_of
+from fusemax.search.shapes import skeletons
+from tests.search.designs import example, tiny
+from tests.search.listed import disagreements, facts_or_none, size_of
 
 MOST = 4000  #: tilings that are listed
 
@@ -124,3 +127,30 @@ def test_every_number_of_blocks_has_a_tile_to_try(size: int, tile: int) -> None:
     tried = {ceil(tiles / n) for n in block_counts(tiles)}
     for outer in range(1, tiles + 1):
         assert any(one <= outer and ceil(tiles / one) == ceil(tiles / outer) for one in tried)
+
+
+@pytest.mark.parametrize("first", [0, 40])
+def test_the_winner_is_that_of_full_enumeration(first: int) -> None:
+    """Every division, structure, binding, use of lanes and tiling of a few small designs, by the cost program."""
+    checked = 0
+    for seed in range(first, first + 40):
+        one = tiny(seed)
+        facts = facts_or_none(one)
+        if facts is not None and size_of(facts, 120) <= 120:
+            checked += 1
+            assert disagreements(one, facts) == [], (one.name, one.text)
+    assert checked >= 2
+
+
+def test_a_winner_that_is_not_the_best_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that looks at one structure only disagrees with enumeration somewhere."""
+    monkeypatch.setattr(phase, "skeletons", lambda facts, segment: list(skeletons(facts, segment))[-1:])
+    monkeypatch.setattr(phase, "structures_of", lambda facts, segment: ())
+    monkeypatch.setattr(phase, "_variants", lambda facts, rated, places: ())
+    wrong: list[str] = []
+    for seed in range(40):
+        one = tiny(seed)
+        facts = facts_or_none(one)
+        if facts is not None and size_of(facts, 120) <= 120:
+            wrong += disagreements(one, facts)
+    assert wrong

@@ -1,0 +1,171 @@
+"""Phases with tile sizes and their prices: the cost program of a structure, evaluated on a grid of tilings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fusemax.cost.model import derive
+from fusemax.cost.program import Program
+from fusemax.errors import FusemaxError
+from fusemax.mapping.space import Phase, mapped_phases
+from fusemax.search.facts import Facts
+from fusemax.search.price import Pricer, Prices
+from fusemax.search.tiles import Tilings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A phase with tile sizes and its price."""
+
+    phase: Phase
+    tiles: Mapping[str, int]
+    latency_s: float
+    energy_J: float
+    traffic_B: float
+
+    def measure(self, objective: str) -> float:
+        """Return the value of *objective*."""
+        if objective == "edp":
+            return self.latency_s * self.energy_J
+        values = {"latency": self.latency_s, "energy": self.energy_J, "traffic": self.traffic_B}
+        return values[objective]
+
+    @classmethod
+    def at(cls, phase: Phase, grid: Tilings, found: Prices, point: int) -> Candidate:
+        """Return the candidate at one point of a grid."""
+        return cls(
+            phase=phase, tiles=grid.at(point), latency_s=float(found.latency_s[point]),
+            energy_J=float(found.energy_J[point]), traffic_B=float(found.traffic_B[point]),
+        )  # fmt: skip
+
+    def order(self, objective: str) -> tuple[float, ...]:
+        """Return what candidates are sorted by: the objective to six digits, then time, traffic, energy."""
+        first = float(f"{self.measure(objective):.6g}")
+        return (first, float(f"{self.latency_s:.4g}"), self.traffic_B, self.energy_J, self.latency_s)
+
+
+@dataclass
+class Tally:
+    """What a search has done so far: structures derived, tilings priced, the nearest miss of room."""
+
+    structures: int = 0
+    tilings: int = 0
+    miss: tuple[float, Phase, Mapping[str, int]] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def program_of(facts: Facts, phase: Phase) -> Program:
+    """Return the cost program of one phase alone; its tiles are parameters."""
+    return derive(mapped_phases(facts.cascade, [phase]), facts.machine, facts.given)
+
+
+def _values(facts: Facts, program: Program, tiles: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {name: float(size) for name, size in facts.sizes.items()}
+    values |= {name: float(value) for name, value in facts.given.items()}
+    values |= {name: np.asarray(size, dtype=np.float64) for name, size in tiles.items()}
+    lacking = [n for n, v in program.parameters.items() if v is None and n not in values]
+    return values | dict.fromkeys(lacking, 1.0)
+
+
+WALKED = 64  #: points that are priced at once where that takes a walk over tasks
+WALKS = 6  #: how often that is done on one grid
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A phase whose cost program has been derived: ready to be priced on any grid of tilings."""
+
+    phase: Phase
+    pricer: Pricer
+    values: Mapping[str, Any]
+
+    def prices(self, grid: Tilings, tally: Tally, objective: str | None = None) -> Prices:
+        """Return the prices on *grid*; the nearest miss is noted where nothing fits.
+
+        Where a price takes a walk over tasks and an *objective* is given, only the most promising points get theirs:
+        the others are infinite.
+        """
+        tally.tilings += grid.points
+        sizes = {name: np.asarray(size, dtype=np.float64) for name, size in grid.sizes.items()}
+        if objective is not None and self.pricer.walks and grid.points > WALKED:
+            found = self._walked(sizes, grid.points, objective)
+        else:
+            found = self.pricer({**self.values, **sizes}, grid.points)
+        if not found.fits.any():
+            nearest = int(np.argmin(found.lack_B))
+            if tally.miss is None or found.lack_B[nearest] < tally.miss[0]:
+                tally.miss = (float(found.lack_B[nearest]), self.phase, grid.at(nearest))
+        return found
+
+    def _walked(self, sizes: Mapping[str, np.ndarray], points: int, objective: str) -> Prices:
+        rough = self.pricer({**self.values, **sizes}, points, evenly=True)
+        measure = np.where(rough.fits, rough.measure(objective), np.inf)
+        order = np.argsort(measure, kind="stable")
+        latency = np.full(points, np.inf)
+        energy, traffic = rough.energy_J.copy(), rough.traffic_B.copy()
+        least = np.inf
+        for start in range(0, min(points, WALKS * WALKED), WALKED):
+            some = order[start : start + WALKED]
+            if not measure[some[0]] < least:  # equal shares are no larger than what the busiest core does
+                break
+            exact = self.pricer(
+                {**self.values, **{name: size[some] for name, size in sizes.items()}}, len(some)
+            )
+            latency[some], energy[some], traffic[some] = exact.latency_s, exact.energy_J, exact.traffic_B
+            least = min(least, float(np.min(exact.measure(objective)[exact.fits], initial=np.inf)))
+        energy[np.isinf(latency)] = np.inf
+        traffic[np.isinf(latency)] = np.inf
+        return Prices(latency_s=latency, energy_J=energy, traffic_B=traffic, lack_B=rough.lack_B)
+
+
+def structure_of(facts: Facts, phase: Phase, tally: Tally) -> Structure | None:
+    """Return *phase* with its cost program; None, and a note, where the cost engine has no price for it: under a condition
+    that it does not know, with tasks of too many kinds."""
+    tally.structures += 1
+    try:
+        program = program_of(facts, phase)
+    except FusemaxError as error:
+        tally.notes.append(str(error))
+        return None
+    return Structure(phase, Pricer(program), _values(facts, program, {}))
+
+
+def best_point(found: Prices, objective: str) -> int | None:
+    """Return the point with the least *objective* that fits; among equals (to six digits) the least time, then traffic."""
+    measure = found.measure(objective)
+    good = found.fits & np.isfinite(measure)
+    if not good.any():
+        return None
+    least = measure[good].min()
+    near = good & (measure <= least * (1 + 1e-6))
+    latency = found.latency_s[near].min()
+    near &= found.latency_s <= latency * 1.0001
+    numbers = np.flatnonzero(near)
+    order = np.lexsort(
+        (found.latency_s[numbers], np.nan_to_num(found.energy_J[numbers]), found.traffic_B[numbers])
+    )
+    return int(numbers[order[0]])
+
+
+def nothing_fits(facts: Facts, segment: Sequence[str], tally: Tally) -> FusemaxError:
+    """Return the error for a phase without a tiling that fits: the nearest miss, with tensor, level and bytes."""
+    where = f"no mapping of {', '.join(segment)} fits this machine"
+    if tally.miss is None:
+        return FusemaxError(tally.notes[-1] if tally.notes else where)
+    from fusemax.cost.evaluate import CapacityError, cost
+
+    _, phase, tiles = tally.miss
+    mapped = mapped_phases(facts.cascade, [phase], [tiles])
+    try:
+        cost(mapped, derive(mapped, facts.machine, facts.given), facts.sizes, facts.given)
+    except CapacityError as error:
+        return FusemaxError(f"{where}; the nearest miss, with tiles {_listed(tiles)}:\n{error}")
+    return FusemaxError(where)
+
+
+def _listed(tiles: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}={size}" for name, size in tiles.items()) or "of whole ranks"
