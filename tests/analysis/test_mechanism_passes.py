@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import pytest
 
+from fusemax.analysis.footprint import footprints
 from fusemax.analysis.passes import analyse
 from fusemax.cascade.build import load_cascade
+from tests.cascade.mechanism_cases import CASES
 
 #: (cascade, rank, tensor or None for the rank, passes, why)
 COUNTS = [
@@ -120,3 +122,11 @@ def test_sinkhorn_sweeps_its_matrix_in_every_round(name: str, ranks: str) -> Non
         entry = found.rank(rank).of(matrix)
         assert entry.count >= 3
         assert entry.grows_with == ("T",)
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_every_rank_has_its_live_words(name: str) -> None:
+    """Every rank of every cascade answers what must be live of each tensor, halves and parts of ranks included."""
+    found = analyse(load_cascade(name))
+    for rank in found.ranks:
+        assert set(found.plain.ranks) == {entry.tensor for entry in footprints(found, rank.rank)}

@@ -83,7 +83,7 @@ CASES = {
     "state-space/rwkv-7": Case(blocks.rwkv_7, SCAN, _decays),
     "state-space/rwkv-7-chunked": Case(blocks.rwkv_7, {**SCAN, "I0": 3}, _decays),
     "transformer/decoder-block": Case(
-        blocks.decoder_block, {"D": 6, "P": 5, "H": 2, "R": 2, "C": 2, "E": 2, "F": 3, "I": 4}
+        blocks.decoder_block, {"D": 6, "P": 5, "H": 2, "R": 2, "E": 4, "A": 2, "F": 3, "I": 4}
     ),
     "transformer/experts": Case(blocks.experts, {"D": 3, "P": 4, "N": 5, "J": 2, "I": 4, "S": 2}),
     "transformer/geglu": Case(blocks.geglu, LAYER),
@@ -94,7 +94,7 @@ CASES = {
     "transformer/parallel-block": Case(
         blocks.parallel_block, {"D": 6, "P": 5, "H": 2, "E": 2, "F": 3, "I": 4}
     ),
-    "transformer/rotary": Case(blocks.rotary, {"C": 2, "A": 3, "M": 6}),
+    "transformer/rotary": Case(blocks.rotary, {"E": 6, "A": 3, "M": 6}),
     "transformer/swiglu": Case(blocks.swiglu, LAYER),
     "variants/calibrated": Case(variants.calibrated, PLAIN, _one_sink),
     "variants/forgetting": Case(variants.forgetting, ONE),

@@ -91,7 +91,8 @@ def _turned(x: Array, base: float = 10000.0) -> Array:
 
 def rotary(v: Values, n: Sizes) -> dict[str, Array]:
     """Rotation in the plane of each pair."""
-    return {"Y": _turned(v["X"])}
+    low, high = _turned(v["X"].reshape(2, n["A"], -1))
+    return {"YL": low, "YH": high}
 
 
 def swiglu(v: Values, n: Sizes) -> dict[str, Array]:
@@ -152,12 +153,11 @@ def _rms(x: Array, gain: Array) -> Array:
 
 def decoder_block(v: Values, n: Sizes) -> dict[str, Array]:
     """x + attention(norm x), then + feed-forward(norm of that), head by head."""
-    pair = (2, n["E"])
     normal = _rms(v["X"], v["G1"])
 
     def placed(weights: Array, gain: Array) -> Array:
-        features = _rms(weights.reshape(-1, weights.shape[-1]) @ normal, gain)
-        return _turned(features.reshape(*pair, -1)).reshape(2 * n["E"], -1)
+        features = _rms(weights @ normal, gain)
+        return _turned(features.reshape(2, n["A"], -1)).reshape(n["E"], -1)
 
     out = v["X"].copy()
     for h in range(n["H"]):
