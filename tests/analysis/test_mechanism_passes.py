@@ -15,6 +15,8 @@ from tests.cascade.mechanism_cases import CASES
 
 #: (cascade, rank, tensor or None for the rank, passes, why)
 COUNTS = [
+    ("derived/decoder-block-1-pass", "P", None, 1, "the running form, keys and values projected inside its loop"),
+    ("derived/decoder-block-1-pass", "M0", "QK", 2, "the tile's maximum before its exponentials"),
     ("linear-attention/gated", "T", None, 1, "a recurrence over time, nothing after it"),
     ("linear-attention/gated-chunked", "T", None, 1, "a chunk at a time, the state carries the rest"),
     ("linear-attention/gated-chunked", "J0", "A", 1, "no normaliser inside a chunk"),

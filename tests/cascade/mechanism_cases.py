@@ -59,9 +59,11 @@ ONE = {"E": 3, "F": 2, "M": 7}
 PLAIN = {**ONE, "P": 5}
 SCAN = {"E": 3, "F": 2, "T": 8}
 SPACE = {"D": 3, "N": 2, "T": 8}
+DECODER = {"D": 6, "P": 5, "H": 2, "R": 2, "E": 4, "A": 2, "F": 3, "I": 4}
 LAYER = {"R": 3, "K": 4, "N": 5, "D": 4}
 LOSS = {"D": 3, "N": 4, "V": 7}
 CASES = {
+    "derived/decoder-block-1-pass": Case(blocks.decoder_block, {**DECODER, "M0": 2}),
     "linear-attention/gated": Case(blocks.gated_linear, SCAN, _decays),
     "linear-attention/gated-chunked": Case(blocks.gated_linear, {**SCAN, "I0": 3}, _decays),
     "linear-attention/log-linear": Case(blocks.log_linear, {"E": 3, "F": 2, "M": 13, "B0": 4}, _decays),
@@ -82,9 +84,7 @@ CASES = {
     "state-space/mamba-2-chunked": Case(blocks.mamba_2, {**SPACE, "I0": 3}, _decays),
     "state-space/rwkv-7": Case(blocks.rwkv_7, SCAN, _decays),
     "state-space/rwkv-7-chunked": Case(blocks.rwkv_7, {**SCAN, "I0": 3}, _decays),
-    "transformer/decoder-block": Case(
-        blocks.decoder_block, {"D": 6, "P": 5, "H": 2, "R": 2, "E": 4, "A": 2, "F": 3, "I": 4}
-    ),
+    "transformer/decoder-block": Case(blocks.decoder_block, DECODER),
     "transformer/experts": Case(blocks.experts, {"D": 3, "P": 4, "N": 5, "J": 2, "I": 4, "S": 2}),
     "transformer/geglu": Case(blocks.geglu, LAYER),
     "transformer/logits": Case(blocks.logits, {"R": 3, "K": 4, "V": 7}),
