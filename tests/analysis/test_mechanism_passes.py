@@ -15,6 +15,9 @@ from tests.cascade.mechanism_cases import CASES
 
 #: (cascade, rank, tensor or None for the rank, passes, why)
 COUNTS = [
+    ("causal/documents", "M", "QK", 3, "a softmax as written; labels only leave points out"),
+    ("causal/documents", "M", "DM", 3, "labels are asked again wherever scores are"),
+    ("causal/lengths", "M", "QK", 3, "a softmax as written; lengths only leave points out"),
     ("derived/decoder-block-1-pass", "P", None, 1, "the running form, keys and values projected inside its loop"),
     ("derived/decoder-block-1-pass", "M0", "QK", 2, "the tile's maximum before its exponentials"),
     ("linear-attention/gated", "T", None, 1, "a recurrence over time, nothing after it"),
@@ -34,6 +37,9 @@ COUNTS = [
     ("sparse/native", "M", "QW", 2, "window: maximum, then exponentials; the division is deferred"),
     ("sparse/native", "M1", "QC", 3, "compressed: maximum, sum, then weights, which choose the blocks"),
     ("sparse/native", "J", "QS", 2, "selected: maximum, then exponentials"),
+    ("sparse/native-causal", "M", "QW", 2, "window: maximum, then exponentials; the division is deferred"),
+    ("sparse/native-causal", "M1", "QC", 3, "compressed: maximum, sum, then weights, which choose the blocks"),
+    ("sparse/native-causal", "J", "QS", 2, "selected: maximum, then exponentials"),
     ("sparse/predicted-mask", "R", "LS", 3, "a softmax over the pooled rows as written"),
     ("sparse/predicted-mask", "J", "QK", 3, "a softmax over the chosen keys as written"),
     ("sparse/predicted-mask", "M", "K", 1, "pooled in one sweep; what is gathered later is data"),

@@ -55,6 +55,23 @@ def _decays(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
         values["A"][...] = -np.exp(values["A"])
 
 
+def _rotary_tables(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """The tables hold cosines and sines of position times frequency."""
+    angle = np.outer(10000.0 ** (-np.arange(sizes["A"]) / sizes["A"]), np.arange(sizes["P"]))
+    values["CO"][...], values["SI"][...] = np.cos(angle), np.sin(angle)
+
+
+def _three_documents(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Three documents after each other; the labels of keys and queries are those of one sequence."""
+    for name in ("DM", "DP"):
+        values[name][...] = np.arange(sizes["M"]) // 3
+
+
+def _lengths(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """From one key to all of them."""
+    values["LE"][...] = np.linspace(1, sizes["M"], sizes["B"]).round()
+
+
 ONE = {"E": 3, "F": 2, "M": 7}
 PLAIN = {**ONE, "P": 5}
 SCAN = {"E": 3, "F": 2, "T": 8}
@@ -63,7 +80,9 @@ DECODER = {"D": 6, "P": 5, "H": 2, "R": 2, "E": 4, "A": 2, "F": 3, "I": 4}
 LAYER = {"R": 3, "K": 4, "N": 5, "D": 4}
 LOSS = {"D": 3, "N": 4, "V": 7}
 CASES = {
-    "derived/decoder-block-1-pass": Case(blocks.decoder_block, {**DECODER, "M0": 2}),
+    "causal/documents": Case(vision.documents, ONE, _three_documents),
+    "causal/lengths": Case(vision.lengths, {**PLAIN, "B": 3, "H": 2}, _lengths),
+    "derived/decoder-block-1-pass": Case(blocks.decoder_block, {**DECODER, "M0": 2}, _rotary_tables),
     "linear-attention/gated": Case(blocks.gated_linear, SCAN, _decays),
     "linear-attention/gated-chunked": Case(blocks.gated_linear, {**SCAN, "I0": 3}, _decays),
     "linear-attention/log-linear": Case(blocks.log_linear, {"E": 3, "F": 2, "M": 13, "B0": 4}, _decays),
@@ -75,6 +94,9 @@ CASES = {
     "sparse/native": Case(
         vision.native, {"E": 3, "F": 2, "R": 2, "P": 3, "M": 12, "M0": 3, "J": 2, "W": 5, "G": 3}
     ),
+    "sparse/native-causal": Case(
+        vision.native_causal, {"E": 3, "F": 2, "R": 2, "M": 12, "M0": 3, "J": 2, "W": 5, "G": 3}
+    ),
     "sparse/predicted-mask": Case(vision.predicted_mask, {**PLAIN, "C": 2, "R": 3, "J": 3}),
     "sparse/recycled": Case(vision.recycled, {**PLAIN, "J": 3}),
     "sparse/shifted-groups-sinks": Case(
@@ -84,7 +106,7 @@ CASES = {
     "state-space/mamba-2-chunked": Case(blocks.mamba_2, {**SPACE, "I0": 3}, _decays),
     "state-space/rwkv-7": Case(blocks.rwkv_7, SCAN, _decays),
     "state-space/rwkv-7-chunked": Case(blocks.rwkv_7, {**SCAN, "I0": 3}, _decays),
-    "transformer/decoder-block": Case(blocks.decoder_block, DECODER),
+    "transformer/decoder-block": Case(blocks.decoder_block, DECODER, _rotary_tables),
     "transformer/experts": Case(blocks.experts, {"D": 3, "P": 4, "N": 5, "J": 2, "I": 4, "S": 2}),
     "transformer/geglu": Case(blocks.geglu, LAYER),
     "transformer/logits": Case(blocks.logits, {"R": 3, "K": 4, "V": 7}),
@@ -94,7 +116,7 @@ CASES = {
     "transformer/parallel-block": Case(
         blocks.parallel_block, {"D": 6, "P": 5, "H": 2, "E": 2, "F": 3, "I": 4}
     ),
-    "transformer/rotary": Case(blocks.rotary, {"E": 6, "A": 3, "M": 6}),
+    "transformer/rotary": Case(blocks.rotary, {"H": 3, "E": 6, "A": 3, "M": 6}),
     "transformer/swiglu": Case(blocks.swiglu, LAYER),
     "variants/calibrated": Case(variants.calibrated, PLAIN, _one_sink),
     "variants/forgetting": Case(variants.forgetting, ONE),

@@ -91,8 +91,8 @@ def _turned(x: Array, base: float = 10000.0) -> Array:
 
 def rotary(v: Values, n: Sizes) -> dict[str, Array]:
     """Rotation in the plane of each pair."""
-    low, high = _turned(v["X"].reshape(2, n["A"], -1))
-    return {"YL": low, "YH": high}
+    heads = np.array([_turned(head.reshape(2, n["A"], -1)) for head in v["X"]])
+    return {"YL": heads[:, 0], "YH": heads[:, 1]}
 
 
 def swiglu(v: Values, n: Sizes) -> dict[str, Array]:

@@ -68,6 +68,49 @@ def native(v: Values, n: Sizes) -> dict[str, Array]:
     return {"AV": out}
 
 
+def native_causal(v: Values, n: Sizes) -> dict[str, Array]:
+    """Query by query: softmax over the blocks that are over, the own block and the best of those, the window."""
+    size, gates = n["M0"], _sigmoid(v["GL"])
+    out = np.zeros((n["R"], n["F"], n["M"]))
+    for p in range(n["M"]):
+        over = [slice(b * size, (b + 1) * size) for b in range((p + 1) // size)]
+        own = p // size
+        shares = np.zeros((n["R"], len(over)))
+        parts = np.zeros((3, n["R"], n["F"]))
+        if over:
+            keys = np.array([np.einsum("emd,dm->e", v["WK"], v["K"][:, b]) for b in over]).T
+            values = np.array([np.einsum("fmc,cm->f", v["WV"], v["V"][:, b]) for b in over]).T
+            shares = np.array([softmax(q[:, p] @ keys / np.sqrt(n["E"]), 0) for q in v["Q"]])
+            parts[0] = shares @ values.T
+        others = [b for b in np.argsort(-shares.sum(0)) if b != own][: n["J"] - 1]
+        chosen = [m for b in (own, *others) for m in range(b * size, min((b + 1) * size, p + 1))]
+        near = list(range(max(0, p - n["W"] + 1), p + 1))
+        for r in range(n["R"]):
+            for at, seen in ((1, chosen), (2, near)):
+                parts[at, r] = _attend(v["Q"][r, :, p], v["K"][:, seen], v["V"][:, seen])
+        out[:, :, p] = np.einsum("gr,grf->rf", gates[:, :, p], parts)
+    return {"AV": out}
+
+
+def documents(v: Values, n: Sizes) -> dict[str, Array]:
+    """Each query sees the keys of its own document up to its own place."""
+    out = np.zeros((n["F"], n["M"]))
+    for p in range(n["M"]):
+        seen = [m for m in range(p + 1) if v["DM"][m] == v["DP"][p]]
+        out[:, p] = _attend(v["Q"][:, p], v["K"][:, seen], v["V"][:, seen])
+    return {"AV": out}
+
+
+def lengths(v: Values, n: Sizes) -> dict[str, Array]:
+    """Attention to the keys that are there, head by head."""
+    out = np.zeros((n["B"], n["H"], n["F"], n["P"]))
+    for b, h in np.ndindex(n["B"], n["H"]):
+        known = slice(int(v["LE"][b]))
+        one = {"Q": v["Q"][b, h], "K": v["K"][b, h][:, known], "V": v["V"][b, h][:, known]}
+        out[b, h] = attention(one, n)["AV"]
+    return {"AV": out}
+
+
 def shifted_groups(v: Values, n: Sizes) -> dict[str, Array]:
     """Roll the tokens, cut them into groups, attend causally to the group and to the sinks."""
     out = np.zeros((n["C"], n["F"], n["P"] // n["W"], n["W"]))
