@@ -96,7 +96,9 @@ def _states(order: Order, complete: Sequence[Visit]) -> tuple[str, ...]:
         node = order.form.nodes[visit.number]
         for relation in order.table[visit.number].get(visit.number, ()):
             for position, condition in enumerate(relation.sources):
-                if condition[0] != "link" or condition[1] != position or not condition[3] < 0:
+                if condition[0] != "link" or condition[1] != position:
+                    continue
+                if not (condition[3] < 0 or condition[2] > 0):
                     continue
                 here = list(relation.sources)
                 here[position] = ("link", position, -INFINITY, INFINITY)

@@ -195,6 +195,8 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
 def _runs(node: Node, output: Reading, along: Sequence[Variable]) -> bool:
     """Return whether *output* is a running value over the variable *along*, made from its previous generation."""
     again = any(reading.tensor == output.tensor for reading in node.reads)
+    if node.einsum.down or node.einsum.inner:
+        return False
     return again and node.loop is not None and [node.loop] == [index.name for index in along]
 
 

@@ -17,13 +17,15 @@ is dropped, which only lowers the bounds that follow. Coordinates are those of t
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from fusemax.analysis.compose import Composer
 from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, add
 from fusemax.analysis.plain import INFINITY, End, Index, Node, Plain, Reading, Start, Variable
 
+MOST_NOTED = 200  #: relations to one Einsum that are followed on; steps along two ranks could go on for ever
 Table = Mapping[int, Mapping[int, tuple[Relation, ...]]]
 
 
@@ -31,14 +33,20 @@ def relations(plain: Plain) -> Table:
     """Return ``table[u][v]``: the must-relations from Einsum number u to v, direct and composed."""
     edges = direct(plain)
     composer = Composer(plain.nodes)
+    staying: dict[int, list[Relation]] = {}
     for node in plain.nodes:
         if node.loop is not None:
             members = {other.number for other in plain.nodes if other.loop == node.loop}
-            reached = _reach(node.number, edges, composer, members)
-            for star in _stars(reached.get(node.number, [])):
+            again: list[Relation] = []
+            reached = _reach(node.number, edges, composer, {}, members, again)
+            for star in _stars(dict.fromkeys((*again, *reached.get(node.number, [])))):
                 add(edges.setdefault(node.number, {}).setdefault(node.number, []), star)
+                if ALL not in star.sources:
+                    add(staying.setdefault(node.number, []), _with_itself(star))
     return {
-        node.number: {v: tuple(found) for v, found in _reach(node.number, edges, composer, None).items()}
+        node.number: {
+            v: tuple(found) for v, found in _reach(node.number, edges, composer, staying, None).items()
+        }
         for node in plain.nodes
     }
 
@@ -102,27 +110,42 @@ def _fits(written: Index, read: Index, variables: Sequence[str], sinks: list[Con
 
 
 def _reach(
-    start: int, edges: Edges, composer: Composer, members: set[int] | None
+    start: int,
+    edges: Edges,
+    composer: Composer,
+    staying: Mapping[int, Sequence[Relation]],
+    members: set[int] | None,
+    again: list[Relation] | None = None,
 ) -> dict[int, list[Relation]]:
-    """Return the relations from Einsum *start* to all that it reaches (inside *members*, if given)."""
+    """Return the relations from Einsum *start* to all that it reaches (inside *members*, if given).
+
+    *staying* are closures of Einsums to themselves, each task included: what a running value needs, its latest task or any
+    before it does. Relations of *start* to itself are put into *again* too, each by itself, before neighbours are joined.
+    """
     found: dict[int, list[Relation]] = {}
     queue: deque[tuple[int, Relation]] = deque()
+    noted: Counter[int] = Counter()
 
     def note(target: int, relation: Relation) -> None:
-        if members is None or target in members:
+        if (members is None or target in members) and noted[target] < MOST_NOTED:
+            if again is not None and target == start and len(again) < MOST_NOTED:
+                again.append(relation)
             new = add(found.setdefault(target, []), relation)
             if new is not None:
+                noted[target] += 1
                 queue.append((target, new))
 
-    for target, direct_ones in edges.get(start, {}).items():
-        for relation in direct_ones:
+    first = edges.get(start, {})
+    for target in sorted(first, key=lambda target: target != start):
+        for relation in first[target]:
             note(target, relation)
     while queue:
         middle, relation = queue.popleft()
         if relation not in found[middle]:
             continue
         for target, direct_ones in edges.get(middle, {}).items():
-            for step in direct_ones:
+            loops = staying.get(middle, ()) if target == middle != start else ()
+            for step in (*loops, *direct_ones):
                 longer = composer.compose(start, relation, middle, step, target)
                 if longer is not None:
                     note(target, longer)
@@ -130,25 +153,46 @@ def _reach(
 
 
 def _stars(loops: Iterable[Relation]) -> list[Relation]:
-    """Return the closures of relations of an Einsum to itself that step back one coordinate at a time."""
+    """Return the closures of relations of an Einsum to itself that step along one coordinate and hold the others still.
+
+    What is part of a must-relation is one: of steps in two directions at once, those along one of them are taken.
+    """
     found = []
     for relation in loops:
-        steps = [
-            (i, c)
-            for i, c in enumerate(relation.sources)
-            if c[0] == "link" and c[1] == i and c[3] < 0 and 2 * c[3] >= c[2] - 1
-        ]
-        if len(steps) != 1 or any(sink is not None for sink in relation.sinks):
+        if any(sink is not None for sink in relation.sinks):
             continue
-        position, (_, _, _, high) = steps[0]
-        others = [c for i, c in enumerate(relation.sources) if i != position]
-        if all(c == ALL or (c[0] == "link" and c[2] == c[3] == 0 and _idle(relation, c)) for c in others):
-            sources = list(relation.sources)
-            sources[position] = ("link", position, -INFINITY, high)
+        for position, condition in enumerate(relation.sources):
+            far = _far(condition) if condition[:2] == ("link", position) else None
+            others = [_still(c, p) for p, c in enumerate(relation.sources) if p != position]
+            if far is None or None in others:
+                continue
+            sources = [condition for condition in others if condition is not None]
+            sources.insert(position, ("link", position, *far))
             found.append(Relation(tuple(sources), relation.sinks, relation.through))
     return found
 
 
-def _idle(relation: Relation, condition: Condition) -> bool:
-    """Return whether a link of a self-relation leaves its variable as it is."""
-    return relation.sources[condition[1]] == condition
+def _with_itself(star: Relation) -> Relation:
+    """Return a closure with each task's relation to itself."""
+    sources = list(star.sources)
+    (position,) = (p for p, c in enumerate(sources) if INFINITY in (-c[-2], c[-1]) and c[0] == "link")
+    _, _, low, high = sources[position]
+    sources[position] = ("link", position, min(low, 0), max(high, 0))
+    return replace(star, sources=tuple(sources))
+
+
+def _still(condition: Condition, position: int) -> Condition | None:
+    """Return the part of a self-relation's condition that leaves variable number *position* as it is; None without one."""
+    if condition == ALL:
+        return ALL
+    stays = condition[:2] == ("link", position) and condition[2] <= 0 <= condition[3]
+    return ("link", position, 0, 0) if stays else None
+
+
+def _far(condition: Condition) -> tuple[float, float] | None:
+    """Return how far steps of a condition reach when they are taken again and again, to one side; None for not all of it."""
+    low, high = condition[2:]
+    down, up = min(high, -1), max(low, 1)
+    if low <= down and 2 * down >= low - 1:
+        return (-INFINITY, down)
+    return (up, INFINITY) if up <= high and 2 * up <= high + 1 else None

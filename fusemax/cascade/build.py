@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fusemax.cascade.check import check
 from fusemax.cascade.check_sizes import check_sizes
-from fusemax.cascade.ir import Cascade, Einsum, Rank, Tensor, affine, is_variable
+from fusemax.cascade.ir import Cascade, Einsum, Frame, Rank, Tensor, affine, is_variable
 from fusemax.cascade.lowered import lowered
+from fusemax.cascade.recurrences import assignments, normalised
 from fusemax.errors import Problem, ProblemsError, raise_if_any
 from fusemax.language.parse import parse, parse_expression
-from fusemax.language.syntax import Access, Binary, Expression, Loop, Name, Number, Program, names
+from fusemax.language.syntax import Access, Binary, Expression, Loop, Name, Number, Program, Statement, names
 from fusemax.nearest import nearest
 from fusemax.shipped import find
 from fusemax.source import Document, document_of, read_yaml
@@ -61,8 +63,10 @@ def cascade_of(document: Document, name: str) -> Cascade:
     """
     file = typed(document, CascadeFile)
     program, problems = lowered(parse(document.text(("einsums",))))
-    einsums = _flattened(program)
-    tensors, more = _tensors(document, file, einsums)
+    program, runs, more = normalised(program)
+    raise_if_any(problems + more)
+    einsums = _flattened(program, runs)
+    tensors, more = _tensors(document, file, einsums, runs)
     problems += more
     ranks = _ranks(document, file, einsums, tensors)
     raise_if_any(check_sizes(ranks, document))
@@ -91,29 +95,40 @@ def cascade_of(document: Document, name: str) -> Cascade:
     return ordered
 
 
-def _flattened(program: Program) -> tuple[Einsum, ...]:
-    in_loops = {
-        output.tensor
-        for statement in program.statements
-        if isinstance(statement, Loop)
-        for assignment in statement.body
-        for output in assignment.outputs
-    }
+Runs = Mapping[tuple[str, str], bool]  #: what runs along which loop's variable, and whether down
+
+
+def _flattened(program: Program, runs: Runs) -> tuple[Einsum, ...]:
+    in_loops = {tensor for tensor, _ in runs}
     einsums: list[Einsum] = []
-    for block, statement in enumerate(program.statements):
-        loop = statement.variable if isinstance(statement, Loop) else None
-        for a in statement.body if isinstance(statement, Loop) else (statement,):
+    blocks = count()
+
+    def visit(statements: tuple[Statement, ...], around: tuple[Frame, ...]) -> None:
+        for a in statements:
+            block = next(blocks)
+            if isinstance(a, Loop):
+                made = {output.tensor for one in assignments(a.body) for output in one.outputs}
+                down = any(runs.get((tensor, a.variable)) for tensor in made)
+                visit(a.body, (*around, Frame(a.variable, block, down)))
+                continue
             output = a.outputs[0]
-            constant = any(isinstance(index, Number) for index in output.indices)
-            initial = loop is None and constant and output.tensor in in_loops
+            constant = any(not any(map(is_variable, names(index))) for index in output.indices)
+            initial = not around and constant and output.tensor in in_loops
+            first = around[0] if around else Frame("", block)
             einsums.append(
-                Einsum(a.outputs, a.expression, a.action, a.conditions, loop, initial, a.place, block)
-            )
+                Einsum(
+                    outputs=a.outputs, expression=a.expression, action=a.action, conditions=a.conditions,
+                    loop=first.variable or None, initial=initial, place=a.place,
+                    block=first.block, down=first.down, inner=around[1:],
+                )
+            )  # fmt: skip
+
+    visit(program.statements, ())
     return tuple(einsums)
 
 
 def _tensors(
-    document: Document, file: CascadeFile, einsums: tuple[Einsum, ...]
+    document: Document, file: CascadeFile, einsums: tuple[Einsum, ...], runs: Runs
 ) -> tuple[dict[str, Tensor], list[Problem]]:
     problems: list[Problem] = []
     tensors = {
@@ -124,16 +139,17 @@ def _tensors(
         if einsum.initial:
             continue
         for output in einsum.outputs:
-            tensor, mistakes = _written(einsum, output)
+            tensor, mistakes = _written(einsum, output, runs)
             problems += mistakes
             tensors.setdefault(tensor.name, tensor)
     return tensors, problems
 
 
-def _written(einsum: Einsum, output: Access) -> tuple[Tensor, list[Problem]]:
+def _written(einsum: Einsum, output: Access, runs: Runs) -> tuple[Tensor, list[Problem]]:
     ranks: list[str] = []
     problems: list[Problem] = []
-    generation: str | None = None
+    loops = [frame.variable for frame in einsum.loops]
+    generations: dict[str, bool] = {}
     for index in output.indices:
         variable, shifted = _output_index(index)
         if variable is None:
@@ -142,13 +158,19 @@ def _written(einsum: Einsum, output: Access) -> tuple[Tensor, list[Problem]]:
             problems.append(Problem(output.place, text, hint))
             ranks.append("?")
             continue
-        if shifted and variable != einsum.loop:
+        if shifted and variable not in loops:
             text = f"{output.tensor} is written at {str(index)!r} outside 'loop {variable}:'"
-            problems.append(Problem(output.place, text, "only the loop's own variable may be shifted by 1"))
-        if shifted:
-            generation = variable.upper()
+            problems.append(Problem(output.place, text, "only the loop's own variable may be shifted"))
+        down = variable in loops and runs.get((output.tensor, variable), False)
+        if shifted or down:
+            generations[variable.upper()] = down
         ranks.append(variable.upper())
-    return Tensor(output.tensor, tuple(ranks), generation, output.place), problems
+    running = sorted(generations, key=lambda rank: loops.index(rank.lower()) if rank.lower() in loops else 0)
+    tensor = Tensor(
+        name=output.tensor, ranks=tuple(ranks), generation=running[0] if running else None, place=output.place,
+        more_generations=tuple(running[1:]), descending=tuple(rank for rank in running if generations[rank]),
+    )  # fmt: skip
+    return tensor, problems
 
 
 def _output_index(index: Expression) -> tuple[str | None, bool]:

@@ -13,6 +13,7 @@ from fusemax.cascade.check_names import is_size, near
 from fusemax.cascade.check_order import line_of, ordered
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.errors import Problem
+from fusemax.language.syntax import Access, Binary, Expression, Number, names
 from fusemax.source import Document
 
 
@@ -85,15 +86,16 @@ def _outputs(cascade: Cascade, document: Document) -> list[Problem]:
 
 def _single_assignment(cascade: Cascade) -> list[Problem]:
     problems = []
-    first: dict[tuple[str, bool], Einsum] = {}
+    first: dict[tuple[str, bool], list[tuple[Einsum, Access]]] = {}
     for einsum in cascade.einsums:
         for output in einsum.outputs:
-            earlier = first.setdefault((output.tensor, einsum.initial), einsum)
-            if earlier is not einsum:
+            written = first.setdefault((output.tensor, einsum.initial), [])
+            same = [one for one, other in written if not einsum.initial or _meet(output, other)]
+            written.append((einsum, output))
+            if same:
                 text = f"{output.tensor} is written twice"
-                hint = (
-                    f"it is first written at line {line_of(earlier.place)}; give one of the two another name"
-                )
+                line = line_of(same[0].place)
+                hint = f"it is first written at line {line}; give one of the two another name"
                 problems.append(Problem(output.place, text, hint))
             if output.tensor in cascade.inputs:
                 text = f"{output.tensor} is an input and is written here"
@@ -101,28 +103,49 @@ def _single_assignment(cascade: Cascade) -> list[Problem]:
     return problems
 
 
+def _meet(one: Access, other: Access) -> bool:
+    """Return whether two outputs may be at the same place: ``R[0,0]`` and ``R[0,j+1]`` are not."""
+    pairs = zip(one.indices, other.indices, strict=False)
+    return not any(
+        _apart(a, b) or _apart(b, a) or (str(a) != str(b) and not names(a) and not names(b)) for a, b in pairs
+    )
+
+
+def _apart(constant: Expression, shifted: Expression) -> bool:
+    return constant == Number(0) and isinstance(shifted, Binary) and shifted.right == Number(1)
+
+
 def _loops(cascade: Cascade) -> list[Problem]:
     """Return the loops over a rank that no tensor has."""
     problems = []
     said: set[int] = set()
     for einsum in cascade.einsums:
-        loop = einsum.loop
-        if loop is None or loop.upper() in cascade.ranks or einsum.block in said:
-            continue
-        said.add(einsum.block)
-        text = f"{einsum.name} stands in 'loop {loop}:', but no tensor has a rank {loop.upper()}"
-        problems.append(Problem(einsum.place, text, f"index its tensors with {loop}, or write it outside"))
+        for frame in einsum.loops:
+            loop = frame.variable
+            if loop.upper() in cascade.ranks or frame.block in said:
+                continue
+            said.add(frame.block)
+            text = f"{einsum.name} stands in 'loop {loop}:', but no tensor has a rank {loop.upper()}"
+            problems.append(
+                Problem(einsum.place, text, f"index its tensors with {loop}, or write it outside")
+            )
     return problems
 
 
 def _initial_values(cascade: Cascade) -> list[Problem]:
-    initial = {output.tensor for einsum in cascade.einsums if einsum.initial for output in einsum.outputs}
+    initial = [output for einsum in cascade.einsums if einsum.initial for output in einsum.outputs]
     problems = []
     for tensor in cascade.tensors.values():
-        if tensor.generation and tensor.name not in initial:
-            first = ["0" if rank == tensor.generation else rank.lower() for rank in tensor.ranks]
-            text = f"{tensor.name} is iterative over {tensor.generation} and has no initial value"
-            hint = f"write its generation 0 before the loop: {tensor.name}[{','.join(first)}] = 0"
+        for generation in tensor.generations:
+            place, start = (
+                tensor.ranks.index(generation),
+                generation if generation in tensor.descending else "0",
+            )
+            if any(o.tensor == tensor.name and str(o.indices[place]) == start for o in initial):
+                continue
+            first = [start if rank == generation else rank.lower() for rank in tensor.ranks]
+            text = f"{tensor.name} is iterative over {generation} and has no initial value"
+            hint = f"write its generation {start} before the loop: {tensor.name}[{','.join(first)}] = 0"
             problems.append(Problem(tensor.place, text, hint))
     return problems
 

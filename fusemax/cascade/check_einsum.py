@@ -34,7 +34,7 @@ def _reduction(cascade: Cascade, einsum: Einsum) -> list[Problem]:
         return []
     if isinstance(einsum.action, Populate):
         return []
-    over = [name for name in right if name not in left and name != einsum.loop]
+    over = [name for name in right if name not in left and name not in einsum.loop_variables]
     problems = []
     missing = [name for name in over if name not in einsum.reduced and name.upper() in cascade.ranks]
     if missing:
@@ -51,7 +51,7 @@ def _reduction(cascade: Cascade, einsum: Einsum) -> list[Problem]:
         elif name not in right:
             text = f"{name!r} is reduced but does not occur on the right-hand side"
             problems.append(Problem(_action_place(einsum), text, "remove it from the reduction"))
-    spare = [name for name in left if name not in right and name != einsum.loop and right]
+    spare = [name for name in left if name not in right and name not in einsum.loop_variables and right]
     if spare and not isinstance(einsum.expression, Name) and not einsum.conditions:
         text = f"{_listed(spare)} of the output {einsum.output} {_is(spare)} not on the right-hand side"
         problems.append(
@@ -126,7 +126,7 @@ def _is(names_: list[str]) -> str:
 
 def _conditions(cascade: Cascade, einsum: Einsum) -> list[Problem]:
     """Return the conditions on variables over which the Einsum does not run."""
-    running = {*einsum.variables, einsum.loop}
+    running = {*einsum.variables, *einsum.loop_variables}
     problems = []
     for condition in einsum.conditions:
         used = dict.fromkeys((*names(condition.left), *names(condition.right)))

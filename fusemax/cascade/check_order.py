@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fusemax.cascade.ir import Cascade, Einsum, Tensor
 from fusemax.errors import Place, Problem
-from fusemax.language.syntax import Access, Name
+from fusemax.language.syntax import Access
 
 
 def ordered(cascade: Cascade) -> tuple[tuple[Einsum, ...], list[Problem]]:
     """Return the Einsums in an order that respects the data flow, loops kept whole; report cycles."""
-    blocks: dict[str, list[Einsum]] = {}
-    for position, einsum in enumerate(cascade.einsums):
-        key = f"loop {einsum.block}" if einsum.loop else f"{position:06d}"
-        blocks.setdefault(key, []).append(einsum)
-    inner: list[list[Einsum]] = []
     problems: list[Problem] = []
-    for block in blocks.values():
-        ordered_ = _sorted(cascade.tensors, [[einsum] for einsum in block], problems, within_loop=True)
-        inner.append([einsum for part in ordered_ for einsum in part])
-    outer = _sorted(cascade.tensors, inner, problems, within_loop=False)
-    return tuple(einsum for part in outer for einsum in part), problems
+    return tuple(_ordered(cascade.tensors, cascade.einsums, (), problems)), problems
+
+
+def _ordered(
+    tensors: Mapping[str, Tensor], einsums: Sequence[Einsum], loops: tuple[str, ...], problems: list[Problem]
+) -> list[Einsum]:
+    """Return the order of *einsums*, which all stand in *loops*."""
+    blocks: dict[tuple[str, int], list[Einsum]] = {}
+    for position, einsum in enumerate(einsums):
+        inside = einsum.loops[len(loops) :]
+        key = ("loop", inside[0].block) if inside else ("", position)
+        blocks.setdefault(key, []).append(einsum)
+    parts = [
+        _ordered(tensors, part, (*loops, part[0].loops[len(loops)].variable), problems) if kind else part
+        for (kind, _), part in blocks.items()
+    ]
+    return [einsum for part in _sorted(tensors, parts, loops, problems) for einsum in part]
 
 
 def _sorted(
-    tensors: Mapping[str, Tensor], parts: list[list[Einsum]], problems: list[Problem], within_loop: bool
+    tensors: Mapping[str, Tensor],
+    parts: list[list[Einsum]],
+    loops: tuple[str, ...],
+    problems: list[Problem],
 ) -> list[list[Einsum]]:
     import networkx
 
@@ -38,13 +48,14 @@ def _sorted(
                 writer.setdefault(output.tensor, []).append(number)
     for number, part in enumerate(parts):
         for einsum in part:
+            whole = len(einsum.loops) > len(loops)  # a loop inside has an order of its own
             for access in einsum.reads:
                 for source in writer.get(access.tensor, ()):
-                    if within_loop and _earlier_generation(tensors.get(access.tensor), access, einsum):
+                    if _earlier_generation(tensors.get(access.tensor), access, loops):
                         continue
-                    if source != number or within_loop:
+                    if source != number or (loops and not whole):
                         graph.add_edge(source, number)
-            if einsum.loop and not within_loop:
+            if whole and not loops:
                 for source in {s for output in einsum.outputs for s in writer[output.tensor]} - {number}:
                     graph.add_edge(source, number)
     try:
@@ -59,12 +70,11 @@ def _sorted(
         return parts
 
 
-def _earlier_generation(tensor: Tensor | None, access: Access, einsum: Einsum) -> bool:
-    """Return whether *access* reads, inside its loop, the generation that the previous iteration wrote."""
-    if tensor is None or einsum.loop is None or tensor.generation != einsum.loop.upper():
+def _earlier_generation(tensor: Tensor | None, access: Access, loops: Sequence[str]) -> bool:
+    """Return whether *access* reads, inside *loops*, a generation that an earlier step wrote."""
+    if tensor is None or len(access.indices) != len(tensor.ranks):
         return False
-    index = access.indices[tensor.ranks.index(tensor.generation)]
-    return index == Name(einsum.loop)
+    return any(tensor.is_earlier(access, variable.upper()) for variable in loops)
 
 
 def line_of(place: Place | None) -> str:

@@ -9,7 +9,7 @@ not exist contributes the reduction's identity; an output element without any po
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 
 import numpy as np
@@ -71,15 +71,11 @@ def evaluate(
     values = {name: np.asarray(inputs[name], dtype=np.float64) for name in cascade.inputs}
     for name, tensor in cascade.tensors.items():
         if name not in values:
-            shape = [known[rank] + (rank == tensor.generation) for rank in tensor.ranks]
+            shape = [known[rank] + (rank in tensor.generations) for rank in tensor.ranks]
             values[name] = np.full(shape, np.nan)
     run = _Run(cascade, known, values)
     with np.errstate(all="ignore"):
-        for (loop, _), members in groupby(cascade.einsums, key=lambda e: (e.loop, e.loop and e.block)):
-            body = tuple(members)
-            for step in range(known[loop.upper()]) if loop else (None,):
-                for einsum in body:
-                    run.einsum(einsum, {} if step is None else {str(loop): step})
+        run.all(cascade.einsums, {})
     return values
 
 
@@ -116,6 +112,25 @@ class _Run:
             for name, rank in cascade.ranks.items()
             if rank.size is not None
         ]
+
+    def all(self, einsums: Iterable[Einsum], fixed: Mapping[str, int]) -> None:
+        """Evaluate *einsums*, which stand in loops over the variables in *fixed*, held at their values there."""
+        depth = len(fixed)
+
+        def loop_of(einsum: Einsum) -> tuple[str, int, bool] | None:
+            frames = einsum.loops[depth : depth + 1]
+            return (frames[0].variable, frames[0].block, frames[0].down) if frames else None
+
+        for loop, members in groupby(einsums, key=loop_of):
+            body = tuple(members)
+            if loop is None:
+                for einsum in body:
+                    self.einsum(einsum, fixed)
+                continue
+            variable, _, down = loop
+            steps = range(self.sizes[variable.upper()])
+            for step in reversed(steps) if down else steps:
+                self.all(body, {**fixed, variable: step})
 
     def einsum(self, einsum: Einsum, fixed: Mapping[str, int]) -> None:
         """Evaluate *einsum* with the loop variable held at its value in *fixed*."""

@@ -45,22 +45,49 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor: the names of its ranks, and the rank over which it is generative, if any.
+    """A tensor: the names of its ranks, and the ranks over which it is generative, if any.
 
-    A generative tensor over rank ``M1`` has generations 0 to M1, one more than the rank's size.
+    A generative tensor over rank ``M1`` has generations 0 to M1, one more than the rank's size. In a *descending* one, each
+    generation is made from the next.
     """
 
     name: str
     ranks: tuple[str, ...]
     generation: str | None = None
     place: Place | None = field(default=None, compare=False, repr=False)
+    more_generations: tuple[str, ...] = ()  #: those of the loops inside the first one
+    descending: tuple[str, ...] = ()
+
+    @property
+    def generations(self) -> tuple[str, ...]:
+        """The ranks over which the tensor is generative, the outermost loop's first."""
+        return () if self.generation is None else (self.generation, *self.more_generations)
+
+    def is_earlier(self, access: Access, rank: str | None = None) -> bool:
+        """Return whether *access* reads, inside the loop over *rank*, the generation that the step before wrote."""
+        rank = rank or self.generation
+        if rank not in self.generations or rank is None:
+            return False
+        here: Expression = Name(rank.lower())
+        earlier = Binary("+", here, Number(1)) if rank in self.descending else here
+        return access.indices[self.ranks.index(rank)] == earlier
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A loop around an Einsum: its variable, its number among the loops of the cascade, whether it runs down."""
+
+    variable: str
+    block: int = field(default=0, compare=False, repr=False)
+    down: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Einsum:
     """One extended Einsum.
 
-    ``loop`` names the iterative rank variable whose loop it stands in; ``block`` tells two loops over one rank apart.
+    ``loop`` names the iterative rank variable whose (outermost) loop it stands in; ``block`` tells two loops over one rank
+    apart. ``inner`` are the loops inside that one around it.
     """
 
     outputs: tuple[Access, ...]
@@ -71,6 +98,8 @@ class Einsum:
     initial: bool = False
     place: Place | None = field(default=None, compare=False, repr=False)
     block: int = field(default=0, compare=False, repr=False)
+    down: bool = False  #: whether the loop runs from the last coordinate to the first
+    inner: tuple[Frame, ...] = ()
     #: Every access read, gathers inside indices included, left to right, each once.
     reads: tuple[Access, ...] = field(init=False, compare=False, repr=False)
 
@@ -83,6 +112,16 @@ class Einsum:
     def name(self) -> str:
         """The name of the Einsum: that of the tensor that it writes; ``RM[0,p]`` for an initial value."""
         return str(self.outputs[0]) if self.initial else self.outputs[0].tensor
+
+    @property
+    def loops(self) -> tuple[Frame, ...]:
+        """The loops around the Einsum, outermost first."""
+        return () if self.loop is None else (Frame(self.loop, self.block, self.down), *self.inner)
+
+    @property
+    def loop_variables(self) -> tuple[str, ...]:
+        """The variables of the loops around the Einsum, outermost first."""
+        return tuple(frame.variable for frame in self.loops)
 
     @property
     def output(self) -> Access:
@@ -163,18 +202,30 @@ class Cascade:
 
     def __str__(self) -> str:
         rows: list[str] = []
-        loop: str | None = None
+        around: list[tuple[str, int]] = []
         for einsum in self.einsums:
-            if einsum.loop != loop and einsum.loop is not None:
-                rows.append(f"loop {einsum.loop}:")
-            loop = einsum.loop
-            rows.append(("  " if loop else "") + str(einsum))
+            loops = [(frame.variable, frame.block) for frame in einsum.loops]
+            shared = next((n for n, (a, b) in enumerate(zip(loops, around, strict=False)) if a != b), None)
+            shared = min(len(loops), len(around)) if shared is None else shared
+            rows += ["  " * n + f"loop {loops[n][0]}:" for n in range(shared, len(loops))]
+            around = loops
+            rows.append("  " * len(loops) + str(einsum))
         return "\n".join(rows)
 
     @cached_property
     def computed(self) -> tuple[Einsum, ...]:
         """The Einsums without those that only set initial values."""
         return tuple(einsum for einsum in self.einsums if not einsum.initial)
+
+    def unmappable(self) -> str | None:
+        """Return why no mapping runs this cascade yet; None when one may."""
+        nested = [einsum.name for einsum in self.computed if einsum.inner]
+        if not nested:
+            return None
+        return (
+            f"cascade {self.name} has a loop inside a loop ({nested[0]}): no mapping runs that yet; "
+            "its values, its passes and its operations are known"
+        )
 
     def producers(self, tensor: str) -> tuple[Einsum, ...]:
         """Return the Einsums that write *tensor*, initial values included."""

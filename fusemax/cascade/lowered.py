@@ -7,10 +7,11 @@ that the data leave out contributes what changes nothing. ``Y[I[n]] = X[n] :: su
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fusemax.cascade.ir import is_variable
+from fusemax.cascade.recurrences import assignments
 from fusemax.errors import Problem
 from fusemax.language.syntax import (
     Access,
@@ -25,6 +26,7 @@ from fusemax.language.syntax import (
     Populate,
     Program,
     Reduction,
+    Statement,
     accesses,
     names,
     walk,
@@ -53,22 +55,16 @@ def lowered(program: Program) -> tuple[Program, list[Problem]]:
         problems.extend(mistakes)
         return _tested(placed)
 
-    statements = tuple(
-        replace(s, body=tuple(one(part) for part in s.body)) if isinstance(s, Loop) else one(s)
-        for s in program.statements
-    )
-    return Program(statements), problems
+    def every(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        return tuple(replace(s, body=every(s.body)) if isinstance(s, Loop) else one(s) for s in statements)
 
-
-def _assignments(program: Program) -> Iterable[Assignment]:
-    for statement in program.statements:
-        yield from statement.body if isinstance(statement, Loop) else (statement,)
+    return Program(every(program.statements)), problems
 
 
 def _plain_indices(program: Program) -> Mapping[tuple[str, int], str]:
     """Return the variable with which each dimension of a tensor is read or written plainly."""
     found: dict[tuple[str, int], str] = {}
-    for statement in _assignments(program):
+    for statement in assignments(program.statements):
         read = (*accesses(statement.expression), *statement.outputs)
         for access in read:
             for place, index in enumerate(access.indices):

@@ -3,7 +3,7 @@
 The grammar::
 
     program    := { statement }                              one or more on a line, separated by ";"
-    statement  := assignment | "loop" NAME ":" indented assignments
+    statement  := assignment | "loop" NAME ":" indented statements
     assignment := access { "," access } "=" expression [ "::" action ] [ "|" conditions ]
     action     := NAME "[" NAME { "," NAME } "]"             reduction, e.g. sum[m1,m0]
                 | NAME "[" NAME "->" NAME "]"                coordinate operator, e.g. topk[m -> j]
@@ -48,6 +48,7 @@ from fusemax.source import Text
 
 DEEPEST = 100  #: operations inside each other; a sum of n terms is n deep
 MOST_BRACKETS = 30  #: brackets, signs and powers inside each other
+MOST_LOOPS = 4  #: loops inside each other
 COMPARISONS = ("<=", "<", ">=", ">", "==", "!=")
 REDUCTIONS = ("sum", "max", "min", "prod", "or", "and", "any")
 COORDINATE_OPERATORS = ("topk", "topk_index", "sort", "argmax", "argmin")
@@ -62,45 +63,52 @@ def parse(text: Text) -> Program:
         With one problem for each statement that cannot be read.
     """
     problems: list[Problem] = []
-    statements: list[Statement] = []
-    loop: tuple[Token, str, int] | None = None
-    body: list[Assignment] = []
-
-    def close() -> None:
-        nonlocal loop, body
-        if loop is not None:
-            token, variable, _ = loop
-            if body:
-                statements.append(Loop(variable, tuple(body), token.place))
-            else:
-                problems.append(
-                    problem_of(text, Mistake(token, "a loop without Einsums", "indent its Einsums"))
-                )
-        loop, body = None, []
-
+    nest = _Nest(text, problems)
     for indent, tokens in logical_lines(text, problems):
-        if loop is not None and indent <= loop[2]:
-            close()
+        nest.close(indent)
         try:
             if tokens[0].text == "loop" and len(tokens) > 1 and tokens[1].kind == "name":
-                if loop is not None:
-                    raise Mistake(
-                        tokens[0], "a loop inside a loop", "write nested iteration as a cascade of its own"
-                    )
-                loop = (tokens[0], _Parser(tokens).loop_header(), indent)
+                nest.open(tokens[0], _Parser(tokens).loop_header(), indent)
                 continue
             for part in statements_of(tokens):
-                assignment = _Parser(part).assignment()
-                if loop is None:
-                    statements.append(assignment)
-                else:
-                    body.append(assignment)
+                nest.add(_Parser(part).assignment())
         except Mistake as mistake:
             problems.append(problem_of(text, mistake))
-    close()
+    nest.close(-1)
     if problems:
         raise ProblemsError(problems)
-    return Program(tuple(statements))
+    return Program(tuple(nest.statements))
+
+
+class _Nest:
+    """The loops that are open while a program is read, outermost first."""
+
+    def __init__(self, text: Text, problems: list[Problem]) -> None:
+        self.statements: list[Statement] = []
+        self._text, self._problems = text, problems
+        self._loops: list[tuple[Token, str, int, list[Statement]]] = []
+
+    def add(self, statement: Statement) -> None:
+        """Put *statement* into the innermost loop that is open."""
+        (self._loops[-1][3] if self._loops else self.statements).append(statement)
+
+    def open(self, token: Token, variable: str, indent: int) -> None:
+        """Begin a loop; what is indented further than *indent* belongs to it."""
+        if any(variable == other for _, other, _, _ in self._loops):
+            raise Mistake(token, f"a loop over {variable!r} inside a loop over {variable!r}")
+        if len(self._loops) >= MOST_LOOPS:
+            raise Mistake(token, f"more than {MOST_LOOPS} loops inside each other")
+        self._loops.append((token, variable, indent, []))
+
+    def close(self, indent: int) -> None:
+        """End the loops whose Einsums stand further in than *indent*."""
+        while self._loops and indent <= self._loops[-1][2]:
+            token, variable, _, body = self._loops.pop()
+            if body:
+                self.add(Loop(variable, tuple(body), token.place))
+            else:
+                mistake = Mistake(token, "a loop without Einsums", "indent its Einsums")
+                self._problems.append(problem_of(self._text, mistake))
 
 
 def parse_expression(text: Text) -> Expression:

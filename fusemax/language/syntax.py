@@ -168,14 +168,15 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Einsums executed once per value of an iterative (generative) rank variable, in ascending order."""
+    """Einsums and loops executed once per value of an iterative (generative) rank variable."""
 
     variable: str
-    body: tuple[Assignment, ...]
+    body: tuple[Statement, ...]
     place: Place | None = _place()
 
     def __str__(self) -> str:
-        return f"loop {self.variable}:\n" + "\n".join(f"  {statement}" for statement in self.body)
+        inside = "\n".join(str(statement) for statement in self.body)
+        return f"loop {self.variable}:\n" + "\n".join(f"  {line}" for line in inside.split("\n"))
 
 
 Statement = Assignment | Loop

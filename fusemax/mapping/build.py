@@ -52,7 +52,10 @@ class _Builder:
         self.einsums = {einsum.name: einsum for einsum in self.cascade.computed}
 
     def _same_cascade(self, cascade: Cascade) -> None:
-        """Refuse at once a cascade that the mapping was plainly not written for."""
+        """Refuse at once a cascade that no mapping runs, or that this one was plainly not written for."""
+        reason = cascade.unmappable()
+        if reason is not None:
+            raise ProblemsError([self.document.problem(("cascade",), reason, None)])
         mine = {einsum.name for einsum in cascade.computed}
         bound = [entry.partition(".")[0] for entries in self.file.bind.values() for entry in entries]
         strange = [name for name in dict.fromkeys(bound) if name not in mine]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fusemax.analysis.fusion import Fusion
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import Problem
-from fusemax.language.syntax import Access, Name
+from fusemax.language.syntax import Access, Name, Number
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Body, Mapped, Nest
 from fusemax.source import Document
@@ -135,11 +135,7 @@ def _misplaced(
 
 def previous_generation(mapped: Mapped, access: Access, producer: Einsum) -> bool:
     """Return whether *access* reads what an earlier iteration of the loop wrote."""
-    tensor = mapped.cascade.tensors[access.tensor]
-    if tensor.generation is None or producer.loop is None:
-        return False
-    index = access.indices[tensor.ranks.index(tensor.generation)]
-    return index == Name(tensor.generation.lower())
+    return producer.loop is not None and mapped.cascade.tensors[access.tensor].is_earlier(access)
 
 
 def _reduced_inside(
@@ -154,7 +150,8 @@ def _reduced_inside(
     tensor = mapped.cascade.tensors[access.tensor]
     if tensor.generation is not None and producer.loop is not None:
         index = access.indices[tensor.ranks.index(tensor.generation)]
-        last = isinstance(index, Name) and index.name.isupper()
+        down = tensor.generation in tensor.descending
+        last = index == Number(0) if down else isinstance(index, Name) and index.name.isupper()
         if last and producer.loop in shared:
             return producer.loop
     return None

@@ -186,8 +186,4 @@ def previous_generation_of(facts: Facts, access: Access, maker: str) -> bool:
     einsum = facts.einsum(maker)
     if all(o.tensor != access.tensor for o in einsum.outputs):
         return False
-    tensor = facts.cascade.tensors[access.tensor]
-    if tensor.generation is None or einsum.loop is None:
-        return False
-    index = access.indices[tensor.ranks.index(tensor.generation)]
-    return str(index) == tensor.generation.lower()
+    return einsum.loop is not None and facts.cascade.tensors[access.tensor].is_earlier(access)

@@ -142,6 +142,9 @@ def facts_of(
     FusemaxError
         For figures that the machine has not, and operations that no unit can do, all of them.
     """
+    reason = cascade.unmappable()
+    if reason is not None:
+        raise FusemaxError(reason)
     seen = prepared(cascade, absorb)
     open_parts = tuple(
         part

@@ -12,6 +12,7 @@ SIZES = {"M1": 2, "M0": 2, "P": 3, "T": 3, "K": 3, "M": 4}
 def random_cascade(choose: Choose) -> str:
     """Return the YAML of a cascade of two to seven Einsums; *choose* picks one of a sequence."""
     makers = [_pointwise, _pointwise, _reduction, _reduction, _broadcast, _prefix, _window, _selection, _scan]
+    makers += [_down, _nested]
     known: list[tuple[str, tuple[str, ...], bool]] = [
         ("X", ("m1", "m0", "p"), False),
         ("A", ("t", "p"), False),
@@ -111,6 +112,32 @@ def _selection(choose: Choose, known, name: str) -> list[str]:
         f"{name}[{','.join(left)}] = {_access(one, **{rank: choose(where)})}"
         + (f"*{_access(other)}" if other else "")
     ]
+
+
+def _down(choose: Choose, known, name: str) -> list[str]:
+    """A running value over t from the last coordinate to the first, sometimes two steps back."""
+    one = choose([tensor for tensor in known if "t" in tensor[1] and not tensor[2]])
+    ranks = one[1]
+    at = {c: ",".join(c if rank == "t" else rank for rank in ranks) for c in ("t", "t+1", "t+2", "T", "T+1")}
+    two = choose([True, False])
+    rows = [f"{name}[{at['T']}] = 0", *([f"{name}[{at['T+1']}] = 0"] if two else []), "loop t:"]
+    rows.append(
+        f"  {name}[{at['t']}] = {name}[{at['t+1']}] + {_access(one)}"
+        + (f"*{name}[{at['t+2']}]" if two else "")
+    )
+    known.append((name, ranks, False))
+    return rows
+
+
+def _nested(choose: Choose, known, name: str) -> list[str]:
+    """A running value over t and over p at once, from up to three neighbours."""
+    one = choose([tensor for tensor in known if set(tensor[1]) == {"t", "p"} and not tensor[2]])
+    near = choose([("t,p+1", "t+1,p"), ("t,p",), ("t+1,p",), ("t,p", "t,p+1", "t+1,p")])
+    rows = [f"{name}[0,0] = 0", f"{name}[0,p+1] = 0", f"{name}[t+1,0] = 0", "loop t:", "  loop p:"]
+    rows.append(f"    {name}[t+1,p+1] = {_access(one)} + {' + '.join(f'{name}[{at}]' for at in near)}")
+    rows.append(f"{name}E[] = {name}[T,P]")
+    known.append((f"{name}E", (), False))
+    return rows
 
 
 def _scan(choose: Choose, known, name: str) -> list[str]:

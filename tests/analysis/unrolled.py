@@ -12,7 +12,7 @@ that read along the fibre, with everything outside the fibre fixed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, product
 
@@ -69,12 +69,24 @@ class Unrolled:
                 known[element] = known.get(element, 0) | mine
 
     def _tasks(self) -> Iterator[Task]:
-        for (loop, _), members in groupby(self.cascade.einsums, key=lambda e: (e.loop, e.loop and e.block)):
+        yield from self._inside(self.cascade.einsums, {})
+
+    def _inside(self, einsums: Iterable[Einsum], fixed: Mapping[str, int]) -> Iterator[Task]:
+        depth = len(fixed)
+
+        def loop_of(einsum: Einsum) -> tuple | None:
+            frames = einsum.loops[depth : depth + 1]
+            return (frames[0].variable, frames[0].block, frames[0].down) if frames else None
+
+        for loop, members in groupby(einsums, key=loop_of):
             body = list(members)
-            for step in range(self.sizes[loop.upper()]) if loop else (None,):
+            if loop is None:
                 for einsum in body:
-                    fixed = {} if step is None else {loop: step}
                     yield from self._of(einsum, fixed)
+                continue
+            steps = range(self.sizes[loop[0].upper()])
+            for step in reversed(steps) if loop[2] else steps:
+                yield from self._inside(body, {**fixed, loop[0]: step})
 
     def _of(self, einsum: Einsum, fixed: Mapping[str, int]) -> Iterator[Task]:
         running = [v for v in einsum.variables if v not in fixed]
@@ -89,7 +101,7 @@ class Unrolled:
 
     def _exists(self, name: str, point: Point) -> bool:
         tensor = self.cascade.tensors[name]
-        extents = [self.sizes[rank] + (rank == tensor.generation) for rank in tensor.ranks]
+        extents = [self.sizes[rank] + (rank in tensor.generations) for rank in tensor.ranks]
         return all(0 <= c < extent for c, extent in zip(point, extents, strict=True))
 
     def point(self, access: Access, at: Mapping[str, int]) -> Point:
@@ -183,7 +195,7 @@ def _ends(unrolled: Unrolled, tensor: str, positions: tuple[int, ...]) -> tuple[
     """Return, for each rank, coordinates that a complete visit may leave out: first and last of a state."""
     entry = unrolled.cascade.tensors[tensor]
     ranks = [entry.ranks[position] for position in positions]
-    return tuple({0, unrolled.sizes[rank]} if rank == entry.generation else set() for rank in ranks)
+    return tuple({0, unrolled.sizes[rank]} if rank in entry.generations else set() for rank in ranks)
 
 
 def _split(point: Point, positions: tuple[int, ...]) -> tuple[Point, Point]:

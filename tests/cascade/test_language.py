@@ -167,3 +167,117 @@ def test_scatter() -> None:
     assert str(written.einsum("Y")) == str(said.einsum("Y"))
     assert "Y0" in cascade_of("{X: [N], I: [N]}", "Y[I[n]] = X[n] :: max[n]").ranks
     assert "say how they are joined: ':: sum[...]'" in mistake("{X: [N], I: [N]}", "Y[I[n]] = X[n]")
+
+
+def test_a_descending_loop() -> None:
+    """Discounted returns, from the last step to the first; every one of them may be read afterwards."""
+    reward = RANDOM.normal(size=6)
+    cascade = cascade_of(
+        "{X: [T]}",
+        "S[T] = 0\nloop t:\n  S[t] = 0.5*S[t+1] + X[t]\nY[t] = S[t]*X[t]\nZ[] = S[0]",
+        outputs="[Y, Z]",
+    )
+    result = run(cascade, X=reward)
+    returns = [sum(0.5 ** (j - t) * reward[j] for j in range(t, 6)) for t in range(6)]
+
+    assert np.allclose(result["Y"], np.array(returns) * reward)
+    assert np.isclose(result["Z"], returns[0])
+    assert 1 == analyse(cascade).passes("T", "X")
+
+
+def test_forward_and_backward_in_one_cascade() -> None:
+    """Values that have seen everything before and after: what waits for the first value of the way back waits for all of X."""
+    x = RANDOM.normal(size=5)
+    cascade = cascade_of(
+        "{X: [T]}",
+        """
+F[0] = 0
+loop t:
+  F[t+1] = F[t] + X[t]
+B[T] = 0
+loop t:
+  B[t] = B[t+1] + X[t]
+Y[t] = F[t+1]*B[t]
+Z[t] = X[t]*B[0]
+""",
+        outputs="[Y, Z]",
+    )
+    result = run(cascade, X=x)
+
+    assert np.allclose(result["Y"], np.cumsum(x) * np.cumsum(x[::-1])[::-1])
+    assert 2 == analyse(cascade).passes("T", "X")
+
+
+def test_a_recurrence_of_two_steps() -> None:
+    """Fibonacci in the three ways in which it is written, and what is read of it afterwards."""
+    ahead = (
+        "S[0] = 0\nS[1] = 1\nloop t:\n  S[t+2] = S[t+1] + X[t]*S[t]\nY[] = S[T]\nZ[] = S[T+1]\nU[t] = S[t]"
+    )
+    behind = (
+        "S[-1] = 0\nS[0] = 1\nloop t:\n  S[t+1] = S[t] + X[t]*S[t-1]\nY[] = S[T-1]\nZ[] = S[T]\nU[t] = S[t-1]"
+    )
+    plain = "S[-2] = 0\nS[-1] = 1\nloop t:\n  S[t] = S[t-1] + X[t]*S[t-2]\nY[] = S[T-2]\nZ[] = S[T-1]\nU[t] = S[t-2]"
+    down = (
+        "S[T+1] = 0\nS[T] = 1\nloop t:\n  S[t] = S[t+1] + X[t]*S[t+2]\nY[] = S[1]\nZ[] = S[0]\nU[t] = S[t+2]"
+    )
+    for text in (ahead, behind, plain, down):
+        for count in (1, 2, 7):
+            result = run(cascade_of("{X: [T]}", text, outputs="[Y, Z, U]"), X=np.ones(count))
+            numbers = [0, 1, 1, 2, 3, 5, 8, 13, 21]
+            assert (numbers[count], numbers[count + 1]) == (result["Y"], result["Z"])
+            every = numbers[:count] if text != down else numbers[:count][::-1]
+            assert every == list(result["U"])
+
+
+def test_a_loop_inside_a_loop() -> None:
+    """Dynamic time warping: each place waits for three neighbours; the last one has seen everything."""
+    d = RANDOM.random(size=(4, 5))
+    text = """
+R[0,0] = 0
+R[0,j+1] = inf
+R[i+1,0] = inf
+loop i:
+  loop j:
+    L[i,j] = min(R[i,j], R[i+1,j], R[i,j+1])
+    R[i+1,j+1] = D[i,j] + L[i,j]
+Y[i,j] = D[i,j]*R[I,J]
+"""
+    cascade = cascade_of("{D: [I, J]}", text, outputs="[Y]")
+    table = np.full((5, 6), np.inf)
+    table[0, 0] = 0
+    for i in range(4):
+        for j in range(5):
+            table[i + 1, j + 1] = d[i, j] + min(table[i, j], table[i + 1, j], table[i, j + 1])
+
+    assert np.allclose(run(cascade, D=d)["Y"], d * table[4, 5])
+    assert "loop inside a loop (L): no mapping runs that yet" in str(cascade.unmappable())
+    assert 2 == analyse(cascade).passes("I", "D")
+
+
+@pytest.mark.parametrize(
+    ("einsums", "said"),
+    [
+        (
+            "S[0] = 0\nloop t:\n  S[t+1] = S[t] + S[t+2]",
+            "S is read before and after the place at which it is written",
+        ),
+        ("S[0] = 0\nloop t:\n  S[t+2] = S[t+1] + S[t]", "starts with S[1] and S[0]: there is no S[1]"),
+        ("S[0] = 0\nS[1] = 0\nloop t:\n  S[t+1] = S[t]", "S[1] is written by the loop, or never read"),
+        ("S[0] = 0\nloop t:\n  S[t+1] = S[t-8] + X[t]", "is read 9 steps back; 8 are the most"),
+        ("loop t:\n  S[t] = S[t+1] + X[t]", "these Einsums need each other: S (line 6) -> S (line 6)"),
+        (
+            "S[0] = 0\nR[T] = 0\nloop t:\n  S[t+1] = S[t]\n  R[t] = R[t+1]",
+            "loop t runs up for S and down for R\n",
+        ),
+        ("S[0] = 0\nloop t:\n  loop t:\n    S[t+1] = S[t]", "a loop over 't' inside a loop over 't'"),
+        ("S[0,0] = 0\nloop t:\n  loop u:\n    S[t+1,u+1] = S[t,u]\nR[0] = 0\nR[0] = 1", "R is written twice"),
+        (
+            "S[0,u+1] = 0\nloop t:\n  loop u:\n    S[t+1,u+1] = S[t,u]",
+            "S is iterative over U and has no initial value",
+        ),
+        ("loop t:", "a loop without Einsums"),
+    ],
+)
+def test_loops_that_mean_nothing(einsums: str, said: str) -> None:
+    """Each mistake in a loop is told with its remedy."""
+    assert said in mistake("{X: [T]}", f"{einsums}\nY[t] = X[t]")
