@@ -79,10 +79,11 @@ SPACE = {"D": 3, "N": 2, "T": 8}
 DECODER = {"D": 6, "P": 5, "H": 2, "R": 2, "E": 4, "A": 2, "F": 3, "I": 4}
 LAYER = {"R": 3, "K": 4, "N": 5, "D": 4}
 LOSS = {"D": 3, "N": 4, "V": 7}
-CASES = {
+CASES: dict[str, Case] = {
     "causal/documents": Case(vision.documents, ONE, _three_documents),
     "causal/lengths": Case(vision.lengths, {**PLAIN, "B": 3, "H": 2}, _lengths),
     "derived/decoder-block-1-pass": Case(blocks.decoder_block, {**DECODER, "M0": 2}, _rotary_tables),
+    "derived/reversed-2-pass": Case(variants.reversed_attention, PLAIN),
     "linear-attention/gated": Case(blocks.gated_linear, SCAN, _decays),
     "linear-attention/gated-chunked": Case(blocks.gated_linear, {**SCAN, "I0": 3}, _decays),
     "linear-attention/log-linear": Case(blocks.log_linear, {"E": 3, "F": 2, "M": 13, "B0": 4}, _decays),
@@ -147,4 +148,20 @@ CASES = {
     "vision/token-aware-pooling": Case(vision.token_aware_pooling, {**ONE, "D": 4, "J": 3, "U": 3}),
     "vision/token-mixing-gate": Case(vision.token_mixing_gate, {"P": 5, "D": 4, "T": 3, "U": 6}),
     "vision/varied-window": Case(vision.varied_window, {"D": 4, "E": 3, "F": 2, "P": 12, "W": 4}),
+}
+#: Forms that ``fusemax reduce`` derived, with the cascade that they are of; in ragged tiles of 3.
+DERIVED = {
+    "derived/calibrated-2-pass": "variants/calibrated",
+    "derived/documents-1-pass": "causal/documents",
+    "derived/lengths-1-pass": "causal/lengths",
+    "derived/qk-norm-1-pass": "variants/qk-norm",
+    "derived/redistributed-1-pass": "variants/redistributed",
+    "derived/selective-1-pass": "variants/selective",
+    "derived/talking-heads-1-pass": "variants/talking-heads",
+    "derived/tensor-product-1-pass": "variants/tensor-product",
+    "derived/two-simplicial-1-pass": "variants/two-simplicial",
+}
+CASES |= {
+    name: Case(CASES[of].reference, {**CASES[of].sizes, "M0": 3}, CASES[of].fit)
+    for name, of in DERIVED.items()
 }
