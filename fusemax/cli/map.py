@@ -35,7 +35,7 @@ def map_(
     absorb: list[str] = typer.Option(
         [], "--absorb", help="An Einsum that the maker of its input does for nothing."
     ),
-    seconds: float = typer.Option(20.0, "--seconds", min=0.0, help="When to stop looking for better ones."),
+    seconds: float = typer.Option(12.0, "--seconds", min=0.0, help="When to stop looking for better ones."),
     strategy: str = typer.Option(
         "joined", "--strategy", help="How to search: joined, apart (a phase for each Einsum), or exhaustive."
     ),

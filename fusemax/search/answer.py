@@ -80,7 +80,7 @@ def measure(answer: Cost, objective: str) -> float:
 
 def best_mapping(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
-    *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 20.0, search: str = "joined",
+    *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 12.0, search: str = "joined",
     watch: Callable[[Search, Plan], None] = lambda search, plan: None,
 ) -> Answer:  # fmt: skip
     """Return the best mapping found of *cascade* on *machine* at *sizes*, with *figures* of the machine replaced.

@@ -24,7 +24,7 @@ EDITION = 1
 
 def best_text(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
-    *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 20.0,
+    *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 12.0,
 ) -> str:  # fmt: skip
     """Return the best mapping found, as the text of a mapping file: one kept from before, or that of a new search.
 
@@ -49,7 +49,7 @@ def best_text(
 
 def best_mapped(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
-    *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 20.0,
+    *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 12.0,
 ) -> Mapped:  # fmt: skip
     """Return the mapping of :func:`best_text`, set against its cascade and machine."""
     text = best_text(cascade, machine, sizes, figures, objective=objective, absorb=absorb, seconds=seconds)

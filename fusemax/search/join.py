@@ -7,6 +7,7 @@ one signature and yields a plan whenever it has a better one; who asks may stop 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from fusemax.search.bound import bound_of
@@ -20,12 +21,16 @@ from fusemax.search.tiles import lane_counts
 WORTH = 0.97  #: several phases are tried where bounds leave more than this part of the time, energy or traffic of one
 
 
+FEW = 8  #: groups of Einsums that are joined with all effort at once
+QUICK = 0  #: the effort of a first look
+
+
 def joined(search: Search) -> Iterator[Plan]:
-    """Yield plans: everything fused; then each Einsum in a phase of its own, and neighbours joined while that helps."""
+    """Yield plans: everything fused, if it is not too much; then each Einsum alone, and neighbours joined while that helps."""
     atoms = atoms_of(search.facts)
     everything = tuple(name for atom in atoms for name in atom)
     whole = None
-    for candidate in _phases(search, everything, {}):
+    for candidate in _phases(search, everything, {}) if len(atoms) <= 2 * FEW else ():
         whole = candidate
         yield Plan((candidate,))
     if whole is not None:
@@ -75,11 +80,13 @@ def _fixed(facts: Facts, whole: Candidate | None) -> list[dict[str, int]]:
     return [one for number, one in enumerate(found) if one and one not in found[:number]]
 
 
-def _phases(search: Search, segment: tuple[str, ...], fixed: Mapping[str, int]) -> Iterator[Candidate]:
-    key = (segment, tuple(sorted(fixed.items())))
+def _phases(
+    search: Search, segment: tuple[str, ...], fixed: Mapping[str, int], effort: int | None = None
+) -> Iterator[Candidate]:
+    effort = (search.effort if len(segment) > 1 else 1) if effort is None else effort
+    key = (segment, tuple(sorted(fixed.items())), effort)
     floor = bound_of(search.facts, segment).of(search.objective) if search.objective != "edp" else 0.0
     search.found[key] = None
-    effort = search.effort if len(segment) > 1 else 1
     for candidate in candidates(
         search.facts, segment, search.objective, fixed, search.tally, floor, effort, search.clock
     ):
@@ -87,52 +94,102 @@ def _phases(search: Search, segment: tuple[str, ...], fixed: Mapping[str, int]) 
         yield candidate
 
 
-def _best(search: Search, segment: tuple[str, ...], fixed: Mapping[str, int]) -> Candidate | None:
-    key = (segment, tuple(sorted(fixed.items())))
+def _best(
+    search: Search, segment: tuple[str, ...], fixed: Mapping[str, int], effort: int | None = None
+) -> Candidate | None:
+    effort = (search.effort if len(segment) > 1 else 1) if effort is None else effort
+    key = (segment, tuple(sorted(fixed.items())), effort)
     if key not in search.found:
-        for _ in _phases(search, segment, fixed):
+        for _ in _phases(search, segment, fixed, effort):
             pass
     return search.found[key]
 
 
+@dataclass
+class _Runs:
+    """A plan as it grows: runs of Einsums and the best phase found for each."""
+
+    runs: list[tuple[str, ...]]
+    phases: list[Candidate]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan so far."""
+        return Plan(tuple(self.phases))
+
+    def join(self, place: int, one: Candidate) -> None:
+        """Make one phase of a run and the next."""
+        self.runs[place : place + 2] = [(*self.runs[place], *self.runs[place + 1])]
+        self.phases[place : place + 2] = [one]
+
+
 def _merged(search: Search, atoms: Sequence[tuple[str, ...]], fixed: Mapping[str, int]) -> Iterator[Plan]:
-    """Yield plans of ever fewer phases: of all neighbours, those are joined first that gain most."""
-    runs = list(atoms)
-    found = [_best(search, run, fixed) for run in runs]
+    """Yield plans of ever fewer phases: each Einsum alone, then neighbours joined round by round, those first that gain most.
+
+    Of many Einsums a few structures of each pair are tried at first, and more of the pairs that were joined at the end.
+    """
+    effort = QUICK if len(atoms) > FEW else None
+    found = [_best(search, run, fixed, effort) or _best(search, run, fixed) for run in atoms]
     if not all(found):
-        lost = next(run for run, one in zip(runs, found, strict=True) if one is None)
+        lost = next(run for run, one in zip(atoms, found, strict=True) if one is None)
         search.tally.notes.append(str(nothing_fits(search.facts, lost, search.tally)))
         return
-    phases = [one for one in found if one is not None]
-    yield Plan(tuple(phases))
-    while len(runs) > 1 and not search.over:
-        now = Plan(tuple(phases))
-        if search.near(now):
-            return
-        gains: list[tuple[tuple[float, ...], int, Candidate]] = []
-        for place, (left, right) in enumerate(pairwise(runs)):
-            if search.over:
-                break
-            together = (*left, *right)
-            apart = Plan((phases[place], phases[place + 1]))
-            if not _may_gain(search, together, apart):
-                continue
-            one = _best(search, together, fixed)
-            if one is None:
-                continue
-            tried = Plan((*phases[:place], one, *phases[place + 2 :]))
-            if tried.order(search.objective) < now.order(search.objective):
-                gains.append((tried.order(search.objective), place, one))
+    growing = _Runs(list(atoms), [one for one in found if one is not None])
+    yield growing.plan
+    while len(growing.runs) > 1 and not search.over and not search.near(growing.plan):
+        gains = _gains(search, growing, fixed, effort)
         if not gains:
+            break
+        joined_already: set[int] = set()
+        for _, place, one in sorted(gains, key=lambda gain: gain[:2]):
+            if not {place, place + 1} & joined_already:
+                joined_already |= {place, place + 1}
+                growing.join(place - sum(1 for other in joined_already if other < place) // 2, one)
+                if effort is None:
+                    break
+        yield growing.plan
+    if effort is not None:
+        yield from _deepened(search, growing, fixed)
+
+
+def _gains(
+    search: Search, growing: _Runs, fixed: Mapping[str, int], effort: int | None
+) -> list[tuple[tuple[float, ...], int, Candidate]]:
+    """Return which neighbours are better together: the order of that plan, the place of the first, the phase."""
+    now = growing.plan
+    gains: list[tuple[tuple[float, ...], int, Candidate]] = []
+    for place, (left, right) in enumerate(pairwise(growing.runs)):
+        if search.over:
+            break
+        together = (*left, *right)
+        if not _may_gain(search, together, Plan(now.phases[place : place + 2])):
+            continue
+        one = _best(search, together, fixed, effort)
+        if one is None:
+            continue
+        tried = Plan((*now.phases[:place], one, *now.phases[place + 2 :]))
+        if tried.order(search.objective) < now.order(search.objective):
+            gains.append((tried.order(search.objective), place, one))
+    return gains
+
+
+def _deepened(search: Search, growing: _Runs, fixed: Mapping[str, int]) -> Iterator[Plan]:
+    """Yield plans with better phases for the same runs, those first that are furthest from their bounds."""
+    places = list(range(len(growing.runs)))
+    places.sort(key=lambda p: _floor(search, growing.runs[p]) - growing.phases[p].measure(search.objective))
+    for place in places:
+        if search.over:
             return
-        _, place, one = min(gains, key=lambda gain: gain[0])
-        runs[place : place + 2] = [(*runs[place], *runs[place + 1])]
-        phases[place : place + 2] = [one]
-        yield Plan(tuple(phases))
+        one = _best(search, growing.runs[place], fixed)
+        if one is not None and one.order(search.objective) < growing.phases[place].order(search.objective):
+            growing.phases[place] = one
+            yield growing.plan
+
+
+def _floor(search: Search, run: tuple[str, ...]) -> float:
+    return 0.0 if search.objective == "edp" else bound_of(search.facts, run).of(search.objective)
 
 
 def _may_gain(search: Search, together: tuple[str, ...], apart: Plan) -> bool:
     """Return whether a phase for *together* could be better than the two *apart*, by its bound."""
-    if search.objective == "edp":
-        return True
-    return bound_of(search.facts, together).of(search.objective) <= apart.measure(search.objective)
+    return search.objective == "edp" or _floor(search, together) <= apart.measure(search.objective)

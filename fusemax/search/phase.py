@@ -22,6 +22,7 @@ from fusemax.search.units import Binding, bindings, shared_out, work_of
 NEAR = 0.995  #: the part of a price that its bound must cover to end a search
 PATIENCE = 40  #: structures without a gain of a thousandth that end a stage, where all is still to be gained
 LEAST = 4  #: the same, where nothing is
+FIRST = 3  #: skeletons that are tried without effort
 SMALL = 2000  #: structures of a run of Einsums that are tried at most
 
 
@@ -34,13 +35,13 @@ def candidates(
     Likely skeletons come first, with tensors where they are likely to be kept; then other forms of the best of them; where
     all ranks are small, then all the rest. A stage ends when one is within :data:`NEAR` of *floor*, below which no phase can
     be, when the time is up, or after structures without a gain: the more, the further off *floor* is. *effort* bounds how many
-    skeletons and forms are tried.
+    skeletons and forms are tried; with none of it, the first few.
     """
-    hunt = _Hunt(facts, objective, fixed, tally, floor, clock or Clock())
+    hunt = _Hunt(facts, objective, fixed, tally, floor, clock or Clock(), quick=effort == 0)
     places = places_of(facts)
     rated: list[tuple[tuple[float, ...], Skeleton]] = []
     hunt.begin()
-    for skeleton in islice(skeletons(facts, segment), 12 * effort):
+    for skeleton in islice(skeletons(facts, segment), 12 * effort or FIRST):
         least, better = hunt.tried(skeleton, block_of(facts, skeleton, places[0]))
         yield from better
         if least is None:
@@ -51,6 +52,8 @@ def candidates(
             break
     rated.sort(key=lambda pair: pair[0])
     hunt.begin()
+    if effort == 0:
+        return
     for skeleton, places_ in _variants(facts, rated[: 2 * effort], places):
         if hunt.ended:
             break
@@ -79,10 +82,11 @@ class _Hunt:
     """The best candidate of a phase so far, and whether to go on."""
 
     def __init__(
-        self, facts: Facts, objective: str, fixed: Mapping[str, int], tally: Tally, floor: float, clock: Clock
-    ) -> None:
+        self, facts: Facts, objective: str, fixed: Mapping[str, int], tally: Tally, floor: float, clock: Clock,
+        quick: bool,
+    ) -> None:  # fmt: skip
         self.facts, self.objective, self.fixed, self.tally = facts, objective, fixed, tally
-        self.floor, self.clock = floor, clock
+        self.floor, self.clock, self.quick = floor, clock, quick
         self.best: Candidate | None = None
         self.gained = 0
         self.seen: set[str] = set()
@@ -114,7 +118,9 @@ class _Hunt:
         self.seen.add(key)
         mine: Candidate | None = None
         better: list[Candidate] = []
-        for found in _structures(self.facts, skeleton, block, self.objective, self.fixed, self.tally):
+        for found in _structures(
+            self.facts, skeleton, block, self.objective, self.fixed, self.tally, self.quick
+        ):
             if mine is None or found.order(self.objective) < mine.order(self.objective):
                 mine = found
             if self.best is None or found.order(self.objective) < self.best.order(self.objective):
@@ -141,9 +147,10 @@ def _variants(
 
 
 def _structures(
-    facts: Facts, skeleton: Skeleton, block: Block, objective: str, fixed: Mapping[str, int], tally: Tally
-) -> Iterator[Candidate]:
-    """Yield the best candidate of each binding of one skeleton with its tensors kept."""
+    facts: Facts, skeleton: Skeleton, block: Block, objective: str, fixed: Mapping[str, int], tally: Tally,
+    quick: bool,
+) -> Iterator[Candidate]:  # fmt: skip
+    """Yield the best candidate of each binding of one skeleton with its tensors kept; of the likeliest binding if *quick*."""
     axes = axes_of(facts, skeleton, fixed)
     grid = tilings(facts, axes)
     found: dict[str, Binding] = {}
@@ -152,9 +159,9 @@ def _structures(
         found.setdefault(_key(binding), binding)
     ordered = sorted(found.values(), key=lambda b: b.energy_J if objective == "energy" else b.cycles)
     tried: set[str] = set()
-    for binding in ordered[:2]:
+    for binding in ordered[:1] if quick else ordered[:2]:
         best = None
-        for _ in range(2):
+        for _ in range(1 if quick else 2):
             if _key(binding) in tried:
                 break
             tried.add(_key(binding))
@@ -163,6 +170,8 @@ def _structures(
             if best is None:
                 break
             yield best
+            if quick:
+                break
             works = work_of(facts, skeleton, best.tiles)
             if objective in ("latency", "edp") and len(facts.machine.units) > 1:
                 other = shared_out(facts, works, binding)

@@ -58,7 +58,7 @@ class Search:
     clock: Clock = field(default_factory=Clock)
     effort: int = 2
     tally: Tally = field(default_factory=Tally)
-    found: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], Candidate | None] = field(
+    found: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...], int], Candidate | None] = field(
         default_factory=dict
     )
 

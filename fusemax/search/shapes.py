@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
 from fusemax.analysis.fusion import may_fuse
-from fusemax.language.syntax import names
+from fusemax.cascade.ir import affine
+from fusemax.language.syntax import Expression, names
 from fusemax.search.facts import Facts
 
 
@@ -100,6 +101,9 @@ def _divided(
     for variable in inside:
         work *= facts.sizes.get(variable.upper(), 64)
     lanes = max(_product(dims.values()) for dims in facts.lanes.values())
+    if len(free) > 2:  # all but the two largest point by point
+        large = sorted(free, key=lambda v: -facts.sizes.get(v.upper(), 1))[:2]
+        yield (*batch, *(v for v in free if v not in large)), tuple(large)
     if free or not batch:
         yield batch, free
     if batch and (not free or work < 2 * lanes):
@@ -142,14 +146,20 @@ def _in_order(facts: Facts, segment: Sequence[str]) -> tuple[str, ...]:
 
 def _everywhere(facts: Facts, segment: Sequence[str], variable: str) -> bool:
     return all(
-        any(variable in names(index) for index in access.indices)
+        any(variable in names(index) and not _is_shifted(index) for index in access.indices)
         for name in segment
         for access in (*facts.einsum(name).reads, *facts.einsum(name).outputs)
     )
 
 
+def _is_shifted(index: Expression) -> bool:
+    """Return whether something that is no rank variable is added to *index*: a tile of it is not where another's is."""
+    terms = affine(index)
+    return terms is not None and terms[1] is not None
+
+
 def _choices(free: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for count in (1, 2, 0):
+    for count in (2, 1, 0):
         for some in combinations(free, count):
             yield from permutations(some)
 
@@ -179,7 +189,8 @@ def _inners(
         and any(facts.carried[name] >= {v} for name in segment)
     ]  # fmt: skip
     large = [v for v in others if facts.sizes.get(v.upper(), 1) > 512]
-    for nested in (True, False) if outer and stream else (False,):
+    orders = (False, True) if len(outer) > 1 else (True, False)  # two tiled ranks are blocks enough for most
+    for nested in orders if outer and stream else (False,):
         yield nested, None
         for other in large:
             yield nested, other
