@@ -106,6 +106,8 @@ COUNTS = [
     ("variants/reversed", "M", "K", 1, "a key's weights need no other key"),
     ("variants/selective", "M", "QK", 3, "a softmax as written"),
     ("variants/selective", "P", None, 1, "a query needs earlier ones only"),
+    ("variants/selective-running", "M", "QK", 3, "a softmax as written; sums run over the queries, not over the keys"),
+    ("variants/selective-running", "P", None, 1, "a query needs earlier ones only"),
     ("variants/stick-breaking", "M", None, 1, "a key needs later ones only: one sweep, downwards"),
     ("variants/talking-heads", "M", "J", 3, "heads are mixed key by key; a softmax as written"),
     ("variants/tensor-product", "M", "BK", 3, "keys are made key by key; a softmax as written"),

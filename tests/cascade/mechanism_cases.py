@@ -137,6 +137,7 @@ CASES: dict[str, Case] = {
     "variants/relative-convolutional": Case(variants.relative_convolutional, {**ONE, "W": 3}),
     "variants/reversed": Case(variants.reversed_attention, PLAIN),
     "variants/selective": Case(variants.selective, {**ONE, "H": 3}),
+    "variants/selective-running": Case(variants.selective, {**ONE, "H": 3}),
     "variants/sinkhorn": Case(variants.sinkhorn, {**PLAIN, "T": 4}),
     "variants/stick-breaking": Case(variants.stick_breaking, ONE),
     "variants/talking-heads": Case(variants.talking_heads, {**PLAIN, "I": 3, "H": 4, "G": 2}),
