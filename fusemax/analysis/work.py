@@ -9,9 +9,11 @@ once: a product that is summed (``mac``) and the exponential of a difference (``
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.cascade.monoid import Monoid, parts_in
+from fusemax.cascade.views import with_names
 from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number, Populate
 
 BINARY_NAMES: Mapping[str, str] = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow"}
@@ -59,12 +61,17 @@ def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
     if einsum.initial:
         return ()
     found: list[Operation] = []
-    variables = _collect(cascade, einsum.expression, found)
+    variables: frozenset[str] = frozenset()
+    for part in parts_in(einsum.expression) or (einsum.expression,):
+        variables |= _collect(cascade, part, found)
     if isinstance(einsum.action, Populate):
         reads = _read_by(einsum.expression)
         found.append(Operation(einsum.action.operator, frozenset(einsum.variables), 1, reads=reads))
     elif einsum.action is not None:
         space = variables - {_SCALAR} | frozenset(einsum.reduced)
+        monoid = cascade.monoid(einsum.action.operator)
+        if monoid is not None:
+            return (*found, *_joins(cascade, monoid, space))
         reads = _read_by(einsum.expression)
         reduce = Operation(REDUCTION_NAMES[einsum.action.operator], space, 2, reads=reads, running=True)
         last = found[-1] if found else None
@@ -78,6 +85,17 @@ def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
         else:
             found.append(reduce)
     return tuple(found)
+
+
+def _joins(cascade: Cascade, monoid: Monoid, space: frozenset[str]) -> Iterator[Operation]:
+    """Yield the operations that join one more value, for each point of *space*."""
+    indices = tuple(Name(variable) for variable in sorted(space))
+    value = {name: Access(name, indices) for side in "ab" for name in monoid.names(side)}
+    found: list[Operation] = []
+    for part in monoid.join:
+        _collect(cascade, with_names(part, value), found)
+    for operation in found:
+        yield replace(operation, reads=(), running=True)
 
 
 def is_view(einsum: Einsum) -> bool:

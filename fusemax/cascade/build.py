@@ -13,14 +13,27 @@ from fusemax.cascade.check import check
 from fusemax.cascade.check_sizes import check_sizes
 from fusemax.cascade.ir import Cascade, Einsum, Frame, Rank, Tensor, affine, is_variable
 from fusemax.cascade.lowered import lowered
+from fusemax.cascade.monoid import KNOWN, Monoid, monoid_of
 from fusemax.cascade.recurrences import assignments, normalised
 from fusemax.errors import Problem, ProblemsError, raise_if_any
-from fusemax.language.parse import parse, parse_expression
+from fusemax.language.parse import REDUCTIONS, parse, parse_expression
 from fusemax.language.syntax import Access, Binary, Expression, Loop, Name, Number, Program, Statement, names
+from fusemax.language.value import value_of
 from fusemax.nearest import nearest
 from fusemax.shipped import find
-from fusemax.source import Document, document_of, read_yaml
+from fusemax.source import Document, Text, document_of, read_yaml
 from fusemax.typed import typed
+
+Figure = float | int | str
+
+
+class ReductionFile(BaseModel):
+    """A reduction of one's own: its identity and its join, lists where a value has several parts."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    identity: Figure | list[Figure]
+    join: str | list[str]
 
 
 class CascadeFile(BaseModel):
@@ -37,6 +50,7 @@ class CascadeFile(BaseModel):
     defaults: dict[str, int] = Field(default_factory=dict)
     same: list[list[str]] = Field(default_factory=list)
     constants: dict[str, float | int] = Field(default_factory=dict)
+    reductions: dict[str, ReductionFile] = Field(default_factory=dict)
     inputs: dict[str, list[str]]
     outputs: list[str] | None = None
     einsums: str
@@ -62,7 +76,9 @@ def cascade_of(document: Document, name: str) -> Cascade:
         With every mistake found: keys, syntax, then names, ranks, single assignment, reductions, order.
     """
     file = typed(document, CascadeFile)
-    program, problems = lowered(parse(document.text(("einsums",))))
+    reductions, problems = _reductions(document, file)
+    raise_if_any(problems)
+    program, problems = lowered(parse(document.text(("einsums",)), (*KNOWN, *reductions)), reductions)
     program, runs, more = normalised(program)
     raise_if_any(problems + more)
     einsums = _flattened(program, runs)
@@ -87,12 +103,52 @@ def cascade_of(document: Document, name: str) -> Cascade:
         sizes=tuple(file.sizes),
         defaults=dict(file.defaults),
         file=document.file,
+        reductions=reductions,
     )
     ordered, more = check(cascade, document)
     problems += more
     if problems:
         raise ProblemsError(problems)
     return ordered
+
+
+def _reductions(document: Document, file: CascadeFile) -> tuple[dict[str, Monoid], list[Problem]]:
+    """Return the reductions that *file* declares, and what is wrong with them."""
+    found: dict[str, Monoid] = {}
+    problems: list[Problem] = []
+    for name, one in file.reductions.items():
+        path = ("reductions", name)
+        identity = one.identity if isinstance(one.identity, list) else [one.identity]
+        join = [one.join] if isinstance(one.join, str) else one.join
+        if name in REDUCTIONS or len(identity) != len(join):
+            same = f"{len(identity)} parts of identity and {len(join)} of join"
+            text = (
+                f"{name!r} is a reduction of the language"
+                if name in REDUCTIONS
+                else f"{same}; there is one for each"
+            )
+            problems.append(document.problem(path, text, key=True))
+            continue
+        try:
+            numbers = [_number(part) for part in identity]
+            monoid = monoid_of(name, numbers, join)
+        except (ProblemsError, ValueError) as error:
+            said = error.problems[0].text if isinstance(error, ProblemsError) else str(error)
+            problems.append(document.problem(path, said, key=True))
+            continue
+        hint = "points are taken in any order, and a tile without points is worth the identity"
+        problems += [document.problem(path, text, hint, key=True) for text in monoid.mistakes()]
+        found[name] = monoid
+    return found, problems
+
+
+def _number(part: Figure) -> float:
+    if not isinstance(part, str):
+        return float(part)
+    try:
+        return value_of(parse_expression(Text(part, "identity")), {})
+    except (KeyError, TypeError):
+        raise ValueError(f"identity {part!r} is no number") from None
 
 
 Runs = Mapping[tuple[str, str], bool]  #: what runs along which loop's variable, and whether down

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fusemax.cascade.check_names import wrong_accesses, wrong_names
 from fusemax.cascade.ir import Cascade, Einsum, is_variable
+from fusemax.cascade.monoid import PARTS, parts_in
 from fusemax.errors import Place, Problem
 from fusemax.language.constant import ConstantError, value_of_constant
 from fusemax.language.syntax import Binary, Call, Expression, Name, Populate, Reduction, names, walk
@@ -21,7 +22,7 @@ def check_einsum(cascade: Cascade, einsum: Einsum) -> list[Problem]:
         *_reduction(cascade, einsum),
         *_conditions(cascade, einsum),
         *_repeated(einsum),
-        *_populated(einsum),
+        *_populated(cascade, einsum),
         *_divisions(einsum),
     ]
 
@@ -78,11 +79,23 @@ def _twice(names_: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys(names_) if names_.count(name) > 1]
 
 
-def _populated(einsum: Einsum) -> list[Problem]:
+def _populated(cascade: Cascade, einsum: Einsum) -> list[Problem]:
     """Return what is wrong with the number of tensors that an Einsum writes."""
     written = len(einsum.outputs)
     operator = einsum.action.operator if isinstance(einsum.action, Populate) else ""
     wanted = 2 if operator in PAIRS else 1
+    monoid = cascade.monoid(einsum.action.operator) if isinstance(einsum.action, Reduction) else None
+    expression = einsum.expression
+    given = len(parts_in(expression) or ())
+    if monoid is not None:
+        operator, wanted = monoid.name, len(monoid.identity)
+    if given and (monoid is None or given != wanted):
+        text = f"{PARTS} gives {given} values to {operator or 'an Einsum'}, which takes {wanted}"
+        hint = f"it is for reductions of several values: {PARTS}(X[m], m) :: best[m], with 'best' under 'reductions:'"
+        return [Problem(expression.place or einsum.place, text, hint)]
+    if monoid is not None and wanted > 1 and not given:
+        text = f"{operator} reduces {wanted} values together, got one"
+        return [Problem(einsum.place, text, f"name them: {PARTS}(X[m], m) :: {operator}[m]")]
     if written == wanted:
         return []
     text = f"{operator or 'an Einsum'} writes {wanted} tensor{'s'[: wanted - 1]}, got {written}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable, is_whole, parts_of
+from fusemax.cascade.monoid import PARTS
 from fusemax.errors import Problem
 from fusemax.language.functions import FUNCTIONS
 from fusemax.language.syntax import Access, Call, Name, names, walk
@@ -21,7 +22,7 @@ def wrong_names(cascade: Cascade, einsum: Einsum) -> list[Problem]:
         *(s for c in einsum.conditions for s in (c.left, c.right)),
     ):
         for node in walk(root):
-            if isinstance(node, Call):
+            if isinstance(node, Call) and not (node is einsum.expression and node.function == PARTS):
                 problems += _function(node)
             if not isinstance(node, Name) or node.name in cascade.constants:
                 continue

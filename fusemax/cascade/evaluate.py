@@ -15,6 +15,7 @@ from itertools import groupby
 import numpy as np
 
 from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.cascade.monoid import Monoid, parts_in
 from fusemax.cascade.sizes import SizeError, resolve_sizes
 from fusemax.language.functions import FUNCTIONS
 from fusemax.language.syntax import (
@@ -139,8 +140,12 @@ class _Run:
             variables = [v for v in variables if v != einsum.action.target]
         grid = dict(fixed)
         space = _Space(self, {v: self.sizes[v.upper()] for v in variables}, grid)
-        value = np.broadcast_to(space.value(einsum.expression), space.shape)
         exists = space.exists(einsum.conditions)
+        monoid = self.cascade.monoid(einsum.action.operator) if isinstance(einsum.action, Reduction) else None
+        if monoid is not None:
+            self._join(einsum, space, monoid, exists)
+            return
+        value = np.broadcast_to(space.value(einsum.expression), space.shape)
         if isinstance(einsum.action, Populate):
             self._populate(einsum, space, value, exists)
             return
@@ -151,7 +156,33 @@ class _Run:
                 value = np.where(exists, value, IDENTITY[operator])
                 exists = None
             value = REDUCE[operator](value, axis=axes, keepdims=True)
-        target = einsum.output
+        self._write(einsum, einsum.output, space, value, exists)
+
+    def _join(self, einsum: Einsum, space: _Space, monoid: Monoid, exists: Array | None) -> None:
+        """Reduce the parts of values by *monoid*: pairs are joined until one value is left."""
+        parts = parts_in(einsum.expression) or (einsum.expression,)
+        axes = tuple(space.order.index(v) for v in einsum.reduced)
+        kept = tuple(1 if axis in axes else n for axis, n in enumerate(space.shape))
+        values: list[Array] = []
+        for part, neutral in zip(parts, monoid.identity, strict=True):
+            value = np.broadcast_to(space.value(part), space.shape).astype(np.float64)
+            value = value if exists is None else np.where(exists, value, neutral)
+            last = np.moveaxis(value, axes, range(-len(axes), 0))
+            values.append(last.reshape(*last.shape[: last.ndim - len(axes)], -1))
+        while values[0].shape[-1] > 1:
+            half = values[0].shape[-1] // 2
+            sides = [*(v[..., :half] for v in values), *(v[..., half : 2 * half] for v in values)]
+            known = dict(zip((*monoid.names("a"), *monoid.names("b")), sides, strict=True))
+            joined = [np.broadcast_to(_plain(part, known), sides[0].shape) for part in monoid.join]
+            values = [
+                np.concatenate([j, v[..., 2 * half :]], -1) for j, v in zip(joined, values, strict=True)
+            ]
+        for output, value in zip(einsum.outputs, values, strict=True):
+            self._write(einsum, output, space, value.reshape(kept), None)
+
+    def _write(
+        self, einsum: Einsum, target: Access, space: _Space, value: Array, exists: Array | None
+    ) -> None:
         where = tuple(space.index(index) for index in target.indices)
         old = self.values[target.tensor]
         whole = tuple(np.broadcast_shapes(*(np.shape(w) for w in where))) if where else ()
@@ -185,6 +216,22 @@ class _Run:
         for output, result in zip(einsum.outputs, results, strict=True):
             positions = [names_left.index(index.name) for index in output.indices if isinstance(index, Name)]
             self.values[output.tensor][...] = np.transpose(result, positions)
+
+
+def _plain(expression: Expression, known: Mapping[str, Array]) -> Array:
+    """Return the value of an expression of arrays by name."""
+    if isinstance(expression, Name):
+        return known[expression.name]
+    if isinstance(expression, Negative):
+        return -_plain(expression.operand, known)
+    if isinstance(expression, Binary):
+        left, right = _plain(expression.left, known), _plain(expression.right, known)
+        return BINARY[expression.operator](left, right)
+    if isinstance(expression, Call):
+        arguments = [np.asarray(_plain(a, known), dtype=np.float64) for a in expression.arguments]
+        return FUNCTIONS[expression.function].array(np, *arguments)
+    assert isinstance(expression, Number)
+    return np.asarray(expression.value)
 
 
 class _Space:

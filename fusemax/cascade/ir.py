@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from fusemax.cascade.monoid import KNOWN, Monoid
 from fusemax.errors import Place
 from fusemax.language.syntax import (
     Access,
@@ -182,6 +183,8 @@ class Cascade:
         Declared sizes that are no rank, such as the width ``W`` of a window.
     defaults
         Sizes that a workload may leave out, with their values.
+    reductions
+        Reductions of the cascade's own, by name.
     """
 
     name: str
@@ -199,6 +202,11 @@ class Cascade:
     defaults: Mapping[str, int] = field(default_factory=dict)
     doc: str = ""
     file: str = "<text>"
+    reductions: Mapping[str, Monoid] = field(default_factory=dict)
+
+    def monoid(self, name: str) -> Monoid | None:
+        """Return the reduction of one's own that is called *name*, if there is one."""
+        return self.reductions.get(name) or KNOWN.get(name)
 
     def __str__(self) -> str:
         rows: list[str] = []

@@ -7,10 +7,11 @@ that the data leave out contributes what changes nothing. ``Y[I[n]] = X[n] :: su
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fusemax.cascade.ir import is_variable
+from fusemax.cascade.monoid import KNOWN, PARTS, Monoid
 from fusemax.cascade.recurrences import assignments
 from fusemax.errors import Problem
 from fusemax.language.syntax import (
@@ -45,7 +46,7 @@ NEUTRAL: Mapping[str, Expression] = {
 _FUNCTIONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "eq"}
 
 
-def lowered(program: Program) -> tuple[Program, list[Problem]]:
+def lowered(program: Program, reductions: Mapping[str, Monoid]) -> tuple[Program, list[Problem]]:
     """Return *program* with every short form written out, and what is wrong with those that mean nothing."""
     problems: list[Problem] = []
     known = _plain_indices(program)
@@ -53,7 +54,7 @@ def lowered(program: Program) -> tuple[Program, list[Problem]]:
     def one(statement: Assignment) -> Assignment:
         placed, mistakes = _placed(statement, known)
         problems.extend(mistakes)
-        return _tested(placed)
+        return _tested(placed, reductions)
 
     def every(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
         return tuple(replace(s, body=every(s.body)) if isinstance(s, Loop) else one(s) for s in statements)
@@ -103,21 +104,40 @@ def _variables(statement: Assignment) -> set[str]:
     return {name for part in (statement.expression, *statement.outputs, *sides) for name in names(part)}
 
 
-def _tested(statement: Assignment) -> Assignment:
+def _tested(statement: Assignment, reductions: Mapping[str, Monoid]) -> Assignment:
     """Return *statement* with conditions on data as a choice between its value and one that changes nothing."""
     on_data = [c for c in statement.conditions if _reads(c)]
     if not on_data:
         return statement
     action = statement.action
     operator = action.operator if isinstance(action, Reduction | Populate) else "sum"
-    neutral = NEUTRAL.get(operator, Number(0.0))
+    monoid = reductions.get(operator) or KNOWN.get(operator)
     expression = statement.expression
-    for condition in reversed(on_data):
-        test = Call(_FUNCTIONS[condition.comparison], (condition.left, condition.right), condition.place)
-        sides = (neutral, expression) if condition.comparison == "!=" else (expression, neutral)
-        expression = Call("where", (test, *sides), condition.place)
+    if monoid is None:
+        expression = _chosen(expression, NEUTRAL[operator], on_data)
+    elif isinstance(expression, Call) and expression.function == PARTS:
+        sides = zip(expression.arguments, monoid.identity, strict=False)
+        arguments = tuple(_chosen(part, literal(neutral), on_data) for part, neutral in sides)
+        expression = replace(expression, arguments=arguments)
+    else:
+        expression = _chosen(expression, literal(monoid.identity[0]), on_data)
     others = tuple(c for c in statement.conditions if not _reads(c))
     return replace(statement, expression=expression, conditions=others)
+
+
+def _chosen(value: Expression, neutral: Expression, conditions: Sequence[Condition]) -> Expression:
+    """Return *value* where all *conditions* hold, else *neutral*."""
+    for condition in reversed(conditions):
+        compared = (condition.left, condition.right)
+        test = Call(_FUNCTIONS[condition.comparison], compared, condition.place)
+        sides = (neutral, value) if condition.comparison == "!=" else (value, neutral)
+        value = Call("where", (test, *sides), condition.place)
+    return value
+
+
+def literal(value: float) -> Expression:
+    """Return a number as it is written."""
+    return Number(value) if value >= 0 else Negative(Number(-value))
 
 
 def _reads(condition: Condition) -> bool:

@@ -39,23 +39,24 @@ def _rewritten(einsum: Einsum, sources: Mapping[str, tuple[Einsum, Access]]) -> 
                 for index, actual in zip(view.output.indices, access.indices, strict=True)
                 if isinstance(index, Name)
             }
-            indices = tuple(_with_names(index, names) for index in source.indices)
+            indices = tuple(with_names(index, names) for index in source.indices)
             access = Access(source.tensor, indices, access.place)
         return access
 
     return replace(einsum, expression=map_accesses(einsum.expression, change))
 
 
-def _with_names(expression: Expression, names: Mapping[str, Expression]) -> Expression:
+def with_names(expression: Expression, names: Mapping[str, Expression]) -> Expression:
+    """Return *expression* with names replaced by what *names* says."""
     if isinstance(expression, Name):
         return names.get(expression.name, expression)
     if isinstance(expression, Access):
-        return replace(expression, indices=tuple(_with_names(index, names) for index in expression.indices))
+        return replace(expression, indices=tuple(with_names(index, names) for index in expression.indices))
     if isinstance(expression, Call):
-        return replace(expression, arguments=tuple(_with_names(a, names) for a in expression.arguments))
+        return replace(expression, arguments=tuple(with_names(a, names) for a in expression.arguments))
     if isinstance(expression, Negative):
-        return replace(expression, operand=_with_names(expression.operand, names))
+        return replace(expression, operand=with_names(expression.operand, names))
     if isinstance(expression, Binary):
-        left, right = _with_names(expression.left, names), _with_names(expression.right, names)
+        left, right = with_names(expression.left, names), with_names(expression.right, names)
         return replace(expression, left=left, right=right)
     return expression

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fusemax.cascade.ir import Cascade
+from fusemax.cascade.monoid import Monoid
 
 
 def cascade_to_yaml(cascade: Cascade) -> str:
@@ -30,10 +31,18 @@ def cascade_to_yaml(cascade: Cascade) -> str:
         rows.append(f"same: [{', '.join(_list(group) for group in cascade.same)}]")
     if cascade.constants:
         rows += ["constants:", *(f"  {name}: {_number(value)}" for name, value in cascade.constants.items())]
+    if cascade.reductions:
+        rows += ["reductions:", *(_reduction(one) for one in cascade.reductions.values())]
     rows.append("inputs:")
     rows += [f"  {name}: {_list(cascade.tensors[name].ranks)}" for name in cascade.inputs]
     rows += [f"outputs: {_list(cascade.outputs)}", "einsums: |", *_indented(str(cascade))]
     return "\n".join(rows) + "\n"
+
+
+def _reduction(one: Monoid) -> str:
+    identity = ", ".join(quoted(_number(part)) for part in one.identity)
+    join = ", ".join(quoted(str(part)) for part in one.join)
+    return f"  {one.name}: {{identity: [{identity}], join: [{join}]}}"
 
 
 def quoted(text: str) -> str:
@@ -58,4 +67,6 @@ def _indented(text: str) -> list[str]:
 
 
 def _number(value: float) -> str:
+    if value in (float("inf"), float("-inf")):
+        return "inf" if value > 0 else "-inf"
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)

@@ -23,7 +23,7 @@ start, to the end of the line. A statement may go on over lines while a bracket 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from fusemax.errors import Problem, ProblemsError
 from fusemax.language.syntax import (
@@ -54,8 +54,8 @@ REDUCTIONS = ("sum", "max", "min", "prod", "or", "and", "any")
 COORDINATE_OPERATORS = ("topk", "topk_index", "sort", "argmax", "argmin")
 
 
-def parse(text: Text) -> Program:
-    """Return the program that *text* holds.
+def parse(text: Text, reductions: Collection[str] = ()) -> Program:
+    """Return the program that *text* holds; *reductions* are known besides those of the language.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def parse(text: Text) -> Program:
                 nest.open(tokens[0], _Parser(tokens).loop_header(), indent)
                 continue
             for part in statements_of(tokens):
-                nest.add(_Parser(part).assignment())
+                nest.add(_Parser(part, reductions).assignment())
         except Mistake as mistake:
             problems.append(problem_of(text, mistake))
     nest.close(-1)
@@ -141,7 +141,8 @@ def _deeper_than(expression: Expression, most: int) -> bool:
 class _Parser:
     """A recursive-descent parser over the tokens of one statement."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Token], reductions: Collection[str] = ()) -> None:
+        self._reductions = (*REDUCTIONS, *reductions)
         last = tokens[-1]
         self._end = Token("end", "", last.place.moved(len(last.text)), last.line)
         self._tokens = tokens
@@ -220,7 +221,7 @@ class _Parser:
         while self.take(","):
             variables.append(self.name("a rank variable").text)
         self.expect("]", "after the reduced variables")
-        self._known(token, REDUCTIONS, "reduction")
+        self._known(token, self._reductions, "reduction")
         return Reduction(token.text, tuple(variables), token.place)
 
     @staticmethod

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fusemax.analysis.passes import analyse
+from fusemax.analysis.work import operations
 from fusemax.cascade.build import cascade_from_text
 from fusemax.cascade.evaluate import evaluate
 from fusemax.cascade.ir import Cascade
@@ -281,3 +282,67 @@ Y[i,j] = D[i,j]*R[I,J]
 def test_loops_that_mean_nothing(einsums: str, said: str) -> None:
     """Each mistake in a loop is told with its remedy."""
     assert said in mistake("{X: [T]}", f"{einsums}\nY[t] = X[t]")
+
+
+BEST = "{best: {identity: [-inf, 0], join: ['max(a0, b0)', 'where(ge(a0, b0), a1, b1)']}}"
+
+
+def test_reductions_of_ones_own() -> None:
+    """The largest score and its key together; log-sum-exp as one reduction, masked and in tiles."""
+    x = RANDOM.normal(size=(7, 3))
+    text = "B[p], I[p] = parts(X[m,p], m) :: best[m]\nL[p] = X[m,p] :: logsumexp[m] | m <= p\nC[p] = X[m,p]*L[p] :: best2[m]"
+    own = BEST[:-1] + ", best2: {identity: '-inf', join: 'max(a, b)'}}"
+    cascade = cascade_of("{X: [M, P]}", text, outputs="[B, I, C]", reductions=own, same="[[M, P]]")
+    square = x[:3]
+    result = run(cascade, X=square)
+    sums = [np.log(np.exp(square[: p + 1, p]).sum()) for p in range(3)]
+
+    assert np.array_equal(result["I"], square.argmax(axis=0))
+    assert np.array_equal(result["B"], square.max(axis=0))
+    assert np.allclose(result["L"], sums)
+    assert np.allclose(result["C"], (square * sums).max(axis=0))
+    assert 2 == analyse(cascade).passes("M", "X")
+    assert [operation.name for operation in operations(cascade, cascade.einsum("B"))] == [
+        "max",
+        "ge",
+        "where",
+    ]
+
+    tiled = cascade_of("{X: [M]}", "L[m1] = X[m1*M0+m0] :: logsumexp[m0]\nY[] = L[m1] :: logsumexp[m1]")
+    assert np.isclose(run(tiled, {"M0": 3}, X=x[:, 0])["Y"], np.log(np.exp(x[:, 0]).sum()))
+
+
+@pytest.mark.parametrize(
+    ("reductions", "einsums", "said"),
+    [
+        ("{r: {identity: 0, join: a - b}}", "Y[] = X[t] :: r[t]", "joined with its identity"),
+        (
+            "{r: {identity: 1, join: a + b}}",
+            "Y[] = X[t] :: r[t]",
+            "joined with its identity, -2.5 becomes -1.5",
+        ),
+        ("{r: {identity: 0, join: abs(a) + abs(b)}}", "Y[] = X[t] :: r[t]", "joined with its identity"),
+        (
+            "{r: {identity: '-inf', join: 'max(a,b) + log(1 + exp(-abs(a-b)))'}}",
+            "Y[] = X[t] :: r[t]",
+            "-inf becomes nan",
+        ),
+        (
+            "{r: {identity: 0, join: a + c}}",
+            "Y[] = X[t] :: r[t]",
+            "'c' is no part of a value; there are: a, b",
+        ),
+        ("{r: {identity: 0, join: 'a + foo(b)'}}", "Y[] = X[t] :: r[t]", "unknown function 'foo'"),
+        ("{sum: {identity: 0, join: a + b}}", "Y[] = X[t] :: sum[t]", "'sum' is a reduction of the language"),
+        ("{r: {identity: [0, 1], join: a + b}}", "Y[] = X[t] :: r[t]", "2 parts of identity and 1 of join"),
+        (BEST, "Y[] = X[t] :: best[t]", "best reduces 2 values together, got one"),
+        (BEST, "Y[] = parts(X[t], t) :: best[t]", "best writes 2 tensors, got 1"),
+        (BEST, "Y[], Z[] = parts(X[t], t, t) :: best[t]", "parts gives 3 values to best, which takes 2"),
+        (BEST, "Y[], Z[] = parts(X[t], t) :: sum[t]", "parts gives 2 values to an Einsum, which takes 1"),
+        (BEST, "Y[] = X[t] :: first[t]", "unknown reduction 'first'"),
+        (BEST, "Y[t] = 2*parts(X[t], t)", "unknown function 'parts'"),
+    ],
+)
+def test_reductions_that_are_none(reductions: str, einsums: str, said: str) -> None:
+    """Laws that do not hold, names that mean nothing, parts that do not fit."""
+    assert said in mistake("{X: [T]}", einsums, reductions=reductions)

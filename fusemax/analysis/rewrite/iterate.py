@@ -13,7 +13,7 @@ import sympy
 
 from fusemax.analysis.rewrite.correction import common_weight, tidy
 from fusemax.analysis.rewrite.draft import Move, einsum_of, remade
-from fusemax.analysis.rewrite.loops import Cannot, Writer, identity, joined
+from fusemax.analysis.rewrite.loops import Cannot, Writer, joined
 from fusemax.analysis.rewrite.normal import replace_accesses, substitute
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Stage, told
@@ -111,7 +111,7 @@ class _Running(Writer):
         output = self.cascade.einsum(name).output
         target = at_generation(self.running[name], output, Number(0.0))
         if name in self.stage:
-            return einsum_of(target, identity(self.stage[name].operator), initial=True)
+            return einsum_of(target, self.identity(self.stage[name]), initial=True)
         return einsum_of(target, to_syntax(self._tail_start(name)), initial=True)
 
     def _tail_start(self, name: str) -> sympy.Expr:
@@ -125,7 +125,7 @@ class _Running(Writer):
         table: dict[Any, Any] = {}
         for access in einsum.reads:
             if access.tensor in self.stage:
-                table[symbol(access)] = to_sympy(identity(self.stage[access.tensor].operator))
+                table[symbol(access)] = to_sympy(self.identity(self.stage[access.tensor]))
             elif access.tensor in self.running:
                 table[symbol(access)] = self._tail_start(access.tensor)
         counts = {size: Number(0.0) for size in self._sizes()}
@@ -163,7 +163,11 @@ class _Running(Writer):
         old, new = self.previous(output), at_generation(self.running[stage.name], output, next_of(self.loop))
         local = self.local(stage, self.loop)
         kept = self._kept(stage, old) if stage.separation is not None else old
-        self.made.append(einsum_of(new, joined(stage.operator, kept, local), loop=self.loop))
+        self.made.append(
+            einsum_of(
+                new, joined(stage.operator, kept, local, self.cascade.monoid(stage.operator)), loop=self.loop
+            )
+        )
         if stage.name in self.safe:
             self._guard(stage.name, output, new)
 

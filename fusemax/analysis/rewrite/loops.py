@@ -17,6 +17,8 @@ from fusemax.analysis.rewrite.symbols import symbol, to_sympy, to_syntax
 from fusemax.analysis.rewrite.tiles import Frame, at_generation
 from fusemax.cascade.evaluate import IDENTITY
 from fusemax.cascade.ir import Einsum, is_variable
+from fusemax.cascade.monoid import Monoid
+from fusemax.cascade.views import with_names
 from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number, Reduction, names
 
 JOIN = {"sum": "+", "prod": "*", "max": "max", "min": "min", "or": "max", "and": "min", "any": "max"}
@@ -26,15 +28,17 @@ class Cannot(Exception):
     """A form that cannot be written, with the reason."""
 
 
-def joined(operator: str, first: Expression, second: Expression) -> Expression:
-    """Return the two values folded by *operator*."""
+def joined(operator: str, first: Expression, second: Expression, monoid: Monoid | None = None) -> Expression:
+    """Return the two values folded by *operator*, or as *monoid* says."""
+    if monoid is not None:
+        return with_names(monoid.join[0], {"a": first, "b": second})
     name = JOIN[operator]
     return Call(name, (first, second)) if name in ("max", "min") else Binary(name, first, second)
 
 
-def identity(operator: str) -> Expression:
-    """Return the identity of *operator*."""
-    value = IDENTITY[operator]
+def identity(operator: str, monoid: Monoid | None = None) -> Expression:
+    """Return the identity of *operator*, or of *monoid*."""
+    value = IDENTITY[operator] if monoid is None else monoid.identity[0]
     if value in (float("inf"), float("-inf")):
         return Number(float("inf")) if value > 0 else Negative(Number(float("inf")))
     return Number(value)
@@ -66,7 +70,7 @@ class Writer:
         found: dict[str, Expression] = {}
         for name in (*self.stage, *self.frame.tails):
             if name in self.stage and self.stage[name].operator in ("max", "min"):
-                found[name] = identity(self.stage[name].operator)
+                found[name] = self.identity(self.stage[name])
             elif name in self.stage and self._divides(name):
                 found[name] = Number(0.0)
             elif name in self.frame.tails and (start := self.infinite_start(name)) is not None:
@@ -81,6 +85,10 @@ class Writer:
             result in sympy.fraction(head)[1].free_symbols for head in heads
         )
 
+    def identity(self, stage: Stage) -> Expression:
+        """Return what the reduction of *stage* starts from."""
+        return identity(stage.operator, self.cascade.monoid(stage.operator))
+
     def infinite_start(self, name: str) -> Expression | None:
         """Return the infinity that a tail with a logarithm (a log-sum-exp) has before the first point, None if finite."""
         einsum = self.cascade.einsum(name)
@@ -88,7 +96,7 @@ class Writer:
         reads = {symbol(a): a.tensor for a in einsum.reads if a.tensor in self.stage}
         if einsum.action is not None or not value.has(sympy.log) or value.free_symbols - set(reads):
             return None
-        starts = [float(IDENTITY[self.stage[tensor].operator]) for tensor in reads.values()]
+        starts = [float(to_sympy(self.identity(self.stage[tensor]))) for tensor in reads.values()]
         with np.errstate(all="ignore"):
             at_start = sympy.lambdify(list(reads), value, modules="numpy")(*map(np.float64, starts))
         if not np.isinf(at_start):
@@ -197,7 +205,7 @@ class Writer:
         if plus:
             return total
         if stage.operator in ("max", "min"):
-            empty = identity(stage.operator)
+            empty = self.identity(stage)
             return Call("where", (Call("eq", (value, empty)), empty, total))
         _, under = sympy.fraction(factor if unguarded is None else unguarded)
         if under.is_positive or under.is_number or isinstance(under, sympy.exp):

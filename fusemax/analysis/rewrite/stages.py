@@ -75,6 +75,9 @@ def stage_of(seen: View, name: str, inside: frozenset[str], additive: bool) -> S
     einsum = seen.cascade.einsum(name)
     if not isinstance(einsum.action, Reduction):
         return Refusal(f"{einsum.action} keeps a list; no running form of it can be written in the language")
+    monoid = seen.cascade.monoid(einsum.action.operator)
+    if monoid is not None and len(monoid.identity) > 1:
+        return Refusal(f"{einsum.action} joins several values at once; no running form of it is written yet")
     written = term_of(seen, einsum, parts=False)
     if isinstance(written, Refusal):
         return written
