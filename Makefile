@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0+cpu
 TRITON ?= triton==3.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu study test test-quick check docs format fuzz bench clean
+.PHONY: help setup setup-gpu study test test-quick check docs floors format fuzz bench clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,13 @@ check: docs ## Check format, lint, types, the direction of imports, and that the
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-cache
 
+floors: ## Run the quick tests with the lowest version of every dependency that pyproject.toml allows
+	$(PYTHON) -m venv .venv-floors
+	$(PYTHON) benchmarks/floors.py > .venv-floors/floors.txt
+	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-floors/floors.txt \
+	  --editable . pytest pytest-xdist hypothesis pint
+	.venv-floors/bin/pytest -n 2 -m "not slow" -o filterwarnings=default $(PYTEST_FLAGS)
+
 format: setup ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
@@ -51,5 +58,5 @@ bench: setup ## Print times and peak memory of start-up, of the study and of swe
 	$(BIN)/python benchmarks/speeds.py
 
 clean: ## Remove the environment, the results and every cache
-	rm -rf .venv results site dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	rm -rf .venv .venv-floors results site dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -155,7 +155,7 @@ def test_schemas_take_every_shipped_file(kind: str) -> None:
         assert not mistakes(data, schema, schema), entry.name
         assert mistakes({**data, "titel": "t"}, schema, schema)
         assert mistakes({key: value for key, value in data.items() if key != "title"}, schema, schema)
-    assert json.loads(run("schema", kind)) == schema
+    assert json.loads(run("schema", kind)) == json.loads(json.dumps(schema))
 
 
 def test_editors_are_told_of_quantities() -> None:
