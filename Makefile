@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0+cpu
 TRITON ?= triton==3.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu study test test-quick check docs floors format fuzz bench clean
+.PHONY: help setup setup-gpu setup-browser study test test-quick check docs floors format fuzz bench clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml
 
 setup-gpu: setup ## Add torch's CPU build and Triton, which try the GPU harness where there is no GPU
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' '$(TRITON)'
+
+setup-browser: ## Install Chromium, which the tests open reports in (Debian and the like, as root)
+	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium >/dev/null)
 
 study: setup ## Run the FuseMax MICRO 2024 study from YAML to its tables, figures and report
 	$(BIN)/fusemax run micro24

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     gaps = [_words(_place(row, spec), spec) for row in picked if not _has_values(row, spec)]
     if not rows:
         raise EmptyFigureError(f"{spec.file}: none of the {len(picked)} rows has a value of {spec.y} to show")
-    values = _values(rows, spec, described.column(spec.y))
+    values = _values(rows, spec, described)
     if spec.baseline is not None:
         values, lost = _relative(values, spec)
         gaps += lost
@@ -128,8 +128,9 @@ def _place(row: Row, spec: FigureSpec) -> tuple[Keys, str, Any]:
     return tuple(row[name] for name in spec.panels), series, row[spec.x]
 
 
-def _values(rows: Iterable[Row], spec: FigureSpec, column: Column) -> Values:
+def _values(rows: Sequence[Row], spec: FigureSpec, table: Table) -> Values:
     """Return the y of each panel, series and x: one, but in a scatter without baseline."""
+    column = table.column(spec.y)
     values: dict[tuple[Keys, str, Any], tuple[float, ...]] = {}
     kind = KINDS[spec.kind]
     several = kind.takes_many and spec.baseline is None
@@ -140,12 +141,23 @@ def _values(rows: Iterable[Row], spec: FigureSpec, column: Column) -> Values:
         y = factor * row[spec.y]
         before = values.get(place, ())
         if before and not kind.adds_up and not several:
+            same = [one for one in rows if _place(one, spec) == place]
             raise FusemaxError(
-                f"{spec.file}: two rows for {_words(place, spec)}\n"
-                "  hint: tell them apart with series, panels or where"
+                f"{spec.file}: two rows for {_words(place, spec)}\n  hint: {_apart(same, table)}"
             )
         values[place] = (sum(before, y),) if kind.adds_up else (*before, y)
     return values
+
+
+def _apart(rows: Sequence[Row], table: Table) -> str:
+    """Return how *rows* can be told apart: by the labels and sizes in which they differ."""
+    names = [column.name for column in table.columns if column.role != "measure"]
+    found = [name for name in names if len({row[name] for row in rows}) > 1]
+    if not found:
+        return "tell them apart with series, panels or where"
+    some = ", ".join(tick(value) for value in dict.fromkeys(row[found[0]] for row in rows))
+    listed = " and ".join(filter(None, (", ".join(found[:-1]), found[-1])))
+    return f"they differ in {listed} ({found[0]}: {some}); tell them apart with series, panels or where"
 
 
 def _has_values(row: Row, spec: FigureSpec) -> bool:

@@ -133,6 +133,7 @@ def test_texts_come_from_columns(tables: Tables) -> None:
         ),
         ({"where": {"seq_len": "1K"}}, "speedup: seq_len: ['1K'] cannot be compared with that column"),
         ({"panels": ()}, "speedup: two rows for configuration = unfused, seq_len = 1024"),
+        ({"panels": ()}, "hint: they differ in model"),
         ({"title": "{model}"}, "speedup: title: model has several values: BERT, XLM"),
         ({"title": "{"}, "speedup: title: '{': "),
         (
