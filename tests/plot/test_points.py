@@ -132,8 +132,10 @@ def test_texts_come_from_columns(tables: Tables) -> None:
             "speedup: no row has part = 'attn'; there are: 'attention', 'linear', 'end to end', 'pareto'",
         ),
         ({"where": {"seq_len": "1K"}}, "speedup: seq_len: ['1K'] cannot be compared with that column"),
-        ({"panels": ()}, "speedup: two rows for configuration = unfused, seq_len = 1024"),
-        ({"panels": ()}, "hint: they differ in model"),
+        (
+            {"panels": ()},
+            "speedup: two rows for configuration = unfused, seq_len = 1024\n  hint: they differ in model (model: BERT, XLM)",
+        ),
         ({"title": "{model}"}, "speedup: title: model has several values: BERT, XLM"),
         ({"title": "{"}, "speedup: title: '{': "),
         (
