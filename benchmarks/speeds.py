@@ -73,16 +73,16 @@ class Row:
 
 
 def job_of(grid: str, outputs: str, sizes: str = ATTENTION, configuration: str = OWN) -> Any:
-    """Return the only job of a study of that grid."""
-    from fusemax.study.jobs import Keep, planned
+    """Return the way in which the only job of a study of that grid is run."""
     from fusemax.study.load import load_study
+    from fusemax.study.planned import planned
 
     text = STUDY.format(grid=grid, outputs=outputs, sizes=sizes, configuration=configuration)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "study.yaml"
         path.write_text(text, encoding="utf-8")
         file, document, _ = load_study(str(path))
-        return planned(file.parts, Keep(), document).jobs[0]
+        return planned(file, document, most_whole=0).jobs[0].alternatives[0]
 
 
 def memory_of(grid: Any) -> Any:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fusemax.errors import FusemaxError
 from fusemax.library.design import Design
 from fusemax.library.given import document_of_values
+from fusemax.library.load import Library
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.study.api import run_plan
-from fusemax.study.designs import Designs
-from fusemax.study.jobs import planned
-from fusemax.study.spec import StudyPart
+from fusemax.study.designs import Changes, Designs
+from fusemax.study.load import study_of
+from fusemax.study.planned import planned
 from fusemax.study.stream import keep_of
 
 if TYPE_CHECKING:
@@ -29,13 +29,15 @@ class _One(Designs):
 
     design: Design | None = None
 
-    def machine(self, name: str) -> Machine:
+    def machine(self, name: str, changes: Changes | None = None) -> Machine:
         """Return the machine of the design."""
+        del name, changes
         assert self.design is not None
         return self.design.machine
 
-    def mapped(self, machine: str, mapping: str, changes: Mapping[str, Any]) -> Mapped:
+    def mapped(self, machine: Machine, mapping: str, changes: Changes) -> Mapped:
         """Return the mapping of the design."""
+        del machine, mapping, changes
         assert self.design is not None
         return self.design.mapped
 
@@ -49,16 +51,12 @@ def swept(
     """Return the table of all points of *grid*, as :func:`fusemax.sweep` does."""
     _, machine, mapping = design.names
     configuration = {"machine": machine, "mapping": mapping, "figures": dict(figures or {})}
-    values = document_of_values(
-        {
-            "name": "sweep", "sizes": dict(sizes or {}), "grid": dict(grid), "zip": [list(group) for group in zip],
-            "where": list(where), "outputs": list(outputs), "configurations": {mapping: configuration},
-        },
-        "sweep",
-    ).data  # fmt: skip
-    try:
-        part = StudyPart.model_validate(values)
-    except ValueError as error:
-        raise FusemaxError(str(error)) from None
+    part = {
+        "name": "sweep", "sizes": dict(sizes or {}), "grid": dict(grid), "zip": [list(group) for group in zip],
+        "where": list(where), "outputs": list(outputs), "configurations": {mapping: configuration},
+    }  # fmt: skip
+    head = {"kind": "sweep", "title": "sweep", "source": "Python", "length": ""}
+    document = document_of_values({**head, "parts": [part]}, "sweep")
     keep = keep_of(",".join(pareto) if pareto else None, top, by)
-    return run_plan(planned([part], keep, designs=_One(design=design)), progress)
+    designs = _One(Library(), design=design)
+    return run_plan(planned(study_of(document), document, keep, designs, most_whole=0), progress)

@@ -26,12 +26,12 @@ def run_plan(plan: Planned, progress: bool | Callable[[Progress], None] = False)
 
 def sweep_study(study: str | Path) -> polars.DataFrame:
     """Return the table of all points of a study whose parts have grids, by its name or file."""
-    from fusemax.study.jobs import planned
     from fusemax.study.load import load_study
-    from fusemax.study.stream import in_memory, keep_of
+    from fusemax.study.planned import planned
+    from fusemax.study.stream import in_memory
 
     file, document, _ = load_study(str(study))
-    return in_memory(planned(file.parts, keep_of(None, None, None), document))
+    return in_memory(planned(file, document, most_whole=0))
 
 
 def _with_bar(plan: Planned) -> polars.DataFrame:

@@ -1,71 +1,139 @@
-"""The study of kind ``audit``: a published study run again with what its model leaves out, correction by correction."""
+"""The study of kind ``audit``: a published study run again with what its model leaves out, correction by correction.
+
+The engine runs the corrected study; what stands here is what is told of its steps.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fusemax.errors import FusemaxError, raise_if_any
+from pydantic import BeforeValidator, Field
+
+from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
+from fusemax.library.load import Library
+from fusemax.nearest import meant
 from fusemax.plot.spec import Picture
-from fusemax.source import Document
-from fusemax.study.audit_spec import AuditFile, Step, audit_of, steps_of
+from fusemax.shipped import find
+from fusemax.source import Document, read_yaml
 from fusemax.study.audit_text import remains, report_text, screen
+from fusemax.study.comparison import Published, read_published
+from fusemax.study.corrections import correction_problems, steps_of
 from fusemax.study.describe import described
 from fusemax.study.designs import Designs
+from fusemax.study.jobs import Planned
 from fusemax.study.kind import About, Kind, Outcome, Progress
-from fusemax.study.plan import jobs_of
-from fusemax.study.rows import Row, rows_of
-from fusemax.study.spec import StudyFile, StudyPart
+from fusemax.study.load import problems_from, study_of
+from fusemax.study.planned import planned
+from fusemax.study.results import records_of, results_frame
+from fusemax.study.spec import Corrected, StudyFile, size_value
+from fusemax.study.stream import in_memory
 from fusemax.table.column import measure, text
 from fusemax.table.table import Tables, table_of
+from fusemax.typed import typed
 
 if TYPE_CHECKING:
     import polars
 
-KEPT = ("latency_s", "traffic_B", "utilization_2d", "utilization_1d", "mapping")
+Length = Annotated[int, BeforeValidator(size_value)]
+MEASURES = (
+    "latency_s",
+    "traffic_B",
+    "energy_J",
+)  #: what a published table may hold that steps are held against
+
+
+class AuditFile(Corrected):
+    """A study of ``kind: audit``: a part of another study and corrections of it; ``ours`` is held against others.
+
+    ``start`` says what the counts without corrections are, ``lengths`` are those of the figure.
+    """
+
+    kind: Literal["audit"]
+    title: str
+    source: str
+    doc: str = ""
+    base: str
+    part: str
+    ours: str
+    against: list[str] = Field(min_length=1)
+    start: str
+    lengths: list[Length] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditPlan:
-    """An audit, the study that it corrects, and the files of both."""
+    """An audit, the study that it runs with all steps, the published values, and the files of all."""
 
     audit: AuditFile
     study: StudyFile
-    base: Document
-    files: dict[str, Path]
-
-    @property
-    def part(self) -> StudyPart:
-        """The part of the study that is corrected."""
-        return next(part for part in self.study.parts if part.name == self.audit.part)
+    planned: Planned
+    published: tuple[Published, ...]
+    files: Mapping[str, Path]
 
 
 def plan(document: Document, options: Mapping[str, Any]) -> AuditPlan:
     """Return what the audit in *document* runs; raise ProblemsError with every mistake."""
     del options
-    audit, study, base = audit_of(document)
-    path, base_path = Path(document.file), Path(base.file)
-    files = {path.name: path, base_path.name: base_path}
+    audit = typed(document, AuditFile)
+    path = Path(document.file)
+    try:
+        base = read_yaml(find("studies", audit.base, path.parent))
+        study = study_of(base)
+    except FusemaxError as error:
+        raise ProblemsError(problems_from(error, document, ("base",))) from None
+    designs = Designs(Library(Path(base.file).parent))
+    raise_if_any(_problems(audit, study, document, designs))
+    update = {key: getattr(audit, key) for key in Corrected.model_fields}
+    position = next(n for n, part in enumerate(study.parts) if part.name == audit.part)
+    update |= {"parts": [study.parts[position]], "compare": None, "figures": []}
+    corrected = study.model_copy(update=update)
+    jobs = planned(corrected, base, designs=designs)
     assert study.compare is not None
-    files[study.compare.published] = base_path.parent / study.compare.published
-    return AuditPlan(audit=audit, study=study, base=base, files=files)
+    table = Path(base.file).parent / study.compare.published
+    files = {path.name: path, Path(base.file).name: Path(base.file), study.compare.published: table}
+    return AuditPlan(
+        audit=audit,
+        study=corrected,
+        planned=jobs,
+        published=tuple(read_published(table)),
+        files={**files, **jobs.files},
+    )
+
+
+def _problems(audit: AuditFile, study: StudyFile, document: Document, designs: Designs) -> list[Problem]:
+    """Return every name in *audit* that the *study* does not know, and what is wrong with its corrections."""
+    parts = {part.name: part for part in study.parts}
+    if audit.part not in parts:
+        text = f"study {audit.base} has no part {audit.part!r}"
+        return [document.problem(("part",), text, meant(audit.part, parts))]
+    part = parts[audit.part]
+    problems: list[Problem] = []
+    if study.compare is None:
+        said = f"study {audit.base} has no published table to begin with"
+        problems.append(document.problem(("base",), said))
+    named = [(("ours",), audit.ours), *((("against", n), name) for n, name in enumerate(audit.against))]
+    for place, name in named:
+        if name not in part.configurations:
+            said = f"{audit.part} has no configuration {name!r}"
+            problems.append(document.problem(place, said, meant(name, part.configurations)))
+    if problems:
+        return problems
+    return list(correction_problems(audit, [part], document, designs))
 
 
 def tables(plan: AuditPlan, out: Path, progress: Progress) -> Outcome:
     """Return the tables ``results`` and ``ratios`` of *plan*, and the report in words."""
     del out
-    audit = plan.audit
-    records = _published(audit, plan.study, plan.part, Path(plan.base.file).parent)
-    steps = steps_of(audit)
-    for number, step in enumerate(steps):
-        progress(number, len(steps), step.name)
-        records += _step_records(audit, plan.study, plan.base, step, plan.files)
-    results = _frame(records)
-    ratios = ratios_frame(audit, results)
-    labels, sizes = plan.study.label_columns(audit.part), plan.study.listed_sizes(audit.part)
-    known = (*described(results.columns, labels, sizes, plan.study.length), *COLUMNS)
+    audit, study = plan.audit, plan.study
+    rows = in_memory(plan.planned, report=lambda at: progress(at.points_done, at.points, "points"))
+    ours = results_frame(plan.planned, study, rows, records_of(plan.planned, study, rows))
+    labels = [name for name in study.label_columns(audit.part) if name in ours.columns]
+    results = _results(plan, ours, labels)
+    ratios = ratios_frame(audit, results, [*labels, "seq_len"])
+    known = (*described(results.columns, labels, study.listed_sizes(audit.part), study.length), *COLUMNS)
     return Outcome(
         tables={"results": table_of(results, known), "ratios": table_of(ratios, known)},
         short=(screen(audit, ratios),),
@@ -73,6 +141,43 @@ def tables(plan: AuditPlan, out: Path, progress: Progress) -> Outcome:
         texts={"audit.md": report_text(audit, ratios)},
         parquet=("results",),
     )
+
+
+def _results(plan: AuditPlan, ours: polars.DataFrame, labels: Sequence[str]) -> polars.DataFrame:
+    """Return published rows, then those of all steps; where registers are not charged, energies are without them."""
+    import polars as pl
+
+    steps = {(step.path, step.name): step for step in steps_of(plan.audit)}
+    without = [list(key) for key, step in steps.items() if not step.registers]
+    last = [[path, step.name, n] for (path, _), step in steps.items() for n in plan.study.parts[0].configurations
+            if step.searched(n) is not None]  # fmt: skip
+    order = {key: number for number, key in enumerate(steps)}
+    is_without = pl.struct("path", "step").map_elements(
+        lambda row: [row["path"], row["step"]] in without, return_dtype=pl.Boolean
+    )
+    rank = pl.struct("path", "step", "configuration").map_elements(
+        lambda row: 2 * order[row["path"], row["step"]] + (list(row.values()) in last), return_dtype=pl.Int64
+    )
+    energy = pl.col("energy_J") - pl.when(is_without).then(pl.col("energy_registers_J")).otherwise(0.0)
+    busy = [name for name in ours.columns if name.startswith("utilization_")]
+    keys = ["path", "step", "title", "configuration", *labels, "seq_len"]
+    table = ours.with_columns(energy).sort(rank, maintain_order=True)
+    table = table.select(*keys, "latency_s", "energy_J", "traffic_B", *busy, "mapping", "fits", "reason")
+    return pl.concat([_published(plan, keys), table], how="diagonal_relaxed").select(table.columns)
+
+
+def _published(plan: AuditPlan, keys: Sequence[str]) -> polars.DataFrame:
+    """Return the published values of the part, a row for each point."""
+    import polars as pl
+
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    said = {"path": "published", "step": "published", "title": "as published", "fits": True, "reason": ""}
+    for each in plan.published:
+        if each.identity.get("part") == plan.audit.part and each.quantity in MEASURES:
+            key = {name: each.identity.get(name) for name in keys if name not in said}
+            row = rows.setdefault(tuple(key.values()), {**said, **key})
+            row[each.quantity] = each.entry["value"]
+    return pl.DataFrame(list(rows.values()), infer_schema_length=None)
 
 
 COLUMNS = (
@@ -83,75 +188,14 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def _step_records(
-    audit: AuditFile, study: StudyFile, document: Document, step: Step, files: dict[str, Path]
-) -> list[dict[str, Any]]:
-    """Return the records of one step: every configuration at every point."""
-    part = next(p for p in study.parts if p.name == audit.part)
-    machines = {c.machine: step.machine_changes(c.machine) for c in part.configurations.values()}
-    designs = Designs(folder=Path(document.file).parent, machine_changes=machines)
-    configurations = {
-        name: step.corrected(name, configuration) for name, configuration in part.configurations.items()
-    }
-    parts = [part.model_copy(update={"configurations": configurations})]
-    jobs, problems = jobs_of(study.model_copy(update={"parts": parts}), document, designs)
-    raise_if_any(problems)
-    rows = sorted(rows_of(jobs), key=lambda row: step.searched(row.configuration) is not None)
-    files |= designs.files
-    return [_record(study, step, row) for row in rows]
+def ratios_frame(audit: AuditFile, results: polars.DataFrame, points: Sequence[str]) -> polars.DataFrame:
+    """Return speed-up and relative energy of the audited configuration over each other one, by step and *points*.
 
-
-def _record(study: StudyFile, step: Step, row: Row) -> dict[str, Any]:
-    if not row.fits:
-        raise FusemaxError(f"step {step.name}: {row.configuration} does not fit: {row.values['reason']}")
-    registers = 0.0 if step.registers else row.values["energy_registers_J"]
-    return {
-        "path": step.path, "step": step.name, "title": step.title, "configuration": row.configuration, **row.labels,
-        "seq_len": row.sizes[study.length], **{name: row.values.get(name) for name in KEPT},
-        "energy_J": row.values["energy_J"] - registers,
-    }  # fmt: skip
-
-
-def _published(audit: AuditFile, study: StudyFile, part: StudyPart, folder: Path) -> list[dict[str, Any]]:
-    """Return the published latencies and energies as records."""
-    import polars as pl
-
-    if study.compare is None:
-        raise FusemaxError(f"study {audit.base} has no published table to begin with")
-    table = pl.read_csv(folder / study.compare.published, infer_schema_length=None, comment_prefix="#")
-    table = table.filter(
-        (pl.col("part") == part.name) & pl.col("quantity").is_in(["latency_s", "energy_J", "traffic_B"])
-    )
-    records: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for entry in table.iter_rows(named=True):
-        key = (entry["configuration"], entry["model"], entry["seq_len"])
-        record = records.setdefault(
-            key,
-            {
-                "path": "published", "step": "published", "title": "as published", "configuration": key[0],
-                "model": key[1], "seq_len": key[2],
-            },
-        )  # fmt: skip
-        record[entry["quantity"]] = entry["value"]
-    return list(records.values())
-
-
-def _frame(records: Sequence[Mapping[str, Any]]) -> polars.DataFrame:
-    import polars as pl
-
-    columns = dict.fromkeys(column for record in records for column in record)
-    rows = [{column: record.get(column) for column in columns} for record in records]
-    return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def ratios_frame(audit: AuditFile, results: polars.DataFrame) -> polars.DataFrame:
-    """Return speed-up and relative energy of the audited configuration over each other one, by step, model and length.
-
-    Columns: path, step, title, against, model, seq_len, speed_up, energy_ratio, and the published ones beside them.
+    Columns: path, step, title, against, the points', speed_up, energy_ratio, and the published ones beside them.
     """
     import polars as pl
 
-    keys = ["path", "step", "title", "model", "seq_len"]
+    keys = ["path", "step", "title", *points]
     ours = results.filter(pl.col("configuration") == audit.ours).select(*keys, "latency_s", "energy_J")
     frames = []
     for name in audit.against:
@@ -169,10 +213,10 @@ def ratios_frame(audit: AuditFile, results: polars.DataFrame) -> polars.DataFram
         )
     ratios = pl.concat(frames)
     published = ratios.filter(pl.col("path") == "published").select(
-        "against", "model", "seq_len",
+        "against", *points,
         pl.col("speed_up").alias("published_speed_up"), pl.col("energy_ratio").alias("published_energy_ratio"),
     )  # fmt: skip
-    return ratios.join(published, on=["against", "model", "seq_len"], how="left", maintain_order="left")
+    return ratios.join(published, on=["against", *points], how="left", maintain_order="left")
 
 
 def figures(plan: AuditPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:

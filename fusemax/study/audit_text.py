@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fusemax.report.study import Short
-from fusemax.study.audit_spec import AuditFile
 
 if TYPE_CHECKING:
     import polars
+
+    from fusemax.study.audit import AuditFile
 
 
 HEADINGS = {"alone": "each alone", "together": "one after another", "end": "all of these, and at last"}

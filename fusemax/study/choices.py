@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from fusemax.errors import FusemaxError
-from fusemax.language.value import is_size, value_of
 from fusemax.study.spec import BestOf, Choice
-from fusemax.study.values import number_or_formula
 
 EQUAL = 1e-9  #: relative difference below which two values count as equal, and the next measure decides
 MOST = 4096  #: ways of one configuration
@@ -82,40 +83,24 @@ def _name(entry: Any) -> str:
     return str(entry.get("tensor", entry)) if isinstance(entry, Mapping) else str(entry)
 
 
-def tile_choices(tiles: Mapping[str, Any], known: Mapping[str, float]) -> list[dict[str, int]]:
-    """Return every choice of *tiles* at a point whose sizes and figures are *known*: powers of two, and the whole.
+def exponents(most: float) -> tuple[float, ...]:
+    """Return 1, 2, 4, ... up to the first that is no less than *most*: what a tile of at most that is tried at.
 
-    >>> tile_choices({"P1": "ceil(P/256)"}, {"P": 1280})
-    [{'P1': 1}, {'P1': 2}, {'P1': 4}, {'P1': 5}]
-
-    Raises
-    ------
-    FusemaxError
-        When a formula names what is not known, or makes no whole number.
+    >>> exponents(5.0)
+    (1.0, 2.0, 4.0, 8.0)
     """
-    lists = [[(name, size) for size in _sizes(name, formula, known)] for name, formula in tiles.items()]
-    return [dict(chosen) for chosen in itertools.product(*lists)]
+    return tuple(2.0**n for n in range(max(0, math.ceil(math.log2(max(most, 1.0)))) + 1))
 
 
-def _sizes(name: str, formula: Any, known: Mapping[str, float]) -> list[int]:
-    found = number_or_formula(name, formula)
-    try:
-        whole = found if isinstance(found, int | float) else value_of(found, known)
-    except KeyError as error:
-        raise FusemaxError(f"tiles.{name}: {error.args[0]!r} is no size or figure of the point") from None
-    if not is_size(whole):
-        raise FusemaxError(f"tiles.{name}: {formula} is {whole:g}, not a whole number of at least 1")
-    most = int(whole)
-    return sorted({*(2**n for n in range(most.bit_length()) if 2**n <= most), most})
+def better(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return, by point, whether *one*'s measures (float64[by, points]) are less than *other*'s.
 
+    The first that differ by more than a billionth decide, else the last.
 
-def is_better(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Return whether *one*'s measures are less than *other*'s: the first that differ by more than a billionth decide.
-
-    >>> is_better([1.0, 5.0], [1.0 + 1e-12, 4.0]), is_better([0.9, 5.0], [1.0, 4.0])
-    (False, True)
+    >>> better(np.array([[1.0, 0.9], [5.0, 5.0]]), np.array([[1.0 + 1e-12, 1.0], [4.0, 4.0]])).tolist()
+    [False, True]
     """
-    for mine, others in zip(one[:-1], other[:-1], strict=True):
-        if abs(mine - others) > EQUAL * abs(others):
-            return mine < others
-    return one[-1] < other[-1]
+    less = one[-1] < other[-1]
+    for mine, others in zip(one[-2::-1], other[-2::-1], strict=True):
+        less = np.where(np.abs(mine - others) > EQUAL * np.abs(others), mine < others, less)
+    return less

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusemax.cost.lower import COMPILE_FROM, evaluate_grid, evaluate_points, lent_memory
-from fusemax.errors import FusemaxError
-from fusemax.study.jobs import Job, Keep, axis_columns
+from fusemax.cost.lower import COMPILE_FROM, Grid, evaluate_grid, evaluate_points, lent_memory
+from fusemax.study.choices import better
+from fusemax.study.jobs import Alternative, Job, Keep
+from fusemax.study.rows import frame
 
 if TYPE_CHECKING:
     import polars
@@ -55,40 +58,146 @@ def chunk_table(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
 
 
 def _every(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
-    results = np.empty((len(job.table.outputs), chunk.stop - chunk.start))
-    compiled = job.points >= COMPILE_FROM
-    with lent_memory(job.table) as memory:
-        evaluate_grid(job.table, chunk.start, chunk.stop, results, memory, compiled)
-    verdict = results[-1]
-    counts = _counts(job, chunk.start, verdict)
     points = np.arange(chunk.start, chunk.stop)
+    if job.chooses:
+        verdict = np.concatenate([block[-1] for _, block, _ in _measured(job, chunk)])
+        kept = points[verdict > 0]
+        return table_at(job, kept), _counts(verdict)
+    (only,) = job.alternatives
+    results = np.empty((len(only.table.outputs), len(points)))
+    _walk(job, only.table, chunk.start, chunk.stop, results)
+    verdict = results[-1]
+    counts = _counts(verdict)
     if counts.left_out:
-        kept = verdict > 0
-        points, results = points[kept], results[:, kept]
-    return frame(job, points, results), counts
+        points, results = points[verdict > 0], results[:, verdict > 0]
+    return frame(job, only, points, results), counts
 
 
 def _few(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
     table = new_selection(job.keep)
     counts = Counts()
-    with lent_memory(job.measures) as memory:
-        for start in range(chunk.start, chunk.stop, BLOCK):
-            results = np.empty((len(job.measures.outputs), min(BLOCK, chunk.stop - start)))
-            stop = start + results.shape[1]
-            evaluate_grid(job.measures, start, stop, results, memory, job.points >= COMPILE_FROM)
-            counts = counts + _counts(job, start, results[-1]) + _selected(job, table, start, results)
+    turned = np.array(job.keep.signs)[:, None]
+    for start, block, _ in _measured(job, chunk):
+        measures = block[: len(turned)]
+        if turned.min() < 0:
+            measures = measures * turned
+        fits = block[-1] == 2.0
+        good = fits & np.isfinite(measures).all(axis=0)
+        table.add(measures, np.arange(start, start + len(fits), dtype=np.float64), good.astype(np.float64))
+        lost = Counts(no_value=int(np.count_nonzero(fits)) - int(np.count_nonzero(good)))
+        counts = counts + _counts(block[-1]) + lost
     return _selection_frame(table.table()), counts
 
 
-def _selected(job: Job, table: Front | Best, start: int, results: np.ndarray) -> Counts:
-    """Put the points from *start* on into *table*, and count those that fit without a finite measure."""
-    turned = np.array(job.keep.signs)[:, None]
-    measures = results[:-1] * turned if turned.min() < 0 else results[:-1]
-    fits = results[-1] == 2.0
-    good = fits & np.isfinite(measures).all(axis=0)
-    numbers = np.arange(start, start + results.shape[1], dtype=np.float64)
-    table.add(measures, numbers, good.astype(np.float64))
-    return Counts(no_value=int(np.count_nonzero(fits)) - int(np.count_nonzero(good)))
+def _compiled(job: Job) -> bool:
+    return job.points >= COMPILE_FROM
+
+
+def _walk(job: Job, grid: Grid, start: int, stop: int, results: np.ndarray) -> None:
+    """Write the outputs of the points from *start* to *stop*; a grid of few points has code for single ones alone."""
+    if grid.nest is None:
+        evaluate_points(grid, range(start, stop), results, compiled=False)
+        return
+    with lent_memory(grid) as memory:
+        evaluate_grid(grid, start, stop, results, memory, _compiled(job))
+
+
+def _measured(job: Job, chunk: Chunk) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield block by block its first point, the measures and verdicts of the best trials, and which trial of all that is."""
+    for start in range(chunk.start, chunk.stop, BLOCK):
+        stop = min(start + BLOCK, chunk.stop)
+        best = np.empty((len(job.alternatives[0].measures.outputs), stop - start))
+        taken = np.zeros(stop - start, dtype=np.int64)
+        before = 0
+        for each in job.alternatives:
+            tried = np.empty((len(best), (stop - start) * each.trials))
+            _walk(job, each.measures, start * each.trials, stop * each.trials, tried)
+            for trial in range(each.trials):
+                _take(job, best, taken, tried[:, trial :: each.trials], before + trial)
+            before += each.trials
+        yield start, best, taken
+
+
+def _take(job: Job, best: np.ndarray, taken: np.ndarray, tried: np.ndarray, number: int) -> None:
+    """Put the values of the trial *number* where it is the first, or better than the best before it."""
+    if number == 0:
+        best[:] = tried
+        return
+    by = slice(len(best) - 1 - len(job.by), len(best) - 1)
+    with np.errstate(invalid="ignore"):
+        wins = better(tried[by], best[by])
+    wins = (tried[-1] == 2.0) & ((best[-1] != 2.0) | wins)
+    best[:, wins] = tried[:, wins]
+    taken[wins] = number
+
+
+def table_at(job: Job, points: np.ndarray) -> polars.DataFrame:
+    """Return the full rows of single *points*, in their order: by its best trial, or why none can be run."""
+    import polars
+
+    order = "place"
+    taken, verdict = _taken(job, points)
+    frames: list[polars.DataFrame] = []
+    before = 0
+    for each in job.alternatives:
+        mine = (taken >= before) & (taken < before + each.trials) & (verdict == 2.0)
+        if not job.chooses:
+            mine[:] = True
+        if mine.any() or not (frames or len(points)):
+            results = _at(job, each, points[mine] * each.trials + taken[mine] - before)
+            found = frame(job, each, points[mine], results)
+            frames.append(found.with_columns(polars.Series(order, np.nonzero(mine)[0])))
+        before += each.trials
+    lost = np.nonzero(verdict != 2.0)[0] if job.chooses else np.empty(0, dtype=np.int64)
+    if len(lost):
+        frames.append(_none_fits(job, points[lost]).with_columns(polars.Series(order, lost)))
+    return polars.concat(frames, how="diagonal_relaxed").sort(order).drop(order)
+
+
+def _taken(job: Job, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the trial that each of *points* takes, and its verdict."""
+    taken, verdict = np.zeros(len(points), dtype=np.int64), np.full(len(points), 2.0)
+    if not job.chooses or not len(points):
+        return taken, verdict
+    for first, last in _runs(points):
+        start = int(points[first])
+        part = Chunk(number=0, job=0, start=start, stop=start + last - first)
+        found = [(block[-1], tried) for _, block, tried in _measured(job, part)]
+        verdict[first:last] = np.concatenate([one for one, _ in found])
+        taken[first:last] = np.concatenate([one for _, one in found])
+    return taken, verdict
+
+
+def _runs(points: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield where runs of points that follow one another begin and end."""
+    ends = [0, *(np.nonzero(np.diff(points) != 1)[0] + 1).tolist(), len(points)]
+    yield from itertools.pairwise(ends)
+
+
+def _at(job: Job, each: Alternative, numbers: np.ndarray) -> np.ndarray:
+    """Return the outputs of single points of a grid; in plain code where they are few, as there is nothing to compile then."""
+    order = np.argsort(numbers, kind="stable")
+    found = np.empty((len(each.table.outputs), len(numbers)))
+    compiled = len(numbers) >= COMPILE_ROWS_FROM and _compiled(job)
+    evaluate_points(each.table, numbers[order].tolist(), found, compiled)
+    results = np.empty_like(found)
+    results[:, order] = found
+    return results
+
+
+def _none_fits(job: Job, points: np.ndarray) -> polars.DataFrame:
+    """Return rows that say of every alternative why it cannot run the *points*."""
+    import polars
+
+    frames = [
+        frame(job, each, points, _at(job, each, points * each.trials), False) for each in job.alternatives
+    ]
+    names = ", ".join(dict.fromkeys(each.mapped.name for each in job.alternatives))
+    said = zip(*(found["reason"] for found in frames), strict=True)
+    reasons = polars.Series(
+        "reason", ["; ".join(dict.fromkeys(texts)) for texts in said], dtype=polars.String
+    )
+    return frames[0].with_columns(reasons, polars.lit(names).alias("mapping"))
 
 
 def _selection_frame(rows: np.ndarray) -> polars.DataFrame:
@@ -99,7 +208,7 @@ def _selection_frame(rows: np.ndarray) -> polars.DataFrame:
     return polars.DataFrame(numbers | {f"measure_{m}": rows[:, m] for m in range(rows.shape[1] - 2)})
 
 
-def new_selection(keep: Keep):
+def new_selection(keep: Keep) -> Front | Best:
     """Return an empty table for the points that *keep* asks for."""
     from fusemax.cost.front import Best, Front
 
@@ -107,59 +216,16 @@ def new_selection(keep: Keep):
 
 
 def rows_at(job: Job, points: np.ndarray, equal: np.ndarray) -> polars.DataFrame:
-    """Return the full rows of single *points*; a few of them in plain code, as there is nothing to compile then."""
+    """Return the full rows of single *points*, with their numbers and how many equal each."""
     import polars
 
-    results = np.empty((len(job.table.outputs), len(points)))
-    order = np.argsort(points, kind="stable")
-    compiled = len(points) >= COMPILE_ROWS_FROM and job.points >= COMPILE_FROM
-    sorted_results = np.empty_like(results)
-    evaluate_points(job.table, points[order].tolist(), sorted_results, compiled)
-    results[:, order] = sorted_results
     numbered = (polars.Series(NUMBER, points), polars.Series(EQUAL, equal.astype(np.int64)))
-    return frame(job, points, results).with_columns(numbered)
+    return table_at(job, points).with_columns(numbered)
 
 
-def _counts(job: Job, start: int, verdict: np.ndarray) -> Counts:
-    lowest = verdict.min()
-    if lowest == 2.0:
-        return Counts(points=len(verdict))
-    if lowest < 0:
-        point = start + int(np.argmin(verdict))
-        at = {name: values[0] for name, values in axis_columns(job.axes, np.array([point])).items()}
-        listed = ", ".join(f"{name}={value}" for name, value in at.items())
-        raise FusemaxError(
-            f"{dict(job.identity)['part']}: a formula gives a size that is no whole number at {listed}"
-            "\n  hint: leave such points out with a condition under 'where'"
-        )
+def _counts(verdict: np.ndarray) -> Counts:
     return Counts(
         points=len(verdict),
         left_out=int(np.count_nonzero(verdict == 0.0)),
         no_room=int(np.count_nonzero(verdict == 1.0)),
     )
-
-
-def frame(job: Job, points: np.ndarray, results: np.ndarray) -> polars.DataFrame:
-    """Return the table of *points* from ``results`` (float64[outputs, points]); values that do not fit are null."""
-    import polars
-
-    fits = polars.Series("fits", results[-1] == 2.0)
-    columns = dict(zip(job.columns, results[:-2], strict=True))
-    values = polars.DataFrame(columns)
-    if not fits.all():
-        values = values.select(polars.when(fits).then(polars.col(name)).alias(name) for name in job.columns)
-    given = polars.DataFrame({**axis_columns(job.axes, points), "fits": fits})
-    constant = [polars.lit(text, dtype=polars.String).alias(name) for name, text in job.identity]
-    given = given.select(*constant, polars.all())
-    return given.hstack([*values.get_columns(), polars.Series("reason", _reasons(job, results[-2], fits))])
-
-
-def _reasons(job: Job, codes: np.ndarray, fits: polars.Series) -> polars.Series:
-    """Return why each point does not fit; an empty text where it does."""
-    import polars
-
-    if fits.all():
-        return polars.Series([""]).new_from_index(0, len(codes))
-    kinds, places = np.unique(np.where(fits.to_numpy(), 0.0, codes), return_inverse=True)
-    texts = ["; ".join(t for n, t in enumerate(job.reasons) if int(code) >> n & 1) for code in kinds]
-    return polars.Series(texts, dtype=polars.String).gather(places)

@@ -15,11 +15,11 @@ from fusemax.analysis.rewrite.normal import RankError
 from fusemax.analysis.rewrite.search import NotReducibleError, Reduced, search
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError, Problem, raise_if_any
+from fusemax.library.load import Library
 from fusemax.plot.spec import Picture
 from fusemax.report.study import Short
 from fusemax.shipped import shipped
 from fusemax.source import Document, KeyPath
-from fusemax.study.designs import cascade_beside
 from fusemax.study.jobs import shown
 from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
@@ -69,12 +69,13 @@ def plan(document: Document, options: Mapping[str, Any]) -> DerivationsPlan:
     if study.cascades is not None and not study.cascades:
         problems.append(document.problem(("cascades",), "an empty list names no cascade"))
     wanted = list(shipped("einsums")) if study.cascades is None else study.cascades
+    library = Library(Path(document.file).parent)
     cascades: dict[str, Cascade] = {}
     places: list[tuple[KeyPath, str]] = [(("known", name), name) for name in study.known]
     places += [(("cascades", number), name) for number, name in enumerate(wanted)]
     for path, name in places:
         try:
-            cascades[name] = cascades.get(name) or cascade_beside(name, document)
+            cascades[name] = cascades.get(name) or library.cascade(name)
         except FusemaxError as error:
             problems += problems_from(error, document, path, key=path[0] == "known")
     for name, known in study.known.items():

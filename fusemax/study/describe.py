@@ -10,6 +10,9 @@ AREA, TIME, BUSY = "area_", "time_", "utilization_"
 _FIXED = (
     text("study"),
     text("part", "part of the study"),
+    text("path", "start, each correction alone, together, or at the end"),
+    text("step", "the correction that was made last"),
+    text("title", "of the correction"),
     text("configuration", "machine and mapping with their changes"),
     text("machine", "file of arch/ or a path"),
     text("mapping", "the mapping that ran; of several, the one chosen"),

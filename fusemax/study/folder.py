@@ -244,11 +244,12 @@ def _parquet(frame: polars.DataFrame) -> memoryview:
     return buffer.getbuffer()
 
 
-def concatenated(paths: Sequence[Path], target: Path) -> None:
-    """Write the chunks at *paths* in order as one Parquet file, in pieces of a fixed number of rows."""
+def concatenated(paths: Sequence[Path], target: Path, columns: Sequence[str]) -> None:
+    """Write *columns* of the chunks at *paths* in order as one Parquet file, in pieces of a fixed number of rows."""
     import polars
 
     table = polars.concat([polars.scan_parquet(path, glob=False) for path in paths], how="diagonal_relaxed")
+    table = table.select(columns)
 
     def sink(draft: Path) -> None:
         try:

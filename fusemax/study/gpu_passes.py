@@ -17,12 +17,13 @@ from fusemax.analysis.traffic import traffic_bound
 from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.gpu.predict import ELEMENT_B, Kernel, predict
 from fusemax.gpu.shape import Shape, compulsory_bytes
+from fusemax.library.load import Library
 from fusemax.machine import figures as figures_of
 from fusemax.machine import load_machine
 from fusemax.plot.spec import Picture
 from fusemax.report.study import Short
 from fusemax.source import Document
-from fusemax.study.designs import Designs, cascade_beside
+from fusemax.study.designs import Designs
 from fusemax.study.jobs import shown
 from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
@@ -89,7 +90,7 @@ def plan(document: Document, options: Mapping[str, Any]) -> PassPlan:
     if study.dtype not in ELEMENT_B:
         said = f"number format {study.dtype!r} is not known; there are: {', '.join(ELEMENT_B)}"
         problems.append(document.problem(("dtype",), said))
-    designs = Designs(folder=path.parent)
+    designs = Designs(Library(path.parent))
     analyses: dict[str, Analysis] = {}
     problems += _name_problems(study, document, designs, analyses)
     measured: dict[tuple[str, int], Record] = {}
@@ -121,15 +122,15 @@ def _name_problems(
     for number, kernel in enumerate(study.kernels):
         at = ("kernels", number)
         try:
-            analyses[kernel.analysed] = analyse(cascade_beside(kernel.analysed, document))
+            analyses[kernel.analysed] = analyse(designs.library.cascade(kernel.analysed))
         except FusemaxError as error:
             problems += problems_from(error, document, (*at, "analysed"))
         try:
-            cascade_beside(kernel.cascade, document)
+            designs.library.cascade(kernel.cascade)
         except FusemaxError as error:
             problems += problems_from(error, document, (*at, "cascade"))
         try:
-            designs.mapped(study.machine, kernel.mapping, {})
+            designs.mapped(machine, kernel.mapping, {})
         except FusemaxError as error:
             problems += problems_from(error, document, (*at, "mapping"))
     return problems

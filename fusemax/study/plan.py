@@ -1,4 +1,4 @@
-"""What a part without a grid runs: every configuration at every point, with its programs derived and its sizes worked out.
+"""What a study runs: every configuration at every point of every part, as jobs.
 
 Whatever running would refuse is found here, before anything is evaluated; ``fusemax check`` stops after this.
 """
@@ -6,250 +6,275 @@ Whatever running would refuse is found here, before anything is evaluated; ``fus
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fusemax.cost.evaluate import sizes_for
-from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError, Problem
 from fusemax.language.figure import figure_value, is_figure
 from fusemax.language.syntax import names
-from fusemax.machine import figures as figures_of
-from fusemax.mapping.nest import Mapped
+from fusemax.machine import Machine, figures
+from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
 from fusemax.source import Document, KeyPath
-from fusemax.study.choices import Way, tile_choices, ways_of
-from fusemax.study.designs import Designs
-from fusemax.study.grid import with_free_tiles
+from fusemax.study.axes import (
+    TILES,
+    Shapes,
+    axis_of,
+    expanded,
+    groups_of,
+    is_several,
+    listed,
+    mistakes_of_axes,
+    mistakes_of_values,
+    outside,
+    points_on,
+)
+from fusemax.study.designs import Changes, Designs
+from fusemax.study.draft import Draft, FractionError, drafted
+from fusemax.study.formulas import ConditionError
+from fusemax.study.jobs import Keep
 from fusemax.study.load import problems_from
-from fusemax.study.names import nearest
-from fusemax.study.points import Point, listed, points_of, value_mistakes
+from fusemax.study.points import Point, names_in, points_of, value_mistakes
 from fusemax.study.spec import Case, Configuration, StudyFile, StudyPart, size_value
 from fusemax.study.values import number_or_formula
 
+MOST = 10**12  #: points of one job
+MOST_ROWS = 2 * 10**9  #: rows of a whole table: some 150 GB
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alternative:
-    """One way to run a group of points: its program, and what to evaluate it at.
 
-    Each trial is the place of a point in the group, the words for what was chosen there, and the full parameters.
+class PartPlanner:
+    """Plans one part and collects what is wrong with it.
+
+    ``identity`` are columns that stand before those of the part, ``machines`` changes of machine files by name.
     """
 
-    mapped: Mapped
-    program: Program
-    trials: tuple[tuple[int, str, Mapping[str, float]], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """The points of a configuration that the same cases hold for; of several trials each takes that of the least ``by``."""
-
-    machine: str
-    numbers: tuple[int, ...]  #: the places of the points among all of the part
-    points: tuple[Point, ...]
-    alternatives: tuple[Alternative, ...]
-    by: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One configuration of one part at all of its points."""
-
-    part: StudyPart
-    configuration: str
-    groups: tuple[Group, ...]
-
-    def labels(self, kind: str, attribute: str) -> list[str]:
-        """Return one attribute of all lines of a kind, such as the ``unit`` of ``utilization``, each once."""
-        lines = [
-            line
-            for g in self.groups
-            for alternative in g.alternatives
-            for line in alternative.program.labelled(kind)
-        ]
-        return list(dict.fromkeys(getattr(line.label, attribute) for line in lines))
-
-
-def jobs_of(study: StudyFile, document: Document, designs: Designs) -> tuple[tuple[Job, ...], list[Problem]]:
-    """Return the jobs of all parts without a grid, and every mistake in them."""
-    jobs: list[Job] = []
-    problems: list[Problem] = []
-    for number, part in enumerate(study.parts):
-        if not part.grid and part.configurations:
-            planner = _Planner(study, part, document, designs, ("parts", number))
-            jobs += planner.jobs()
-            problems += planner.problems
-    return tuple(jobs), list(dict.fromkeys(problems))
-
-
-class _Planner:
-    """Plans one part and collects what is wrong with it."""
-
     def __init__(
-        self, study: StudyFile, part: StudyPart, document: Document, designs: Designs, at: KeyPath
+        self,
+        study: StudyFile,
+        part: StudyPart,
+        document: Document,
+        designs: Designs,
+        at: KeyPath,
+        keep: Keep,
+        identity: Mapping[str, str] | None = None,
+        machines: Mapping[str, Changes] | None = None,
     ) -> None:
         self.study, self.part, self.document, self.designs, self.at = study, part, document, designs, at
+        self.keep, self.identity, self.machines = keep, dict(identity or {}), machines or {}
         self.problems: list[Problem] = []
         self.used: set[str] = {study.length}
 
     def _refuse(self, error: FusemaxError, *inside: str | int, key: bool = False) -> None:
+        said = str(error)
+        if inside and said.startswith(f"{inside[-1]}: "):
+            error = FusemaxError(said.removeprefix(f"{inside[-1]}: "))
         self.problems += problems_from(error, self.document, (*self.at, *inside), key)
 
-    def jobs(self) -> list[Job]:
-        for inside, text in value_mistakes(self.part):
-            self.problems.append(self.document.problem((*self.at, *inside), text))
-        points = () if self.problems else self._points()
-        found = [
-            job
-            for name, configuration in self.part.configurations.items()
-            if (job := self._job(name, configuration, points)) is not None
-        ]
+    def drafts(self) -> list[Draft]:
+        """Return the jobs of the part but for their columns; ``problems`` says what is wrong."""
+        for inside, text in (*mistakes_of_axes(self.part), *value_mistakes(self.part)):
+            self._refuse(FusemaxError(text), *inside)
+        found: list[Draft] = []
+        for name, configuration in self.part.configurations.items():
+            before = len(self.problems)
+            machine = self._checked(configuration, ("configurations", name))
+            if machine is None or len(self.problems) > before or self.problems:
+                continue
+            found += self._configuration(name, configuration, machine)
         if not self.problems:
             self._refuse_unused()
         return found
 
-    def _points(self) -> tuple[Point, ...]:
+    # --- names
+
+    def machine_of(self, configuration: Configuration) -> Machine:
+        """Return the machine of *configuration*, with what is changed in its file."""
+        return self.designs.machine(configuration.machine, self.machines.get(configuration.machine))
+
+    def _checked(self, configuration: Configuration, here: tuple[str | int, ...]) -> Machine | None:
+        """Find what is wrong with the machine, the mappings and the figures of *configuration* and its cases."""
         try:
-            points = points_of(self.part)
+            machine = self.machine_of(configuration)
+        except FusemaxError as error:
+            self._refuse(error, *here, "machine")
+            return None
+        shapes = shapes_of(machine)
+        known = figures(machine)
+        wrong: set[tuple[str | int, ...]] = set()
+        for path, given in _figures(self.part, configuration, here):
+            for name, value in given.items():
+                before, place = len(self.problems), (*path, name)
+                self._check_figure(name, value, known, configuration.machine, place, shapes)
+                wrong |= {place} if len(self.problems) > before else set()
+        for inside, text in mistakes_of_values(self.part, shapes):
+            if inside not in wrong:
+                self._refuse(FusemaxError(text), *inside)
+        for path, mapping, changes in _places_of_mappings(configuration):
+            try:
+                mapped = self.designs.mapped(machine, mapping, changes)
+                self.used |= {*mapped.cascade.ranks, *mapped.cascade.size_symbols()}
+            except FusemaxError as error:
+                is_change = str(error).startswith("changes:")
+                place = (*path[:-1], "changes") if is_change else path
+                self._refuse(error, *here, *place)
+        return machine
+
+    def _check_figure(
+        self,
+        name: str,
+        value: Any,
+        known: Mapping[str, Any],
+        machine: str,
+        place: tuple[str | int, ...],
+        shapes: Shapes,
+    ) -> None:
+        try:
+            inner = expanded(name, shapes)
+            unknown = [figure for figure in inner if is_figure(figure) and figure not in known]
+            if unknown:
+                text = f"{unknown[0]!r} is no figure of machine {machine}\n  hint: {meant(unknown[0], known)}"
+                self._refuse(FusemaxError(text), *place, key=True)
+            elif not is_several(value):
+                for used in _check_value(inner[0], value, known):
+                    self._refuse(FusemaxError(f"{used!r} is no figure of machine {machine}"), *place)
+        except FusemaxError as error:
+            self._refuse(FusemaxError(str(error).removeprefix(f"{name}: ")), *place)
+
+    # --- points
+
+    def _configuration(self, name: str, configuration: Configuration, machine: Machine) -> Iterator[Draft]:
+        """Yield the jobs of one configuration: its points, those apart for which different cases hold."""
+        here = ("configurations", name)
+        deciding = {
+            n for case in configuration.cases for condition in case.where for n in names_in(condition)
+        }
+        points = self._points(deciding)
+        inner = [g for g in groups_of(self.part) if g not in outside(self.part, deciding)]
+        axes = [axis_of(self.part, group, shapes_of(machine)) for group in inner]
+        try:
+            _refuse_many(len(points) * points_on(axes), self.keep)
+        except FusemaxError as error:
+            self._refuse(error, "grid" if self.part.grid else "sizes")
+            return
+        groups: dict[str, tuple[Configuration, list[tuple[int, Point]]]] = {}
+        for number, point in enumerate(points):
+            fitted = for_point(configuration, point)
+            texts = {name: str(value) for name, value in point.formulas.items()}
+            key = (fitted.model_dump(), [*point.sizes], [*point.figures], texts)
+            found = groups.setdefault(json.dumps(key, sort_keys=True, default=str), (fitted, []))
+            found[1].append((number, point))
+        for fitted, members in groups.values():
+            try:
+                yield drafted(self, name, fitted, machine, members, axes)
+            except ConditionError as error:
+                self._refuse(error, "where", error.number)
+                return
+            except FractionError as error:
+                self._refuse(error, *self._place_of(error.name))
+                return
+            except FusemaxError as error:
+                self._refuse(error, *self._blamed(error, here))
+                return
+
+    def _points(self, deciding: set[str]) -> tuple[Point, ...]:
+        try:
+            points = points_of(self.part, deciding)
         except FusemaxError as error:
             self._refuse(error, "sizes")
             return ()
         if not points:
-            self._refuse(
-                FusemaxError(f"part {self.part.name!r} has no points: its 'where' conditions leave none"),
-                "where",
-            )
+            text = f"part {self.part.name!r} has no points: its 'where' conditions leave none"
+            self._refuse(FusemaxError(text), "where")
         return points
 
-    def _job(self, name: str, configuration: Configuration, points: Sequence[Point]) -> Job | None:
-        before = len(self.problems)
-        here = ("configurations", name)
-        self._check_designs(configuration, here)
-        if len(self.problems) > before or not points:
-            return None
-        groups: dict[str, tuple[Configuration, list[tuple[int, Point]]]] = {}
-        for number, point in enumerate(points):
-            fitted = for_point(configuration, point)
-            key = json.dumps(fitted.model_dump(), sort_keys=True, default=str)
-            groups.setdefault(key, (fitted, []))[1].append((number, point))
-        try:
-            planned = tuple(self._group(fitted, members) for fitted, members in groups.values())
-        except FusemaxError as error:
-            self._refuse(error, *here)
-            return None
-        return Job(part=self.part, configuration=name, groups=planned)
-
-    def _check_designs(self, configuration: Configuration, here: tuple[str | int, ...]) -> None:
-        """Find what is wrong with the machine, the mappings and the figures of *configuration* and its cases."""
-        try:
-            machine = self.designs.machine(configuration.machine)
-        except FusemaxError as error:
-            self._refuse(error, *here, "machine")
-            return
-        known = figures_of(machine)
-        for path, figures in _places_of_figures(configuration):
-            for name, value in figures.items():
-                self._check_figure(name, value, known, configuration.machine, (*here, *path, name))
-        for table, rows in self.part.tables.items():
-            for label, row in rows.items():
-                for name in filter(is_figure, row):
-                    place = ("tables", table, label, name)
-                    self._check_figure(name, row[name], known, configuration.machine, place)
-        for path, mapping, changes in _places_of_mappings(configuration):
-            try:
-                mapped = self.designs.mapped(configuration.machine, mapping, changes)
-                self.used |= {*mapped.cascade.ranks, *mapped.cascade.size_symbols()}
-            except FusemaxError as error:
-                is_change = str(error).startswith("changes:")
-                self._refuse(
-                    error, *here, *(path[:-1] if is_change else path), *(["changes"] if is_change else [])
-                )
-
-    def _check_figure(
-        self, name: str, value: Any, known: Mapping[str, Any], machine: str, place: tuple[str | int, ...]
-    ) -> None:
-        if name not in known:
-            error = FusemaxError(
-                f"{name!r} is no figure of machine {machine}\n  hint: {nearest(name, known)}"
-            )
-            self._refuse(error, *place, key=True)
-            return
-        try:
-            figure_value(name, value)
-        except QuantityError as error:
-            self._refuse(FusemaxError(str(error)), *place)
-
-    def _group(self, fitted: Configuration, members: Sequence[tuple[int, Point]]) -> Group:
-        points = tuple(point for _, point in members)
-        mapping = fitted.mapping
-        return Group(
-            machine=fitted.machine,
-            numbers=tuple(number for number, _ in members),
-            points=points,
-            alternatives=tuple(
-                self._alternative(fitted, way, points) for way in ways_of(mapping, fitted.changes)
-            ),
-            by=("latency_s",) if isinstance(mapping, str) else tuple(mapping.by),
+    def _place_of(self, name: str) -> tuple[str | int, ...]:
+        """Return the keys under which the size *name* stands."""
+        for key in ("sizes", "grid"):
+            if name in getattr(self.part, key):
+                return (key, name)
+        return next(
+            ("tables", table)
+            for table, rows in self.part.tables.items()
+            if any(name in r for r in rows.values())
         )
 
-    def _alternative(self, fitted: Configuration, way: Way, points: Sequence[Point]) -> Alternative:
-        figures = [{**fitted.figures, **point.figures} for point in points]
-        free = {name for table in figures for name in table}
-        mapped, program = self.designs.program(fitted.machine, way.mapping, way.changes, free)
-        if way.tiles:
-            program = with_free_tiles(program, way.tiles)
-        trials = [
-            (place, way.words(tiles), {**parameters, **{name: float(size) for name, size in tiles.items()}})
-            for place, (point, table) in enumerate(zip(points, figures, strict=True))
-            for parameters in (full_parameters(mapped, program, point, table, way.tiles),)
-            for tiles in tile_choices(way.tiles, {**parameters, **point.sizes})
-        ]
-        return Alternative(mapped=mapped, program=program, trials=tuple(trials))
+    def _blamed(self, error: FusemaxError, here: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """Return the keys of what *error* is about: messages start with the name that they mean."""
+        name = str(error).partition(":")[0]
+        return ("grid", name) if name in self.part.grid else here
 
     def _refuse_unused(self) -> None:
         """Find sizes that no cascade, formula or condition of the part uses."""
-        used = set(self.used)
-        rows = [row for table in self.part.tables.values() for row in table.values()]
-        for name, value in [item for table in (self.part.sizes, *rows) for item in table.items()]:
-            if not is_figure(name):
-                used |= {inner for entry in listed(value) for inner in _formula_names(entry)}
-        for condition in [
-            *self.part.where,
-            *(w for c in self.part.configurations.values() for w in _conditions(c)),
-        ]:
-            used |= {name for text in (condition.name, condition.value) for name in _words(text)}
-        for name in self.part.sizes:
-            if name not in used:
-                text = f"no cascade of this part has a rank or size {name!r}, and nothing else uses it"
-                self._refuse(FusemaxError(text), "sizes", name, key=True)
+        part, used = self.part, set(self.used)
+        rows = [row for table in part.tables.values() for row in table.values()]
+        entries = [item for table in (part.sizes, part.grid, *rows) for item in table.items()]
+        entries += [item for c in part.configurations.values() for item in (*c.figures.items(), *_tiles(c))]
+        for name, value in entries:
+            used |= {inner for entry in listed(value) for inner in _formula_names(name, entry)}
+        cases = [case for c in part.configurations.values() for case in c.cases]
+        for condition in [*part.where, *(one for case in cases for one in case.where)]:
+            used |= names_in(condition)
+        for key in ("sizes", "grid"):
+            for name in getattr(part, key):
+                if name not in used and not is_figure(name):
+                    text = f"no cascade of this part has a rank or size {name!r}, and nothing else uses it"
+                    self._refuse(FusemaxError(text), key, name, key=True)
 
 
-def _conditions(configuration: Configuration) -> Iterator[Any]:
-    for case in configuration.cases:
-        yield from case.where
+def shapes_of(machine: Machine) -> Shapes:
+    """Return the dimensions of each unit of *machine*."""
+    return {unit: tuple(described.shape) for unit, described in machine.units.items()}
 
 
-def _formula_names(value: Any) -> tuple[str, ...]:
-    found = size_value(value)
-    return () if isinstance(found, int) else names(found)
-
-
-def _words(text: str) -> tuple[str, ...]:
+def _check_value(name: str, value: Any, known: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the figures that *value* of the figure *name* is made of and that are not *known*; raise for what is no value."""
     try:
-        found = number_or_formula("where", text)
-    except FusemaxError:
+        found = number_or_formula(name, value)
+        if isinstance(found, int | float):
+            figure_value(name, value)
+    except QuantityError as error:
+        raise FusemaxError(str(error)) from None
+    if not isinstance(found, int | float):
+        yield from (used for used in names(found) if is_figure(used) and used not in known)
+
+
+def _refuse_many(points: int, keep: Keep) -> None:
+    """Raise FusemaxError for more points than can be run, or rows than can be kept."""
+    if points > MOST:
+        raise FusemaxError(f"the grid has {points:.3g} points, at most {MOST:.0e} can be run")
+    if keep.kind == "all" and points > MOST_ROWS:
+        hint = "keep a few of them: --pareto latency,area or --top 100 --by latency"
+        raise FusemaxError(f"a table of {points:.3g} points is too large\n  hint: {hint}")
+
+
+def _formula_names(name: str, value: Any) -> tuple[str, ...]:
+    try:
+        found = number_or_formula(name, value) if is_figure(name) else size_value(value)
+    except (FusemaxError, AttributeError):
         return ()
     return () if isinstance(found, int | float) else names(found)
 
 
-def _places_of_figures(configuration: Configuration) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
-    yield ("figures",), configuration.figures
+def _tiles(configuration: Configuration) -> list[tuple[str, Any]]:
+    mapping = configuration.mapping
+    return [] if isinstance(mapping, str) else [item for c in mapping.best_of for item in c.tiles.items()]
+
+
+Figures = tuple[tuple[str | int, ...], Mapping[str, Any]]
+
+
+def _figures(part: StudyPart, configuration: Configuration, here: tuple[str | int, ...]) -> Iterator[Figures]:
+    """Yield all figures that *configuration* may take in *part*, with the keys under which they stand."""
+    yield (*here, "figures"), configuration.figures
     for number, case in enumerate(configuration.cases):
-        yield ("cases", number, "figures"), case.figures
+        yield (*here, "cases", number, "figures"), case.figures
+    yield ("grid",), {n: v for n, v in part.grid.items() if is_figure(n) and not n.startswith(TILES)}
+    for table, rows in part.tables.items():
+        for label, row in rows.items():
+            yield ("tables", table, label), {name: row[name] for name in filter(is_figure, row)}
 
 
-def _places_of_mappings(configuration: Configuration) -> Iterator[tuple[KeyPath, str, Mapping[str, Any]]]:
+def _places_of_mappings(configuration: Configuration) -> Iterator[tuple[KeyPath, str, Changes]]:
     """Yield every mapping that *configuration* may take, with its place and the changes made to it."""
     mapping = configuration.mapping
     if isinstance(mapping, str):
@@ -267,43 +292,19 @@ def _places_of_mappings(configuration: Configuration) -> Iterator[tuple[KeyPath,
 
 def for_point(configuration: Configuration, point: Point) -> Configuration:
     """Return *configuration* with the cases that hold at *point* applied."""
-    mapping, figures, changes = (
-        configuration.mapping,
-        dict(configuration.figures),
-        dict(configuration.changes),
-    )
+    if not configuration.cases:
+        return configuration
+    mapping, changed = configuration.mapping, dict(configuration.changes)
+    given = dict(configuration.figures)
     for case in configuration.cases:
         if all(condition.holds(point.columns()) for condition in case.where):
             mapping = case.mapping or mapping
-            figures |= case.figures
-            changes = _merged(changes, case)
+            given |= case.figures
+            changed = _merged(changed, case)
     return configuration.model_copy(
-        update={"mapping": mapping, "figures": figures, "changes": changes, "cases": []}
+        update={"mapping": mapping, "figures": given, "changes": changed, "cases": []}
     )
 
 
 def _merged(changes: dict[str, Any], case: Case) -> dict[str, Any]:
     return dict(case.changes) if case.mapping else {**changes, **case.changes}
-
-
-def full_parameters(
-    mapped: Mapped, program: Program, point: Point, figures: Mapping[str, Any], tiles: Collection[str] = ()
-) -> dict[str, float]:
-    """Return the value of every parameter of *program* at *point*, with *figures* replaced; *tiles* are still open.
-
-    Raises
-    ------
-    FusemaxError
-        For sizes that are missing or do not suit the cascade.
-    """
-    fixed = {name: value for name, value in program.parameters.items() if value is not None}
-    values = {name: figure_value(name, value) for name, value in figures.items()}
-    needed = {
-        name: value
-        for name, value in program.parameters.items()
-        if value is None and name not in values and name not in tiles
-    }
-    known = {*mapped.cascade.ranks, *mapped.cascade.size_symbols(), *(n for n in needed if not is_figure(n))}
-    sizes = {name: value for name, value in point.sizes.items() if name in known}
-    solved = sizes_for(mapped, Program(parameters=needed, lines=program.lines), sizes)
-    return {**fixed, **{name: float(value) for name, value in solved.items()}, **values}

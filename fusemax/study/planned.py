@@ -1,88 +1,132 @@
-"""The plan of a whole study: its jobs, and every mistake that running it would stumble over, all at once."""
+"""The plan of a whole study: its jobs and their columns, and every mistake that running it would stumble over, all at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from fusemax.errors import Problem, raise_if_any
+from fusemax.errors import FusemaxError, Problem, raise_if_any
+from fusemax.library.load import Library
 from fusemax.source import Document
+from fusemax.study.corrections import steps_of
 from fusemax.study.designs import Designs
-from fusemax.study.pictures import column_mistakes
-from fusemax.study.plan import Job, jobs_of
-from fusemax.study.results import ALWAYS, LAST
+from fusemax.study.draft import Draft
+from fusemax.study.jobs import Job, Keep, Planned
+from fusemax.study.load import problems_from
+from fusemax.study.plan import PartPlanner
 from fusemax.study.spec import StudyFile
 
-OF_ROWS = ("study", "part", "configuration", "seq_len", "machine", "mapping")
-BREAKDOWN = ("kind", "nest", "unit", "level", "einsum", "tensor", "action", "value", "unit_of_measure")
-COMPARISON = ("table", "quantity", "published", "ours", "relative_difference", "reason")
+WHOLE = 20_000  #: points up to which a study with a grid leaves all that there is to say of each
+LAST = ("fits", "reason")
+#: The order of the columns of measures: whole names, or how they begin and end.
+MEASURES = (
+    ("latency_s", ""), ("bound_s", ""), ("traffic_B", ""), ("energy_J", ""), ("energy_registers_J", ""),
+    ("utilization_", ""), ("area_m2", ""), ("area_", "_m2"), ("time_", "_s"), ("limit", ""),
+)  # fmt: skip
+ALWAYS = ("latency_s", "bound_s", "traffic_B", "energy_J")  #: that every whole table has, at least empty
 
 
-def planned_points(study: StudyFile, document: Document) -> tuple[tuple[Job, ...], dict[str, Path]]:
-    """Return the jobs of a study without grids, and the files that they come from by name.
+def planned(
+    study: StudyFile,
+    document: Document,
+    keep: Keep | None = None,
+    designs: Designs | None = None,
+    name: str = "",
+    most_whole: int | None = None,
+) -> Planned:
+    """Return the jobs of *study*, which stands in *document*.
+
+    Parameters
+    ----------
+    keep
+        Which points are kept; all if not given.
+    name
+        What the column ``study`` holds; there is none without.
+    most_whole
+        The points up to which a study with a grid is told whole.
 
     Raises
     ------
     ProblemsError
-        With every mistake of the study: nothing that it would stop for is left to be found while it runs.
+        With every mistake of every part and configuration.
     """
-    designs = Designs(folder=Path(document.file).parent)
-    jobs, problems = jobs_of(study, document, designs)
-    problems += _comparison_problems(study, document)
-    if not problems:
-        found = column_mistakes(study, columns_of(study, jobs), values_of(study, jobs))
-        problems += [document.problem(*mistake) for mistake in found]
-    raise_if_any(problems)
-    return jobs, designs.files
+    keep = keep or Keep()
+    designs = designs or Designs(Library(Path(document.file).parent))
+    drafts: list[Draft] = []
+    problems: list[Problem] = []
+    identity = {"study": name} if name else {}
+    for step in steps_of(study) or (None,):
+        own = {**identity, **(step.identity if step else {})}
+        for number, part in enumerate(study.parts):
+            corrected, machines = (step.part(part), step.machines()) if step else (part, {})
+            planner = PartPlanner(study, corrected, document, designs, ("parts", number), keep, own, machines)
+            drafts += planner.drafts()
+            problems += planner.problems
+    raise_if_any(dict.fromkeys(problems))
+    path = Path(document.file)
+    files = {path.name: path, **designs.files} if path.is_file() else dict(designs.files)
+    return plan_of(study, drafts, keep, files, WHOLE if most_whole is None else most_whole)
 
 
-def _comparison_problems(study: StudyFile, document: Document) -> list[Problem]:
-    if study.compare is None:
-        return []
-    path = Path(document.file).parent / study.compare.published
-    if path.is_file():
-        return []
-    return [document.problem(("compare", "published"), f"{path}: there is no such file")]
+def plan_of(
+    study: StudyFile, drafts: Sequence[Draft], keep: Keep, files: Mapping[str, Path], most_whole: int
+) -> Planned:
+    """Return the plan of *drafts*: with all columns where they are few, else with the totals.
+
+    Raises
+    ------
+    ProblemsError
+        For outputs and measures that there are not.
+    """
+    points = sum(draft.size for draft in drafts)
+    has_grid = any(part.grid for part in study.parts)
+    whole = keep.kind == "all" and most_whole > 0 and (not has_grid or points <= most_whole)
+    columns, problems = _columns(drafts, whole)
+    raise_if_any(dict.fromkeys(problems))
+    numeric = _numeric(drafts)
+    jobs = tuple(draft.job(whole, columns, numeric) for draft in drafts)
+    return Planned(jobs=jobs, files=files, order=_order(jobs, columns), whole=whole)
 
 
-def columns_of(study: StudyFile, jobs: Sequence[Job]) -> dict[str, list[str]]:
-    """Return the columns of every table that *study* will leave."""
-    parts = dict.fromkeys(part.name for part in study.parts)
-    labels = _once(name for part in parts for name in study.label_columns(part))
-    sizes = _once(name for part in parts for name in study.listed_sizes(part))
-    measures = [*ALWAYS, "energy_registers_J", "area_m2", "limit"]
-    for job in jobs:
-        measures += [f"utilization_{unit}" for unit in job.labels("utilization", "unit")]
-        measures += [f"area_{name}_m2" for name in _places(job, "component_area")]
-        measures += [f"time_{name}_s" for name in _places(job, "time")]
-    tables = {
-        "results": [*OF_ROWS, *labels, *sizes, *_once(measures), *LAST],
-        "breakdown": ["part", "configuration", "seq_len", *labels, *sizes, *BREAKDOWN],
-    }
-    if study.compare is not None:
-        tables["comparison"] = ["part", "configuration", "seq_len", *labels, *sizes, *COMPARISON]
-    return tables
+def _columns(drafts: Sequence[Draft], whole: bool) -> tuple[list[str], list[Problem]]:
+    """Return the columns of measures that any of *drafts* has, in order, and what is wrong with those that were asked for."""
+    found: dict[str, None] = dict.fromkeys(ALWAYS if whole else ())
+    problems: list[Problem] = []
+    for draft in drafts:
+        planner = draft.planner
+        for choice in draft.choices:
+            try:
+                found |= dict.fromkeys(draft.columns(choice, whole))
+            except FusemaxError as error:
+                at = (*planner.at, "outputs") if planner.part.outputs else planner.at
+                problems += problems_from(error, planner.document, at)
+    chosen = any(draft.planner.part.outputs for draft in drafts)
+    return list(found) if chosen else sorted(found, key=_rank), problems
 
 
-def _places(job: Job, kind: str) -> list[str]:
-    return [name for attribute in ("unit", "level") for name in job.labels(kind, attribute) if name]
+def _rank(name: str) -> int:
+    ranks = (n for n, (start, end) in enumerate(MEASURES) if name == start or ((end or start[-1] == "_") and
+             name.startswith(start) and name.endswith(end)))  # fmt: skip
+    return next(ranks, len(MEASURES))
+
+
+def _numeric(drafts: Iterable[Draft]) -> set[str]:
+    """Return the label columns of which every label is a plain number."""
+    labels: dict[str, set[str]] = {}
+    for draft in drafts:
+        for point in draft.points:
+            for name, label in point.labels.items():
+                labels.setdefault(name, set()).add(label)
+    return {name for name, found in labels.items() if all(label.isdigit() for label in found)}
+
+
+def _order(jobs: Iterable[Job], columns: Sequence[str]) -> tuple[str, ...]:
+    identity = _once(name for job in jobs for name, _ in job.identity)
+    labels = _once(name for job in jobs for name in job.labels)
+    sizes = _once(name for job in jobs for name in job.shown)
+    length = ["seq_len"] if any(job.length for job in jobs) else []
+    return tuple(_once((*identity, *labels, *sizes, *length, "machine", "mapping", *columns, *LAST)))
 
 
 def _once(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
-
-
-def values_of(study: StudyFile, jobs: Sequence[Job]) -> Mapping[str, list[Any]]:
-    """Return all values of the columns whose values are known before the study runs."""
-    values: dict[str, list[Any]] = {
-        "part": [part.name for part in study.parts],
-        "configuration": [name for part in study.parts for name in part.configurations],
-    }
-    for job in jobs:
-        for group in job.groups:
-            for point in group.points:
-                for name, label in point.labels.items():
-                    values.setdefault(name, []).append(label)
-                values.setdefault("seq_len", []).append(point.sizes.get(study.length))
-    return {name: _once(found) for name, found in values.items()}

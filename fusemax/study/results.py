@@ -1,135 +1,128 @@
-"""Results as tidy tables: one row per point and configuration, a long breakdown, a comparison."""
+"""The tables of a study from the rows of its jobs: results, added up where it says so, and what makes them up."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fusemax.errors import FusemaxError
-from fusemax.study.rows import NO_ROOM, Row
-from fusemax.study.spec import Comparison, StudyFile
+from fusemax.study.jobs import Job, Planned
+from fusemax.study.measures import BREAKDOWN
+from fusemax.study.rows import LENGTH, LINE, ORDER, SIZE
+from fusemax.study.spec import StudyFile
+from fusemax.study.sums import summed, totals
 
 if TYPE_CHECKING:
     import polars
 
-ALWAYS = (
-    "latency_s",
-    "bound_s",
-    "traffic_B",
-    "energy_J",
-)  #: measures that every results table has, at least empty
-LAST = ("fits", NO_ROOM)
+JOB = "job"  #: the place of a job among all; in whole tables only
+LONG = ("kind", "nest", "unit", "level", "einsum", "tensor", "action", "value", "unit_of_measure")
+
+Record = dict[str, Any]
 
 
-def results_frame(study: StudyFile, name: str, rows: Sequence[Row]) -> polars.DataFrame:
-    """Return the results table of *rows*."""
+def ordered(plan: Planned, rows: polars.DataFrame) -> polars.DataFrame:
+    """Return the *rows* of all jobs in the order of the study."""
     import polars
 
-    records = [{"study": name, **_identity(study, row), **row.values} for row in rows]
-    columns = [*dict.fromkeys(column for record in records for column in record), *ALWAYS]
-    ordered = [name for name in columns if name not in LAST] + list(LAST)
-    frame = polars.DataFrame(_aligned(records, ordered), infer_schema_length=None, strict=False)
-    return frame.with_columns(polars.col(name).cast(polars.Float64) for name in ALWAYS)
+    if not plan.whole:
+        return rows
+    places: dict[tuple[str, ...], int] = {}
+    ranks = [places.setdefault(tuple(text for _, text in job.identity), len(places)) for job in plan.jobs]
+    numbers = list(range(len(ranks)))
+    rank = polars.col(JOB).replace_strict(numbers, ranks, return_dtype=polars.Int64)
+    part = polars.col(JOB).replace_strict(numbers, [j.part for j in plan.jobs], return_dtype=polars.Int64)
+    return rows.sort(rank, part, ORDER, maintain_order=True)
 
 
-def breakdown_frame(study: StudyFile, rows: Sequence[Row]) -> polars.DataFrame:
+def identity_of(study: StudyFile, part: str, columns: Iterable[str]) -> list[str]:
+    """Return which *columns* tell the rows of *part* apart from one another, but for the configuration."""
+    wanted = {*study.label_columns(part), *study.listed_sizes(part), LENGTH}
+    return [name for name in columns if name in wanted]
+
+
+def records_of(plan: Planned, study: StudyFile, rows: polars.DataFrame) -> list[Record]:
+    """Return the rows of *study* as records: those of its jobs, added up where the study says so, and the totals of parts.
+
+    Sizes that are no columns, and the activity of Einsums, stand in them under names of their own.
+    """
+    summing = {part.name: part for part in study.parts if part.sum_over and part.configurations}
+    found: list[Record] = []
+    for (part, _), group in rows.group_by("part", "configuration", maintain_order=True):
+        spare = [n for n in group.columns if n.startswith(LINE) and not n.startswith(f"{LINE}activity[")]
+        mine = group.drop(spare).to_dicts()
+        found += summed(mine, summing[str(part)]) if part in summing else mine
+    for part in study.parts:
+        if part.total_of:
+            found += totals(
+                part, found, [*study.label_columns(part.name), *study.listed_sizes(part.name), LENGTH]
+            )
+    return found
+
+
+def results_frame(
+    plan: Planned, study: StudyFile, rows: polars.DataFrame, records: Sequence[Record]
+) -> polars.DataFrame:
+    """Return the table of results: *rows* as they are where nothing is added up, else *records* with the same columns."""
+    import polars
+
+    columns = [name for name in plan.order if name in rows.columns]
+    dropped = {part.sum_over for part in study.parts if part.sum_over}
+    dropped -= {n for part in study.parts if not part.sum_over for n in part.tables}
+    shown = [name for name in columns if name not in dropped]
+    if not any(part.sum_over or part.total_of for part in study.parts):
+        return rows.select(shown)
+    schema = {name: rows.schema[name] for name in shown}
+    return polars.DataFrame([{n: r.get(n) for n in shown} for r in records], schema=schema, strict=False)
+
+
+def breakdown_frame(plan: Planned, study: StudyFile, rows: polars.DataFrame) -> polars.DataFrame:
     """Return the long table of what makes up each row: activity, energy, cycles, words and times."""
     import polars
 
-    records = [{**_identity(study, row), **dict(part)} for row in rows for part in row.breakdown]
-    return polars.DataFrame(_aligned(records, ()), infer_schema_length=None, strict=False)
+    kept = {part.name for part in study.parts if not part.sum_over}
+    rows = rows.with_row_index("row")
+    place = ("study", "machine", "mapping")
+    identity = [
+        name
+        for name in plan.order[: plan.order.index("mapping")]
+        if name in rows.columns and name not in place
+    ]
+    dropped = {part.sum_over for part in study.parts if part.sum_over}
+    frames = [
+        _long(job, rows.filter((polars.col(JOB) == n) & polars.col("fits")), ["row", *identity])
+        for n, job in enumerate(plan.jobs)
+        if dict(job.identity)["part"] in kept
+    ]
+    schema = {**{n: rows.schema[n] for n in ["row", *identity]}, **dict.fromkeys(LONG, polars.String)}
+    frames = [frame for frame in frames if frame.height]
+    table = polars.concat(frames) if frames else polars.DataFrame(schema={**schema, "value": polars.Float64})
+    shown = [name for name in (*identity, *LONG) if name not in dropped]
+    return table.sort("row", maintain_order=True).select(shown)
 
 
-def _identity(study: StudyFile, row: Row) -> dict[str, Any]:
-    labels = {name: int(value) if value.isdigit() else value for name, value in row.labels.items()}
-    return {
-        "part": row.part,
-        "configuration": row.configuration,
-        **labels,
-        **{name: row.sizes.get(name) for name in study.listed_sizes(row.part)},
-        "seq_len": row.sizes.get(study.length),
-    }
-
-
-def _aligned(records: Sequence[Mapping[str, Any]], order: Sequence[str]) -> list[dict[str, Any]]:
-    columns = dict.fromkeys([*order, *(column for record in records for column in record)])
-    return [{column: record.get(column) for column in columns} for record in records]
-
-
-def comparison_frame(study: StudyFile, rows: Sequence[Row], folder: Path) -> polars.DataFrame:
-    """Return published beside ours for every published value: relative difference and, where it matters, the reason.
-
-    Raises
-    ------
-    FusemaxError
-        If the published table cannot be read or names a row or quantity that the study does not have.
-    """
+def _long(job: Job, rows: polars.DataFrame, identity: Sequence[str]) -> polars.DataFrame:
     import polars
 
-    assert study.compare is not None
-    published = _published(folder / study.compare.published)
-    ours = {_key(study, row): row for row in rows}
-    records: list[dict[str, Any]] = []
-    for entry in published.iter_rows(named=True):
-        identity = {
-            k: v for k, v in entry.items() if k not in ("quantity", "value", "table") and v is not None
-        }
-        row = ours.get(tuple(sorted((k, str(v)) for k, v in identity.items())))
-        if row is None:
-            raise FusemaxError(f"{study.compare.published}: the study has no row for {identity}")
-        value = _quantity(row, str(entry["quantity"])) if row.fits else None
-        difference = None if value is None else value / entry["value"] - 1
-        records.append(
-            {
-                **entry, "published": entry["value"], "ours": value, "relative_difference": difference,
-                "reason": _reason(study.compare, entry["quantity"], {**row.sizes, **identity}, difference),
-            }
-        )  # fmt: skip
-    frame = polars.DataFrame(records, infer_schema_length=None)
-    return frame.drop("value")
+    lines = {name: label for name, label in job.lines.items() if label.kind in BREAKDOWN}
+    labels: list[Record] = []
+    for name, label in lines.items():
+        kind, unit = BREAKDOWN[label.kind]
+        place = {key: getattr(label, key) for key in ("nest", "unit", "level", "einsum", "tensor", "action")}
+        labels.append({"line": f"{LINE}{name}", "kind": kind, **place, "unit_of_measure": unit})
+    known = polars.DataFrame(
+        labels, schema=dict.fromkeys(("line", *LONG[:7], "unit_of_measure"), polars.String)
+    )
+    known = known.with_row_index("number")
+    there = [f"{LINE}{name}" for name in lines if f"{LINE}{name}" in rows.columns]
+    table = rows.unpivot(there, index=list(identity), variable_name="line", value_name="value").drop_nulls(
+        "value"
+    )
+    table = table.with_columns(polars.col("value").cast(polars.Float64))
+    table = table.join(known, on="line", how="left", maintain_order="left").sort("row", "number")
+    return table.select(*identity, *LONG)
 
 
-def _published(path: Path) -> polars.DataFrame:
-    import polars
-
-    try:
-        return polars.read_csv(path, glob=False, infer_schema_length=None, comment_prefix="#")
-    except (OSError, polars.exceptions.PolarsError) as error:
-        raise FusemaxError(f"{path}: cannot be read as a table ({error})") from None
-
-
-def _key(study: StudyFile, row: Row) -> tuple[tuple[str, str], ...]:
-    identity = {key: value for key, value in _identity(study, row).items() if value is not None}
-    return tuple(sorted((key, str(value)) for key, value in identity.items()))
-
-
-def _quantity(row: Row, quantity: str) -> float:
-    """Return a value of *row*: a column, a difference of two (``a - b``), or ``activity[unit,einsum]``."""
-    if quantity.startswith("activity["):
-        unit, _, einsum = quantity.removeprefix("activity[").removesuffix("]").partition(",")
-        for part in row.breakdown:
-            if (part["kind"], part["unit"], part["einsum"]) == ("activity", unit, einsum):
-                return float(part["value"])
-        raise FusemaxError(f"{einsum} has no activity on {unit} in {row.part}, {row.configuration}")
-    names = quantity.split(" - ")
-    missing = [name for name in names if name not in row.values]
-    if missing:
-        raise FusemaxError(f"{row.part} has no column {missing[0]!r}; it has: {', '.join(row.values)}")
-    first, *rest = (float(row.values[name]) for name in names)
-    return first - sum(rest)
-
-
-def _reason(compare: Comparison, quantity: str, columns: Mapping[str, Any], difference: float | None) -> str:
-    if difference is not None and abs(difference) <= compare.tolerance:
-        return ""
-    for rule in compare.reasons:
-        if quantity in rule.quantities and all(condition.holds(columns) for condition in rule.where):
-            return rule.reason
-    return "not explained"
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def sizes_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what conditions on a record may name: its columns, and the sizes of its point."""
+    sizes = {name.removeprefix(SIZE): value for name, value in record.items() if name.startswith(SIZE)}
+    return {**record, **{name: value for name, value in sizes.items() if value is not None}}

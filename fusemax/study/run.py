@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from fusemax.report import Study, write
 from fusemax.source import Document
 from fusemax.study.kind import Kind, Outcome, Progress, kind_called
 from fusemax.study.load import read_study
-from fusemax.study.results import digest
 from fusemax.table.store import read_tables, write_columns, write_tables
 from fusemax.table.table import Tables
 
@@ -67,7 +67,10 @@ def run_study(
     written = _write(out, outcome)
     tables = _tables(out, outcome)
     pictures = tuple(kind.figures(plan, tables, told)) if tables.tables else ()
-    hashes = {shown: digest(file) for shown, file in sorted(kind.files(plan).items())}
+    hashes = {
+        shown: hashlib.sha256(file.read_bytes()).hexdigest()
+        for shown, file in sorted(kind.files(plan).items())
+    }
     written.append(_provenance(out, path.stem, command, hashes))
     about = kind.about(plan)
     told(1, 1, "writing the report")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from fusemax.errors import FusemaxError
-from fusemax.language.formula import formula
+from fusemax.language.formula import formula, substituted
 from fusemax.language.parse import COMPARISONS
 from fusemax.language.syntax import names
 from fusemax.language.value import value_of
@@ -192,6 +192,48 @@ class Comparison(_Part):
     reasons: list[Reason] = Field(default_factory=list)
 
 
+class Correction(_Part):
+    """One correction: values of machine files and figures by machine, values of mapping files by mapping.
+
+    ``search`` gives configurations more to choose their mapping from. ``registers`` says that energies are to count those of
+    register files; a study that tells apart what was charged asks for it.
+    """
+
+    name: str
+    title: str
+    doc: str = ""
+    registers: bool = False
+    search: dict[str, BestOf] = Field(default_factory=dict)
+    machines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    figures: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    changes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class Corrected(_Part):
+    """Corrections of a study.
+
+    It runs as it is, with each alone, with those of ``together`` one on another, and with each of ``ends`` on all of these.
+    """
+
+    corrections: list[Correction] = Field(default_factory=list)
+    together: list[str] = Field(default_factory=list)
+    ends: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        names = [correction.name for correction in self.corrections]
+        if len(set(names)) < len(names):
+            raise ValueError("two corrections have one name")
+        unknown = [name for name in (*self.together, *self.ends) if name not in names]
+        if unknown:
+            raise ValueError(f"no correction is called {', '.join(unknown)}; there are: {', '.join(names)}")
+        return self
+
+    def correction(self, name: str) -> Correction:
+        """Return the correction called *name*."""
+        return next(correction for correction in self.corrections if correction.name == name)
+
+
 class Summary(_Part):
     """What the short tables show: which parts, and which configurations the others are measured against."""
 
@@ -199,7 +241,7 @@ class Summary(_Part):
     baselines: list[str] = Field(default_factory=list)
 
 
-class StudyFile(_Part):
+class StudyFile(Corrected):
     """A study of ``kind: sweep``."""
 
     kind: Literal["sweep"]
@@ -241,7 +283,7 @@ def size_value(value: Any) -> Any:
     try:
         number = quantity(value, "1")
     except QuantityError:
-        return formula(value, "1")
+        return substituted(formula(value, "1"), {})
     if number < 1 or number != int(number):
         raise FusemaxError(f"expected a whole number of at least 1, got {value!r}")
     return int(number)

@@ -22,7 +22,8 @@ from fusemax.study.folder import (
     write_bytes,
     write_frame,
 )
-from fusemax.study.jobs import Job, Planned
+from fusemax.study.jobs import Job, Keep, Planned
+from fusemax.study.results import JOB, ordered
 
 if TYPE_CHECKING:
     import polars
@@ -77,7 +78,8 @@ def _chunk_points(job: Job) -> int:
     """
     if job.keep.kind != "all":
         return CHUNK_POINTS
-    fitting = 2 ** int(math.log2(CHUNK_NUMBERS / len(job.table.outputs)))
+    outputs = max(len(each.table.outputs) for each in job.alternatives)
+    fitting = 2 ** int(math.log2(CHUNK_NUMBERS / outputs))
     return min(max(fitting, LEAST_POINTS), CHUNK_POINTS)
 
 
@@ -165,9 +167,11 @@ def available_cores() -> int:
 def prepare(job: Job) -> None:
     """Compile what *job* runs, so that threads find it done."""
     if job.points >= COMPILE_FROM:
-        nest = (job.table if job.keep.kind == "all" else job.measures).nest
-        assert nest is not None
-        compiled_kernel(nest.text)
+        for each in job.alternatives:
+            is_table = job.keep.kind == "all" and not job.chooses
+            nest = (each.table if is_table else each.measures).nest
+            assert nest is not None
+            compiled_kernel(nest.text)
     if job.keep.kind != "all":
         new_selection(job.keep)
 
@@ -202,12 +206,12 @@ def _table(plan: Planned, chunks: Sequence[Chunk], folder: RunFolder) -> Path:
     import polars
 
     target = folder.path / "results.parquet"
-    if all(job.keep.kind == "all" for job in plan.jobs):
-        concatenated([folder.chunk_path(chunk) for chunk in chunks], target)
+    paths = [folder.chunk_path(chunk) for chunk in chunks]
+    if plan.whole or any(job.keep.kind != "all" for job in plan.jobs):
+        frames = [polars.read_parquet(path, glob=False) for path in paths]
+        write_frame(_together(plan, chunks, frames), target)
     else:
-        frames = [polars.read_parquet(folder.chunk_path(chunk), glob=False) for chunk in chunks]
-        table = selected([(plan.jobs[c.job], found) for c, found in zip(chunks, frames, strict=True)])
-        write_frame(table, target)
+        concatenated(paths, target, plan.order)
     text = target.with_suffix(".csv")
     if polars.scan_parquet(target, glob=False).select(polars.len()).collect().item() <= ROWS_AS_TEXT:
         write_bytes(text, polars.read_parquet(target, glob=False).write_csv().encode())
@@ -215,6 +219,20 @@ def _table(plan: Planned, chunks: Sequence[Chunk], folder: RunFolder) -> Path:
         text.unlink(missing_ok=True)
     folder.finish()
     return target
+
+
+def _together(plan: Planned, chunks: Sequence[Chunk], frames: Sequence[polars.DataFrame]) -> polars.DataFrame:
+    """Return the rows that *frames*, one for each chunk, have together, in the order of the study."""
+    import polars
+
+    if any(job.keep.kind != "all" for job in plan.jobs):
+        found = selected([(plan.jobs[c.job], frame) for c, frame in zip(chunks, frames, strict=True)])
+        rest = [name for name in found.columns if name not in plan.order]
+        return found.select(*plan.order, *rest)
+    if not plan.whole:
+        return polars.concat(frames, how="diagonal_relaxed").select(plan.order)
+    numbered = [f.with_columns(polars.lit(c.job).alias(JOB)) for c, f in zip(chunks, frames, strict=True)]
+    return ordered(plan, polars.concat(numbered, how="diagonal_relaxed"))
 
 
 def selected(pieces: Sequence[tuple[Job, polars.DataFrame]]) -> polars.DataFrame:
@@ -256,9 +274,7 @@ _ORDER = "order of selection"
 
 
 def in_memory(plan: Planned, workers: int | None = None, report: Report | None = None) -> polars.DataFrame:
-    """Return the table of all jobs of *plan* without a folder: for what fits in memory, from Python."""
-    import polars
-
+    """Return the rows of all jobs of *plan* without a folder: for what fits in memory."""
     chunks = chunks_of(plan, None)
     for job in plan.jobs:
         prepare(job)
@@ -270,19 +286,15 @@ def in_memory(plan: Planned, workers: int | None = None, report: Report | None =
             total = total + counts
             if report:
                 report(Progress(points=plan.points, points_done=total.points, points_resumed=0))
-    if all(job.keep.kind == "all" for job in plan.jobs):
-        return polars.concat(frames, how="diagonal_relaxed")
-    return selected([(plan.jobs[c.job], frame) for c, frame in zip(chunks, frames, strict=True)])
+    return _together(plan, chunks, frames)
 
 
-def keep_of(pareto: str | None, top: int | None, by: str | None):
+def keep_of(pareto: str | None, top: int | None, by: str | None) -> Keep:
     """Return which points to keep from the words on the command line.
 
     >>> keep_of("latency,energy", None, None).measures
     ('latency', 'energy')
     """
-    from fusemax.study.jobs import Keep
-
     if pareto is not None and (top is not None or by is not None):
         raise FusemaxError("--pareto and --top exclude each other: take one of them")
     if pareto is not None:

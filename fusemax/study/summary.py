@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fusemax.errors import FusemaxError
@@ -11,15 +12,18 @@ if TYPE_CHECKING:
     import polars
 
 
-def summarize(study: StudyFile, results: polars.DataFrame) -> dict[str, polars.DataFrame]:
-    """Return one table per part: configuration x first label where there is one, arithmetic means over the remaining rows.
+def summarize(
+    study: StudyFile, results: polars.DataFrame, parts: Iterable[str] = ()
+) -> dict[str, polars.DataFrame]:
+    """Return one table for each of *parts* (those of the summary, or all): configuration x first label, if there is one.
 
+    Values are arithmetic means over the remaining rows.
     Columns: ``speed_up_over_<baseline>``, ``energy_over_<baseline>`` (ours / baseline's), ``utilization_<unit>``. The last
     rows of each configuration, labelled ``all``, are the means over every row, as the paper averages.
     """
     import polars as pl
 
-    parts = study.summary.parts or results["part"].unique(maintain_order=True)
+    parts = list(parts) or study.summary.parts or results["part"].unique(maintain_order=True)
     return {str(part): _means(study, results.filter(pl.col("part") == part), str(part)) for part in parts}
 
 

@@ -2,87 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fusemax.study.rows import NO_ROOM, Row
-from fusemax.study.spec import StudyFile, StudyPart
+from fusemax.study.rows import LENGTH, NO_ROOM, SIZE
+from fusemax.study.spec import StudyPart
 
 ADDED = ("latency_s", "bound_s", "traffic_B", "energy_J", "energy_registers_J")
+WORDS = ("machine", "mapping")
+Record = Mapping[str, Any]
 
 
-def with_sums(study: StudyFile, rows: Sequence[Row]) -> list[Row]:
-    """Return *rows* with those of parts that add up a table in place of what they add up, and the totals at the end."""
-    summed = {part.name: part for part in study.parts if part.sum_over}
-    found: list[Row] = [row for row in rows if row.part not in summed]
-    for part in study.parts:
-        if part.sum_over and part.configurations:
-            mine = [row for row in rows if row.part == part.name]
-            found += [new for name in part.configurations for new in _summed(mine, part, name)]
-    order = list(dict.fromkeys((row.part, row.configuration) for row in rows))
-    found.sort(key=lambda row: order.index((row.part, row.configuration)))
-    for part in study.parts:
-        if part.total_of:
-            found += _totals(part, found, [*study.listed_sizes(part.name), study.length])
-    return found
-
-
-def _summed(rows: Sequence[Row], part: StudyPart, configuration: str) -> list[Row]:
+def summed(rows: Sequence[Record], part: StudyPart) -> list[dict[str, Any]]:
     """Return one row per point without the summed table: times, traffic and energy added up over its rows."""
-    listed = [name for name, values in part.sizes.items() if isinstance(values, list)]
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+    apart = [name for name in part.tables if name != part.sum_over]
+    apart += [n for n in (*part.sizes, *part.grid) if rows and n in rows[0]]
+    groups: dict[tuple[Any, ...], list[Record]] = {}
     for row in rows:
-        if row.configuration == configuration:
-            labels = tuple(item for item in row.labels.items() if item[0] != part.sum_over)
-            groups.setdefault((labels, *(row.sizes[name] for name in listed)), []).append(row)
-    return [_added(members, dict(key[0]), _common(members)) for key, members in groups.items()]
+        groups.setdefault(tuple(row[name] for name in (*apart, LENGTH) if name in row), []).append(row)
+    found = [_added(members) for members in groups.values()]
+    return [{name: value for name, value in row.items() if name != part.sum_over} for row in found]
 
 
-def _common(members: Sequence[Row]) -> dict[str, int]:
-    """Return the sizes that all *members* agree on."""
-    return {
-        name: value
-        for name, value in members[0].sizes.items()
-        if all(row.sizes.get(name) == value for row in members)
-    }
-
-
-def _added(members: Sequence[Row], labels: Mapping[str, str], sizes: Mapping[str, int]) -> Row:
-    """Return the sum of *members*; where one of them does not fit, neither does the sum, for its reason."""
+def _added(members: Sequence[Record]) -> dict[str, Any]:
+    """Return the sum of *members*; where one of them cannot be run, neither can the sum, for its reason."""
     first = members[0]
-    words = {name: _listed(members, name, ", ") for name in ("machine", "mapping")}
-    lost = [row for row in members if not row.fits]
+    alike = {n: v for n, v in first.items() if all(r.get(n) == v for r in members) and not _is_measure(n)}
+    words = {name: _listed(members, name, ", ") for name in WORDS}
+    lost = [row for row in members if not row["fits"]]
     if lost:
-        values: dict[str, Any] = {**words, "fits": False, NO_ROOM: _listed(lost, NO_ROOM, "; ")}
-        return Row(first.part, first.configuration, labels, sizes, values)
-    values = {column: _sum([row.values[column] for row in members]) for column in ADDED}
-    total = values["latency_s"]
-    for column in first.values:
-        if column.startswith("utilization_"):
-            values[column] = sum(r.values.get(column, 0.0) * r.values["latency_s"] for r in members) / total
-    values |= {**words, "limit": _listed(members, "limit", "; "), "fits": True, NO_ROOM: ""}
-    return Row(first.part, first.configuration, labels, sizes, values)
+        return {**alike, **words, "fits": False, NO_ROOM: _listed(lost, NO_ROOM, "; ")}
+    values = {column: _sum([row.get(column) for row in members]) for column in ADDED if column in first}
+    total = sum(row["latency_s"] for row in members)
+    for column in first:
+        if column.startswith("utilization_") and first[column] is not None:
+            busy = ((row.get(column) or 0.0) * row["latency_s"] for row in members)
+            values[column] = sum(busy) / total
+    return {**alike, **words, **values, "limit": _listed(members, "limit", "; "), "fits": True, NO_ROOM: ""}
+
+
+def _is_measure(name: str) -> bool:
+    return (
+        name in ADDED
+        or name in ("limit", "fits", NO_ROOM, *WORDS)
+        or name.startswith(("utilization_", "area_", "time_"))
+    )
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
     return None if None in values else sum(value for value in values if value is not None)
 
 
-def _listed(rows: Sequence[Row], column: str, between: str) -> str:
-    return between.join(dict.fromkeys(str(row.values[column]) for row in rows))
+def _listed(rows: Sequence[Record], column: str, between: str) -> str:
+    return between.join(dict.fromkeys(str(row[column]) for row in rows if row.get(column) is not None))
 
 
-def _totals(part: StudyPart, rows: Sequence[Row], sizes: Sequence[str]) -> list[Row]:
-    """Return the sums of the parts named in ``total_of``, row by row: those alike in labels and *sizes*."""
-    groups: dict[tuple[Any, ...], dict[str, Row]] = {}
+def totals(part: StudyPart, rows: Iterable[Record], apart: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the sums of the parts named in ``total_of``, row by row: those alike in the columns that tell them *apart*."""
+    groups: dict[tuple[Any, ...], dict[str, Record]] = {}
     for row in rows:
-        if row.part in part.total_of:
-            point = (tuple(row.labels.items()), *(row.sizes.get(name) for name in sizes))
-            groups.setdefault((row.configuration, *point), {})[row.part] = row
-    totals = []
+        if row["part"] in part.total_of:
+            key = (row["configuration"], *(row.get(name) for name in apart))
+            groups.setdefault(key, {})[row["part"]] = row
+    found: list[dict[str, Any]] = []
     for members in groups.values():
         if len(members) == len(part.total_of):
             ordered = [members[name] for name in part.total_of]
-            added = _added(ordered, ordered[0].labels, ordered[0].sizes)
-            totals.append(Row(part.name, added.configuration, added.labels, added.sizes, added.values))
-    return totals
+            sizes = {name: value for name, value in ordered[0].items() if name.startswith(SIZE)}
+            found.append(
+                {**ordered[0], **sizes, **_cleared(ordered[0]), **_added(ordered), "part": part.name}
+            )
+    return found
+
+
+def _cleared(row: Record) -> dict[str, None]:
+    """Return the measures of *row*, empty: a sum has only those that add up."""
+    return {name: None for name in row if _is_measure(name)}

@@ -1,41 +1,48 @@
-"""Studies of kind ``sweep``: configurations at points, from lists or from grids."""
+"""Studies of kind ``sweep``: configurations at points, written out or on a grid."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.plot.spec import FigureSpec, Picture
-from fusemax.report.study import Points, Short
+from fusemax.report.study import Points
 from fusemax.source import Document
+from fusemax.study import stream
+from fusemax.study.chunks import Counts
+from fusemax.study.comparison import Rows, comparison_frame, read_published
 from fusemax.study.describe import BREAKDOWN, COMPARISON, described
+from fusemax.study.jobs import Planned
 from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import study_of
 from fusemax.study.pictures import specs_of
-from fusemax.study.plan import Job
-from fusemax.study.planned import planned_points
-from fusemax.study.results import breakdown_frame, comparison_frame, results_frame
-from fusemax.study.rows import rows_of
+from fusemax.study.planned import planned
+from fusemax.study.results import breakdown_frame, records_of, results_frame
+from fusemax.study.screen import first_rows, means
+from fusemax.study.skeleton import problems_of
 from fusemax.study.spec import StudyFile
-from fusemax.study.streamed import OPTIONS, GridPlan, planned_grid, run_grid
-from fusemax.study.summary import summarize
-from fusemax.study.sums import with_sums
-from fusemax.table.table import Table, Tables, table_of
+from fusemax.table.table import Tables, table_of
 
 if TYPE_CHECKING:
     import polars
 
+OPTIONS = ("pareto", "top", "by", "resume", "fresh", "cluster", "workers", "chunk")
+DRAWN = 20_000  #: rows at most in figures and the report
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepPlan:
-    """What a sweep runs: the jobs of its points, or a grid."""
+    """What a sweep runs, how, and the measures that were asked for."""
 
     study: StudyFile
     document: Document
-    jobs: tuple[Job, ...]
-    grid: GridPlan | None
+    planned: Planned
+    how: stream.Options | None
+    asked: str
     files: Mapping[str, Path]
     specs: tuple[FigureSpec, ...]
 
@@ -44,91 +51,135 @@ def plan(document: Document, options: Mapping[str, Any]) -> SweepPlan:
     """Return what the study in *document* runs; raise ProblemsError with every mistake."""
     study = study_of(document)
     path = Path(document.file)
-    files = {path.name: path}
+    has_grid = any(part.grid for part in study.parts)
+    if options and not has_grid:
+        listed = ", ".join(f"--{name}" for name in options)
+        raise FusemaxError(f"{document.file}: no part has a grid, so {listed} cannot apply")
+    keep = stream.keep_of(options.get("pareto"), options.get("top"), options.get("by"))
+    jobs = planned(study, document, keep, name=path.stem)
+    raise_if_any(dict.fromkeys(problems_of(study, document, jobs)))
+    files = dict(jobs.files)
     if study.compare is not None:
         files[study.compare.published] = path.parent / study.compare.published
-    jobs: tuple[Job, ...] = ()
-    grid = None
-    if options or any(part.grid for part in study.parts):
-        grid = planned_grid(study, document, options)
-        files |= grid.files
-    else:
-        jobs, read = planned_points(study, document)
-        files |= read
-    return SweepPlan(study=study, document=document, jobs=jobs, grid=grid, files=files, specs=specs_of(study))
+    how = stream.Options(
+        workers=options.get("workers"),
+        cluster=options.get("cluster"),
+        chunk_points=options.get("chunk"),
+        resume=options.get("resume", False),
+        fresh=options.get("fresh", False),
+    )
+    return SweepPlan(
+        study=study,
+        document=document,
+        planned=jobs,
+        how=how if has_grid else None,
+        asked=",".join(str(options.get(key) or "") for key in ("pareto", "by")),
+        files=files,
+        specs=specs_of(study),
+    )
 
 
 def tables(plan: SweepPlan, out: Path, progress: Progress) -> Outcome:
     """Return the tables ``results``, ``breakdown`` and ``comparison`` of *plan*, the last two where there are such."""
-    if plan.grid is not None:
-        return run_grid(plan.study, plan.grid, out, progress)
-    study, path = plan.study, Path(plan.document.file)
-    rows = with_sums(study, rows_of(plan.jobs, progress))
-    results = results_frame(study, path.stem, rows)
-    found = {"results": results, "breakdown": breakdown_frame(study, rows)}
-    said: list[str] = []
-    if study.compare is not None:
-        found["comparison"] = comparison_frame(study, rows, path.parent)
-        said.append(_compared(found["comparison"]))
-    lost = sum(not row.fits for row in rows)
+    import polars
+
+    start_s = time.perf_counter()
+    if plan.how is None:
+        rows = stream.in_memory(plan.planned, report=lambda at: progress(at.points_done, at.points, "points"))
+        return _whole(plan, rows, None, "")
+    target, counts = stream.run_jobs(plan.planned, out, plan.how, _told(progress, start_s))
+    took = f"{counts.points:,} points in {time.perf_counter() - start_s:.2f} s."
+    lazy = polars.scan_parquet(target, glob=False)
+    count = lazy.select(polars.len()).collect().item()
+    if plan.planned.whole or count <= DRAWN:
+        return _whole(plan, lazy.collect(), counts, took)
+    said = [f"{_counted(counts)}."]
+    if plan.study.figures:
+        hint = "keep fewer with --pareto, --top or 'where'"
+        said.append(f"no figures: the table has {count:,} rows, a figure takes {DRAWN:,}; {hint}.")
+    columns = _described(plan, "results", lazy.collect_schema().names())
+    short = first_rows(lazy, count, plan.study.title, plan.asked)
+    return Outcome(tables={}, short=(short,), said=tuple(said), streamed={"results": columns}, took=took)
+
+
+def _told(progress: Progress, start_s: float) -> stream.Report:
+    def told(at: stream.Progress) -> None:
+        passed_s = max(time.perf_counter() - start_s, 1e-9)
+        rate = (at.points_done - at.points_resumed) / passed_s / 1e6
+        progress(at.points_done, at.points, f"{at.points_done:,} points, {rate:.2f} M/s")
+
+    return told
+
+
+def _whole(plan: SweepPlan, rows: polars.DataFrame, counts: Counts | None, took: str) -> Outcome:
+    """Return what is told of a study whose *rows* are few enough to be looked at."""
+    study = plan.study
+    found = {"results": rows}
+    said = [f"{_counted(counts)}."] if counts is not None else []
+    if plan.planned.whole:
+        records = records_of(plan.planned, study, rows)
+        found["results"] = results_frame(plan.planned, study, rows, records)
+        found["breakdown"] = breakdown_frame(plan.planned, study, rows)
+        if study.compare is not None:
+            published = read_published(Path(plan.document.file).parent / study.compare.published)
+            found["comparison"] = comparison_frame(study.compare, published, Rows(records))
+            said.append(_compared(found["comparison"]))
+    results = found["results"]
+    lost = results.height - int(results["fits"].sum())
     if lost:
-        said.append(f"{lost} of {len(rows)} rows do not fit; their column 'reason' says why.")
+        said.append(f"{lost} of {results.height} rows do not fit; their column 'reason' says why.")
+    if not found.get("breakdown", rows).height:
+        del found["breakdown"]
+    short = means(study, results)
+    if counts is not None:
+        short = (*short, first_rows(results.lazy(), results.height, study.title, plan.asked))
     return Outcome(
-        tables={name: _described(study, name, frame) for name, frame in found.items()},
-        short=tuple(_short(part, frame) for part, frame in summarize(study, results).items()),
+        tables={
+            name: table_of(frame, _described(plan, name, frame.columns)) for name, frame in found.items()
+        },
+        short=short,
         said=tuple(said),
         parquet=("results",),
-        points=points_of_report(study),
+        points=_points(plan),
+        took=took,
     )
 
 
-def _described(study: StudyFile, name: str, frame: polars.DataFrame) -> Table:
-    labels, sizes = labels_of(study), sizes_of(study)
-    columns = described(frame.columns, labels, sizes, study.length)
+def _described(plan: SweepPlan, name: str, columns: Sequence[str]):
+    labels = dict.fromkeys(label for job in plan.planned.jobs for label in job.labels)
+    sizes = dict.fromkeys(size for job in plan.planned.jobs for size in job.shown)
     special = {"breakdown": BREAKDOWN, "comparison": COMPARISON}.get(name, ())
-    return table_of(frame, (*columns, *special))
+    known = {column.name: column for column in special}
+    found = described(columns, labels, sizes, plan.study.length)
+    return tuple(known.get(column.name, column) for column in found)
 
 
-def labels_of(study: StudyFile) -> tuple[str, ...]:
-    """Return the columns of tables that tell points of *study* apart."""
-    return tuple(dict.fromkeys(name for part in study.parts for name in study.label_columns(part.name)))
-
-
-def sizes_of(study: StudyFile) -> tuple[str, ...]:
-    """Return the columns of listed sizes of *study*."""
-    return tuple(dict.fromkeys(name for part in study.parts for name in study.listed_sizes(part.name)))
-
-
-def points_of_report(study: StudyFile) -> Points:
-    """Return what the report of *study* has to know."""
+def _points(plan: SweepPlan) -> Points:
+    """Return what the report has to know."""
+    study = plan.study
+    jobs = plan.planned.jobs
+    labels = dict.fromkeys(
+        [*(n for job in jobs for n in job.labels), *(n for job in jobs for n in job.shown)]
+    )
+    summed = {part.sum_over for part in study.parts}
     return Points(
         parts=tuple(study.summary.parts),
         baselines=tuple(study.summary.baselines),
         configurations={n: c.doc for part in study.parts for n, c in part.configurations.items() if c.doc},
-        labels=(*labels_of(study), *sizes_of(study)),
+        labels=tuple(name for name in labels if name not in summed),
         sums={part.name: tuple(part.total_of) for part in study.parts if part.total_of},
     )
 
 
-def _short(part: str, frame: polars.DataFrame) -> Short:
-    headings = []
-    for column in frame.columns:
-        name = column.replace("speed_up_over_", "speed-up\n").replace("energy_over_", "energy\n")
-        headings.append(name.replace("utilization_", "util.\n"))
-    rows = [
-        tuple(_cell(column, value) for column, value in zip(frame.columns, record, strict=True))
-        for record in frame.iter_rows()
-    ]
-    texts = sum(not frame.schema[name].is_numeric() for name in frame.columns)
-    return Short(
-        title=f"{part}: means over the points", headings=tuple(headings), rows=tuple(rows), texts=texts
-    )
-
-
-def _cell(column: str, value: object) -> str:
-    if not isinstance(value, float):
-        return "" if value is None else str(value)
-    return f"{value:.0%}" if column.startswith("utilization_") else f"{value:.3g}"
+def _counted(counts: Counts) -> str:
+    said = [f"{counts.points - counts.left_out:,} points"]
+    if counts.left_out:
+        said.append(f"{counts.left_out:,} left out by 'where'")
+    if counts.no_room:
+        said.append(f"{counts.no_room:,} do not fit")
+    if counts.no_value:
+        said.append(f"{counts.no_value:,} without a finite measure")
+    return "; ".join(said)
 
 
 def _compared(comparison: polars.DataFrame) -> str:

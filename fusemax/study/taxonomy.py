@@ -17,11 +17,11 @@ from fusemax.analysis.work import operations
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.language.value import is_size
+from fusemax.library.load import Library
 from fusemax.plot.spec import Picture
 from fusemax.quantity import quantity
 from fusemax.report.study import Short
 from fusemax.source import Document, KeyPath
-from fusemax.study.designs import cascade_beside
 from fusemax.study.jobs import shown
 from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
@@ -92,13 +92,14 @@ def plan(document: Document, options: Mapping[str, Any]) -> TaxonomyPlan:
     del options
     study = typed(document, TaxonomyFile)
     path = Path(document.file)
+    library = Library(path.parent)
     analyses: dict[str, Analysis] = {}
     files = {path.name: path}
     problems = list(_number_problems(document, study))
     for place, name, rank in _named(study):
         try:
             if name not in analyses:
-                cascade = cascade_beside(name, document)
+                cascade = library.cascade(name)
                 analyses[name] = analyse(cascade)
                 files[shown(Path(cascade.file))] = Path(cascade.file)
             analyses[name].rank(rank)

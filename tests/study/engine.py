@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import polars
+
 from fusemax.errors import FusemaxError
 from fusemax.source import Document
-from fusemax.study.planned import planned_points
-from fusemax.study.rows import Row, rows_of
+from fusemax.study.planned import planned
+from fusemax.study.results import Record, records_of, results_frame
 from fusemax.study.run import run_study
 from fusemax.study.spec import StudyFile
-from fusemax.study.sums import with_sums
+from fusemax.study.stream import in_memory
 
 NOWHERE: Mapping = {}
 
 
-def rows_of_study(study: StudyFile) -> list[Row]:
-    """Return the rows of *study*, whose mistakes would have no place."""
+def rows_of_study(study: StudyFile) -> tuple[list[Record], polars.DataFrame]:
+    """Return the records of *study*, whose mistakes would have no place, and its table of results."""
     document = Document("study.yaml", {}, NOWHERE, NOWHERE, NOWHERE)
-    jobs, _ = planned_points(study.model_copy(update={"compare": None}), document)
-    return with_sums(study, rows_of(jobs))
+    plan = planned(study.model_copy(update={"compare": None}), document, name="study")
+    rows = in_memory(plan)
+    records = records_of(plan, study, rows)
+    return records, results_frame(plan, study, rows, records)
 
 
 def run_file(path: Path, out: Path) -> Path:

@@ -10,7 +10,9 @@ import pytest
 from fusemax.errors import FusemaxError
 from fusemax.shipped import find
 from fusemax.source import read_yaml
-from fusemax.study.audit_spec import audit_of, steps_of
+from fusemax.study.audit import AuditFile, plan
+from fusemax.study.corrections import steps_of
+from fusemax.typed import typed
 from tests.study.engine import run_file
 
 SMALL = """
@@ -125,7 +127,7 @@ def test_the_report_says_what_remains(small: Path):
 
 def test_steps_come_in_order():
     """The shipped audit: the start, each correction alone, then one on top of another, then the ends."""
-    audit, *_ = audit_of(read_yaml(find("studies", "audit")))
+    audit = typed(read_yaml(find("studies", "audit")), AuditFile)
     steps = steps_of(audit)
 
     assert [c.name for c in audit.corrections] == [step.name for step in steps if step.path == "alone"]
@@ -151,7 +153,7 @@ def test_mistakes_are_refused(tmp_path: Path, old: str, new: str, message: str):
     path = tmp_path / "wrong.yaml"
     path.write_text(SMALL.replace(old, new))
     with pytest.raises(FusemaxError, match=message):
-        audit_of(read_yaml(path))
+        plan(read_yaml(path), {})
 
 
 @pytest.mark.slow

@@ -15,8 +15,9 @@ import pytest
 
 from fusemax import FusemaxError
 from fusemax.files import locked, remove_drafts
-from fusemax.study.jobs import Keep, planned
+from fusemax.study.jobs import Keep
 from fusemax.study.load import load_study
+from fusemax.study.planned import planned
 from fusemax.study.stream import Options, run_jobs
 
 STUDY = """kind: sweep
@@ -42,7 +43,7 @@ def run(path: Path, out: Path, keep: Keep | None = None, **options) -> bytes:
     """The bytes of the final table."""
     file, document, _ = load_study(str(path))
     target, _ = run_jobs(
-        planned(file.parts, keep or Keep(), document), out, Options(chunk_points=50, **options)
+        planned(file, document, keep, most_whole=0), out, Options(chunk_points=50, **options)
     )
     return target.read_bytes()
 
@@ -56,7 +57,7 @@ def interrupted(path: Path, out: Path, after: int = 300) -> None:
 
     file, document, _ = load_study(str(path))
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(planned(file.parts, Keep(), document), out, Options(chunk_points=50), report)
+        run_jobs(planned(file, document, most_whole=0), out, Options(chunk_points=50), report)
 
 
 def test_single_bits(study: Path, tmp_path: Path):

@@ -7,9 +7,9 @@ from math import ceil, log2
 import polars as pl
 import pytest
 
+from fusemax.study.comparison import Rows, comparison_frame, read_published
 from fusemax.study.load import load_study
-from fusemax.study.results import comparison_frame, results_frame
-from fusemax.study.rows import Row
+from fusemax.study.results import Record
 from fusemax.study.spec import StudyFile
 from fusemax.study.summary import summarize
 from tests.study.engine import rows_of_study
@@ -18,16 +18,17 @@ EXPONENTIAL_PJ = 94.6475  # the artifact's energy of one exponential
 
 
 @pytest.fixture(scope="module")
-def study() -> tuple[StudyFile, list[Row], pl.DataFrame]:
-    """The study's file, rows and comparison, run once."""
+def study() -> tuple[StudyFile, list[Record], pl.DataFrame, pl.DataFrame]:
+    """The study's file, records, results and comparison, run once."""
     file, _, path = load_study("micro24")
-    rows = rows_of_study(file)
-    return file, rows, comparison_frame(file, rows, path.parent)
+    rows, table = rows_of_study(file)
+    published = read_published(path.parent / file.compare.published)
+    return file, rows, table, comparison_frame(file.compare, published, Rows(rows))
 
 
 def test_every_published_value_is_equal_or_explained(study) -> None:
     """Latency, traffic, utilization, activity: 1e-9; what differs has one of the known reasons."""
-    _, _, comparison = study
+    *_, comparison = study
     differs = comparison.filter(pl.col("reason") != "")
 
     assert comparison.height == 1704
@@ -39,7 +40,7 @@ def test_every_published_value_is_equal_or_explained(study) -> None:
 
 def test_unfused_at_256k_is_better_than_published(study) -> None:
     """The published mapper stopped short of the best tiling there: ours moves less."""
-    _, _, comparison = study
+    *_, comparison = study
     missed = comparison.filter(
         (pl.col("part") == "attention")
         & (pl.col("configuration") == "unfused")
@@ -54,7 +55,7 @@ def test_unfused_at_256k_is_better_than_published(study) -> None:
 
 def test_energies_up_to_16k(study) -> None:
     """DRAM, L3 and operations agree to 1e-4 with what the published totals are made of, register files apart."""
-    _, _, comparison = study
+    *_, comparison = study
     short = comparison.filter(
         (pl.col("quantity") == "energy_J - energy_registers_J") & (pl.col("seq_len") <= 16384)
     )
@@ -101,8 +102,8 @@ def published_registers_pj(model: str, length: int) -> float:
 
 def test_the_papers_averages(study) -> None:
     """Abstract and evaluation of the paper: 6.7x over FLAT and 10x over unfused, 5.3x and 7.6x end to end."""
-    file, rows, _ = study
-    tables = summarize(file, results_frame(file, "micro24", rows))
+    file, _, table, _ = study
+    tables = summarize(file, table)
 
     def average(part: str, column: str) -> float:
         table = tables[part]
@@ -117,6 +118,6 @@ def test_the_papers_averages(study) -> None:
 
 def test_bound_is_below_the_schedule(study) -> None:
     """The busiest resource alone never takes longer than the whole."""
-    _, rows, _ = study
+    _, rows, *_ = study
 
-    assert all(row.values["bound_s"] <= row.values["latency_s"] * (1 + 1e-12) for row in rows)
+    assert all(row["bound_s"] <= row["latency_s"] * (1 + 1e-12) for row in rows)

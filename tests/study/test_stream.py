@@ -15,8 +15,9 @@ import polars
 import pytest
 
 from fusemax import FusemaxError
-from fusemax.study.jobs import Keep, Planned, planned
+from fusemax.study.jobs import Keep, Planned
 from fusemax.study.load import load_study
+from fusemax.study.planned import planned
 from fusemax.study.stream import Options, run_jobs
 
 STUDY = """kind: sweep
@@ -47,7 +48,7 @@ def study(tmp_path: Path) -> Path:
 def plan_of(path: Path, keep: Keep | None = None) -> Planned:
     """Return the plan of the study at *path*."""
     study, document, _ = load_study(str(path))
-    return planned(study.parts, keep or Keep(), document)
+    return planned(study, document, keep, name=path.stem)
 
 
 def table_of(path: Path, out: Path, **options) -> bytes:
@@ -213,14 +214,15 @@ def test_figures_of_a_grid_show_the_rows_that_fit(study: Path, tmp_path: Path, m
     """Figures and a report stand beside the table; a table too large is said, and a mistake is told before the run."""
     from fusemax.cli.run import run_into
     from fusemax.errors import FusemaxError
-    from fusemax.study import streamed
+    from fusemax.study import planned, sweep
 
     study.write_text(STUDY + FIGURE, encoding="utf-8")
     run_into(str(study), tmp_path / "out")
     left = {file.name for file in (tmp_path / "out").iterdir()}
     assert {"clocks.svg", "clocks.png", "results.parquet", "report.html", "columns.json"} <= left
     assert "1 figures (SVG, PNG)" in capsys.readouterr().out
-    monkeypatch.setattr(streamed, "DRAWN", 10)
+    monkeypatch.setattr(sweep, "DRAWN", 10)
+    monkeypatch.setattr(planned, "WHOLE", 10)
     run_into(str(study), tmp_path / "large")
     assert "a figure takes 10" in capsys.readouterr().out
     assert not (tmp_path / "large" / "clocks.svg").exists()

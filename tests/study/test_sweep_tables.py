@@ -10,7 +10,6 @@ import polars
 import pytest
 
 from fusemax.report.summary import Numbers, headline
-from fusemax.study.results import results_frame
 from fusemax.study.spec import StudyFile
 from fusemax.study.summary import summarize
 from fusemax.table.table import table_of
@@ -47,7 +46,7 @@ def test_listed_sizes_are_columns() -> None:
         {"name": "both", "total_of": ["attention", "again"]},
     ]
     file = study(parts)
-    table = results_frame(file, "t", rows_of_study(file))
+    _, table = rows_of_study(file)
     identity = table.select("part", "configuration", "B", "seq_len")
     assert [(4, 1024), (4, 4096), (8, 1024), (8, 4096)] * 6 == table.select("B", "seq_len").rows()
     assert not identity.is_duplicated().any()
@@ -61,7 +60,7 @@ def test_the_report_says_what_the_screen_says() -> None:
         "batch": {"one": {"B": 1}, "many": {"B": 64}},
     }
     file = study([part(tables=tables, sizes={"M": ["1Ki", "16Ki"], "P": "M"})])
-    table = results_frame(file, "t", rows_of_study(file))
+    _, table = rows_of_study(file)
     numbers = Numbers(table_of(table), None, file.label_columns("attention"))
     said = headline(numbers, table_of(table), "attention", ("plain",))
     found = {(line.configuration, line.label or "all"): line.cells[0].ours for line in said.lines}

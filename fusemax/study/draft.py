@@ -1,0 +1,282 @@
+"""From the points of a configuration to a job: its program, what stands on its axes, and the grids that are run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fusemax.cost.evaluate import sizes_for
+from fusemax.cost.lower import grid_of
+from fusemax.cost.program import Program
+from fusemax.errors import FusemaxError
+from fusemax.language.figure import is_figure
+from fusemax.language.syntax import Call, Expression, Name, Number
+from fusemax.language.value import is_size
+from fusemax.machine import Machine
+from fusemax.mapping.nest import Mapped
+from fusemax.study.axes import TILES, Axis, is_several
+from fusemax.study.choices import Way, exponents, ways_of
+from fusemax.study.formulas import UNFIT, VERDICT, program_of, reasons_of, with_free_tiles
+from fusemax.study.jobs import Alternative, Job
+from fusemax.study.measures import (
+    BREAKDOWN,
+    Column,
+    chosen_of,
+    column_called,
+    columns_of,
+    lines_of,
+    totals_of,
+)
+from fusemax.study.points import Point, is_outside, names_in
+from fusemax.study.spec import Condition, Configuration
+from fusemax.study.values import TooManyError, number_or_formula, values_at
+
+if TYPE_CHECKING:
+    from fusemax.study.plan import PartPlanner
+
+
+class FractionError(FusemaxError):
+    """A formula of the study that makes the size *name* no whole number."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        super().__init__(text)
+
+
+NESTED_FROM = 1000  #: points from which code for many that follow one another pays
+TRY = "try."  #: before the name of a tile: the power of two that is tried
+SAID = ("tile", "occupancy", "capacity", "room")  #: kinds of lines that messages are made of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One way to run the points of a draft: its mapping, its program, and the tiles that are tried."""
+
+    way: Way
+    mapped: Mapped
+    program: Program
+    outer: Axis
+    tries: tuple[Axis, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A job but for its columns, which depend on how many points there are in all."""
+
+    planner: PartPlanner
+    name: str
+    configuration: Configuration
+    numbers: tuple[int, ...]
+    points: tuple[Point, ...]
+    axes: tuple[Axis, ...]
+    choices: tuple[Choice, ...]
+    by: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of points."""
+        count = len(self.points)
+        for axis in self.axes:
+            count *= axis.length
+        return count
+
+    def columns(self, choice: Choice, whole: bool) -> dict[str, Column]:
+        """Return the columns of one way: all of them, the totals, or what ``outputs`` names."""
+        part = self.planner.part
+        if part.outputs:
+            return chosen_of(choice.program, part.outputs)
+        found = columns_of(choice.program) if whole else totals_of(choice.program)
+        return found | {
+            n: column_called(choice.program, n) for n in self.planner.keep.columns if n not in found
+        }
+
+    def job(self, whole: bool, columns: Sequence[str], numeric: Collection[str]) -> Job:
+        """Return the job; *columns* are those of the whole table, *numeric* the labels that are numbers throughout."""
+        planner, part = self.planner, self.planner.part
+        length = planner.study.length
+        grid = tuple(name for axis in self.axes for name in axis.names)
+        fixed = {"part": part.name, "configuration": self.name}
+        several = [n for n, v in [*part.sizes.items(), *part.grid.items()] if is_several(v)]
+        outer = [n for n in self.choices[0].outer.names if n in several and n not in grid]
+        is_length = length in (*self.choices[0].outer.names, *grid) or length in self.points[0].formulas
+        return Job(
+            identity=(*planner.identity.items(), *fixed.items()),
+            part=int(planner.at[-1]) if planner.at else 0,
+            machine=self.configuration.machine,
+            labels={
+                name: tuple(int(p.labels[name]) if name in numeric else p.labels[name] for p in self.points)
+                for name in self.points[0].labels
+            },
+            numbers=self.numbers,
+            outer=self.choices[0].outer,
+            axes=self.axes,
+            shown=tuple(n for n in (*outer, *grid) if n != length or n in grid),
+            length=length if is_length else "",
+            alternatives=tuple(self._alternative(choice, whole) for choice in self.choices),
+            by=self.by,
+            keep=planner.keep,
+            columns=tuple(columns),
+            whole=whole,
+        )
+
+    def _alternative(self, choice: Choice, whole: bool) -> Alternative:
+        program = choice.program
+        columns = self.columns(choice, whole)
+        long = whole and not self.planner.part.outputs
+        lines = {li.name: li.label for li in program.lines if long and li.label.kind in (*BREAKDOWN, *SAID)}
+        tiles = [axis.names[0].removeprefix(TRY) for axis in choice.tries]
+        length = self.planner.study.length
+        extra = [*tiles, *([length] if length in self.points[0].formulas else [])]
+        outputs = dict.fromkeys((*lines_of(columns), *lines, *extra))
+        measures = {name: column_called(program, name) for name in self.planner.keep.columns}
+        kept = [line for column in measures.values() for line in lines_of({"": column})]
+        choosing = self.by if len(self.choices) > 1 or choice.tries else ()
+        axes = (choice.outer, *self.axes, *choice.tries)
+        named = [axis.names or ("",) for axis in axes]
+        values = [axis.values or ((0.0,) * len(self.points),) for axis in axes]
+        trials = 1
+        for axis in choice.tries:
+            trials *= axis.length
+        nested = self.size * trials >= NESTED_FROM
+        return Alternative(
+            mapped=choice.mapped,
+            way=choice.way,
+            tiles=tuple(tiles),
+            trials=trials,
+            table=grid_of(program, [*outputs, UNFIT, VERDICT], named, values, nested=nested),
+            measures=grid_of(program, [*kept, *choosing, VERDICT], named, values, nested=nested),
+            columns=columns,
+            lines=lines,
+            reasons=reasons_of(program),
+        )
+
+
+def drafted(
+    planner: PartPlanner,
+    name: str,
+    configuration: Configuration,
+    machine: Machine,
+    members: Sequence[tuple[int, Point]],
+    axes: Sequence[Axis],
+) -> Draft:
+    """Return the draft of the points *members* of a *configuration* whose cases are applied.
+
+    Raises
+    ------
+    FusemaxError
+        For sizes that are missing or do not suit the cascade, formulas and conditions on what is not there.
+    """
+    mapping = configuration.mapping
+    points = tuple(point for _, point in members)
+    ways = ways_of(mapping, configuration.changes)
+    choices = tuple(_choice(planner, configuration, machine, way, points, axes) for way in ways)
+    return Draft(
+        planner=planner,
+        name=name,
+        configuration=configuration,
+        numbers=tuple(number for number, _ in members),
+        points=points,
+        axes=tuple(axes),
+        choices=choices,
+        by=("latency_s",) if isinstance(mapping, str) else tuple(mapping.by),
+    )
+
+
+def _choice(
+    planner: PartPlanner, configuration: Configuration, machine: Machine, way: Way, points: Sequence[Point],
+    axes: Sequence[Axis],
+) -> Choice:  # fmt: skip
+    part = planner.part
+    swept = {name for axis in axes for name in axis.names}
+    tiles = [n.removeprefix(TILES) for n in part.grid if n.startswith(TILES)]
+    given, formulas = _figures(planner, configuration)
+    mapped = planner.designs.mapped(machine, way.mapping, way.changes)
+    free = {*given, *formulas, *points[0].figures, *filter(is_figure, swept)}
+    derived = planner.designs.program(mapped, machine, free)
+    derived = with_free_tiles(derived, [*tiles, *way.tiles]) if tiles or way.tiles else derived
+    formulas |= points[0].formulas
+    tables = [
+        _table(mapped, derived, point, given, {*swept, *tiles, *formulas, *way.tiles}) for point in points
+    ]
+    outer = Axis(names=tuple(tables[0]), values=tuple(tuple(table[n] for table in tables) for n in tables[0]))
+    known = {n: v for n, v in derived.parameters.items() if v is not None}
+    where = {n: c for n, c in enumerate(part.where) if not is_outside(c, part, swept)}
+    _refuse_fractions(points[0], tables, axes, known, formulas, where)
+    rules = {name: _rule(name, rule) for name, rule in way.tiles.items()}
+    tries = [_tries(n, rule, tables, axes, known, formulas) for n, rule in rules.items()]
+    formulas |= {n: Call("min", (Name(f"{TRY}{n}"), rule)) for n, rule in rules.items()}
+    names_given = [n for axis in (outer, *axes, *tries) for n in axis.names]
+    program = program_of(mapped, derived, names_given, formulas, where)
+    return Choice(way=way, mapped=mapped, program=program, outer=outer, tries=tuple(tries))
+
+
+def _refuse_fractions(
+    point: Point, tables: Sequence[Mapping[str, float]], axes: Sequence[Axis], known: Mapping[str, float],
+    formulas: Mapping[str, Expression], where: Mapping[int, Condition],
+) -> None:  # fmt: skip
+    """Raise FusemaxError where a formula of the study makes a size that is no whole number, and no condition may leave it out.
+
+    Where there are too many values to be looked at, the rows say it.
+    """
+    for name, rule in point.formulas.items():
+        try:
+            for at, value in values_at(rule, tables, axes, known, formulas):
+                if not is_size(value) and not _left_out(at, where):
+                    said = ", ".join(f"{n} = {v:g}" for n, v in at.items())
+                    text = f"{name} = {rule} = {value:g} is not a whole number of at least 1 at {said}"
+                    hint = "leave such points out with a condition under 'where'"
+                    raise FractionError(name, f"{text}\n  hint: {hint}")
+        except (KeyError, TooManyError):
+            continue
+
+
+def _left_out(at: Mapping[str, float], where: Mapping[int, Condition]) -> bool:
+    """Return whether a condition leaves the point out, or may: one on more than what is known of it."""
+    return any(not names_in(condition) <= set(at) or not condition.holds(at) for condition in where.values())
+
+
+def _rule(name: str, rule: object) -> Expression:
+    found = number_or_formula(name, rule)
+    return found if isinstance(found, Expression) else Number(float(found))
+
+
+def _figures(
+    planner: PartPlanner, configuration: Configuration
+) -> tuple[dict[str, float], dict[str, Expression]]:
+    """Return the figures that are the same at all points: numbers, and formulas of others."""
+    single = {n: v for n, v in planner.part.grid.items() if is_figure(n) and not is_several(v)}
+    read = {
+        n: number_or_formula(n.removeprefix(TILES), v) for n, v in {**configuration.figures, **single}.items()
+    }
+    numbers = {n.removeprefix(TILES): float(v) for n, v in read.items() if isinstance(v, int | float)}
+    return numbers, {n.removeprefix(TILES): v for n, v in read.items() if isinstance(v, Expression)}
+
+
+def _table(
+    mapped: Mapped, program: Program, point: Point, figures: Mapping[str, float], later: Collection[str]
+) -> dict[str, float]:
+    """Return what stands on the axis of points: sizes, those that follow from others too, and figures."""
+    given: dict[str, float] = {**figures, **point.figures}
+    found = {name: float(size) for name, size in point.sizes.items()}
+    if not any(not is_figure(name) and name in mapped.cascade.ranks for name in later):
+        needed = {
+            n: None for n, v in program.parameters.items() if v is None and n not in given and n not in later
+        }
+        known = {*mapped.cascade.ranks, *mapped.cascade.size_symbols(), *needed}
+        sizes = {name: value for name, value in point.sizes.items() if name in known}
+        solved = sizes_for(mapped, Program(parameters=needed, lines=program.lines), sizes)
+        found |= {name: float(size) for name, size in solved.items()}
+    return {**found, **{name: value for name, value in given.items() if name not in later}}
+
+
+def _tries(
+    name: str, rule: Expression, tables: Sequence[Mapping[str, float]], axes: Sequence[Axis],
+    known: Mapping[str, float], formulas: Mapping[str, Expression],
+) -> Axis:  # fmt: skip
+    """Return the axis of what the tile *name* is tried at, up to the most that *rule* comes to at any point."""
+    try:
+        most = max(value for _, value in values_at(rule, tables, axes, known, formulas))
+    except KeyError as error:
+        raise FusemaxError(f"tiles.{name}: {error.args[0]!r} is no size or figure of the point") from None
+    return Axis(names=(f"{TRY}{name}",), values=(exponents(most),))

@@ -1,0 +1,248 @@
+"""The program of a job: the cost of its design, with the formulas of the study, its measures, and what marks a point.
+
+Every point gets a ``verdict``: 0 where a condition leaves it out, 1 where it cannot be run (a size or a tile is no whole
+number, something does not fit), 2 where all is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sympy
+
+from fusemax.cost.program import Label, Line, Program
+from fusemax.cost.symbols import at_most, ceildiv, equal, floor, less, symbol, to_sympy
+from fusemax.errors import FusemaxError
+from fusemax.language.figure import is_figure
+from fusemax.language.syntax import Expression
+from fusemax.mapping.nest import Mapped
+from fusemax.nearest import nearest
+from fusemax.study.spec import Condition
+from fusemax.study.values import number_or_formula
+
+ONE = sympy.Integer(1)
+MEASURES: Mapping[str, str] = {"energy_delay": "energy_J*latency_s", "power": "energy_J/latency_s"}
+UNFIT, VERDICT = (
+    "unfit",
+    "verdict",
+)  #: the lines that say, in bits, why a point cannot be run, and whether it can
+
+
+class ConditionError(FusemaxError):
+    """A condition that names what is not there; ``number`` is its place among those of the part."""
+
+    def __init__(self, number: int, text: str) -> None:
+        self.number = number
+        super().__init__(text)
+
+
+def with_free_tiles(program: Program, tiles: Iterable[str]) -> Program:
+    """Return *program* with the named *tiles* as parameters, whatever rule the mapping gives them."""
+    wanted = set(tiles)
+    known = {line.label.tensor for line in program.labelled("tile")} | set(program.parameters)
+    unknown = sorted(wanted - known)
+    if unknown:
+        there = ", ".join(sorted({line.label.tensor for line in program.labelled("tile")})) or "none"
+        raise FusemaxError(f"tiles.{unknown[0]}: the mapping has no tile {unknown[0]!r}; there are: {there}")
+    lines: list[Line] = []
+    for line in program.lines:
+        if line.label.kind != "tile" or line.label.tensor not in wanted:
+            lines.append(line)
+        elif line.name != line.label.tensor:
+            lines.append(Line(line.name, symbol(line.label.tensor), line.label))
+    return Program(parameters={**program.parameters, **dict.fromkeys(wanted)}, lines=tuple(lines))
+
+
+def program_of(
+    mapped: Mapped,
+    program: Program,
+    given: Collection[str],
+    formulas: Mapping[str, Expression],
+    where: Mapping[int, Condition],
+) -> Program:
+    """Return *program* with the *formulas* of a study, its conditions, its measures and the ``verdict`` of each point.
+
+    Parameters
+    ----------
+    given
+        The names whose values stand on axes.
+    formulas
+        Sizes and figures that follow from others.
+    where
+        The conditions that are decided point by point, by their places in the part.
+
+    Raises
+    ------
+    FusemaxError
+        For sizes that nothing gives, tiles given as sizes, and formulas that cannot be worked out.
+    ConditionError
+        For a condition on what is not there.
+    """
+    _refuse_tiles(mapped, program, {*given, *formulas})
+    named = {name: to_sympy(value) for name, value in formulas.items()}
+    named |= _rank_sizes(mapped, program, {*given, *formulas})
+    parameters = {**program.parameters, **dict.fromkeys(given)}
+    parameters = {name: value for name, value in parameters.items() if name not in named}
+    lines = [Line(name, value, Label("formula")) for name, value in named.items()]
+    lines += _measures(program)
+    known = {*parameters, *(line.name for line in (*lines, *program.lines))}
+    lines += _verdict(mapped, program, [name for name in named if not is_figure(name)], where, known)
+    missing = [name for name, value in parameters.items() if value is None and name not in given]
+    if missing:
+        raise FusemaxError(
+            f"mapping {mapped.name} needs a size for {', '.join(sorted(missing))}\n  hint: give it under sizes or grid"
+        )
+    return Program(parameters=parameters, lines=_ordered(parameters, [*lines, *program.lines]))
+
+
+def _refuse_tiles(mapped: Mapped, program: Program, given: set[str]) -> None:
+    cut = sorted(given & {line.name for line in program.labelled("tile")})
+    if cut:
+        raise FusemaxError(f"{', '.join(cut)} cannot be set: mapping {mapped.name} cuts it under 'tiles:'")
+
+
+def _rank_sizes(mapped: Mapped, program: Program, given: set[str]) -> dict[str, sympy.Expr]:
+    """Return the sizes that the cascade gives itself (``R = 1``), or derives from others: ``H = G*K``, M1 from M and M0."""
+    tiles = {line.label.tensor for line in program.labelled("tile")}
+    found: dict[str, sympy.Expr] = {
+        name: sympy.Integer(value)
+        for name, value in mapped.cascade.defaults.items()
+        if name not in given and name not in tiles
+    }
+    known = {*given, *tiles, *found}
+    while True:
+        step = next(_derivable(mapped, known), None)
+        if step is None:
+            return found
+        found[step[0]] = step[1]
+        known.add(step[0])
+
+
+def _derivable(mapped: Mapped, known: set[str]) -> Iterator[tuple[str, sympy.Expr]]:
+    """Yield sizes that follow from the *known* ones, each with its formula."""
+    for name, rank in mapped.cascade.ranks.items():
+        if rank.size is None:
+            continue
+        size = to_sympy(rank.size)
+        factors = sympy.Mul.make_args(size)
+        unknown = [factor for factor in factors if str(factor) not in known]
+        if name not in known and {str(used) for used in size.free_symbols} <= known:
+            yield name, size
+        elif name in known and len(unknown) == 1 and all(factor.is_Symbol for factor in factors):
+            rest = sympy.Mul(*(factor for factor in factors if factor != unknown[0]))
+            yield str(unknown[0]), ceildiv(symbol(name), rest)
+
+
+def _measures(program: Program) -> list[Line]:
+    known = {line.name for line in program.lines}
+    found: list[Line] = []
+    for name, text in MEASURES.items():
+        expression = number_or_formula(name, text)
+        value = expression if isinstance(expression, int | float) else to_sympy(expression)
+        if {str(used) for used in value.free_symbols} <= known:  # type: ignore[union-attr]
+            found.append(Line(name, value, Label("measure")))  # type: ignore[arg-type]
+    return found
+
+
+def _verdict(
+    mapped: Mapped, program: Program, sizes: Iterable[str], where: Mapping[int, Condition], known: set[str]
+) -> list[Line]:
+    holds = [
+        Line(f"holds[{n}]", _condition(n, condition, known), Label(VERDICT)) for n, condition in where.items()
+    ]
+    fits = [_whole(f"fits[{name}]", name) for name in sizes]
+    fits += [_whole(f"fits[{line.name}]", line.name) for line in program.labelled("tile")]
+    for line in program.labelled("occupancy"):
+        if not mapped.spill.get(line.label.level):
+            place = f"[{line.label.nest},{line.label.level}]"
+            room: Any = at_most(symbol(line.name), symbol(f"capacity_B{place}"))
+            fits.append(Line(f"fits{place}", room, Label(VERDICT)))
+    verdict = _all(holds) * (1 + _all(fits))
+    lost = [2**number * (1 - symbol(line.name)) for number, line in enumerate(fits)]
+    return [
+        *holds,
+        *fits,
+        Line(UNFIT, sympy.Add(*lost), Label(VERDICT)),
+        Line(VERDICT, verdict, Label(VERDICT)),
+    ]
+
+
+def _whole(line: str, name: str) -> Line:
+    return Line(line, equal(symbol(name), floor(symbol(name))) * at_most(ONE, symbol(name)), Label(VERDICT))
+
+
+def _all(lines: Sequence[Line]) -> sympy.Expr:
+    return sympy.Mul(*(symbol(line.name) for line in lines))
+
+
+def reasons_of(program: Program) -> tuple[str, ...]:
+    """Return what each bit of the line ``unfit`` of a *program* means, in words."""
+    found: list[str] = []
+    tiles = {line.name: line.label for line in program.labelled("tile")}
+    for line in program.labelled(VERDICT):
+        if not line.name.startswith("fits["):
+            continue
+        name = line.name.removeprefix("fits[").removesuffix("]")
+        nest, _, level = name.rpartition(",")
+        if name in tiles:
+            found.append(f"tile {tiles[name].tensor} of nest {tiles[name].nest} is no whole number from 1")
+        elif nest:
+            found.append(f"{level} is too small in nest {nest}")
+        else:
+            found.append(f"{name} is no whole number of at least 1")
+    return tuple(found)
+
+
+def _condition(number: int, condition: Condition, known: set[str]) -> sympy.Expr:
+    sides: list[sympy.Expr] = []
+    for text in (condition.name, condition.value):
+        value = number_or_formula("where", text)
+        sides.append(sympy.Float(value, 17) if isinstance(value, int | float) else to_sympy(value))
+    unknown = sorted({str(used) for side in sides for used in side.free_symbols} - known)
+    if unknown:
+        near = nearest(unknown[0], known)
+        hint = f"\n  hint: did you mean {near!r}?" if near else ""
+        said = f"{unknown[0]!r} is no size, figure or label that is given here, and no output"
+        raise ConditionError(number, said + hint)
+    left, right = sides
+    return COMPARISONS[condition.comparison](left, right)
+
+
+COMPARISONS: Mapping[str, Any] = {
+    "<=": at_most, "<": less, "==": equal, "!=": lambda a, b: equal(equal(a, b), sympy.Integer(0)),
+    ">=": lambda a, b: at_most(b, a), ">": lambda a, b: less(b, a),
+}  # fmt: skip
+
+
+def _ordered(parameters: Iterable[str], lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Return *lines* so that each stands after what it needs, otherwise in their order."""
+    done = set(parameters)
+    ordered: list[Line] = []
+    waiting = list(lines)
+    while waiting:
+        later: list[Line] = []
+        for line in waiting:
+            if line.needs() <= done:
+                ordered.append(line)
+                done.add(line.name)
+            else:
+                later.append(line)
+        if len(later) == len(waiting):
+            names = {line.name for line in later}
+            lost = sorted({need for line in later for need in line.needs()} - done - names)
+            circle = ", ".join(sorted(_circle(later))[:4])
+            what = f"there is no {lost[0]!r}" if lost else f"{circle} need each other"
+            raise FusemaxError(f"the formulas cannot be worked out: {what}")
+        waiting = later
+    return tuple(ordered)
+
+
+def _circle(lines: Sequence[Line]) -> set[str]:
+    """Return the names of *lines* that others of them need, and those others in turn."""
+    names = {line.name for line in lines}
+    while True:
+        needed = {need for line in lines if line.name in names for need in line.needs()} & names
+        if needed == names:
+            return names
+        names = needed

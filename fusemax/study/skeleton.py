@@ -1,0 +1,118 @@
+"""What is known of a study's tables before it runs: which rows and columns there will be, held against all that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fusemax.errors import FusemaxError, Problem
+from fusemax.source import Document
+from fusemax.study.comparison import Rows, mistakes, read_published
+from fusemax.study.jobs import Job, Planned
+from fusemax.study.load import problems_from
+from fusemax.study.pictures import column_mistakes
+from fusemax.study.results import JOB, LONG, Record, ordered, records_of
+from fusemax.study.rows import LENGTH, ORDER, identity_at
+from fusemax.study.spec import StudyFile
+
+if TYPE_CHECKING:
+    import polars
+
+OURS = ("published", "ours", "relative_difference", "reason")
+
+
+def problems_of(study: StudyFile, document: Document, plan: Planned) -> list[Problem]:
+    """Return what *study* asks of its tables that they will not have."""
+    problems = list(_reductions(study, document, plan))
+    if study.compare is not None and not problems:
+        problems += _comparison(study, document, plan)
+    values = {**_known(plan), "part": [part.name for part in study.parts]}
+    found = column_mistakes(study, columns_of(study, plan), values)
+    return problems + [document.problem(*mistake) for mistake in found]
+
+
+def _reductions(study: StudyFile, document: Document, plan: Planned) -> Iterator[Problem]:
+    """Yield what only a study whose points are few can do."""
+    if plan.whole:
+        return
+    hint = "take fewer points, or a study of its own for the large grid"
+    text = f"the study has {plan.points:,} points, or keeps only some: too many to be"
+    for number, part in enumerate(study.parts):
+        for key in ("sum_over", "total_of"):
+            if getattr(part, key):
+                yield document.problem(("parts", number, key), f"{text} added up", hint, key=True)
+    if study.compare is not None:
+        yield document.problem(("compare",), f"{text} compared", hint, key=True)
+
+
+def _rows(study: StudyFile, plan: Planned) -> list[Record]:
+    """Return the rows that there will be, with nothing but what tells them apart."""
+    import polars
+
+    frames = [_identities(job).with_columns(polars.lit(n).alias(JOB)) for n, job in enumerate(plan.jobs)]
+    table = ordered(plan, polars.concat(frames, how="diagonal_relaxed"))
+    nothing = polars.lit("")
+    return records_of(
+        plan, study, table.with_columns(fits=False, reason=nothing, machine=nothing, mapping=nothing)
+    )
+
+
+def _identities(job: Job) -> polars.DataFrame:
+    import polars
+
+    points = np.arange(job.points)
+    columns = identity_at(job, points, {})
+    constant = [polars.lit(text, dtype=polars.String).alias(name) for name, text in job.identity]
+    given: dict[str, Any] = {**columns, ORDER: points}
+    return polars.DataFrame(given).select(*constant, polars.all())
+
+
+def _known(plan: Planned) -> dict[str, list[Any]]:
+    """Return all values of the columns whose values are known before the study runs."""
+    found: dict[str, dict[Any, None]] = {}
+    for job in plan.jobs:
+        for name, value in job.identity:
+            found.setdefault(name, {})[value] = None
+        for name, labels in job.labels.items():
+            found.setdefault(name, {}).update(dict.fromkeys(labels))
+        for axis in (job.outer, *job.axes):
+            if job.length in axis.names:
+                lengths = axis.values[axis.names.index(job.length)]
+                found.setdefault(LENGTH, {}).update(dict.fromkeys(map(int, lengths)))
+    return {name: list(values) for name, values in found.items()}
+
+
+def columns_of(study: StudyFile, plan: Planned) -> dict[str, list[str]]:
+    """Return the columns of every table that *study* will leave."""
+    extra = ["point", "equal_points"] if any(job.keep.kind != "all" for job in plan.jobs) else []
+    tables = {"results": [*plan.order, *extra]}
+    if plan.whole:
+        identity = [n for n in plan.order[: plan.order.index("machine")] if n != "study"]
+        tables["breakdown"] = [*identity, *LONG]
+        if study.compare is not None:
+            tables["comparison"] = [*identity, "table", "quantity", *OURS]
+    return tables
+
+
+def _comparison(study: StudyFile, document: Document, plan: Planned) -> list[Problem]:
+    assert study.compare is not None
+    path = Path(document.file).parent / study.compare.published
+    if not path.is_file():
+        return [document.problem(("compare", "published"), f"{path}: there is no such file")]
+    try:
+        published = read_published(path)
+    except FusemaxError as error:
+        return problems_from(error, document, ("compare", "published"))
+    if any(part.grid and part.where for part in study.parts):
+        return []  # which rows are left out is not known yet
+    lines: dict[str, set[str]] = {}
+    for job in plan.jobs:
+        names = (name for name, label in job.lines.items() if label.kind == "activity")
+        lines.setdefault(dict(job.identity)["part"], set()).update(names)
+    for part in study.parts:
+        if part.sum_over or part.total_of:
+            lines[part.name] = set()
+    return list(mistakes(published, Rows(_rows(study, plan)), plan.order, lines))
