@@ -89,6 +89,28 @@ class ProblemsError(FusemaxError):
         super().__init__("\n".join(shown))
 
 
+#: Characters of one line, and lines, of a message on a screen.
+LONGEST_LINE, MOST_LINES = 1000, 200
+
+
+def readable(message: str) -> str:
+    """Return *message* as a terminal can show it: long lines and long ends cut, control characters written out.
+
+    >>> readable("no file called 'a\\x1b[1m'".encode().decode("unicode_escape"))
+    "no file called 'a\\\\x1b[1m'"
+    """
+    rows = message.split("\n")
+    if len(rows) > MOST_LINES:
+        rows = [*rows[:MOST_LINES], f"... and {len(rows) - MOST_LINES} more lines"]
+    return "\n".join(_plain_row(row) for row in rows)
+
+
+def _plain_row(row: str) -> str:
+    if len(row) > LONGEST_LINE:
+        row = f"{row[: LONGEST_LINE // 2]} ... {row[-LONGEST_LINE // 4 :]}"
+    return "".join(letter if letter.isprintable() or letter == "\t" else repr(letter)[1:-1] for letter in row)
+
+
 def raise_if_any(problems: Iterable[Problem]) -> None:
     """Raise :class:`ProblemsError` when *problems* is not empty."""
     found = tuple(problems)

@@ -74,7 +74,9 @@ def main() -> None:
 
         build()(args=command_line())
     except FusemaxError as error:
-        typer.echo(str(error), err=True)
+        from fusemax.errors import readable
+
+        typer.echo(readable(str(error)), err=True)
         sys.exit(1)
     except (RecursionError, MemoryError) as error:
         what = (
