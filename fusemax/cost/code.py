@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from fusemax.cost import band, deal
+from fusemax.cost import band, deal, ragged, visits
 from fusemax.cost.graph import Fit, Graph, Node, graph_of
 from fusemax.cost.program import Program
 from fusemax.language.functions import FUNCTIONS
@@ -92,6 +92,8 @@ SEVERAL = {
     "dealt_tiles": 21,
     "window_sum": 8,
 }
+#: Functions of :mod:`fusemax.cost.visits` and :mod:`fusemax.cost.ragged`: each takes one list of values.
+LISTED = ("tiles_moved", "dealt_tasks")
 
 
 def _call(name: str, count: int) -> str:
@@ -181,8 +183,19 @@ class _Writer:
         rows += _inside(len(self.axes) + 1, [*inner, "point += 1"])
         for axis in reversed(range(1, len(self.axes))):
             rows += _inside(axis + 1, [f"first{axis} = 0", "if point >= stop:", "    break"])
+<<<<<<< HEAD
         used = {node.operation for node in self.graph.nodes}
         return helpers(used) + "\n\n" + "\n".join(rows) + "\n"
+=======
+        return self._helpers() + "\n\n" + "\n".join(rows) + "\n"
+
+    def _helpers(self) -> str:
+        used = {node.operation for node in self.graph.nodes}
+        listed = (visits, ragged) if used & set(LISTED) else ()
+        modules = (band, deal, *listed) if used & {*SEVERAL, *LISTED} else ()
+        limits = f"\n\nVISITS = {visits.VISITS}\n" if listed else ""
+        return DIVISORS + limits + "".join(functions_of(module) for module in modules)
+>>>>>>> f2e7e20 (Masked tiles and tasks are visited one by one where no closed form is exact)
 
     def _block(self, depth: int) -> list[str]:
         rows: list[str] = []
@@ -206,6 +219,10 @@ class _Writer:
             return SEARCHES[fit.kind](fit, f"t{number}", self._footprint(fit))
         if node.operation == "item":
             return [f"t{number} = t{node.operands[0]}[{node.value}]"]
+        if node.operation in LISTED:
+            return [
+                f"t{number} = {node.operation}([{', '.join(f't{operand}' for operand in node.operands)}])"
+            ]
         return [f"t{number} = {FORMS[node.operation].format(*(f't{operand}' for operand in node.operands))}"]
 
     def _footprint(self, fit: Fit) -> list[str]:

@@ -139,7 +139,8 @@ class _Counter(Residences):
         if len(bands) > 1:
             text = f"nest {self.nest.name} spreads ranks of one condition beside another"
             raise self._refused(body, text, "give each condition a nest of its own")
-        under = under_band(self.nest, self.spread, self.extents, masked[0], body.loops)
+        leaves = [b.loops for b in self.nest.bodies if self.bands[b.node] == masked[0]]
+        under = under_band(self.nest, self.spread, self.extents, masked[0], leaves)
         if under is None:
             text = (
                 f"nest {self.nest.name} spreads loops of a rank under a condition, but not those around them"
@@ -154,19 +155,32 @@ class _Counter(Residences):
     def of_part(self, part: TaskPart) -> _Counter:
         """Return the counter of one part of a task: a touched pair of tiles, or what is done in any case."""
         found = _Counter(self.mapped, self.machine, self.nest, part.extents, self)
-        found.bodies = tuple(b for b in self.nest.bodies if (self.bands[b.node] is not None) == part.in_band)
+        found.bodies = tuple(b for b in self.nest.bodies if self._group(b) == part.group)
         found.residences = tuple(
-            r for r in self.nest.residences if self._is_of_pairs(r, part.columns) == part.in_band
+            r for r in self.nest.residences if self._group_of_pairs(r, part.columns) == part.group
         )
         found.bands = {body.node: None for body in self.nest.bodies}
-        found.begins = not part.in_band
+        found.begins = part.group is None
         return found
 
-    def _is_of_pairs(self, residence: Residence, columns: frozenset[str]) -> bool:
-        """Return whether the tiles of *residence* differ from pair to pair of a task."""
+    def _group(self, body: Body) -> int | None:
+        """Return the number of the tiling in which *body* is done under the band; None outside of it."""
+        band = self.bands[body.node]
+        if band is None:
+            return None
+        digits = {d.name for name in (band.row, band.column) for d in self.nest.roots[name].digits}
+        banded = [b for b in self.nest.bodies if self.bands[b.node] is not None]
+        tilings = list(dict.fromkeys(frozenset(b.loops) & digits for b in banded))
+        return tilings.index(frozenset(body.loops) & digits)
+
+    def _group_of_pairs(self, residence: Residence, columns: frozenset[str]) -> int | None:
+        """Return the tiling whose pairs have each a tile of *residence* of their own; None where a task has one tile."""
         digits = frozenset[str]().union(*map(digits_of_way, self._ways(residence)))
         banded = self._kept(residence, digits).band is not None
-        return banded and bool(columns & (set(residence.loops) | digits))
+        if not banded or not columns & (set(residence.loops) | digits):
+            return None
+        inside = (b for b in self.nest.bodies if residence.covers(b.node) and self.bands[b.node] is not None)
+        return next((self._group(body) for body in inside), None)
 
     def over(self, body: Body, digits: Iterable[str], value: Callable[[Extents], sympy.Expr]) -> sympy.Expr:
         """Return the sum of *value* over the tiles named by *digits* in which *body* has something to do.

@@ -74,13 +74,16 @@ def busiest_core(cores, n0, w0, n1, w1, n2, w2, n3, w3, n4, w4, n5, w5, n6, w6, 
 
 
 def _free_first(loads, names, load):
-    """Give the core that is free first *load* more, and return its name; a heap whose smallest load stands first."""
+    """Give the core that is free first *load* more, and return its name; a heap with the smallest load, and name, first."""
     name, place, child = names[0], 0, 1
     load = loads[0] + load
     while child < len(loads):
-        if child + 1 < len(loads) and loads[child + 1] < loads[child]:
-            child += 1
-        if loads[child] >= load:
+        other = child + 1
+        if other < len(loads) and (
+            loads[other] < loads[child] or (loads[other] == loads[child] and names[other] < names[child])
+        ):
+            child = other
+        if loads[child] > load or (loads[child] == load and names[child] > name):
             break
         loads[place], names[place] = loads[child], names[child]
         place, child = child, 2 * child + 1
@@ -134,8 +137,8 @@ def dealt_tiles(
     A task is a tile of *Tr* rows and *Tc* columns, made of tiles of *tr* and *tc*; all come *before* times in turn, each
     *after* times. Four numbers are the tasks of each kind (whole or last rows, whole or odd columns), four the touched pairs
     of tiles by kind; *t0* to *t3* and *p0* to *p3* are the cycles of one. The heaviest task goes first, or they go *in_order*.
-    With more than 32 tasks for each core only the last ones are dealt one by one, the others evenly; when the heaviest go
-    first the light ones at the end even the loads out: then an even share, or the heaviest task.
+    With more than 2048 tasks, and 32 for each core, only the last ones are dealt one by one, the others evenly; when the
+    heaviest go first the light ones at the end even the loads out: then an even share, or the heaviest task.
     """
     check_lengths(R, C, lo, hi)
     none = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -180,8 +183,9 @@ def dealt_tiles(
     if tasks == 0:
         return none
     times, even = before * after, 0.0
-    if before * after * tasks > 32 * cores:
-        times = 0 if in_order == 0.0 else min(before, -(-32 * cores // (after * tasks))) * after
+    few = max(32 * cores, 2048)
+    if before * after * tasks > few:
+        times = 0 if in_order == 0.0 else min(before, -(-few // (after * tasks))) * after
         even = (before * after - times) * 1.0 / cores
     result = [even * total[k] for k in range(8)]
     if times == 0:

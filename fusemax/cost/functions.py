@@ -97,6 +97,10 @@ class band_most(sympy.Function):  # noqa: N801
     nargs = 7
 
 
+class tiles_moved(sympy.Function):  # noqa: N801
+    """Words of tiles, visited one by one: :func:`fusemax.cost.visits.tiles_moved`, whose list of numbers are the operands."""
+
+
 class window_sum(sympy.Function):  # noqa: N801
     """Elements that tiles of a window touch: :func:`fusemax.cost.band.window_sum`."""
 
@@ -107,6 +111,10 @@ class dealt_tiles(sympy.Function):  # noqa: N801
     """What the busiest core does of tasks under a band: :func:`fusemax.cost.deal.dealt_tiles`; ``item`` takes one."""
 
     nargs = 21
+
+
+class dealt_tasks(sympy.Function):  # noqa: N801
+    """The same where tasks are ragged: :func:`fusemax.cost.ragged.dealt_tasks`, whose list of numbers are the operands."""
 
 
 class busiest_core(sympy.Function):  # noqa: N801

@@ -89,7 +89,7 @@ class Residences:
         if self._wanted_outside(residence):
             earlier = self._earlier_wanted_outside(residence)
             out = self._brought(residence, earlier=True) if earlier else words
-            if again == 0 and not earlier and not self.nest.spread:  # of what is made, not of what is read
+            if again == 0 and not earlier:  # of what is made, not of what is read
                 out = self._brought(residence, made=True)
         if out != 0:
             yield Move(tensor=tensor, level=outside, kind="write", words=out, serves=level)
@@ -136,14 +136,16 @@ class Residences:
         within = kept.words() * share
         if not self._is_of_a_core(residence.level) or not self.spread:
             return within
-        many = self._to_cores(residence, term, kept, share)
+        many = self._to_cores(residence, term, kept, share, made)
         return many if self.nest.spread else repeated(symbol("replicas"), many, within)
 
-    def _to_cores(self, residence: Residence, term: Term, kept: Kept, share: sympy.Expr) -> sympy.Expr:
+    def _to_cores(
+        self, residence: Residence, term: Term, kept: Kept, share: sympy.Expr, made: bool
+    ) -> sympy.Expr:
         """Return the words of all tiles that come to a memory inside a core, for each core that needs one."""
         within = kept.words() * share
         if self.kinds:
-            parts = [times * counter._brought_of(residence, term) for times, counter in self.kinds]
+            parts = [times * counter._brought_of(residence, term, made) for times, counter in self.kinds]
             return sum(parts, ZERO)
         same = self._same_in_a_row(residence, kept.digits)
         if self.whole is not self:
@@ -151,7 +153,7 @@ class Residences:
         if kept.band is None:
             return within * least(same, symbol("replicas"))
         apart = replace(kept, apart=frozenset(self.spread)).words() * share
-        return repeated(symbol("replicas"), apart, within)
+        return kept.to_cores(self.spread, repeated(symbol("replicas"), apart / share, within / share)) * share
 
     def _ways(self, residence: Residence, earlier: bool = False) -> tuple[Way, ...]:
         """Return the ways by which a kept tensor is made inside, or else read there.

@@ -9,7 +9,7 @@ import sympy
 from fusemax.cost.counts import Move, NestCounts
 from fusemax.cost.program import Label, Writer
 from fusemax.cost.recurrence import recurrence_cycles
-from fusemax.cost.symbols import ceildiv, greatest, symbol, to_sympy
+from fusemax.cost.symbols import ceildiv, greatest, repeated, symbol, to_sympy
 from fusemax.cost.tasks import dealt
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
@@ -68,6 +68,11 @@ class _NestTimes:
             if counts.under is None
             else counts.under.dealt(weights, counts.nest.deal == "in_order")
         )
+        if not counts.nest.spread:  # of one core all, to the last bit
+            cores = symbol("replicas")
+            times = [
+                repeated(cores, mine, every) for mine, (every, _) in zip(times, counts.kinds, strict=True)
+            ]
         times = [
             self.writer.add(
                 f"core_tasks[{self.name},{number}]",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from copy import copy
 from dataclasses import dataclass
 
@@ -10,7 +10,8 @@ import sympy
 
 from fusemax.cost.extents import ONE, Extents
 from fusemax.cost.masks import Band, tiles_of
-from fusemax.cost.symbols import band_most, band_turns, item, least, repeated
+from fusemax.cost.symbols import band_most, band_turns, item, least, repeated, symbol
+from fusemax.cost.visited import Visited
 
 ZERO = sympy.Integer(0)
 
@@ -34,6 +35,16 @@ class Kept:
         if self.band is None:
             return self.extents.moved(self.digits, self.loops, stays=True)
         return _UnderBand(self, self._turned()).words()
+
+    def to_cores(self, spread: Collection[str], otherwise: sympy.Expr) -> sympy.Expr:
+        """Return the words of all tiles that come to a memory of each core, whose tasks the loops in *spread* number.
+
+        A tile that several tasks in a row want comes to as many cores; *otherwise* stands where that is not known.
+        """
+        band = None if self.band is None else self._turned()
+        visited = Visited(self.extents, self.digits, self.loops, self.leaf, band, spread)
+        words = visited.words(otherwise, symbol("replicas"))
+        return otherwise if words is None else words
 
     def once(self, begun: frozenset[str] = frozenset()) -> sympy.Expr:
         """Return the words of all tiles, each of them once, but for each iteration of the loops *begun*."""
@@ -75,7 +86,7 @@ class _UnderBand:
     """Tiles under a band: those that a point of the band touches, as the loops come to them."""
 
     def __init__(self, kept: Kept, band: Band) -> None:
-        self.extents, self.digits, self.band = kept.extents, kept.digits, band
+        self.extents, self.digits, self.leaf, self.band = kept.extents, kept.digits, kept.leaf, band
         turning = [loop for loop in kept.loops if self._turns(loop)]
         self.apart = kept.apart
         own = [n for n, loop in enumerate(turning) if loop in self.digits or loop in kept.apart]
@@ -101,6 +112,26 @@ class _UnderBand:
 
     def words(self) -> sympy.Expr:
         """Return the words that are brought in: at each visit, but where the tile is wanted again at once."""
+        closed = self._in_closed_form()
+        if self._is_exact() or self.apart:
+            return closed
+        words = Visited(self.extents, self.digits, self.loops, self.leaf, self.band).words(closed)
+        return closed if words is None else words
+
+    def _is_exact(self) -> bool:
+        """Return whether the closed form is exact: other roots are not cut by loops, rows stand outside of columns."""
+        if any(
+            len(self.extents.part(self.extents.nest.root_of(self.loops[n])).digits) > 1 for n in self._cut()
+        ):
+            return False
+        return not self._others() if self.both else self._is_simple() and not self._is_in_blocks()
+
+    def _cut(self) -> list[int]:
+        """Return the places of the loops that are not of the band's roots."""
+        roots = (self.band.row, self.band.column)
+        return [n for n, loop in enumerate(self.loops) if self.extents.nest.root_of(loop).name not in roots]
+
+    def _in_closed_form(self) -> sympy.Expr:
         if self.both:
             return self._in_any_order()
         if self._is_simple():

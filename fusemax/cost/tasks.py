@@ -13,10 +13,11 @@ import sympy
 
 from fusemax.cost.extents import ONE, Extents, Part
 from fusemax.cost.masks import Band, Tiles, tiles_of
-from fusemax.cost.symbols import busiest_core, ceildiv, dealt_tiles, item, symbol
+from fusemax.cost.symbols import busiest_core, ceildiv, dealt_tasks, dealt_tiles, item, symbol
 from fusemax.errors import FusemaxError
 from fusemax.mapping.nest import Nest
 
+ZERO = sympy.Integer(0)
 KINDS = 8  #: of tasks that one nest may have: two for each of three ragged ranks
 
 
@@ -44,97 +45,191 @@ def kinds_of(nest: Nest, spread: Sequence[str], extents: Extents) -> tuple[Kind,
             for count, inside in kind.extents.pieces(root, spread)
         ]
     if len(kinds) > KINDS:
-        text = f"nest {nest.name}: tasks of {len(kinds)} kinds, by which of their tiles are whole; {KINDS} can be dealt"
-        raise FusemaxError(f"{text}\n  hint: spread fewer loops over tiles")
+        raise _too_many(nest, len(kinds))
     return tuple(kinds)
+
+
+def _too_many(nest: Nest, kinds: int) -> FusemaxError:
+    text = (
+        f"nest {nest.name}: tasks of {kinds} kinds, by which of their tiles are whole; {KINDS} can be dealt"
+    )
+    return FusemaxError(f"{text}\n  hint: spread fewer loops over tiles")
 
 
 @dataclass(frozen=True, slots=True)
 class TaskPart:
     """A part of tasks under a band: *count* times in all tasks, with *extents* inside.
 
-    *in_band*: a touched pair of tiles; else what every task does of the bodies outside of the band. *places* are its kinds
-    among the four, by whole and last tiles; *columns* the digits of the band's columns.
+    *group* numbers the tiling whose touched pairs these are; None is what every task does of the bodies outside of the band.
+    *kind* tells tasks of other sizes of the other roots apart. *places* are those among the four, by whole and last tiles;
+    *columns* the digits of the band's columns.
     """
 
     count: sympy.Expr
     extents: Extents
-    in_band: bool
+    group: int | None
+    kind: int
     places: tuple[int, ...]
     columns: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class UnderBand:
-    """Tasks that are tiles of a band: their parts, the iterations of the loops around and inside, and the band's sizes."""
+    """Tasks that are tiles of a band.
+
+    Attributes
+    ----------
+    parts
+        What they are made of.
+    before, after
+        The iterations of the other loops over cores outside and inside of those over the band's roots.
+    sizes
+        Of the band and its tiles, as ``dealt_tiles`` takes them; None where bodies are done in several tilings.
+    numbers
+        What ``dealt_tasks`` takes, up to the kinds of tasks.
+    kinds
+        The sizes of the other roots in each kind of task.
+    """
 
     parts: tuple[TaskPart, ...]
     before: sympy.Expr
     after: sympy.Expr
-    sizes: tuple[sympy.Expr, ...]
+    sizes: tuple[sympy.Expr, ...] | None
+    numbers: tuple[sympy.Expr, ...]
+    kinds: tuple[tuple[sympy.Expr, ...], ...]
 
     def dealt(self, weights: Sequence[sympy.Expr], in_order: bool) -> tuple[sympy.Expr, ...]:
         """Return how many of each part the busiest core does; *weights* are the cycles of one."""
-        cycles: list[sympy.Expr] = [sympy.Integer(0)] * 8
-        for part, weight in zip(self.parts, weights, strict=True):
-            for place in part.places:
-                cycles[place + 4 * part.in_band] = weight
-        order = sympy.Integer(1 if in_order else 0)
-        whole = dealt_tiles(order, self.before, self.after, symbol("replicas"), *self.sizes, *cycles)
-        return tuple(
-            sum((item(whole, place + 4 * part.in_band) for place in part.places), sympy.Integer(0))
+        width = 4 + 4 * len({part.group for part in self.parts if part.group is not None})
+        places = [
+            [
+                width * part.kind + (0 if part.group is None else 4 + 4 * part.group) + place
+                for place in part.places
+            ]
             for part in self.parts
-        )
+        ]
+        cycles: list[sympy.Expr] = [ZERO] * (width * len(self.kinds))
+        counts: list[sympy.Expr] = list(cycles)
+        for part, mine, weight in zip(self.parts, places, weights, strict=True):
+            counts[mine[0]] = part.count
+            for place in mine:
+                cycles[place] = weight
+        order = ONE if in_order else ZERO
+        if self.sizes is not None and len(self.kinds) == 1:
+            whole = dealt_tiles(order, self.before, self.after, symbol("replicas"), *self.sizes, *cycles)
+        else:
+            values = [
+                value
+                for n, sizes in enumerate(self.kinds)
+                for value in (
+                    *sizes,
+                    *cycles[n * width : (n + 1) * width],
+                    *counts[n * width : (n + 1) * width],
+                )
+            ]
+            whole = dealt_tasks(order, symbol("replicas"), *self.numbers, *values)
+        return tuple(sum((item(whole, place) for place in mine), ZERO) for mine in places)
 
 
 def under_band(
-    nest: Nest, spread: Sequence[str], extents: Extents, band: Band, loops: Sequence[str]
+    nest: Nest, spread: Sequence[str], extents: Extents, band: Band, leaves: Sequence[tuple[str, ...]]
 ) -> UnderBand | None:
-    """Return the tasks of *nest*, which the loops in *spread* number, under *band*, whose bodies stand inside *loops*.
+    """Return the tasks of *nest*, which the loops in *spread* number, under *band*.
 
-    None when a digit is left out.
+    Its bodies stand inside the loops *leaves*. None when a digit is left out.
     """
     digits = {name: {d.name for d in nest.roots[name].digits} for name in (band.row, band.column)}
     if not digits[band.row] & set(spread):
         band = band.turned()
     rows, columns = digits[band.row], digits[band.column]
-    others = [loop for loop in spread if loop not in rows | columns]
-    held = extents
-    for loop in others:
-        root = nest.root_of(loop)
-        held = held.pieces(root, [loop])[0][1]
-    Tr, Tc, tr, tc = (
-        tiles_of(extents, nest.roots[name], digits[name] & set(cut))
-        for cut in (spread, loops)
-        for name in (band.row, band.column)
-    )
-    if Tr is None or Tc is None or tr is None or tc is None:
+    tilings = list(dict.fromkeys(frozenset(leaf) & (rows | columns) for leaf in leaves))
+    cuts = [frozenset(spread), *tilings]
+    tiles = [
+        [tiles_of(extents, nest.roots[n], digits[n] & cut) for n in (band.row, band.column)] for cut in cuts
+    ]
+    (Tr, Tc), *inner = tiles
+    if Tr is None or Tc is None or any(tile is None for pair in inner for tile in pair):
         return None
-    times = extents.points(others)
-    parts = [
-        TaskPart(
-            times * _number(rows_in) * _number(columns_in), _inside(held, band, row, column), False, places,
-            frozenset(columns),
-        )
-        for row, column, places, rows_in, columns_in in _combined(extents, band, Tr, Tc)
-    ]  # fmt: skip
-    counts = band.kinds(extents, (rows | columns) & set(loops))
-    assert counts is not None
-    for (count, _), (row, column, places, _, _) in zip(counts, _combined(extents, band, tr, tc), strict=True):
-        parts.append(
-            TaskPart(times * count, _inside(held, band, row, column), True, places, frozenset(columns))
-        )
-    order = [loop for loop in loops if loop in spread]
+    others = [loop for loop in spread if loop not in rows | columns]
+    kinds = _other_kinds(nest, extents, others)
+    parts: list[TaskPart] = []
+    for number, kind in enumerate(kinds):
+        for row, column, places, rows_in, columns_in in _combined(extents, band, Tr, Tc):
+            held, times = (
+                _inside(kind.extents, band, row, column),
+                kind.count * _number(rows_in) * _number(columns_in),
+            )
+            parts.append(TaskPart(times, held, None, number, places, frozenset(columns)))
+        for group, (tiling, (tr, tc)) in enumerate(zip(tilings, inner, strict=True)):
+            counts = band.kinds(extents, tiling)
+            assert counts is not None
+            assert tr is not None
+            assert tc is not None
+            for (count, _), (row, column, places, _, _) in zip(
+                counts, _combined(extents, band, tr, tc), strict=True
+            ):
+                held = _inside(kind.extents, band, row, column)
+                parts.append(TaskPart(kind.count * count, held, group, number, places, frozenset(columns)))
+    order = [loop for loop in leaves[0] if loop in spread]
     mine = [n for n, loop in enumerate(order) if loop in rows | columns]
     after = extents.points([loop for loop in order[mine[-1] + 1 :]])
-    (R, C), (low, high, sign) = (
-        [extents.part(nest.roots[n]).size for n in (band.row, band.column)],
-        band.sizes(extents, ONE, ONE)[4:],
-    )
+    names = list(dict.fromkeys(nest.root_of(loop).name for loop in others))
+    numbers = _numbers(extents, band, order, names, inner)
+    sizes = tuple(tuple(kind.extents.part(nest.roots[name]).size for name in names) for kind in kinds)
+    plain = _one_tiling(extents, band, (Tr, Tc), inner[0]) if len(inner) == 1 else None
+    return UnderBand(tuple(parts), extents.points(others) / after, after, plain, numbers, sizes)
+
+
+def _other_kinds(nest: Nest, extents: Extents, others: Sequence[str]) -> list[Kind]:
+    """Return the kinds of tasks by what they hold of the roots that are not the band's."""
+    kinds = [Kind(ONE, extents)]
+    for root in dict.fromkeys(nest.root_of(loop).name for loop in others):
+        kinds = [
+            Kind(kind.count * count, inside)
+            for kind in kinds
+            for count, inside in kind.extents.pieces(nest.roots[root], others)
+        ]
+    if len(kinds) > KINDS:
+        raise _too_many(nest, len(kinds))
+    return kinds
+
+
+def _one_tiling(
+    extents: Extents, band: Band, tasks: tuple[Tiles, Tiles], pairs: Sequence[Tiles | None]
+) -> tuple[sympy.Expr, ...]:
+    """Return the sizes that ``dealt_tiles`` takes: of tiles that are tasks, made of pairs of one tiling."""
+    (Tr, Tc), (tr, tc) = tasks, pairs
+    assert tr is not None
+    assert tc is not None
+    R, Trs, C, _, low, high, sign = band.sizes(extents, Tr.size, Tc.size)
     # without digits in spread all columns are one tile, whole tiles of the inner ones
     width = ceildiv(C, tc.size) * tc.size if Tc.size == C else Tc.size
-    sizes = (R, Tr.size, tr.size, C, width, tc.size, low, high, sign)
-    return UnderBand(tuple(parts), times / after, after, sizes)
+    return R, Trs, tr.size, C, width, tc.size, low, high, sign
+
+
+def _numbers(
+    extents: Extents,
+    band: Band,
+    order: Sequence[str],
+    names: Sequence[str],
+    tilings: Sequence[Sequence[Tiles | None]],
+) -> tuple[sympy.Expr, ...]:
+    """Return what ``dealt_tasks`` takes after the cores, up to the kinds of tasks; *names* are the other roots."""
+    R, _, C, _, low, high, sign = band.sizes(extents, ONE, ONE)
+    roots = [band.row, band.column, *names]
+    loops: list[sympy.Expr] = []
+    for loop in order:
+        root = extents.nest.root_of(loop)
+        part = extents.part(root)
+        loops.append(sympy.Integer(roots.index(root.name)))
+        loops.append(extents.tile(root, part.digits[: part.digits.index(loop) + 1]))
+    others = [extents.part(extents.nest.roots[name]).size for name in names]
+    groups = [tile.size for pair in tilings for tile in pair if tile is not None]
+    kinds = ONE
+    for name in names:
+        kinds *= len(extents.pieces(extents.nest.roots[name], order))
+    many = [sympy.Integer(len(order)), sympy.Integer(len(names)), sympy.Integer(len(tilings)), kinds]
+    return (low, high, sign, R, C, *many, *loops, *others, *groups)
 
 
 def _combined(extents: Extents, band: Band, rows: Tiles, columns: Tiles):

@@ -80,13 +80,13 @@ def words(
         ("p, m1", "m0, r", "{M0: 4}", {"P": 13, "M": 4, "H": 5, "R": 1}, 4 * 5),
         # each of three blocks of two keys stays for all rows and queries: the loop inside them turns once
         ("m2, r, p, m1", "h", "{M0: 2, M1: 1}", {"P": 6, "M": 6, "H": 5, "R": 3}, 6 * 5),
-        # for each of the 1+2+3 touched pairs a key comes once in each block of rows: the loops inside them turn once
+        # keys of queries 0, 1, 2 in two blocks of rows each: 0 | 0 | 0 1 | 0 1 | 0 1 2 | 0 1 2, of which the first three stay
         (
             "p, r1, m2, r0, m1",
             "h",
             "{R0: 3, M0: 1, M1: 1}",
             {"P": 3, "M": 3, "H": 5, "R": 4},
-            (1 + 2 + 3) * 2 * 5,
+            ((1 + 2 + 3) * 2 - 2) * 5,
         ),
         # one head and one block of keys: no loop changes the tile
         ("r, p, h, m1", "m0", "{M0: 4}", {"P": 4, "M": 4, "H": 1, "R": 3}, 4),

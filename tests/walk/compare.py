@@ -94,7 +94,11 @@ def _cycles(
     cycles: dict[tuple[str, ...], float] = {}
     for label, value in answer.table("cycles").items():
         cycles[label.nest, label.unit] = cycles.get((label.nest, label.unit), 0.0) + value
-    found = _unequal("cycles", {"walk": dict(walked.cycles), "cost": cycles})
+    found: list[Difference] = []
+    for nest, cores in walked.cycles.items():
+        mine = {key: value for key, value in cycles.items() if key[0] == nest}
+        each = [_unequal("cycles", {"walk": dict(core), "cost": mine}) for core in cores or ({},)]
+        found += min(each, key=len)  # of several cores that are equally busy one
     lanes = {u: answer.parameters.get("replicas", 1.0) for u in machine.units}
     for unit, described in machine.units.items():
         for dimension in described.shape:

@@ -5,7 +5,7 @@ It is written from docs/mappings.md and docs/machines.md and shares no counting 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -33,7 +33,7 @@ class Walk:
     words
         Of all cores, by nest, level, tensor and kind.
     cycles
-        In which a unit of the busiest core works, by nest and unit.
+        In which units of the busiest core work, by nest and unit: once for each core that no other has more cycles than.
     useful
         Lane-cycles of operations whose results are wanted, of all cores, by unit.
     room
@@ -41,7 +41,7 @@ class Walk:
     """
 
     words: Mapping[tuple[str, str, str, str], float]
-    cycles: Mapping[tuple[str, str], float]
+    cycles: Mapping[str, tuple[Mapping[tuple[str, str], float], ...]]
     useful: Mapping[str, float]
     room: Mapping[tuple[str, str, str], float]
 
@@ -99,7 +99,7 @@ def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
     numbers = machine_figures(machine)
     cores = int(numbers["replicas"])
     words: Counter[tuple[str, str, str, str]] = Counter()
-    cycles: dict[tuple[str, str], float] = {}
+    cycles: dict[str, tuple[Mapping[tuple[str, str], float], ...]] = {}
     useful: Counter[str] = Counter()
     room: dict[tuple[str, str, str], float] = {}
     for nest, space in zip(mapped.nests, spaces(mapped, machine, sizes), strict=True):
@@ -110,19 +110,21 @@ def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
         tasks = tasks_of(mapped, nest, steps)
         masked = any(mapped.einsum(name).conditions for body in nest.bodies for name in body.einsums)
         core_of = cores_of(nest, tasks, [cycles_ for cycles_, _ in work], cores, masked)
-        busy: Counter[tuple[str, int]] = Counter()
+        busy: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
         for task, (cycles_, useful_) in zip(tasks, work, strict=True):
             for (unit, _), value in cycles_.items():
-                busy[unit, core_of[task]] += value  # type: ignore[assignment]
+                busy[core_of[task]][nest.name, unit] += value  # type: ignore[assignment]
             for (unit, _), value in useful_.items():
                 useful[unit] += value
-        for (unit, _), value in busy.items():
-            cycles[nest.name, unit] = max(value, cycles.get((nest.name, unit), 0))
+        most = max((sum(found.values()) for found in busy.values()), default=0.0)
+        cycles[nest.name] = tuple(
+            dict(found) for found in busy.values() if sum(found.values()) >= most * (1 - 1e-12)
+        )
         for (level, tensor, kind), value in words_of(trace, machine, steps, tasks, cores).items():
             words[nest.name, level, tensor, kind] += value
         for (level, tensor), value in largest_tiles(trace).items():
             room[nest.name, level, tensor] = value * word_bytes(mapped, machine, numbers, level, tensor)
-    return Walk(_nonzero(words), _nonzero(cycles), _nonzero(useful), _nonzero(room))
+    return Walk(_nonzero(words), cycles, _nonzero(useful), _nonzero(room))
 
 
 def _nonzero(found: Mapping[Key, float]) -> dict[Key, float]:

@@ -1,0 +1,163 @@
+"""Tiles visited one by one, where no closed form is exact: loops over rows and columns of a band that alternate, lone last
+tiles, tiles that several cores want.
+
+A root is a stretch of elements from 0 on; a loop cuts the stretch that it is given into pieces of its *inner* size. The band
+(:mod:`fusemax.cost.band`) says where there is something to do.
+
+These functions also stand, as text after those of :mod:`fusemax.cost.deal`, in the code that :mod:`fusemax.cost.lower`
+generates: no classes, numbers only, and lists of numbers.
+"""
+
+VISITS = 20000
+
+
+def _is_touched(rows_from, rows_to, from_, to, lo, hi, sign):
+    """Return whether rows, and columns *from_* .. *to*, their ends not included, hold a point of the band."""
+    if sign > 0:
+        return max(lo, from_ - rows_to + 1) <= min(hi, to - 1 - rows_from)
+    return max(lo, from_ + rows_from) <= min(hi, to + rows_to - 2)
+
+
+def _first_touched(rows_from, rows_to, from_, lo, sign, tile):
+    """Return the first column from *from_* on that the band touches in the rows, at the beginning of its tile."""
+    first = rows_from + lo if sign > 0 else lo - rows_to + 1
+    return max(from_, first // tile * tile)
+
+
+def _end_touched(rows_from, rows_to, to, hi, sign, tile):
+    """Return the column after the last one up to *to* that the band touches in the rows, at the end of its tile."""
+    last = rows_to - 1 + hi if sign > 0 else hi - rows_from
+    return min(to, (last // tile + 1) * tile)
+
+
+def _indices(start, end, span, most):
+    """Return how many indices of *span* elements, of *most* in a row, lie from *start* to *end*."""
+    return min(most, (end - 1) // span - start // span + 1) if end > start else 0
+
+
+def _held(numbers, starts, ends, base, first, end):
+    """Return the words of a tile: along the columns of the band from *first* to *end*, along all else what is there."""
+    lo, hi, sign, row = numbers[2], numbers[3], numbers[4], numbers[5]
+    column, roots, total = numbers[6], numbers[7], 1
+    for root in range(roots):
+        at = 9 + 5 * root
+        if numbers[at + 2] > 0 and root != row and root != column:
+            total *= _indices(starts[base + root], ends[base + root], numbers[at + 2], numbers[at + 3])
+    if row < 0:
+        return total
+    r, c = 9 + 5 * row, 9 + 5 * column
+    if numbers[r + 2] == 0:
+        return total * (_indices(first, end, numbers[c + 2], numbers[c + 3]) if numbers[c + 2] > 0 else 1)
+    pairs = 0
+    for begin in range(starts[base + row], ends[base + row], numbers[r + 1]):
+        stop = min(begin + numbers[r + 1], ends[base + row])
+        if _is_touched(begin, stop, starts[base + column], ends[base + column], lo, hi, sign):
+            from_ = _first_touched(begin, stop, starts[base + column], lo, sign, numbers[c + 1])
+            to = _end_touched(begin, stop, ends[base + column], hi, sign, numbers[c + 1])
+            rows = _indices(begin, stop, numbers[r + 2], numbers[r + 3])
+            pairs += rows * (_indices(from_, to, numbers[c + 2], numbers[c + 3]) if numbers[c + 2] > 0 else 1)
+    return total * pairs
+
+
+def _next(numbers, starts, ends, place, depth):
+    """Go on from *depth*: to the next iteration of its loop, or out of it. Return the new depth, and whether it is deeper."""
+    roots, loops = numbers[7], numbers[8]
+    base, at = roots * depth, 9 + 5 * roots + 4 * depth
+    if depth < loops:
+        root = numbers[at]
+        start = starts[base + root] + place[depth] * numbers[at + 1]
+        if start < ends[base + root]:
+            for other in range(roots):
+                starts[base + roots + other] = starts[base + other]
+                ends[base + roots + other] = ends[base + other]
+            starts[base + roots + root] = start
+            ends[base + roots + root] = min(start + numbers[at + 1], ends[base + root])
+            return depth + 1, True
+        place[depth] = 0
+    if depth > 0:
+        place[depth - 1] += 1
+    return depth - 1, False
+
+
+def _visited(numbers, left):
+    """Return the words moved in all visits, and how many of *left* steps are left: below zero if there are more."""
+    cores, lo, hi, sign = numbers[1], numbers[2], numbers[3], numbers[4]
+    row, column, roots, loops = numbers[5], numbers[6], numbers[7], numbers[8]
+    starts, ends = [0] * (roots * (loops + 1)), [0] * (roots * (loops + 1))
+    for root in range(roots):
+        ends[root] = numbers[9 + 5 * root]
+    place, before, own = [0] * (loops + 1), [-1] * (loops + 1), 9 + 5 * roots
+    moved, held, first, end, tasks, base, depth, deeper = 0.0, 0, 0, 0, 0, 0, 0, True
+    while depth >= 0:
+        left -= 1
+        if left < 0:
+            return 0.0, left
+        base = roots * depth
+        if (
+            deeper
+            and row >= 0
+            and not _is_touched(
+                starts[base + row], ends[base + row], starts[base + column], ends[base + column], lo, hi, sign
+            )
+        ):
+            if depth > 0:
+                place[depth - 1] += 1
+            depth, deeper = depth - 1, False
+            continue
+        if depth == loops:
+            stays, another = tasks > 0, False
+            for k in range(loops):
+                stays = stays and (place[k] == before[k] or numbers[own + 4 * k + 2] == 0)
+                another = another or (place[k] != before[k] and numbers[own + 4 * k + 3] > 0)
+                before[k] = place[k]
+            from_, to = 0, 0
+            if row >= 0:
+                tile = numbers[9 + 5 * column + 1]
+                from_ = _first_touched(
+                    starts[base + row], ends[base + row], starts[base + column], lo, sign, tile
+                )
+                to = _end_touched(starts[base + row], ends[base + row], ends[base + column], hi, sign, tile)
+            if stays:
+                tasks += 1 if another else 0
+                first, end = min(first, from_), max(end, to)
+            else:
+                moved += held * 1.0 * min(cores, tasks)
+                tasks, first, end = 1, from_, to
+            held = _held(numbers, starts, ends, base, first, end)
+        depth, deeper = _next(numbers, starts, ends, place, depth)
+    return moved + held * 1.0 * min(cores, tasks), left
+
+
+def tiles_moved(numbers):
+    """Return the words of all tiles that come to a place, each of which stays while it is wanted again at once.
+
+    *numbers* begin with the value that stands where there are more than ``VISITS`` steps; how many cores have a place of their
+    own (1: all share one): a tile that tasks in a row want comes to as many; the band's lowest and highest column - row, or
+    column + row, and its sign; its roots of rows and of columns (-1: none); how many roots there are and how many loops. Then
+    come, for each root: its size; the tile in which it is touched; how many elements one index of the tensor spans (0: it does
+    not carry this root); how many such indices there are in a row; 1 if a loop over it cuts it into single elements or not at
+    all, so that all iterations are alike. For each loop, outermost first: its root, the elements of one iteration, 1 if the
+    tensor carries it, 1 if it is spread over cores.
+
+    >>> tiles_moved([0, 1, 0, 0, 1, -1, -1, 1, 1, 7, 7, 1, 7, 0, 0, 3, 1, 0])  # 7 elements, three at a time
+    7.0
+    """
+    for number in numbers[1:]:
+        if not -1e15 < number < 1e15:
+            return numbers[0] * 1.0
+    roots = int(numbers[7])
+    whole = [0] + [int(value) for value in numbers[1:]]
+    alike = [r for r in range(roots) if whole[9 + 5 * r + 4] > 0 and whole[9 + 5 * r] > 3]
+    left, total = VISITS, 0.0
+    for choice in range(2 ** len(alike)):
+        # from two iterations on, linear in the number of those that are alike: from two and three of them
+        weight = 1.0
+        for n in range(len(alike)):
+            size, third = numbers[9 + 5 * alike[n]], (choice >> n) % 2
+            weight *= size - 2.0 if third else 3.0 - size
+            whole[9 + 5 * alike[n]] = 2 + third
+        words, left = _visited(whole, left)
+        if left < 0:
+            return numbers[0] * 1.0
+        total += weight * words
+    return total
