@@ -121,8 +121,18 @@ def functions_of(module: ModuleType) -> str:
 
 def helpers(used: Collection[str]) -> str:
     """Return as source the functions that the operations *used* call."""
-    several = any(operation in SEVERAL for operation in used)
-    return DIVISORS + "".join(functions_of(module) for module in (band, deal) if several)
+    listed = (visits, ragged) if any(operation in LISTED for operation in used) else ()
+    modules = (band, deal, *listed) if listed or any(operation in SEVERAL for operation in used) else ()
+    limits = f"\n\nVISITS = {visits.VISITS}\n" if listed else ""
+    return DIVISORS + limits + "".join(functions_of(module) for module in modules)
+
+
+def called(node: Node) -> str:
+    """Return as source the value of *node*, from those of its operands."""
+    operands = [f"t{operand}" for operand in node.operands]
+    if node.operation in LISTED:
+        return f"{node.operation}([{', '.join(operands)}])"
+    return FORMS[node.operation].format(*operands)
 
 
 def kernel_text(program: Program, outputs: Sequence[str], axes: Axes) -> str:
@@ -183,19 +193,8 @@ class _Writer:
         rows += _inside(len(self.axes) + 1, [*inner, "point += 1"])
         for axis in reversed(range(1, len(self.axes))):
             rows += _inside(axis + 1, [f"first{axis} = 0", "if point >= stop:", "    break"])
-<<<<<<< HEAD
         used = {node.operation for node in self.graph.nodes}
         return helpers(used) + "\n\n" + "\n".join(rows) + "\n"
-=======
-        return self._helpers() + "\n\n" + "\n".join(rows) + "\n"
-
-    def _helpers(self) -> str:
-        used = {node.operation for node in self.graph.nodes}
-        listed = (visits, ragged) if used & set(LISTED) else ()
-        modules = (band, deal, *listed) if used & {*SEVERAL, *LISTED} else ()
-        limits = f"\n\nVISITS = {visits.VISITS}\n" if listed else ""
-        return DIVISORS + limits + "".join(functions_of(module) for module in modules)
->>>>>>> f2e7e20 (Masked tiles and tasks are visited one by one where no closed form is exact)
 
     def _block(self, depth: int) -> list[str]:
         rows: list[str] = []
@@ -219,11 +218,7 @@ class _Writer:
             return SEARCHES[fit.kind](fit, f"t{number}", self._footprint(fit))
         if node.operation == "item":
             return [f"t{number} = t{node.operands[0]}[{node.value}]"]
-        if node.operation in LISTED:
-            return [
-                f"t{number} = {node.operation}([{', '.join(f't{operand}' for operand in node.operands)}])"
-            ]
-        return [f"t{number} = {FORMS[node.operation].format(*(f't{operand}' for operand in node.operands))}"]
+        return [f"t{number} = {called(node)}"]
 
     def _footprint(self, fit: Fit) -> list[str]:
         """Return the operations that depend on the tile of *fit*."""

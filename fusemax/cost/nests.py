@@ -23,7 +23,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fusemax.cost.code import FORMS, SEARCHES, helpers
+from fusemax.cost.code import SEARCHES, called, helpers
 from fusemax.cost.graph import Graph, Node, graph_of
 from fusemax.cost.program import Program
 from fusemax.cost.tables import WEIGHTS, Table, needs_of, tables_of
@@ -346,7 +346,7 @@ def _value(node: Node) -> str:
         return repr(node.value)
     if node.operation == "item":
         return f"t{node.operands[0]}[{node.value}]"
-    return FORMS[node.operation].format(*(f"t{operand}" for operand in node.operands))
+    return called(node)
 
 
 def _inside(depth: int, rows: Sequence[str]) -> list[str]:
