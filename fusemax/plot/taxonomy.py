@@ -15,7 +15,7 @@ from fusemax.table.table import Tables
 
 FORMS = ("written", "deferred", "online")
 WORDS = {"written": "as usually written", "deferred": "divisions deferred", "online": "online"}
-MOST_ROWS = 48  #: mechanisms below each other; more stand in columns side by side
+MOST_ROWS = 60  #: mechanisms below each other; more stand in columns side by side
 LETTER = 0.047  #: inches that a letter of a label takes, on average
 Rows = Sequence[dict[str, str]]
 

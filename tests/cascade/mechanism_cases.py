@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.cascade import references_blocks as blocks
+from tests.cascade import references_more as more
 from tests.cascade import references_variants as variants
 from tests.cascade import references_vision as vision
 from tests.cascade.references import Array, Reference
@@ -72,6 +73,18 @@ def _lengths(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
     values["LE"][...] = np.linspace(1, sizes["M"], sizes["B"]).round()
 
 
+def _buckets(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Near distances have buckets of their own, far ones share."""
+    values["BU"][...] = np.minimum(np.arange(sizes["M"]), sizes["N"] - 1)
+
+
+def _unit_keys(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Keys have length 1, rates lie in (0, 1), decays have negative logarithms."""
+    values["K"] /= np.linalg.norm(values["K"], axis=-2, keepdims=True)
+    values["BE"][...] = 1 / (1 + np.exp(-values["BE"]))
+    _decays(values, sizes)
+
+
 ONE = {"E": 3, "F": 2, "M": 7}
 PLAIN = {**ONE, "P": 5}
 SCAN = {"E": 3, "F": 2, "T": 8}
@@ -84,14 +97,20 @@ CASES: dict[str, Case] = {
     "causal/lengths": Case(vision.lengths, {**PLAIN, "B": 3, "H": 2}, _lengths),
     "derived/decoder-block-1-pass": Case(blocks.decoder_block, {**DECODER, "M0": 2}, _rotary_tables),
     "derived/reversed-2-pass": Case(variants.reversed_attention, PLAIN),
+    "linear-attention/attention-free": Case(more.attention_free, {"E": 3, "P": 5, "M": 7}),
     "linear-attention/gated": Case(blocks.gated_linear, SCAN, _decays),
     "linear-attention/gated-chunked": Case(blocks.gated_linear, {**SCAN, "I0": 3}, _decays),
+    "linear-attention/infini": Case(more.infini, {**SCAN, "I0": 3}),
     "linear-attention/log-linear": Case(blocks.log_linear, {"E": 3, "F": 2, "M": 13, "B0": 4}, _decays),
+    "linear-attention/random-features": Case(more.random_features, {**PLAIN, "R": 4}),
+    "linear-attention/retention": Case(more.retention, ONE),
     "loss/cross-entropy": Case(vision.cross_entropy, LOSS, _labels),
     "loss/cross-entropy-backward": Case(vision.cross_entropy_backward, LOSS, _labels),
     "loss/cross-entropy-online": Case(vision.cross_entropy, {**LOSS, "V0": 3}, _labels),
     "loss/info-nce": Case(vision.info_nce, {"D": 3, "N": 6}),
     "loss/sinkhorn": Case(vision.sinkhorn, {"M": 4, "N": 5, "T": 3}),
+    "sparse/chunked": Case(more.chunked, {"E": 3, "F": 2, "P": 12, "W": 4}),
+    "sparse/indexed": Case(more.indexed, {**ONE, "N": 2, "C": 2, "R": 2, "J": 3}),
     "sparse/native": Case(
         vision.native, {"E": 3, "F": 2, "R": 2, "P": 3, "M": 12, "M0": 3, "J": 2, "W": 5, "G": 3}
     ),
@@ -103,14 +122,18 @@ CASES: dict[str, Case] = {
     "sparse/shifted-groups-sinks": Case(
         vision.shifted_groups, {"C": 2, "E": 3, "F": 2, "P": 12, "W": 4, "C0": 2, "S": 2}
     ),
+    "state-space/delta-chunked": Case(more.delta, {**SCAN, "I0": 3}, _unit_keys),
+    "state-space/kimi-delta": Case(more.kimi_delta, SCAN, _unit_keys),
     "state-space/mamba-2": Case(blocks.mamba_2, SPACE, _decays),
     "state-space/mamba-2-chunked": Case(blocks.mamba_2, {**SPACE, "I0": 3}, _decays),
+    "state-space/mlstm": Case(more.mlstm, SCAN),
     "state-space/rwkv-7": Case(blocks.rwkv_7, SCAN, _decays),
     "state-space/rwkv-7-chunked": Case(blocks.rwkv_7, {**SCAN, "I0": 3}, _decays),
     "transformer/decoder-block": Case(blocks.decoder_block, DECODER, _rotary_tables),
     "transformer/experts": Case(blocks.experts, {"D": 3, "P": 4, "N": 5, "J": 2, "I": 4, "S": 2}),
     "transformer/geglu": Case(blocks.geglu, LAYER),
     "transformer/logits": Case(blocks.logits, {"R": 3, "K": 4, "V": 7}),
+    "transformer/long-convolution": Case(more.long_convolution, {"D": 3, "M": 7}),
     "transformer/mamba-2-layer": Case(
         blocks.mamba_2_layer, {"K": 4, "T": 6, "H": 2, "D": 3, "N": 2, "W": 3}, _decays
     ),
@@ -122,17 +145,22 @@ CASES: dict[str, Case] = {
     "variants/calibrated": Case(variants.calibrated, PLAIN, _one_sink),
     "variants/forgetting": Case(variants.forgetting, ONE),
     "variants/forgetting-online": Case(variants.forgetting, {**ONE, "M0": 3}),
+    "variants/gated": Case(more.gated, {**PLAIN, "D": 4}),
+    "variants/low-rank-keys": Case(more.low_rank_keys, {**PLAIN, "R": 3}),
     "variants/mixture-of-heads": Case(
         variants.mixture_of_heads, {**PLAIN, "D": 4, "S": 2, "R": 5, "J": 2, "A": 2, "O": 3}
     ),
     "variants/multi-token": Case(variants.multi_token, {**ONE, "H": 3, "G": 2, "U": 3, "C": 1}),
+    "variants/nystrom": Case(more.nystrom, {"E": 3, "F": 2, "P": 12, "W": 4, "T": 6}),
     "variants/path": Case(variants.path, ONE),
+    "variants/position-bias": Case(more.position_bias, {**ONE, "N": 4}, _buckets),
     "variants/position-invariant": Case(
         variants.position_invariant, {"C": 2, "E": 2, "F": 2, "N": 4, "L": 3, "P": 5}
     ),
     "variants/power": Case(variants.power, ONE),
     "variants/power-recurrent": Case(variants.power, {"E": 3, "F": 2, "T": 6}),
     "variants/qk-norm": Case(variants.qk_norm, PLAIN),
+    "variants/quantised": Case(more.quantised, PLAIN),
     "variants/redistributed": Case(variants.redistributed, {**PLAIN, "P": 12, "M": 9}, _marks),
     "variants/relative-convolutional": Case(variants.relative_convolutional, {**ONE, "W": 3}),
     "variants/reversed": Case(variants.reversed_attention, PLAIN),
@@ -143,6 +171,7 @@ CASES: dict[str, Case] = {
     "variants/talking-heads": Case(variants.talking_heads, {**PLAIN, "I": 3, "H": 4, "G": 2}),
     "variants/tensor-product": Case(variants.tensor_product, {**PLAIN, "R": 3, "S": 2, "T": 2, "H": 4}),
     "variants/two-simplicial": Case(variants.two_simplicial, {**PLAIN, "N": 4}),
+    "vision/external": Case(more.external, {"D": 3, "P": 5, "S": 4, "F": 2}),
     "vision/position-channel": Case(vision.position_channel, {"C": 3, "P": 5, "E": 2}),
     "vision/spectral-gating": Case(vision.spectral_gating, {"N": 8, "D": 3}),
     "vision/strip-gates": Case(vision.strip_gates, {"C": 4, "C0": 2, "I": 5, "J": 6, "R": 1}),

@@ -22,7 +22,7 @@ def _silu(x: Array) -> Array:
     return x * _sigmoid(x)
 
 
-def _in_chunks(out: Array, sizes: Sizes) -> Array:
+def in_chunks(out: Array, sizes: Sizes) -> Array:
     """Return [F, T] as [F, I1, I0], with nothing known of the places beyond the end."""
     chunks = -(-out.shape[1] // sizes["I0"])
     padded = np.full((out.shape[0], chunks * sizes["I0"]), np.nan)
@@ -38,7 +38,7 @@ def gated_linear(v: Values, n: Sizes) -> dict[str, Array]:
         for m in range(p + 1):
             decay = np.exp(v["LG"][:, m + 1 : p + 1].sum(1))
             out[:, p] += np.sum(v["Q"][:, p] * decay * v["K"][:, m]) * v["V"][:, m]
-    return {"AV": _in_chunks(out, n) if "I0" in n else out}
+    return {"AV": in_chunks(out, n) if "I0" in n else out}
 
 
 def _fenwick(position: int, key: int) -> int:
@@ -67,7 +67,7 @@ def mamba_2(v: Values, n: Sizes) -> dict[str, Array]:
         for m in range(p + 1):
             decay = np.exp(v["A"] * step[m + 1 : p + 1].sum())
             out[:, p] += v["CX"][:, p] @ v["BX"][:, m] * decay * step[m] * v["X"][:, m]
-    return {"Y": _in_chunks(out, n) if "I0" in n else out}
+    return {"Y": in_chunks(out, n) if "I0" in n else out}
 
 
 def rwkv_7(v: Values, n: Sizes) -> dict[str, Array]:
@@ -78,7 +78,7 @@ def rwkv_7(v: Values, n: Sizes) -> dict[str, Array]:
         removal = np.outer(v["KH"][:, t], v["A"][:, t] * v["KH"][:, t])
         state = state @ (np.diag(np.exp(v["LW"][:, t])) - removal) + np.outer(v["V"][:, t], v["K"][:, t])
         out[:, t] = state @ v["R"][:, t]
-    return {"O": _in_chunks(out, n) if "I0" in n else out}
+    return {"O": in_chunks(out, n) if "I0" in n else out}
 
 
 def _turned(x: Array, base: float = 10000.0) -> Array:
