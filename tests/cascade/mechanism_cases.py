@@ -52,8 +52,9 @@ def _decays(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
     if "KH" in values:
         values["KH"] /= np.linalg.norm(values["KH"], axis=-2, keepdims=True)
         values["A"][...] = 1 / (1 + np.exp(-values["A"]))
-    elif "A" in values:
-        values["A"][...] = -np.exp(values["A"])
+    else:
+        for name in values.keys() & {"A", "AR"}:
+            values[name][...] = -np.exp(values[name])
 
 
 def _rotary_tables(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
@@ -109,6 +110,7 @@ CASES: dict[str, Case] = {
     "loss/cross-entropy-online": Case(vision.cross_entropy, {**LOSS, "V0": 3}, _labels),
     "loss/info-nce": Case(vision.info_nce, {"D": 3, "N": 6}),
     "loss/sinkhorn": Case(vision.sinkhorn, {"M": 4, "N": 5, "T": 3}),
+    "loss/soft-dtw": Case(more.soft_dtw, {"D": 2, "I": 4, "J": 5}),
     "sparse/chunked": Case(more.chunked, {"E": 3, "F": 2, "P": 12, "W": 4}),
     "sparse/indexed": Case(more.indexed, {**ONE, "N": 2, "C": 2, "R": 2, "J": 3}),
     "sparse/native": Case(
@@ -168,9 +170,11 @@ CASES: dict[str, Case] = {
     "variants/selective-running": Case(variants.selective, {**ONE, "H": 3}),
     "variants/sinkhorn": Case(variants.sinkhorn, {**PLAIN, "T": 4}),
     "variants/stick-breaking": Case(variants.stick_breaking, ONE),
+    "variants/stick-breaking-running": Case(variants.stick_breaking, ONE),
     "variants/talking-heads": Case(variants.talking_heads, {**PLAIN, "I": 3, "H": 4, "G": 2}),
     "variants/tensor-product": Case(variants.tensor_product, {**PLAIN, "R": 3, "S": 2, "T": 2, "H": 4}),
     "variants/two-simplicial": Case(variants.two_simplicial, {**PLAIN, "N": 4}),
+    "vision/bidirectional-scan": Case(more.bidirectional_scan, SPACE, _decays),
     "vision/external": Case(more.external, {"D": 3, "P": 5, "S": 4, "F": 2}),
     "vision/position-channel": Case(vision.position_channel, {"C": 3, "P": 5, "E": 2}),
     "vision/spectral-gating": Case(vision.spectral_gating, {"N": 8, "D": 3}),

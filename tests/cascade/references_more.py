@@ -185,3 +185,35 @@ def long_convolution(v: Values, n: Sizes) -> dict[str, Array]:
         return np.array(rows)
 
     return {"Y": v["X2"] * mixed(v["H2"], v["X1"] * mixed(v["H1"], v["V"]))}
+
+
+def bidirectional_scan(v: Values, n: Sizes) -> dict[str, Array]:
+    """A scan of the tokens, one of the tokens turned round, which is turned back; gated."""
+
+    def scanned(x: Array, raw: Array, b: Array, c: Array, a: Array) -> Array:
+        state, out = np.zeros(a.shape), np.zeros(x.shape)
+        for t in range(x.shape[1]):
+            step = np.log1p(np.exp(raw[:, t]))
+            state = np.exp(step[:, None] * a) * state + np.outer(step * x[:, t], b[:, t])
+            out[:, t] = state @ c[:, t]
+        return out
+
+    there = scanned(v["X"], v["DT"], v["BF"], v["CF"], v["A"])
+    back = scanned(*(v[name][:, ::-1] for name in ("XR", "DR", "BR", "CR")), v["AR"])[:, ::-1]
+    return {"Y": (there + back) * v["Z"] * _sigmoid(v["Z"])}
+
+
+def soft_dtw(v: Values, n: Sizes) -> dict[str, Array]:
+    """Minus gamma times the logarithm of the sum, over all alignments, of exp(-cost/gamma)."""
+    cost = ((v["X"][:, :, None] - v["Y"][:, None, :]) ** 2).sum(0)
+    rows, columns = cost.shape
+
+    def alignments(i: int, j: int) -> list[float]:
+        """Return the costs of all alignments that end at (i, j), one by one."""
+        if i == 0 and j == 0:
+            return [cost[0, 0]]
+        before = [(i - 1, j - 1), (i - 1, j), (i, j - 1)]
+        return [cost[i, j] + c for a, b in before if a >= 0 and b >= 0 for c in alignments(a, b)]
+
+    every = np.array(alignments(rows - 1, columns - 1))
+    return {"L": np.asarray(-0.5 * np.log(np.exp(-every / 0.5).sum()))}
