@@ -209,10 +209,11 @@ class Fusion:
             )
         group = [by_name[name] for name in wanted]
         digits = _digits(self._form, loops, parts or {})
+        down = frozenset(node.loop for node in group if node.loop is not None and node.einsum.down)
         found: dict[tuple[str, str, str], Violation] = {}
         for producer in group:
             for consumer in group:
-                for violation in _pair(producer, consumer, loops, digits):
+                for violation in _pair(producer, consumer, loops, digits, down):
                     found.setdefault((violation.variable, violation.producer, violation.consumer), violation)
         for violation in _outsiders(self._form, self._feeds, group, loops):
             found.setdefault((violation.variable, violation.producer, violation.consumer), violation)
@@ -236,12 +237,16 @@ def _digits(
 
 
 def _pair(
-    producer: Node, consumer: Node, loops: Sequence[str], digits: Mapping[str, tuple[tuple[str, ...], bool]]
+    producer: Node,
+    consumer: Node,
+    loops: Sequence[str],
+    digits: Mapping[str, tuple[tuple[str, ...], bool]],
+    down: frozenset[str],
 ) -> Iterable[Violation]:
     for output in producer.outputs:
         for reading in consumer.reads:
             if reading.tensor == output.tensor:
-                violation = _order(producer, output, consumer, reading, loops, digits)
+                violation = _order(producer, output, consumer, reading, loops, digits, down)
                 if violation is not None:
                     yield violation
 
@@ -253,13 +258,14 @@ def _order(
     reading: Reading,
     loops: Sequence[str],
     digits: Mapping[str, tuple[tuple[str, ...], bool]],
+    down: frozenset[str],
 ) -> Violation | None:
     """Return the first loop whose order a read breaks; a loop that carries the read frees the inner ones."""
     for loop in loops:
         variables, last = digits[loop]
         carried = False
         for variable in variables:
-            high, why = _distance(producer, output, consumer, reading, variable)
+            high, why = _distance(producer, output, consumer, reading, variable, variable in down)
             if high > 0:
                 return Violation(variable=loop, producer=producer.name, consumer=consumer.name, why=why)
             carried = carried or (high < 0 and last)
@@ -271,9 +277,12 @@ def _order(
 
 
 def _distance(
-    producer: Node, output: Reading, consumer: Node, reading: Reading, variable: str
+    producer: Node, output: Reading, consumer: Node, reading: Reading, variable: str, down: bool
 ) -> tuple[float, str]:
-    """Return how far ahead of the consumer's the producer's coordinate may lie, and words for a violation."""
+    """Return how far ahead of the consumer's the producer's coordinate may lie, and words for a violation.
+
+    A loop that runs *down* comes to the last coordinate first.
+    """
     name = output.tensor
     if variable not in producer.variables:
         return 0, ""
@@ -289,17 +298,19 @@ def _distance(
         why = f"{consumer.name} needs {name} after its reduction over {variable} has ended"
         return INFINITY, why
     index, read = written
-    return _gap(index, read, variable, f"{consumer.name} reads {name}")
+    return _gap(index, read, variable, f"{consumer.name} reads {name}", down)
 
 
-def _gap(index: Variable, read: Index, variable: str, head: str) -> tuple[float, str]:
+def _gap(index: Variable, read: Index, variable: str, head: str, down: bool) -> tuple[float, str]:
     if isinstance(read, Variable) and read.name == variable:
-        shift = read.offset - index.offset
+        shift = (read.offset - index.offset) * (-1 if down else 1)
         return shift, f"{head} {shift} coordinates of {variable} ahead; the loop has to be skewed by {shift}"
-    if isinstance(read, Start) and read.position < index.offset:
+    before = read.position < index.offset if isinstance(read, Start) else False
+    after = read.position >= index.offset if isinstance(read, End) else False
+    if after if down else before:
         return 0, ""
-    if isinstance(read, End):
-        return INFINITY, f"{head} at the last {variable}, after the loop has ended"
+    if isinstance(read, Start if down else End):
+        return INFINITY, f"{head} at the {'first' if down else 'last'} {variable}, after the loop has ended"
     what = f"at {read.name}" if isinstance(read, Variable) else f"at {_shown(read)}"
     return INFINITY, f"{head} {what}, which may be any coordinate of {variable}"
 
