@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from fusemax.analysis.answer import Step, TensorPasses
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier
-from fusemax.analysis.domains import complete_visits
+from fusemax.analysis.domains import complete_visits, sees_one
 from fusemax.analysis.members import Visit
 from fusemax.analysis.order import FIRST, MIDDLE, Order, sweep_of
 from fusemax.analysis.plain import INFINITY, Plain
@@ -24,6 +24,8 @@ def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ..
     if states:
         complete = {visit: ends for visit, ends in complete.items() if _in_step(form, visit)}
     chain, corner = _longest(order, complete)
+    if any(sees_one(form.nodes[visit.number], visit) for visit in chain):
+        chain = chain[:1]  # whatever follows one coordinate follows all of it
     if not chain:
         chain = order.cones.only_reader(tensor, positions)
     itself = {visit: ends for visit, ends in complete.items() if visit.tensor == tensor}

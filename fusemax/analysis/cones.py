@@ -8,9 +8,9 @@ coordinates went, because only visits of the same fibre may be compared.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
-from fusemax.analysis.members import LOST, Member, Trace, Visit
+from fusemax.analysis.members import LOST, Member, Narrowing, Trace, Visit
 from fusemax.analysis.plain import End, Filter, Index, Node, Opaque, Plain, Reading, Start, Variable
 from fusemax.analysis.standing import CORNER, Fixed, standing
 
@@ -225,18 +225,35 @@ def names_of(reading: Reading, member: Member, first: tuple[int, ...]) -> dict[s
 
 def _narrowing(
     node: Node, reading: Reading, member: Member, along: tuple[Variable, ...]
-) -> frozenset[tuple[str, ...]]:
+) -> frozenset[Narrowing]:
     """Return the conditions on ρ under which *node* writes, where they leave coordinates of the fibre out."""
     names = names_of(reading, member, member.first)
     swept = {index.name for index in along}
     left_out = [
-        one for one in node.filters if any(v in swept for v in one.variables) and not _idle(node, one)
+        one
+        for one in node.filters
+        if any(v in swept for v in one.variables)
+        and not (_idle(node, one) and names.keys().isdisjoint(set(one.variables) - swept))
     ]
-    return frozenset(one.renamed(names) for one in left_out)
+    return frozenset(Narrowing(one.renamed(names), _harmless(one, swept, names)) for one in left_out)
+
+
+def _harmless(one: Filter, swept: Set[str], names: Mapping[str, str]) -> str | None:
+    """Return the end of the fibre's other coordinates at which a condition leaves all of ρ; None for none."""
+    others = [name for name in one.variables if name not in swept]
+    if not others or not names.keys() >= set(one.variables):
+        return None
+    if not one.allows_every(swept & set(one.variables)):
+        return None
+    slopes = {one.slope(name) for name in others}
+    return {-1: "end", 1: "start"}.get(slopes.pop()) if len(slopes) == 1 else None
 
 
 def _idle(node: Node, one: Filter) -> bool:
-    """Return whether a condition with a reduced variable leaves some of them to each coordinate of ρ."""
+    """Return whether a condition with a reduced variable leaves some of them to each coordinate of ρ.
+
+    Where that variable is a coordinate of the fibre itself, only those of ρ that go with it are carried on.
+    """
     if one.difference is None or not any(v in node.reduced for v in one.variables):
         return False
     return one.difference[2] <= 0 <= one.difference[3]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from fusemax.analysis.members import Visit
-from fusemax.analysis.plain import BOTH, Filter, Node, Plain, Variable
+from fusemax.analysis.plain import BOTH, INFINITY, Filter, Node, Plain, Variable
 from fusemax.analysis.standing import standing
 from fusemax.cascade.ir import is_variable
 
@@ -32,17 +32,26 @@ def complete_visits(
     )
     described = {visit: _described(form.nodes[visit.number], visit, positions) for visit in every}
     conditions = [
-        visit.narrowed if visit.shifted else frozenset(described[visit]) | visit.narrowed for visit in every
+        visit.narrowed_words if visit.shifted else frozenset(described[visit]) | visit.narrowed_words
+        for visit in every
     ]
     common = frozenset.intersection(*conditions) if conditions and not unseen else frozenset()
+    written = [
+        frozenset(described[visit]) | visit.narrowed_words for visit in every if not visit.point
+    ]  # who reads beyond what is written makes the fibre longer than that
+    own = frozenset.intersection(own, *written)
     found: dict[Visit, frozenset[str]] = {}
     for visit in every:
         shared = {words for words in common if not _is_loose(words)}
-        if not visit.complete or not visit.narrowed <= described[visit].keys() | own | shared:
-            continue
         ends = _elsewhere(form.nodes[visit.number], visit)
-        if ends is None:
+        left_out = [
+            one.end
+            for one in visit.narrowed
+            if one.words not in described[visit] and one.words not in own | shared
+        ]
+        if not visit.complete or ends is None or None in left_out:
             continue
+        ends |= {end for end in left_out if end is not None}
         for words, one in described[visit].items():
             end = _seen(visit, one, words in common, words in own)
             if end is None:
@@ -120,3 +129,19 @@ def _seen(visit: Visit, one: Filter, shared: bool, own: bool) -> set[str] | None
             return None
         ends.add("end" if slope < 0 else "start")
     return ends
+
+
+def sees_one(node: Node, visit: Visit) -> bool:
+    """Return whether conditions leave a single coordinate of the fibre to a visit: ``m == p``, or a band one wide."""
+    fixed, along = {name for name, _, _ in visit.fixed}, set(visit.variables)
+    bands: dict[tuple[frozenset[str], frozenset[str]], tuple[float, float]] = {}
+    for one in node.filters:
+        if one.whole is None:
+            continue
+        x, y, low, high = one.whole
+        if y <= along and x <= fixed:
+            x, y, low, high = y, x, -high, -low
+        if x <= along and y <= fixed:
+            before, after = bands.get((x, y), (-INFINITY, INFINITY))
+            bands[x, y] = max(low, before), min(high, after)
+    return any(high - low < 1 for low, high in bands.values())

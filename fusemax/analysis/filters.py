@@ -25,6 +25,8 @@ class Filter:
     at_zero: bool = False
     reaches: tuple[frozenset[str], ...] = ()  #: sets that may stand anywhere, the others where it is easiest
     unequal: tuple[str, str] | None = None  #: two variables that it keeps apart (``m != p``)
+    #: ``first - second`` in [low, high] for whole ranks, each by the parts that it is written in
+    whole: tuple[frozenset[str], frozenset[str], float, float] | None = None
 
     def slope(self, variable: str) -> int:
         """Return 1 when growing *variable* makes the condition harder to meet, -1 when easier, else 0."""

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fusemax.analysis.plain import Variable
 from fusemax.errors import Place
 
 Trace = tuple  # ("at", position, offset) | ("start", c) | ("end", c) | ("lost",)
 LOST: Trace = ("lost",)
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """A condition that leaves coordinates of the fibre out, in words; and the end of the others at which it leaves none."""
+
+    words: tuple[str, ...]
+    end: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,7 @@ class Member:
     offsets: tuple[int, ...]
     traces: tuple[Trace, ...]
     first: tuple[int, ...]
-    narrowed: frozenset[tuple[str, ...]] = frozenset()
+    narrowed: frozenset[Narrowing] = frozenset()
     states: tuple[bool, ...] = ()
     cut: bool = False
     running: bool = False
@@ -85,8 +93,13 @@ class Visit:
     fixed: tuple[tuple[str, int, int], ...]
     constants: tuple[tuple[int, str, int], ...]
     inner: frozenset[str]
-    narrowed: frozenset[tuple[str, ...]]
+    narrowed: frozenset[Narrowing]
     complete: bool
     place: Place | None
     shifted: bool = False
     point: bool = False
+
+    @property
+    def narrowed_words(self) -> frozenset[tuple[str, ...]]:
+        """The conditions in ``narrowed``, in words."""
+        return frozenset(one.words for one in self.narrowed)

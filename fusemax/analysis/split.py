@@ -259,9 +259,14 @@ class Splitter:
         def size(name: str) -> str:
             return sequence(self.cascade, wholes[name][0] if name in wholes else name.upper())
 
-        found = reached(replace(condition, left=left, right=right), size)
-        parts = (wholes[n][1] if n in wholes else frozenset(self.variables(n)) for n in found)
-        return replace(filter_of(self._in_digits(condition)), reaches=tuple(parts))
+        def parts(name: str) -> frozenset[str]:
+            return wholes[name][1] if name in wholes else frozenset(self.variables(name))
+
+        gathered = replace(condition, left=left, right=right)
+        reaches = tuple(parts(name) for name in reached(gathered, size))
+        apart = filter_of(gathered).difference
+        whole = None if apart is None else (parts(apart[0]), parts(apart[1]), *apart[2:])
+        return replace(filter_of(self._in_digits(condition)), reaches=reaches, whole=whole)
 
     def _gathered(self, expression: Expression, wholes: dict[str, tuple[str, frozenset[str]]]) -> Expression:
         """Return *expression* with ``m1*M0 + m0`` written as one variable, noted in *wholes*."""

@@ -30,7 +30,22 @@ Tensor = tuple[str, tuple[str, ...]]
 def random_sequences(choose: Choose) -> str:
     """Return the YAML of a cascade of two to seven Einsums; *choose* picks one of a sequence."""
     known: list[Tensor] = list(INPUTS.items())
-    makers = [_pair, _pair, _map, _fold, _fold, _fold_map, _window, _back, _back, _select, _scan]
+    makers = [
+        _pair,
+        _pair,
+        _map,
+        _fold,
+        _fold,
+        _fold_map,
+        _window,
+        _back,
+        _back,
+        _select,
+        _scan,
+        _chain,
+        _chain,
+        _chain,
+    ]
     rows: list[str] = []
     for number in range(choose(range(2, 8))):
         rows += choose(makers)(choose, known, f"T{number}")
@@ -182,3 +197,31 @@ def _scan(choose: Choose, known: list[Tensor], name: str) -> list[str]:
         rows.append(f"{name}E[m{tail}] = {name}[m+1{tail}]*2")
         known.append((f"{name}E", tuple(NAMES[v] for v in ("m", *rest))))
     return rows
+
+
+def _chain(choose: Choose, known: list[Tensor], name: str) -> list[str]:
+    """A fold over the sequence and its result beside what it came from, once or twice, as in a softmax."""
+    tensor = choose([tensor for tensor in known if "S" in tensor[1]])
+    access, variables = _read(choose, tensor, choose(["m", "p"]))
+    over = choose([v for v in variables if v in ("m", "p")])
+    rest = tuple(v for v in variables if v != over)
+    masks = [choose(MASKS)] if {"m", "p"} <= set(variables) and choose([True, True, False]) else []
+    rows: list[str] = []
+    for step in range(choose([1, 2, 2])):
+        folded, mapped = f"{name}F{step}", f"{name}B{step}"
+        mask = masks if choose([True, True, True, False]) else []
+        rows += _row(
+            choose, f"{folded}[{','.join(rest)}] = {access} :: {choose(['sum', 'max'])}[{over}]", mask
+        )
+        mask = masks if choose([True, True, True, False]) else []
+        kept = ",".join(variables)
+        rows += _row(choose, f"{mapped}[{kept}] = {access} - {folded}[{','.join(rest)}]", mask, plain=True)
+        known += [(folded, tuple(NAMES[v] for v in rest)), (mapped, tuple(NAMES[v] for v in variables))]
+        access = f"{mapped}[{kept}]"
+    return rows
+
+
+def _row(choose: Choose, row: str, masks: Sequence[str], plain: bool = False) -> list[str]:
+    """Return one Einsum under *masks*, sometimes over tiles."""
+    row += f" | {', '.join(masks)}" if masks else ""
+    return [_in_tiles(row) if not plain and "[m]" in row and choose([True, False, False]) else row]

@@ -32,12 +32,13 @@ def positions_of(cascade: Cascade, rank: str, entry: TensorPasses) -> tuple[int,
 
 
 def compare(
-    text: str, sizes: Mapping[str, int] = SIZES, larger: Mapping[str, int] | None = None
+    text: str, sizes: Mapping[str, int] = SIZES, larger: Mapping[str, int] | None = None, least: int = 0
 ) -> Counter[str]:
     """Return how many queries about the cascade are equal to, below, above the definition, or about a state.
 
     A recurrent state is swept again at every step: its count is per step, the definition's grows with the
-    steps. With *larger* sizes, a query on which the two shapes differ is not decided.
+    steps. With *larger* sizes, a query on which the two shapes differ is not decided. Queries of fewer than *least* passes by
+    both are left out.
     """
     cascade = cascade_from_text(text, "random")
     unrolled = Unrolled(cascade, sizes)
@@ -48,6 +49,8 @@ def compare(
             if positions is None:
                 continue
             exact = passes(unrolled, entry.tensor, positions)
+            if max(exact, entry.count) < least:
+                continue
             if entry.count > exact:
                 found["above"] += 1
             elif entry.count == exact:
@@ -83,12 +86,12 @@ def test_five_thousand_cascades_without_a_crash(capsys):
             continue
         analyse(cascade)
         if seed < 500:
-            total += compare(text, SEQUENCES, LARGER)
+            total += compare(text, SEQUENCES, LARGER, least=2)
     with capsys.disabled():
-        print(f"\n{total.total()} queries: {dict(total)}")  # noqa: T201
+        print(f"\n{total.total()} queries of two or more passes: {dict(total)}")  # noqa: T201
 
     assert 0 == total["above"]
-    assert total["equal"] > 0.985 * (total["equal"] + total["below"])
+    assert total["equal"] > 0.99 * (total["equal"] + total["below"])
 
 
 @given(st.data())

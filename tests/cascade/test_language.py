@@ -14,6 +14,8 @@ from fusemax.cascade.evaluate import evaluate
 from fusemax.cascade.ir import Cascade
 from fusemax.cascade.write import cascade_to_yaml
 from fusemax.errors import ProblemsError
+from fusemax.machine.whole import load_machine
+from fusemax.search.answer import best_mapping
 
 
 def cascade_of(inputs: str, einsums: str, **keys: str) -> Cascade:
@@ -184,6 +186,21 @@ def test_a_descending_loop() -> None:
     assert np.allclose(result["Y"], np.array(returns) * reward)
     assert np.isclose(result["Z"], returns[0])
     assert 1 == analyse(cascade).passes("T", "X")
+
+
+def test_a_loop_that_runs_down_costs_what_its_mirror_costs() -> None:
+    """The same sum from the last step to the first: same cycles, same words, under the same mapping."""
+    up = "S[0,p] = 0\nloop t:\n  S[t+1,p] = S[t,p] + X[t,p]\nY[p] = S[T,p]"
+    down = "S[T,p] = 0\nloop t:\n  S[t,p] = S[t+1,p] + X[t,p]\nY[p] = S[0,p]"
+    machine, _ = load_machine("fusemax")
+    sizes = {"T": 64, "P": 256}
+    answers = [
+        best_mapping(cascade_of("{X: [T, P]}", text, outputs="[Y]"), machine, sizes, seconds=5.0).cost
+        for text in (up, down)
+    ]
+
+    assert answers[0].latency_s == answers[1].latency_s
+    assert answers[0].traffic_B == answers[1].traffic_B == 2 * (64 * 256 + 256)
 
 
 def test_forward_and_backward_in_one_cascade() -> None:
