@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import NullFormatter
 
-from fusemax.plot.labels import power
+from fusemax.plot.labels import log_ticks
 from fusemax.plot.spec import Picture
 from fusemax.plot.style import Frame, canvas, legend, looks, save, styled
 from fusemax.table.table import Tables
@@ -94,7 +94,7 @@ def _scatter(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
 def _diagonal(place: Axes, low: float, high: float) -> None:
     for axis in (place.xaxis, place.yaxis):
         axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-        axis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
+        axis.set_major_formatter(log_ticks(axis))
         axis.set_minor_formatter(NullFormatter())
     place.set_xlim(low, high)
     place.set_ylim(low, high)
@@ -157,7 +157,7 @@ def _passes(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     handles += place.plot([], [], "x", color="#555555")
     place.set_xscale("log", base=2)
     place.set_yscale("log")
-    place.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
+    place.yaxis.set_major_formatter(log_ticks(place.yaxis))
     place.yaxis.set_minor_formatter(NullFormatter())
     ticks = sorted({int(row["length"]) for row in rows})
     place.set_xticks(ticks, [f"{tick // 1024}k" if tick >= 1024 else str(tick) for tick in ticks])

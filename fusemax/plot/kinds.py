@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from fusemax.nearest import nearest
 from fusemax.plot.chart import Chart, Panel, Point
-from fusemax.plot.labels import axis_label, power, scale
+from fusemax.plot.labels import axis_label, log_ticks, scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
 
@@ -317,7 +317,9 @@ def _colour_bar(figure: Figure, used: Sequence[Axes], content: Chart, spec: Figu
     low, high = min(axes.get_position().y0 for axes in used), max(axes.get_position().y1 for axes in used)
     place = figure.add_axes((right - room * 0.86, low, 0.1 / figure.get_figwidth(), high - low))
     scale_of_colours = ScalarMappable(_norm(content, spec), HEAT)
-    bar = figure.colorbar(scale_of_colours, cax=place, format=FuncFormatter(lambda value, _: power(value)))
+    bar = figure.colorbar(scale_of_colours, cax=place)
+    if "y" in spec.log:
+        bar.ax.yaxis.set_major_formatter(log_ticks(bar.ax.yaxis))
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
     bar.ax.set_title(_value_label(content, spec), fontsize="medium", fontweight="normal", loc="right", pad=4)
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fusemax.errors import FusemaxError
 from fusemax.quantity import format_quantity
 from fusemax.table.column import Column, unit_of
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+    from matplotlib.ticker import FuncFormatter
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +114,24 @@ def value_text(value: object, column: Column | None) -> str:
     return format_quantity(float(value), column.unit)
 
 
-def power(value: float) -> str:
-    """Return the text of a logarithmic tick: a plain number near 1, a power of ten far from it.
+def log_ticks(axis: Axis) -> FuncFormatter:
+    """Return the texts of a logarithmic *axis*: all plain where all are near 1, else all powers of ten."""
+    from matplotlib.ticker import FuncFormatter
 
-    >>> power(0.5), power(1000.0), power(1e5), power(2e-6)
-    ('0.5', '1000', '10⁵', '2·10⁻⁶')
+    def text(value: float, _: int | None) -> str:
+        low, high = sorted(axis.get_view_interval())
+        return power(value, plain=low >= 5e-4 and high <= 2e5)
+
+    return FuncFormatter(text)
+
+
+def power(value: float, plain: bool | None = None) -> str:
+    """Return the text of a logarithmic tick: a plain number, or a power of ten; near 1 a plain one if *plain* is None.
+
+    >>> power(0.5), power(1000.0), power(1e5), power(2e-6), power(0.1, plain=False)
+    ('0.5', '1000', '10⁵', '2·10⁻⁶', '10⁻¹')
     """
-    if 1e-2 <= value < 1e4:
+    if plain or (plain is None and 1e-2 <= value < 1e4):
         return f"{value:.10g}"
     digits, exponent = f"{value:.0e}".split("e")
     raised = str(int(exponent)).translate(_RAISED)

@@ -10,11 +10,11 @@ from pathlib import Path as File
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from fusemax.plot.chart import Chart
 from fusemax.plot.kinds import KINDS, LETTER
-from fusemax.plot.labels import axis_label, power, scale, tick, value_text
+from fusemax.plot.labels import axis_label, log_ticks, scale, tick, value_text
 from fusemax.plot.points import EmptyFigureError, chart
 from fusemax.plot.spec import FigureSpec, Picture
 from fusemax.plot.style import PAGE_WIDTH, Frame, Look, canvas, legend, looks, save, styled
@@ -198,7 +198,7 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: bool) ->
 def _log_ticks(axis: Any, span: float) -> None:
     """Set ticks at the decades, and at 1, 2, 5 where there are few decades; written plainly."""
     axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if span < 300 else (1.0,), numticks=12))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
+    axis.set_major_formatter(log_ticks(axis))
     axis.set_minor_formatter(NullFormatter())
     axis.set_minor_locator(NullLocator())
 
