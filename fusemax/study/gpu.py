@@ -22,10 +22,10 @@ from fusemax.table.table import Tables, table_of_rows
 Record = dict[str, Any]
 #: Ends of the bins of sequence length (of the keys), with their names.
 LENGTHS: tuple[tuple[float, str], ...] = (
-    (1024, "≤1k"),
-    (4096, "≤4k"),
-    (16384, "≤16k"),
-    (math.inf, ">16k"),
+    (1024, "≤1K"),
+    (4096, "≤4K"),
+    (16384, "≤16K"),
+    (math.inf, ">16K"),
 )
 MODELS = ("predicted", "roofline", "max", "sum")
 _ERROR = {
@@ -149,7 +149,7 @@ def length_bin(length: int) -> str:
     """Return the name of the bin of a sequence length.
 
     >>> length_bin(4096)
-    '≤4k'
+    '≤4K'
     """
     return next(name for end, name in LENGTHS if length <= end)
 

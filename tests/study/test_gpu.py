@@ -107,7 +107,7 @@ def test_passes_beside_measurements(tmp_path: Path) -> None:
 
 def test_bins_and_quantiles() -> None:
     """Bins hold their upper end; quantiles are straight between neighbours."""
-    assert ["≤1k", "≤4k", ">16k"] == [length_bin(length) for length in (1024, 1025, 16385)]
+    assert ["≤1K", "≤4K", ">16K"] == [length_bin(length) for length in (1024, 1025, 16385)]
     assert quantile([1.0, 3.0], 0.5) == 2.0
 
 
