@@ -130,6 +130,7 @@ def as_record(answer: Answer, text: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from fusemax.cli.cost import as_record as cost_record
+    from fusemax.search.missing import missing
 
     other = answer.runner_up
     measures = ("latency_s", "energy_J", "traffic_B")
@@ -140,6 +141,7 @@ def as_record(answer: Answer, text: str) -> dict[str, Any]:
         "bound": {k: v for k, v in asdict(answer.bound).items() if k != "shares"}
         | {"latency_s": answer.bound.latency_s},
         "bound_over_best": answer.gap,
+        "above_the_bound": dict(missing(answer)),
         "runner_up": None if other is None else {name: _number(getattr(other, name)) for name in measures},
         "passed": list(answer.passed),
         "structures": answer.structures,
@@ -162,6 +164,7 @@ def _show(console: Console, answer: Answer, title: str, text: str) -> None:
 
     from fusemax.quantity import format_quantity
     from fusemax.search.answer import measure
+    from fusemax.search.missing import missing
 
     cost = answer.cost
     table = Table(
@@ -177,6 +180,8 @@ def _show(console: Console, answer: Answer, title: str, text: str) -> None:
     bound = answer.bound.of(answer.objective)
     about = f"no mapping is below this; it is {answer.gap:.1%} of the best found"
     table.add_row(f"bound of {answer.objective}", _quantity(bound, answer.objective), about)
+    for text, part in missing(answer)[:4]:
+        table.add_row("above the bound", f"{part:.1%}", text)
     for nest, limit in cost.limits().items():
         table.add_row("limited by", limit if limit != "schedule" else _busiest(answer, nest), f"nest {nest}")
     if answer.runner_up is not None:

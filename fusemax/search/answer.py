@@ -109,7 +109,7 @@ def best_mapping(
     others = [plan for plan in plans[len(passed) :] if not _same(plan, best)]
     reason = "asked" if asked else "bound" if under_way.near(best) else "time" if under_way.over else "done"
     return Answer(
-        facts=facts, objective=objective, text=text, mapped=mapped, cost=priced, plan=best, bound=under_way.bound,
+        facts=facts, objective=objective, text=text, mapped=mapped, cost=priced, plan=best, bound=under_way.proof(best),
         runner_up=others[0] if others else None, passed=passed, structures=under_way.tally.structures,
         tilings=under_way.tally.tilings, seconds=monotonic() - begun, stopped=reason,
     )  # fmt: skip

@@ -19,11 +19,16 @@ def block_of(facts: Facts, skeleton: Skeleton, places: Places) -> Block:
     streams: dict[int, list[Keep]] = {}
     for tensor in _tensors(facts, skeleton):
         if _passes(facts, skeleton, tensor):
-            level = places.state or (facts.machine.outermost if _crosses(facts, skeleton, tensor) else None)
+            level = places.state or _needed(facts, skeleton, tensor)
+            if level is None and _crosses(facts, skeleton, tensor):
+                level = facts.machine.outermost
             if level is not None:
                 outer.append(Keep(level, tensor))
-        elif not _made(facts, skeleton, tensor) and places.inputs is not None:
-            _input(facts, skeleton, places, tensor, batch, outer, streams)
+        elif not _made(facts, skeleton, tensor):
+            needed = _needed(facts, skeleton, tensor)
+            level = places.inputs or needed
+            if level is not None:
+                _input(facts, skeleton, replace(places, inputs=level), tensor, needed, batch, outer, streams)
     parts = tuple(
         _part_block(facts, skeleton, n, tuple(streams.get(n, ())), places) for n in range(len(skeleton.parts))
     )
@@ -41,8 +46,10 @@ def _part_block(
     part = skeleton.parts[number]
     groups = skeleton.groups[number] if skeleton.groups else ()
     if len(groups) > 1:
-        level = places.state or facts.machine.outermost
-        between = tuple(Keep(level, name) for name in _between(facts, skeleton, groups))
+        between = tuple(
+            Keep(places.state or _needed(facts, skeleton, name) or facts.machine.outermost, name)
+            for name in _between(facts, skeleton, groups)
+        )
         bodies = tuple(Block(loops=(), do=names) for names in groups)
         return Block(loops=part.stream, keep=keep, do=(Block(loops=part.inner, keep=between, do=bodies),))
     if keep and part.inner:
@@ -95,8 +102,8 @@ def _groups(facts: Facts, einsums: Sequence[str]) -> tuple[tuple[str, ...], ...]
 
 
 def _input(
-    facts: Facts, skeleton: Skeleton, places: Places, tensor: str, batch: list[Keep], outer: list[Keep],
-    streams: dict[int, list[Keep]],
+    facts: Facts, skeleton: Skeleton, places: Places, tensor: str, needed: str | None, batch: list[Keep],
+    outer: list[Keep], streams: dict[int, list[Keep]],
 ) -> None:  # fmt: skip
     level = places.inputs
     assert level is not None
@@ -104,7 +111,7 @@ def _input(
     mine = _indexed(facts, skeleton.einsums, tensor)
     streamed = [n for n in users if any(variable_of(facts, d) in mine for d in skeleton.parts[n].stream)]
     again = any(variable_of(facts, d) not in mine for d in skeleton.outer)
-    if not streamed and not any(_again_inside(facts, skeleton.parts[n], mine) for n in users):
+    if not needed and not streamed and not any(_again_inside(facts, skeleton.parts[n], mine) for n in users):
         return  # every element is read once: nothing is gained by keeping it
     if places.cache is not None and again and streamed:
         batch.append(Keep(places.cache, tensor))
@@ -118,6 +125,37 @@ def _input(
         if len(streamed) < len(users):
             for number in set(users) - set(streamed):
                 streams.setdefault(number, []).append(Keep(level, tensor))
+
+
+def _needed(facts: Facts, skeleton: Skeleton, tensor: str) -> str | None:
+    """Return the innermost level where a body uses an element of *tensor* more than once an iteration; else None.
+
+    Such a tensor is always kept: nothing brings it again and again for nothing.
+    """
+    if not facts.inner_levels:
+        return None
+    for part in skeleton.bodies:
+        loops = (*skeleton.batch, *skeleton.outer, *part.loops)
+        for name in part.einsums:
+            for access in facts.einsum(name).reads:
+                if access.tensor == tensor and _inside(facts, skeleton, name, loops) - _variables(access):
+                    return facts.inner_levels[-1]
+    return None
+
+
+def _inside(facts: Facts, skeleton: Skeleton, name: str, loops: Sequence[str]) -> set[str]:
+    """Return the rank variables of Einsum *name* of which a digit runs inside its body."""
+    return {
+        variable
+        for rank in facts.ranks
+        for digit in facts.digits(rank, skeleton.cuts.get(rank, 0))
+        if digit not in loops and facts.sizes.get(rank, 2) > 1
+        if (variable := variable_of(facts, digit)) in facts.carried[name]
+    }
+
+
+def _variables(access: Access) -> set[str]:
+    return {v for index in access.indices for v in names(index) if is_variable(v)}
 
 
 def _again_inside(facts: Facts, part: Part, mine: set[str]) -> bool:
@@ -145,7 +183,7 @@ def _indexed(facts: Facts, einsums: Sequence[str], tensor: str) -> set[str]:
         for access in (*facts.einsum(name).reads, *facts.einsum(name).outputs)
         if access.tensor == tensor
     ]
-    return {v for access in found for index in access.indices for v in names(index) if is_variable(v)}
+    return {v for access in found for v in _variables(access)}
 
 
 def _made(facts: Facts, skeleton: Skeleton, tensor: str) -> bool:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from fusemax.cascade.ir import Einsum, affine, is_variable
 from fusemax.cost.band import band_pairs
-from fusemax.language.syntax import Access, names
 from fusemax.mapping.space import roots_of
 from fusemax.search.facts import Facts, Piece
+from fusemax.search.split import Ways, split, weighted
+from fusemax.search.words import compulsory, fewest_words, points_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +28,15 @@ class Bound:
         The part of each (Einsum, operation) that each unit does in the best split.
     words
         Words of each tensor that must cross the outermost level.
+    least_words
+        Words that must cross it in all because passes and products read again what does not fit; zero if not asked for.
     """
 
     units_s: float
     prices: Mapping[str, float]
     shares: Mapping[tuple[str, str], Mapping[str, float]]
     words: Mapping[str, float]
+    least_words: float
     traffic_B: float
     memory_s: float
     launch_s: float
@@ -52,42 +53,54 @@ class Bound:
         return self.latency_s * self.energy_J if objective == "edp" else values[objective]
 
 
-def bound_of(facts: Facts, segment: Sequence[str] | None = None) -> Bound:
-    """Return the bounds of the Einsums of *segment* (all, if not given), whatever is done before and after them."""
+def bound_of(facts: Facts, segment: Sequence[str] | None = None, again: bool = False) -> Bound:
+    """Return the bounds of the Einsums of *segment* (all, if not given), whatever is done before and after them.
+
+    *again* adds what is read again because it does not fit; of the whole cascade only.
+    """
     mine = tuple(segment or facts.names)
     seconds = dict(_seconds(facts, mine, useful_part(facts)))
     _, weights, shares = split(facts.owners, seconds)
-    return _bound(facts, mine, seconds, weights, shares)
+    return _bound(facts, mine, seconds, weights, shares, fewest_words(facts) if again else 0.0)
 
 
-def proved_by(facts: Facts, weights: Mapping[str, float]) -> Bound:
+def proved_by(facts: Facts, weights: Mapping[str, float], again: bool) -> Bound:
     """Return the bounds of the whole cascade that *weights* of the units, not negative and of sum 1, prove."""
     seconds = dict(_seconds(facts, facts.names, useful_part(facts)))
-    return _bound(facts, facts.names, seconds, weights, {})
+    return _bound(facts, facts.names, seconds, weights, {}, fewest_words(facts) if again else 0.0)
 
 
 def _bound(
     facts: Facts, segment: Sequence[str], seconds: Mapping[tuple[str, str], Ways], weights: Mapping[str, float],
-    shares: Mapping[tuple[str, str], Mapping[str, float]],
+    shares: Mapping[tuple[str, str], Mapping[str, float]], least: float,
 ) -> Bound:  # fmt: skip
     part = useful_part(facts)
-    words = dict(_compulsory(facts, segment, part))
-    traffic = sum(words.values()) * facts.figures["word"]
+    words = dict(compulsory(facts, segment, part))
+    moved = max(sum(words.values()), least)
+    made = {output.tensor for name in segment for output in facts.einsum(name).outputs}
+    written = sum(count for tensor, count in words.items() if tensor in made)
     return Bound(
-        units_s=weighted(seconds, weights), prices=dict(weights), shares=shares, words=words, traffic_B=traffic,
-        memory_s=traffic / _rate(facts), launch_s=facts.figures["launch"],
-        energy_J=_energy(facts, segment, part, words),
+        units_s=weighted(seconds, weights), prices=dict(weights), shares=shares, words=words, least_words=least,
+        traffic_B=moved * facts.figures["word"], memory_s=_memory_s(facts, moved, written),
+        launch_s=facts.figures["launch"], energy_J=_energy(facts, segment, part, moved),
     )  # fmt: skip
 
 
-def _rate(facts: Facts) -> float:
-    """Return the bytes per second of the outermost level."""
+def _memory_s(facts: Facts, moved: float, written: float) -> float:
+    """Return the seconds that the outermost level takes to move so many words, so many of them in."""
     name = facts.machine.outermost
-    level = facts.machine.levels[name]
-    rates = [facts.figures[f"{name}.bandwidth"]] if level.bandwidth is not None else []
+    level, word = facts.machine.levels[name], facts.figures["word"]
+    times = [0.0]
+    if level.bandwidth is not None:
+        times.append(moved * word / facts.figures[f"{name}.bandwidth"])
     if level.ports is not None:
-        rates.append(facts.figures[f"{name}.ports"] * facts.figures[f"{name}.line"] * facts.figures["clock"])
-    return min(rates, default=float("inf"))
+        lines = moved * word / facts.figures[f"{name}.line"]
+        times.append(lines / facts.figures[f"{name}.ports"] / facts.figures["clock"])
+    if level.read_bandwidth is not None:
+        times.append((moved - written) * word / facts.figures[f"{name}.read_bandwidth"])
+    if level.write_bandwidth is not None:
+        times.append(written * word / facts.figures[f"{name}.write_bandwidth"])
+    return max(times)
 
 
 # ------------------------------------------------------------------------------------ work
@@ -126,23 +139,6 @@ def useful_part(facts: Facts) -> float:
     return min(parts, default=1.0)
 
 
-def points_of(facts: Facts, variables: frozenset[str]) -> float:
-    """Return the points of *variables*; of a rank that the cascade cuts where the mapper may choose, no fewer than this."""
-    points = 1.0
-    for rank in facts.ranks:
-        parts = facts.parts(rank)
-        if not parts:
-            points *= facts.sizes[rank] if rank.lower() in variables else 1
-            continue
-        mine = [part for part in parts if part.lower() in variables]
-        if len(mine) == len(parts):
-            points *= facts.sizes[rank]
-        elif not any(part in facts.open_parts for part in parts):
-            for part in mine:
-                points *= facts.sizes.get(part, 1)
-    return points
-
-
 def _seconds(facts: Facts, segment: Sequence[str], part: float) -> Iterator[tuple[tuple[str, str], Ways]]:
     """Yield, by (Einsum, operation), the seconds that each unit would take for all of it, on all lanes of all cores."""
 
@@ -171,7 +167,7 @@ def by_owner(facts: Facts, values: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def _energy(facts: Facts, segment: Sequence[str], part: float, words: Mapping[str, float]) -> float:
+def _energy(facts: Facts, segment: Sequence[str], part: float, moved: float) -> float:
     total = 0.0
     for name in segment:
         for item in facts.items[name]:
@@ -183,162 +179,9 @@ def _energy(facts: Facts, segment: Sequence[str], part: float, words: Mapping[st
     outer = facts.machine.outermost
     if facts.machine.levels[outer].energy is not None:
         least = min(facts.figures[f"{outer}.energy.{kind}"] for kind in ("read", "write"))
-        total += sum(words.values()) * facts.figures["word"] / facts.figures[f"{outer}.line"] * least
+        total += moved * facts.figures["word"] / facts.figures[f"{outer}.line"] * least
     return total
 
 
 def _joules(facts: Facts, pieces: Sequence[Piece], part: float) -> float:
     return sum(points_of(facts, piece.variables) * part * piece.energy_J for piece in pieces)
-
-
-# ------------------------------------------------------------------------------------ words
-
-
-def _compulsory(facts: Facts, segment: Sequence[str], part: float) -> Iterator[tuple[str, float]]:
-    """Yield, by tensor, the words that must come in from, or go out to, the outermost level."""
-    inside = set(segment)
-    made = {o.tensor for name in segment for o in facts.einsum(name).outputs}
-    seen: set[str] = set()
-    for name in segment:
-        einsum = facts.einsum(name)
-        for access in einsum.reads:
-            if access.tensor not in made and access.tensor not in seen:
-                seen.add(access.tensor)
-                yield access.tensor, _touched(facts, access) * part
-        for access in einsum.outputs:
-            readers = {reader.name for reader in facts.cascade.readers(access.tensor)}
-            leaves = access.tensor in facts.cascade.outputs or readers - inside
-            if leaves and access.tensor not in seen:
-                seen.add(access.tensor)
-                yield access.tensor, _written(facts, einsum, access) * part
-
-
-def _written(facts: Facts, einsum: Einsum, access: Access) -> float:
-    tensor = facts.cascade.tensors[access.tensor]
-    if tensor.generation is None:
-        return _touched(facts, access)
-    place = tensor.ranks.index(tensor.generation)
-    rest = tuple(index for n, index in enumerate(access.indices) if n != place)
-    return _touched(facts, Access(access.tensor, rest, access.place))
-
-
-def _touched(facts: Facts, access: Access) -> float:
-    """Return elements that an access certainly touches: those of its plain indices; gathers and windows count as one."""
-    variables: set[str] = set()
-    for index in access.indices:
-        used = {name for name in names(index) if is_variable(name)}
-        terms = affine(index)
-        plain = terms is not None and (len(used) <= 1 or _one_rank(facts, used))
-        if plain and not _offset(terms):
-            variables |= used
-    return points_of(facts, frozenset(variables))
-
-
-def _offset(terms) -> bool:
-    """Return whether an index is shifted, or a single variable is scaled: then less than all of a rank is touched."""
-    coefficients, constant = terms
-    return constant is not None or (len(coefficients) == 1 and None not in coefficients.values())
-
-
-def _one_rank(facts: Facts, used: set[str]) -> bool:
-    return any(used == {part.lower() for part in facts.parts(rank)} for rank in facts.ranks)
-
-
-# ------------------------------------------------------------------------------------ the split
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How an operation may be done: seconds by unit for all of it, or, if it has parts, seconds by unit for each part."""
-
-    whole: Mapping[str, float]
-    parts: tuple[Mapping[str, float], ...] = ()
-
-    def weighted(self, weights: Mapping[str, float]) -> float:
-        """Return the least weighted time: a part of the weighted sum of all units' times, however the work is split."""
-        values = [value * weights[unit] for unit, value in self.whole.items()]
-        if self.parts:
-            values.append(sum(min(v * weights[u] for u, v in one.items()) for one in self.parts))
-        return min(values)
-
-
-def weighted(seconds: Mapping[tuple[str, str], Ways], weights: Mapping[str, float]) -> float:
-    """Return the time that *weights* (not negative, of sum 1) prove: each operation done where it is cheapest by weight."""
-    return sum(ways.weighted(weights) for ways in seconds.values())
-
-
-def split(
-    units: Sequence[str], seconds: Mapping[tuple[str, str], Ways]
-) -> tuple[float, dict[str, float], dict[tuple[str, str], dict[str, float]]]:
-    """Return the least time in which *units* do all operations split freely, the weights that prove it, and the split.
-
-    The program is max sum z_o with z_o <= seconds_ou * y_u (and z_o <= the sum of its parts' z), sum y = 1: its optimal
-    weights y prove the bound, and its dual is the split. Solved by the simplex method with Bland's rule, which cannot run in
-    circles.
-
-    >>> split(["a", "b"], {("X", "mac"): Ways({"a": 1.0, "b": 3.0})})[0]
-    0.75
-    """
-    keys = list(seconds)
-    scale = max(
-        (v for ways in seconds.values() for one in (ways.whole, *ways.parts) for v in one.values()),
-        default=1.0,
-    )
-    rows: list[dict[int, float]] = []
-    origin: dict[int, tuple[tuple[str, str], str]] = {}
-    first = len(keys) + sum(len(ways.parts) for ways in seconds.values())
-    extra = len(keys)
-    for number, key in enumerate(keys):
-        ways = seconds[key]
-        for unit, value in ways.whole.items():
-            origin[len(rows)] = (key, unit)
-            rows.append({number: 1.0, first + units.index(unit): -value / (scale or 1.0)})
-        if ways.parts:
-            mine = range(extra, extra + len(ways.parts))
-            extra += len(ways.parts)
-            rows.append({number: 1.0, **dict.fromkeys(mine, -1.0)})
-            for variable, one in zip(mine, ways.parts, strict=True):
-                rows += [{variable: 1.0, first + units.index(u): -v / (scale or 1.0)} for u, v in one.items()]
-    rows.append({first + u: 1.0 for u in range(len(units))})
-    values, duals = _optimum(rows, len(keys), first + len(units))
-    weights = {unit: float(max(0.0, values[first + u])) for u, unit in enumerate(units)}
-    total = sum(weights.values())  # none where no operation takes time: any weights prove that
-    weights = {unit: weight / total if total else 1 / len(units) for unit, weight in weights.items()}
-    shares: dict[tuple[str, str], dict[str, float]] = {key: {} for key in keys}
-    for row, (key, unit) in origin.items():
-        shares[key][unit] = float(duals[row])
-    return weighted(seconds, weights), weights, shares
-
-
-def _optimum(rows: Sequence[Mapping[int, float]], summed: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return values and duals of max (sum of the first *summed* variables) with every row <= 0, the last one <= 1."""
-    table = np.zeros((len(rows) + 1, width + len(rows) + 1))
-    for number, row in enumerate(rows):
-        table[number, list(row)] = list(row.values())
-        table[number, width + number] = 1.0
-    table[len(rows) - 1, -1] = 1.0
-    table[-1, :summed] = -1.0
-    basis = [width + number for number in range(len(rows))]
-    _simplex(table, basis)
-    values = np.zeros(table.shape[1])
-    values[basis] = table[:-1, -1]
-    return values[:width], np.maximum(0.0, table[-1, width:-1])
-
-
-def _simplex(table: np.ndarray, basis: list[int]) -> None:
-    """Bring *table* (its last row the objective, its last column the right side) to its optimum in place."""
-    for _ in range(50 * table.shape[0]):
-        entering = np.flatnonzero(table[-1, :-1] < -1e-12)
-        if not len(entering):
-            return
-        column = int(entering[0])
-        positive = np.flatnonzero(table[:-1, column] > 1e-12)
-        if not len(positive):
-            return
-        ratios = table[positive, -1] / table[positive, column]
-        ties = positive[ratios <= ratios.min() + 1e-15]
-        row = int(min(ties, key=lambda r: basis[r]))
-        table[row] /= table[row, column]
-        others = [r for r in range(table.shape[0]) if r != row and table[r, column] != 0]
-        table[others] -= np.outer(table[others, column], table[row])
-        basis[row] = column

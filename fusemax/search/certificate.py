@@ -53,6 +53,7 @@ class Proof(_Part):
     weights: dict[str, Number]
     units_s: Number
     words: dict[str, Number]
+    least_words: Number
     traffic_B: Number
     memory_s: Number
     launch_s: Number
@@ -108,7 +109,8 @@ def certificate(
         price=_price(answer.cost.latency_s, answer.cost.traffic_B, answer.cost.energy_J),
         proof=Proof(
             value=bound.of(answer.objective), weights=dict(bound.prices), units_s=bound.units_s,
-            words=dict(bound.words), traffic_B=bound.traffic_B, memory_s=bound.memory_s, launch_s=bound.launch_s,
+            words=dict(bound.words), least_words=bound.least_words, traffic_B=bound.traffic_B,
+            memory_s=bound.memory_s, launch_s=bound.launch_s,
         ),
         covered=answer.gap,
         claim=claim_of(answer.objective, answer.gap),
@@ -229,9 +231,10 @@ def _proof(held: Certificate, facts: Facts) -> list[str]:
         return [f"proof.weights: expected a number from 0 for each of {', '.join(sorted(units))}"]
     if abs(sum(proof.weights.values()) - 1) > CLOSE:
         return [f"proof.weights: their sum is {sum(proof.weights.values()):.12g}, not 1"]
-    again = proved_by(facts, proof.weights)
+    again = proved_by(facts, proof.weights, proof.least_words > 0)
     found = Proof(
         value=again.of(held.objective), weights=proof.weights, units_s=again.units_s, words=dict(again.words),
+        least_words=again.least_words,
         traffic_B=again.traffic_B, memory_s=again.memory_s, launch_s=again.launch_s,
     )  # fmt: skip
     return _differs("proof", proof, found)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from fusemax.search.bound import Bound
+from fusemax.search.bound import Bound, bound_of
 from fusemax.search.candidate import Candidate, Tally
 from fusemax.search.facts import Facts
 from fusemax.search.phase import NEAR, Clock
@@ -69,7 +70,19 @@ class Search:
 
     def near(self, plan: Plan) -> bool:
         """Return whether *plan* is so near to the bound that no more is looked for."""
-        return self.bound.of(self.objective) >= NEAR * plan.measure(self.objective)
+        wanted = NEAR * plan.measure(self.objective)
+        return self.bound.of(self.objective) >= wanted or self.full.of(self.objective) >= wanted
+
+    @cached_property
+    def full(self) -> Bound:
+        """The bound with what is read again; it takes a moment, and is only asked for where the other is not enough."""
+        return bound_of(self.facts, again=True)
+
+    def proof(self, plan: Plan) -> Bound:
+        """Return the bound to be claimed for *plan*: the full one, if it was needed."""
+        return (
+            self.bound if self.bound.of(self.objective) >= NEAR * plan.measure(self.objective) else self.full
+        )
 
 
 Strategy = Callable[[Search], Iterator[Plan]]

@@ -13,9 +13,9 @@ from math import ceil
 
 import numpy as np
 
-from fusemax.search.bound import Ways, split
 from fusemax.search.facts import Facts, Item, Piece
 from fusemax.search.shapes import Part, Skeleton, variable_of
+from fusemax.search.split import Ways, split
 
 FRONT = 24  #: load vectors that a join keeps
 Spatial = Mapping[str, str]

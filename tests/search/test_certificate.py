@@ -55,6 +55,7 @@ TAMPERED = {
     "weight": (_set("proof", "weights", "2d"), lambda v: v * 0.5),
     "negative weight": (_set("proof", "weights"), {"2d": 2.0, "1d": -1.0}),
     "words": (_set("proof", "words", "K"), lambda v: v + 1),
+    "words in all": (_set("proof", "least_words"), 1.0),
     "covered": (_set("covered"), lambda v: v * 0.9),
     "claim": (_set("claim"), "the latency is optimal"),
     "mapping": (_set("mapping"), lambda v: v.replace("schedule: auto", "schedule: serial")),

@@ -14,9 +14,9 @@ from fusemax.cost.lower import run
 from fusemax.errors import FusemaxError
 from fusemax.search import phase
 from fusemax.search.answer import Answer, best_mapping, measure
-from fusemax.search.bound import Ways, split, weighted
 from fusemax.search.candidate import Candidate, program_of
 from fusemax.search.shapes import skeletons
+from fusemax.search.split import Ways, split, weighted
 from tests.search.designs import example, tiny
 from tests.search.listed import disagreements, facts_or_none, size_of
 

@@ -1,0 +1,117 @@
+"""Words that must cross the outermost level: those of inputs and outputs, and what passes and sums of products add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import inf, prod
+
+from fusemax.analysis.passes import analyse
+from fusemax.analysis.traffic import least_words
+from fusemax.cascade.ir import Einsum, affine, is_variable
+from fusemax.cost.rooms import capacity_B
+from fusemax.errors import FusemaxError
+from fusemax.language.syntax import Access, names
+from fusemax.search.facts import Facts
+
+IN_FLIGHT = 4  #: words that a lane may hold beside its registers: operands, a result, a sum
+
+
+def fast_words(facts: Facts) -> float:
+    """Return how many words the machine holds below its outermost level; infinite where a level has no size.
+
+    Inner levels, the memories of all lanes, and :data:`IN_FLIGHT` words a lane, on all cores.
+    """
+    if not facts.inner_levels:
+        return inf
+    machine, bytes_ = facts.machine, 0.0
+    for place in (*facts.inner_levels, *machine.lane_memories):
+        size = capacity_B(machine, place)
+        if size is None:
+            return inf
+        copies = facts.cores if place in machine.lane_memories or machine.levels[place].per_core else 1
+        bytes_ += float(size.subs({s: facts.figures[str(s)] for s in size.free_symbols})) * copies
+    lanes = sum(prod(facts.lanes[unit].values()) for unit in facts.machine.units)
+    return bytes_ / facts.figures["word"] + IN_FLIGHT * lanes * facts.cores
+
+
+def fewest_words(facts: Facts) -> float:
+    """Return the fewest words that move, for what the machine holds (:func:`fusemax.analysis.traffic.least_words`).
+
+    Whatever the mapping, if it keeps every input that a body uses more than once. Zero where nothing can be said: under
+    conditions, for a rank that the cascade cuts where the mapper may choose, for a level without a size.
+    """
+    capacity = fast_words(facts)
+    conditions = any(einsum.conditions for einsum in facts.cascade.computed)
+    if capacity == inf or conditions:
+        return 0.0
+    try:
+        return least_words(analyse(facts.cascade), facts.sizes, capacity)
+    except FusemaxError:
+        return 0.0
+
+
+def points_of(facts: Facts, variables: frozenset[str]) -> float:
+    """Return the points of *variables*; of a rank that the cascade cuts where the mapper may choose, no fewer than this."""
+    points = 1.0
+    for rank in facts.ranks:
+        parts = facts.parts(rank)
+        if not parts:
+            points *= facts.sizes[rank] if rank.lower() in variables else 1
+            continue
+        mine = [part for part in parts if part.lower() in variables]
+        if len(mine) == len(parts):
+            points *= facts.sizes[rank]
+        elif not any(part in facts.open_parts for part in parts):
+            for part in mine:
+                points *= facts.sizes.get(part, 1)
+    return points
+
+
+def compulsory(facts: Facts, segment: Sequence[str], part: float) -> Iterator[tuple[str, float]]:
+    """Yield, by tensor, the words that must come in from, or go out to, the outermost level."""
+    inside = set(segment)
+    made = {o.tensor for name in segment for o in facts.einsum(name).outputs}
+    seen: set[str] = set()
+    for name in segment:
+        einsum = facts.einsum(name)
+        for access in einsum.reads:
+            if access.tensor not in made and access.tensor not in seen:
+                seen.add(access.tensor)
+                yield access.tensor, _touched(facts, access) * part
+        for access in einsum.outputs:
+            readers = {reader.name for reader in facts.cascade.readers(access.tensor)}
+            leaves = access.tensor in facts.cascade.outputs or readers - inside
+            if leaves and access.tensor not in seen:
+                seen.add(access.tensor)
+                yield access.tensor, _written(facts, einsum, access) * part
+
+
+def _written(facts: Facts, einsum: Einsum, access: Access) -> float:
+    tensor = facts.cascade.tensors[access.tensor]
+    if tensor.generation is None:
+        return _touched(facts, access)
+    place = tensor.ranks.index(tensor.generation)
+    rest = tuple(index for n, index in enumerate(access.indices) if n != place)
+    return _touched(facts, Access(access.tensor, rest, access.place))
+
+
+def _touched(facts: Facts, access: Access) -> float:
+    """Return elements that an access certainly touches: those of its plain indices; gathers and windows count as one."""
+    variables: set[str] = set()
+    for index in access.indices:
+        used = {name for name in names(index) if is_variable(name)}
+        terms = affine(index)
+        plain = terms is not None and (len(used) <= 1 or _one_rank(facts, used))
+        if plain and not _offset(terms):
+            variables |= used
+    return points_of(facts, frozenset(variables))
+
+
+def _offset(terms) -> bool:
+    """Return whether an index is shifted, or a single variable is scaled: then less than all of a rank is touched."""
+    coefficients, constant = terms
+    return constant is not None or (len(coefficients) == 1 and None not in coefficients.values())
+
+
+def _one_rank(facts: Facts, used: set[str]) -> bool:
+    return any(used == {part.lower() for part in facts.parts(rank)} for rank in facts.ranks)

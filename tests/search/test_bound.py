@@ -1,0 +1,66 @@
+"""Bounds against pebbling: the words that a machine with so small a memory must move, and what a mapping within it moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusemax.library.load import Library
+from fusemax.search.answer import best_mapping
+from fusemax.search.bound import bound_of
+from fusemax.search.facts import facts_of
+from fusemax.search.missing import missing
+from fusemax.search.words import IN_FLIGHT, fast_words
+
+PRODUCT = """
+title: a product
+source: our own
+inputs: {A: [I, K], B: [K, J]}
+outputs: [Z]
+einsums: |
+  Z[i,j] = A[i,k]*B[k,j] :: sum[k]
+"""
+MACHINE = """
+title: one buffer
+source: our own
+clock: 1 GHz
+word: 2 B
+levels:
+  DRAM: {bandwidth: 1 GB/s}
+  buffer: {size: SIZE B}
+units:
+  grid: {shape: {lanes: 4}, operations: {mac: 1}}
+"""
+
+
+@pytest.mark.parametrize("words", [64, 256, 1024])
+def test_a_product_moves_no_fewer_words_than_its_bound(words: int) -> None:
+    """2*I*J*K/sqrt(S) words: the best mapping found is above that, and near it where S is small beside the operands."""
+    machine = Library().machine(MACHINE.replace("SIZE", str(2 * words)))
+    sizes = {"I": 256, "J": 256, "K": 256}
+    answer = best_mapping(Library().cascade(PRODUCT), machine, sizes, objective="traffic")
+    size = words + 4 * IN_FLIGHT
+    least = 2 * 256**3 / size**0.5 - 9 / 8 * 256**2 - 2 * size + 256**2  # the last: the results go out
+
+    assert fast_words(answer.facts) == size
+    assert answer.bound.least_words >= least * (1 - 1e-12)
+    assert answer.bound.traffic_B <= answer.cost.traffic_B <= 2 * 2 * (2 * 256**3 / size**0.5 + 256**2)
+    assert sum(part for _, part in missing(answer)) == pytest.approx(1 - answer.gap, abs=0.01)
+
+
+def test_nothing_is_claimed_where_a_level_has_no_size() -> None:
+    """What could hold everything makes nothing move again."""
+    machine = Library().machine(MACHINE.replace("{size: SIZE B}", "{}"))
+    facts = facts_of(Library().cascade(PRODUCT), machine, {"I": 256, "J": 256, "K": 256})
+
+    assert bound_of(facts, again=True).least_words == 0
+
+
+def test_reads_and_writes_that_take_ways_of_their_own() -> None:
+    """Reads and writes do not wait for each other: 32 KiB read at 2 GB/s, 512 B written at 1 MB/s."""
+    text = MACHINE.replace("SIZE", "100000").replace(
+        "{bandwidth: 1 GB/s}", "{bandwidth: {read: 2 GB/s, write: 1 MB/s}}"
+    )
+    machine = Library().machine(text)
+    facts = facts_of(Library().cascade(PRODUCT), machine, {"I": 16, "J": 16, "K": 512})
+
+    assert bound_of(facts).memory_s == pytest.approx(max(2 * 16 * 512 * 2 / 2e9, 16 * 16 * 2 / 1e6))
