@@ -46,6 +46,12 @@ def replace_file(path: Path, content: bytes | str) -> Path:
     return write_atomically(path, lambda draft: draft.write_bytes(data))
 
 
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of the file at *path*, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def remove_drafts(folder: Path, names: Callable[[str], bool]) -> None:
     """Remove what a killed process left half written in *folder*: drafts of files whose name *names* accepts.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusemax import __version__
 from fusemax.errors import FusemaxError
-from fusemax.files import replace_file
+from fusemax.files import file_hash, replace_file
 from fusemax.plot.labels import tick
 from fusemax.plot.spec import Picture
 from fusemax.report import story
@@ -26,7 +25,7 @@ from fusemax.report.summary import (
     is_unexplained,
     ratios,
 )
-from fusemax.table.store import read_columns, read_tables
+from fusemax.table.store import USUAL, read_columns, read_tables
 from fusemax.table.table import Table, Tables, need_columns
 
 if TYPE_CHECKING:
@@ -67,19 +66,22 @@ def write(folder: Path, study: Study) -> Path:
     FusemaxError
         When a table, one of its columns or a figure is missing, or a baseline is no configuration.
     """
-    tables = read_tables(folder, ("results",) if study.points else ())
-    content = {**_common(tables, study), **(_points(tables, study.points) if study.points else _NO_POINTS)}
+    if study.points:
+        tables = read_tables(folder)
+        content = {**_common(folder, tables.tables, study), **_points(tables, study.points)}
+    else:  # the tables are not looked at: they may be larger than memory
+        content = {**_common(folder, (*read_columns(folder), *USUAL), study), **_NO_POINTS}
     return replace_file(folder / "report.html", _render(content))
 
 
-def _common(tables: Tables, study: Study) -> dict[str, Any]:
+def _common(folder: Path, tables: Iterable[str], study: Study) -> dict[str, Any]:
     """Return what the page of every kind of study shows, by the name that the template has for it."""
     return {
         "study": study,
         "version": __version__,
-        "pictures": [_picture(tables.folder, picture, at) for at, picture in enumerate(study.pictures, 1)],
-        "columns": read_columns(tables.folder),
-        "hashes": _hashes(tables.folder, tables.tables),
+        "pictures": [_picture(folder, picture, at) for at, picture in enumerate(study.pictures, 1)],
+        "columns": read_columns(folder),
+        "hashes": _hashes(folder, dict.fromkeys(tables)),
     }
 
 
@@ -199,7 +201,7 @@ def inline_svg(text: str, name: str, label: str) -> str:
 def _hashes(folder: Path, tables: Iterable[str]) -> dict[str, str]:
     """Return the SHA-256 of the CSV file of each of *tables* in *folder*."""
     paths = (folder / f"{name}.csv" for name in tables)
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
+    return {path.name: file_hash(path) for path in paths if path.is_file()}
 
 
 def _render(content: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from fusemax.report import Study, write
 from fusemax.source import Document
 from fusemax.study.kind import Kind, Outcome, Progress, kind_called
 from fusemax.study.load import read_study
-from fusemax.table.store import read_tables, write_columns, write_tables
+from fusemax.table.store import read_table, write_columns, write_tables
 from fusemax.table.table import Tables
 
 
@@ -103,8 +103,7 @@ def _write(out: Path, outcome: Outcome) -> list[Path]:
 
 def _tables(out: Path, outcome: Outcome) -> Tables:
     """Return the tables of *outcome* as they stand in *out*: figures are drawn from what is on disk."""
-    found = read_tables(out, tuple(outcome.tables)).tables
-    return Tables(folder=out, tables={name: found[name] for name in outcome.tables})
+    return Tables(folder=out, tables={name: read_table(out, name) for name in outcome.tables})
 
 
 def _provenance(folder: Path, study: str, command: str, hashes: Mapping[str, str]) -> Path:

@@ -54,10 +54,7 @@ def first_rows(lazy: polars.LazyFrame, rows: int, title: str, asked: str) -> Sho
     import polars
 
     frame = lazy.head(SHOWN).collect()
-    many = lazy.select(polars.all().n_unique()).collect().row(0)
-    varying = [
-        name for name, count in zip(frame.columns, many, strict=True) if count > 1 and name != "reason"
-    ]
+    varying = [name for name in _varying(lazy, rows) if name != "reason"]
     cells = {name: [_cell(value) for value in frame[name]] for name in varying}
     widths = {name: max(map(len, (name, *texts))) + 3 for name, texts in cells.items()}
     room = shutil.get_terminal_size((80, 24)).columns
@@ -73,6 +70,22 @@ def first_rows(lazy: polars.LazyFrame, rows: int, title: str, asked: str) -> Sho
         rows=tuple(zip(*(cells[name] for name in shown), strict=True)),
         texts=texts,
     )
+
+
+def _varying(lazy: polars.LazyFrame, rows: int) -> list[str]:
+    """Return the columns that do not hold one value in all rows; the table is read piece by piece."""
+    import polars
+
+    every = polars.all()
+    asked = (
+        every.min().name.suffix(" min"), every.max().name.suffix(" max"), every.null_count().name.suffix(" null"),
+    )  # fmt: skip
+    found = lazy.select(asked).collect(engine="streaming").row(0, named=True)
+    return [
+        name
+        for name in lazy.collect_schema().names()
+        if found[f"{name} min"] != found[f"{name} max"] or 0 < found[f"{name} null"] < rows
+    ]
 
 
 def _cell(value: object) -> str:
