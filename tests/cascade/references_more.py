@@ -199,7 +199,8 @@ def bidirectional_scan(v: Values, n: Sizes) -> dict[str, Array]:
         return out
 
     there = scanned(v["X"], v["DT"], v["BF"], v["CF"], v["A"])
-    back = scanned(*(v[name][:, ::-1] for name in ("XR", "DR", "BR", "CR")), v["AR"])[:, ::-1]
+    x, raw, b, c = (v[name][:, ::-1] for name in ("XR", "DR", "BR", "CR"))
+    back = scanned(x, raw, b, c, v["AR"])[:, ::-1]
     return {"Y": (there + back) * v["Z"] * _sigmoid(v["Z"])}
 
 
