@@ -235,8 +235,10 @@ def test_missing_figure_is_told(tmp_path: Path, pictures: tuple[Picture, ...]) -
 
 def test_missing_column_is_told(tmp_path: Path) -> None:
     """Results without a column that the page needs are refused."""
-    polars.DataFrame({"part": ["attention"], "latency": [1.0]}).write_csv(tmp_path / "results.csv")
-    with pytest.raises(FusemaxError, match="there is no column 'latency_s'; did you mean 'latency'"):
+    polars.DataFrame({"part": ["attention"], "configurations": ["ours"]}).write_csv(tmp_path / "results.csv")
+    with pytest.raises(
+        FusemaxError, match="there is no column 'configuration'; did you mean 'configurations'"
+    ):
         write(tmp_path, STUDY)
 
 

@@ -46,7 +46,7 @@ def draw_passes(tables: Tables) -> tuple[Picture, ...]:
     """Return the picture of the ``gpu-passes`` study, drawn from its table and put beside it."""
     with styled():
         paths = _passes(_rows(tables, "passes"), tables.folder)
-    return (Picture(file="passes", title="DRAM traffic of a call", caption=PASSES, paths=paths),)
+    return (Picture(file="passes", title="What a call moves", caption=PASSES, paths=paths),)
 
 
 def _rows(tables: Tables, name: str) -> list[dict[str, str]]:
@@ -136,7 +136,7 @@ def _by_length(errors: Sequence[Row], folder: Path) -> tuple[Path, ...]:
 def _passes(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     backends = list(dict.fromkeys(row["backend"] for row in rows))
     frame = Frame(
-        rows=1, columns=1, title="DRAM traffic of a call", xlabel="sequence length", ylabel="bytes",
+        rows=1, columns=1, title="What a call moves", xlabel="sequence length", ylabel="bytes",
         legend=(*backends, "pass bound", "measured"), has_headings=False, turned_ticks=False, panel_height=2.0,
     )  # fmt: skip
     figure, ((place,), *_) = canvas(frame)

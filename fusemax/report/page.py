@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _CONTENTS = "<!-- contents -->"
-NEEDED = ("part", "configuration", "latency_s")
+NEEDED = ("part", "configuration")
 COMPARED = (
     "table",
     "part",
@@ -132,7 +132,7 @@ def _differs(numbers: Numbers, part: str, names: Sequence[str]) -> bool:
     """Return whether a configuration of *part* is faster or slower than the first somewhere, or does not fit."""
     cases = [case for name in names for case in numbers.cases(part, name)]
     return any(numbers.lost(case) for case in cases) or any(
-        abs(ratio - 1) > EQUAL for ratio in ratios(numbers, cases, "latency_s", names[0]).values()
+        abs(ratio - 1) > EQUAL for ratio in ratios(numbers, cases, numbers.time, names[0]).values()
     )
 
 

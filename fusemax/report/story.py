@@ -26,10 +26,10 @@ def lead(numbers: Numbers, means: Headline, baselines: Sequence[str]) -> str:
     cases = numbers.cases(means.part, fastest)
     speeds, energies = [], []
     for base in (base for base in baselines if base != fastest):
-        gains = ratios(numbers, cases, "latency_s", base, inverse=True)
+        gains = ratios(numbers, cases, numbers.time, base, inverse=True)
         if len(gains) == len(cases):
             speeds.append(f"{times(_mean(gains))} times as fast as {base} on average{_range(gains)}")
-        shares = ratios(numbers, cases, "energy_J", base)
+        shares = ratios(numbers, cases, numbers.energy, base)
         if len(shares) == len(cases):
             energies.append(f"{_share(_mean(shares))} energy {_than(_mean(shares))} {base}")
     if not speeds:
@@ -46,7 +46,7 @@ def _fastest(numbers: Numbers, means: Headline, baselines: Sequence[str]) -> str
     speeds: dict[str, float] = {}
     for name in means.configurations:
         cases = numbers.cases(means.part, name)
-        gains = ratios(numbers, cases, "latency_s", baselines[0], inverse=True)
+        gains = ratios(numbers, cases, numbers.time, baselines[0], inverse=True)
         if gains and len(gains) == len(cases):
             speeds[name] = _mean(gains)
     fastest = max(speeds, key=lambda name: speeds[name], default=None)
@@ -97,13 +97,13 @@ _SHORT = 60  #: letters, of a list that still reads well within a sentence
 def _change(numbers: Numbers, cases: Sequence[Case], before: str) -> str:
     """Return what latency, traffic and energy become, relative to the configuration *before*."""
     clauses = []
-    gains = ratios(numbers, cases, "latency_s", before, inverse=True)
+    gains = ratios(numbers, cases, numbers.time, before, inverse=True)
     if gains and len(gains) == len(cases):
         same = all(abs(gain - 1) < 0.0005 for gain in gains.values())
         clauses.append("as fast as" if same else f"{times(_mean(gains))} times as fast as")
     words = f"{clauses[0]} {before} on average" if clauses else f"beside {before}"
     costs = []
-    for column, noun in (("traffic_B", "traffic"), ("energy_J", "energy")):
+    for column, noun in ((numbers.traffic, "traffic"), (numbers.energy, "energy")):
         shares = ratios(numbers, cases, column, before)
         if shares and len(shares) == len(cases):
             costs.append(f"{_share(_mean(shares))} {noun}")

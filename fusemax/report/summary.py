@@ -20,7 +20,6 @@ EQUAL = 1e-9
 CLOSE = 1e-6
 #: What stands as the reason of a row that differs while no rule of the study says why.
 NOT_EXPLAINED = "not explained"
-_ADDED = ("latency_s", "energy_J", "traffic_B")
 #: Columns of the results that are neither labels nor measures, and how measures end.
 _OF_ROWS = (
     "study", "part", "configuration", "seq_len", "machine", "mapping", "limit", "fits", "reason",
@@ -113,6 +112,9 @@ class Numbers:
     ) -> None:
         self._sums = sums or {}
         self.labels = tuple(labels) or labels_of(results)
+        self.time, self.energy, self.traffic = map(results.telling, ("time", "energy", "traffic"))
+        self._limit, self._lost = map(results.telling, ("limit", "lost"))
+        self._added = {column.name for column in results.columns if column.adds == "sum"}
         self._rows: dict[Case, Mapping[str, Any]] = {}
         self._shares = shares(results)
         for row in results.frame.to_dicts():
@@ -140,31 +142,31 @@ class Numbers:
         position = self.labels.index(column)
         return [case for case in found if case[2][position] == value]
 
-    def ours(self, case: Case, column: str) -> float | None:
+    def ours(self, case: Case, column: str | None) -> float | None:
         """Return our value of *case*; None when it is missing or not finite."""
-        value = self._rows.get(case, {}).get(column)
+        value = self._rows.get(case, {}).get(column or "")
         return float(value) if value is not None and isfinite(value) else None
 
     def limit(self, case: Case) -> str:
         """Return what limits *case*; nothing where it does not fit."""
-        return str(self._rows[case].get("limit") or "")
+        return str(self._rows[case].get(self._limit or "") or "")
 
     def lost(self, case: Case) -> str:
         """Return why *case* has no values; nothing where it has them."""
-        return str(self._rows[case].get("reason") or "")
+        return str(self._rows[case].get(self._lost or "") or "")
 
     def columns(self, case: Case) -> tuple[str, ...]:
         """Return the columns of how busy units are in which *case* has values."""
         row = self._rows[case]
         return tuple(name for name in self._shares if row[name] is not None)
 
-    def published(self, case: Case, column: str) -> float | None:
+    def published(self, case: Case, column: str | None) -> float | None:
         """Return the published value of *case*; None when there is none."""
-        parts = self._sums.get(case[0], ()) if column in _ADDED else ()
+        parts = self._sums.get(case[0], ()) if column in self._added else ()
         found = [self.published((part, *case[1:]), column) for part in parts]
         if found:
             return None if None in found else sum(value for value in found if value is not None)
-        return self._published.get((case, column))
+        return self._published.get((case, column or ""))
 
 
 def labels_of(results: Table) -> tuple[str, ...]:
@@ -202,8 +204,8 @@ def headline(numbers: Numbers, results: Table, part: str, baselines: Sequence[st
         raise FusemaxError(
             f"no configuration of {part!r} is called {absent[0]!r}; there are: {', '.join(names)}"
         )
-    ratios = [("latency_s", base, True) for base in baselines] + [
-        ("energy_J", base, False) for base in baselines
+    ratios = [(numbers.time, base, True) for base in baselines] + [
+        (numbers.energy, base, False) for base in baselines
     ]
     units = tuple(name for name in shares(results) if rows[name].null_count() < rows.height)
     columns = (
@@ -223,7 +225,7 @@ def headline(numbers: Numbers, results: Table, part: str, baselines: Sequence[st
 
 
 def ratios(
-    numbers: Numbers, cases: Iterable[Case], column: str, base: str, inverse: bool = False
+    numbers: Numbers, cases: Iterable[Case], column: str | None, base: str, inverse: bool = False
 ) -> dict[Case, float]:
     """Return, by case, our value over that of the configuration *base* at the same point, or the inverse."""
     found = {}
@@ -234,7 +236,9 @@ def ratios(
     return found
 
 
-def _ratio_cell(numbers: Numbers, cases: Sequence[Case], column: str, base: str, inverse: bool) -> Cell:
+def _ratio_cell(
+    numbers: Numbers, cases: Sequence[Case], column: str | None, base: str, inverse: bool
+) -> Cell:
     ours = list(ratios(numbers, cases, column, base, inverse).values())
     published = []
     for case in cases:

@@ -48,7 +48,8 @@ MEASURES = (
 class AuditFile(Corrected):
     """A study of ``kind: audit``: a part of another study and corrections of it; ``ours`` is held against others.
 
-    ``start`` says what the counts without corrections are, ``lengths`` are those of the figure.
+    ``start`` says what the counts without corrections are, ``beside`` what still holds when all are made. The figure shows
+    the ``lengths``.
     """
 
     kind: Literal["audit"]
@@ -60,6 +61,7 @@ class AuditFile(Corrected):
     ours: str
     against: list[str] = Field(min_length=1)
     start: str
+    beside: str = ""
     lengths: list[Length] = Field(min_length=1)
 
 

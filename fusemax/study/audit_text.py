@@ -119,7 +119,7 @@ def remains(audit: AuditFile, ratios: polars.DataFrame) -> str:
     text = (
         f"The published averages of {audit.ours} against {against} are a speed-up of {published.speed_up:.2f} and"
         f" {published.energy:.1%} of the energy. Counting without overflow leaves {start.speed_up:.2f} and {start.energy:.1%}."
-        f" With {', '.join(titles)} together they are {last.speed_up:.2f} and {last.energy:.1%}, lines of L3 still free."
+        f" With {', '.join(titles)} together they are {last.speed_up:.2f} and {last.energy:.1%}{audit.beside}."
     )
     for name in audit.ends:
         end = rows["end", name]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fusemax.table.column import LENGTH, LENGTH_HEADING, Column, measure, remark, share, size, text, truth
 
 AREA, TIME, BUSY = "area_", "time_", "utilization_"
-_FIXED = (
+FIXED = (
     text("study"),
     text("part", "part of the study"),
     text("path", "start, each correction alone, together, or at the end"),
@@ -16,17 +16,22 @@ _FIXED = (
     text("configuration", "machine and mapping with their changes"),
     text("machine", "file of arch/ or a path"),
     text("mapping", "the mapping that ran; of several, the one chosen"),
-    measure("latency_s", "time from start to end", adds="sum"),
+    measure("latency_s", "time from start to end", adds="sum", tells="time"),
     measure("bound_s", "the largest of all resources' own times: no schedule is quicker", adds="sum"),
-    measure("traffic_B", "bytes that cross the border of the outermost level, both ways", adds="sum"),
-    measure("energy_J", "energy of all components", adds="sum"),
+    measure(
+        "traffic_B",
+        "bytes that cross the border of the outermost level, both ways",
+        adds="sum",
+        tells="traffic",
+    ),
+    measure("energy_J", "energy of all components", adds="sum", tells="energy"),
     measure("energy_registers_J", "the part of the energy that register files take", adds="sum"),
     measure("area_m2", "area of all components"),
     measure("energy_delay", "energy times latency", unit="J s"),
     measure("power", "energy over latency", unit="W"),
-    remark("limit", "what sets the time of each nest: a level, or the schedule of the units"),
+    remark("limit", "what sets the time of each nest: a level, or the schedule of the units", tells="limit"),
     truth("fits", "whether the tiles and all that is kept have room"),
-    remark("reason", "why the configuration cannot be run there"),
+    remark("reason", "why the configuration cannot be run there", tells="lost"),
 )
 BREAKDOWN = (
     text("kind", "what the value is"),
@@ -47,7 +52,7 @@ COMPARISON = (
     measure("relative_difference", "ours over published, less 1", unit="1"),
     remark("reason", "why they differ"),
 )
-_KNOWN = {column.name: column for column in _FIXED}
+_KNOWN = {column.name: column for column in FIXED}
 
 
 def described(

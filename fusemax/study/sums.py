@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fusemax.study.describe import BUSY, FIXED
 from fusemax.study.rows import LENGTH, NO_ROOM, SIZE
 from fusemax.study.spec import StudyPart
 
-ADDED = ("latency_s", "bound_s", "traffic_B", "energy_J", "energy_registers_J")
+ADDED = tuple(column.name for column in FIXED if column.adds == "sum")
+(TIME,) = (column.name for column in FIXED if column.tells == "time")
 WORDS = ("machine", "mapping")
 Record = Mapping[str, Any]
 
@@ -33,10 +35,10 @@ def _added(members: Sequence[Record]) -> dict[str, Any]:
     if lost:
         return {**alike, **words, "fits": False, NO_ROOM: _listed(lost, NO_ROOM, "; ")}
     values = {column: _sum([row.get(column) for row in members]) for column in ADDED if column in first}
-    total = sum(row["latency_s"] for row in members)
+    total = sum(row[TIME] for row in members)
     for column in first:
-        if column.startswith("utilization_") and first[column] is not None:
-            busy = ((row.get(column) or 0.0) * row["latency_s"] for row in members)
+        if column.startswith(BUSY) and first[column] is not None:
+            busy = ((row.get(column) or 0.0) * row[TIME] for row in members)
             values[column] = sum(busy) / total
     return {**alike, **words, **values, "limit": _listed(members, "limit", "; "), "fits": True, NO_ROOM: ""}
 
@@ -45,7 +47,7 @@ def _is_measure(name: str) -> bool:
     return (
         name in ADDED
         or name in ("limit", "fits", NO_ROOM, *WORDS)
-        or name.startswith(("utilization_", "area_", "time_"))
+        or name.startswith((BUSY, "area_", "time_"))
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 Role = Literal["label", "size", "measure"]
 Kind = Literal["text", "whole", "real", "truth"]
 Adds = Literal["sum", "mean over time", "no"]
+Tells = Literal["", "time", "energy", "traffic", "limit", "lost"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Column:
         The unit in which readers want it, where that is not the usual one for its own: ``%``.
     heading
         Words for the axis of a figure, where the name's own will not do.
+    tells
+        Which of the few things it is that readers ask of every row; empty for all else.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Column:
     adds: Adds = "no"
     shown: str = ""
     heading: str = ""
+    tells: Tells = ""
 
     def described(self) -> dict[str, Any]:
         """Return what is written beside the table; what is empty is left out."""
@@ -70,10 +74,12 @@ def size(name: str, meaning: str = "", unit: str = "1", heading: str = "") -> Co
     return Column(name=name, role="size", kind=kind, unit=unit, meaning=meaning, heading=heading)
 
 
-def measure(name: str, meaning: str = "", unit: str = "", adds: Adds = "no", shown: str = "") -> Column:
+def measure(
+    name: str, meaning: str = "", unit: str = "", adds: Adds = "no", shown: str = "", tells: Tells = ""
+) -> Column:
     """Return a column of numbers that came out, by default in the unit that its name ends with."""
     own = unit or unit_of(name)
-    return Column(name=name, role="measure", unit=own, meaning=meaning, adds=adds, shown=shown)
+    return Column(name=name, role="measure", unit=own, meaning=meaning, adds=adds, shown=shown, tells=tells)
 
 
 def share(name: str, meaning: str = "") -> Column:
@@ -86,9 +92,9 @@ def count(name: str, meaning: str = "") -> Column:
     return Column(name=name, role="measure", kind="whole", meaning=meaning)
 
 
-def remark(name: str, meaning: str = "") -> Column:
+def remark(name: str, meaning: str = "", tells: Tells = "") -> Column:
     """Return a column of texts that came out."""
-    return Column(name=name, role="measure", kind="text", unit="", meaning=meaning)
+    return Column(name=name, role="measure", kind="text", unit="", meaning=meaning, tells=tells)
 
 
 def truth(name: str, meaning: str = "") -> Column:
@@ -110,13 +116,23 @@ LENGTH = "seq_len"  #: the column of the size over which most studies run
 LENGTH_HEADING = "sequence length (tokens)"
 
 
+#: What columns that no file describes tell of a row, and how they add up: what they are called in every study says it.
+TELLING: Mapping[str, tuple[Tells, Adds]] = {
+    "latency_s": ("time", "sum"), "energy_J": ("energy", "sum"), "traffic_B": ("traffic", "sum"),
+    "limit": ("limit", "no"), "reason": ("lost", "no"),
+}  # fmt: skip
+
+
 def guessed(name: str, kind: Kind) -> Column:
     """Return a column of which nothing but its name and its values is known."""
+    tells, adds = TELLING.get(name, ("", "no"))
     if kind in ("text", "truth"):
-        return Column(name=name, role="label", kind=kind, unit="")
+        return Column(name=name, role="label", kind=kind, unit="", tells=tells)
     if name.startswith("utilization_"):
         return share(name)
     is_measure = kind == "real" or unit_of(name) != "1"
     heading = LENGTH_HEADING if name == LENGTH else ""
     role = "measure" if is_measure else "size"
-    return Column(name=name, role=role, kind=kind, unit=unit_of(name), heading=heading)
+    return Column(
+        name=name, role=role, kind=kind, unit=unit_of(name), heading=heading, tells=tells, adds=adds
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fusemax.errors import FusemaxError
 from fusemax.nearest import nearest
-from fusemax.table.column import Column, Kind, Role, guessed
+from fusemax.table.column import Column, Kind, Role, Tells, guessed
 
 if TYPE_CHECKING:
     import polars
@@ -25,6 +25,10 @@ class Table:
     def column(self, name: str) -> Column:
         """Return the description of column *name*."""
         return next(column for column in self.columns if column.name == name)
+
+    def telling(self, what: Tells) -> str | None:
+        """Return the column that tells *what* of every row, if there is one."""
+        return next((column.name for column in self.columns if column.tells == what), None)
 
     def names(self, role: Role) -> tuple[str, ...]:
         """Return the columns of one role."""
