@@ -9,7 +9,7 @@ import pytest
 from fusemax.cli.check import check_file
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
-from fusemax.mapping.build import load_mapping
+from tests.mappings import load_mapping
 
 MISTAKES = Path(__file__).parent / "mistakes"
 MACHINES = {

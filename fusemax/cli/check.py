@@ -75,23 +75,17 @@ def check_file(file: Path) -> str:
 
 
 def _mapping(file: Path) -> str:
-    from fusemax.cascade.build import load_cascade
     from fusemax.cost.whole import check_whole_tiles
-    from fusemax.machine import load_machine
-    from fusemax.mapping.build import map_onto
+    from fusemax.library.load import Library
     from fusemax.mapping.spec import mapping_file_of
     from fusemax.source import read_yaml
 
-    document = read_yaml(file)
-    described = mapping_file_of(document)
+    mapping_file_of(read_yaml(file))
     beside = file.parent / "machine.yaml"
     if not beside.exists():
         return "mapping, its form only: no machine.yaml lies beside it"
-    machine, _ = load_machine(str(beside))
-    cascade = described.cascade
-    own = file.parent / cascade
-    mapped = map_onto(load_cascade(str(own) if own.exists() else cascade), machine, described, document)
-    check_whole_tiles(mapped, machine)
+    design = Library(file.parent).design(beside, file)
+    check_whole_tiles(design.mapped, design.machine)
     return "mapping"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from fusemax.analysis.work import is_view
-from fusemax.cascade.build import load_cascade
 from fusemax.cascade.ir import Cascade
 from fusemax.cascade.views import without
 from fusemax.errors import FusemaxError, ProblemsError
@@ -17,18 +16,12 @@ from fusemax.mapping.legality import dataflow_problems
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.mapping.nodes import Nodes
 from fusemax.mapping.notes import Notes
-from fusemax.mapping.spec import MappingFile, load_mapping_file
+from fusemax.mapping.spec import MappingFile
 from fusemax.mapping.tiles import tile_expression, variables_of
 from fusemax.quantity import QuantityError
 from fusemax.source import Document
 
-__all__ = ["load_mapping", "map_onto", "tile_expression", "variables_of"]
-
-
-def load_mapping(name: str, machine: Machine, machine_path: Path) -> Mapped:
-    """Return the mapping called *name*, with the cascade that it names, set against *machine*."""
-    file, document = load_mapping_file(name, machine_path)
-    return map_onto(load_cascade(file.cascade), machine, file, document)
+__all__ = ["map_onto", "tile_expression", "variables_of"]
 
 
 def map_onto(cascade: Cascade, machine: Machine, file: MappingFile, document: Document) -> Mapped:

@@ -41,12 +41,17 @@ USUAL: Mapping[str, Mapping[str, str]] = {
 
 
 def write_tables(folder: Path, tables: Mapping[str, Table], parquet: Iterable[str] = ()) -> list[Path]:
-    """Write each table as CSV (and those of *parquet* as Parquet too), and the columns of all; return the files."""
+    """Write each table as CSV (and those of *parquet* as Parquet too), and the columns of all; return the files.
+
+    A Parquet file of a table of that name that another run left is removed: it would be read in place of the new one.
+    """
     written: list[Path] = []
     for name, table in tables.items():
         written.append(write_atomically(folder / f"{name}.csv", table.frame.write_csv))
         if name in parquet:
             written.append(write_atomically(folder / f"{name}.parquet", table.frame.write_parquet))
+        else:
+            (folder / f"{name}.parquet").unlink(missing_ok=True)
     written.append(write_columns(folder, {name: table.columns for name, table in tables.items()}))
     return written
 
@@ -59,7 +64,9 @@ def write_columns(folder: Path, columns: Mapping[str, Sequence[Column]]) -> Path
 
 
 def read_tables(folder: Path, wanted: Sequence[str] = ("results",)) -> Tables:
-    """Return the tables in *folder*: the *wanted* ones, and all others that ``columns.json`` knows or that are usual.
+    """Return the tables in *folder*: the *wanted* ones, and all others that ``columns.json`` knows.
+
+    Where there is no such file, those are looked for that are usual.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def read_tables(folder: Path, wanted: Sequence[str] = ("results",)) -> Tables:
         When a wanted one is not there, a file cannot be read, or a known column holds values of another kind.
     """
     described = read_columns(folder)
-    names = dict.fromkeys([*wanted, *described, *USUAL])
+    names = dict.fromkeys([*wanted, *(described or USUAL)])
     there = {name: path for name in names if (path := _file(folder, name))}
     for name in wanted:
         if name not in there:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from fusemax.cost.evaluate import CapacityError, Cost, cost
 from fusemax.cost.model import derive
 from fusemax.machine import load_machine
-from fusemax.mapping.build import load_mapping
 from tests.cost import formulas
 from tests.cost.formulas import Array, Shape
+from tests.mappings import load_mapping
 
 shapes = st.builds(
     Shape,

@@ -18,7 +18,7 @@ from fusemax.cost.program import FitRule, Label, Line, Program
 from fusemax.cost.symbols import ceildiv, least, repeated, symbol
 from fusemax.library.load import design_of
 from fusemax.machine import load_machine
-from fusemax.mapping.build import load_mapping
+from tests.mappings import load_mapping
 
 MAPPINGS = [
     ("fusemax", "fusemax"), ("fusemax", "one-tile"), ("fusemax", "auto"), ("flat", "fused-1-pass"), ("flat", "unfused"),

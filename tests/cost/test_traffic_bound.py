@@ -15,7 +15,7 @@ from fusemax.cascade.build import load_cascade
 from fusemax.cost.evaluate import CapacityError, cost
 from fusemax.cost.model import derive
 from fusemax.machine import load_machine
-from fusemax.mapping.build import load_mapping
+from tests.mappings import load_mapping
 
 CASES = [
     ("fusemax", "fusemax", "attention/1-pass"),

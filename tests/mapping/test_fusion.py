@@ -8,7 +8,7 @@ import pytest
 
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
-from fusemax.mapping.build import load_mapping
+from tests.mappings import load_mapping
 
 CASCADE = """
 title: values weighed by the distance of a running state from its last value

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine, load_machine
-from fusemax.mapping.build import load_mapping
 from fusemax.mapping.nest import Mapped
 from fusemax.simulate.array import simulate_array
 from fusemax.simulate.pe.attention import run_attention
@@ -28,6 +27,7 @@ from fusemax.simulate.pe.program import (
     registers_needed,
 )
 from fusemax.simulate.pe.result import PeResult
+from tests.mappings import load_mapping
 
 TOY = {"2d.rows": 2.0, "2d.columns": 2.0, "1d.lanes": 2.0, "DRAM.bandwidth": 1e30}
 

@@ -11,11 +11,12 @@ import pytest
 from fusemax.cascade.build import load_cascade
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
-from fusemax.mapping.build import load_mapping, map_onto
+from fusemax.mapping.build import map_onto
 from fusemax.mapping.spec import load_mapping_file
 from fusemax.simulate import array
 from fusemax.simulate.array import command
 from fusemax.simulate.pe import watch
+from tests.mappings import load_mapping
 
 SIZES = {"B": 1, "H": 2, "E": 4, "F": 4, "M": 20, "P": 12}
 FIGURES = {"2d.rows": 4.0, "2d.columns": 4.0, "1d.lanes": 4.0}

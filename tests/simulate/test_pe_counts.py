@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from fusemax.cost.evaluate import Cost, cost
 from fusemax.cost.model import derive
 from fusemax.machine import load_machine
-from fusemax.mapping.build import load_mapping
 from fusemax.simulate.array import simulate_array
 from fusemax.simulate.pe.result import PeResult
+from tests.mappings import load_mapping
 from tests.simulate.small_mappings import Case, attention_cases
 
 

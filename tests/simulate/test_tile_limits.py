@@ -9,9 +9,9 @@ import pytest
 
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine, load_machine, machine_of
-from fusemax.mapping.build import load_mapping
 from fusemax.simulate.tiles import simulate
 from fusemax.source import document_of
+from tests.mappings import load_mapping
 from tests.simulate.tile_cases import mapped_from
 
 

@@ -19,12 +19,13 @@ from fusemax.cost.evaluate import cost
 from fusemax.cost.model import derive
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine, load_machine, machine_of
-from fusemax.mapping.build import load_mapping, map_onto
+from fusemax.mapping.build import map_onto
 from fusemax.mapping.spec import load_mapping_file, mapping_file_of, with_changes
 from fusemax.simulate.tile.result import Simulation
 from fusemax.simulate.tiles import simulate
 from fusemax.simulate.trace import chrome_trace
 from fusemax.source import document_of
+from tests.mappings import load_mapping
 from tests.simulate.tile_cases import Case, attention, machines, mapped_from, product
 
 SMALL = {"B": 1, "H": 2, "E": 64, "F": 64, "M": 4096, "P": 1024}

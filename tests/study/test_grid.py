@@ -11,8 +11,8 @@ import fusemax
 from fusemax.cost.evaluate import CapacityError, cost
 from fusemax.cost.model import derive
 from fusemax.machine import load_machine
-from fusemax.mapping.build import load_mapping
 from fusemax.study.values import numbers
+from tests.mappings import load_mapping
 
 SIZES = {"B": 2, "H": 4, "E": 64, "F": 64, "M": 4096, "P": "M"}
 
