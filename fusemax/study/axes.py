@@ -53,15 +53,22 @@ def groups_of(part: StudyPart) -> list[tuple[str, ...]]:
     several = [name for name, value in [*part.sizes.items(), *part.grid.items()] if is_several(value)]
     found: list[tuple[str, ...]] = []
     for name in several:
-        group = next((tuple(g) for g in part.zip if name in g), (name,))
-        if name == next((member for member in several if member in group), name):
+        group = next((tuple(n for n in g if n in several) for g in part.zip if name in g), (name,))
+        if name == next(member for member in several if member in group):
             found.append(group)
     return found
 
 
 def outside(part: StudyPart, deciding: Collection[str]) -> list[tuple[str, ...]]:
     """Return the groups that are written out as points: those with a list of sizes, and those that cases are decided by."""
-    return [g for g in groups_of(part) if any(name in part.sizes or name in deciding for name in g)]
+    units = {name.partition(".")[0] for name in deciding}
+    decides = {
+        name
+        for name in part.grid
+        if name in deciding or name.removeprefix(TILES) in deciding
+        or (name.endswith(SHAPE) and name.removesuffix(SHAPE) in units)
+    }  # fmt: skip
+    return [g for g in groups_of(part) if any(name in part.sizes or name in decides for name in g)]
 
 
 def axis_of(part: StudyPart, group: Sequence[str], shapes: Shapes) -> Axis:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusemax.errors import FusemaxError, Problem
+from fusemax.language.figure import figure_value
+from fusemax.machine import figures
 from fusemax.nearest import meant
+from fusemax.quantity import QuantityError
 from fusemax.source import Document, KeyPath
 from fusemax.study.designs import Designs
 from fusemax.study.load import problems_from
@@ -138,6 +141,12 @@ def correction_problems(
                 yield from _tried(
                     lambda n=name, v=values: designs.machine(n, v), document, (*at, "machines", name)
                 )
+        for name, given in correction.figures.items():
+            for figure, value in given.items() if name in machines else ():
+                place = (*at, "figures", name, figure)
+                yield from _tried(
+                    lambda n=name, f=figure, v=value: _figure(designs, n, f, v), document, place
+                )
         for mapping, values in correction.changes.items():
             for machine in [m for m, used in uses if used == mapping]:
                 yield from _tried(
@@ -145,6 +154,17 @@ def correction_problems(
                     document,
                     (*at, "changes", mapping),
                 )
+
+
+def _figure(designs: Designs, machine: str, name: str, value: Any) -> None:
+    """Raise FusemaxError where the figure *name* of *machine* cannot have that value."""
+    known = figures(designs.machine(machine))
+    if name not in known:
+        raise FusemaxError(f"{name!r} is no figure of machine {machine}\n  hint: {meant(name, known)}")
+    try:
+        figure_value(name, value)
+    except QuantityError as error:
+        raise FusemaxError(str(error)) from None
 
 
 def _tried(read: Any, document: Document, place: KeyPath) -> list[Problem]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fusemax.errors import FusemaxError, Problem
 from fusemax.language.syntax import names
 from fusemax.nearest import meant
 from fusemax.source import Document, KeyPath
+from fusemax.study.axes import SHAPE, TILES
 from fusemax.study.pictures import figure_mistakes
 from fusemax.study.spec import Condition, StudyFile, StudyPart, Where, is_number
 from fusemax.study.values import number_or_formula
@@ -16,10 +17,11 @@ from fusemax.study.values import number_or_formula
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What conditions may name: columns of texts with their values, and names of numbers."""
+    """What conditions may name: columns of texts with their values, names of numbers, and outputs where there are any."""
 
     texts: Mapping[str, tuple[str, ...]]
     numbers: frozenset[str]
+    has_outputs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,7 @@ def mistakes_of(study: StudyFile, document: Document) -> list[Problem]:
 
 def _mistakes(study: StudyFile) -> Iterator[tuple[KeyPath, Mistake]]:
     for number, part in enumerate(study.parts):
-        if not part.grid:
-            yield from _part_mistakes(part, ("parts", number))
+        yield from _part_mistakes(part, ("parts", number))
         yield from _reduction_mistakes(study, part, ("parts", number))
     yield from _summary_mistakes(study)
     for path, text, hint in figure_mistakes(study):
@@ -49,14 +50,15 @@ def _mistakes(study: StudyFile) -> Iterator[tuple[KeyPath, Mistake]]:
 
 
 def _part_mistakes(part: StudyPart, at: KeyPath) -> Iterator[tuple[KeyPath, Mistake]]:
+    """Yield wrong conditions of *part*; names in its ``where`` may be outputs, which are known with its designs."""
     known = known_of([part])
-    places: list[tuple[Where, KeyPath]] = [(part.where, (*at, "where"))]
+    yield from _where_mistakes(part.where, replace(known, has_outputs=True), (*at, "where"))
+    yield from _gaps(part.where, part, (*at, "where"))
     for name, configuration in part.configurations.items():
         for number, case in enumerate(configuration.cases):
-            places.append((case.where, (*at, "configurations", name, "cases", number, "where")))
-    for where, place in places:
-        yield from _where_mistakes(where, known, place)
-        yield from _gaps(where, part, place)
+            place = (*at, "configurations", name, "cases", number, "where")
+            yield from _where_mistakes(case.where, known, place)
+            yield from _gaps(case.where, part, place)
 
 
 def _reduction_mistakes(study: StudyFile, part: StudyPart, at: KeyPath) -> Iterator[tuple[KeyPath, Mistake]]:
@@ -71,10 +73,6 @@ def _reduction_mistakes(study: StudyFile, part: StudyPart, at: KeyPath) -> Itera
         yield (*at, "sum_over"), Mistake(text, nearest(part.sum_over, part.tables))
     if not part.configurations and not part.total_of:
         yield at, Mistake(f"part {part.name!r} has no configurations, and is the total of no parts")
-    if not part.grid:
-        for key in ("zip", "outputs"):
-            if getattr(part, key):
-                yield (*at, key), Mistake(f"{key!r} is for parts with a grid", "give the lists under 'grid'")
 
 
 def _summary_mistakes(study: StudyFile) -> Iterator[tuple[KeyPath, Mistake]]:
@@ -103,7 +101,8 @@ def known_of(parts: Iterable[StudyPart]) -> Known:
     texts: dict[str, tuple[str, ...]] = {}
     numbers: set[str] = set()
     for part in parts:
-        numbers |= set(part.sizes)
+        numbers |= {*part.sizes, *(name.removeprefix(TILES) for name in part.grid)}
+        numbers |= {f"{name.removesuffix(SHAPE)}." for name in part.grid if name.endswith(SHAPE)}
         for table, rows in part.tables.items():
             numbers |= {name for row in rows.values() for name in row}
             texts[table] = (*texts.get(table, ()), *map(str, rows))
@@ -146,7 +145,8 @@ def _number_mistake(condition: Condition, known: Known) -> Mistake | None:
             hint = "numbers are written 4096, 16Ki or '200 GB/s', formulas 2*P"
             return Mistake(f"{condition}: {text!r} is no number, name or formula", hint)
         for name in () if isinstance(found, int | float) else names(found):
-            if name not in known.numbers:
+            dimension = f"{name.partition('.')[0]}."  # of a unit whose shape is swept
+            if name not in known.numbers and dimension not in known.numbers and not known.has_outputs:
                 said = f"{name!r} is no size, figure or label that is given here"
                 return Mistake(said, nearest(name, [*known.texts, *known.numbers]))
     return None

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fusemax.errors import FusemaxError, Problem
+from fusemax.errors import FusemaxError, Problem, ProblemsError
 from fusemax.language.figure import figure_value, is_figure
 from fusemax.language.syntax import names
 from fusemax.machine import Machine, figures
@@ -114,10 +114,21 @@ class PartPlanner:
                 mapped = self.designs.mapped(machine, mapping, changes)
                 self.used |= {*mapped.cascade.ranks, *mapped.cascade.size_symbols()}
             except FusemaxError as error:
-                is_change = str(error).startswith("changes:")
-                place = (*path[:-1], "changes") if is_change else path
-                self._refuse(error, *here, *place)
+                self._refuse_mapping(error, machine, mapping, (*here, *path))
         return machine
+
+    def _refuse_mapping(
+        self, error: FusemaxError, machine: Machine, mapping: str, place: tuple[str | int, ...]
+    ) -> None:
+        """Say what is wrong with a mapping: where it stands, or where the changes do that made it wrong."""
+        try:
+            self.designs.mapped(machine, mapping, {})
+        except FusemaxError:
+            self._refuse(error, *place)
+            return
+        texts = [p.text for p in error.problems] if isinstance(error, ProblemsError) else [str(error)]
+        for text in texts:
+            self._refuse(FusemaxError(text), *place[:-1], "changes")
 
     def _check_figure(
         self,
@@ -148,7 +159,7 @@ class PartPlanner:
         deciding = {
             n for case in configuration.cases for condition in case.where for n in names_in(condition)
         }
-        points = self._points(deciding)
+        points = self._points(deciding, shapes_of(machine))
         inner = [g for g in groups_of(self.part) if g not in outside(self.part, deciding)]
         axes = [axis_of(self.part, group, shapes_of(machine)) for group in inner]
         try:
@@ -176,9 +187,9 @@ class PartPlanner:
                 self._refuse(error, *self._blamed(error, here))
                 return
 
-    def _points(self, deciding: set[str]) -> tuple[Point, ...]:
+    def _points(self, deciding: set[str], shapes: Shapes) -> tuple[Point, ...]:
         try:
-            points = points_of(self.part, deciding)
+            points = points_of(self.part, deciding, shapes)
         except FusemaxError as error:
             self._refuse(error, "sizes")
             return ()

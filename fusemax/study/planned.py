@@ -8,7 +8,7 @@ from pathlib import Path
 from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.library.load import Library
 from fusemax.source import Document
-from fusemax.study.corrections import steps_of
+from fusemax.study.corrections import correction_problems, steps_of
 from fusemax.study.designs import Designs
 from fusemax.study.draft import Draft
 from fusemax.study.jobs import Job, Keep, Planned
@@ -55,6 +55,7 @@ def planned(
     drafts: list[Draft] = []
     problems: list[Problem] = []
     identity = {"study": name} if name else {}
+    raise_if_any(correction_problems(study, study.parts, document, designs))
     for step in steps_of(study) or (None,):
         own = {**identity, **(step.identity if step else {})}
         for number, part in enumerate(study.parts):

@@ -14,7 +14,7 @@ from fusemax.language.syntax import Expression, names
 from fusemax.language.value import is_size, value_of
 from fusemax.quantity import QuantityError
 from fusemax.source import KeyPath
-from fusemax.study.axes import Axis, axis_of, is_several, listed, outside
+from fusemax.study.axes import Axis, Shapes, axis_of, is_several, listed, outside
 from fusemax.study.spec import Condition, StudyPart, size_value
 from fusemax.study.values import number_or_formula
 
@@ -35,7 +35,9 @@ class Point:
         return {**self.figures, **self.sizes, **self.labels}
 
 
-def points_of(part: StudyPart, deciding: Collection[str] = ()) -> tuple[Point, ...]:
+def points_of(
+    part: StudyPart, deciding: Collection[str] = (), shapes: Shapes | None = None
+) -> tuple[Point, ...]:
     """Return the points of *part*, tables first, in the order in which they are written.
 
     Entries of the grid that are *deciding* between cases are written out too; what names others of them stays a formula.
@@ -47,7 +49,7 @@ def points_of(part: StudyPart, deciding: Collection[str] = ()) -> tuple[Point, .
     """
     choices = [[((table, row),) for row in rows] for table, rows in part.tables.items()]
     written = outside(part, deciding)
-    choices += [_on_axis(part, group) for group in written]
+    choices += [_on_axis(part, group, shapes or {}) for group in written]
     count = math.prod(map(len, choices))
     if count > MOST_POINTS:
         raise FusemaxError(
@@ -65,11 +67,11 @@ def points_of(part: StudyPart, deciding: Collection[str] = ()) -> tuple[Point, .
     return tuple(p for p in points if all(condition.holds(p.columns()) for condition in where))
 
 
-def _on_axis(part: StudyPart, group: Sequence[str]) -> list[tuple[tuple[str, Any], ...]]:
+def _on_axis(part: StudyPart, group: Sequence[str], shapes: Shapes) -> list[tuple[tuple[str, Any], ...]]:
     if all(name in part.sizes and isinstance(part.sizes[name], list) for name in group):
         rows = zip(*(part.sizes[name] for name in group), strict=True)
         return [tuple(zip(group, row, strict=True)) for row in rows]
-    axis: Axis = axis_of(part, group, {})
+    axis: Axis = axis_of(part, group, shapes)
     return [tuple(zip(axis.names, row, strict=True)) for row in zip(*axis.values, strict=True)]
 
 

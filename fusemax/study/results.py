@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fusemax.study.jobs import Job, Planned
@@ -34,10 +34,11 @@ def ordered(plan: Planned, rows: polars.DataFrame) -> polars.DataFrame:
     return rows.sort(rank, part, ORDER, maintain_order=True)
 
 
-def identity_of(study: StudyFile, part: str, columns: Iterable[str]) -> list[str]:
-    """Return which *columns* tell the rows of *part* apart from one another, but for the configuration."""
-    wanted = {*study.label_columns(part), *study.listed_sizes(part), LENGTH}
-    return [name for name in columns if name in wanted]
+def apart_of(plan: Planned) -> list[str]:
+    """Return the columns that tell the points of *plan* apart: what stands beside the part, labels, sizes, the length."""
+    steps = (n for job in plan.jobs for n, _ in job.identity if n not in ("study", "part", "configuration"))
+    points = (n for job in plan.jobs for n in (*job.labels, *job.shown))
+    return list(dict.fromkeys([*steps, *points, LENGTH]))
 
 
 def records_of(plan: Planned, study: StudyFile, rows: polars.DataFrame) -> list[Record]:
@@ -47,15 +48,14 @@ def records_of(plan: Planned, study: StudyFile, rows: polars.DataFrame) -> list[
     """
     summing = {part.name: part for part in study.parts if part.sum_over and part.configurations}
     found: list[Record] = []
+    apart = apart_of(plan)
     for (part, _), group in rows.group_by("part", "configuration", maintain_order=True):
         spare = [n for n in group.columns if n.startswith(LINE) and not n.startswith(f"{LINE}activity[")]
         mine = group.drop(spare).to_dicts()
-        found += summed(mine, summing[str(part)]) if part in summing else mine
+        found += summed(mine, summing[str(part)], apart) if part in summing else mine
     for part in study.parts:
         if part.total_of:
-            found += totals(
-                part, found, [*study.label_columns(part.name), *study.listed_sizes(part.name), LENGTH]
-            )
+            found += totals(part, found, apart)
     return found
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SHOWN = 20  #: rows on the screen
 
 
-def means(study: StudyFile, results: polars.DataFrame) -> tuple[Short, ...]:
+def means(study: StudyFile, results: polars.DataFrame, apart: Collection[str]) -> tuple[Short, ...]:
     """Return the means over the points of each part of *study* that has no grid, or is asked for."""
     wanted = (
         [part.name for part in study.parts if not part.grid]
@@ -24,7 +24,7 @@ def means(study: StudyFile, results: polars.DataFrame) -> tuple[Short, ...]:
         else study.summary.parts
     )
     wanted = wanted or ([part.name for part in study.parts] if study.summary.baselines else [])
-    found = summarize(study, results, dict.fromkeys(wanted)) if wanted else {}
+    found = summarize(study, results, dict.fromkeys(wanted), apart) if wanted else {}
     return tuple(_short(part, frame) for part, frame in found.items())
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def summarize(
-    study: StudyFile, results: polars.DataFrame, parts: Iterable[str] = ()
+    study: StudyFile, results: polars.DataFrame, parts: Iterable[str] = (), apart: Iterable[str] = ()
 ) -> dict[str, polars.DataFrame]:
     """Return one table for each of *parts* (those of the summary, or all): configuration x first label, if there is one.
 
@@ -24,16 +24,19 @@ def summarize(
     import polars as pl
 
     parts = list(parts) or study.summary.parts or results["part"].unique(maintain_order=True)
-    return {str(part): _means(study, results.filter(pl.col("part") == part), str(part)) for part in parts}
+    return {
+        str(part): _means(study, results.filter(pl.col("part") == part), str(part), tuple(apart))
+        for part in parts
+    }
 
 
-def _means(study: StudyFile, rows: polars.DataFrame, part: str) -> polars.DataFrame:
+def _means(study: StudyFile, rows: polars.DataFrame, part: str, apart: tuple[str, ...]) -> polars.DataFrame:
     """Return the means over *rows*, those of *part*, for each configuration and each row of its first table."""
     import polars as pl
 
     baselines = [b for b in study.summary.baselines if b in rows["configuration"]]
     label = next((c for c in study.label_columns(part) if rows[c].null_count() < rows.height), None)
-    with_ratios, ratios = _ratios(rows, study, part, baselines)
+    with_ratios, ratios = _ratios(rows, study, part, baselines, apart)
     utilizations = [
         c for c in rows.columns if c.startswith("utilization_") and rows[c].null_count() < rows.height
     ]
@@ -58,11 +61,11 @@ def _mean(column: str) -> polars.Expr:
 
 
 def _ratios(
-    rows: polars.DataFrame, study: StudyFile, part: str, baselines: list[str]
+    rows: polars.DataFrame, study: StudyFile, part: str, baselines: list[str], apart: tuple[str, ...]
 ) -> tuple[polars.DataFrame, list[str]]:
     import polars as pl
 
-    named = (*study.label_columns(part), *study.listed_sizes(part), "seq_len")
+    named = apart or (*study.label_columns(part), *study.listed_sizes(part), "seq_len")
     keys = [c for c in named if c in rows.columns]
     ratios: list[str] = []
     for baseline in baselines:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fusemax.study.describe import BUSY, FIXED
-from fusemax.study.rows import LENGTH, NO_ROOM, SIZE
+from fusemax.study.rows import NO_ROOM, SIZE
 from fusemax.study.spec import StudyPart
 
 ADDED = tuple(column.name for column in FIXED if column.adds == "sum")
@@ -15,13 +15,14 @@ WORDS = ("machine", "mapping")
 Record = Mapping[str, Any]
 
 
-def summed(rows: Sequence[Record], part: StudyPart) -> list[dict[str, Any]]:
-    """Return one row per point without the summed table: times, traffic and energy added up over its rows."""
-    apart = [name for name in part.tables if name != part.sum_over]
-    apart += [n for n in (*part.sizes, *part.grid) if rows and n in rows[0]]
+def summed(rows: Sequence[Record], part: StudyPart, apart: Sequence[str]) -> list[dict[str, Any]]:
+    """Return one row per point without the summed table: times, traffic and energy added up over its rows.
+
+    The columns *apart* tell points from one another.
+    """
     groups: dict[tuple[Any, ...], list[Record]] = {}
     for row in rows:
-        groups.setdefault(tuple(row[name] for name in (*apart, LENGTH) if name in row), []).append(row)
+        groups.setdefault(tuple(row.get(name) for name in apart if name != part.sum_over), []).append(row)
     found = [_added(members) for members in groups.values()]
     return [{name: value for name, value in row.items() if name != part.sum_over} for row in found]
 

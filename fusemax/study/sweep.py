@@ -21,7 +21,8 @@ from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import study_of
 from fusemax.study.pictures import specs_of
 from fusemax.study.planned import planned
-from fusemax.study.results import breakdown_frame, records_of, results_frame
+from fusemax.study.results import apart_of, breakdown_frame, records_of, results_frame
+from fusemax.study.rows import LENGTH
 from fusemax.study.screen import first_rows, means
 from fusemax.study.skeleton import problems_of
 from fusemax.study.spec import StudyFile
@@ -130,7 +131,7 @@ def _whole(plan: SweepPlan, rows: polars.DataFrame, counts: Counts | None, took:
         said.append(f"{lost} of {results.height} rows do not fit; their column 'reason' says why.")
     if not found.get("breakdown", rows).height:
         del found["breakdown"]
-    short = means(study, results)
+    short = means(study, results, apart_of(plan.planned))
     if counts is not None:
         short = (*short, first_rows(results.lazy(), results.height, study.title, plan.asked))
     return Outcome(
@@ -157,16 +158,12 @@ def _described(plan: SweepPlan, name: str, columns: Sequence[str]):
 def _points(plan: SweepPlan) -> Points:
     """Return what the report has to know."""
     study = plan.study
-    jobs = plan.planned.jobs
-    labels = dict.fromkeys(
-        [*(n for job in jobs for n in job.labels), *(n for job in jobs for n in job.shown)]
-    )
     summed = {part.sum_over for part in study.parts}
     return Points(
         parts=tuple(study.summary.parts),
         baselines=tuple(study.summary.baselines),
         configurations={n: c.doc for part in study.parts for n, c in part.configurations.items() if c.doc},
-        labels=tuple(name for name in labels if name not in summed),
+        labels=tuple(name for name in apart_of(plan.planned) if name not in {*summed, LENGTH}),
         sums={part.name: tuple(part.total_of) for part in study.parts if part.total_of},
     )
 

@@ -120,7 +120,7 @@ def test_wrong_names_outside_the_parts(tmp_path: Path, more: str, said: str) -> 
     [
         ("  total_of: [b]\n", "parts.0.total_of.0: no other part is called 'b'"),
         ("  sum_over: model\n", "parts.0.sum_over: the part has no table 'model'"),
-        ("  outputs: [latency_s]\n", "parts.0.outputs: 'outputs' is for parts with a grid"),
+        ("  outputs: [latancy_s]\n", "parts.0.outputs: there is no output 'latancy_s'"),
         ("  where: [M > 1Mi]\n", "parts.0.where: part 'a' has no points"),
     ],
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fusemax.cli.check import check_file
 from fusemax.errors import FusemaxError
-from fusemax.study.load import load_study
 from fusemax.study.points import points_of
 from fusemax.study.spec import StudyPart
 
@@ -81,7 +81,7 @@ def test_unknown_names_are_refused(tmp_path: Path, where: str, case: str, said: 
     path = tmp_path / "study.yaml"
     path.write_text(STUDY.format(where=where, case=case))
     with pytest.raises(FusemaxError) as caught:
-        load_study(str(path))
+        check_file(path)
     assert said in str(caught.value)
 
 
@@ -91,4 +91,4 @@ def test_a_row_without_the_figure_is_said(tmp_path: Path) -> None:
     text = STUDY.format(where="DRAM.bandwidth > 1 GB/s", case="M > 1")
     path.write_text(text.replace(", DRAM.bandwidth: 400 GB/s", ""))
     with pytest.raises(FusemaxError, match=r"row 'wide' gives no DRAM\.bandwidth"):
-        load_study(str(path))
+        check_file(path)
