@@ -140,7 +140,7 @@ def _order_mistake(condition: Condition, labels: Sequence[str]) -> Mistake | Non
 def _number_mistake(condition: Condition, known: Known) -> Mistake | None:
     for text in (condition.name, condition.value):
         try:
-            found = number_or_formula(str(condition), text)
+            found = number_or_formula("where", text)
         except FusemaxError:
             hint = "numbers are written 4096, 16Ki or '200 GB/s', formulas 2*P"
             return Mistake(f"{condition}: {text!r} is no number, name or formula", hint)
