@@ -93,6 +93,10 @@ def remade(
     wanted = inputs if inputs is not None else cascade.inputs
     tables = {name: cascade.tensors[name] for name in wanted}
     sizes = {**cascade.ranks, **(ranks or {})}
+    for name in ranks or {}:
+        known = cascade.ranks[name].size if name in cascade.ranks else None
+        if isinstance(known, Name) and known.name in sizes and sizes[known.name].size is None:
+            sizes[known.name] = replace(sizes[known.name], size=Name(name))  # still of one size
     used = _used_ranks(kept, {n: t for n, t in tables.items() if n in read}) | set(cascade.batch)
     kept_ranks = {n: r for n, r in sizes.items() if n in used or (parts(r) and used.issuperset(parts(r)))}
     bare = replace(

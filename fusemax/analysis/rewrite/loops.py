@@ -142,7 +142,7 @@ class Writer:
             made = replace(
                 moved, outputs=(output,), expression=self.inside(self.cascade.einsum(name).expression)
             )
-            self.made.append(replace(made, loop=loop))
+            self.made.append(replace(made, loop=loop, block=0))
 
     def local(self, stage: Stage, loop: str | None) -> Expression:
         """Return the fold of one tile: an Einsum of its own, or the bare term when nothing is folded within a tile."""
