@@ -6,9 +6,15 @@ by the worker that computed it. A worker that dies loses nothing; the scheduler 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import pickle
-from collections.abc import Iterator, Sequence
+import signal
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import CancelledError
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,8 +26,12 @@ from fusemax.study.folder import CHUNKS, JOBS, RunFolder, run_chunk, write_bytes
 from fusemax.study.jobs import Job
 
 RETRIES = 5
-CONNECT_S = 20
+CONNECT_S = 20  #: until a scheduler has to answer
+WORKERS_S = 60  #: until a worker has to be there, at the start and later
+CHECK_S = 2  #: between two looks at whether scheduler and workers are still there
 AHEAD = 4  #: chunks given to the scheduler for each thread of its workers
+LOUD = ("distributed", "tornado", "asyncio")  #: loggers that print tracebacks of what we say in words
+GOES_ON = "what is finished stays valid, and --resume goes on with it"
 
 
 def on_cluster(
@@ -32,18 +42,22 @@ def on_cluster(
     Raises
     ------
     FusemaxError
-        When Dask is not installed, the scheduler does not answer, or the workers do not see the folder.
+        When Dask is not installed, the scheduler does not answer within ``CONNECT_S`` or goes away, no worker is there for
+        ``WORKERS_S``, workers do not see the folder, or have another fusemax.
     """
     distributed = _distributed()
-    try:
-        client = distributed.Client(address, timeout=CONNECT_S)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise FusemaxError(
-            f"--cluster {address}: no scheduler answers there ({error})\n"
-            "  hint: start one with 'dask scheduler', and workers with 'dask worker ADDRESS'"
-        ) from None
-    with client:
-        yield from _run(distributed, client, jobs, chunks, folder)
+    with _quiet():
+        try:
+            client = distributed.Client(address, timeout=CONNECT_S)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise FusemaxError(
+                f"--cluster {address}: no scheduler answers there ({_in_short(error)})\n"
+                "  hint: start one with 'dask scheduler', and workers with 'dask worker ADDRESS'"
+            ) from None
+        try:
+            yield from _run(distributed, client, jobs, chunks, folder, address)
+        finally:
+            _close(client)
 
 
 def on_processes(
@@ -51,11 +65,17 @@ def on_processes(
 ) -> Iterator[tuple[Chunk, Counts]]:
     """Run *chunks* on *workers* processes of this machine, started here and stopped at the end."""
     distributed = _distributed()
-    with (
-        distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield from _run(distributed, client, jobs, chunks, folder)
+    with _quiet():
+        with _interrupts_are_ours():
+            cluster = distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+            )
+        client = distributed.Client(cluster)
+        try:
+            yield from _run(distributed, client, jobs, chunks, folder, "of this machine")
+        finally:
+            _close(client)
+            _close(cluster)
 
 
 def _distributed() -> Any:
@@ -68,8 +88,49 @@ def _distributed() -> Any:
     return distributed
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from printing tracebacks of what is said in words here."""
+    loggers = [
+        logging.getLogger(name)
+        for name in (*LOUD, *logging.Logger.manager.loggerDict)
+        if name.startswith(LOUD)
+    ]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _interrupts_are_ours() -> Iterator[None]:
+    """Let processes that are started meanwhile ignore Ctrl-C, which a terminal sends to all: we stop them ourselves."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _close(part: Any) -> None:
+    with contextlib.suppress(Exception):  # a scheduler that is gone cannot be told
+        part.close(timeout=CHECK_S)
+
+
+def _in_short(error: BaseException) -> str:
+    rows = str(error).strip().splitlines()
+    return rows[0] if rows else type(error).__name__
+
+
 def _run(
-    distributed: Any, client: Any, jobs: Sequence[Job], chunks: Sequence[Chunk], folder: RunFolder
+    distributed: Any, client: Any, jobs: Sequence[Job], chunks: Sequence[Chunk], folder: RunFolder, where: str
 ) -> Iterator[tuple[Chunk, Counts]]:
     home = str(folder.path.resolve())
     content = pickle.dumps(tuple(jobs), protocol=5)
@@ -77,6 +138,7 @@ def _run(
     code = sources_digest()
     stamp = f"{code} {hash(content)}"
     left = iter(chunks)
+    cluster = _Cluster(distributed, client, where)
 
     def given() -> Any:
         chunk = next(left, None)
@@ -84,26 +146,89 @@ def _run(
             chunk_there, home, folder.run, chunk, code, stamp, pure=False, retries=RETRIES
         )
 
-    threads = max(1, sum(client.nthreads().values()))
-    first = [future for _ in range(AHEAD * threads) if (future := given()) is not None]
-    running = distributed.as_completed(first)
-    for future in running:
+    ahead = AHEAD * cluster.threads()
+    running = {future for _ in range(ahead) if (future := given()) is not None}
+    while running:
+        for future in cluster.next_done(running):
+            chunk, counts = cluster.result(future)
+            if folder.chunk_counts(chunk) is None:
+                raise FusemaxError(
+                    f"{folder.chunk_path(chunk)}: a worker wrote it, but it is not there\n"
+                    "  hint: --out has to be a folder that all machines share"
+                )
+            yield chunk, counts
+            running.discard(future)
+            future.release()
+            following = given()
+            if following is not None:
+                running.add(following)
+
+
+class _Cluster:
+    """A scheduler with its workers, watched: what ails them is said in words, within a time."""
+
+    def __init__(self, distributed: Any, client: Any, where: str) -> None:
+        self._distributed, self._client, self._where = distributed, client, where
+        self._seen_s = time.monotonic()
+
+    def threads(self) -> int:
+        """Return how many chunks the workers can do side by side, once there are any."""
+        while not (found := self._workers()):
+            time.sleep(0.2)
+        return max(1, sum(found.values()))
+
+    def next_done(self, running: Collection[Any]) -> list[Any]:
+        """Return those of *running* that are done, when there are any."""
+        while True:
+            try:
+                done = self._distributed.wait(list(running), CHECK_S, "FIRST_COMPLETED").done
+            except TimeoutError:
+                self._workers()
+                continue
+            except (CancelledError, asyncio.CancelledError, OSError, RuntimeError) as error:
+                raise self._gone(error) from None
+            self._seen_s = time.monotonic()
+            return list(done)
+
+    def result(self, future: Any) -> tuple[Chunk, Counts]:
+        """Return what *future* holds; raise FusemaxError with what went wrong on the worker."""
         try:
-            chunk, counts = future.result()
-        except distributed.KilledWorker as error:
+            return future.result(timeout=WORKERS_S)
+        except FusemaxError:
+            raise
+        except self._distributed.KilledWorker as error:
             raise FusemaxError(
-                f"workers keep dying: {error}\n  hint: look at their logs; --resume goes on"
+                f"workers keep dying: {_in_short(error)}\n  hint: look at their logs; {GOES_ON}"
             ) from None
-        if folder.chunk_counts(chunk) is None:
+        except (CancelledError, asyncio.CancelledError, OSError, TimeoutError) as error:
+            raise self._gone(error) from None
+        except Exception as error:
             raise FusemaxError(
-                f"{folder.chunk_path(chunk)}: a worker wrote it, but it is not there\n"
-                "  hint: --out has to be a folder that all machines share"
+                f"a worker could not do its part ({type(error).__name__}: {_in_short(error)})\n"
+                "  hint: install the same fusemax and the same Dask on all machines, and start the workers anew"
+            ) from None
+
+    def _workers(self) -> dict[str, int]:
+        """Return the threads of each worker; raise FusemaxError when there has been none for too long."""
+        try:
+            if self._client.status != "running":
+                raise OSError(f"the connection is {self._client.status}")
+            found = dict(self._client.nthreads())
+        except (CancelledError, asyncio.CancelledError, OSError, TimeoutError, RuntimeError) as error:
+            raise self._gone(error) from None
+        if found:
+            self._seen_s = time.monotonic()
+        elif time.monotonic() - self._seen_s > WORKERS_S:
+            raise FusemaxError(
+                f"the scheduler {self._where} has had no worker for {WORKERS_S} s\n"
+                f"  hint: start some with 'dask worker ADDRESS'; {GOES_ON}"
             )
-        yield chunk, counts
-        future.release()
-        following = given()
-        if following is not None:
-            running.add(following)
+        return found
+
+    def _gone(self, error: BaseException) -> FusemaxError:
+        return FusemaxError(
+            f"the scheduler {self._where} is gone ({_in_short(error)})\n  hint: start it and its workers anew; {GOES_ON}"
+        )
 
 
 def chunk_there(home: str, run: str, chunk: Chunk, code: str, stamp: str) -> tuple[Chunk, Counts]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,11 +30,11 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
-def dask(*arguments: str, folder: Path) -> subprocess.Popen[bytes]:
+def dask(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen[bytes]:
     """Start a program of Dask that listens on the loopback only."""
     return subprocess.Popen(
         [sys.executable, "-m", "dask", *arguments], cwd=folder, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, start_new_session=True,
+        stderr=subprocess.DEVNULL, start_new_session=True, env={**os.environ, **environment},
     )  # fmt: skip
 
 
@@ -42,6 +43,25 @@ def stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
     if process.poll() is None:
         os.killpg(process.pid, how)
         process.wait(20)
+
+
+def started(address: str, folder: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """Start a worker with one thread for the scheduler at *address*."""
+    alone = ("--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
+    return dask(
+        "worker", address, *alone, "--local-directory", str(folder / "w"), folder=folder, **environment
+    )
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Yield the address of a scheduler without workers, and its process."""
+    port = free_port()
+    process = dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", folder=tmp_path)
+    try:
+        yield f"tcp://127.0.0.1:{port}", process
+    finally:
+        stop(process, signal.SIGTERM)
 
 
 @pytest.fixture
@@ -109,3 +129,102 @@ def test_no_scheduler_is_said_in_words(tmp_path: Path, monkeypatch):
         FusemaxError, match=r"no scheduler answers there[\s\S]*hint: start one with 'dask scheduler'"
     ):
         run_jobs(plan_of(study), tmp_path / "out", Options(cluster=address))
+
+
+def large(tmp_path: Path) -> Path:
+    """Return the file of a study that takes some seconds."""
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY.replace("steps: 40", "steps: 4000"), encoding="utf-8")
+    return study
+
+
+def begun(out: Path, process: subprocess.Popen[str], chunks: int = 3) -> None:
+    """Wait until a run has finished some chunks."""
+    deadline = time.monotonic() + 90
+    while len(list((out / "chunks").glob("*.json"))) <= chunks and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+
+
+def run_with(study: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+    """Start a run in a process group of its own, as a terminal does."""
+    return subprocess.Popen(
+        [*COMMAND, str(study), "--out", str(out), "--chunk", "1000", *options], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_is_said_in_words(scheduler, tmp_path: Path):
+    """The run ends within a minute with what to do, and prints nothing of Dask's."""
+    address, process = scheduler
+    worker = started(address, tmp_path)
+    out = tmp_path / "out"
+    run = run_with(large(tmp_path), out, "--cluster", address)
+    try:
+        begun(out, run)
+        stop(process, signal.SIGKILL)
+        _, said = run.communicate(timeout=60)
+    finally:
+        stop(worker, signal.SIGKILL)
+    assert 1 == run.returncode
+    assert f"the scheduler {address} is gone" in said
+    assert said.rstrip().endswith("--resume goes on with it")
+    assert 2 == len(said.strip().splitlines()), said
+
+
+@pytest.mark.slow
+def test_no_workers_are_said_in_words(scheduler, tmp_path: Path, monkeypatch):
+    """A scheduler alone does nothing: after a while the run says so."""
+    monkeypatch.setattr("fusemax.study.cluster.WORKERS_S", 1)
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY, encoding="utf-8")
+    with pytest.raises(FusemaxError, match=r"has had no worker for 1 s\n  hint: start some"):
+        run_jobs(plan_of(study), tmp_path / "out", Options(cluster=scheduler[0]))
+
+
+@pytest.mark.slow
+def test_workers_that_do_not_see_the_folder(scheduler, tmp_path: Path, monkeypatch):
+    """What the run wrote is not there for the worker: it says that the folder has to be shared."""
+    monkeypatch.setattr("fusemax.study.cluster.write_bytes", lambda path, content: None)
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY, encoding="utf-8")
+    worker = started(scheduler[0], tmp_path)
+    try:
+        with pytest.raises(FusemaxError, match=r"a worker cannot read it\n  hint: --out has to be a folder"):
+            run_jobs(plan_of(study), tmp_path / "out", Options(cluster=scheduler[0]))
+    finally:
+        stop(worker, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_workers_with_other_code(scheduler, tmp_path: Path):
+    """A worker whose fusemax differs in one line is refused."""
+    home = Path(__file__).parents[2]
+    other = tmp_path / "other"
+    for name in ("fusemax", "einsums", "arch", "studies"):
+        shutil.copytree(home / name, other / name)
+    changed = other / "fusemax/cost/band.py"
+    changed.write_text(changed.read_text(encoding="utf-8") + "\n# another line\n", encoding="utf-8")
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY, encoding="utf-8")
+    worker = started(scheduler[0], tmp_path, PYTHONPATH=str(other))
+    try:
+        with pytest.raises(FusemaxError, match=r"a worker has another fusemax[\s\S]*hint: install the same"):
+            run_jobs(plan_of(study), tmp_path / "out", Options(cluster=scheduler[0]))
+    finally:
+        stop(worker, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_worker_processes_quietly(tmp_path: Path):
+    """Ctrl-C reaches every process of the terminal: nothing of Dask's is printed, and no process stays."""
+    out = tmp_path / "out"
+    run = run_with(large(tmp_path), out, "--workers", "2")
+    begun(out, run)
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert 130 == run.returncode
+    assert said.strip() in ("", "stopped")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(run.pid, 0)
