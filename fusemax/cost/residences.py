@@ -146,7 +146,13 @@ class Residences:
         within = kept.words() * share
         if self.kinds:
             parts = [times * counter._brought_of(residence, term, made) for times, counter in self.kinds]
-            return sum(parts, ZERO)
+            total = sum(parts, ZERO)
+            same = [loop for loop in self.spread if loop not in kept.digits]
+            if all(len(self.extents.part(self.nest.root_of(loop)).digits) == 1 for loop in same):
+                return total
+            return (
+                kept.to_cores(self.spread, total / share) * share
+            )  # at a ragged end fewer tasks want a tile
         same = self._same_in_a_row(residence, kept.digits)
         if self.whole is not self:
             return within * least(same, symbol("replicas")) / same

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy
 
@@ -43,8 +43,17 @@ class Kept:
         """
         band = None if self.band is None else self._turned()
         visited = Visited(self.extents, self.digits, self.loops, self.leaf, band, spread)
-        words = visited.words(otherwise, symbol("replicas"))
+        words = visited.words(otherwise, symbol("replicas"), self._sharing(spread))
         return otherwise if words is None else words
+
+    def _sharing(self, spread: Collection[str]) -> sympy.Expr | None:
+        """Return how many tasks may want one tile in a row, where closed forms know who wants it; else None."""
+        if self.band is None:
+            return None
+        for apart in (frozenset[str](), frozenset(spread)):
+            if not _UnderBand(replace(self, apart=apart), self._turned()).is_exact():
+                return None
+        return self.extents.points([loop for loop in spread if loop not in self.digits])
 
     def once(self, begun: frozenset[str] = frozenset()) -> sympy.Expr:
         """Return the words of all tiles, each of them once, but for each iteration of the loops *begun*."""
@@ -113,13 +122,15 @@ class _UnderBand:
     def words(self) -> sympy.Expr:
         """Return the words that are brought in: at each visit, but where the tile is wanted again at once."""
         closed = self._in_closed_form()
-        if self._is_exact() or self.apart:
+        if self.is_exact() or self.apart:
             return closed
         words = Visited(self.extents, self.digits, self.loops, self.leaf, self.band).words(closed)
         return closed if words is None else words
 
-    def _is_exact(self) -> bool:
+    def is_exact(self) -> bool:
         """Return whether the closed form is exact: other roots are not cut by loops, rows stand outside of columns."""
+        if all(loop in self.digits for loop in self.loops):
+            return True
         if any(
             len(self.extents.part(self.extents.nest.root_of(self.loops[n])).digits) > 1 for n in self._cut()
         ):

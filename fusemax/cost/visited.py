@@ -38,10 +38,12 @@ class Visited:
     def _part(self, loop: str) -> Part:
         return self.extents.part(self.extents.nest.root_of(loop))
 
-    def words(self, otherwise: sympy.Expr, cores: sympy.Expr = ONE) -> sympy.Expr | None:
+    def words(
+        self, otherwise: sympy.Expr, cores: sympy.Expr = ONE, sharing: sympy.Expr | None = None
+    ) -> sympy.Expr | None:
         """Return the words that come to the place, or to those of *cores*; None where digits with gaps between them hide them.
 
-        With too many visits that is *otherwise*.
+        With too many visits that is *otherwise*; also on one core, and where no more tasks than cores are *sharing* a tile.
         """
         rows = [self._root(root) for root in self.roots]
         if any(row is None for row in rows) or not self._band_is_whole():
@@ -53,7 +55,8 @@ class Visited:
             inner = self.extents.tile(root, self._around(root, loop))
             values += [sympy.Integer(self.roots.index(root)), inner, *map(sympy.Integer, map(int, flags))]
         numbers = (sympy.Integer(len(rows)), sympy.Integer(len(self.loops)))
-        return tiles_moved(otherwise, cores, *self._band_values(), *numbers, *values)
+        known = -ONE if sharing is None else sharing
+        return tiles_moved(otherwise, cores, *self._band_values(), *numbers, known, *values)
 
     def _around(self, root: Root, loop: str) -> list[str]:
         digits = self.extents.part(root).digits

@@ -40,12 +40,12 @@ def _held(numbers, starts, ends, base, first, end):
     lo, hi, sign, row = numbers[2], numbers[3], numbers[4], numbers[5]
     column, roots, total = numbers[6], numbers[7], 1
     for root in range(roots):
-        at = 9 + 5 * root
+        at = 10 + 5 * root
         if numbers[at + 2] > 0 and root != row and root != column:
             total *= _indices(starts[base + root], ends[base + root], numbers[at + 2], numbers[at + 3])
     if row < 0:
         return total
-    r, c = 9 + 5 * row, 9 + 5 * column
+    r, c = 10 + 5 * row, 10 + 5 * column
     if numbers[r + 2] == 0:
         return total * (_indices(first, end, numbers[c + 2], numbers[c + 3]) if numbers[c + 2] > 0 else 1)
     pairs = 0
@@ -62,7 +62,7 @@ def _held(numbers, starts, ends, base, first, end):
 def _next(numbers, starts, ends, place, depth):
     """Go on from *depth*: to the next iteration of its loop, or out of it. Return the new depth, and whether it is deeper."""
     roots, loops = numbers[7], numbers[8]
-    base, at = roots * depth, 9 + 5 * roots + 4 * depth
+    base, at = roots * depth, 10 + 5 * roots + 4 * depth
     if depth < loops:
         root = numbers[at]
         start = starts[base + root] + place[depth] * numbers[at + 1]
@@ -85,8 +85,8 @@ def _visited(numbers, left):
     row, column, roots, loops = numbers[5], numbers[6], numbers[7], numbers[8]
     starts, ends = [0] * (roots * (loops + 1)), [0] * (roots * (loops + 1))
     for root in range(roots):
-        ends[root] = numbers[9 + 5 * root]
-    place, before, own = [0] * (loops + 1), [-1] * (loops + 1), 9 + 5 * roots
+        ends[root] = numbers[10 + 5 * root]
+    place, before, own = [0] * (loops + 1), [-1] * (loops + 1), 10 + 5 * roots
     moved, held, first, end, tasks, base, depth, deeper = 0.0, 0, 0, 0, 0, 0, 0, True
     while depth >= 0:
         left -= 1
@@ -112,7 +112,7 @@ def _visited(numbers, left):
                 before[k] = place[k]
             from_, to = 0, 0
             if row >= 0:
-                tile = numbers[9 + 5 * column + 1]
+                tile = numbers[10 + 5 * column + 1]
                 from_ = _first_touched(
                     starts[base + row], ends[base + row], starts[base + column], lo, sign, tile
                 )
@@ -133,29 +133,32 @@ def tiles_moved(numbers):
 
     *numbers* begin with the value that stands where there are more than ``VISITS`` steps; how many cores have a place of their
     own (1: all share one): a tile that tasks in a row want comes to as many; the band's lowest and highest column - row, or
-    column + row, and its sign; its roots of rows and of columns (-1: none); how many roots there are and how many loops. Then
-    come, for each root: its size; the tile in which it is touched; how many elements one index of the tensor spans (0: it does
-    not carry this root); how many such indices there are in a row; 1 if a loop over it cuts it into single elements or not at
-    all, so that all iterations are alike. For each loop, outermost first: its root, the elements of one iteration, 1 if the
+    column + row, and its sign; its roots of rows and of columns (-1: none); how many roots there are and how many loops;
+    how many tasks may want a tile in a row: the first number is right where that is not more than the cores, or one core is
+    alone (-1: not known). Then come, for each root: its size; the tile in which it is touched; how many elements one index of
+    the tensor spans (0: it does not carry this root); how many such indices there are in a row; 1 if a loop over it cuts it
+    into single elements or not at all, so that all iterations are alike. For each loop, outermost first: its root, the elements of one iteration, 1 if the
     tensor carries it, 1 if it is spread over cores.
 
-    >>> tiles_moved([0, 1, 0, 0, 1, -1, -1, 1, 1, 7, 7, 1, 7, 0, 0, 3, 1, 0])  # 7 elements, three at a time
+    >>> tiles_moved([0, 1, 0, 0, 1, -1, -1, 1, 1, -1, 7, 7, 1, 7, 0, 0, 3, 1, 0])  # 7 elements, three at a time
     7.0
     """
     for number in numbers[1:]:
         if not -1e15 < number < 1e15:
             return numbers[0] * 1.0
+    if numbers[9] >= 0 and (numbers[1] <= 1 or numbers[9] <= numbers[1]):
+        return numbers[0] * 1.0
     roots = int(numbers[7])
     whole = [0] + [int(value) for value in numbers[1:]]
-    alike = [r for r in range(roots) if whole[9 + 5 * r + 4] > 0 and whole[9 + 5 * r] > 3]
+    alike = [r for r in range(roots) if whole[10 + 5 * r + 4] > 0 and whole[10 + 5 * r] > 3]
     left, total = VISITS, 0.0
     for choice in range(2 ** len(alike)):
         # from two iterations on, linear in the number of those that are alike: from two and three of them
         weight = 1.0
         for n in range(len(alike)):
-            size, third = numbers[9 + 5 * alike[n]], (choice >> n) % 2
+            size, third = numbers[10 + 5 * alike[n]], (choice >> n) % 2
             weight *= size - 2.0 if third else 3.0 - size
-            whole[9 + 5 * alike[n]] = 2 + third
+            whole[10 + 5 * alike[n]] = 2 + third
         words, left = _visited(whole, left)
         if left < 0:
             return numbers[0] * 1.0

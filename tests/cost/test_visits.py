@@ -84,7 +84,7 @@ def table(order: tuple[str, ...], point: dict[str, int], heads: bool, otherwise:
         ("rch".index(x[0]), inner[x], int(x[0] == "c" or (x == "h" and heads)), int(not n))
         for n, x in enumerate(order)
     ]
-    head = [otherwise, point["cores"], point["lo"], point["hi"], point["sign"], 0, 1, 3, len(order)]
+    head = [otherwise, point["cores"], point["lo"], point["hi"], point["sign"], 0, 1, 3, len(order), -1]
     return [float(value) for value in (*head, *(v for row in (*roots, *loops) for v in row))]
 
 
