@@ -137,8 +137,8 @@ def tiles_moved(numbers):
     how many tasks may want a tile in a row: the first number is right where that is not more than the cores, or one core is
     alone (-1: not known). Then come, for each root: its size; the tile in which it is touched; how many elements one index of
     the tensor spans (0: it does not carry this root); how many such indices there are in a row; 1 if a loop over it cuts it
-    into single elements or not at all, so that all iterations are alike. For each loop, outermost first: its root, the elements of one iteration, 1 if the
-    tensor carries it, 1 if it is spread over cores.
+    into single elements or not at all, so that all iterations are alike. For each loop, outermost first: its root, the
+    elements of one iteration, 1 if the tensor carries it, 1 if it is spread over cores.
 
     >>> tiles_moved([0, 1, 0, 0, 1, -1, -1, 1, 1, -1, 7, 7, 1, 7, 0, 0, 3, 1, 0])  # 7 elements, three at a time
     7.0

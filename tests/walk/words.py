@@ -18,10 +18,10 @@ Words = Counter[tuple[str, str, str]]
 
 @dataclass
 class Event:
-    """Elements taken from a place, then elements given to it, at one moment of a task, by so many cores."""
+    """Elements taken from a place, then elements given to it, at one moment, for *tasks* in a row on so many cores."""
 
     when: int
-    task: Task
+    tasks: frozenset[Task]
     taken: frozenset[Element]
     given: frozenset[Element]
     times: int = 1
@@ -71,7 +71,7 @@ def _words_of_tensor(
         level = places[-1].level if places else machine.outermost
         words[level, tensor, "read"] += len(taken | again)
         words[level, tensor, "write"] += len(given)
-        inbox[places].append((step, Event(when, tasks[when], taken | again, given)))
+        inbox[places].append((step, Event(when, frozenset({tasks[when]}), taken | again, given)))
     while inbox:
         depth = max(len(places) for places in inbox)
         if depth == 0:
@@ -111,24 +111,25 @@ def _moves(
     stays = _stays(trace, tensor, place, events)
     moved: list[tuple[Step, Event]] = []
     for number, (step, stay) in enumerate(stays):
-        times = min(cores, len({event.task for event in stay.events}))
+        wanting = frozenset[Task]().union(*(event.tasks for event in stay.events))
+        times = min(cores, len(wanting))
         first = stay.events[0]
         fill, drains = _of_stay(trace, tensor, place, stay, [s for _, s in stays[number + 1 :]])
-        moved.append((step, Event(first.when, first.task, fill, frozenset(), times)))
+        moved.append((step, Event(first.when, wanting, fill, frozenset(), times)))
         if times > 1:
             carried = _carried(stay)
-            moved.append((step, Event(first.when, first.task, carried, frozenset(), times - 1)))
-        moved += [(step, Event(e.when, e.task, frozenset(), given, times)) for e, given in drains]
+            moved.append((step, Event(first.when, wanting, carried, frozenset(), times - 1)))
+        moved += [(step, Event(e.when, wanting, frozenset(), given, times)) for e, given in drains]
     return [(step, event) for step, event in moved if event.taken or event.given]
 
 
 def _carried(stay: Stay) -> frozenset[Element]:
     """Return the partial sums that go on from one task to another, and so from core to core."""
-    maker: dict[Element, Task] = {}
+    maker: dict[Element, frozenset[Task]] = {}
     found: set[Element] = set()
     for event in stay.events:
-        found |= {element for element in event.taken if maker.get(element, event.task) != event.task}
-        maker |= dict.fromkeys(event.given, event.task)
+        found |= {element for element in event.taken if maker.get(element, event.tasks) != event.tasks}
+        maker |= dict.fromkeys(event.given, event.tasks)
     return frozenset(found)
 
 
