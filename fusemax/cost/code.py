@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from fusemax.cost import band, deal, ragged, visits
+from fusemax.cost import band, deal, ragged, ratio, visits
 from fusemax.cost.graph import Fit, Graph, Node, graph_of
 from fusemax.cost.program import Program
 from fusemax.language.functions import FUNCTIONS
@@ -92,8 +92,13 @@ SEVERAL = {
     "dealt_tiles": 21,
     "window_sum": 8,
 }
-#: Functions of :mod:`fusemax.cost.visits` and :mod:`fusemax.cost.ragged`: each takes one list of values.
-LISTED = ("tiles_moved", "dealt_tasks")
+#: Functions of :mod:`fusemax.cost.visits`, :mod:`fusemax.cost.ragged` and :mod:`fusemax.cost.ratio`: each takes one list of
+#: values, and needs those modules.
+LISTED: Mapping[str, tuple[ModuleType, ...]] = {
+    "tiles_moved": (band, deal, visits, ragged),
+    "dealt_tasks": (band, deal, visits, ragged),
+    "cycle_ratio": (ratio,),
+}
 
 
 def _call(name: str, count: int) -> str:
@@ -121,9 +126,10 @@ def functions_of(module: ModuleType) -> str:
 
 def helpers(used: Collection[str]) -> str:
     """Return as source the functions that the operations *used* call."""
-    listed = (visits, ragged) if any(operation in LISTED for operation in used) else ()
-    modules = (band, deal, *listed) if listed or any(operation in SEVERAL for operation in used) else ()
-    limits = f"\n\nVISITS = {visits.VISITS}\n" if listed else ""
+    needed = [module for operation in used for module in LISTED.get(operation, ())]
+    needed += [module for module in (band, deal) if any(operation in SEVERAL for operation in used)]
+    modules = [module for module in (band, deal, visits, ragged, ratio) if module in needed]
+    limits = f"\n\nVISITS = {visits.VISITS}\n" if visits in modules else ""
     return DIVISORS + limits + "".join(functions_of(module) for module in modules)
 
 

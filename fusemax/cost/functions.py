@@ -101,6 +101,10 @@ class tiles_moved(sympy.Function):  # noqa: N801
     """Words of tiles, visited one by one: :func:`fusemax.cost.visits.tiles_moved`, whose list of numbers are the operands."""
 
 
+class cycle_ratio(sympy.Function):  # noqa: N801
+    """The longest circuit of dependences: :func:`fusemax.cost.ratio.cycle_ratio`, whose list of numbers are the operands."""
+
+
 class window_sum(sympy.Function):  # noqa: N801
     """Elements that tiles of a window touch: :func:`fusemax.cost.band.window_sum`."""
 

@@ -46,6 +46,8 @@ TYPES = {
     "_pairs_of_task": f"UniTuple(float64, 4)({', '.join(['int64'] * 12)})",
     "busiest_core": f"UniTuple(float64, 8)({', '.join(['float64'] * 17)})",
     "dealt_tiles": f"UniTuple(float64, 8)({', '.join(['float64'] * 21)})",
+    "_longer_circuit": "UniTuple(float64, 2)(List(float64), float64)",
+    "cycle_ratio": "float64(List(float64))",
     "copy": "void(float64[::1], uint64, float64[::1], uint64, uint64)",
     "fill": "void(float64[::1], uint64, float64, uint64)",
     "block": f"void(uint64, uint64, uint64[::1], {GIVEN}, float64[::1], {KEPT})",

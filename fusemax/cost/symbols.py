@@ -22,6 +22,7 @@ band_kinds: Callable[..., Any] = functions.band_kinds
 band_turns: Callable[..., Any] = functions.band_turns
 band_most: Callable[..., Any] = functions.band_most
 tiles_moved: Callable[..., Any] = functions.tiles_moved
+cycle_ratio: Callable[..., Any] = functions.cycle_ratio
 window_sum: Callable[..., Any] = functions.window_sum
 dealt_tiles: Callable[..., Any] = functions.dealt_tiles
 dealt_tasks: Callable[..., Any] = functions.dealt_tasks

@@ -39,22 +39,3 @@ def dependences(mapped: Mapped, body: Body) -> tuple[Dependence, ...]:
                 elif producer.loop in body.loops:
                     found.append(Dependence(producer.name, reader, access.tensor, producer.loop))
     return tuple(dict.fromkeys(found))
-
-
-def circuits(found: tuple[Dependence, ...]) -> tuple[tuple[Dependence, ...], ...]:
-    """Return every elementary circuit of dependences: what keeps an epoch from being shorter, however many units there are."""
-    import networkx
-
-    graph = networkx.MultiDiGraph()
-    for dependence in found:
-        graph.add_edge(dependence.writer, dependence.reader, dependence=dependence)
-    rings: list[tuple[Dependence, ...]] = []
-    for nodes in networkx.simple_cycles(networkx.DiGraph(graph)):
-        pairs = zip(nodes, [*nodes[1:], nodes[0]], strict=True)
-        # between two Einsums the dependence within an iteration binds more than a carried one
-        rings.append(tuple(min(_between(found, a, b), key=lambda d: d.carried or "") for a, b in pairs))
-    return tuple(sorted(rings, key=str))
-
-
-def _between(found: tuple[Dependence, ...], writer: str, reader: str) -> list[Dependence]:
-    return [d for d in found if d.writer == writer and d.reader == reader]
