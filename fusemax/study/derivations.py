@@ -118,10 +118,7 @@ def tables(plan: DerivationsPlan, out: Path, progress: Progress) -> Outcome:
             forms += _form_rows(name, found)
             texts.append(_text(name, found))
     return Outcome(
-        tables={
-            "derivations": table_of_rows(summary, DERIVATIONS),
-            "forms": table_of_rows(forms, FORMS),
-        },
+        tables={"derivations": table_of_rows(summary, DERIVATIONS), "forms": table_of_rows(forms, FORMS)},
         short=(Short(title=plan.study.title, headings=HEADINGS, rows=tuple(map(_line, summary)), texts=4),),
         said=(f"{_agreement(summary)}.",) if plan.study.known else (),
         texts={"derivations.txt": "\n\n".join(texts) + "\n"},

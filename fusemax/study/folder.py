@@ -139,12 +139,7 @@ class RunFolder:
         path = self.chunk_path(chunk)
         content = _parquet(frame)
         write_bytes(path, content)
-        mark = {
-            "counts": asdict(counts),
-            "sha256": _hash(content),
-            "run": self.run,
-            "chunk": asdict(chunk),
-        }
+        mark = {"counts": asdict(counts), "sha256": _hash(content), "run": self.run, "chunk": asdict(chunk)}
         write_bytes(path.with_suffix(".json"), _as_text(mark))
 
     def chunk_counts(self, chunk: Chunk) -> Counts | None:

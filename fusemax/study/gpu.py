@@ -21,12 +21,7 @@ from fusemax.table.table import Tables, table_of_rows
 
 Record = dict[str, Any]
 #: Ends of the bins of sequence length (of the keys), with their names.
-LENGTHS: tuple[tuple[float, str], ...] = (
-    (1024, "≤1K"),
-    (4096, "≤4K"),
-    (16384, "≤16K"),
-    (math.inf, ">16K"),
-)
+LENGTHS: tuple[tuple[float, str], ...] = ((1024, "≤1K"), (4096, "≤4K"), (16384, "≤16K"), (math.inf, ">16K"))
 MODELS = ("predicted", "roofline", "max", "sum")
 _ERROR = {
     "median": "of absolute errors",

@@ -78,10 +78,7 @@ def _reduction_mistakes(study: StudyFile, part: StudyPart, at: KeyPath) -> Itera
 def _summary_mistakes(study: StudyFile) -> Iterator[tuple[KeyPath, Mistake]]:
     parts = [part.name for part in study.parts]
     configurations = [name for part in study.parts for name in part.configurations]
-    wanted = (
-        ("parts", study.summary.parts, parts),
-        ("baselines", study.summary.baselines, configurations),
-    )
+    wanted = (("parts", study.summary.parts, parts), ("baselines", study.summary.baselines, configurations))
     for key, given, known in wanted:
         for number, name in enumerate(given):
             if name not in known:

@@ -67,9 +67,7 @@ def _near(name: str, known: Iterable[str]) -> str | None:
 
 
 def column_mistakes(
-    study: StudyFile,
-    columns: Mapping[str, Iterable[str]],
-    values: Mapping[str, Iterable[Any]],
+    study: StudyFile, columns: Mapping[str, Iterable[str]], values: Mapping[str, Iterable[Any]]
 ) -> Iterator[Found]:
     """Yield what the figures of *study* ask for that its tables will not have.
 

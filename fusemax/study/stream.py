@@ -14,14 +14,7 @@ import numpy as np
 from fusemax.cost.lower import COMPILE_FROM, compiled_kernel
 from fusemax.errors import FusemaxError
 from fusemax.study.chunks import EQUAL, NUMBER, Chunk, Counts, chunk_table, new_selection, rows_at
-from fusemax.study.folder import (
-    RunFolder,
-    concatenated,
-    manifest_of,
-    run_chunk,
-    write_bytes,
-    write_frame,
-)
+from fusemax.study.folder import RunFolder, concatenated, manifest_of, run_chunk, write_bytes, write_frame
 from fusemax.study.jobs import Job, Keep, Planned
 from fusemax.study.results import JOB, ordered
 
