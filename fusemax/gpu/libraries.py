@@ -59,5 +59,5 @@ def require_device(device: str) -> None:
     )
     raise MissingError(
         f"no CUDA device: {reason}\n"
-        "  hint: --device cpu runs the same harness with the unfused backend on small shapes"
+        "  hint: --device cpu runs the same harness with the math backend on small shapes"
     )

@@ -24,7 +24,7 @@ from fusemax.study.corrections import correction_problems, steps_of
 from fusemax.study.describe import described
 from fusemax.study.designs import Designs
 from fusemax.study.jobs import Planned
-from fusemax.study.kind import About, Kind, Outcome, Progress
+from fusemax.study.kind import Kind, Outcome, Progress, about
 from fusemax.study.load import problems_from, study_of
 from fusemax.study.planned import planned
 from fusemax.study.results import records_of, results_frame
@@ -229,10 +229,4 @@ def figures(plan: AuditPlan, tables: Tables, progress: Progress) -> Sequence[Pic
     return draw(tables, plan.audit.against[0], list(plan.audit.lengths))
 
 
-KIND = Kind(
-    plan=plan,
-    about=lambda plan: About(title=plan.audit.title, source=plan.audit.source, doc=plan.audit.doc),
-    files=lambda plan: plan.files,
-    tables=tables,
-    figures=figures,
-)
+KIND = Kind(plan=plan, tables=tables, figures=figures, about=lambda plan: about(plan.audit))

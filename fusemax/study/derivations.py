@@ -21,7 +21,7 @@ from fusemax.report.study import Short
 from fusemax.shipped import shipped
 from fusemax.source import Document, KeyPath
 from fusemax.study.jobs import shown
-from fusemax.study.kind import About, Kind, Outcome, Progress
+from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, text, truth
 from fusemax.table.table import Tables, table_of_rows
@@ -240,10 +240,4 @@ def figures(plan: DerivationsPlan, tables: Tables, progress: Progress) -> Sequen
     return draw(tables, plan.study.title)
 
 
-KIND = Kind(
-    plan=plan,
-    about=lambda plan: About(title=plan.study.title),
-    files=lambda plan: plan.files,
-    tables=tables,
-    figures=figures,
-)
+KIND = Kind(plan=plan, tables=tables, figures=figures)

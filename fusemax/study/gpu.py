@@ -15,7 +15,7 @@ from fusemax.gpu.published import Published, published
 from fusemax.plot.spec import Picture
 from fusemax.report.study import Short
 from fusemax.source import Document
-from fusemax.study.kind import About, Kind, Outcome, Progress
+from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import Tables, table_of_rows
 
@@ -231,10 +231,4 @@ def figures(plan: GpuPlan, tables: Tables, progress: Progress) -> Sequence[Pictu
     return draw(tables)
 
 
-KIND = Kind(
-    plan=plan,
-    about=lambda plan: About(title=plan.study.title, source=plan.study.source, doc=plan.study.doc),
-    files=lambda plan: plan.files,
-    tables=tables,
-    figures=figures,
-)
+KIND = Kind(plan=plan, tables=tables, figures=figures)

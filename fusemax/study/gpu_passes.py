@@ -25,7 +25,7 @@ from fusemax.report.study import Short
 from fusemax.source import Document
 from fusemax.study.designs import Designs
 from fusemax.study.jobs import shown
-from fusemax.study.kind import About, Kind, Outcome, Progress
+from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import Tables, table_of_rows
@@ -262,10 +262,4 @@ def figures(plan: PassPlan, tables: Tables, progress: Progress) -> Sequence[Pict
     return draw_passes(tables)
 
 
-KIND = Kind(
-    plan=plan,
-    about=lambda plan: About(title=plan.study.title, source=plan.study.source, doc=plan.study.doc),
-    files=lambda plan: plan.files,
-    tables=tables,
-    figures=figures,
-)
+KIND = Kind(plan=plan, tables=tables, figures=figures)

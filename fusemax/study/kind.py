@@ -65,6 +65,11 @@ class Outcome:
     failed: str = ""
 
 
+def about(study: Any) -> About:
+    """Return what the file of a study says of itself; not all kinds have a source and a text."""
+    return About(title=study.title, source=getattr(study, "source", ""), doc=getattr(study, "doc", ""))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of study.
@@ -87,11 +92,11 @@ class Kind:
     """
 
     plan: Callable[[Document, Mapping[str, Any]], Any]
-    about: Callable[[Any], About]
-    files: Callable[[Any], Mapping[str, Path]]
     tables: Callable[[Any, Path, Progress], Outcome]
     figures: Callable[[Any, Tables, Progress], Sequence[Picture]]
     options: tuple[str, ...] = ()
+    about: Callable[[Any], About] = lambda plan: about(plan.study)
+    files: Callable[[Any], Mapping[str, Path]] = lambda plan: plan.files
 
 
 #: Where each kind lives.

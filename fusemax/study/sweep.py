@@ -17,7 +17,7 @@ from fusemax.study.chunks import Counts
 from fusemax.study.comparison import Rows, comparison_frame, read_published
 from fusemax.study.describe import BREAKDOWN, COMPARISON, described
 from fusemax.study.jobs import Planned
-from fusemax.study.kind import About, Kind, Outcome, Progress
+from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import study_of
 from fusemax.study.pictures import specs_of
 from fusemax.study.planned import planned
@@ -196,11 +196,4 @@ def figures(plan: SweepPlan, tables: Tables, progress: Progress) -> Sequence[Pic
     return drawn(tables, plan.specs, progress)
 
 
-KIND = Kind(
-    plan=plan,
-    about=lambda plan: About(title=plan.study.title, source=plan.study.source, doc=plan.study.doc),
-    files=lambda plan: plan.files,
-    tables=tables,
-    figures=figures,
-    options=OPTIONS,
-)
+KIND = Kind(plan=plan, tables=tables, figures=figures, options=OPTIONS)

@@ -23,7 +23,7 @@ from fusemax.quantity import quantity
 from fusemax.report.study import Short
 from fusemax.source import Document, KeyPath
 from fusemax.study.jobs import shown
-from fusemax.study.kind import About, Kind, Outcome, Progress
+from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import Tables, table_of_rows
@@ -312,10 +312,4 @@ def figures(plan: TaxonomyPlan, tables: Tables, progress: Progress) -> Sequence[
     return draw(tables)
 
 
-KIND = Kind(
-    plan=plan,
-    about=lambda plan: About(title=plan.study.title, source=plan.study.source),
-    files=lambda plan: plan.files,
-    tables=tables,
-    figures=figures,
-)
+KIND = Kind(plan=plan, tables=tables, figures=figures)

@@ -180,7 +180,7 @@ def test_without_a_device(
     assert ended.value.code == 1
     assert (
         "no CUDA device: torch 2.9.1+cpu is built without CUDA\n"
-        "  hint: --device cpu runs the same harness with the unfused backend on small shapes\n"
+        "  hint: --device cpu runs the same harness with the math backend on small shapes\n"
     ) == capsys.readouterr().err
     assert not out.exists()
 
