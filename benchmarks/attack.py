@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 MOST_S, MOST_B = 5.0, 2 * 2**30
+SEARCH_S = 25.0  #: more for a command that looks for a mapping, for so long as it is told to
 BATCH = 200  #: trials of one process: what one leaves behind does not reach the next for long
 ROOT = Path(__file__).parent.parent
 LETTERS = "aMXp0129[]{}:,'\"&*|>-+/()#@`%~.\t \n\\$_é∑\x07"
@@ -304,8 +305,13 @@ def _fitting(dice: random.Random, parameter: Any, command: str) -> list[str]:
 # --- running
 
 
-def tried(trial: Trial) -> Ended:
-    """Return how *trial* ends in this process."""
+def _allowed_s(arguments: Sequence[str]) -> float:
+    searches = arguments[:1] == ("map",) or (arguments[:1] == ("cost",) and "--mapping" not in arguments)
+    return MOST_S + SEARCH_S * searches
+
+
+def tried(trial: Trial, most_s: float = 0.0) -> Ended:
+    """Return how *trial* ends in this process; it has *most_s*, or what suits it, of processor time."""
     from fusemax.cli import main
 
     def late(*_: object) -> None:
@@ -315,7 +321,7 @@ def tried(trial: Trial) -> Ended:
         output, problems = io.StringIO(), io.StringIO()
         start_s, argv = time.process_time(), sys.argv
         signal.signal(signal.SIGPROF, late)
-        signal.setitimer(signal.ITIMER_PROF, MOST_S)
+        signal.setitimer(signal.ITIMER_PROF, most_s or _allowed_s(trial.arguments))
         try:
             sys.argv = ["fusemax", *trial.arguments]
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(problems):
@@ -397,6 +403,17 @@ def attack(what: str, count: int, seed: int, seconds: float, out: Path) -> Count
     """Return how many of *count* trials ended how, and leave what must not be in *out*."""
     found: Counter[str] = Counter()
     slowest = 0.0
+    compiled = (
+        "simulate",
+        "attention/1-pass",
+        "--machine",
+        "fusemax",
+        "--mapping",
+        "fusemax",
+        "--set",
+        *SIZES,
+    )
+    tried(Trial(compiled, {}), most_s=300)  # compiled once for each installation
     end_s = time.monotonic() + seconds
     for first in range(0, count, BATCH):
         seeds = [f"{what} {seed} {n}" for n in range(first, min(first + BATCH, count))]

@@ -154,6 +154,18 @@ def run_with(study: Path, out: Path, *options: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def ends(group: int) -> bool:
+    """Return whether all processes of *group* end within 20 s."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 @pytest.mark.slow
 def test_a_killed_scheduler_is_said_in_words(scheduler, tmp_path: Path):
     """The run ends within a minute with what to do, and prints nothing of Dask's."""
@@ -226,5 +238,4 @@ def test_an_interrupt_ends_worker_processes_quietly(tmp_path: Path):
     _, said = run.communicate(timeout=60)
     assert 130 == run.returncode
     assert said.strip() in ("", "stopped")
-    with pytest.raises(ProcessLookupError):
-        os.killpg(run.pid, 0)
+    assert ends(run.pid)
