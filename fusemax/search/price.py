@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 
 from fusemax.cost import band, deal
+from fusemax.cost.code import LISTED
 from fusemax.cost.graph import graph_of
 from fusemax.cost.program import Program
-from fusemax.cost.rows import compiled_rows
+from fusemax.cost.rows import compiled_lists, compiled_rows
 from fusemax.language.functions import FUNCTIONS
 
 Array = Any
 #: From how many rows on a function is compiled.
 OFTEN: Mapping[str, int] = {
     "band_pairs": 500, "band_kinds": 500, "band_turns": 500, "band_most": 100, "dealt_tiles": 50, "window_sum": 500,
-    "busiest_core": 20_000,
+    "busiest_core": 20_000, "tiles_moved": 20, "dealt_tasks": 20,
 }  # fmt: skip
 
 
@@ -41,9 +42,11 @@ def _vector(function: Callable[..., Any]) -> Callable[..., Array]:
 
 def _each(function: Callable[..., Any], rows: Array) -> Array:
     """Return *function* of each of *rows*: float64[rows] or float64[rows, values]; compiled where it is asked often."""
-    if len(rows) >= OFTEN.get(function.__name__, len(rows) + 1):
+    name = function.__name__
+    if len(rows) >= OFTEN.get(name, len(rows) + 1):
         try:
-            found = compiled_rows()[function.__name__](np.ascontiguousarray(rows, dtype=np.float64))
+            compiled = compiled_lists() if name in LISTED else compiled_rows()
+            found = compiled[name](np.ascontiguousarray(rows, dtype=np.float64))
         except OverflowError:  # lengths beyond whole numbers of 64 bits
             pass
         else:
@@ -103,7 +106,19 @@ def _operation(name: str, evenly: bool) -> Callable[..., Array]:
         return OPERATIONS[name]
     if name in FUNCTIONS:
         return partial(FUNCTIONS[name].array, np)
+    if name in LISTED:
+        return _vector(_of_one_list(next(getattr(one, name) for one in LISTED[name] if hasattr(one, name))))
     return _vector(getattr(band if hasattr(band, name) else deal, name))
+
+
+def _of_one_list(function: Callable[[Sequence[float]], Any]) -> Callable[..., Any]:
+    """Return *function* of one list of numbers as one of the numbers."""
+
+    def value(*numbers: float) -> Any:
+        return function(numbers)
+
+    value.__name__ = function.__name__
+    return value
 
 
 class Evaluator:

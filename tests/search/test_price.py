@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusemax.cost import band, deal
-from fusemax.cost.rows import compiled_rows
+from fusemax.cost import band, deal, visits
+from fusemax.cost.rows import compiled_lists, compiled_rows
 
 ROWS = {
     "band_pairs": [(40, 7, 33, 5, -40, 0, 1), (64, 8, 64, 16, -5, 3, 1), (9, 2, 11, 4, 3, 12, -1)],
@@ -31,3 +31,11 @@ def test_many_rows_at_once_are_each_row_alone(name: str) -> None:
     found = compiled_rows()[name](rows)
 
     assert found.tolist() == [list(np.atleast_1d(plain(*row))) for row in rows.tolist()]
+
+
+def test_many_lists_at_once_are_each_list_alone() -> None:
+    """The same for a function that takes one list: seven elements, some at a time, under a causal band and without."""
+    rows = [[0, 1, 0, 0, 1, -1, -1, 1, 1, 7, 7, 1, 7, 0, 0, step, 1, 0] for step in (1.0, 2.0, 3.0, 7.0)]
+    found = compiled_lists()["tiles_moved"](np.array(rows, dtype=np.float64))
+
+    assert found.tolist() == [[visits.tiles_moved(row)] for row in rows]
