@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from fusemax.analysis.filters import Filter, filter_of, integer, product, reached
 from fusemax.analysis.indices import End, Index, Node, Opaque, Reading, Start, Variable, sequence
-from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable, parts_of
+from fusemax.cascade.indices import parts_of
+from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable
 from fusemax.language.syntax import (
     Access,
     Binary,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable, is_whole, parts_of
+from fusemax.cascade.indices import is_whole, parts_of
+from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable
 from fusemax.cascade.monoid import PARTS
 from fusemax.errors import Problem
 from fusemax.language.functions import FUNCTIONS

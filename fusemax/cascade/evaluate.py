@@ -239,6 +239,7 @@ class _Space:
 
     def __init__(self, run: _Run, extents: Mapping[str, int], fixed: Mapping[str, int]) -> None:
         self.run, self.order, self.shape = run, tuple(extents), tuple(extents.values())
+        self.axis = {variable: axis for axis, variable in enumerate(self.order)}
         self.coordinates: dict[str, Array] = {v: np.asarray(value) for v, value in fixed.items()}
         for axis, (variable, extent) in enumerate(extents.items()):
             shape = [1] * len(extents)
@@ -277,9 +278,27 @@ class _Space:
         array = self.run.values[access.tensor]
         if not access.indices:
             return array
+        plain = self._plain_access(access, array)
+        if plain is not None:
+            return plain
         where = [self.index(index) for index in access.indices]
         clipped = tuple(np.clip(w, 0, n - 1) for w, n in zip(where, array.shape, strict=True))
         return array[clipped]
+
+    def _plain_access(self, access: Access, array: Array) -> Array | None:
+        """Return the values of an access whose indices are variables of the space, each once; None for others."""
+        axes = [self.axis.get(index.name, -1) for index in access.indices if isinstance(index, Name)]
+        if len(axes) < len(access.indices) or -1 in axes or len(set(axes)) < len(axes):
+            return None
+        extents = [self.shape[axis] for axis in axes]
+        if any(extent > size for extent, size in zip(extents, array.shape, strict=True)):
+            return None  # beyond the end the last element is read, and left out by a condition
+        inside = array[tuple(slice(extent) for extent in extents)]
+        order = sorted(range(len(axes)), key=axes.__getitem__)
+        shape = [1] * len(self.shape)
+        for axis, extent in zip(axes, extents, strict=True):
+            shape[axis] = extent
+        return inside.transpose(order).reshape(shape)
 
     def exists(self, conditions: tuple[Condition, ...]) -> Array | None:
         """Return where points exist (None: everywhere): the conditions, and the ends of ragged ranks."""

@@ -103,11 +103,16 @@ class Einsum:
     inner: tuple[Frame, ...] = ()
     #: Every access read, gathers inside indices included, left to right, each once.
     reads: tuple[Access, ...] = field(init=False, compare=False, repr=False)
+    #: The lower-case names in the output's indices, each once.
+    output_variables: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         inside = [access for output in self.outputs for index in output.indices for access in accesses(index)]
         reads = tuple(dict.fromkeys((*accesses(self.expression), *inside)))
+        found = [name for index in self.output.indices for name in names(index)]
+        variables = tuple(dict.fromkeys(name for name in found if is_variable(name)))
         object.__setattr__(self, "reads", reads)  # asked for often, and costly to gather each time
+        object.__setattr__(self, "output_variables", variables)
 
     @property
     def name(self) -> str:
@@ -135,12 +140,6 @@ class Einsum:
         if isinstance(self.action, Reduction):
             return self.action.variables
         return (self.action.source,) if isinstance(self.action, Populate) else ()
-
-    @property
-    def output_variables(self) -> tuple[str, ...]:
-        """The lower-case names in the output's indices, each once."""
-        found = [name for index in self.output.indices for name in names(index)]
-        return tuple(dict.fromkeys(name for name in found if is_variable(name)))
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -277,8 +276,10 @@ class Cascade:
 
     def batched(self) -> Cascade:
         """Return the same cascade with the batch ranks written out in every access."""
-        if not self.batch:
-            return self
+        return self._batched if self.batch else self
+
+    @cached_property
+    def _batched(self) -> Cascade:
         lead = tuple(Name(rank.lower()) for rank in self.batch)
         tensors = {n: replace(t, ranks=(*self.batch, *t.ranks)) for n, t in self.tensors.items()}
         einsums = tuple(_with_lead(einsum, lead) for einsum in self.einsums)
@@ -361,39 +362,3 @@ def _affine_sum(expression: Binary) -> Affine | None:
     if len(constants) == 2:
         return terms, Binary("+", constants[0], constants[1])
     return terms, constants[0] if constants else None
-
-
-def is_whole(expression: Expression) -> bool:
-    """Return whether an index has a whole number at every point: sums, products, whole parts of rank variables and sizes.
-
-    >>> from fusemax.language.parse import parse_expression
-    >>> from fusemax.source import Text
-    >>> [is_whole(parse_expression(Text(text, "t"))) for text in ("h // 2", "2*(t % N) + 1", "h/2")]
-    [True, True, False]
-    """
-    if isinstance(expression, Number):
-        return float(expression.value).is_integer()
-    if isinstance(expression, Name):
-        return True
-    if isinstance(expression, Negative):
-        return is_whole(expression.operand)
-    if isinstance(expression, Binary):
-        return expression.operator in "+-*" and is_whole(expression.left) and is_whole(expression.right)
-    if isinstance(expression, Call):
-        if expression.function in ("floor", "ceil", "round"):
-            return True
-        return expression.function in ("mod", "max", "min", "abs") and all(
-            map(is_whole, expression.arguments)
-        )
-    return False
-
-
-def parts_of(cascade: Cascade, rank: str) -> str | None:
-    """Return the rank A of a *rank* that is said to have the size ``2*A``: it may be read in parts, at ``a`` and ``a + A``."""
-    entry = cascade.ranks.get(rank)
-    size = entry.size if entry is not None else None
-    if isinstance(size, Binary) and size.operator == "*":
-        for count, part in ((size.left, size.right), (size.right, size.left)):
-            if isinstance(count, Number) and isinstance(part, Name) and part.name in cascade.ranks:
-                return part.name
-    return None

@@ -90,8 +90,10 @@ class Writer:
         return identity(stage.operator, self.cascade.monoid(stage.operator))
 
     def infinite_start(self, name: str) -> Expression | None:
-        """Return the infinity that a tail with a logarithm (a log-sum-exp) has before the first point, None if finite."""
+        """Return the infinity that a tail has before the first point (a log-sum-exp, a bound with a sink), None if finite."""
         einsum = self.cascade.einsum(name)
+        if self._is_bound(einsum):
+            return self.identity(next(self.stage[a.tensor] for a in einsum.reads if a.tensor in self.stage))
         value = to_sympy(einsum.expression)
         reads = {symbol(a): a.tensor for a in einsum.reads if a.tensor in self.stage}
         if einsum.action is not None or not value.has(sympy.log) or value.free_symbols - set(reads):
@@ -102,6 +104,16 @@ class Writer:
         if not np.isinf(at_start):
             return None
         return Number(float("inf")) if at_start > 0 else Negative(Number(float("inf")))
+
+    def _is_bound(self, einsum: Einsum) -> bool:
+        """Return whether a tail is the largest (least) of a maximum (minimum) of the loop and of data, which may be masked."""
+        call = einsum.expression
+        if not isinstance(call, Call) or call.function not in ("max", "min") or einsum.action is not None:
+            return False
+        read = {access.tensor for access in call.arguments if isinstance(access, Access)}
+        folded = [name for name in read if name in self.stage]
+        bare = len(read) == len(call.arguments) > len(folded)
+        return bare and {self.stage[name].operator for name in folded} == {call.function}
 
     def guard(self, target: Access, value: Access, limit: Expression, loop: str | None) -> None:
         """Write *target*: *value*, or 0 where that is infinite and 1 where it is 0, so that what uses it stays defined."""
