@@ -9,17 +9,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fusemax.cascade.ir import is_variable
 from fusemax.errors import FusemaxError
-from fusemax.language.syntax import Access, names
 from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body
 from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import band_of, pairs_left
 from fusemax.simulate.tile.cores import Members, busiest_core
-from fusemax.simulate.tile.geometry import digits_of, word_B
-from fusemax.simulate.tile.plan import Prepared, Sharing, prepare, served
+from fusemax.simulate.tile.geometry import digits_of, is_gather, word_B
+from fusemax.simulate.tile.loads import Sharing, served
+from fusemax.simulate.tile.plan import Prepared, prepare
 from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Timeline, Wait, WordsKey
 from fusemax.simulate.tile.room import Stock, capacity_B, geometry_of, room_B
 from fusemax.simulate.tile.state import State, brought_to_cores, run_clock
@@ -53,7 +52,6 @@ def simulate(
         themselves.
     """
     _refuse_what_is_not_modelled(mapped)
-    _refuse_ways_apart(mapped, machine)
     point = point_of(mapped, machine, sizes, figures or {})
     runs = [_Run(mapped, machine, nest, point, events, fast_forward) for nest in mapped.nests]
     _check_room(mapped, machine, point, runs)
@@ -72,16 +70,6 @@ def simulate(
     )
 
 
-def _refuse_ways_apart(mapped: Mapped, machine: Machine) -> None:
-    """Raise FusemaxError for levels whose reads and writes have a bandwidth each."""
-    apart = [n for n, level in machine.levels.items() if level.read_bandwidth or level.write_bandwidth]
-    if apart:
-        raise FusemaxError(
-            f"mapping {mapped.name} cannot be simulated tile by tile: {', '.join(apart)} reads and writes at bandwidths of "
-            "their own\n  hint: 'fusemax cost' counts them; give one 'bandwidth' for both to simulate"
-        )
-
-
 def _first_word_s(point: Point, run: _Run) -> float:
     """Return the seconds until the first word is through all levels that a nest uses."""
     used = {key.level for key in run.words()}
@@ -89,26 +77,18 @@ def _first_word_s(point: Point, run: _Run) -> float:
 
 
 def _refuse_what_is_not_modelled(mapped: Mapped) -> None:
-    """Raise FusemaxError for indices that are sums over several ranks (convolutions, windows by index)."""
-    mistakes: list[str] = []
-    for einsum in mapped.cascade.computed:
-        nest = mapped.nest_of(einsum.name)
-        windows = [str(access) for access in einsum.reads if _is_window(nest, access)]
-        mistakes += [f"{einsum.name} reads {window}, an index over several ranks" for window in windows]
+    """Raise FusemaxError for indices that are read from another tensor: which elements they mean, sizes do not tell."""
+    mistakes = [
+        f"{einsum.name} reads {access}, an index that another tensor gives"
+        for einsum in mapped.cascade.computed
+        for access in einsum.reads
+        if any(map(is_gather, access.indices))
+    ]
     if mistakes:
         raise FusemaxError(
             f"mapping {mapped.name} cannot be simulated tile by tile:\n  " + "\n  ".join(mistakes) + "\n"
-            "  hint: write the window as a condition (m > p - W), or use 'fusemax cost', which counts it"
+            "  hint: use 'fusemax cost', which counts as if each element were another one"
         )
-
-
-def _is_window(nest: Nest, access: Access) -> bool:
-    for index in access.indices:
-        variables = [name for name in names(index) if is_variable(name)]
-        roots = {(nest.roots.get(v) or nest.root_of(v)).name for v in variables}
-        if len(roots) > 1:
-            return True
-    return False
 
 
 def _check_room(mapped: Mapped, machine: Machine, point: Point, runs: list[_Run]) -> None:
@@ -192,16 +172,11 @@ class _Run:
     def _busiest_core(self) -> tuple[Members | None, int]:
         """Return the tasks of the core that has most to do (None: all of them), and how many cores are busy."""
         cores = int(self.point.figures["replicas"])
-        spread = self.nest.spread or self._outermost()
+        spread = self.mapped.task_loops(self.nest)
         if cores == 1 or self.alike.points(spread, {}) == 1:
             return None, 1
         body = deepest_body(self.nest)
         return busiest_core(self.nest, self.alike, spread, cores, self.bands[body.node], body.loops)
-
-    def _outermost(self) -> tuple[str, ...]:
-        """Return the outermost loop that all bodies share; none when there is none."""
-        first = {body.loops[:1] for body in self.nest.bodies}
-        return next(iter(first)) if len(first) == 1 else ()
 
     def _count(self, members: Members | None) -> tuple[Prepared, State]:
         """Run the tasks of *members* on one core alone, for their number only."""
@@ -241,14 +216,15 @@ class _Run:
         exact: dict[tuple[WordsKey, float], int] = {}
         per_core = self._brought_to_cores()
         for n, stream in enumerate(prepared.streams):
-            for entry, per_class in zip(stream.words, prepared.words[n], strict=True):
+            entries = zip(stream.words, prepared.words[n], prepared.shares[n], strict=True)
+            for entry, per_class, share in entries:
                 counts = per_core.get(n)
-                if counts is None:
+                if share >= 0:
+                    moved = state.touched(prepared, n, share) if counts is None else counts[clock.CLASSES]
+                elif counts is None:
                     moved = sum(state.moved(n, cls) * words for cls, words in enumerate(per_class))
-                    moved = state.touched(prepared, n) if prepared.plan[n, clock.TOUCH] else moved
                 else:
                     moved = sum(counts[cls] * words for cls, words in enumerate(per_class))
-                    moved = counts[clock.CLASSES] if prepared.plan[n, clock.TOUCH] else moved
                 for level, part in served(self.mapped, self.machine, prepared.spilled, entry):
                     key = WordsKey(self.nest.name, level, entry.tensor, entry.kind)
                     exact[key, part] = exact.get((key, part), 0) + moved
@@ -262,13 +238,13 @@ class _Run:
         cores = int(self.point.figures["replicas"])
         assert self.counted is not None
         prepared, _ = self.counted
-        spread = self.nest.spread or self._outermost()
+        spread = self.mapped.task_loops(self.nest)
         if cores == 1 or not spread:
             return {}
         return {
             n: brought_to_cores(prepared, n, spread, cores)
             for n, stream in enumerate(prepared.streams)
-            if stream.kind == FILL and not stream.again and self._has_own(stream.residence)
+            if self._has_own(stream.residence)
         }
 
     def _has_own(self, residence: Residence | None) -> bool:
@@ -283,14 +259,18 @@ class _Run:
         return sum(
             state.moved(n, cls) * each
             for n, stream in enumerate(prepared.streams)
-            if stream.unit == unit and not prepared.plan[n, clock.BANDS]
+            if stream.unit == unit and not self._has_condition(stream)
             for cls, each in enumerate(prepared.lane_cycles[n])
         ) + sum(self._useful(s) for s in prepared.streams if s.unit == unit)
+
+    def _has_condition(self, stream: Stream) -> bool:
+        """Return whether the Einsum of *stream* itself has a condition; those beside it do whole tiles."""
+        return stream.einsum is not None and bool(self.mapped.einsum(stream.einsum).conditions)
 
     def _useful(self, stream: Stream) -> float:
         """Return the lane-cycles of a stream under a condition: one for each point that it leaves."""
         band = None if stream.body is None else self.bands[stream.body.node]
-        if band is None or stream.body is None:
+        if band is None or stream.body is None or not self._has_condition(stream):
             return 0.0
         total = 0.0
         for operation, share in stream.work:

@@ -29,7 +29,7 @@ from fusemax.simulate.pe.program import (
     program_of,
 )
 from fusemax.simulate.pe.result import Inputs, PeResult
-from fusemax.simulate.pe.supply import Epochs, Need, Times, channels_of, supply
+from fusemax.simulate.pe.supply import Epochs, Need, Times, channels_of, first_word_s, supply
 from fusemax.simulate.pe.walk import Moved, Visit, Walk
 from fusemax.simulate.pe.watch import watched
 
@@ -105,13 +105,15 @@ def run_attention(
     ran = watched(work, done, cycles, arrays.rows * arrays.columns) if watch else work()
     (cycles, words, pe_busy, lane_busy), seconds = ran
     stored = math.ceil(times.stored)
+    moved = _ledger(visits)
     return PeResult(
         cycles=max(cycles, stored),
         clock_hz=values["clock"],
+        first_word_s=first_word_s(machine, values, {level for level, _, _ in moved}),
         elements=arrays.rows * arrays.columns,
         lanes={arrays.array: arrays.rows * arrays.columns, arrays.lanes: arrays.columns},
         busy={**_busy(arrays.array, PE_CODES, PE_EINSUM, pe_busy), **_busy(arrays.lanes, LANE_CODES, LANE_EINSUM, lane_busy)},
-        words=_ledger(visits),
+        words=moved,
         edge_words=dict(zip(EDGES, words.tolist(), strict=True)),
         parts=_parts(times, epochs, tiles, arrays, max(cycles, stored) - cycles),
         registers=registers,

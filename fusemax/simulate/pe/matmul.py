@@ -24,6 +24,7 @@ from fusemax.mapping.nest import Mapped, sides
 from fusemax.simulate.pe.formats import FORMATS, Rounding, round_array, rounded
 from fusemax.simulate.pe.plan import numbers_of
 from fusemax.simulate.pe.result import SEED, PeResult
+from fusemax.simulate.pe.supply import first_word_s
 from fusemax.simulate.pe.walk import Moved, Walk
 
 Floats = NDArray[np.float64]
@@ -139,6 +140,7 @@ def run_matmul(
     return PeResult(
         cycles=cycles,
         clock_hz=numbers.figures["clock"],
+        first_word_s=first_word_s(machine, numbers.figures, {level for level, _, _ in words_moved}),
         elements=rows * columns,
         lanes={unit: rows * columns},
         busy={(unit, einsum.name): M * N * K},

@@ -47,6 +47,8 @@ class PeResult:
     ----------
     cycles
         From the first operand's entry to the last word stored.
+    first_word_s
+        The sum of the latencies of the levels that are used.
     lanes
         Elements of each unit.
     busy
@@ -69,6 +71,7 @@ class PeResult:
 
     cycles: int
     clock_hz: float
+    first_word_s: float
     elements: int
     lanes: Mapping[str, int]
     busy: Mapping[tuple[str, str], int]
@@ -83,8 +86,8 @@ class PeResult:
 
     @property
     def latency_s(self) -> float:
-        """The cycles as time."""
-        return self.cycles / self.clock_hz
+        """The cycles as time, and the time until the first word is through the levels that are used."""
+        return self.cycles / self.clock_hz + self.first_word_s
 
     @property
     def pe_cycles(self) -> int:

@@ -1,28 +1,35 @@
 """When the words are there: each level is one channel, first come first served, and an epoch starts when it has what it needs.
 
-A level's transfer takes the longer of its bytes at its bandwidth and its lines at its ports; a level that gives neither is
-never waited for. Words that a body reads itself are asked for one epoch ahead (edge buffers hold one epoch). A tile that a
-level keeps is asked for when the tile before it came into use, if there are two buffers or more, and else when that tile is
-used no more. Stores are sent when their epoch starts, and nobody waits for them but the end.
+Where a level reads and writes at bandwidths of their own, it has a channel for each way. A level's transfer takes the longer
+of its bytes at its bandwidth and its lines at its ports; a level that gives neither is never waited for. Words that a body
+reads itself are asked for one epoch ahead (edge buffers hold one epoch). A tile that a level keeps is asked for when the tile
+before it came into use, if there are two buffers or more, and else when that tile is used no more. Stores are sent when their
+epoch starts, and nobody waits for them but the end.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.simulate.pe.walk import Moved
 
+#: Words that leave a level, and words that come in.
+WAYS: Mapping[str, frozenset[str]] = {
+    "read": frozenset({"read", "drain"}),
+    "write": frozenset({"write", "fill"}),
+}
 ROUNDING = 1e-6  #: cycles that are lost in sums of floating-point numbers, not waited for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """One level: cycles per byte and cycles per line of so many bytes; None where the machine sets no limit."""
+    """One level, or (``kinds``) one way of it: cycles per byte and per line of so many bytes, 0 where nothing limits."""
 
+    level: str
+    kinds: frozenset[str]
     cycles_per_byte: float
     cycles_per_line: float
     line_B: float
@@ -32,24 +39,31 @@ class Channel:
         return max(size_B * self.cycles_per_byte, size_B / self.line_B * self.cycles_per_line)
 
 
+def first_word_s(machine: Machine, values: Mapping[str, float], used: Iterable[str]) -> float:
+    """Return the seconds until the first word is through the levels *used*, each once."""
+    return sum(values.get(f"{name}.latency", 0.0) for name in machine.levels if name in set(used))
+
+
 def channels_of(machine: Machine, values: Mapping[str, float]) -> dict[str, Channel]:
-    """Return the channels of the levels that set a limit; raise FusemaxError for limits that are not simulated here."""
-    for name, level in machine.levels.items():
-        for key in ("read_bandwidth", "write_bandwidth", "latency"):
-            if getattr(level, key) is not None:
-                text = f"register by register, {name}.{key} is not simulated"
-                raise FusemaxError(
-                    f"{text}\n  hint: 'fusemax cost' counts it; leave it out of the machine to simulate"
-                )
+    """Return the channels of the levels that set a limit, by name (``DRAM``, ``DRAM read``)."""
     found: dict[str, Channel] = {}
     for name in machine.levels:
         bandwidth, ports = values.get(f"{name}.bandwidth"), values.get(f"{name}.ports")
         if bandwidth is not None or ports is not None:
             found[name] = Channel(
+                level=name,
+                kinds=frozenset().union(*WAYS.values()),
                 cycles_per_byte=values["clock"] / bandwidth if bandwidth else 0.0,
                 cycles_per_line=1.0 / ports if ports else 0.0,
                 line_B=values.get(f"{name}.line", 1.0),
             )
+        for way, kinds in WAYS.items():
+            own = values.get(f"{name}.{way}_bandwidth")
+            if own is not None:
+                rate = values["clock"] / own
+                found[f"{name} {way}"] = Channel(
+                    level=name, kinds=kinds, cycles_per_byte=rate, cycles_per_line=0.0, line_B=1.0
+                )
     return found
 
 
@@ -95,10 +109,12 @@ def supply(channels: Mapping[str, Channel], epochs: Epochs, size_B: Callable[[Mo
         """Put *moved* on its channels; return when the last is through, and on which channel."""
         last, slowest = 0.0, ""
         for one in moved:
-            if one.level in channels:
-                free[one.level] = max(free[one.level], asked) + channels[one.level].cycles(size_B(one))
-                if free[one.level] > last:
-                    last, slowest = free[one.level], one.level
+            for name, channel in channels.items():
+                if channel.level != one.level or one.kind not in channel.kinds:
+                    continue
+                free[name] = max(free[name], asked) + channel.cycles(size_B(one))
+                if free[name] > last:
+                    last, slowest = free[name], name
         return last, slowest
 
     def wait(until: tuple[float, str], now: int) -> int:

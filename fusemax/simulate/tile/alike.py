@@ -6,6 +6,7 @@ import numpy as np
 
 from fusemax.simulate.tile.columns import (
     AGAIN_BIT,
+    ANEW,
     BAND,
     BAND_WIDTH,
     BANDS,
@@ -21,7 +22,7 @@ from fusemax.simulate.tile.columns import (
     NEED_FRESH,
     NEED_KIND,
     ONLY_AGAIN,
-    OWN,
+    RETURNS,
     REUSE,
     WIDTH,
 )
@@ -46,8 +47,10 @@ def alike_until(plan, fixed, chip, s, ref_digits, level, first, period, trips):
     for b in range(plan[s, BANDS]):
         last = untouched_from(plan, fixed, s, BAND + b * BAND_WIDTH, ref_digits, level, first, last)
     if is_banded(plan, s, plan[s, LOOP_ROOT + level]):
+        if plan[s, RETURNS]:
+            return first - 1
         if plan[s, AGAIN_BIT] or plan[s, ONLY_AGAIN]:
-            last = first_alike(plan, fixed, chip, s, ref_digits, level, first, last, np.int64(OWN), NOT)
+            last = first_alike(plan, fixed, chip, s, ref_digits, level, first, last, np.int64(ANEW), NOT)
         for d in range(plan[s, NEED_COUNT]):
             if plan[s, NEED_KIND + d] == REUSE:
                 last = first_alike(

@@ -13,24 +13,29 @@ WIDTH: Final = 12  #: loops around a task
 MAX_ROOTS: Final = 14
 MAX_NEEDS: Final = 24  #: needs of a task
 CLASSES: Final = 32  #: kinds of tiles, whole and ragged, of a stream
-MAX_CHANNELS: Final = 6
+MAX_CHANNELS: Final = 12
 MAX_UNITS: Final = 10
 MAX_BANDS: Final = 3  #: conditions of the bodies that one stream serves
+MAX_SHARES: Final = 6  #: tensors that a task takes in several ways
+MAX_BOXES: Final = 5  #: accesses to one tensor
+MAX_TERMS: Final = 2  #: ranks in an index
 BUFFERS: Final = 9  #: one more than the most buffers of a tile
 
 # --- plan[stream, ...]
 (
     LOOPS, AGAIN_BIT, KIND, ONLY_AGAIN, UNIT, LATENCY, NEED_COUNT, TOTAL, STAGE, IN_STEP, POSITION, IN_KERNEL,
     FILTERED, MEMBER_DEPTH, MEMBER_AT, BANDS, TOUCH, TOUCH_DEPTH, AFTER, EVEN,
-) = range(20)  # fmt: skip
-LOOP_ROOT: Final = 20  #: root of each loop
+    RETURNS, SHARES,
+) = range(22)  # fmt: skip
+LOOP_ROOT: Final = 22  #: root of each loop
 LOOP_UNIT: Final = LOOP_ROOT + WIDTH  #: elements of the root in one step
 LOOP_CAP: Final = LOOP_UNIT + WIDTH  #: iterations at most
 LOOP_TRIPS: Final = LOOP_CAP + WIDTH  #: iterations, where no tile of the stream is short (EVEN)
 LOOP_STRIDE: Final = LOOP_TRIPS + WIDTH  #: tasks in one of them, where no tile is short
 CLASS_BIT: Final = LOOP_STRIDE + WIDTH  #: bit that a short tile of this loop's root sets, 0
 OWN: Final = CLASS_BIT + WIDTH  #: does this loop name another tile
-EPOCH_SOURCE: Final = OWN + WIDTH  #: map onto the loops of the reference stream
+ANEW: Final = OWN + WIDTH  #: does a value begin anew in each iteration of this loop
+EPOCH_SOURCE: Final = ANEW + WIDTH  #: map onto the loops of the reference stream
 LAST_LOOP: Final = EPOCH_SOURCE + WIDTH  #: position of the innermost loop of each root, -1
 CYCLES: Final = LAST_LOOP + MAX_ROOTS  #: of the unit, by class
 CHANNEL: Final = CYCLES + CLASSES  #: of each channel, by class
@@ -47,9 +52,18 @@ BAND: Final = (
     MEMBER_STRIDE + WIDTH
 )  #: row root, column root, low, high, tile of rows, of columns, sign of the rows
 BAND_WIDTH: Final = 7
-TOUCH_WORDS: Final = BAND + MAX_BANDS * BAND_WIDTH  #: words per element that a band touches, by class
-RATE: Final = TOUCH_WORDS + CLASSES  #: cycles of each channel per word, the bits of a float64
-SHARED: Final = RATE + MAX_CHANNELS  #: loops shared with each stream; as many columns as streams
+SHARE_AT: Final = (
+    BAND + MAX_BANDS * BAND_WIDTH
+)  #: where each share stands in the record, -1: what a band touches
+SHARE_WORDS: Final = SHARE_AT + MAX_SHARES  #: words per element of each share, by class
+SHARE_LOOP: Final = (
+    SHARE_WORDS + MAX_SHARES * CLASSES
+)  #: does this loop change a share, or what is cut off it
+RATE: Final = SHARE_LOOP + WIDTH  #: cycles of each channel per word of each share, the bits of a float64
+STEADY: Final = (
+    RATE + MAX_SHARES * MAX_CHANNELS
+)  #: cycles of each channel for all other words, by class, likewise
+SHARED: Final = STEADY + MAX_CHANNELS * CLASSES  #: loops shared with each stream; as many columns as streams
 
 # --- state[stream, ...]
 (
@@ -61,18 +75,16 @@ SHARED: Final = RATE + MAX_CHANNELS  #: loops shared with each stream; as many c
     FLIGHT_COUNT,
     ALIVE,
     HEAD_EPOCH,
-    TOUCHED,
     BLOCKER,
-    TOUCHED_LOW,
-    TOUCHED_HIGH,
-) = range(12)
-DIGITS: Final = 10  #: of the next task
+) = range(9)
+TOUCHED: Final = 9  #: words of each share that the next task moves
+DIGITS: Final = TOUCHED + MAX_SHARES  #: of the next task
 NEED: Final = DIGITS + WIDTH  #: how many tasks must be finished, by need
 RING: Final = NEED + MAX_NEEDS  #: where the last tiles began, by need
 RING_COUNT: Final = RING + MAX_NEEDS * BUFFERS
 COUNTS: Final = RING_COUNT + MAX_NEEDS  #: tasks done by class: that moved something, that did not
 WAITS: Final = COUNTS + 2 * CLASSES  #: cycles lost to each stream, to a channel, to a step, to its turn
-# WAITS + streams + 3, and one more: tasks begun, words moved where a band decides how many
+# WAITS + streams + 3, and then: tasks begun, words of each share that were moved
 # from fixed[FLIGHT] on: the tasks on their way, those that end together as one; when each ends, and how many tasks of the
 # stream are done then
 
@@ -99,7 +111,8 @@ FIRST_WORK: Final = FIRST_DIGITS + WIDTH
 REF_DIGITS: Final = FIRST_WORK + WIDTH  #: of the reference stream's task that ends next
 SEEN_COUNT: Final = REF_DIGITS + WIDTH  #: iterations of each loop that are remembered
 KNOWN: Final = SEEN_COUNT + WIDTH  #: room for the epochs' numbers while they move
-CHIP: Final = KNOWN + EPOCHS_KNOWN
+CORNERS: Final = KNOWN + EPOCHS_KNOWN  #: room for the ranges of a share's boxes
+CHIP: Final = CORNERS + 4 * MAX_BOXES * MAX_ROOTS
 
 # --- policies, and codes of maps between loops
 OVERLAPPED, SERIAL, STEPS, AUTO = range(4)

@@ -11,7 +11,7 @@ from fusemax.mapping.nest import Body, Mapped, Nest
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import Band, band_of, tile_of
 from fusemax.simulate.tile.cores import Members
-from fusemax.simulate.tile.geometry import Geometry, residence_digits
+from fusemax.simulate.tile.geometry import Geometry, is_window, residence_digits
 from fusemax.simulate.tile.streams import Stream
 from fusemax.simulate.tile.values import Point
 from fusemax.simulate.tile.wanted import BITS
@@ -71,7 +71,7 @@ class Filters:
     def touched_roots(self, number: int) -> set[str]:
         """Return the roots of a kept tile of which its bodies may touch only a part; none when they touch all of it."""
         stream, tiled = self.streams[number], self.tiled[number]
-        if stream.residence is None or not tiled:
+        if stream.residence is None or not tiled or self._is_cut(stream):
             return set()
         digits = residence_digits(self.mapped, self.nest, stream.residence)
         roots = {
@@ -83,7 +83,7 @@ class Filters:
         if whole:
             return set()
         parts = {root for root in roots if not self._whole_root(root, digits)}
-        if parts or len({(b.row, b.column, b.sign) for b in self.bands[number]}) > 1 or (
+        if parts or stream.words[0].accesses or len({(b.row, b.column, b.sign) for b in self.bands[number]}) > 1 or (
             len(tiled) > 1 and len(roots) > 1
         ):  # fmt: skip
             raise FusemaxError(
@@ -92,6 +92,10 @@ class Filters:
                 f"{' and '.join(sorted(roots))}, or use 'fusemax cost'"
             )
         return roots
+
+    def _is_cut(self, stream: Stream) -> bool:
+        """Return whether the tile is named by sums of ranks: pairs outside the condition lie outside the tensor too."""
+        return any(is_window(self.nest, i) for access in stream.words[0].accesses for i in access.indices)
 
     def turning(self, number: int) -> int:
         """Return how many loops there are down to the innermost that changes the tile: it stays through those inside."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from fusemax.cascade.ir import Cascade, is_variable
-from fusemax.language.syntax import Access, names
+from fusemax.language.syntax import Access, Expression, names, walk
 from fusemax.language.value import finite_value_of
 from fusemax.mapping.nest import Mapped, Nest, Residence, Root
 from fusemax.simulate.tile.values import Point
@@ -73,6 +73,17 @@ def digits_of(nest: Nest, variables: Iterable[str]) -> frozenset[str]:
 def access_digits(nest: Nest, access: Access) -> frozenset[str]:
     """Return the digits that *access* is indexed by."""
     return digits_of(nest, (n for index in access.indices for n in names(index) if is_variable(n)))
+
+
+def is_window(nest: Nest, index: Expression) -> bool:
+    """Return whether *index* is a sum over several ranks, such as ``p + w``."""
+    variables = [name for name in names(index) if is_variable(name)]
+    return len({(nest.roots.get(v) or nest.root_of(v)).name for v in variables}) > 1
+
+
+def is_gather(index: Expression) -> bool:
+    """Return whether *index* reads another tensor."""
+    return any(isinstance(part, Access) for part in walk(index))
 
 
 def generation_digits(cascade: Cascade, tensor: str) -> frozenset[str]:

@@ -29,6 +29,7 @@ from fusemax.simulate.tile.columns import (
     KIND,
     LATENCY,
     MAX_CHANNELS,
+    MAX_SHARES,
     NEED_ON,
     NOTHING_TURNED,
     NOW,
@@ -40,13 +41,14 @@ from fusemax.simulate.tile.columns import (
     SEGMENT,
     SEGMENTS,
     SERIAL,
+    SHARES,
     STALL,
+    STEADY,
     STEP,
     STEP_COUNT,
     STEPS,
     STRIDE,
     TOTAL,
-    TOUCH,
     TOUCHED,
     TRACED,
     UNIT,
@@ -95,9 +97,12 @@ def candidate(plan, fixed, state, chip, u):
 @inner
 def channel_cycles(plan, state, s, c):
     """Return the cycles for which the next task of stream *s* takes channel *c*."""
-    if not plan[s, TOUCH]:
+    if not plan[s, SHARES]:
         return plan[s, CHANNEL + c * CLASSES + state[s, CLS]]
-    cycles = plan[s, RATE : RATE + MAX_CHANNELS].view(np.float64)[c] * state[s, TOUCHED]
+    cycles = plan[s, STEADY : STEADY + MAX_CHANNELS * CLASSES].view(np.float64)[c * CLASSES + state[s, CLS]]
+    rates = plan[s, RATE : RATE + MAX_SHARES * MAX_CHANNELS].view(np.float64)
+    for share in range(plan[s, SHARES]):
+        cycles += rates[share * MAX_CHANNELS + c] * state[s, TOUCHED + share]
     return np.int64(np.ceil(cycles - 1e-9 * max(1.0, cycles)))
 
 
@@ -132,8 +137,8 @@ def issue(plan, fixed, state, chip, trace, s):
         row[0], row[1], row[2], row[3] = s, state[s, fixed[BEGUN]], now, end
         chip[TRACED] += 1
     state[s, fixed[BEGUN]] += 1
-    if active:
-        state[s, fixed[BEGUN] + 1] += state[s, TOUCHED]
+    for share in range(plan[s, SHARES] if active else 0):
+        state[s, fixed[BEGUN] + 1 + share] += state[s, TOUCHED + share]
     old = chip[OLD : OLD + WIDTH]
     digits = state[s, DIGITS : DIGITS + WIDTH]
     put(old, digits, WIDTH)

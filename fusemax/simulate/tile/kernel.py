@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from fusemax.simulate.tile.columns import (
+    ANEW,
     BLOCKED,
     CLASSES,
     CURSOR,
@@ -26,13 +27,16 @@ from fusemax.simulate.tile.columns import (
     FINISHED,
     ISSUED,
     LOOPS,
+    MAX_SHARES,
     NOTHING_TURNED,
     NOW,
     OLD,
+    ONLY_AGAIN,
     OWN,
     POLICY,
     REF_DIGITS,
     REFERENCE,
+    RETURNS,
     SEEN_COUNT,
     STALL,
     STAMP,
@@ -40,11 +44,10 @@ from fusemax.simulate.tile.columns import (
     STRIDE,
     STUCK,
     TOTAL,
-    TOUCH,
-    TOUCH_WORDS,
     TRACED,
     WIDTH,
 )
+from fusemax.simulate.tile.counted import words_of
 from fusemax.simulate.tile.inner import inner
 from fusemax.simulate.tile.issue import (
     blame,
@@ -64,17 +67,19 @@ from fusemax.simulate.tile.walking import (
     NOT,
     advance,
     clear,
+    is_first,
+    is_last,
     number_of,
     put,
     settle,
     trips_at,
 )
-from fusemax.simulate.tile.wanted import touched
 
 SOURCES = (
     "columns.py",
     "inner.py",
     "wanted.py",
+    "counted.py",
     "walking.py",
     "needs.py",
     "issue.py",
@@ -129,18 +134,25 @@ def _visits_of(stamp: int) -> Callable[..., Any]:
 
 @inner
 def count_visits(plan, fixed, s, spread, inside, cores, counts):
-    """Write how often transfer *s* brings a tile to a memory that each core has: by class, and in words where a band decides.
+    """Write how often transfer *s* moves a tile to or from a memory that each core has: by class, and the words of a share.
 
     A tile stays for the next task where tasks in a row want the same one; then each core gets it once, as many of *cores* as
     there are such tasks. *spread* marks the loops that number tasks; *inside* is how many tasks each visit has.
     """
     clear(counts, counts.size)
-    digits, before = counts[CLASSES + 1 : CLASSES + 1 + WIDTH], counts[CLASSES + 1 + WIDTH :]
+    digits, before = (
+        counts[CLASSES + 1 : CLASSES + 1 + WIDTH],
+        counts[CLASSES + 1 + WIDTH : CLASSES + 1 + 2 * WIDTH],
+    )
+    work = counts[CLASSES + 1 + 2 * WIDTH : CLASSES + 1 + 3 * WIDTH]
+    words, corners = counts[CLASSES + 1 + 3 * WIDTH :], counts[CLASSES + 1 + 3 * WIDTH + MAX_SHARES :]
     turned = settle(plan, fixed, s, digits, np.int64(WIDTH), EVERY, NOT)
     while turned >= 0:
-        cls, words, tasks = class_of(plan, fixed, s, digits), np.int64(0), np.int64(1)
-        if plan[s, TOUCH]:
-            words = touched(plan, fixed, s, digits) * plan[s, TOUCH_WORDS + cls]
+        cls, tasks, moves = class_of(plan, fixed, s, digits), np.int64(1), True
+        if plan[s, ONLY_AGAIN]:
+            moves = not is_first(plan, fixed, s, digits, work, np.int64(ANEW), NOT)
+        words[0] = 0
+        words_of(plan, fixed, s, cls, digits, corners, words)
         stays = True
         while stays and turned >= 0:
             put(before, digits, WIDTH)
@@ -152,9 +164,11 @@ def count_visits(plan, fixed, s, spread, inside, cores, counts):
                     other = other or spread[k] == 1
             if stays and turned >= 0 and other:
                 tasks += 1
-        brought = min(cores, tasks * inside)
+        if plan[s, RETURNS]:
+            moves = moves and not is_last(plan, fixed, s, before, work, np.int64(ANEW), NOT)
+        brought = min(cores, tasks * inside) if moves else np.int64(0)
         counts[cls] += brought
-        counts[CLASSES] += brought * words
+        counts[CLASSES] += brought * words[0]
 
 
 @inner

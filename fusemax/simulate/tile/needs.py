@@ -9,6 +9,7 @@ from fusemax.simulate.tile.columns import (
     AFTER,
     AGAIN_BIT,
     ALIVE,
+    ANEW,
     AUTO,
     BEFORE,
     BEGUN,
@@ -16,6 +17,7 @@ from fusemax.simulate.tile.columns import (
     BUFFERS,
     CLASS_BIT,
     CLS,
+    CORNERS,
     CURSOR,
     DIGITS,
     EPOCH,
@@ -32,6 +34,9 @@ from fusemax.simulate.tile.columns import (
     LOOP_ROOT,
     LOOP_UNIT,
     LOOPS,
+    MAX_BOXES,
+    MAX_ROOTS,
+    MAX_SHARES,
     NEED,
     NEED_BUFFERS,
     NEED_COUNT,
@@ -47,20 +52,21 @@ from fusemax.simulate.tile.columns import (
     POLICY,
     POSITION,
     REFERENCE,
+    RETURNS,
     RING,
     RING_COUNT,
     ROOT_SIZE,
     SHARED,
+    SHARES,
     STAGE,
     STEP,
     STEPS,
-    TOUCH,
-    TOUCH_WORDS,
     TOUCHED,
     UNLIMITED,
     WIDTH,
     WORK,
 )
+from fusemax.simulate.tile.counted import words_of
 from fusemax.simulate.tile.inner import inner
 from fusemax.simulate.tile.walking import (
     FAR,
@@ -69,11 +75,11 @@ from fusemax.simulate.tile.walking import (
     advance,
     back,
     is_first,
+    is_last,
     mapped_number,
     number_of,
     put,
 )
-from fusemax.simulate.tile.wanted import touched
 
 
 @inner
@@ -84,7 +90,7 @@ def prepare(plan, fixed, state, chip, s, turned, old):
     cls = class_of(plan, fixed, s, digits)
     first = True
     if plan[s, AGAIN_BIT] or plan[s, ONLY_AGAIN]:
-        first = is_first(plan, fixed, s, digits, work, np.int64(OWN), NOT)
+        first = is_first(plan, fixed, s, digits, work, np.int64(ANEW), NOT)
     if not first:
         cls |= plan[s, AGAIN_BIT]
     state[s, CLS] = cls
@@ -103,9 +109,12 @@ def prepare(plan, fixed, state, chip, s, turned, old):
         for k in range(plan[s, LOOPS]):
             if plan[s, OWN + k] and digits[k] != work[k]:
                 active = True
+        if plan[s, RETURNS] and is_last(plan, fixed, s, digits, work, np.int64(ANEW), NOT):
+            active = False
     state[s, ACTIVE] = active
-    if active and plan[s, TOUCH]:
-        state[s, TOUCHED] = touched(plan, fixed, s, digits) * plan[s, TOUCH_WORDS + cls]
+    if active and plan[s, SHARES]:
+        corners = chip[CORNERS : CORNERS + 4 * MAX_BOXES * MAX_ROOTS]
+        words_of(plan, fixed, s, cls, digits, corners, state[s, TOUCHED : TOUCHED + MAX_SHARES])
     if fixed[POLICY] == STEPS and plan[s, KIND] == 0 and not plan[s, IN_KERNEL]:
         source = plan[s, EPOCH_SOURCE : EPOCH_SOURCE + WIDTH]
         state[s, HEAD_EPOCH] = mapped_number(plan, fixed, s, fixed[REFERENCE], source, digits, work)

@@ -41,9 +41,9 @@ class State:
         """Return how many tasks of class *cls* stream *stream* has done, transfers that stayed not counted."""
         return int(self.streams[stream, clock.COUNTS + 2 * cls])
 
-    def touched(self, prepared: Prepared, stream: int) -> int:
-        """Return the words that stream *stream* has moved, where a condition decides how many."""
-        return int(self.streams[stream, prepared.fixed[clock.BEGUN] + 1])
+    def touched(self, prepared: Prepared, stream: int, share: int) -> int:
+        """Return the words of *share* that stream *stream* has moved, where the loops decide how many."""
+        return int(self.streams[stream, prepared.fixed[clock.BEGUN] + 1 + share])
 
 
 def _memory(prepared: Prepared) -> np.ndarray:
@@ -73,6 +73,7 @@ def brought_to_cores(prepared: Prepared, stream: int, spread: Sequence[str], cor
     flags = np.zeros(clock.WIDTH, np.int64)
     flags[: len(loops)] = [loop in spread for loop in loops]
     inside = prepared.geometry.points([loop for loop in spread if loop not in loops], {})
-    counts = np.zeros(clock.CLASSES + 1 + 2 * clock.WIDTH, np.int64)
+    work = 3 * clock.WIDTH + clock.MAX_SHARES + 4 * clock.MAX_BOXES * clock.MAX_ROOTS
+    counts = np.zeros(clock.CLASSES + 1 + work, np.int64)
     visits()(prepared.plan, prepared.fixed, stream, flags, inside, cores, counts)
     return counts.tolist()

@@ -51,6 +51,7 @@ from fusemax.simulate.tile.columns import (
     SEEN_EPOCH,
     SEEN_NOW,
     SEEN_SIZE,
+    SHARE_LOOP,
     SHARED,
     SIGNATURE,
     SKIPPED,
@@ -177,6 +178,8 @@ def room_to_jump(plan, fixed, state, chip, ref_digits, level, period):
         return np.int64(0)
     jumps = (trips - 2 - highest) // period
     for s in range(plan.shape[0]):
+        if plan[s, SHARED + ref] > level and plan[s, SHARE_LOOP + level]:
+            return np.int64(0)
         if plan[s, FILTERED] and plan[s, SHARED + ref] > level:
             last = alike_until(
                 plan, fixed, chip, s, ref_digits, level, lowest - period - margin, period, trips

@@ -6,12 +6,12 @@ per iteration; a kept tile moves when the loops come to another one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from fusemax.analysis.work import Operation, operations
-from fusemax.cascade.ir import Einsum
-from fusemax.language.syntax import Access
+from fusemax.cascade.ir import Einsum, is_variable
+from fusemax.language.syntax import Access, names
 from fusemax.language.value import finite_value_of
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
@@ -21,6 +21,7 @@ from fusemax.simulate.tile.geometry import (
     access_digits,
     digits_of,
     generation_digits,
+    is_window,
     residence_digits,
     tile_digits,
 )
@@ -35,7 +36,8 @@ class Words:
     """Words of one tensor that a task moves at a level: those of ``digits`` (without the loops' own).
 
     ``serves`` is the inner level whose tiles they are. ``again`` says that they move only when the value was there before:
-    partial sums that are read back.
+    partial sums that are read back. Where ``accesses`` are given, the words are what these mean together, without what those
+    in ``apart`` mean, which is there already.
     """
 
     tensor: str
@@ -44,6 +46,8 @@ class Words:
     digits: frozenset[str]
     serves: str | None = None
     again: bool = False
+    accesses: tuple[Access, ...] = ()
+    apart: tuple[Access, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +61,13 @@ class Stream:
     work
         For a compute stream: its operations, and the part of each that this unit does.
     own
-        The loops that name another tile (transfers), or another value of the output (partial sums).
+        The loops of a transfer that name another tile.
+    anew
+        The loops inside which a value begins anew: those that name another one, and those that its Einsum does not have.
     again
-        Whether the first visit of a value differs: a transfer that only brings back partial sums, or a task that reads them.
+        Whether the first visit of a value differs: a transfer that only brings it back, or a task that reads partial sums.
+    returns
+        Whether a transfer takes out only what comes back later.
     """
 
     name: str
@@ -76,7 +84,9 @@ class Stream:
     residence: Residence | None = None
     words: tuple[Words, ...] = ()
     own: frozenset[str] = frozenset()
+    anew: frozenset[str] = frozenset()
     again: bool = False
+    returns: bool = False
 
 
 def streams_of(
@@ -100,21 +110,27 @@ class _Reader:
         first_read: set[tuple[str, object]] = {
             (o.tensor, o.indices) for name in body.einsums for o in self.mapped.einsum(name).outputs
         }
+        there: list[Access] = []
         for number, name in enumerate(body.einsums):
             einsum = self.mapped.einsum(name)
             parts = self._parts(name)
             fetched = [a for a in einsum.reads if (a.tensor, a.indices) not in first_read]
             first_read |= {(a.tensor, a.indices) for a in fetched}
+            taken: list[Words] = []
+            for access in dict.fromkeys(fetched):
+                taken.append(self._read(body, access, there))
+                there.append(access)
+            there += einsum.outputs
             written = tuple(self._written(body, einsum))
             several = sum(len(part) for part in parts) > 1
             for part, beside in enumerate(parts):
                 for order, (unit, work) in enumerate(beside):
-                    words = [self._read(body, access) for access in fetched] if part == order == 0 else []
+                    words = list(taken) if part == order == 0 else []
                     words += written if part == len(parts) - 1 and order == 0 else ()
                     yield Stream(
                         name=f"{name} {work[0][0].name}" if several else name, kind=COMPUTE, node=body.node,
                         key=(*body.node, 0, number, part, order), loops=body.loops, unit=unit, body=body, einsum=name,
-                        part=part, parts=len(parts), work=work, words=tuple(words), own=self._output_digits(einsum),
+                        part=part, parts=len(parts), work=work, words=tuple(words), anew=self._anew(body, einsum),
                         again=any(w.again for w in words),
                     )  # fmt: skip
 
@@ -142,9 +158,27 @@ class _Reader:
     def _output_digits(self, einsum: Einsum) -> frozenset[str]:
         return frozenset(d for output in einsum.outputs for d in access_digits(self.nest, output))
 
-    def _read(self, body: Body, access: Access) -> Words:
+    def _anew(self, body: Body, einsum: Einsum) -> frozenset[str]:
+        """Return the loops inside which the sums of *einsum* begin anew: its value's own, and those that it does not have."""
+        foreign = set(body.loops) - digits_of(self.nest, einsum.variables)
+        return self._output_digits(einsum) | foreign
+
+    def _read(self, body: Body, access: Access, there: Sequence[Access]) -> Words:
+        """Return the words of a read of *access* where the body has those in *there* already."""
         level = self.home(access.tensor, body.node)
-        return Words(tensor=access.tensor, level=level, kind="read", digits=access_digits(self.nest, access))
+        apart = tuple(a for a in there if self._same_generation(a, access))
+        window = any(is_window(self.nest, index) for index in access.indices)
+        return Words(
+            tensor=access.tensor, level=level, kind="read", digits=access_digits(self.nest, access),
+            accesses=(access,) if apart or window else (), apart=apart,
+        )  # fmt: skip
+
+    def _same_generation(self, one: Access, other: Access) -> bool:
+        tensor = self.cascade.tensors[one.tensor]
+        if one.tensor != other.tensor or tensor.generation is None:
+            return one.tensor == other.tensor
+        at = tensor.ranks.index(tensor.generation)
+        return one.indices[at] == other.indices[at]
 
     def _written(self, body: Body, einsum: Einsum) -> Iterator[Words]:
         summed = digits_of(self.nest, einsum.reduced)
@@ -191,26 +225,52 @@ class _Reader:
         chain = self.around(residence.tensor, residence.node)
         position = chain.index(residence)
         outside = chain[position - 1].level if position else self.machine.outermost
-        produced = produced_inside(self.mapped, self.nest, residence)
-        if not produced:
-            yield self._transfer(residence, outside, FILL, again=False)
+        if not produced_inside(self.mapped, self.nest, residence):
+            yield self._filled(residence, outside)
             return
-        if self._wanted_outside(residence, position > 0):
-            reopened = self._reopened(residence)
-            if reopened:
-                yield self._transfer(residence, outside, FILL, again=True)
-            yield self._transfer(residence, outside, DRAIN, again=False)
+        wanted, returning = self._wanted_outside(residence), self._returning(residence)
+        if returning:
+            yield self._brought_back(residence, outside, returning)
+        if wanted or returning:
+            yield self._drained(residence, outside, returning if not wanted else frozenset())
 
-    def _transfer(self, residence: Residence, outside: str, kind: int, again: bool) -> Stream:
+    def _filled(self, residence: Residence, outside: str) -> Stream:
+        """Return the stream of tiles that are made elsewhere: the union of what is read of them inside."""
+        reads = tuple(dict.fromkeys(a for a in self._accesses(residence) if a.tensor == residence.tensor))
+        union = len(reads) > 1 or any(is_window(self.nest, i) for a in reads for i in a.indices)
         digits = tile_digits(self.mapped, self.nest, residence)
+        own = residence_digits(self.mapped, self.nest, residence) & set(residence.loops)
+        return self._transfer(residence, outside, FILL, digits, own, accesses=reads if union else ())
+
+    def _brought_back(self, residence: Residence, outside: str, returning: frozenset[str]) -> Stream:
+        """Return the stream of tiles that come back: with partial sums, or with an earlier generation."""
+        digits = self._made_digits(residence)
+        own = digits & set(residence.loops)
+        stream = self._transfer(residence, outside, FILL, digits - set(residence.loops), own)
+        return replace(stream, again=True, anew=frozenset(residence.loops) - returning)
+
+    def _drained(self, residence: Residence, outside: str, returning: frozenset[str]) -> Stream:
+        """Return the stream of tiles that leave; only those that come back in the loops *returning*, if there are any."""
+        digits = self._made_digits(residence)
+        own = digits & set(residence.loops)
+        if self._read_by_generation(residence):
+            own |= self._generations(residence.tensor) & set(residence.loops)
+        stream = self._transfer(residence, outside, DRAIN, digits - set(residence.loops), own)
+        return replace(stream, returns=bool(returning), anew=frozenset(residence.loops) - returning)
+
+    def _transfer(
+        self, residence: Residence, outside: str, kind: int, digits: frozenset[str], own: frozenset[str],
+        accesses: tuple[Access, ...] = (),
+    ) -> Stream:  # fmt: skip
         names = ("read", "fill") if kind == FILL else ("write", "drain")
         tensor, level = residence.tensor, residence.level
         words = (
-            Words(tensor=tensor, level=outside, kind=names[0], digits=digits, serves=level),
-            Words(tensor=tensor, level=level, kind=names[1], digits=digits),
+            Words(
+                tensor=tensor, level=outside, kind=names[0], digits=digits, serves=level, accesses=accesses
+            ),
+            Words(tensor=tensor, level=level, kind=names[1], digits=digits, accesses=accesses),
         )
         end = -1 if kind == FILL else LAST_CHILD
-        own = residence_digits(self.mapped, self.nest, residence)
         _, inward = depth_of(self.machine, residence)
         order = inward if kind == FILL else -inward  # from the outside in, and from the inside out
         place = (*residence.node, end, order, list(self.nest.residences).index(residence))
@@ -218,26 +278,58 @@ class _Reader:
         name = f"load {tensor}" if kind == FILL else f"store {tensor}"
         name += "" if near else f" to {level}" if kind == FILL else f" from {level}"
         return Stream(
-            name=name, kind=kind,
-            node=residence.node, key=place, loops=residence.loops, residence=residence, words=words,
-            own=own & set(residence.loops), again=again,
+            name=name, kind=kind, node=residence.node, key=place, loops=residence.loops, residence=residence, words=words,
+            own=own,
         )  # fmt: skip
 
-    def _wanted_outside(self, residence: Residence, kept_further_out: bool) -> bool:
-        if kept_further_out or residence.tensor in self.cascade.outputs:
-            return True
-        here = {name for body in self.nest.bodies if residence.covers(body.node) for name in body.einsums}
-        return any(reader.name not in here for reader in self.cascade.readers(residence.tensor))
-
-    def _reopened(self, residence: Residence) -> bool:
+    def _accesses(self, residence: Residence) -> Iterator[Access]:
         for body in self.nest.bodies:
-            for name in body.einsums:
-                einsum = self.mapped.einsum(name)
-                if any(o.tensor == residence.tensor for o in einsum.outputs):
-                    summed = digits_of(self.nest, einsum.reduced)
-                    if any(loop in summed for loop in residence.loops):
-                        return True
-        return False
+            for name in body.einsums if residence.covers(body.node) else ():
+                yield from self.mapped.einsum(name).reads
+
+    def _makers(self, residence: Residence) -> list[Einsum]:
+        """Return the Einsums inside *residence* that make its tensor."""
+        here = [n for body in self.nest.bodies if residence.covers(body.node) for n in body.einsums]
+        einsums = [self.mapped.einsum(name) for name in here]
+        return [e for e in einsums if any(o.tensor == residence.tensor for o in e.outputs)]
+
+    def _made_digits(self, residence: Residence) -> frozenset[str]:
+        """Return the digits of what is made inside of the kept tensor, without those of its generations."""
+        outputs = [o for e in self._makers(residence) for o in e.outputs if o.tensor == residence.tensor]
+        digits = frozenset(d for output in outputs for d in access_digits(self.nest, output))
+        return digits - self._generations(residence.tensor)
+
+    def _generations(self, tensor: str) -> frozenset[str]:
+        return digits_of(self.nest, generations(self.mapped, tensor))
+
+    def _returning(self, residence: Residence) -> frozenset[str]:
+        """Return the loops around *residence* over which its tiles come back: of open sums, and of generations."""
+        loops: set[str] = set()
+        for maker in self._makers(residence):
+            loops |= digits_of(self.nest, maker.reduced)
+        return frozenset(residence.loops) & (loops | self._generations(residence.tensor))
+
+    def _outside_readers(self, residence: Residence) -> Iterator[Access]:
+        """Yield what is read of the kept tensor outside of the place."""
+        here = {name for body in self.nest.bodies if residence.covers(body.node) for name in body.einsums}
+        for reader in self.cascade.readers(residence.tensor):
+            if reader.name not in here:
+                yield from (a for a in reader.reads if a.tensor == residence.tensor)
+
+    def _wanted_outside(self, residence: Residence) -> bool:
+        if residence.tensor in self.cascade.outputs:
+            return True
+        return next(self._outside_readers(residence), None) is not None
+
+    def _read_by_generation(self, residence: Residence) -> bool:
+        """Return whether somebody outside reads each generation of the kept tensor, not only the last."""
+        rank = self.cascade.tensors[residence.tensor].generation
+        if rank is None:
+            return False
+        at = self.cascade.tensors[residence.tensor].ranks.index(rank)
+        return any(
+            any(map(is_variable, names(access.indices[at]))) for access in self._outside_readers(residence)
+        )
 
 
 def depth_of(machine: Machine, residence: Residence) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from fusemax.analysis.work import operations
 from fusemax.cascade.ir import is_variable
 from fusemax.language.syntax import names
 from fusemax.mapping.nest import Mapped, Nest
-from fusemax.simulate.tile.geometry import Geometry, access_digits, digits_of
+from fusemax.simulate.tile.geometry import Geometry, access_digits, digits_of, is_window
 
 
 def together(mapped: Mapped, nest: Nest, geometry: Geometry) -> Geometry:
@@ -19,11 +19,18 @@ def together(mapped: Mapped, nest: Nest, geometry: Geometry) -> Geometry:
     same tiles as one rank of all their pairs and another of size 1.
     """
     sizes = dict(geometry.sizes)
+    tied = _tied(mapped, nest)
     first = max((body.loops for body in nest.bodies), key=len)
     for one, other in pairwise(first):
         whole = all(len(nest.root_of(loop).digits) == 1 for loop in (one, other))
         inside = all(_both_or_neither(loops, one, other) for loops in _places(nest))
-        if whole and inside and all((one in used) == (other in used) for used in _uses(mapped, nest)):
+        free = not {one, other} & tied
+        if (
+            whole
+            and inside
+            and free
+            and all((one in used) == (other in used) for used in _uses(mapped, nest))
+        ):
             sizes[other] *= sizes[one]
             sizes[one] = 1
     return Geometry(nest, sizes, geometry.tiles)
@@ -43,7 +50,7 @@ def _places(nest: Nest) -> Iterator[tuple[str, ...]]:
 
 
 def _uses(mapped: Mapped, nest: Nest) -> Iterator[frozenset[str]]:
-    """Yield the digits that go together in each access, operation, condition and deal of tasks."""
+    """Yield the digits that go together in each access, operation and deal of tasks."""
     yield frozenset(nest.spread)
     for body in nest.bodies:
         for name in body.einsums:
@@ -51,6 +58,15 @@ def _uses(mapped: Mapped, nest: Nest) -> Iterator[frozenset[str]]:
             yield from (access_digits(nest, access) for access in (*einsum.reads, *einsum.outputs))
             yield digits_of(nest, einsum.reduced)
             yield from (digits_of(nest, o.variables) for o in operations(mapped.cascade, einsum))
-            for condition in einsum.conditions:
-                sides = (*names(condition.left), *names(condition.right))
-                yield digits_of(nest, (n for n in sides if is_variable(n)))
+
+
+def _tied(mapped: Mapped, nest: Nest) -> frozenset[str]:
+    """Return the digits that a condition ties, or a sum of ranks in an index: their values matter, not only their number."""
+    found: set[str] = set()
+    for body in nest.bodies:
+        for name in body.einsums:
+            einsum = mapped.einsum(name)
+            texts = [side for c in einsum.conditions for side in (c.left, c.right)]
+            texts += [i for access in einsum.reads for i in access.indices if is_window(nest, i)]
+            found |= digits_of(nest, (n for text in texts for n in names(text) if is_variable(n)))
+    return frozenset(found)

@@ -22,6 +22,7 @@ from fusemax.simulate.tile.columns import (
     LOOPS,
     ROOT_SIZE,
     ROOTS,
+    WIDTH,
 )
 from fusemax.simulate.tile.inner import inner
 from fusemax.simulate.tile.wanted import first_unwanted, next_digit
@@ -150,6 +151,14 @@ def is_first(plan, fixed, s, digits, work, free, flag):
     for k in range(plan[s, LOOPS]):
         same = same and work[k] == digits[k]
     return same
+
+
+@inner
+def is_last(plan, fixed, s, digits, work, free, flag):
+    """Return whether no later task that is wanted differs from the one at *digits* in its free loops alone."""
+    put(work, digits, WIDTH)
+    k = turn(plan, fixed, s, work, plan[s, LOOPS] - 1, NOT, free, flag)
+    return k < 0 or settle(plan, fixed, s, work, k, free, flag) < 0
 
 
 @inner

@@ -1,0 +1,255 @@
+"""What one task of a stream does: how long it holds its unit, which words it moves, how long they take each channel.
+
+Tasks of one stream differ by which of their tiles are short: a *class* has a bit for each root with a short last tile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fusemax.errors import FusemaxError
+from fusemax.machine import Machine
+from fusemax.mapping.nest import Mapped, sides
+from fusemax.simulate.tile.geometry import Geometry, digits_of, word_B
+from fusemax.simulate.tile.room import Stock, capacity_B
+from fusemax.simulate.tile.shares import Share
+from fusemax.simulate.tile.streams import COMPUTE, Stream, Words
+from fusemax.simulate.tile.values import Point, whole_cycles
+
+READ, WRITE = "read", "write"
+WAYS: Mapping[str, str] = {"read": READ, "drain": READ, "write": WRITE, "fill": WRITE}  #: of words at a level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """How cores share what is not each core's own: ``cores`` of them use its bandwidth at once.
+
+    A tile that comes to a shared level comes for all of them: ``moved`` is how often each stream moves one in the whole nest,
+    ``own`` how often in one core's part of it, by the stream's name (of any other stream each core moves its own).
+    """
+
+    cores: float = 1.0
+    moved: Mapping[str, int] = field(default_factory=dict)
+    own: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What is waited for at a level: all its words, or (``way``) only those that leave it, or that come in."""
+
+    level: str
+    way: str | None
+
+    @property
+    def name(self) -> str:
+        """The level, and the way where it has one of its own."""
+        return self.level if self.way is None else f"{self.level} {self.way}"
+
+
+def channels_of(machine: Machine) -> tuple[Channel, ...]:
+    """Return the channels of all levels of *machine*."""
+    found: list[Channel] = []
+    for name, level in machine.levels.items():
+        if level.bandwidth is not None or level.ports is not None:
+            found.append(Channel(name, None))
+        found += [
+            Channel(name, way) for way in (READ, WRITE) if getattr(level, f"{way}_bandwidth") is not None
+        ]
+    return tuple(found)
+
+
+class Loads:
+    """The loads of the *streams* of a nest at one point, on one of the cores that share the machine as *sharing* says."""
+
+    def __init__(
+        self, mapped: Mapped, machine: Machine, geometry: Geometry, point: Point, streams: Sequence[Stream],
+        sharing: Sharing,
+    ) -> None:  # fmt: skip
+        self.mapped, self.machine, self.geometry, self.point = mapped, machine, geometry, point
+        self.nest, self.streams, self.sharing = geometry.nest, tuple(streams), sharing
+        self.channels = channels_of(machine)
+        self.bits = [self._bits(s) for s in self.streams]
+        self.spilled = self._spilled()
+
+    # --- classes of tiles
+
+    def last_loops(self, stream: Stream) -> dict[str, int]:
+        """Return the position of the innermost loop of each root among *stream*'s."""
+        return {self.nest.root_of(loop).name: k for k, loop in enumerate(stream.loops)}
+
+    def _bits(self, stream: Stream) -> tuple[dict[str, int], int]:
+        """Return a bit for each root whose last tile is short, and the bit of later visits (0: none)."""
+        bits: dict[str, int] = {}
+        bit = 1
+        for root, k in self.last_loops(stream).items():
+            self._no_gap(stream, root)
+            unit, size = self.geometry.unit(stream.loops[k]), self.geometry.sizes[root]
+            if size > unit and size % unit:
+                bits[root] = bit
+                bit *= 2
+        return bits, bit if stream.again and stream.kind == COMPUTE else 0
+
+    def _no_gap(self, stream: Stream, root: str) -> None:
+        digits = [d.name for d in self.nest.roots[root].digits]
+        used = [d in stream.loops for d in digits]
+        skipped = [
+            d for d, u, later in zip(digits, used, _any_after(used), strict=True)
+            if not u and later and self.geometry.points([d], {}) > 1
+        ]  # fmt: skip
+        if skipped:
+            raise FusemaxError(
+                f"nest {self.nest.name} of mapping {self.mapped.name} loops over a tile inside {skipped[0]} but not over "
+                f"{skipped[0]} itself; the simulator walks digits from the outermost one in\n"
+                f"  hint: add {skipped[0]} to the loops around {stream.name}"
+            )
+
+    def fixed(self, number: int, cls: int) -> dict[str, int]:
+        """Return digits of the loops of stream *number* that stand for tiles of class *cls*."""
+        bits, _ = self.bits[number]
+        fixed: dict[str, int] = {}
+        for loop in self.streams[number].loops:
+            root = self.nest.root_of(loop)
+            rest = self.geometry.sizes[root.name] - 1
+            for digit in root.digits:
+                value, rest = divmod(rest, self.geometry.unit(digit.name))
+                if digit.name == loop:
+                    fixed[loop] = value if bits.get(root.name, 0) & cls else 0
+        return fixed
+
+    def classes(self, number: int) -> int:
+        """Return how many classes of tasks stream *number* has."""
+        bits, again = self.bits[number]
+        return 1 << (len(bits) + (again > 0))
+
+    def total(self, number: int) -> int:
+        """Return the tasks of stream *number*."""
+        return self.geometry.points(self.streams[number].loops, {})
+
+    # --- work
+
+    def lane_work(self, number: int, cls: int) -> tuple[float, float]:
+        """Return the cycles that the unit is held, and the cycles summed over lanes."""
+        stream = self.streams[number]
+        fixed = self.fixed(number, cls)
+        held = lanes = 0.0
+        for operation, share in stream.work:
+            mine = digits_of(self.nest, operation.variables)
+            each = self.point.figures[f"{stream.unit}.operations.{operation.name}"] * share
+            lanes += self.geometry.points(mine, fixed) * each
+            held += self._steps(stream, mine, fixed) * each
+        return held, lanes
+
+    def _steps(self, stream: Stream, mine: frozenset[str], fixed: Mapping[str, int]) -> int:
+        assert stream.body is not None
+        spatial = {d: dim for d, dim in stream.body.spatial.get(stream.unit or "", {}).items() if d in mine}
+        steps = self.geometry.points(mine - set(spatial), fixed)
+        for dimension in dict.fromkeys(spatial.values()):
+            across = self.geometry.points([d for d, dim in spatial.items() if dim == dimension], fixed)
+            lanes = math.prod(self.point.figures[f"{stream.unit}.{side}"] for side in sides(dimension))
+            steps *= math.ceil(across / lanes)
+        return steps
+
+    def latency(self, number: int) -> int:
+        """Return the cycles from the end of a task of stream *number* until its result is there."""
+        stream = self.streams[number]
+        if stream.kind != COMPUTE or stream.unit is None:
+            return 0
+        figures = self.point.figures
+        return whole_cycles(sum(figures.get(f"{stream.unit}.{name}", 0.0) for name in ("fill", "drain")))
+
+    # --- words
+
+    def words(self, number: int) -> tuple[tuple[int, ...], ...]:
+        """Return, for each words entry of stream *number*, those of one task by class (of a share: per element)."""
+        stream = self.streams[number]
+        again = self.bits[number][1]
+        return tuple(
+            tuple(
+                self.geometry.points(entry.digits, self.fixed(number, cls))
+                if not entry.again or (cls & again)
+                else 0
+                for cls in range(self.classes(number))
+            )
+            for entry in stream.words
+        )
+
+    def words_of_share(self, number: int, share: Share, cls: int) -> int:
+        """Return the words of *share* per element that its boxes have."""
+        return self.geometry.points(share.digits, self.fixed(number, cls))
+
+    def _spilled(self) -> dict[str, float]:
+        """Return the part of what a level should keep that does not fit, by level that may overflow."""
+        spilled: dict[str, float] = {}
+        stock = Stock.of(self.mapped, self.machine, self.nest)
+        for level in self.mapped.spill:
+            occupied = stock.occupied_B(self.point, self.geometry, level)
+            if occupied:
+                spilled[level] = max(0.0, 1 - capacity_B(self.point, level, None) / occupied)
+        return spilled
+
+    # --- channels
+
+    def cycles(self, number: int, words: Sequence[float]) -> list[float]:
+        """Return the cycles in which each channel moves so many *words* of each entry of stream *number*."""
+        stream = self.streams[number]
+        size_B: dict[tuple[str, str], float] = {}
+        for entry, count in zip(stream.words, words, strict=True):
+            for level, part in served(self.mapped, self.machine, self.spilled, entry):
+                key = level, WAYS[entry.kind]
+                each_B = part * word_B(self.mapped, self.point, entry.tensor)
+                size_B[key] = size_B.get(key, 0.0) + count * each_B
+        return [
+            self._cycles(
+                channel,
+                sum(size_B.get((channel.level, way), 0.0) for way in (READ, WRITE) if channel.way in (None, way)),
+                self._sharers(stream, channel.level),
+            )
+            for channel in self.channels
+        ]  # fmt: skip
+
+    def _sharers(self, stream: Stream, level: str) -> float:
+        """Return the cores among which *level* is shared when *stream* uses it; a tile for all of them counts once."""
+        if self.machine.levels[level].per_core:
+            return 1.0
+        inner = None if stream.residence is None else self.machine.levels.get(stream.residence.level)
+        if inner is None or inner.per_core or stream.name not in self.sharing.moved:
+            return self.sharing.cores
+        return min(
+            self.sharing.cores, self.sharing.moved[stream.name] / max(self.sharing.own[stream.name], 1)
+        )
+
+    def _cycles(self, channel: Channel, size_B: float, sharers: float) -> float:
+        """Return the cycles in which *channel* moves *size_B* for each of *sharers* cores."""
+        figures, clock_hz = self.point.figures, self.point.figures["clock"]
+        name = (
+            f"{channel.level}.bandwidth"
+            if channel.way is None
+            else f"{channel.level}.{channel.way}_bandwidth"
+        )
+        cycles = [0.0]
+        if name in figures:
+            cycles.append(size_B * sharers / figures[name] * clock_hz)
+        if channel.way is None and f"{channel.level}.ports" in figures:
+            lines = size_B / figures[f"{channel.level}.line"]
+            cycles.append(lines / figures[f"{channel.level}.ports"] * sharers)
+        return max(cycles)
+
+
+def served(
+    mapped: Mapped, machine: Machine, spilled: Mapping[str, float], entry: Words
+) -> list[tuple[str, float]]:
+    """Return the levels that serve the words *entry*, each with its part: where a level overflows, the level outside it."""
+    inner = spilled.get(entry.serves or "", 0.0)
+    if inner and entry.tensor in mapped.spill[entry.serves or ""]:
+        return [(entry.level, 1 - inner)]
+    here = spilled.get(entry.level, 0.0)
+    if here and entry.tensor in mapped.spill[entry.level] and entry.kind in ("read", "write"):
+        outside = machine.level_names[machine.level_names.index(entry.level) - 1]
+        return [(entry.level, 1.0), (outside, here)]
+    return [(entry.level, 1.0)]
+
+
+def _any_after(flags: Sequence[bool]) -> list[bool]:
+    return [any(flags[k + 1 :]) for k in range(len(flags))]
