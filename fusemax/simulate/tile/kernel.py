@@ -118,26 +118,27 @@ def _clock_of(stamp: int) -> Callable[..., Any]:
 
 
 def visits() -> Callable[..., None]:
-    """Return the compiled ``count(plan, fixed, s, spread, inside, cores, counts)`` (:func:`count_visits`)."""
+    """Return the compiled ``count(plan, fixed, s, spread, inside, cores, carried, counts)`` (:func:`count_visits`)."""
     return _visits_of(sources_stamp())
 
 
 @lru_cache(maxsize=1)
 def _visits_of(stamp: int) -> Callable[..., Any]:
     @numba.njit(cache=True)
-    def count(plan, fixed, s, spread, inside, cores, counts):
+    def count(plan, fixed, s, spread, inside, cores, carried, counts):
         counts[0] = stamp
-        count_visits(plan, fixed, s, spread, inside, cores, counts)
+        count_visits(plan, fixed, s, spread, inside, cores, carried, counts)
 
     return count
 
 
 @inner
-def count_visits(plan, fixed, s, spread, inside, cores, counts):
+def count_visits(plan, fixed, s, spread, inside, cores, carried, counts):
     """Write how often transfer *s* moves a tile to or from a memory that each core has: by class, and the words of a share.
 
     A tile stays for the next task where tasks in a row want the same one; then each core gets it once, as many of *cores* as
     there are such tasks. *spread* marks the loops that number tasks; *inside* is how many tasks each visit has.
+    Sums that are *carried* on by other tasks come to their cores too.
     """
     clear(counts, counts.size)
     digits, before = (
@@ -166,7 +167,10 @@ def count_visits(plan, fixed, s, spread, inside, cores, counts):
                 tasks += 1
         if plan[s, RETURNS]:
             moves = moves and not is_last(plan, fixed, s, before, work, np.int64(ANEW), NOT)
-        brought = min(cores, tasks * inside) if moves else np.int64(0)
+        times = min(cores, tasks * inside)
+        brought = times if moves else np.int64(0)
+        if plan[s, ONLY_AGAIN] and carried:
+            brought += times - 1
         counts[cls] += brought
         counts[CLASSES] += brought * words[0]
 

@@ -74,6 +74,8 @@ def brought_to_cores(prepared: Prepared, stream: int, spread: Sequence[str], cor
     flags[: len(loops)] = [loop in spread for loop in loops]
     inside = prepared.geometry.points([loop for loop in spread if loop not in loops], {})
     work = 3 * clock.WIDTH + clock.MAX_SHARES + 4 * clock.MAX_BOXES * clock.MAX_ROOTS
+    one = prepared.streams[stream]
+    carried = prepared.geometry.points([x for x in spread if x not in one.anew], {}) > 1
     counts = np.zeros(clock.CLASSES + 1 + work, np.int64)
-    visits()(prepared.plan, prepared.fixed, stream, flags, inside, cores, counts)
+    visits()(prepared.plan, prepared.fixed, stream, flags, inside, cores, carried, counts)
     return counts.tolist()

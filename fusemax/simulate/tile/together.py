@@ -61,7 +61,7 @@ def _uses(mapped: Mapped, nest: Nest) -> Iterator[frozenset[str]]:
 
 
 def _tied(mapped: Mapped, nest: Nest) -> frozenset[str]:
-    """Return the digits that a condition ties, or a sum of ranks in an index: their values matter, not only their number."""
+    """Return the digits whose values matter, not only their number: of conditions, sums of ranks in an index, generations."""
     found: set[str] = set()
     for body in nest.bodies:
         for name in body.einsums:
@@ -69,4 +69,5 @@ def _tied(mapped: Mapped, nest: Nest) -> frozenset[str]:
             texts = [side for c in einsum.conditions for side in (c.left, c.right)]
             texts += [i for access in einsum.reads for i in access.indices if is_window(nest, i)]
             found |= digits_of(nest, (n for text in texts for n in names(text) if is_variable(n)))
+            found |= digits_of(nest, [einsum.loop] if einsum.loop is not None else [])
     return frozenset(found)
