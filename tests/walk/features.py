@@ -73,23 +73,15 @@ class Features:
     not_simulated: str = ""
 
 
-MASKS = (
-    "the simulator brings a tile anew when the mask leaves another part of it, and counts other useful work"
-)
-CORES = "the simulator has one tile for all cores in a memory of each"
-
 FEATURES: Mapping[str, Features] = {
     "plain": Features(),
     "digits": Features(gaps=True, shared_dimension=True, ragged_spatial=True),
     "offload": Features(stage=True, offload=True),
     "running-inside": Features(running_inside=True),
-    "idle-keeps": Features(
-        idle_keeps=True,
-        not_simulated="the simulator takes out tiles that nobody outside of a tensor's inner place wants",
-    ),
-    "masks": Features(cascades=MASKED, masks=True, not_simulated=MASKS),
-    "cores": Features(cores=True, not_simulated=CORES),
-    "no-spread": Features(cores=True, no_spread=True, not_simulated=CORES),
+    "idle-keeps": Features(idle_keeps=True),
+    "masks": Features(cascades=MASKED, masks=True),
+    "cores": Features(cores=True),
+    "no-spread": Features(cores=True, no_spread=True),
 }
 
 #: What is drawn only when asked for by name, because the witnesses do not agree there yet.
@@ -97,6 +89,6 @@ OPEN: Mapping[str, Features] = {
     "foreign": Features(foreign=True),
     "generations-apart": Features(running_inside=True, generations_apart=True),
     "aliases": Features(cascades=ALIASED, aliases=True),
-    "masked-cores": Features(cascades=MASKED, masks=True, cores=True, not_simulated=MASKS),
+    "masked-cores": Features(cascades=MASKED, masks=True, cores=True),
     "windows": Features(cascades=WINDOWED, own_cascades=False),
 }

@@ -75,7 +75,9 @@ class _Packer:
         self.shares = Shares(mapped, nest, geometry, point.known)
         self.streams = tuple(self.shares.settled(s) for s in streams_of(mapped, machine, nest, point.known))
         self.units = tuple(
-            dict.fromkeys(s.unit for s in self.streams if s.kind == COMPUTE and s.unit is not None)
+            dict.fromkeys(
+                machine.physical(s.unit) for s in self.streams if s.kind == COMPUTE and s.unit is not None
+            )
         )
         self.loads = loads = Loads(mapped, machine, geometry, point, self.streams, sharing)
         self.roots = {name: number for number, name in enumerate(nest.roots)}
@@ -210,7 +212,7 @@ class _Packer:
         row[clock.ONLY_AGAIN] = stream.kind == FILL and stream.again
         row[clock.AGAIN_BIT] = loads.bits[number][1]
         row[clock.RETURNS] = stream.returns
-        row[clock.UNIT] = -1 if stream.unit is None else self.units.index(stream.unit)
+        row[clock.UNIT] = -1 if stream.unit is None else self.units.index(self.machine.physical(stream.unit))
 
     def _share_columns(
         self, row: np.ndarray, number: int, shares: Sequence[Share], numbers: Sequence[int]
