@@ -16,17 +16,17 @@ from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import band_of, pairs_left
 from fusemax.simulate.tile.cores import Members, busiest_core
+from fusemax.simulate.tile.fits import check_room, lanes_of
 from fusemax.simulate.tile.geometry import digits_of, is_gather, word_B
 from fusemax.simulate.tile.loads import Sharing, served
 from fusemax.simulate.tile.plan import Prepared, prepare
 from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Timeline, Wait, WordsKey
-from fusemax.simulate.tile.room import Stock, capacity_B, geometry_of, room_B
+from fusemax.simulate.tile.room import geometry_of, room_B
 from fusemax.simulate.tile.state import State, brought_to_cores, run_clock
 from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
 from fusemax.simulate.tile.together import together
 from fusemax.simulate.tile.values import Point, point_of
 
-WHOLE_HINT = "inputs, outputs and what passes between nests are there as a whole; take smaller sizes or a larger 'size'"
 CHANNEL, STEP, OTHER = "channel", "the step before", "its turn"
 
 
@@ -54,7 +54,7 @@ def simulate(
     _refuse_what_is_not_modelled(mapped)
     point = point_of(mapped, machine, sizes, figures or {})
     runs = [_Run(mapped, machine, nest, point, events, fast_forward) for nest in mapped.nests]
-    _check_room(mapped, machine, point, runs)
+    check_room(mapped, machine, point, [run.whole for run in runs])
     results = [run.run() for run in runs]
     cycles = sum(phase.cycles for phase in results)
     seconds = cycles / point.figures["clock"]
@@ -91,51 +91,11 @@ def _refuse_what_is_not_modelled(mapped: Mapped) -> None:
         )
 
 
-def _check_room(mapped: Mapped, machine: Machine, point: Point, runs: list[_Run]) -> None:
-    mistakes: list[str] = []
-    for run in runs:
-        stock = Stock.of(mapped, machine, run.nest)
-        over = 0.0
-        for place in sorted(stock.places(), key=lambda name: name == machine.outermost):
-            if place in machine.levels and machine.levels[place].size is None:
-                continue
-            needed = stock.occupied_B(point, run.whole, place)
-            memory = machine.lane_memories.get(place)
-            lanes = 1.0 if memory is None else _lanes(machine, point, memory.unit)
-            there = capacity_B(point, place, memory, lanes)
-            if place == machine.outermost:
-                needed += over
-            elif (place,) == machine.level_names[1:2] and mapped.spill.get(place):
-                over = max(0.0, needed - there)
-            if needed > there and not mapped.spill.get(place):
-                parts = stock.parts_B(point, run.whole, place).items()
-                told = ", ".join(f"{name} {size:,.0f} B" for name, size in sorted(parts, key=lambda p: -p[1]))
-                hint = (
-                    WHOLE_HINT
-                    if place == machine.outermost
-                    else f"use smaller tiles, or keep less at {place}"
-                )
-                mistakes.append(
-                    f"{place} is too small in nest {run.nest.name} of mapping {mapped.name}: {needed:,.0f} B needed "
-                    f"({told}), {there:,.0f} B there\n  hint: {hint}"
-                )
-    if mistakes:
-        raise FusemaxError("\n".join(mistakes))
-
-
-def _lanes(machine: Machine, point: Point, name: str) -> float:
-    """Return the lanes of unit *name*."""
-    lanes = 1.0
-    for dimension in machine.units[name].shape:
-        lanes *= point.figures[f"{name}.{dimension}"]
-    return lanes
-
-
 def _utilization(machine: Machine, point: Point, runs: list[_Run], seconds: float) -> dict[str, float]:
     clock_cycles = seconds * point.figures["clock"] * point.figures["replicas"]
     busy = {unit: sum(run.lane_cycles(unit) for run in runs) for unit in machine.units}
     return {
-        unit: busy[unit] / _lanes(machine, point, unit) / clock_cycles if clock_cycles else 0.0
+        unit: busy[unit] / lanes_of(machine, point, unit) / clock_cycles if clock_cycles else 0.0
         for unit in machine.units
     }
 

@@ -16,6 +16,7 @@ from fusemax.machine import Machine
 from fusemax.mapping.nest import Body, Mapped, Nest
 from fusemax.simulate.pe import clock
 from fusemax.simulate.pe.formats import EXPONENTIAL_CYCLES, FORMATS, round_array
+from fusemax.simulate.pe.held import Data, Tiles, empty_registers
 from fusemax.simulate.pe.plan import Numbers, numbers_of, word_B
 from fusemax.simulate.pe.program import (
     LANE_CODES,
@@ -87,12 +88,10 @@ def run_attention(
     formats = FORMATS[number_format]
     data = _data(inputs, formats)
     program = program_of(arrays.epoch)
-    state = clock.empty_registers(
+    state = empty_registers(
         arrays.rows, arrays.columns, program, arrays.epoch.lag + 2 + arrays.epoch.polynomial
     )
-    plan = clock.Tiles(
-        tiles.where, _lengths(times, epochs, tiles), tiles.outputs, arrays.division, times.starts[0]
-    )
+    plan = Tiles(tiles.where, _lengths(times, epochs, tiles), tiles.outputs, arrays.division, times.starts[0])
     cycles = times.end + arrays.rows + arrays.columns - 1
     shape = (cycles, arrays.rows + 1, arrays.columns, 2) if trace else (1, 1, 0, 2)
     traced = np.zeros(shape, np.int32)
@@ -104,10 +103,9 @@ def run_attention(
 
     ran = watched(work, done, cycles, arrays.rows * arrays.columns) if watch else work()
     (cycles, words, pe_busy, lane_busy), seconds = ran
-    stored = math.ceil(times.stored)
-    moved = _ledger(visits)
+    total, moved = max(cycles, math.ceil(times.stored)), _ledger(visits)
     return PeResult(
-        cycles=max(cycles, stored),
+        cycles=total,
         clock_hz=values["clock"],
         first_word_s=first_word_s(machine, values, {level for level, _, _ in moved}),
         elements=arrays.rows * arrays.columns,
@@ -115,12 +113,8 @@ def run_attention(
         busy={**_busy(arrays.array, PE_CODES, PE_EINSUM, pe_busy), **_busy(arrays.lanes, LANE_CODES, LANE_EINSUM, lane_busy)},
         words=moved,
         edge_words=dict(zip(EDGES, words.tolist(), strict=True)),
-        parts=_parts(times, epochs, tiles, arrays, max(cycles, stored) - cycles),
-        registers=registers,
-        output=data.AV,
-        reference=inputs.attention(),
-        seconds=seconds,
-        trace=traced,
+        parts=_parts(times, epochs, tiles, arrays, total - cycles),
+        registers=registers, output=data.AV, reference=inputs.attention(), seconds=seconds, trace=traced,
     )  # fmt: skip
 
 
@@ -323,11 +317,11 @@ def _lengths(times: Times, epochs: Epochs, tiles: _Tiles) -> NDArray[np.int64]:
 # --- the data and the answer
 
 
-def _data(inputs: Inputs, formats) -> clock.Data:
+def _data(inputs: Inputs, formats) -> Data:
     Q, K, V = (round_array(a, formats.operand) for a in (inputs.Q, inputs.K, inputs.V))
     queries, F = (Q.shape[0], Q.shape[2]), V.shape[1]
     state = np.zeros((queries[0], F, queries[1]))
-    return clock.Data(Q, K, V, np.full(queries, -math.inf), np.zeros(queries), state, np.zeros_like(state))
+    return Data(Q, K, V, np.full(queries, -math.inf), np.zeros(queries), state, np.zeros_like(state))
 
 
 def _busy(unit: str, codes: tuple[str, ...], einsums: Mapping[str, str], counts: NDArray[np.int64]) -> dict:

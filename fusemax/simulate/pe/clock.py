@@ -10,11 +10,10 @@ the array's edges. Lane c stands at diagonal ``rows + c``.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from fusemax.simulate.pe.formats import (
     C0,
@@ -29,90 +28,13 @@ from fusemax.simulate.pe.formats import (
     rounded,
     whole_part,
 )
+from fusemax.simulate.pe.held import Clock, Data, Floats, Integer, Place, Registers, Tiles, Whole
 from fusemax.simulate.pe.program import LANE_CODES, PE_CODES, Program
-
-Floats = NDArray[np.float64]
-Whole = NDArray[np.int64]
-Integer = Any  #: a numpy integer or a Python one
 
 BQK, SLNV, LM, SUB, WHOLE, REST, CUBE, SQUARE, LINE, SCALE, WORK, EXP, SLD = range(1, len(PE_CODES))
 SPNV, RNV, RM, PRM, PRM_END, SPD, RD, AV = range(1, len(LANE_CODES))
 # words that cross the edge of the arrays: positions in the array that run() returns
 K_READ, V_READ, Q_READ, RM_READ, RM_WRITE, RD_READ, RD_WRITE, RNV_READ, RNV_WRITE, AV_WRITE = range(10)
-
-
-class Tiles(NamedTuple):
-    """The tiles in the order in which they are done.
-
-    Attributes
-    ----------
-    where : int64[tiles, 5]
-        Batch entry, first key, keys, first query, queries of each tile.
-    epochs : int64[epochs, 4]
-        Of each epoch: its cycles in all, the offset at which its divisions begin, the first of them in ``outputs``, how many.
-    outputs : int64[blocks, 3]
-        Batch entry, first query, queries of each block of outputs.
-    division : int
-        Cycles of a division.
-    first : int
-        The cycle in which the first epoch starts.
-    """
-
-    where: Whole
-    epochs: Whole
-    outputs: Whole
-    division: int
-    first: int
-
-
-class Data(NamedTuple):
-    """Everything outside the arrays: inputs [batch, e or f, position], running state, output."""
-
-    Q: Floats
-    K: Floats
-    V: Floats
-    RM: Floats
-    RD: Floats
-    RNV: Floats
-    AV: Floats
-
-
-class Registers(NamedTuple):
-    """What the arrays hold: registers [diagonal, register, row], links, and the lanes' registers [lane, copy]."""
-
-    pe: Floats
-    east: Floats
-    south: Floats
-    box: Floats
-    prm: Floats
-    spd: Floats
-    spnv: Floats
-    old: Floats
-
-
-class Place(NamedTuple):
-    """Which element or lanes are meant: rows and columns of the array, a diagonal, its first and last-but-one row."""
-
-    rows: int
-    columns: int
-    diagonal: int
-    low: int
-    high: int
-
-
-def empty_registers(rows: int, columns: int, program: Program, registers: int) -> Registers:
-    """Return registers and links of an array, all zero."""
-    lanes = (columns, program.delay + 1)
-    return Registers(
-        np.zeros((rows + columns, registers, rows)),
-        np.zeros((rows + columns, rows + 1)),
-        np.zeros((rows + columns, rows + 1)),
-        np.zeros(lanes),
-        np.zeros(lanes),
-        np.zeros(lanes),
-        np.zeros(lanes),
-        np.zeros(lanes),
-    )
 
 
 @numba.njit(cache=True)
@@ -300,24 +222,6 @@ def _divide(
 def _overlap(place: Place, keys: int, queries: int) -> int:
     """Return how many elements of a diagonal have both a key and a query."""
     return max(0, min(place.high, keys) - max(place.low, place.diagonal - queries + 1))
-
-
-class Clock(NamedTuple):
-    """Where every diagonal is in the program, and what has been counted.
-
-    Attributes
-    ----------
-    epoch, offset : int64[rows + columns]
-        Epoch of each diagonal, and the offset in it; below 0 before the first.
-    words, pe_busy, lane_busy : int64[...]
-        Words through the edges; busy cycles of elements and lanes by operation.
-    """
-
-    epoch: Whole
-    offset: Whole
-    words: Whole
-    pe_busy: Whole
-    lane_busy: Whole
 
 
 @numba.njit(cache=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fusemax.analysis.work import operations
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
-from fusemax.mapping.nest import Mapped, sides
+from fusemax.mapping.nest import Mapped, Nest, sides
 from fusemax.simulate.pe.formats import FORMATS, Rounding, round_array, rounded
 from fusemax.simulate.pe.plan import numbers_of
 from fusemax.simulate.pe.result import SEED, PeResult
@@ -103,27 +103,14 @@ def run_matmul(
     FusemaxError
         When the product is not output-stationary on a 2D array.
     """
-    einsum, nest = mapped.cascade.computed[0], mapped.nests[0]
-    unit, body = mapped.bind[einsum.name, 0], nest.bodies[0]
-    spatial = body.spatial.get(unit, {})
-    (left, right), (shared,) = einsum.reads, einsum.reduced
-    free = [index.name for index in einsum.output.indices]  # type: ignore[union-attr]
-    if len(free) != 2 or len(spatial) != 2 or {nest.root_of(d).name for d in spatial} != set(free):
-        raise FusemaxError(
-            f"mapping {mapped.name}: register by register, the two ranks of the output must be spatial on a 2D array"
-        )
-    if any(len(sides(dimension)) > 1 for dimension in spatial.values()):
-        raise FusemaxError(
-            f"mapping {mapped.name}: register by register, each digit runs over one dimension of {unit}\n"
-            "  hint: the tile level (--level tile) runs every mapping"
-        )
+    nest, einsum = mapped.nests[0], mapped.cascade.computed[0]
+    unit, (left, right) = mapped.bind[einsum.name, 0], einsum.reads
+    digits = _output_digits(mapped, nest)
     numbers = numbers_of(mapped, machine, nest, sizes, figures)
-    row_digit = next(d for d in spatial if nest.root_of(d).name == free[0])
-    column_digit = next(d for d in spatial if nest.root_of(d).name == free[1])
     rows, columns = (
-        numbers.whole(f"{unit}.{spatial[digit]}", "the shape of an array")
-        for digit in (row_digit, column_digit)
+        numbers.whole(f"{unit}.{dimension}", "the shape of an array") for dimension in digits.values()
     )
+    free, (shared,) = [nest.root_of(digit).name for digit in digits], einsum.reduced
     walk = Walk(mapped, machine, nest, numbers.sizes, numbers.digit_sizes)
     visits = list(walk.visits())
     M, N, K = (numbers.sizes[name.upper()] for name in (*free, shared))
@@ -153,6 +140,30 @@ def run_matmul(
         seconds=time.thread_time() - began,
         trace=np.zeros((0, 0, 0, 2), np.int32),
     )
+
+
+def _output_digits(mapped: Mapped, nest: Nest) -> dict[str, str]:
+    """Return the two digits of the output that are spatial, row and column, with their dimensions.
+
+    Raises
+    ------
+    FusemaxError
+        When there are no such two, or one runs over several dimensions.
+    """
+    einsum = mapped.cascade.computed[0]
+    unit = mapped.bind[einsum.name, 0]
+    spatial = nest.bodies[0].spatial.get(unit, {})
+    free = [index.name for index in einsum.output.indices]  # type: ignore[union-attr]
+    if len(free) != 2 or len(spatial) != 2 or {nest.root_of(d).name for d in spatial} != set(free):
+        raise FusemaxError(
+            f"mapping {mapped.name}: register by register, the two ranks of the output must be spatial on a 2D array"
+        )
+    if any(len(sides(dimension)) > 1 for dimension in spatial.values()):
+        raise FusemaxError(
+            f"mapping {mapped.name}: register by register, each digit runs over one dimension of {unit}\n"
+            "  hint: the tile level (--level tile) runs every mapping"
+        )
+    return {d: spatial[d] for name in free for d in spatial if nest.root_of(d).name == name}
 
 
 def _key(moved: Moved) -> tuple[str, str, str]:
