@@ -45,7 +45,7 @@ COUNTS = [
     ("loss/info-nce", "M", "S", 2, "maximum over the other side, then exponentials"),
     ("loss/info-nce", "N", "S", 2, "the same the other way round"),
     ("loss/info-nce", "D", "X", 2, "the length of a vector before the vector over it"),
-    ("sparse/native", "M", "QW", 2, "window: maximum, then exponentials; the division is deferred"),
+    ("sparse/native", "W", "QW", 2, "window: maximum, then exponentials; the division is deferred"),
     ("sparse/native", "M1", "QC", 3, "compressed: maximum, sum, then weights, which choose the blocks"),
     ("sparse/native", "J", "QS", 2, "selected: maximum, then exponentials"),
     ("sparse/native-causal", "M", "QW", 2, "window: maximum, then exponentials; the division is deferred"),
