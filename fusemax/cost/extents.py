@@ -243,14 +243,7 @@ def _runs(flags: list[bool]) -> list[tuple[int, int]]:
 
 def digits_of(nest: Nest, variables: Iterable[str]) -> frozenset[str]:
     """Return the digits of the rank *variables*: of ``p`` all its digits, of ``m1`` just that one."""
-    found: set[str] = set()
-    for variable in variables:
-        root = nest.roots.get(variable)
-        if root is not None:
-            found |= {digit.name for digit in root.digits}
-        else:
-            found.add(variable)
-    return frozenset(found)
+    return nest.digits_of(variables)
 
 
 def access_digits(nest: Nest, access: Access) -> frozenset[str]:

@@ -24,7 +24,8 @@ def dataflow_problems(mapped: Mapped, machine: Machine, document: Document) -> l
                 text = _misplaced(mapped, order, number, position[producer.name], access, producer, name)
                 if text:
                     problems.append(document.problem(_path(body), text[0], text[1], key=True))
-    problems = _unique([*problems, *_useless(mapped, document), *_spread(mapped, document)])
+    others = (*_useless(mapped, document), *_spread(mapped, document), *_summed_again(mapped, document))
+    problems = _unique([*problems, *others])
     return problems or _unique(list(_fusion(mapped, document)))
 
 
@@ -44,6 +45,25 @@ def _spread(mapped: Mapped, document: Document) -> Iterator[Problem]:
                 if loop in nest.spread:
                     text = f"{name} needs what the iteration of {loop} before makes: cores cannot do them side by side"
                     yield document.problem(path, text, f"do not spread {loop}")
+
+
+def _summed_again(mapped: Mapped, document: Document) -> Iterator[Problem]:
+    """Yield Einsums in a loop that they do not have, inside of one over which they sum: each term would count often."""
+    for nest in mapped.nests:
+        for body in nest.bodies:
+            for name in body.einsums:
+                einsum = mapped.einsum(name)
+                own = nest.digits_of((*einsum.variables, einsum.loop or ""))
+                summed = nest.digits_of(einsum.reduced)
+                first = next((n for n, loop in enumerate(body.loops) if loop in summed), len(body.loops))
+                for loop in body.loops[first:]:
+                    if loop not in own:
+                        text = (
+                            f"{name} does not have {loop}, a loop inside of {body.loops[first]}, over which it reduces: "
+                            f"each iteration of {loop} would add the same values again"
+                        )
+                        hint = f"put {name} outside of loop {loop}, or {loop} outside of {body.loops[first]}"
+                        yield document.problem(_path(body), text, hint, key=True)
 
 
 def _fusion(mapped: Mapped, document: Document) -> Iterator[Problem]:

@@ -116,11 +116,7 @@ def access_digits(nest: Nest, access: Access) -> frozenset[str]:
 
 def digits_of(nest: Nest, variables: Iterable[str]) -> frozenset[str]:
     """Return the digits of rank *variables*: all of a whole rank, the one of a part."""
-    found: set[str] = set()
-    for variable in variables:
-        root = nest.roots.get(variable)
-        found |= {digit.name for digit in root.digits} if root is not None else {variable}
-    return frozenset(found)
+    return nest.digits_of(variables)
 
 
 def _tile_digits(mapped: Mapped, nest: Nest, body: Body, output: Access) -> frozenset[str]:

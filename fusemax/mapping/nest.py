@@ -120,6 +120,14 @@ class Nest:
         """Return the root that *digit* belongs to."""
         return next(root for root in self.roots.values() if any(d.name == digit for d in root.digits))
 
+    def digits_of(self, variables: Iterable[str]) -> frozenset[str]:
+        """Return the digits of rank *variables*: all of a whole rank, the one of a part."""
+        found: set[str] = set()
+        for variable in variables:
+            root = self.roots.get(variable)
+            found |= {digit.name for digit in root.digits} if root is not None else {variable}
+        return frozenset(found)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fusemax.cascade.ir import Einsum
-from fusemax.language.syntax import Name
+from fusemax.language.syntax import Name, names
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
 from tests.walk.space import Element, Setting, Space
 
@@ -133,6 +133,16 @@ class Trace:
         """Return where *element* is stored: generations of a running value take each other's place."""
         generation = self.generation(tensor)
         return element if generation is None else (*element[:generation], *element[generation + 1 :])
+
+    def loops_of_windows(self, tensor: str) -> frozenset[str]:
+        """Return the digits of all ranks that move a window over *tensor* (``K[e,p+w]``: those of p and of w)."""
+        found: set[str] = set()
+        for access in (a for e in self.cascade.computed for a in e.reads if a.tensor == tensor):
+            for index in access.indices:
+                roots = self.space.roots_of(name for name in names(index) if name[0].islower())
+                if len(roots) > 1:
+                    found |= {digit.name for root in roots for digit in root.digits}
+        return frozenset(found)
 
     def _leaves(self, tensor: str, body: Body) -> bool:
         """Return whether somebody else needs what *body* makes: another body, the next generation, the user."""

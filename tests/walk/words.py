@@ -29,9 +29,10 @@ class Event:
 
 @dataclass
 class Stay:
-    """A tile in its place, from when it comes until another takes its place."""
+    """A tile in its place, from when it comes until another takes its place; *at* is where windows over it stand."""
 
     tile: frozenset[Element]
+    at: tuple[int, ...]
     events: list[Event] = field(default_factory=list)
 
 
@@ -138,15 +139,18 @@ def _stays(
 ) -> list[tuple[Step, Stay]]:
     """Return the tiles that *place* holds, one after the other; a tile that is wanted again at once stays.
 
-    Which tile it is follows from the loops alone, not from how much of it a mask leaves.
+    Which tile it is follows from the loops alone, not from how much of it a mask leaves. A window that a loop moves is another
+    tile, also where it holds the same elements.
     """
+    windows = trace.loops_of_windows(tensor)
     stays: list[tuple[Step, Stay]] = []
     for step, event in sorted(events, key=lambda entry: entry[1].when):
         tile = trace.tile(place, {loop: step.setting[loop] for loop in place.loops})
-        if stays and stays[-1][1].tile == tile:
+        at = tuple(step.setting[loop] for loop in place.loops if loop in windows)
+        if stays and (stays[-1][1].tile, stays[-1][1].at) == (tile, at):
             stays[-1][1].events.append(event)
         else:
-            stays.append((step, Stay(tile, [event])))
+            stays.append((step, Stay(tile, at, [event])))
     return stays
 
 
