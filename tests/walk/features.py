@@ -73,11 +73,6 @@ class Features:
     not_simulated: str = ""
 
 
-MASKED_CORES = "the simulator deals tasks of several tilings, and beside ragged ranks, as whole ones"
-WINDOWS = "the simulator has a tile for each window"
-NAMES = "the simulator has a tile for each name of a tensor"
-AGAIN = "the simulator goes on with a sum where it begins anew"
-
 FEATURES: Mapping[str, Features] = {
     "plain": Features(),
     "digits": Features(gaps=True, shared_dimension=True, ragged_spatial=True),
@@ -87,10 +82,10 @@ FEATURES: Mapping[str, Features] = {
     "masks": Features(cascades=MASKED, masks=True),
     "cores": Features(cores=True),
     "no-spread": Features(cores=True, no_spread=True),
-    "masked-cores": Features(cascades=MASKED, masks=True, cores=True, not_simulated=MASKED_CORES),
-    "windows": Features(cascades=WINDOWED, own_cascades=False, not_simulated=WINDOWS),
-    "aliases": Features(cascades=ALIASED, aliases=True, not_simulated=NAMES),
-    "foreign": Features(foreign=True, not_simulated=AGAIN),
+    "masked-cores": Features(cascades=MASKED, masks=True, cores=True),
+    "windows": Features(cascades=WINDOWED, own_cascades=False),
+    "aliases": Features(cascades=ALIASED, aliases=True),
+    "foreign": Features(foreign=True),
 }
 
 #: What is drawn only when asked for by name, because the witnesses do not agree there yet.
