@@ -91,8 +91,10 @@ def _union(one: Relation, other: Relation) -> Relation | None:
     count = len(one.sources)
     if position >= count and joined == ALL:
         values[position] = None
-    shorter = one if len(one.through) <= len(other.through) else other
-    return Relation(tuple(values[:count]), tuple(values[count:]), shorter.through)
+    wide, narrow = b[-1] - b[-2], a[-1] - a[-2]  # the way of the wider one is that of most of what is needed
+    shorter = len(one.through) <= len(other.through) if wide == narrow else narrow > wide
+    kept = one if shorter else other
+    return Relation(tuple(values[:count]), tuple(values[count:]), kept.through)
 
 
 def normal(condition: Condition) -> Condition:

@@ -10,7 +10,7 @@ import sympy
 
 from fusemax.analysis.footprint import Footprint, footprints, whole_words
 from fusemax.analysis.passes import Analysis, RankPasses, analyse
-from fusemax.analysis.plain import sequence
+from fusemax.analysis.plain import Opaque, sequence
 from fusemax.analysis.rewrite.normal import RankError, view
 from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.stages import levels
@@ -166,6 +166,19 @@ def _kept(entry: RankPasses) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*entry.crossing, *entry.read_again)))
 
 
+def _made_before(analysis: Analysis, entry: RankPasses) -> tuple[str, ...]:
+    """Return what is made whole before a loop that reads it at places of which nothing is claimed."""
+    found: dict[str, None] = {}
+    along = set(entry.variables)
+    for node in analysis.plain.nodes:
+        for reading in node.reads if node.loop is not None else ():
+            makers = analysis.cascade.producers(reading.tensor)
+            away = any(isinstance(index, Opaque) and index.mentions & along for index in reading.indices)
+            if away and makers and all(maker.loop is None for maker in makers):
+                found[reading.tensor] = None
+    return tuple(found)
+
+
 def _per_tile(cascade: Cascade, analysis: Analysis, rank: str) -> tuple[str, ...]:
     """Return what has to be kept with an element for each tile, beside what is kept along the whole rank."""
     known = {entry.rank: entry for entry in analysis.ranks}
@@ -177,15 +190,20 @@ def _per_tile(cascade: Cascade, analysis: Analysis, rank: str) -> tuple[str, ...
     return tuple(n for n in dict.fromkeys(found) if not whole & set(cascade.tensors[n].ranks))
 
 
-def _footprint(analysis: Analysis, entry: RankPasses, partial: tuple[str, ...]) -> tuple[Footprint, ...]:
+def _footprint(
+    analysis: Analysis, entry: RankPasses, partial: tuple[str, ...], crossing: tuple[str, ...]
+) -> tuple[Footprint, ...]:
     """Return what every tensor needs; what is kept for each tile needs an element for each of them."""
-    found = footprints(analysis, entry.rank)
-    return tuple(
-        replace(one, kind="per tile", words=whole_words(analysis, one.tensor))
-        if one.tensor in partial
-        else one
-        for one in found
-    )
+    made: list[Footprint] = []
+    for one in footprints(analysis, entry.rank):
+        words = whole_words(analysis, one.tensor)
+        if one.tensor in partial:
+            made.append(replace(one, kind="per tile", words=words))
+        elif one.tensor in crossing and one.tensor in _made_before(analysis, entry):
+            made.append(replace(one, kind="whole fibre", words=words))
+        else:
+            made.append(one)
+    return tuple(made)
 
 
 def form_of(
@@ -201,6 +219,7 @@ def form_of(
     entry = analysis.over(_asked(cascade, rank))
     counts = operation_counts(cascade)
     partial = _per_tile(cascade, analysis, rank)
+    crossing = tuple(dict.fromkeys((*_kept(entry), *_made_before(analysis, entry))))
     return Form(
         title=title,
         cascade=cascade,
@@ -209,9 +228,9 @@ def form_of(
         sweeps=entry.sweeps,
         operations=counts,
         work=nominal_work(counts, extents(rank, cascade)),
-        crossing=_kept(entry),
+        crossing=crossing,
         partial=partial,
-        footprint=_footprint(analysis, entry, partial),
+        footprint=_footprint(analysis, entry, partial, crossing),
         verdict=verdict,
         derivation=lines,
     )

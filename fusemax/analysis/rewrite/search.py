@@ -16,6 +16,7 @@ from fusemax.analysis.rewrite.draft import Move
 from fusemax.analysis.rewrite.floor import Floor, floor_of
 from fusemax.analysis.rewrite.form import Form, busiest_rank, form_of
 from fusemax.analysis.rewrite.given import Given, given_of
+from fusemax.analysis.rewrite.inline import written_out
 from fusemax.analysis.rewrite.iterate import iterate
 from fusemax.analysis.rewrite.means import with_means
 from fusemax.analysis.rewrite.merge import merge
@@ -216,6 +217,8 @@ class _Search:
                     moments = defer(along, name, chosen, keep=True) if count == len(waited) else None
                     if isinstance(moments, Move):
                         yield _after(state, moments, f"take {name} apart")
+        for name, moved in written_out(along):
+            yield _after(state, moved, f"write {name} out")
         for name, moved in reorder(along, self.given):
             yield _after(state, moved, f"reorder {name}")
 

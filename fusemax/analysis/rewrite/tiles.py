@@ -114,7 +114,14 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
         and not isinstance(e.action, Populate)
         and along <= set(seen.cascade.tensors[e.name].ranks)
     )
-    partial = [n for n in needed - set(body) if seen.touches(n) and seen.needs[n] & group.names]
+    away = _read_away(seen, group, body) if split else frozenset()
+    if away and set(seen.reductions) - group.names:
+        left = ", ".join(sorted(set(seen.reductions) - group.names))
+        return Refusal(
+            f"{', '.join(sorted(away))} is read away from its own place, and {left} would be a pass more"
+        )
+    body = tuple(name for name in body if name not in away)  # made before the loop, whole
+    partial = [n for n in needed - set(body) - away if seen.touches(n) and seen.needs[n] & group.names]
     if partial:
         return Refusal(f"{', '.join(sorted(partial))} lacks the rank of the loop and needs its results")
     before = _behind(seen, group, earlier, body)
@@ -125,7 +132,7 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
     after |= _behind(seen, group, read & set(body), body)
     rest = {e.name for e in seen.cascade.computed if e.name not in body and _outside(e, group)}
     along_after = frozenset(name for name in rest | after if seen.touches(name))
-    whole = any(name in seen.cascade.outputs or _lists(seen, name) for name in along_after)
+    whole = bool(away) or any(name in seen.cascade.outputs or _lists(seen, name) for name in along_after)
     whole = whole or _read_as_a_whole(seen, group, body, along_after)
     frame = Frame(
         seen=seen,
@@ -200,6 +207,18 @@ def _read_as_a_whole(seen: View, group: Group, body: tuple[str, ...], tensors: f
 
 def _outside(einsum: Einsum, group: Group) -> bool:
     return einsum.loop is None and not einsum.initial and einsum.name not in group.names
+
+
+def _read_away(seen: View, group: Group, body: tuple[str, ...]) -> frozenset[str]:
+    """Return what of the body is read at another coordinate of the rank than its own and needs no result of the loop."""
+    found = {
+        access.tensor
+        for einsum in seen.cascade.computed
+        for access in accesses(einsum.expression)
+        if access.tensor in body
+        and any(mentions(i, seen.variables) and not isinstance(i, Name) for i in access.indices)
+    }
+    return frozenset(name for name in found if not seen.needs[name] & group.names)
 
 
 def _shifted(frame: Frame) -> Refusal | None:

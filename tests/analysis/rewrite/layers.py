@@ -89,9 +89,67 @@ einsums: |
   Z[c]   = Y[n,c] :: max[n]
 """
 
+#: Norms before and after, rotary halves, QK-norm, a causal mask inside documents, a sink for each head, gated feed-forward.
+WHOLE = """
+batch: [B]
+inputs: {X: [D, P], WN1: [D], WQ: [H, E, D], WK: [H, E, D], WV: [H, F, D], C: [A, P], S: [A, P], SINK: [H], DM: [P], WO: [D, H, F],
+  WN2: [D], WN3: [D], WN4: [D], WG: [I, D], WU: [I, D], WD: [D, I]}
+outputs: [Y]
+ranks: {E: 2*A, M: P}
+constants: {eps: 1e-6}
+einsums: |
+  V1[p] = X[d,p]*X[d,p] :: sum[d]
+  N1[d,p] = X[d,p]*rsqrt(V1[p]/D + eps)*WN1[d]
+  Q0[h,e,p] = WQ[h,e,d]*N1[d,p] :: sum[d]
+  K0[h,e,m] = WK[h,e,d]*N1[d,m] :: sum[d]
+  V[h,f,m] = WV[h,f,d]*N1[d,m] :: sum[d]
+  QV[h,p] = Q0[h,e,p]*Q0[h,e,p] :: sum[e]
+  KV[h,m] = K0[h,e,m]*K0[h,e,m] :: sum[e]
+  QN[h,e,p] = Q0[h,e,p]*rsqrt(QV[h,p]/E + eps)
+  KN[h,e,m] = K0[h,e,m]*rsqrt(KV[h,m]/E + eps)
+  QL[h,a,p] = QN[h,a,p]*C[a,p] - QN[h,a+A,p]*S[a,p]
+  QH[h,a,p] = QN[h,a+A,p]*C[a,p] + QN[h,a,p]*S[a,p]
+  KL[h,a,m] = KN[h,a,m]*C[a,m] - KN[h,a+A,m]*S[a,m]
+  KH[h,a,m] = KN[h,a+A,m]*C[a,m] + KN[h,a,m]*S[a,m]
+  QK[h,m,p] = QL[h,a,p]*KL[h,a,m] + QH[h,a,p]*KH[h,a,m] :: sum[a]
+  GM0[h,p] = QK[h,m,p] :: max[m] | m <= p, DM[m] == DM[p]
+  GM[h,p] = max(GM0[h,p], SINK[h])
+  SN[h,m,p] = exp(QK[h,m,p]/sqrt(E) - GM[h,p]/sqrt(E))
+  SD0[h,p] = SN[h,m,p] :: sum[m] | m <= p, DM[m] == DM[p]
+  SD[h,p] = SD0[h,p] + exp(SINK[h]/sqrt(E) - GM[h,p]/sqrt(E))
+  AV[h,f,p] = SN[h,m,p]/SD[h,p]*V[h,f,m] :: sum[m] | m <= p, DM[m] == DM[p]
+  O[d,p] = WO[d,h,f]*AV[h,f,p] :: sum[h,f]
+  V2[p] = O[d,p]*O[d,p] :: sum[d]
+  R1[d,p] = X[d,p] + O[d,p]*rsqrt(V2[p]/D + eps)*WN2[d]
+  V3[p] = R1[d,p]*R1[d,p] :: sum[d]
+  N3[d,p] = R1[d,p]*rsqrt(V3[p]/D + eps)*WN3[d]
+  G[i,p] = WG[i,d]*N3[d,p] :: sum[d]
+  U[i,p] = WU[i,d]*N3[d,p] :: sum[d]
+  FF[d,p] = WD[d,i]*silu(G[i,p])*U[i,p] :: sum[i]
+  V4[p] = FF[d,p]*FF[d,p] :: sum[d]
+  Y[d,p] = R1[d,p] + FF[d,p]*rsqrt(V4[p]/D + eps)*WN4[d]
+"""
+
+#: Scores are convolved over keys and queries before the softmax (Golovneva et al., arXiv 2504.00927).
+MULTI_TOKEN = """
+inputs: {Q: [E, P], K: [E, M], V: [F, M], W: [U, T]}
+outputs: [AV]
+same: [[M, P]]
+einsums: |
+  QK[m,p] = Q[e,p]*K[e,m] :: sum[e] | m <= p
+  CV[m,p] = (W[u,t]*QK[m+u-1,p+t-1]
+            ) :: sum[u,t] | m + u <= p + t, m + u >= 1, m + u - 1 < M, p + t >= 1, p + t - 1 < P
+  GM[p] = CV[m,p] :: max[m] | m <= p
+  SN[m,p] = exp(CV[m,p] - GM[p]) | m <= p
+  SD[p] = SN[m,p] :: sum[m] | m <= p
+  AV[f,p] = SN[m,p]*V[f,m]/SD[p] :: sum[m] | m <= p
+"""
+
 #: name: (rank, passes as written, fewest safe passes, cascade)
 LAYERS = {
     "decoder": ("M", 3, 1, DECODER),
+    "whole decoder layer": ("M", 3, 1, WHOLE),
+    "multi-token": ("M", 3, 1, MULTI_TOKEN),
     "packed documents": ("M", 3, 1, PACKED),
     "entropy": ("M", 3, 1, SOFTMAX % "H" + "  H[p] = -A[m,p]*log(A[m,p]) :: sum[m]\n"),
     "entropy by logits": (

@@ -44,6 +44,15 @@ def test_a_decoder_layer_runs_its_softmax_in_one_loop() -> None:
     assert any("iterate LM, SD, AV" in title for title in titles)
 
 
+def test_a_convolution_of_scores_keeps_none_of_them() -> None:
+    """The scores are made again where a tile reads beyond itself; what makes them before the loop says that it keeps them."""
+    found = searched("multi-token")
+    before = [form for form in found.forms if "QK" in form.crossing]
+
+    assert "write QK out" in found.best(1).title
+    assert all("write QK out" not in form.title for form in before)
+
+
 def test_labels_are_not_scores() -> None:
     """Documents that are compared take whole numbers in the trials; tiles of another document are guarded."""
     best = searched("packed documents").best(1)
