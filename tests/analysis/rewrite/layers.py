@@ -92,7 +92,8 @@ einsums: |
 #: Norms before and after, rotary halves, QK-norm, a causal mask inside documents, a sink for each head, gated feed-forward.
 WHOLE = """
 batch: [B]
-inputs: {X: [D, P], WN1: [D], WQ: [H, E, D], WK: [H, E, D], WV: [H, F, D], C: [A, P], S: [A, P], SINK: [H], DM: [P], WO: [D, H, F],
+inputs: {X: [D, P], WN1: [D], WQ: [H, E, D], WK: [H, E, D], WV: [H, F, D], C: [A, P], S: [A, P], SINK: [H], DM: [P],
+  WO: [D, H, F],
   WN2: [D], WN3: [D], WN4: [D], WG: [I, D], WU: [I, D], WD: [D, I]}
 outputs: [Y]
 ranks: {E: 2*A, M: P}
