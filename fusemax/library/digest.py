@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -34,17 +34,17 @@ def _pieces(value: Any) -> Iterator[str]:
         yield from _fields(value, [field.name for field in fields(value) if field.compare])
     elif isinstance(value, Mapping):
         yield "{"
-        for key, inner in value.items():
+        for key, inner in cast("Mapping[Any, Any]", value).items():
             yield from _pieces(key)
             yield from _pieces(inner)
         yield "}"
     elif isinstance(value, list | tuple):
         yield "["
-        for inner in value:
+        for inner in cast("Sequence[Any]", value):
             yield from _pieces(inner)
         yield "]"
     elif isinstance(value, set | frozenset):
-        yield from _pieces(sorted(value))
+        yield from _pieces(sorted(cast("frozenset[Any]", value)))
     else:
         yield f"{type(value).__name__} {value!r}"
 

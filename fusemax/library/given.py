@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fusemax.errors import FusemaxError, Place, Problem, raise_if_any
 from fusemax.source import Document, KeyPath, Text, document_of, read_yaml
@@ -13,7 +13,7 @@ from fusemax.source import Document, KeyPath, Text, document_of, read_yaml
 Given = str | Path | Mapping[str, Any]
 
 
-def document_given(given: Given, what: str, find: Callable[[str], Path]) -> Document:
+def document_given(given: Given | object, what: str, find: Callable[[str], Path]) -> Document:
     """Return the document that *given* means; *what* it is, in one word, *find* gives the file of a name.
 
     A text with more than one line is YAML.
@@ -26,7 +26,7 @@ def document_given(given: Given, what: str, find: Callable[[str], Path]) -> Docu
     if isinstance(given, Path):
         return read_yaml(given)
     if isinstance(given, Mapping):
-        return document_of_values(given, what)
+        return document_of_values(cast("Mapping[str, Any]", given), what)
     if not isinstance(given, str):
         kinds = "a name, a path, a text in YAML, or a dict"
         raise FusemaxError(f"{what}: expected {kinds}, got {type(given).__name__}")
@@ -63,17 +63,19 @@ class _Values:
             return self._scalar(str(value), path)
         if hasattr(value, "tolist"):
             return self.read(value.tolist(), path)
-        if id(value) in self._open:
+        if id(cast(object, value)) in self._open:
             return self._refuse(path, "holds itself")
         if isinstance(value, Mapping | list | tuple | range):
-            self._open.append(id(value))
+            self._open.append(id(cast(object, value)))
             if isinstance(value, Mapping):
-                read = {str(key): self.read(inner, (*path, str(key))) for key, inner in value.items()}
+                entries = cast("Mapping[Any, Any]", value).items()
+                read = {str(key): self.read(inner, (*path, str(key))) for key, inner in entries}
             else:
-                read = [self.read(inner, (*path, place)) for place, inner in enumerate(value)]
+                listed = cast("Sequence[Any]", value)
+                read = [self.read(inner, (*path, place)) for place, inner in enumerate(listed)]
             self._open.pop()
             return read
-        return self._refuse(path, f"a file holds no {type(value).__name__}")
+        return self._refuse(path, f"a file holds no {type(cast(object, value)).__name__}")
 
     def _scalar(self, value: str | float, path: KeyPath) -> str | float:
         dotted = ".".join(str(step) for step in path)

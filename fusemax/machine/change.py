@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_kind
@@ -14,10 +14,12 @@ from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from fusemax.machine.whole import Machine
 
 
-def changed(machine: Machine, name: str, value: str | float) -> Machine:
+def changed(machine: Machine, name: str, value: object) -> Machine:
     """Return *machine* with another *value* of the figure *name*, as :meth:`Machine.with_` says."""
     path = _place_of(machine, name)
     try:
@@ -36,8 +38,7 @@ def changed(machine: Machine, name: str, value: str | float) -> Machine:
         result = _replaced(machine, path, found)
     except ValueError as error:
         raise FusemaxError(f"{name}: {error}") from None
-    result._file = machine.file
-    return result
+    return result.read_from(machine.file)
 
 
 def _place_of(machine: Machine, name: str) -> tuple[str, ...]:
@@ -63,6 +64,8 @@ def _replaced(node: Any, path: tuple[str, ...], value: Expression) -> Any:
         return value
     step, *rest = path
     if isinstance(node, Mapping):
-        return {**node, step: _replaced(node[step], tuple(rest), value)}
-    kept = {name: getattr(node, name) for name in type(node).model_fields}
-    return type(node)(**{**kept, step: _replaced(kept[step], tuple(rest), value)})
+        inside = cast("Mapping[str, Any]", node)
+        return {**inside, step: _replaced(inside[step], tuple(rest), value)}
+    kind = cast("type[BaseModel]", type(node))
+    kept = {name: getattr(node, name) for name in kind.model_fields}
+    return kind(**{**kept, step: _replaced(kept[step], tuple(rest), value)})

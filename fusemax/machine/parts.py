@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +18,11 @@ from fusemax.machine.amounts import (
     SquareMetres,
     Watts,
 )
+
+
+def keys_of(data: object) -> dict[str, Any]:
+    """Return *data* where it is a mapping of keys to values, as a file holds it; else nothing."""
+    return cast("dict[str, Any]", data) if isinstance(data, dict) else {}
 
 
 class Part(BaseModel):
@@ -60,15 +65,16 @@ class Level(Part):
     @classmethod
     def _apart(cls, data: Any) -> Any:
         """Read ``bandwidth: {read: 64 GB/s, write: 32 GB/s}`` as the two bandwidths that it is."""
-        if not (isinstance(data, dict) and isinstance(data.get("bandwidth"), dict)):
+        given = keys_of(data)
+        apart = keys_of(given.get("bandwidth"))
+        if not isinstance(given.get("bandwidth"), dict):
             return data
-        apart = data["bandwidth"]
         strange = [key for key in apart if key not in ("read", "write")]
         if strange or not apart:
             raise ValueError(
                 f"bandwidth: expected 'read' and 'write', got {', '.join(map(str, strange)) or 'nothing'}"
             )
-        rest = {key: value for key, value in data.items() if key != "bandwidth"}
+        rest = {key: value for key, value in given.items() if key != "bandwidth"}
         return {**{f"{key}_bandwidth": value for key, value in apart.items()}, **rest}
 
     @property
@@ -123,9 +129,10 @@ class Unit(Part):
     @model_validator(mode="before")
     @classmethod
     def _expand(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("operations"), dict):
-            data = {**data, "operations": _expanded(data["operations"])}
-        return data
+        given = keys_of(data)
+        if not isinstance(given.get("operations"), dict):
+            return data
+        return {**given, "operations": _expanded(keys_of(given["operations"]))}
 
 
 #: What stands under a unit's name beside its memories.
@@ -139,9 +146,9 @@ def _expanded(operations: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Operation):
             full[name] = value
         elif isinstance(value, dict) and "cycles" in value:
-            full[name] = {"actions": {name: 1}, **value}
+            full[name] = {"actions": {name: 1}, **keys_of(cast(object, value))}
         elif isinstance(value, dict):
-            full[name] = {"cycles": _sum_of(name, value, operations), "actions": value}
+            full[name] = {"cycles": _sum_of(name, keys_of(cast(object, value)), operations), "actions": value}
         else:
             full[name] = {"cycles": value, "actions": {name: 1}}
     return full

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from fusemax.errors import Problem, raise_if_any
 from fusemax.language.formula import formula_names
 from fusemax.language.syntax import Number
 from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds
@@ -54,6 +55,11 @@ class Machine(Part):
         shared = set(self.levels) & set(self.units)
         if shared:
             raise ValueError(f"{', '.join(sorted(shared))} names a level and a unit")
+        return self
+
+    def read_from(self, file: str) -> Machine:
+        """Return the machine, which now knows the *file* that it was read from."""
+        self._file = file
         return self
 
     @property
@@ -123,18 +129,14 @@ def load_machine(name: str) -> tuple[Machine, Path]:
 
 def machine_of(document: Document) -> Machine:
     """Return the checked machine in *document*; raise ProblemsError with every mistake."""
-    from fusemax.errors import raise_if_any
-
-    machine = typed(document, Machine)
-    machine._file = document.file
+    machine = typed(document, Machine).read_from(document.file)
     known = figures(machine)
-    problems = []
-    for path, name, expression in walk_figures(machine):
+    problems: list[Problem] = []
+    for path, _, expression in walk_figures(machine):
         for used in formula_names(expression):
             if used not in known:
                 hint = f"a formula may use: {', '.join(sorted(known))}" if len(known) < 12 else None
                 problems.append(document.problem(path, f"{used!r} is no figure of this machine", hint))
-        del name
     problems += [
         document.problem(("units", name, key), text, hint) for name, key, text, hint in _sharing(machine)
     ]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum, is_variable
-from fusemax.language.syntax import Access, Name, Populate, names
+from fusemax.language.syntax import Access, Expression, Name, Populate, names
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
@@ -142,7 +142,7 @@ def _holders(
             yield name
 
 
-def _moves(index) -> bool:
+def _moves(index: Expression) -> bool:
     """Return whether an index is no plain rank variable, so that its elements come in another order."""
     used = [name for name in names(index) if is_variable(name)]
     return not isinstance(index, Name) and bool(used)
@@ -269,7 +269,8 @@ def in_order(machine: Machine, step: Step | Stall) -> Iterator[tuple[str, str, s
     Names of one unit take turns in the order in which they stand.
     """
     places: dict[str, int] = {}
-    for unit, einsums in {} if isinstance(step, Stall) else step.items():
+    steps: Step = {} if isinstance(step, Stall) else step
+    for unit, einsums in steps.items():
         lanes = machine.physical(unit)
         for einsum in einsums:
             yield unit, einsum, lanes, places.setdefault(lanes, 0)

@@ -156,8 +156,10 @@ class Mapped:
     bind: Mapping[tuple[str, int], str]
     spill: Mapping[str, tuple[str, ...]]
     in_place: tuple[tuple[str, ...], ...]
-    words: Mapping[str, Expression] = field(default_factory=dict)
-    offload: Mapping[tuple[str, str], Mapping[str, Expression]] = field(default_factory=dict)
+    words: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
+    offload: Mapping[tuple[str, str], Mapping[str, Expression]] = field(
+        default_factory=dict[tuple[str, str], Mapping[str, Expression]]
+    )
 
     def einsum(self, name: str) -> Einsum:
         """Return the Einsum called *name*."""

@@ -68,9 +68,8 @@ def _leaves(mapped: Mapped, machine: Machine, nest: Nest, body: Body, maker: Ein
         return False
     outermost = min(around, key=lambda r: len(r.loops), default=None)
     loops = body.loops if outermost is None else outermost.loops
-    again = (
-        digits_of(nest, maker.reduced) if _is_wanted(mapped, nest, maker, tensor, outermost) else frozenset()
-    )
+    is_wanted = _is_wanted(mapped, nest, maker, tensor, outermost)
+    again = digits_of(nest, maker.reduced) if is_wanted else frozenset[str]()
     return any(
         loop in again or (loop == maker.loop and _is_running(mapped, nest, maker, tensor)) for loop in loops
     )

@@ -37,7 +37,7 @@ class Block:
     loops: tuple[str, ...]
     do: tuple[Block, ...] | tuple[str, ...]
     keep: tuple[Keep, ...] = ()
-    spatial: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    spatial: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
 
     @property
     def einsums(self) -> tuple[str, ...]:
@@ -61,7 +61,9 @@ class Phase:
     block: Block
     cuts: Mapping[str, int]
     bind: Bind
-    offload: Mapping[tuple[str, str], Mapping[str, Expression]] = field(default_factory=dict)
+    offload: Mapping[tuple[str, str], Mapping[str, Expression]] = field(
+        default_factory=dict[tuple[str, str], Mapping[str, Expression]]
+    )
     spread: tuple[str, ...] = ()
     schedule: Schedule = "overlapped"
     deal: Deal = "longest_first"
@@ -181,7 +183,7 @@ def mapping_data(
     cascade: Cascade, phases: Sequence[Phase], tiles: Sequence[Mapping[str, int]], about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what a mapping file with these phases and tile sizes holds; *about* gives title, source, cascade, absorb."""
-    shared = tiles[0] if tiles and all(sizes == tiles[0] for sizes in tiles) else {}
+    shared: Mapping[str, int] = tiles[0] if tiles and all(sizes == tiles[0] for sizes in tiles) else {}
     schedules = {str(phase.schedule) for phase in phases}
     data: dict[str, Any] = dict(about)
     if shared:

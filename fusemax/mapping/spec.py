@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -48,8 +48,8 @@ Formula = Annotated[Any, BeforeValidator(_expression), IN_FILE]
 
 
 def _sides(value: Any) -> Any:
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+    names = cast("Sequence[Any]", value if isinstance(value, list | tuple) else (value,))
+    if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"expected a dimension such as rows, or several: [arrays, rows]; got {value!r}")
     return tuple(names)
 
@@ -132,7 +132,9 @@ def _form(value: Any) -> str:
 
 
 def _bodies(value: Any) -> str:
-    nests = isinstance(value, list) and any(isinstance(entry, dict | Node) for entry in value)
+    nests = isinstance(value, list) and any(
+        isinstance(entry, dict | Node) for entry in cast("list[Any]", value)
+    )
     return "<nests>" if nests else "<names>"
 
 
@@ -228,15 +230,17 @@ def _place(document: Document, steps: list[str], number: int, inside: Any) -> st
     new = number == len(steps) - 1  # an unknown one is refused when the document is typed
     where = f" in {'.'.join(steps[:number])}" if number else ""
     if isinstance(inside, dict):
-        if step in inside or new:
+        keys = list(cast("dict[Any, Any]", inside))
+        if step in keys or new:
             return step
-        near = nearest(step, [str(key) for key in inside])
-        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(map(str, inside))}"
+        near = nearest(step, list(map(str, keys)))
+        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(map(str, keys))}"
         raise FusemaxError(f"changes: {path}: {document.file} has no {step!r}{where}\n  hint: {hint}")
     if isinstance(inside, list):
-        if step.isdigit() and int(step) < len(inside):
+        count = len(cast("list[Any]", inside))
+        if step.isdigit() and int(step) < count:
             return int(step)
-        text = f"expected a number from 0 to {len(inside) - 1}{where}, got {step!r}"
+        text = f"expected a number from 0 to {count - 1}{where}, got {step!r}"
         raise FusemaxError(f"changes: {path}: {document.file}: {text}")
     raise FusemaxError(f"changes: {path}: {document.file}: {'.'.join(steps[:number])} has nothing inside")
 

@@ -60,7 +60,8 @@ ENDINGS: Mapping[str, str] = {"s": "s", "B": "B", "J": "J", "W": "W", "Hz": "Hz"
 def column_from(entry: Mapping[str, Any]) -> Column:
     """Return the column that :meth:`Column.described` wrote; raise KeyError or TypeError when it is none."""
     known = {field.name for field in fields(Column)}
-    return Column(**{"unit": "", **{key: value for key, value in entry.items() if key in known}})
+    given: dict[str, Any] = {"unit": "", **{key: value for key, value in entry.items() if key in known}}
+    return Column(**given)
 
 
 def text(name: str, meaning: str = "") -> Column:

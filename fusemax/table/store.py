@@ -145,7 +145,7 @@ def _read_csv(path: Path, kinds: Mapping[str, str]) -> polars.DataFrame:
 
 
 def _check_kinds(frame: polars.DataFrame, kinds: Mapping[str, str], path: Path) -> None:
-    wrong = []
+    wrong: list[str] = []
     words = {"text": "texts", "whole": "whole numbers", "real": "numbers", "truth": "true and false"}
     for column, kind in kinds.items():
         if column not in frame.columns:

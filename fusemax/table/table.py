@@ -75,7 +75,7 @@ class Tables:
     """The tables of one results folder, by name."""
 
     folder: Path
-    tables: Mapping[str, Table] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict[str, Table])
 
     def get(self, name: str) -> Table | None:
         """Return the table called *name*, if there is one."""
@@ -113,7 +113,7 @@ def need_columns(frame: polars.DataFrame, columns: Iterable[str], table: str) ->
     lost = [name for name in columns if name not in frame.columns]
     if not lost:
         return
-    rows = []
+    rows: list[str] = []
     for name in lost:
         near = nearest(name, frame.columns)
         rows.append(f"{table}: there is no column {name!r}" + (f"; did you mean {near!r}?" if near else ""))
