@@ -53,7 +53,7 @@ def _sources(document: Document) -> list[Problem]:
 
 
 def _batch(cascade: Cascade, document: Document) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
     for position, name in enumerate(cascade.batch):
         users = [t.name for t in cascade.tensors.values() if name in t.ranks]
         if users:
@@ -63,7 +63,7 @@ def _batch(cascade: Cascade, document: Document) -> list[Problem]:
 
 
 def _defaults(cascade: Cascade, document: Document) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
     for name, size in cascade.defaults.items():
         if not is_size(cascade, name):
             text = f"{name!r} is not the size of a rank of this cascade"
@@ -74,7 +74,7 @@ def _defaults(cascade: Cascade, document: Document) -> list[Problem]:
 
 
 def _outputs(cascade: Cascade, document: Document) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
     written = {output.tensor for einsum in cascade.einsums for output in einsum.outputs}
     for position, name in enumerate(cascade.outputs):
         if name not in written:
@@ -85,7 +85,7 @@ def _outputs(cascade: Cascade, document: Document) -> list[Problem]:
 
 
 def _single_assignment(cascade: Cascade) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
     first: dict[tuple[str, bool], list[tuple[Einsum, Access]]] = {}
     for einsum in cascade.einsums:
         for output in einsum.outputs:
@@ -117,7 +117,7 @@ def _apart(constant: Expression, shifted: Expression) -> bool:
 
 def _loops(cascade: Cascade) -> list[Problem]:
     """Return the loops over a rank that no tensor has."""
-    problems = []
+    problems: list[Problem] = []
     said: set[int] = set()
     for einsum in cascade.einsums:
         for frame in einsum.loops:
@@ -134,7 +134,7 @@ def _loops(cascade: Cascade) -> list[Problem]:
 
 def _initial_values(cascade: Cascade) -> list[Problem]:
     initial = [output for einsum in cascade.einsums if einsum.initial for output in einsum.outputs]
-    problems = []
+    problems: list[Problem] = []
     for tensor in cascade.tensors.values():
         for generation in tensor.generations:
             place, start = (
@@ -152,7 +152,7 @@ def _initial_values(cascade: Cascade) -> list[Problem]:
 
 def _unused(cascade: Cascade, document: Document) -> list[Problem]:
     read = {access.tensor for einsum in cascade.einsums for access in einsum.reads}
-    problems = []
+    problems: list[Problem] = []
     for name in cascade.inputs:
         if name not in read:
             problems.append(

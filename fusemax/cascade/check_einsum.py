@@ -36,7 +36,7 @@ def _reduction(cascade: Cascade, einsum: Einsum) -> list[Problem]:
     if isinstance(einsum.action, Populate):
         return []
     over = [name for name in right if name not in left and name not in einsum.loop_variables]
-    problems = []
+    problems: list[Problem] = []
     missing = [name for name in over if name not in einsum.reduced and name.upper() in cascade.ranks]
     if missing:
         text = (
@@ -63,7 +63,7 @@ def _reduction(cascade: Cascade, einsum: Einsum) -> list[Problem]:
 
 def _repeated(einsum: Einsum) -> list[Problem]:
     """Return the variables that stand twice in an output or in a reduction."""
-    problems = []
+    problems: list[Problem] = []
     for output in einsum.outputs:
         for name in _twice([index.name for index in output.indices if isinstance(index, Name)]):
             text = f"{name!r} stands twice in the output {output}"
@@ -108,7 +108,7 @@ def _populated(cascade: Cascade, einsum: Einsum) -> list[Problem]:
 
 def _divisions(einsum: Einsum) -> list[Problem]:
     """Return the divisions by a number that is zero."""
-    problems = []
+    problems: list[Problem] = []
     for root in (einsum.expression, *(s for c in einsum.conditions for s in (c.left, c.right))):
         for node in walk(root):
             divides = isinstance(node, Binary) and node.operator == "/" and _is_zero(node.right)
@@ -140,7 +140,7 @@ def _is(names_: list[str]) -> str:
 def _conditions(cascade: Cascade, einsum: Einsum) -> list[Problem]:
     """Return the conditions on variables over which the Einsum does not run."""
     running = {*einsum.variables, *einsum.loop_variables}
-    problems = []
+    problems: list[Problem] = []
     for condition in einsum.conditions:
         used = dict.fromkeys((*names(condition.left), *names(condition.right)))
         foreign = [n for n in used if n.upper() in cascade.ranks and is_variable(n) and n not in running]

@@ -15,7 +15,7 @@ from fusemax.nearest import meant, nearest
 
 def wrong_names(cascade: Cascade, einsum: Einsum) -> list[Problem]:
     """Return the names in *einsum* that are no variable, constant, size or function."""
-    problems = []
+    problems: list[Problem] = []
     known = {rank.variable for rank in cascade.ranks.values()}
     for root in (
         einsum.expression,
@@ -57,7 +57,7 @@ def _function(call: Call) -> list[Problem]:
 
 def wrong_accesses(cascade: Cascade, einsum: Einsum) -> list[Problem]:
     """Return the accesses of *einsum* to tensors that there are not, or with indices that do not fit their ranks."""
-    problems = []
+    problems: list[Problem] = []
     for access in (*einsum.reads, *einsum.outputs):
         tensor = cascade.tensors.get(access.tensor)
         if tensor is None:
@@ -73,7 +73,7 @@ def wrong_accesses(cascade: Cascade, einsum: Einsum) -> list[Problem]:
 
 
 def _index_ranks(cascade: Cascade, access: Access, ranks: tuple[str, ...]) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
     written = [str(index).upper() for index in access.indices]
     if written != list(ranks) and sorted(written) == sorted(ranks):
         text = f"{access.tensor} has ranks [{', '.join(ranks)}], but its indices stand in another order"

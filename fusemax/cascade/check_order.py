@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from fusemax.cascade.ir import Cascade, Einsum, Tensor
 from fusemax.errors import Place, Problem
@@ -39,7 +40,7 @@ def _sorted(
 ) -> list[list[Einsum]]:
     import networkx
 
-    graph = networkx.DiGraph()
+    graph = cast(Any, networkx).DiGraph()
     graph.add_nodes_from(range(len(parts)))
     writer: dict[str, list[int]] = {}
     for number, part in enumerate(parts):
@@ -61,8 +62,8 @@ def _sorted(
     try:
         return [parts[n] for n in networkx.lexicographical_topological_sort(graph)]
     except networkx.NetworkXUnfeasible:
-        cycle = [source for source, _ in networkx.find_cycle(graph)]
-        members = [parts[number][0] for number in cycle]
+        cycle = [source for source, _ in cast(Any, networkx).find_cycle(graph)]
+        members: list[Einsum] = [parts[number][0] for number in cycle]
         chain = " -> ".join(f"{e.name} (line {line_of(e.place)})" for e in (*members, members[0]))
         text = f"these Einsums need each other: {chain}"
         hint = "a value may depend on an earlier generation of itself only: write X[i+1] from X[i] in a 'loop i:'"

@@ -66,12 +66,12 @@ class Tensor:
 
     def is_earlier(self, access: Access, rank: str | None = None) -> bool:
         """Return whether *access* reads, inside the loop over *rank*, the generation that the step before wrote."""
-        rank = rank or self.generation
-        if rank not in self.generations or rank is None:
+        over = rank or self.generation or ""
+        if over not in self.generations:
             return False
-        here: Expression = Name(rank.lower())
-        earlier = Binary("+", here, Number(1)) if rank in self.descending else here
-        return access.indices[self.ranks.index(rank)] == earlier
+        here: Expression = Name(over.lower())
+        earlier = Binary("+", here, Number(1)) if over in self.descending else here
+        return access.indices[self.ranks.index(over)] == earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +198,10 @@ class Cascade:
     constants: Mapping[str, float]
     same: tuple[tuple[str, ...], ...] = ()
     sizes: tuple[str, ...] = ()
-    defaults: Mapping[str, int] = field(default_factory=dict)
+    defaults: Mapping[str, int] = field(default_factory=dict[str, int])
     doc: str = ""
     file: str = "<text>"
-    reductions: Mapping[str, Monoid] = field(default_factory=dict)
+    reductions: Mapping[str, Monoid] = field(default_factory=dict[str, Monoid])
 
     def monoid(self, name: str) -> Monoid | None:
         """Return the reduction of one's own that is called *name*, if there is one."""

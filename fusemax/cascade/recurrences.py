@@ -174,7 +174,7 @@ def _every(statement: Assignment) -> tuple[Access, ...]:
 
 def _first_values(program: Program, tensor: str, position: int) -> list[tuple[str, int]]:
     """Return the constant places along *position* at which *tensor* is written outside loops."""
-    found = []
+    found: list[tuple[str, int]] = []
     for statement in program.statements:
         for output in () if isinstance(statement, Loop) else statement.outputs:
             if output.tensor == tensor and position < len(output.indices):
@@ -219,7 +219,7 @@ def _shown(output: Access, position: int, place: tuple[str, int]) -> str:
 
 def _directions(statements: tuple[Statement, ...], steps: Mapping[str, list[Step]]) -> list[Problem]:
     """Return the loops in which one tensor runs up and another down."""
-    problems = []
+    problems: list[Problem] = []
     for statement in statements:
         if not isinstance(statement, Loop):
             continue
@@ -274,7 +274,7 @@ def _copies(written: Statement, step: Step) -> list[Assignment]:
     old = _at(
         output, step, Binary("+", Name(step.variable), Number(1.0)) if step.down else Name(step.variable)
     )
-    copies = []
+    copies: list[Assignment] = []
     for back in range(1, step.back):
         target = replace(output, tensor=step.earlier(back))
         copies.append(Assignment((target,), replace(old, tensor=step.earlier(back - 1)), place=written.place))

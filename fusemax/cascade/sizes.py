@@ -65,7 +65,8 @@ def _to_give(cascade: Cascade, known: Mapping[str, int], missing: Sequence[str])
             return (0 if len(_factors(rank.size) or ()) > 1 else 2), name
         return 1, name
 
-    given, wanted = dict(known), []
+    given = dict(known)
+    wanted: list[str] = []
     for name in sorted(missing, key=order):
         if name not in given:
             wanted.append(name)

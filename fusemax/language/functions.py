@@ -4,6 +4,9 @@ An entry serves formulas (figures of machines, sizes, tiles, conditions of studi
 cascades on arrays, and the algebra that rewrites them. To add a function, add an entry.
 """
 
+# numpy and sympy are handed in, so that neither is imported here: what they give has no type
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 import math

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 from fusemax.cascade.ir import is_variable
 from fusemax.language.syntax import Access, names
@@ -86,7 +87,7 @@ def divided(facts: Facts, skeleton: Skeleton) -> Skeleton | None:
 def _groups(facts: Facts, einsums: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     import networkx
 
-    graph = networkx.DiGraph()
+    graph = cast(Any, networkx).DiGraph()
     graph.add_nodes_from(einsums)
     for reader in einsums:
         for access in facts.einsum(reader).reads:
@@ -95,9 +96,12 @@ def _groups(facts: Facts, einsums: Sequence[str]) -> tuple[tuple[str, ...], ...]
                 if previous_generation_of(facts, access, maker):
                     graph.add_edge(reader, maker)
     place = {name: number for number, name in enumerate(einsums)}
-    whole = networkx.condensation(graph)
+    whole = cast(Any, networkx).condensation(graph)
     members = {n: sorted(whole.nodes[n]["members"], key=lambda name: place[name]) for n in whole}
-    order = networkx.lexicographical_topological_sort(whole, key=lambda n: place[members[n][0]])
+    order = cast(Any, networkx).lexicographical_topological_sort(
+        whole,
+        key=lambda n: place[members[n][0]],  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    )
     return tuple(tuple(members[n]) for n in order)
 
 

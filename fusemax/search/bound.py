@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
-from fusemax.cost.band import band_pairs
+from fusemax.cost import band as band_counts
 from fusemax.mapping.space import roots_of
 from fusemax.search.facts import Facts, Piece
 from fusemax.search.split import Ways, split, weighted
@@ -135,7 +136,8 @@ def useful_part(facts: Facts) -> float:
         values = [(s, facts.sizes.get(str(s), 0)) for e in (band.low, band.high) for s in e.free_symbols]
         low, high = (int(expression.subs(values)) for expression in (band.low, band.high))
         rows, columns = facts.sizes[band.row.upper()], facts.sizes[band.column.upper()]
-        parts.append(band_pairs(rows, 1, columns, 1, low, high, band.sign) / (rows * columns))
+        pairs = cast(Any, band_counts).band_pairs(rows, 1, columns, 1, low, high, band.sign)
+        parts.append(pairs / (rows * columns))
     return min(parts, default=1.0)
 
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -270,8 +270,9 @@ def _differs(name: str, stated: _Part, found: _Part) -> list[str]:
 
 def _rows(name: str, stated: Any, found: Any) -> list[tuple[str, Any, Any]]:
     if isinstance(stated, dict) and isinstance(found, dict):
-        keys = dict.fromkeys((*stated, *found))
-        return [row for key in keys for row in _rows(f"{name}.{key}", stated.get(key), found.get(key))]
+        one, other = cast("dict[str, Any]", stated), cast("dict[str, Any]", found)
+        keys = dict.fromkeys((*one, *other))
+        return [row for key in keys for row in _rows(f"{name}.{key}", one.get(key), other.get(key))]
     return [(name, stated, found)]
 
 

@@ -70,7 +70,7 @@ class Facts:
     open_parts: tuple[str, ...]
     figures: Mapping[str, float]
     absorb: tuple[str, ...] = ()
-    items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict[str, tuple[Item, ...]])
     fused: dict[tuple[tuple[str, ...], tuple[str, ...]], bool] = field(default_factory=dict)
 
     @cached_property

@@ -3,6 +3,9 @@
 The program is the one of ``fusemax cost``; only the loop over points is numpy's. Operations that need no tile are done once.
 """
 
+# arrays of numpy or numbers, whichever an operation is given: they have no type of their own
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 import math
@@ -79,13 +82,12 @@ OPERATIONS: Mapping[str, Callable[..., Array]] = {
 }
 
 
-def _dealt_evenly(
-    in_order, before, after, cores, R, Tr, tr, C, Tc, tc, lo, hi, sign, *cycles
-) -> tuple[float, ...]:  # fmt: skip
+def _dealt_evenly(*operands: float) -> tuple[float, ...]:
     """Return what a core does of tasks under a band if all cores did the same: what the busiest one does, or less.
 
     Arguments as of :func:`fusemax.cost.deal.dealt_tiles`, which walks every task.
     """
+    before, after, cores, R, Tr, tr, C, Tc, tc, lo, hi, sign = operands[1:13]
     if not (tr >= 1 and tc >= 1 and R >= 1 and C >= 1 and cores >= 1):
         return (0.0,) * 8
     each = before * after / cores

@@ -12,7 +12,7 @@ A *part* is a list of Einsums that one body executes; parts of a phase follow on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
@@ -96,7 +96,7 @@ def _divided(
     facts: Facts, segment: Sequence[str], batch: tuple[str, ...], free: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield which ranks are walked point by point and which may be tiled: a batch rank is tiled when lanes lack work."""
-    inside = frozenset().union(*(facts.carried[name] for name in segment)) - set(batch)
+    inside = frozenset[str]().union(*(facts.carried[name] for name in segment)) - set(batch)
     work = 1
     for variable in inside:
         work *= facts.sizes.get(variable.upper(), 64)
@@ -115,7 +115,7 @@ def _divided(
             yield batch, ()
 
 
-def _product(values) -> int:
+def _product(values: Iterable[int]) -> int:
     result = 1
     for value in values:
         result *= value

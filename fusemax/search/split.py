@@ -98,7 +98,7 @@ def _simplex(table: np.ndarray, basis: list[int]) -> None:
             return
         ratios = table[positive, -1] / table[positive, column]
         ties = positive[ratios <= ratios.min() + 1e-15]
-        row = int(min(ties, key=lambda r: basis[r]))
+        row = min(map(int, ties), key=basis.__getitem__)
         table[row] /= table[row, column]
         others = [r for r in range(table.shape[0]) if r != row and table[r, column] != 0]
         table[others] -= np.outer(table[others, column], table[row])

@@ -37,7 +37,7 @@ class Tilings:
 
     axes: tuple[Axis, ...]
     sizes: Mapping[str, np.ndarray]
-    chosen: Mapping[str, np.ndarray] = field(default_factory=dict)
+    chosen: Mapping[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
 
     @property
     def points(self) -> int:
@@ -116,8 +116,7 @@ def _thinned(axes: Sequence[Axis]) -> tuple[Axis, ...]:
 def tilings(facts: Facts, axes: Sequence[Axis]) -> Tilings:
     """Return the grid of all choices on *axes*."""
     columns = [np.array(axis.values, dtype=np.int64) for axis in axes]
-    meshes = np.meshgrid(*columns, indexing="ij") if columns else []
-    flat = [mesh.ravel() for mesh in meshes]
+    flat = [mesh.ravel() for mesh in np.meshgrid(*columns, indexing="ij")] if columns else list[np.ndarray]()
     sizes: dict[str, np.ndarray] = {}
     for axis, values in zip(axes, flat, strict=True):
         if not axis.blocks:

@@ -41,7 +41,9 @@ class Binding:
     bind: Mapping[tuple[str, int], str]
     loads: Mapping[str, float]
     energy_J: float
-    taken: Mapping[tuple[tuple[str, str], str], float] = field(default_factory=dict)
+    taken: Mapping[tuple[tuple[str, str], str], float] = field(
+        default_factory=dict[tuple[tuple[str, str], str], float]
+    )
 
     @property
     def cycles(self) -> float:

@@ -7,7 +7,7 @@ from math import inf, prod
 
 from fusemax.analysis.passes import analyse
 from fusemax.analysis.traffic import least_words
-from fusemax.cascade.ir import Einsum, affine, is_variable
+from fusemax.cascade.ir import Affine, Einsum, affine, is_variable
 from fusemax.cost.rooms import capacity_B
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Access, names
@@ -101,13 +101,13 @@ def _touched(facts: Facts, access: Access) -> float:
     for index in access.indices:
         used = {name for name in names(index) if is_variable(name)}
         terms = affine(index)
-        plain = terms is not None and (len(used) <= 1 or _one_rank(facts, used))
-        if plain and not _offset(terms):
+        plain = len(used) <= 1 or _one_rank(facts, used)
+        if terms is not None and plain and not _offset(terms):
             variables |= used
     return points_of(facts, frozenset(variables))
 
 
-def _offset(terms) -> bool:
+def _offset(terms: Affine) -> bool:
     """Return whether an index is shifted, or a single variable is scaled: then less than all of a rank is touched."""
     coefficients, constant = terms
     return constant is not None or (len(coefficients) == 1 and None not in coefficients.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 PLAIN = re.compile(r"[A-Za-z0-9_./+*-][A-Za-z0-9_./+*() -]*")
 ORDER = ("name", "tiles", "for", "spread", "keep", "spatial", "schedule", "do")
@@ -49,8 +49,14 @@ def _nest(nest: Mapping[str, Any], depth: int) -> list[str]:
 
 def _flow(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(one)}" for key, one in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(
+                f"{_flow(key)}: {_flow(one)}" for key, one in cast("Mapping[Any, Any]", value).items()
+            )
+            + "}"
+        )
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(_flow(one) for one in value) + "]"
+        return "[" + ", ".join(_flow(one) for one in cast("Sequence[Any]", value)) + "]"
     text = str(value)
     return text if PLAIN.fullmatch(text) else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
