@@ -48,6 +48,11 @@ def model(
     words: str = typer.Option(
         "", "--words", help="Widths of numbers: weights=8bit,cache=8bit,activations=16bit."
     ),
+    search: bool = typer.Option(
+        False,
+        "--search",
+        help="Search for mappings, and take those that lie with the machine only where none is found.",
+    ),
     as_json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
 ) -> None:
     """Time, traffic, energy and memory of a whole model: prefill, one step of decoding, or a whole batch."""
@@ -70,7 +75,7 @@ def model(
     asked = _asked(phase, sizes)
     predictor = Predictor(
         load_model(config), machine or links.chip if links else machine, _widths(words), links,
-        (chips or links.chips) if links else 1, figures,
+        (chips or links.chips) if links else 1, figures, search,
     )  # fmt: skip
     record = _answer(predictor, asked, links)
     if as_json:

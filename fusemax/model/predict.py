@@ -119,11 +119,13 @@ class Predictor:
     system: System | None = None
     chips: int = 1
     figures: Mapping[str, float] = field(default_factory=dict)
+    search: bool = False
+    shared: Prices | None = None  #: of the same machine, kept from one model to the next
 
     @cached_property
     def prices(self) -> Prices:
         """The prices of steps on one chip."""
-        return Prices(self.machine, self.widths, self.figures)
+        return self.shared or Prices(self.machine, self.widths, self.figures, search=self.search)
 
     def passed(self, batch: int, queries: int, keys: int) -> Passed:
         """Return one pass of *batch* sequences with *queries* new tokens each that see *keys*.

@@ -1,8 +1,8 @@
-"""What a step costs on a machine: the quickest of the mappings that lie there for one of its forms.
+"""What a step costs on a machine: the quickest of the mappings that lie there for one of its forms, else one searched for.
 
 A mapping suits a form when it binds the form's Einsums, whatever cascade it was written for; a library of kernels chooses by
-shape in the same way. What only moves data (norms, rotary positions, activations) has no mapping: it costs what its words
-take at the outermost level, and the start of a kernel.
+shape in the same way. Where none lies there, the mapper finds one. What only moves data (norms, rotary positions,
+activations) has no mapping: it costs what its words take at the outermost level, and the start of a kernel.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from fusemax.model.steps import Step
 from fusemax.shipped import find_machine, mappings_beside
 from fusemax.source import Document
 
+FOUND = "found by search"  #: stands for the name of a mapping that no file holds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Widths:
@@ -42,7 +44,7 @@ class Price:
     """What one run of a step takes.
 
     ``limit`` is what its time is made of: the schedule of the units, or a level by name. ``mapping`` is the one that was
-    taken, empty where there is none. ``energy_J`` is NaN where the machine does not say.
+    taken (:data:`FOUND` if the mapper made it), empty where there is none. ``energy_J`` is NaN where the machine does not say.
     """
 
     time_s: float
@@ -64,6 +66,9 @@ class Prices:
     machine: str
     widths: Widths
     figures: Mapping[str, float] = field(default_factory=dict)
+    search: bool = False  #: whether a searched mapping goes before those that lie with the machine
+    seconds: float = 20.0  #: for each search, which ends sooner when it is near its bound
+    found: dict[tuple[str, tuple[tuple[str, int], ...]], Price | str] = field(default_factory=dict)
     programs: dict[tuple[str, str, tuple[str, ...]], Evaluator | str] = field(default_factory=dict)
 
     @cached_property
@@ -97,6 +102,12 @@ class Prices:
         """Return the price of one run of *step*; see :meth:`prices`."""
         if not step.forms:
             return self._moved(step)
+        if self.search:
+            found = [
+                one for form, sizes in step.forms if isinstance(one := self._search(step, form, sizes), Price)
+            ]
+            if found:
+                return min(found, key=lambda price: price.time_s)
         best, refused = None, []
         for form, sizes in step.forms:
             for mapping in self._suited(form):
@@ -106,15 +117,47 @@ class Prices:
                 elif best is None or answer.latency_s < best[0].latency_s:
                     best = answer, form, mapping
         if best is None:
-            forms = " or ".join(form for form, _ in step.forms)
-            why = "\n  ".join(refused) or f"no mapping of {self.machine} is for it"
-            raise NoMappingError(f"{step.name}: nothing runs {forms} on {self.machine}\n  {why}")
+            return self._searched(step, refused)
         answer, form, mapping = best
-        longest = max(answer.limits().items(), key=lambda item: _phase(answer, item[0]))
-        return Price(
-            time_s=answer.latency_s, traffic_B=answer.traffic_B, energy_J=answer.energy_J, limit=longest[1], form=form,
-            mapping=mapping,
-        )  # fmt: skip
+        return _priced(answer, form, mapping)
+
+    def _searched(self, step: Step, refused: list[str]) -> Price:
+        """Return the price of *step* under the quickest mapping that a search finds for one of its forms."""
+        answers = [self._search(step, form, sizes) for form, sizes in step.forms]
+        prices = [answer for answer in answers if isinstance(answer, Price)]
+        if not prices:
+            forms = " or ".join(form for form, _ in step.forms)
+            why = "\n  ".join(dict.fromkeys([*refused, *(str(answer) for answer in answers)]))
+            raise NoMappingError(f"{step.name}: nothing runs {forms} on {self.machine}\n  {why}")
+        return min(prices, key=lambda price: price.time_s)
+
+    def _search(self, step: Step, form: str, sizes: Mapping[str, int]) -> Price | str:
+        """Return the price of *form* under the best mapping found, or why there is none; searched once for each size."""
+        key = form, tuple(sorted(sizes.items()))
+        if key not in self.found:
+            self.found[key] = self._best(step, form, sizes)
+        return self.found[key]
+
+    def _best(self, step: Step, form: str, sizes: Mapping[str, int]) -> Price | str:
+        from fusemax.search.answer import best_mapping
+
+        cascade = load_cascade(form)
+        given = {
+            name: value for name, value in sizes.items() if name in {*cascade.ranks, *cascade.size_symbols()}
+        }
+        figures = {**self.figures, "word": self.widths.activations_B}
+        try:
+            answer = best_mapping(cascade, self.described, given, figures, seconds=self.seconds)
+            cost = self._narrowed(answer.mapped, self._narrow(step)).cost(given, figures)
+        except FusemaxError as error:
+            return str(error).splitlines()[0]
+        return _priced(cost, form, FOUND)
+
+    def _narrowed(self, mapped: Mapped, narrow: Mapping[str, float]) -> Evaluator:
+        """Return what evaluates *mapped* with other widths of some tensors."""
+        widths = {tensor: Number(width) for tensor, width in narrow.items()}
+        mapped = replace(mapped, words={**mapped.words, **widths})
+        return Evaluator(mapped, derive(mapped, self.described, self.figures))
 
     def _moved(self, step: Step) -> Price:
         """Return the price of a step that only moves its numbers: all of them through the outermost level, once."""
@@ -167,9 +210,7 @@ class Prices:
         file, document = self.known[mapping]
         try:
             mapped = map_onto(load_cascade(form), self.described, file, document)
-            widths = {tensor: Number(width) for tensor, width in narrow.items()}
-            mapped = replace(mapped, words={**mapped.words, **widths})
-            return Evaluator(mapped, derive(mapped, self.described, self.figures))
+            return self._narrowed(mapped, narrow)
         except FusemaxError as error:
             return str(error).splitlines()[0]
 
@@ -178,6 +219,14 @@ class Prices:
         found = {tensor: self.widths.weights_B for tensor in step.weights}
         found |= {tensor: self.widths.cache_B for tensor in step.cached}
         return {tensor: width for tensor, width in found.items() if width != self.widths.activations_B}
+
+
+def _priced(answer: Cost, form: str, mapping: str) -> Price:
+    longest = max(answer.limits().items(), key=lambda item: _phase(answer, item[0]))
+    return Price(
+        time_s=answer.latency_s, traffic_B=answer.traffic_B, energy_J=answer.energy_J, limit=longest[1], form=form,
+        mapping=mapping,
+    )  # fmt: skip
 
 
 def _phase(answer: Cost, nest: str) -> float:

@@ -107,6 +107,7 @@ KINDS: Mapping[str, str] = {
     "derivations": "fusemax.study.derivations:KIND",
     "gpu": "fusemax.study.gpu:KIND",
     "gpu-passes": "fusemax.study.gpu_passes:KIND",
+    "models": "fusemax.study.models:KIND",
 }
 
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from fusemax.nearest import nearest
 from fusemax.plot.spec import FigureSpec
 from fusemax.source import KeyPath
-from fusemax.study.spec import StudyFile
 
 Found = tuple[KeyPath, str, str | None]
 
 
-def specs_of(study: StudyFile) -> tuple[FigureSpec, ...]:
+class HasFigures(Protocol):
+    """A study of any kind with a list of figures."""
+
+    @property
+    def figures(self) -> list[dict[str, Any]]: ...
+
+
+def specs_of(study: HasFigures) -> tuple[FigureSpec, ...]:
     """Return the figures of a *study* that has no mistakes in them."""
     return tuple(spec for spec, _ in _read(study) if spec is not None)
 
 
-def figure_mistakes(study: StudyFile) -> Iterator[Found]:
+def figure_mistakes(study: HasFigures) -> Iterator[Found]:
     """Yield what is wrong with the figures of *study* by themselves: place, text and hint."""
     from fusemax.plot.kinds import kind_mistakes
 
@@ -36,7 +42,7 @@ def figure_mistakes(study: StudyFile) -> Iterator[Found]:
         files.add(spec.file)
 
 
-def _read(study: StudyFile) -> Iterator[tuple[FigureSpec | None, list[Found]]]:
+def _read(study: HasFigures) -> Iterator[tuple[FigureSpec | None, list[Found]]]:
     from pydantic import TypeAdapter, ValidationError
 
     for number, entry in enumerate(study.figures):
@@ -67,7 +73,7 @@ def _near(name: str, known: Iterable[str]) -> str | None:
 
 
 def column_mistakes(
-    study: StudyFile, columns: Mapping[str, Iterable[str]], values: Mapping[str, Iterable[Any]]
+    study: HasFigures, columns: Mapping[str, Iterable[str]], values: Mapping[str, Iterable[Any]]
 ) -> Iterator[Found]:
     """Yield what the figures of *study* ask for that its tables will not have.
 
