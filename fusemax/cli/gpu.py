@@ -55,7 +55,7 @@ def calibrate(
         list[str] | None, typer.Option(help="Mappings whose path holds this; may be repeated.")
     ] = None,
 ) -> None:
-    """Fit overlap and start of GPU mappings again from the calibration rows, beside what their files state."""
+    """Fit wait and start of GPU mappings again from the calibration rows, beside what their files state."""
     from rich.console import Console
     from rich.table import Table
 
@@ -74,7 +74,7 @@ def calibrate(
             f"--only: no mapping with calibration rows has {' or '.join(only or ())} in its path"
         )
     fits = run(found)
-    table = Table(title="Overlap and start, stated and fitted", title_justify="left")
+    table = Table(title="Wait and start, stated and fitted", title_justify="left")
     for heading in ("mapping", "rows", "stated", "mean |log|", "fitted", "mean |log|"):
         table.add_column(
             heading, justify="left" if heading == "mapping" else "right", no_wrap=heading == "mapping"

@@ -219,7 +219,9 @@ class _Counter(Residences):
             for u, part in self.mapped.offload.get((einsum, operation), {}).items()
         }
         rest = 1 - sum(parts.values(), sympy.Integer(0))
-        yield from ((where, part) for where, part in ((unit, rest), *parts.items()) if part != 0)
+        when = self.mapped.when.get(einsum)
+        often = 1 if when is None else to_sympy(tile_expression(when))
+        yield from ((where, part * often) for where, part in ((unit, rest), *parts.items()) if part != 0)
 
     def _points(self, body: Body, einsum: Einsum, mine: frozenset[str]) -> sympy.Expr:
         """Return the points of an operation: under a condition those that satisfy it, else all in the tiles that are done."""

@@ -11,6 +11,7 @@ from fusemax.cost.program import Label, Writer
 from fusemax.cost.recurrence import recurrence_cycles
 from fusemax.cost.symbols import ceildiv, greatest, repeated, symbol, to_sympy
 from fusemax.cost.tasks import dealt
+from fusemax.cost.turns import cycles_in_turns
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
 from fusemax.mapping.nest import Mapped
@@ -226,11 +227,14 @@ class _NestTimes:
             if self.machine.levels[name].per_core and name not in schedule.hidden
         ]
         busy = [time * symbol("clock") for time in (*self.units.values(), *inside)]
-        serial = sum(busy, ZERO)
+        waiting = self._waiting(schedule) if schedule.groups is not None else ZERO
+        serial = sum(busy, waiting)
         longest = greatest(*busy)
         steady = self.writer.add(
             f"steady_cycles[{self.name}]",
-            serial - to_sympy(tile_expression(schedule.overlap)) * (serial - longest),
+            cycles_in_turns(busy, schedule.groups, waiting)
+            if schedule.groups is not None
+            else serial - to_sympy(tile_expression(schedule.overlap)) * (serial - longest),
             Label("steady", nest=self.name),
         )
         epochs, tasks = (
@@ -242,6 +246,10 @@ class _NestTimes:
         start = rounds * self._begin() * symbol("clock")
         overhead = self.writer.add(f"start_cycles[{self.name}]", fill + start, Label("start", nest=self.name))
         return steady + overhead
+
+    def _waiting(self, schedule: Overlap) -> sympy.Expr:
+        """Return the cycles in which groups are on no unit, those of all epochs of the busiest core."""
+        return to_sympy(tile_expression(schedule.wait)) * self._busiest(lambda counts: counts.epochs)
 
     def _step(self, number: int, step: Step) -> sympy.Expr:
         if isinstance(step, Stall):

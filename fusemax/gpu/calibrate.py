@@ -1,7 +1,8 @@
 """The constants that may be calibrated, fitted again from the calibration rows: so that anyone can check what mappings state.
 
-A mapping with a schedule ``{overlap: x, start: t}`` has two. Forward both are fitted, backward only the overlap: ``start`` is
-that of the forward mapping. The fit is the least mean |log(predicted/published)| over a grid, by plain search.
+A mapping with a schedule ``{groups: n, wait: c, start: t}`` has two: the cycles that a group waits in an epoch, and the start
+of a task; the number of groups follows from the kernel. Forward both are fitted, backward only ``wait``: ``start`` is that of
+the forward mapping. The fit is the least mean |log(predicted/published)| over a grid, by plain search.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ from fusemax.progress import watched
 from fusemax.source import Document
 
 Family = tuple[str, str, bool]
-#: The grid of a fit: every tenth of overlap with every start, then the overlaps half a tenth to either side of the best.
-OVERLAPS: tuple[float, ...] = tuple(round(0.1 * step, 2) for step in range(11))
-FINER = 0.05
-STARTS_S: tuple[float, ...] = tuple(0.5e-6 * step for step in range(9))
+#: The grid of a fit: every 300 cycles with every start.
+STEP = 300
+WAITS: tuple[int, ...] = tuple(range(0, 2401, STEP))
+STARTS_S: tuple[float, ...] = tuple(0.5e-6 * step for step in range(1, 9))
 
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """What a schedule ``{overlap: x, start: t}`` states."""
+    """What a schedule ``{groups: n, wait: c, start: t}`` states beside its groups."""
 
-    overlap: float
+    wait_cycles: float
     start_s: float
 
     def __str__(self) -> str:
-        return f"{self.overlap:.2f}, {self.start_s * 1e6:.1f} us"
+        return f"{self.wait_cycles:g}, {self.start_s * 1e6:.1f} us"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Group:
         """The constants of the file."""
         schedule = mapping_file_of(_document(self.kernels[0])).schedule
         assert isinstance(schedule, Overlap), "groups() takes no others"
-        return Constants(_number(schedule.overlap), _number(schedule.start))
+        return Constants(_number(schedule.wait), _number(schedule.start))
 
     @property
     def label(self) -> str:
@@ -77,7 +78,7 @@ class Group:
         return fmean(error for kernel in self.kernels for error in self._errors(kernel, constants))
 
     def _errors(self, kernel: Kernel, constants: Constants) -> list[float]:
-        schedule = {**self.schedule, "overlap": constants.overlap, "start": f"{constants.start_s} s"}
+        schedule = {**self.schedule, "wait": constants.wait_cycles, "start": f"{constants.start_s} s"}
         design = design_of(kernel.machine, kernel.mapping, kernel.cascade, changes={"schedule": schedule})
         mapped, program = design.mapped, derive(design.mapped, design.machine)
         mine = [row for row in self.rows if row.calls[0].kernel == kernel]
@@ -125,7 +126,7 @@ def groups(study: GpuStudy, rows: Iterable[Published]) -> list[Group]:
     return [
         Group(Path(file), schedules[file], tuple(found[file]))
         for file in order
-        if isinstance(schedules[file], Mapping)
+        if isinstance(schedules[file], Mapping) and "groups" in schedules[file]
     ]
 
 
@@ -155,12 +156,8 @@ def calibrate(groups: Sequence[Group]) -> list[Fit]:
 
 
 def fit_of(group: Group, starts_s: Sequence[float]) -> Fit:
-    """Return the fit of one group over the grid of overlaps and *starts_s*."""
-    errors = {c: group.error(c) for overlap in OVERLAPS for c in [Constants(overlap, s) for s in starts_s]}
-    near = min(errors, key=errors.__getitem__)
-    for overlap in (near.overlap - FINER, near.overlap + FINER):
-        if 0 <= overlap <= 1:
-            errors |= {c: group.error(c) for c in [Constants(round(overlap, 2), s) for s in starts_s]}
+    """Return the fit of one group over the grid of waits and *starts_s*."""
+    errors = {c: group.error(c) for c in [Constants(wait, s) for wait in WAITS for s in starts_s]}
     best = min(errors, key=errors.__getitem__)
     return Fit(group, group.error(group.stated), best, errors[best])
 

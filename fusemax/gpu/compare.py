@@ -28,12 +28,18 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+Mask = Literal["all", "causal", "window"]
+#: Masks by what they leave: what is hidden by one is hidden by those after it.
+MASKS: tuple[Mask, ...] = ("all", "causal", "window")
+
+
 class KernelEntry(_Part):
     """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
 
     ``dtypes``, ``machines`` and ``source`` (a part of a row's source: a version) narrow an entry; ``cascade`` replaces the
-    cascade that the mask asks for (a kernel that does all the work under any mask); ``whole`` names the parts (``backward``)
-    in which a kernel does so; ``fused`` says that the kernel is one of those that the study is about.
+    cascade that the mask asks for (a kernel that does all the work under any mask); ``skips`` says by part (``backward``)
+    of which mask a kernel leaves out what it hides, where that is less than the row's: ``all`` (of none), ``causal``;
+    ``fused`` says that the kernel is one of those that the study is about.
     """
 
     kernel: str
@@ -44,7 +50,7 @@ class KernelEntry(_Part):
     machines: list[str] | None = None
     source: str = ""
     cascade: str | None = None
-    whole: list[Literal["forward", "backward"]] = Field(default_factory=list)
+    skips: dict[Literal["forward", "backward"], Mask] = Field(default_factory=dict)
     fused: bool = True
 
 
@@ -240,8 +246,8 @@ def _kernel(study: GpuStudy, entry: KernelEntry, machine: str, part: str, shape:
         return Kernel(machine, mapping, study.decode)
     cascades: Cascades = getattr(study, part)
     mask = "window" if shape.window else "causal" if shape.causal else "all"
-    mask = "all" if part in entry.whole else mask
-    return Kernel(machine, mapping, getattr(cascades, mask))
+    skipped = entry.skips.get(part, mask)  # type: ignore[call-overload]
+    return Kernel(machine, mapping, getattr(cascades, min(mask, skipped, key=MASKS.index)))
 
 
 def _waiting(part: Prediction, host_s: float) -> Prediction:

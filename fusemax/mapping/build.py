@@ -8,8 +8,9 @@ from fusemax.analysis.work import is_view
 from fusemax.cascade.ir import Cascade
 from fusemax.cascade.views import without
 from fusemax.errors import FusemaxError, ProblemsError
-from fusemax.language.formula import formula
+from fusemax.language.formula import formula, formula_names
 from fusemax.language.syntax import Expression, Name
+from fusemax.language.value import value_of
 from fusemax.machine import Machine
 from fusemax.mapping.binding import Binding
 from fusemax.mapping.legality import dataflow_problems
@@ -19,7 +20,7 @@ from fusemax.mapping.notes import Notes
 from fusemax.mapping.spec import MappingFile
 from fusemax.mapping.tiles import tile_expression, variables_of
 from fusemax.quantity import QuantityError
-from fusemax.source import Document
+from fusemax.source import Document, KeyPath
 
 __all__ = ["map_onto", "tile_expression", "variables_of"]
 
@@ -76,6 +77,7 @@ class _Builder:
             in_place=tuple(tuple(group) for group in self.file.in_place),
             words=words,
             offload=bound.offload,
+            when=self._when(),
         )
         problems = self.notes.problems or dataflow_problems(mapped, self.machine, self.document)
         if problems:
@@ -103,6 +105,19 @@ class _Builder:
         except QuantityError as error:
             self.notes.fail(("words", tensor), str(error))
             return Name("word")
+
+    def _when(self) -> dict[str, Expression]:
+        """Return the part of the iterations in which an Einsum is done, by its name."""
+        for name, part in self.file.when.items():
+            at: KeyPath = ("when", name)
+            known = self.notes.known(name, self.einsums, "Einsum of this mapping's cascade", at, key=True)
+            if known and not formula_names(part) and not 0 < value_of(part, {}) <= 1:
+                self.notes.fail(
+                    at,
+                    f"{name} is done in {value_of(part, {}):g} of its iterations",
+                    "a part is above 0, up to 1",
+                )
+        return dict(self.file.when)
 
     def _each_once(self, nests: tuple[Nest, ...]) -> None:
         seen: dict[str, int] = {}

@@ -147,6 +147,8 @@ class Mapped:
         Size in bytes of a word of a tensor, where it is not the machine's.
     offload
         By Einsum and operation: the parts of it that other units do than the one that the Einsum is bound to.
+    when
+        By Einsum: the part of its iterations in which it is done at all.
     """
 
     name: str
@@ -160,6 +162,7 @@ class Mapped:
     offload: Mapping[tuple[str, str], Mapping[str, Expression]] = field(
         default_factory=dict[tuple[str, str], Mapping[str, Expression]]
     )
+    when: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
 
     def einsum(self, name: str) -> Einsum:
         """Return the Einsum called *name*."""

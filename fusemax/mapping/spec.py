@@ -106,19 +106,36 @@ class Stall(_Part):
     stall: Formula
 
 
+MOST_GROUPS = 12  #: groups of threads that take turns: more are as good as all units overlapped
+
+
 class Overlap(_Part):
-    """Units that overlap in part: 1 as if ``overlapped``, 0 as if ``serial``; each task begins with a serial epoch.
+    """Units that overlap in part; each task begins with a serial epoch.
+
+    ``groups`` of threads take turns on the units, one epoch each, and meet by chance (``cycles_in_turns``): one is as if
+    ``serial``, many as if ``overlapped``; ``wait`` is the cycles of an epoch in which a group is on no unit (latencies). Or
+    ``overlap`` says the part itself: 1 as if ``overlapped``, 0 as if ``serial``.
 
     ``start`` is the time from the launch of a task on its core to its first useful cycle. The memories inside a core count as
     units but for those named in ``hidden``, which work behind the units as the outer levels do.
     """
 
-    overlap: Formula
+    overlap: Formula | None = None
+    groups: int | None = None
+    wait: Formula = Number(0.0)
     start: Seconds = Number(0.0)
     hidden: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _part_of_one(self) -> Overlap:
+        if (self.overlap is None) == (self.groups is None):
+            raise ValueError(
+                "expected 'groups' or 'overlap': how many groups take turns, or a part from 0 to 1"
+            )
+        if self.groups is None and self.wait != Number(0.0):
+            raise ValueError("'wait' goes with 'groups': of what overlaps by a part nobody knows who waits")
+        if self.groups is not None and not 1 <= self.groups <= MOST_GROUPS:
+            raise ValueError(f"expected 1 to {MOST_GROUPS} groups, got {self.groups}")
         if isinstance(self.overlap, Number) and not 0 <= self.overlap.value <= 1:
             raise ValueError(f"expected an overlap from 0 (serial) to 1 (overlapped), got {self.overlap}")
         return self
@@ -183,6 +200,7 @@ class MappingFile(_Part):
     nests: list[Node]
     bind: dict[str, list[str]]
     offload: dict[str, dict[str, Formula]] = Field(default_factory=dict)
+    when: dict[str, Formula] = Field(default_factory=dict)
     schedule: Schedule = "overlapped"
     spill: dict[str, list[str]] = Field(default_factory=dict)
     in_place: list[list[str]] = Field(default_factory=list)

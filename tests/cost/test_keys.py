@@ -232,3 +232,18 @@ def test_what_no_digit_runs_over(digits: dict[str, Any], said: str) -> None:
     on = machine({}, {}, {}, units={"mxu": {"shape": shape, "operations": {"mac": 1}}})
     with pytest.raises(FusemaxError, match=said):
         mapped(on, {"nests": [{"keep": {"SPM": ["X"]}, "spatial": {"mxu": digits}, "do": ["Y"]}]})
+
+
+def test_what_is_done_now_and_then() -> None:
+    """An Einsum of a quarter of its iterations takes a quarter of the cycles and of the operations; words stay."""
+    on = machine({}, {}, {"energy": {"mac": "1 pJ"}})
+    always, seldom = mapped(on), mapped(on, {"when": {"Y": "1/4"}})
+    one, other = cost(always, derive(always, on), SIZES), cost(seldom, derive(seldom, on), SIZES)
+    assert (one.values["cycles[mxu,Y]"], other.values["cycles[mxu,Y]"]) == (8, 2)
+    assert other.values["energy_J[mxu,mac]"] == pytest.approx(one.values["energy_J[mxu,mac]"] / 4)
+    assert other.table("words") == one.table("words")
+    assert simulate(seldom, on, SIZES).latency_s == pytest.approx(2e-9)
+    with pytest.raises(FusemaxError, match=r"Y is done in 2 of its iterations"):
+        mapped(on, {"when": {"Y": 2}})
+    with pytest.raises(FusemaxError, match="'Z' is no Einsum"):
+        mapped(on, {"when": {"Z": 1}})

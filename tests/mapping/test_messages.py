@@ -23,7 +23,7 @@ SIZES = {"B": 1, "H": 2, "M": 512, "P": 512, "E": 64, "F": 64}
         ("[{tensor: BQK}]", ["schedule.0.tensor: expected a list, got 'BQK'"]),
         (
             "{overlp: 0.5}",
-            ["schedule.overlap: required key is missing", "schedule.overlp: unknown key 'overlp'"],
+            ["schedule.overlp: unknown key 'overlp'"],
         ),
         (
             "[{stal: 3}, {stall: 2 s}, 5]",

@@ -22,6 +22,8 @@ Work = Counter[tuple[str, str]]
 def jobs(mapped: Mapped, machine: Machine, einsum: Einsum) -> list[tuple[str, Operation, float]]:
     """Return what *einsum* is made of: unit, operation and the part of it that this unit does."""
     found: list[tuple[str, Operation, float]] = []
+    when = mapped.when.get(einsum.name)
+    often = 1.0 if when is None else value_of(when, {})
     for index, operation in enumerate(operations(mapped.cascade, einsum)):
         unit = mapped.bind[einsum.name, index]
         for part in lowered(machine, unit, operation, taken_parts(mapped.offload, einsum.name)):
@@ -30,7 +32,7 @@ def jobs(mapped: Mapped, machine: Machine, einsum: Einsum) -> list[tuple[str, Op
             rest = 1.0 - sum(taken.values())
             found += [(unit, part, rest)] if rest > 1e-12 else []
             found += [(other, part, share) for other, share in taken.items() if share > 0]
-    return found
+    return [(unit, part, share * often) for unit, part, share in found]
 
 
 def cycles_of(machine: Machine, figures: Mapping[str, float], unit: str, operation: str) -> float:

@@ -143,9 +143,9 @@ def _arrays(mapped, machine, sizes, figures, number_format: str) -> Arrays:
             f"mapping {mapped.name}: register by register, no conditions can be run; {masked.name} has"
             f" {masked.conditions[0]}\n  hint: the tile level (--level tile) runs masks and windows"
         )
-    if len(mapped.nests) != 1 or mapped.nests[0].spread or mapped.spill or mapped.offload:
+    if len(mapped.nests) != 1 or mapped.nests[0].spread or mapped.spill or mapped.offload or mapped.when:
         raise FusemaxError(
-            f"mapping {mapped.name}: register by register, one nest on one core can be run, without spilling or offloading\n"
+            f"mapping {mapped.name}: register by register, one nest on one core can be run, no spilling, offloading or when\n"
             "  hint: the tile level (--level tile) runs every mapping"
         )
     if any("*" in d for b in mapped.nests[0].bodies for one in b.spatial.values() for d in one.values()):

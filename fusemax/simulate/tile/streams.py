@@ -137,6 +137,8 @@ class _Reader:
     def _parts(self, name: str) -> list[tuple[Part, ...]]:
         """Return what the Einsum does, step by step; units that share one operation stand side by side in a step."""
         parts: list[tuple[Part, ...]] = []
+        when = self.mapped.when.get(name)
+        often = 1.0 if when is None else finite_value_of(when, self.known)
         for index, whole in enumerate(operations(self.cascade, self.mapped.einsum(name))):
             unit = self.mapped.bind[name, index]
             for operation in lowered(self.machine, unit, whole, taken_parts(self.mapped.offload, name)):
@@ -146,7 +148,7 @@ class _Reader:
                 }
                 rest = 1.0 - sum(shared.values())
                 beside = tuple(
-                    (u, ((operation, s),)) for u, s in ((unit, rest), *shared.items()) if s > 1e-12
+                    (u, ((operation, s * often),)) for u, s in ((unit, rest), *shared.items()) if s > 1e-12
                 )
                 alone = len(beside) == 1 and parts and len(parts[-1]) == 1
                 if alone and parts[-1][0][0] == beside[0][0]:
