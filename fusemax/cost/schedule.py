@@ -12,6 +12,7 @@ from fusemax.cost.recurrence import recurrence_cycles
 from fusemax.cost.symbols import ceildiv, greatest, repeated, symbol, to_sympy
 from fusemax.cost.tasks import dealt
 from fusemax.cost.turns import cycles_in_turns
+from fusemax.language.syntax import Number
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
 from fusemax.mapping.nest import Mapped
@@ -234,7 +235,7 @@ class _NestTimes:
             f"steady_cycles[{self.name}]",
             cycles_in_turns(busy, schedule.groups, waiting)
             if schedule.groups is not None
-            else serial - to_sympy(tile_expression(schedule.overlap)) * (serial - longest),
+            else serial - to_sympy(tile_expression(schedule.overlap or Number(0.0))) * (serial - longest),
             Label("steady", nest=self.name),
         )
         epochs, tasks = (
