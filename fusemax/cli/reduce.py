@@ -58,7 +58,7 @@ def reduce(
             console.print(f"\n{output} is not written", markup=False)
         raise
     if output is not None:
-        _write(output, best, found)
+        write_form(output, best, found)
         console.print(f"\nwritten: {output} ({best.title})", markup=False)
 
 
@@ -108,7 +108,8 @@ def _table(found: Reduced) -> object:
     return table
 
 
-def _write(path: Path, form: Form, found: Reduced) -> None:
+def write_form(path: Path, form: Form, found: Reduced) -> None:
+    """Write *form* of what was *found* as a cascade file that says where it is from."""
     from dataclasses import replace
 
     from fusemax.analysis.rewrite.derivation import explained

@@ -82,14 +82,21 @@ def block_counts(tiles: int) -> tuple[int, ...]:
 
 def axes_of(facts: Facts, skeleton: Skeleton, fixed: Mapping[str, int]) -> tuple[Axis, ...]:
     """Return the choices of tiles that *skeleton* leaves open; *fixed* parts of ranks are given."""
+    return axes_for(facts, skeleton.cuts, skeleton.einsums, fixed)
+
+
+def axes_for(
+    facts: Facts, cuts: Mapping[str, int], einsums: Sequence[str], fixed: Mapping[str, int]
+) -> tuple[Axis, ...]:
+    """Return the choices of tiles of a phase that does *einsums*, whose ranks have so many digits inside the outermost."""
     axes: list[Axis] = []
-    for rank, cuts in skeleton.cuts.items():
+    for rank, count in cuts.items():
         size = facts.sizes[rank]
-        digits = facts.digits(rank, cuts)
+        digits = facts.digits(rank, count)
         axes.append(Axis(rank, digits[-1].upper(), inner_sizes(facts, size)))
-        if cuts == 2:
+        if count == 2:
             axes.append(Axis(rank, digits[1].upper(), block_counts(size), blocks=True))
-    used = {v for name in skeleton.einsums for v in facts.carried[name]}
+    used = {v for name in einsums for v in facts.carried[name]}
     for part in facts.open_parts:
         rank = next(rank for rank in facts.ranks if part in facts.parts(rank))
         if part in fixed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from fusemax.cli import build
 from fusemax.cost.point import cost_of
 from fusemax.machine import load_machine
 from fusemax.search.answer import best_mapping
+from fusemax.search.plan import Plan, Search
 
 BERT = {"B": 64, "H": 12, "E": 64, "F": 64}
 
@@ -47,3 +49,103 @@ def test_the_file_is_priced_as_the_search_says(tmp_path: Path) -> None:
     assert json.loads(again.stdout)["latency_s"] == answer["cost"]["latency_s"]
     assert answer["bound_over_best"] <= 1
     assert runner.invoke(build(), ["check", str(out)]).exit_code == 0
+
+
+SMALL = ["B=1", "H=2", "M=512", "P=384", "E=32", "F=32"]
+PAIRS = [part for size in SMALL for part in ("--set", size)]
+
+
+def test_forms_with_fewer_passes_are_tried_and_the_best_one_wins(tmp_path: Path) -> None:
+    """On FuseMax's chip three passes wait for the vector unit's divisions; a derived form of one pass does not."""
+    out = tmp_path / "best.yaml"
+    arguments = ["map", "attention/3-pass", "--machine", "fusemax", *PAIRS, "--rewrite", "-o", str(out)]
+    found = CliRunner().invoke(build(), arguments)
+    priced = [
+        [
+            "cost",
+            str(tmp_path / "best-cascade.yaml"),
+            "--machine",
+            "fusemax",
+            "--mapping",
+            str(out),
+            *PAIRS,
+            "--json",
+        ]
+    ]
+    plain = CliRunner().invoke(build(), ["map", "attention/3-pass", "--machine", "fusemax", *PAIRS, "--json"])
+
+    assert found.exit_code == 0, found.output
+    assert "as written" in found.output
+    assert "nests:" in found.output
+    again = CliRunner().invoke(build(), priced[0])
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["latency_s"] < 0.75 * json.loads(plain.stdout)["cost"]["latency_s"]
+
+
+def test_a_front_is_a_table_a_figure_and_files(tmp_path: Path) -> None:
+    """No mapping of it is better in both objectives than another."""
+    arguments = [
+        "map",
+        "normalisation/rms-norm-linear",
+        "--machine",
+        str(tmp_path / "machine.yaml"),
+        "--json",
+    ]
+    (tmp_path / "machine.yaml").write_text(WEIGHED)
+    sizes = [
+        "--set",
+        "D=64",
+        "--set",
+        "P=96",
+        "--set",
+        "O=48",
+        "--front",
+        "latency,energy",
+        "-o",
+        str(tmp_path / "front"),
+    ]
+    found = CliRunner().invoke(build(), [*arguments, *sizes])
+    assert found.exit_code == 0, found.output
+    points = [(point["latency_s"], point["energy_J"]) for point in json.loads(found.stdout)]
+
+    assert len(points) >= 2
+    assert all(a[0] < b[0] and a[1] > b[1] for a, b in pairwise(points))
+    assert (tmp_path / "front" / "front.svg").exists()
+    assert (tmp_path / "front" / f"{len(points)}.yaml").exists()
+    wrong = CliRunner().invoke(build(), [*arguments, "--front", "latency"])
+    assert wrong.exit_code != 0
+
+
+WEIGHED = """
+title: a quick unit that is dear, a slow one that is cheap
+source: our own
+clock: 1 GHz
+word: 2 B
+levels:
+  DRAM: {bandwidth: 100 GB/s, line: 2 B, energy: {read: 9 pJ, write: 9 pJ}}
+  buffer: {size: 64 KiB, line: 2 B, energy: {read: 1 pJ, write: 1 pJ}}
+units:
+  quick:
+    shape: {lanes: 64}
+    operations: {mac: 1, mul: 1, add: 1, div: 1, rsqrt: 1}
+    energy: {mac: 9 pJ, mul: 9 pJ, add: 9 pJ, div: 9 pJ, rsqrt: 9 pJ}
+  cheap:
+    shape: {lanes: 8}
+    operations: {mac: 1, mul: 1, add: 1, div: 1, rsqrt: 1}
+    energy: {mac: 1 pJ, mul: 1 pJ, add: 1 pJ, div: 1 pJ, rsqrt: 1 pJ}
+"""
+
+
+def test_an_interrupt_gives_the_best_so_far_and_its_gap() -> None:
+    """Ctrl-C after the first plan: that plan is the answer, and says so."""
+
+    def stop(search: Search, plan: Plan) -> None:
+        raise KeyboardInterrupt
+
+    machine, _ = load_machine("h100")
+    sizes = {"B": 1, "H": 2, "M": 512, "P": 384, "E": 64, "F": 64}
+    answer = best_mapping(load_cascade("attention/3-pass"), machine, sizes, watch=stop)
+
+    assert answer.stopped == "asked"
+    assert 0 < answer.gap <= 1
+    assert answer.cost.latency_s > 0

@@ -1,0 +1,207 @@
+"""What ``fusemax map`` shows: progress while it searches, the best mapping found, forms of a cascade, a front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fusemax.search.answer import Answer
+    from fusemax.search.forms import Forms, Tried
+    from fusemax.search.front import Point
+    from fusemax.search.plan import Plan, Search
+
+ENDS = {
+    "bound": "it is as near to the bound as was asked for",
+    "done": "all that this strategy tries was tried",
+    "time": "the time was up; --seconds gives more",
+    "asked": "you stopped it",
+}
+
+
+class Progress:
+    """A line on standard error while a search runs, on a terminal only."""
+
+    def __init__(self, objective: str) -> None:
+        from rich.console import Console
+
+        self.objective = objective
+        console = Console(stderr=True)
+        self.status = console.status("searching") if console.is_terminal else None
+
+    def __enter__(self) -> Progress:
+        if self.status is not None:
+            self.status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.status is not None:
+            self.status.stop()
+
+    def watch(self, search: Search, plan: Plan) -> None:
+        if self.status is not None:
+            value = plan.measure(self.objective)
+            part = search.bound.of(self.objective) / value if value else 1.0
+            self.status.update(
+                f"searching: {_quantity(value, self.objective)}, the bound is {part:.1%} of it; "
+                f"{search.tally.structures:,} structures, {search.tally.tilings:,} tilings"
+            )
+
+
+def _quantity(value: float, objective: str) -> str:
+    from fusemax.quantity import format_quantity
+
+    if objective == "edp":
+        return f"{value:.5g} J s"
+    return format_quantity(value, {"latency": "s", "energy": "J", "traffic": "B"}[objective], 5)
+
+
+def as_record(answer: Answer, text: str) -> dict[str, Any]:
+    """Return *answer* as plain data: the mapping file, its price, the bound, the runner-up and what was searched."""
+    from dataclasses import asdict
+
+    from fusemax.cli.cost import as_record as cost_record
+    from fusemax.search.missing import missing
+
+    other = answer.runner_up
+    measures = ("latency_s", "energy_J", "traffic_B")
+    return {
+        "objective": answer.objective,
+        "mapping": text,
+        "cost": cost_record(answer.cost),
+        "bound": {k: v for k, v in asdict(answer.bound).items() if k != "shares"}
+        | {"latency_s": answer.bound.latency_s},
+        "bound_over_best": answer.gap,
+        "above_the_bound": dict(missing(answer)),
+        "runner_up": None if other is None else {name: _number(getattr(other, name)) for name in measures},
+        "passed": list(answer.passed),
+        "structures": answer.structures,
+        "tilings": answer.tilings,
+        "seconds": answer.seconds,
+        "stopped": answer.stopped,
+    }
+
+
+def _number(value: float) -> float | None:
+    import math
+
+    return value if math.isfinite(value) else None
+
+
+def show(console: Console, answer: Answer, title: str, text: str) -> None:
+    """Print the best mapping found: a table of what it costs and how good it is, and the file."""
+    import math
+
+    from rich.table import Table
+
+    from fusemax.quantity import format_quantity
+    from fusemax.search.answer import measure
+    from fusemax.search.missing import missing
+
+    cost = answer.cost
+    table = Table(
+        title=f"{title}: the best mapping found for {answer.objective}",
+        title_justify="left",
+        show_header=False,
+    )
+    cycles = f"{cost.latency_s * cost.parameters['clock']:,.0f} cycles"
+    table.add_row("latency", format_quantity(cost.latency_s, "s", 5), cycles)
+    table.add_row("traffic", format_quantity(cost.traffic_B, "B", 5), f"{cost.traffic_B:,.0f} B")
+    if math.isfinite(cost.energy_J):
+        table.add_row("energy", format_quantity(cost.energy_J, "J", 5), "")
+    bound = answer.bound.of(answer.objective)
+    about = f"no mapping is below this; it is {answer.gap:.1%} of the best found"
+    table.add_row(f"bound of {answer.objective}", _quantity(bound, answer.objective), about)
+    for what, part in missing(answer)[:4]:
+        table.add_row("above the bound", f"{part:.1%}", what)
+    for nest, limit in cost.limits().items():
+        table.add_row("limited by", limit if limit != "schedule" else _busiest(answer, nest), f"nest {nest}")
+    if answer.runner_up is not None:
+        value = answer.runner_up.measure(answer.objective)
+        best = measure(cost, answer.objective)
+        worse = f"{value / best - 1:.2%} more" if best else ""
+        phases = f"{len(answer.runner_up.phases)} phases" if len(answer.runner_up.phases) > 1 else "1 phase"
+        table.add_row(
+            "runner-up", _quantity(value, answer.objective), f"{worse}, {phases}, other loops or places"
+        )
+    if answer.passed:
+        table.add_row("passed over", f"{len(answer.passed)} better plans", answer.passed[0].split("\n")[0])
+    counts = f"{answer.structures:,} structures, {answer.tilings:,} tilings"
+    table.add_row("searched", counts, f"{answer.seconds:.1f} s; {ENDS[answer.stopped]}")
+    console.print(table)
+    console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+
+
+def _busiest(answer: Answer, nest: str) -> str:
+    """Return the unit that works longest in *nest*, or "schedule" where dependences or order cost more than any unit."""
+    times = {lab.unit: v for lab, v in answer.cost.table("time").items() if lab.nest == nest and lab.unit}
+    computing = max((v for lab, v in answer.cost.table("computing").items() if lab.nest == nest), default=0.0)
+    if not times:
+        return "schedule"
+    unit = max(times, key=lambda name: times[name])
+    return unit if times[unit] >= computing * (1 - 1e-9) else "schedule"
+
+
+def forms_table(found: Forms, objective: str) -> Any:
+    """Return the table of the forms of a cascade that were tried, the best first, and why each is where it is."""
+    from rich.table import Table
+
+    from fusemax.search.answer import measure
+
+    table = Table(
+        title=f"forms of {found.reduced.original.cascade.name}, by {objective}", title_justify="left"
+    )
+    for heading in ("form", "passes", objective, "bound", "why"):
+        table.add_column(heading, justify="left" if heading in ("form", "why") else "right")
+    for one in found.tried:
+        passes = str(one.form.passes)
+        if one.answer is None:
+            table.add_row(one.form.title, passes, "-", "-", one.reason.split("\n")[0])
+            continue
+        value = measure(one.answer.cost, objective)
+        table.add_row(
+            one.form.title, passes, _quantity(value, objective), f"{one.answer.gap:.1%}", reason(one.answer)
+        )
+    return table
+
+
+def form_record(one: Tried) -> dict[str, Any]:
+    """Return a form that was tried as plain data."""
+    record: dict[str, Any] = {"form": one.form.title, "passes": one.form.passes, "reason": one.reason}
+    if one.answer is not None:
+        cost = one.answer.cost
+        record |= {"reason": reason(one.answer), "latency_s": cost.latency_s, "traffic_B": cost.traffic_B}
+    return record
+
+
+def reason(answer: Answer) -> str:
+    """Return in a few words what the price of *answer* is made of."""
+    limits = {
+        limit if limit != "schedule" else _busiest(answer, nest)
+        for nest, limit in answer.cost.limits().items()
+    }
+    phases = len(answer.plan.phases)
+    return f"{phases} phase{'s' * (phases > 1)}, {answer.cost.traffic_B:.3g} B outside, limited by {', '.join(sorted(limits))}"
+
+
+def front_table(points: Sequence[Point], title: str) -> Any:
+    """Return the table of a front."""
+    from rich.table import Table
+
+    from fusemax.quantity import format_quantity
+
+    table = Table(title=title, title_justify="left")
+    for heading in ("mapping", "latency", "energy", "traffic", "tiles"):
+        table.add_column(heading, justify="left" if heading == "tiles" else "right")
+    for number, point in enumerate(points, 1):
+        tiles = next(
+            (line for line in point.text.split("\n") if line.startswith("tiles:")), "tiles: by phase"
+        )
+        energy = format_quantity(point.energy_J, "J", 5) if _number(point.energy_J) is not None else "-"
+        table.add_row(
+            str(number), format_quantity(point.latency_s, "s", 5), energy,
+            format_quantity(point.traffic_B, "B", 5), tiles.removeprefix("tiles: "),
+        )  # fmt: skip
+    return table
