@@ -14,7 +14,7 @@ from fusemax.errors import FusemaxError
 from fusemax.mapping.space import Phase, mapped_phases
 from fusemax.search.facts import Facts
 from fusemax.search.price import Pricer, Prices
-from fusemax.search.tiles import Tilings
+from fusemax.search.tiles import ALL, Tilings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +71,7 @@ def _values(facts: Facts, program: Program, tiles: Mapping[str, Any]) -> dict[st
     return values | dict.fromkeys(lacking, 1.0)
 
 
-WALKED = 64  #: points that are priced at once where that takes a walk over tasks
-WALKS = 6  #: how often that is done on one grid
+AT_ONCE = 64  #: points that are priced at once where that takes a walk over tasks
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,7 @@ class Structure:
     phase: Phase
     pricer: Pricer
     values: Mapping[str, Any]
+    small: bool  #: whether all ranks are small, so that every tiling is priced exactly
 
     def prices(self, grid: Tilings, tally: Tally, objective: str | None = None) -> Prices:
         """Return the prices on *grid*; the nearest miss is noted where nothing fits.
@@ -91,7 +91,8 @@ class Structure:
         """
         tally.tilings += grid.points
         sizes = {name: np.asarray(size, dtype=np.float64) for name, size in grid.sizes.items()}
-        if objective is not None and self.pricer.walks and grid.points > WALKED:
+        most = self.pricer.walks
+        if objective is not None and not self.small and most and grid.points > most:
             found = self._walked(sizes, grid.points, objective)
         else:
             found = self.pricer({**self.values, **sizes}, grid.points)
@@ -108,8 +109,9 @@ class Structure:
         latency = np.full(points, np.inf)
         energy, traffic = rough.energy_J.copy(), rough.traffic_B.copy()
         least = np.inf
-        for start in range(0, min(points, WALKS * WALKED), WALKED):
-            some = order[start : start + WALKED]
+        most = min(points, self.pricer.walks)
+        for start in range(0, most, AT_ONCE):
+            some = order[start : min(most, start + AT_ONCE)]
             if not measure[some[0]] < least:  # equal shares are no larger than what the busiest core does
                 break
             exact = self.pricer(
@@ -131,7 +133,8 @@ def structure_of(facts: Facts, phase: Phase, tally: Tally) -> Structure | None:
     except FusemaxError as error:
         tally.notes.append(str(error))
         return None
-    return Structure(phase, Pricer(program), _values(facts, program, {}))
+    small = max(facts.sizes.values(), default=1) <= ALL
+    return Structure(phase, Pricer(program), _values(facts, program, {}), small)
 
 
 def best_point(found: Prices, objective: str) -> int | None:

@@ -16,44 +16,42 @@ from typing import Any
 
 import numpy as np
 
-from fusemax.cost import band, deal
-from fusemax.cost.code import LISTED
+from fusemax.cost import band
 from fusemax.cost.graph import graph_of
 from fusemax.cost.program import Program
-from fusemax.cost.rows import compiled_lists, compiled_rows
+from fusemax.cost.rows import compiled_rows, plain
 from fusemax.language.functions import FUNCTIONS
 
 Array = Any
 #: From how many rows on a function is compiled.
 OFTEN: Mapping[str, int] = {
-    "band_pairs": 500, "band_kinds": 500, "band_turns": 500, "band_most": 100, "dealt_tiles": 50, "window_sum": 500,
-    "busiest_core": 20_000, "tiles_moved": 20, "dealt_tasks": 20,
+    "band_pairs": 500, "band_kinds": 500, "band_turns": 500, "band_most": 100, "window_sum": 500, "dealt_tiles": 500,
+    "dealt_tasks": 500, "tiles_moved": 2_000, "busiest_core": 20_000, "cycle_ratio": 2_000,
 }  # fmt: skip
 
 
-def _vector(function: Callable[..., Any]) -> Callable[..., Array]:
-    """Return *function* of numbers as one of arrays, called once for each different row of operands."""
+def _vector(name: str, function: Callable[..., Any]) -> Callable[..., Array]:
+    """Return *function* of numbers, called *name*, as one of arrays, called once for each different row of operands."""
 
     def value(*operands: Array) -> Array:
-        columns = [np.ravel(one) for one in np.broadcast_arrays(*operands)]
+        shape = np.broadcast_shapes(*(np.shape(one) for one in operands))
+        columns = [np.broadcast_to(one, shape).ravel() for one in operands]
         first, inverse = _different(columns)
-        found = _each(function, np.stack([column[first] for column in columns], axis=1))
-        return found[inverse].reshape((*np.broadcast(*operands).shape, *found.shape[1:]))
+        found = _each(name, function, np.stack([column[first] for column in columns], axis=1))
+        return found[inverse].reshape((*shape, *found.shape[1:]))
 
     return value
 
 
-def _each(function: Callable[..., Any], rows: Array) -> Array:
+def _each(name: str, function: Callable[..., Any], rows: Array) -> Array:
     """Return *function* of each of *rows*: float64[rows] or float64[rows, values]; compiled where it is asked often."""
-    name = function.__name__
     if len(rows) >= OFTEN.get(name, len(rows) + 1):
         try:
-            compiled = compiled_lists() if name in LISTED else compiled_rows()
-            found = compiled[name](np.ascontiguousarray(rows, dtype=np.float64))
+            found = compiled_rows(name)(np.ascontiguousarray(rows, dtype=np.float64))
         except OverflowError:  # lengths beyond whole numbers of 64 bits
             pass
         else:
-            return found if found.shape[1] > 1 else found[:, 0]
+            return found if name in MANY else found[:, 0]
     return np.array([function(*row) for row in rows.tolist()], dtype=np.float64)
 
 
@@ -97,8 +95,29 @@ def _dealt_evenly(*operands: float) -> tuple[float, ...]:
     return tuple(each * one for one in (*tasks, *pairs))
 
 
-#: Quick stand-ins for operations that walk tasks one by one; no larger than these.
-EVENLY: Mapping[str, Callable[..., Array]] = {"dealt_tiles": _vector(_dealt_evenly)}
+def _tasks_evenly(*numbers: float) -> list[float]:
+    """Return what a core does of tasks if all cores did the same; arguments of :func:`fusemax.cost.ragged.dealt_tasks`."""
+    cores, width, kinds = numbers[1], 4 + 4 * int(numbers[9]), int(numbers[10])
+    each = (
+        int(numbers[8]) + 2 * width
+    )  # of a kind: its sizes, the cycles of one of each, and how many there are
+    first = len(numbers) - kinds * each
+    totals = (
+        numbers[first + k * each + int(numbers[8]) + width : first + (k + 1) * each] for k in range(kinds)
+    )
+    return [count / cores for counts in totals for count in counts]
+
+
+#: How many points of a grid are priced exactly where an operation walks tasks or tiles one by one.
+WALKED: Mapping[str, int] = {"dealt_tiles": 384, "dealt_tasks": 6, "tiles_moved": 2}
+#: Functions with several values.
+MANY = ("band_kinds", "band_turns", "busiest_core", "dealt_tiles", "dealt_tasks")
+#: Quick stand-ins for operations that walk tasks or tiles one by one.
+EVENLY: Mapping[str, Callable[..., Array]] = {
+    "dealt_tiles": _vector("", _dealt_evenly),
+    "dealt_tasks": _vector("", _tasks_evenly),
+    "tiles_moved": lambda *numbers: np.asarray(numbers[0], dtype=np.float64),
+}
 
 
 def _operation(name: str, evenly: bool) -> Callable[..., Array]:
@@ -108,19 +127,7 @@ def _operation(name: str, evenly: bool) -> Callable[..., Array]:
         return OPERATIONS[name]
     if name in FUNCTIONS:
         return partial(FUNCTIONS[name].array, np)
-    if name in LISTED:
-        return _vector(_of_one_list(next(getattr(one, name) for one in LISTED[name] if hasattr(one, name))))
-    return _vector(getattr(band if hasattr(band, name) else deal, name))
-
-
-def _of_one_list(function: Callable[[Sequence[float]], Any]) -> Callable[..., Any]:
-    """Return *function* of one list of numbers as one of the numbers."""
-
-    def value(*numbers: float) -> Any:
-        return function(numbers)
-
-    value.__name__ = function.__name__
-    return value
+    return _vector(name, plain(name))
 
 
 class Evaluator:
@@ -131,9 +138,10 @@ class Evaluator:
         self._graph, self._wanted = graph_of(program, outputs)
 
     @property
-    def walks(self) -> bool:
-        """Whether an operation walks tasks one by one."""
-        return any(node.operation in EVENLY for node in self._graph.nodes)
+    def walks(self) -> int:
+        """How many points may be priced exactly: fewer where an operation walks tasks or tiles one by one; 0: all."""
+        found = [WALKED[node.operation] for node in self._graph.nodes if node.operation in WALKED]
+        return min(found, default=0)
 
     def __call__(self, values: Mapping[str, Array], evenly: bool = False) -> list[Array]:
         """Return the outputs; *values* gives parameters, some as arrays of one shape, the others are the program's.
@@ -201,8 +209,8 @@ class Pricer:
         self._evaluator = Evaluator(program, [*outputs, *pairs])
 
     @property
-    def walks(self) -> bool:
-        """Whether a price takes a walk over tasks."""
+    def walks(self) -> int:
+        """How many points of a grid may be priced exactly because that takes a walk over tasks or tiles; 0: all."""
         return self._evaluator.walks
 
     def __call__(self, values: Mapping[str, Array], points: int, evenly: bool = False) -> Prices:

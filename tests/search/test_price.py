@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusemax.cost import band, deal, visits
-from fusemax.cost.rows import compiled_lists, compiled_rows
+from fusemax.cost.rows import compiled_rows, plain
 
 ROWS = {
     "band_pairs": [(40, 7, 33, 5, -40, 0, 1), (64, 8, 64, 16, -5, 3, 1), (9, 2, 11, 4, 3, 12, -1)],
@@ -15,6 +14,10 @@ ROWS = {
         (3, 4, 10, 1, 8, *[0] * 12),
         (2, 3, 10, 5, 1, *[0] * 12),
         (132, 500, 3, 9, 2, 1, 1, *[0] * 10),
+    ],
+    "cycle_ratio": [
+        (3, 4, 2, 2, 2, 0, 1, 0, 1, 2, 0, 2, 0, 1, 1, 0, 2),
+        (3, 4, 5, 1, 2, 0, 1, 0, 1, 2, 0, 2, 0, 1, 1, 0, 2),
     ],
     "dealt_tiles": [
         (0, 2, 3, 4, 40, 14, 7, 33, 15, 5, -40, 0, 1, 9, 8, 7, 6, 3, 2, 2, 1),
@@ -26,16 +29,7 @@ ROWS = {
 @pytest.mark.parametrize("name", ROWS)
 def test_many_rows_at_once_are_each_row_alone(name: str) -> None:
     """The compiled form for many rows gives the bits of the plain function."""
-    plain = getattr(band if hasattr(band, name) else deal, name)
     rows = np.array(ROWS[name], dtype=np.float64)
-    found = compiled_rows()[name](rows)
+    found = compiled_rows(name)(rows)
 
-    assert found.tolist() == [list(np.atleast_1d(plain(*row))) for row in rows.tolist()]
-
-
-def test_many_lists_at_once_are_each_list_alone() -> None:
-    """The same for a function that takes one list: seven elements, some at a time, under a causal band and without."""
-    rows = [[0, 1, 0, 0, 1, -1, -1, 1, 1, 7, 7, 1, 7, 0, 0, step, 1, 0] for step in (1.0, 2.0, 3.0, 7.0)]
-    found = compiled_lists()["tiles_moved"](np.array(rows, dtype=np.float64))
-
-    assert found.tolist() == [[visits.tiles_moved(row)] for row in rows]
+    assert found.tolist() == [list(np.atleast_1d(plain(name)(*row))) for row in rows.tolist()]
