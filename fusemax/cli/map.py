@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from fusemax.cascade.ir import Cascade
+    from fusemax.machine import Machine
     from fusemax.search.answer import Answer
     from fusemax.search.forms import Forms
+
+    Design = tuple[Cascade, Machine, dict[str, int], dict[str, float]]
 
 
 def map_(
@@ -45,49 +49,40 @@ def map_(
     """Find the best mapping of a cascade on a machine; say what it costs and how far that is from a lower bound."""
     from fusemax.cascade.build import load_cascade
     from fusemax.cli.arguments import sizes_and_figures
-    from fusemax.cli.map_screen import Progress
     from fusemax.errors import FusemaxError
     from fusemax.machine import load_machine
 
     sizes, figures = sizes_and_figures(values)
     described, _ = load_machine(machine)
-    written = load_cascade(cascade)
+    design = (load_cascade(cascade), described, sizes, figures)
+    choices = {"absorb": absorb, "seconds": seconds}
     if weighed and (rewrite or proof is not None):
         raise FusemaxError("--front gives many mappings: it goes with neither --rewrite nor --certificate")
-    with Progress(objective) as progress:
-        if weighed:
-            _front(
-                weighed,
-                (written, described, sizes, figures),
-                absorb,
-                seconds,
-                out,
-                f"{cascade} on {machine}",
-                json,
-            )
-            return
-        if rewrite:
-            from fusemax.search.forms import best_form
-
-            forms = best_form(
-                written, described, sizes, figures, objective=objective, absorb=absorb, seconds=seconds,
-                search=strategy, watch=progress.watch,
-            )  # fmt: skip
-            answer = forms.best.answer
-            assert answer is not None
-        else:
-            from fusemax.search.answer import best_mapping
-
-            forms = None
-            answer = best_mapping(
-                written, described, sizes, figures, objective=objective, absorb=absorb,
-                seconds=seconds, search=strategy, watch=progress.watch,
-            )  # fmt: skip
+    if weighed:
+        _front(weighed, design, choices, out, f"{cascade} on {machine}", json)
+        return
+    answer, forms = _searched(design, {**choices, "objective": objective, "search": strategy}, rewrite)
     if forms is not None and forms.is_rewritten:
         cascade = _write_form(forms, out, proof)
     text = _with_cascade(answer.text, cascade, out)
     _print(answer, forms, f"{answer.mapped.cascade.name} on {machine}", text, json)
     _write(answer, text, cascade, machine, (sizes, figures), strategy, out, proof, json)
+
+
+def _searched(design: Design, choices: dict[str, Any], rewrite: bool) -> tuple[Answer, Forms | None]:
+    """Return the answer of a search, and what became of each form where the cascade may be rewritten."""
+    from fusemax.cli.map_screen import Progress
+
+    with Progress(choices["objective"]) as progress:
+        if not rewrite:
+            from fusemax.search.answer import best_mapping
+
+            return best_mapping(*design, **choices, watch=progress.watch), None
+        from fusemax.search.forms import best_form
+
+        forms = best_form(*design, **choices, watch=progress.watch)
+    assert forms.best.answer is not None
+    return forms.best.answer, forms
 
 
 def _write(
@@ -137,8 +132,7 @@ def _write_form(forms: Forms, out: Path | None, proof: Path | None) -> str:
 
 
 def _front(
-    weighed: str, design: tuple[Any, Any, dict[str, int], dict[str, float]], absorb: list[str], seconds: float,
-    out: Path | None, title: str, json: bool,
+    weighed: str, design: Design, choices: dict[str, Any], out: Path | None, title: str, json: bool,
 ) -> None:  # fmt: skip
     """Print the front of two objectives; write its mappings and its figure into the folder *out*."""
     from fusemax.cli.map_screen import front_table
@@ -151,10 +145,8 @@ def _front(
         raise FusemaxError(
             f"--front: expected two of {', '.join(OBJECTIVES)}, such as latency,energy; got {weighed!r}"
         )
-    cascade, machine, sizes, figures = design
-    points, _ = front(
-        cascade, machine, sizes, figures, objectives=(names[0], names[1]), absorb=absorb, seconds=seconds
-    )
+    points, _ = front(*design, objectives=(names[0], names[1]), **choices)
+    cascade = design[0]
     if json:
         from dataclasses import asdict
         from json import dumps
