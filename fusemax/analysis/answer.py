@@ -76,6 +76,9 @@ class TensorPasses:
     steps: tuple[Step, ...]
     grows_with: tuple[str, ...] = ()
     partial: bool = False
+    at: tuple[
+        str, ...
+    ] = ()  #: the fibre of which the chain holds, where not of every one: ``the last p``, ``p = 0``
 
     def why(self) -> str:
         """Return the certificate in words, a line for each step."""

@@ -41,7 +41,31 @@ def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ..
         steps=steps,
         grows_with=states,
         partial=bool(every) and not complete,
+        at=_fibre(form, tensor, chain if len(chain) > 1 else (), complete),
     )
+
+
+def _fibre(
+    form: Plain, tensor: str, chain: Sequence[Visit], complete: Mapping[Visit, frozenset[str]]
+) -> tuple[str, ...]:
+    """Return which fibre a chain visits, in words: at a constant index, or at an end of what conditions tie it to."""
+    found: dict[str, None] = {}
+    for visit in chain:
+        for coordinate, side, position in visit.constants:
+            rank = form.ranks[tensor][coordinate]
+            place = str(position) if side == "start" else f"{rank}{position:+d}" if position else rank
+            found[f"{rank.lower()} = {place}"] = None
+        ends = complete.get(visit, frozenset())
+        node = form.nodes[visit.number]
+        tied = {
+            name
+            for one in node.filters
+            for name in one.variables
+            if set(one.variables) & set(visit.variables)
+        }
+        for name in sorted(tied - {*visit.variables, *visit.inner}) if ends else ():
+            found[f"the {'last' if 'end' in ends else 'first'} {name}"] = None
+    return tuple(found)
 
 
 def _longest(order: Order, candidates: Mapping[Visit, frozenset[str]]) -> tuple[tuple[Visit, ...], Corner]:
@@ -88,7 +112,9 @@ def _step(order: Order, u: Visit, v: Visit, corner: Corner, rank: str) -> Step:
     maps = not order.form.nodes[u.number].reduced & set(u.variables)
     folds = bool(between) and maps and bool(between[0].reduced & set(u.variables))
     fold = (between[0].name, between[0].einsum.place) if folds else None
-    return Step(earlier=u, later=v, through=tuple(node.name for node in between), rank=rank, fold=fold)
+    return Step(
+        earlier=u, later=v, through=tuple(dict.fromkeys(node.name for node in between)), rank=rank, fold=fold
+    )
 
 
 def _states(order: Order, complete: Sequence[Visit]) -> tuple[str, ...]:

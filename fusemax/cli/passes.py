@@ -152,8 +152,14 @@ class Facts:
 
     def _rank(self, entry: RankPasses, tensor: str) -> dict[str, Any]:
         live = self.footprint(entry.rank)
+        from fusemax.analysis.plain import sequence
+
+        cascade = self.analysis.cascade
+        own = sequence(cascade, entry.rank)
+        same = [r.rank for r in self.analysis.ranks if r is not entry and sequence(cascade, r.rank) == own]
         return {
             "rank": entry.rank,
+            "same_sequence": same,
             "passes": entry.passes,
             "sweeps": entry.sweeps,
             "groups": [list(group) for group in entry.groups],
@@ -167,6 +173,7 @@ class Facts:
                     "direct": one.direct,
                     "per_step_of": list(one.grows_with),
                     "why": one.why().splitlines(),
+                    "fibre": list(one.at),
                     "live": {"kind": live[one.tensor][0], "words": live[one.tensor][1]},
                 }
                 for one in entry.tensors
@@ -255,22 +262,42 @@ def _overview(console: Console, found: Analysis) -> None:
         table.add_column(heading, justify="left" if heading == "rank" else "right")
     for heading in ("groups that may share a loop", "crosses", "passes by tensor"):
         table.add_column(heading, overflow="fold")
-    for entry in found.ranks:
-        groups = " | ".join(" ".join(group) for group in entry.groups)
-        crosses = ", ".join((*entry.crossing, *(f"{name} (input)" for name in entry.read_again)))
-        tensors = " ".join(f"{one.tensor}:{one.count}" for one in entry.tensors if one.count > 1)
-        style = "" if entry.passes < 2 else "bold"
-        row = (entry.rank, str(entry.passes), str(entry.sweeps), groups, crosses or "-", tensors or "-")
-        table.add_row(*row, style=style)
+    for entries in _sequences(found):
+        most = max(one.passes for one in entries)
+        style = "" if most < 2 else "bold"
+        for entry in entries:
+            groups = " | ".join(" ".join(group) for group in entry.groups)
+            crosses = ", ".join((*entry.crossing, *(f"{name} (input)" for name in entry.read_again)))
+            if entry is entries[0]:
+                counts = (one for other in entries for one in other.tensors if one.count > 1)
+                tensors = " ".join(dict.fromkeys(f"{one.tensor}:{one.count}" for one in counts))
+                name, passes = " = ".join(one.rank for one in entries), str(most)
+            else:
+                name, passes, tensors = f"  along {', '.join(entry.variables)}", "", ""
+            row = (name, passes, str(entry.sweeps), groups, crosses or "-", tensors or "-" if passes else "")
+            table.add_row(*row, style=style)
     console.print(table)
 
 
-def _reasons(console: Console, found: Analysis) -> None:
+def _sequences(found: Analysis) -> list[list[RankPasses]]:
+    """Return the ranks, those that are one sequence together: the one with the most passes first."""
+    from fusemax.analysis.plain import sequence
+
+    groups: dict[str, list[RankPasses]] = {}
     for entry in found.ranks:
+        groups.setdefault(sequence(found.cascade, entry.rank), []).append(entry)
+    return [sorted(entries, key=lambda entry: -entry.passes) for entries in groups.values()]
+
+
+def _reasons(console: Console, found: Analysis) -> None:
+    for entries in _sequences(found):
+        entry = entries[0]
         if entry.passes < 2:
             continue
         one = max(entry.tensors, key=lambda tensor: (tensor.count, tensor.direct))
-        _headed(console, f"\nwhy {entry.passes} passes over {entry.rank}", f", for {one.tensor}")
+        name = " = ".join(other.rank for other in entries)
+        at = f", at {' and '.join(one.at)}" if one.at else ""
+        _headed(console, f"\nwhy {entry.passes} passes over {name}", f", for {one.tensor}{at}")
         console.print("\n".join(f"  {line}" for line in one.why().splitlines()), markup=False)
         if one.grows_with:
             steps = ", ".join(one.grows_with)

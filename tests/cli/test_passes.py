@@ -88,3 +88,25 @@ def test_wrong_questions(arguments, message):
         ask(*arguments)
 
     assert message in str(caught.value)
+
+
+def test_one_sequence_under_two_names_is_counted_once(tmp_path):
+    """Queries and keys of one X: one row with one answer, and the fibre that the chain of a causal mask holds for."""
+    text = """title: t
+source: s
+inputs: {X: [E, M]}
+outputs: [AV]
+same: [[M, P]]
+einsums: |
+  QK[m,p] = X[e,m]*X[e,p] :: sum[e]
+  GM[p] = QK[m,p] :: max[m] | m <= p
+  SN[m,p] = exp(QK[m,p] - GM[p]) | m <= p
+  AV[e,p] = SN[m,p]*X[e,m] :: sum[m] | m <= p
+"""
+    path = tmp_path / "own.yaml"
+    path.write_text(text, encoding="utf-8")
+    printed = ask(str(path))
+
+    assert "M = P" in printed
+    assert 1 == printed.count("why ", printed.index("why 2 passes over M"))
+    assert "at the last p" in printed

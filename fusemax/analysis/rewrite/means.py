@@ -7,12 +7,42 @@ small; ``S[]/M`` inside a term would divide by all points from the start.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from fusemax.analysis.rewrite.draft import einsum_of, fresh, remade
-from fusemax.analysis.rewrite.normal import View, rebuild
+from fusemax.analysis.rewrite.normal import View, rebuild, view
 from fusemax.cascade.ir import Cascade, Einsum, is_variable
 from fusemax.errors import ProblemsError
-from fusemax.language.syntax import Access, Binary, Expression, Name, names
+from fusemax.language.syntax import Access, Binary, Expression, Name, Reduction, names
+
+
+def spelled_out(cascade: Cascade, rank: str) -> Cascade | None:
+    """Return *cascade* with sizes taken out of its sums over *rank*, and every inline mean named; None if nothing changes."""
+    bare = _divided_after(view(cascade, rank))
+    return with_means(view(bare or cascade, rank)) or bare
+
+
+def _divided_after(seen: View) -> Cascade | None:
+    """Return the cascade with ``MU = X/D :: sum[d]`` as a sum and a division of it; None if there is no such sum."""
+    result: list[Einsum] = []
+    taken: list[str] = []
+    for einsum in seen.cascade.einsums:
+        term = einsum.expression
+        summed = isinstance(einsum.action, Reduction) and einsum.action.operator == "sum"
+        over = isinstance(term, Binary) and term.operator == "/" and isinstance(term.right, Name)
+        plain = einsum.loop is None and einsum.name in seen.reductions and not einsum.conditions
+        if not (summed and over and plain and isinstance(term, Binary)) or is_variable(str(term.right)):
+            result.append(einsum)
+            continue
+        name = fresh(seen.cascade, f"{einsum.name}SUM", tuple(taken))
+        taken.append(name)
+        total = Access(name, einsum.output.indices)
+        result.append(replace(einsum, outputs=(total,), expression=term.left))
+        result.append(einsum_of(einsum.output, replace(term, left=total)))
+    try:
+        return remade(seen.cascade, result) if taken else None
+    except ProblemsError:
+        return None
 
 
 def with_means(seen: View) -> Cascade | None:
@@ -49,8 +79,6 @@ def with_means(seen: View) -> Cascade | None:
 
 
 def _renamed(seen: View, einsum: Einsum, change: Callable[[Expression], Expression]) -> Einsum:
-    from dataclasses import replace
-
     along = set(einsum.variables) & set(seen.variables)
     if einsum.loop is not None or einsum.initial or not along:
         return einsum

@@ -18,7 +18,7 @@ from fusemax.analysis.rewrite.form import Form, busiest_rank, form_of
 from fusemax.analysis.rewrite.given import Given, given_of
 from fusemax.analysis.rewrite.inline import written_out
 from fusemax.analysis.rewrite.iterate import iterate
-from fusemax.analysis.rewrite.means import with_means
+from fusemax.analysis.rewrite.means import spelled_out
 from fusemax.analysis.rewrite.merge import merge
 from fusemax.analysis.rewrite.normal import View, earlier_results, term_of, view
 from fusemax.analysis.rewrite.reorder import reorder
@@ -147,7 +147,7 @@ class _Search:
     def run(self) -> None:
         """Visit states in order of depth; keep every verified form."""
         queue = deque([_State(self.original)])
-        named = with_means(view(self.original, self.rank))
+        named = spelled_out(self.original, self.rank)
         if named is not None:
             queue.append(_State(named, lines=("means inside a term are named",)))
         seen = {str(state.cascade) for state in queue}

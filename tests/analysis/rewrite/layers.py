@@ -182,6 +182,12 @@ LAYERS = {
         "  C[d] = X[d] - S[]/D\n  V[] = C[d]*C[d] :: sum[d]\n  Y[d] = C[d]*rsqrt(V[]/D + eps)\n"
         "  Z[o] = Y[d]*W[d,o] :: sum[d]\n",
     ),
+    "layer norm, divided inside its sums": (
+        "D", 3, 1,
+        "inputs: {X: [D, P], W: [D, O]}\nconstants: {eps: 1e-5}\noutputs: [Z]\neinsums: |\n  MU[p] = X[d,p]/D :: sum[d]\n"
+        "  V[p] = (X[d,p] - MU[p])**2/D :: sum[d]\n  R[p] = (V[p] + eps)**(-0.5)\n  Y[d,p] = (X[d,p] - MU[p])*R[p]\n"
+        "  Z[o,p] = Y[d,p]*W[d,o] :: sum[d]\n",
+    ),
     "largest of normalised": (
         "M", 2, 1,
         "inputs: {X: [M, P]}\noutputs: [H]\neinsums: |\n  S[p] = X[m,p]*X[m,p] :: sum[m]\n"
