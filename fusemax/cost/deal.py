@@ -154,7 +154,7 @@ def dealt_tiles(
     odd, odd_task = (c0 // tc, c0 // Tc) if sign < 0 else ((C - 1) // tc, (C - 1) // Tc)
     rounds_of_rows, rounds_of_columns = -(-R // Tr), -(-columns // Tc)
     if (
-        rounds_of_rows * (Tr // tr) * rounds_of_columns > 10000000
+        rounds_of_rows * (Tr // tr) * rounds_of_columns > 100000
     ):  # too many to look at one by one: an even share
         a, b, c, d = band_kinds(R, tr, C, tc, lo, hi, sign)
         each = before * after * 1.0 / cores

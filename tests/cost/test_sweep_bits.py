@@ -176,6 +176,51 @@ def test_compiled_tables_have_the_bits_of_plain_ones(tmp_path, monkeypatch):
     assert np.array_equal(plain, compiled)
 
 
+LONG = (
+    st.integers(4, 40)
+    .flatmap(lambda power: st.integers(2**power - 3, 2**power + 3))
+    .map(lambda n: min(n, 2**40))
+)
+
+
+@lru_cache
+def masked_program(cascade: str) -> Program:
+    """Return the program of attention under a mask on a GPU, every parameter but the lengths given."""
+    machine, _ = load_machine("h200")
+    program = derive(design_of(machine, "gpu/flash2", changes={"cascade": cascade}).mapped, machine)
+    sizes = {"B": 1.0, "H": 2.0, "R": 1.0, "E": 64.0, "F": 64.0, "W": 4096.0}
+    given = {n: sizes.get(n, 1.0) if value is None else value for n, value in program.parameters.items()}
+    return Program(parameters=given, lines=program.lines)
+
+
+@pytest.mark.parametrize(
+    ("cascade", "compiled"),
+    [
+        ("grouped/causal", False),
+        ("grouped/window", False),
+        pytest.param("grouped/causal", True, marks=pytest.mark.slow),
+    ],
+)
+@settings(max_examples=4, deadline=None)
+@given(lengths=st.lists(LONG, min_size=2, max_size=2))
+def test_masks_at_any_length_have_the_bits_of_single_points(cascade: str, compiled: bool, lengths: list[int]):
+    """Up to 2^40, where whole numbers of 64 bits no longer hold the squares of lengths: compiled code gives way to plain."""
+    program = masked_program(cascade)
+    outputs = ["latency_s", "traffic_B", "energy_J", "bound_s"]
+    outputs = [name for name in outputs if any(line.name == name for line in program.lines)]
+    clocks, both = [1e9, 2e9], [float(length) for length in lengths]
+    grid = grid_of(program, outputs, [("clock",), ("M", "P")], [[clocks], [both, both]])
+    results = np.empty((len(outputs), grid.points))
+    evaluate_grid(grid, 0, grid.points, results, new_memory(grid), compiled)
+    lines = [next(line for line in program.lines if line.name == name) for name in outputs]
+    points = [
+        {**program.parameters, "clock": clock, "M": length, "P": length}
+        for clock in clocks
+        for length in both
+    ]
+    assert np.array_equal(np.array(evaluate_lines(program, lines, points)).T, results, equal_nan=True)
+
+
 def program_with(rule: FitRule) -> Program:
     """Return a program of one tile search."""
     parameters = {"N": None, "ROOM": None, "C": None}
