@@ -58,6 +58,7 @@ def compared(design: Design, not_simulated: str = "") -> Outcome:
         *_words(walked, answer, run),
         *_cycles(walked, answer, run, mapped, machine),
         *_room(walked, answer, mapped, machine.outermost),
+        *_live(walked, answer, mapped, machine.outermost),
         *_order(answer, run),
     ]
     return Outcome(not_simulated=reason, differences=tuple(found))
@@ -119,8 +120,7 @@ def _room(walked: Walk, answer: Cost, mapped: Mapped, outermost: str) -> list[Di
     In a serial nest only what is there at the fullest moment is listed; those are left out. Under a mask a tile may have less
     than its whole room, for what the mask leaves of it, and never more.
     """
-    conditions = {e.name for e in mapped.cascade.computed if e.conditions}
-    masked = {n.name for n in mapped.nests for body in n.bodies if conditions & set(body.einsums)}
+    masked = _masked(mapped)
     serial = {nest.name for nest in mapped.nests if nest.schedule == "serial"}
     room: dict[tuple[str, ...], float] = {}
     for name, label in answer.labels.items():
@@ -131,6 +131,27 @@ def _room(walked: Walk, answer: Cost, mapped: Mapped, outermost: str) -> list[Di
     charged = {key: value for key, value in room.items() if key[0] not in serial}
     found = _unequal("room", {"walk": kept, "cost": charged})
     return [d for d in found if d.what.split()[1] not in masked or d.values["cost"] > d.values["walk"]]
+
+
+def _live(walked: Walk, answer: Cost, mapped: Mapped, outermost: str) -> list[Difference]:
+    """Return the levels, or registers, in which more is there at once than the room that is charged, under any schedule.
+
+    Not those under a mask, where a tile may take less than its whole room.
+    """
+    masked = _masked(mapped)
+    charged = {(k.nest, k.level): value for k, value in answer.table("occupancy").items()}
+    found: list[Difference] = []
+    for (nest, level), value in walked.live.items():
+        known = charged.get((nest, level))
+        if nest not in masked and level != outermost and known is not None and value > known * (1 + RELATIVE):
+            found.append(Difference(f"live {nest} {level}", {"walk": value, "cost": known}))
+    return found
+
+
+def _masked(mapped: Mapped) -> set[str]:
+    """Return the nests in which something stands under a condition."""
+    conditions = {e.name for e in mapped.cascade.computed if e.conditions}
+    return {n.name for n in mapped.nests for body in n.bodies if conditions & set(body.einsums)}
 
 
 def _order(answer: Cost, run: Simulation | None) -> list[Difference]:

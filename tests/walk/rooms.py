@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.walk.trace import Trace
+from collections.abc import Callable, Sequence
+
+from fusemax.mapping.nest import Residence
+from tests.walk.space import Element
+from tests.walk.trace import Step, Trace
 
 
 def largest_tiles(trace: Trace) -> dict[tuple[str, str], int]:
@@ -18,3 +22,46 @@ def largest_tiles(trace: Trace) -> dict[tuple[str, str], int]:
             key = (place.level, place.tensor)
             found[key] = found.get(key, 0) + largest * place.buffers
     return found
+
+
+def most_at_once(
+    trace: Trace, steps: Sequence[Step], word_bytes: Callable[[Residence], float]
+) -> dict[str, float]:
+    """Return, by level, the bytes of the kept tiles that are there at once, at the fullest moment.
+
+    A tile is there from the first iteration that wants it to the last, before another takes its place.
+    """
+    changes: dict[str, list[float]] = {}
+    for place in trace.nest.residences:
+        if place.staged or not place.buffers:
+            continue
+        level = changes.setdefault(place.level, [0.0] * (len(steps) + 1))
+        for tile, first, last in _tiles(trace, steps, place):
+            level[first] += len(tile) * word_bytes(place)
+            level[last + 1] -= len(tile) * word_bytes(place)
+    return {level: _highest(mine) for level, mine in changes.items()}
+
+
+def _tiles(
+    trace: Trace, steps: Sequence[Step], place: Residence
+) -> list[tuple[frozenset[Element], int, int]]:
+    """Return the tiles of *place*, one after the other, each with the iterations in which it is first and last wanted."""
+    found: list[tuple[frozenset[Element], int, int]] = []
+    for when, step in enumerate(steps):
+        used = any(place.tensor in wanted for wanted in (step.taken, step.given, step.again))
+        if not used or not place.covers(step.body.node):
+            continue
+        tile = trace.tile(place, {loop: step.setting[loop] for loop in place.loops})
+        if found and found[-1][0] == tile:
+            found[-1] = (tile, found[-1][1], when)
+        else:
+            found.append((tile, when, when))
+    return found
+
+
+def _highest(changes: Sequence[float]) -> float:
+    total, highest = 0.0, 0.0
+    for change in changes:
+        total += change
+        highest = max(highest, total)
+    return highest

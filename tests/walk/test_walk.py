@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
-from tests.walk import compare, fuzz
+from tests.walk import compare, cores, fuzz
 from tests.walk.compare import compared
 from tests.walk.design import Design
 from tests.walk.designs import draw_design
@@ -156,11 +156,27 @@ def _plant_in_walk(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Trace, "_seen_before", lambda *_: set())
 
 
-@pytest.mark.parametrize("plant", [_plant_in_cost, _plant_in_simulator, _plant_in_walk])
+def _plant_in_deal(patch: pytest.MonkeyPatch) -> None:
+    """The walk takes every nest for one task on one core."""
+    patch.setattr(cores, "spread_loops", lambda *_: ())
+
+
+@pytest.mark.parametrize(
+    ("plant", "kinds"),
+    [
+        (_plant_in_cost, ["plain"]),
+        (_plant_in_simulator, ["plain"]),
+        (_plant_in_walk, ["plain"]),
+        (_plant_in_cost, ["masks"]),
+        (_plant_in_cost, ["windows"]),
+        (_plant_in_cost, ["aliases"]),
+        (_plant_in_deal, ["masked-cores", "no-spread"]),
+    ],
+)
 def test_a_planted_error_is_found(
-    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+    plant: Callable[[pytest.MonkeyPatch], None], kinds: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tile forgotten by the cost model or the simulator, partial sums by the walk: seen within 200 designs."""
+    """A tile forgotten by the cost model or the simulator, partial sums or cores by the walk: seen within 200 designs."""
     plant(monkeypatch)
 
-    assert any(fuzz.run(seed, ["plain"], 600, 20).kinds for seed in range(10))
+    assert any(fuzz.run(seed, kinds, 600, 20).kinds for seed in range(10))

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.machine import Machine, figures
-from fusemax.mapping.nest import Mapped
+from fusemax.mapping.nest import Mapped, Residence
 from fusemax.mapping.spec import Fit
 from tests.walk.cores import cores_of, tasks_of
-from tests.walk.rooms import largest_tiles
+from tests.walk.rooms import largest_tiles, most_at_once
 from tests.walk.space import NotWalkedError, Space, value_of
 from tests.walk.steps import Steps
 from tests.walk.trace import Trace
@@ -38,12 +39,15 @@ class Walk:
         Lane-cycles of operations whose results are wanted, of all cores, by unit.
     room
         Bytes of the largest tile with all its buffers, by nest, level and tensor.
+    live
+        Bytes of the kept tiles that are there at once, at the fullest moment, by nest and level.
     """
 
     words: Mapping[tuple[str, str, str, str], float]
     cycles: Mapping[str, tuple[Mapping[tuple[str, str], float], ...]]
     useful: Mapping[str, float]
     room: Mapping[tuple[str, str, str], float]
+    live: Mapping[tuple[str, str], float]
 
 
 def machine_figures(machine: Machine) -> dict[str, float]:
@@ -102,6 +106,7 @@ def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
     cycles: dict[str, tuple[Mapping[tuple[str, str], float], ...]] = {}
     useful: Counter[str] = Counter()
     room: dict[tuple[str, str, str], float] = {}
+    live: dict[tuple[str, str], float] = {}
     for nest, space in zip(mapped.nests, spaces(mapped, machine, sizes), strict=True):
         trace = Trace(mapped, nest, space)
         steps = trace.steps()
@@ -124,7 +129,14 @@ def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
             words[nest.name, level, tensor, kind] += value
         for (level, tensor), value in largest_tiles(trace).items():
             room[nest.name, level, tensor] = value * word_bytes(mapped, machine, numbers, level, tensor)
-    return Walk(_nonzero(words), cycles, _nonzero(useful), _nonzero(room))
+        bytes_of = partial(_bytes_of, mapped, machine, numbers)
+        for level, value in most_at_once(trace, steps, bytes_of).items():
+            live[nest.name, level] = value
+    return Walk(_nonzero(words), cycles, _nonzero(useful), _nonzero(room), live)
+
+
+def _bytes_of(mapped: Mapped, machine: Machine, numbers: Mapping[str, float], place: Residence) -> float:
+    return word_bytes(mapped, machine, numbers, place.level, place.tensor)
 
 
 def _nonzero(found: Mapping[Key, float]) -> dict[Key, float]:
