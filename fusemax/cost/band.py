@@ -250,6 +250,43 @@ def _held_sum(count, step, start, size):
     return step * ((low + high - 1) * middle // 2) + start * middle + (count - high) * size
 
 
+def _spaced(size, begin, step, rows, other_step, columns):
+    """Return how many of 0 .. size-1 are begin + step*r + other_step*c for one of *rows* and *columns*, each counted once.
+
+    With g the steps' greatest common divisor, row + other_step/g and column - step/g give the same again: of those that do so
+    only the last column counts.
+    """
+    a, b = step, other_step
+    while b > 0:
+        a, b = b, a % b
+    again, before = other_step // a, step // a
+    if begin >= 0 and begin + step * (rows - 1) + other_step * (columns - 1) < size:
+        return rows * columns - max(0, rows - again) * max(0, columns - before)
+    total = 0
+    for row in range(rows):
+        first = begin + step * row
+        low = max(0 if row < again else max(0, columns - before), -(first // other_step))
+        high = min(columns - 1, (size - 1 - first) // other_step)
+        total += max(0, high - low + 1)
+    return total
+
+
+def _spaced_sum(size, begin, step, rows, other_step, columns, stride, tiles):
+    """Return the sum of :func:`_spaced` over *tiles* tiles, the next *stride* further on; those inside are all alike."""
+    total = 0
+    end = step * (rows - 1) + other_step * (columns - 1)
+    first = min(max(-(begin // stride), 0), tiles)  # from here on above 0
+    last = min((size - 1 - end - begin) // stride, tiles - 1)  # up to here all inside
+    if last >= first:
+        total += (last - first + 1) * _spaced(size, begin + stride * first, step, rows, other_step, columns)
+    for tile in range(tiles):
+        if tile < first or tile > last:
+            if begin + stride * tile >= size:
+                break
+            total += _spaced(size, begin + stride * tile, step, rows, other_step, columns)
+    return total
+
+
 def window_sum(size, start, step, R, tr, other_step, C, tc):
     """Return the elements that tiles of an index start + step*r + other_step*c touch in 0 .. size-1, over all pairs of tiles.
 
@@ -277,7 +314,8 @@ def window_sum(size, start, step, R, tr, other_step, C, tc):
             if step == 1 and other_step > wide:
                 pieces, length = columns, wide
             elif step > 1:  # with gaps between its elements
-                length = min(length, rows * columns)
+                total += _spaced_sum(size, first, step, rows, other_step, columns, step * tr, tiles)
+                pieces = 0
             for piece in range(pieces):
                 begin = first + other_step * piece
                 total += _held_sum(tiles, step * tr, begin + length, size)

@@ -40,6 +40,8 @@ TYPES = {
     "band_turns": f"UniTuple(float64, 6)({', '.join(['float64'] * 8)})",
     "band_most": f"float64({', '.join(['float64'] * 7)})",
     "_held_sum": "int64(int64, int64, int64, int64)",
+    "_spaced": f"int64({', '.join(['int64'] * 6)})",
+    "_spaced_sum": f"int64({', '.join(['int64'] * 8)})",
     "window_sum": f"float64({', '.join(['float64'] * 8)})",
     "_free_first": "int64(List(float64), List(int64), float64)",
     "_heaviest_first": "List(int64)(List(float64))",
