@@ -31,6 +31,7 @@ def cost(
     from fusemax.cli.arguments import mapped_on, sizes_and_figures
     from fusemax.cost.evaluate import cost as cost_of
     from fusemax.cost.model import derive
+    from fusemax.library.sources import graded_figures
     from fusemax.screen import console
 
     sizes, figures = sizes_and_figures(values)
@@ -46,7 +47,10 @@ def cost(
 
         typer.echo(format_json.dumps(as_record(answer), indent=2))
     else:
-        _show(screen, answer, f"{mapped.cascade.name} on {machine}, mapping {mapped.name}", program.missing)
+        _show(
+            screen, answer, f"{mapped.cascade.name} on {machine}, mapping {mapped.name}", program.missing,
+            graded_figures(described),
+        )  # fmt: skip
 
 
 def as_record(answer: Cost) -> dict[str, Any]:
@@ -64,6 +68,7 @@ def as_record(answer: Cost) -> dict[str, Any]:
     return {
         "latency_s": answer.latency_s,
         "bound_s": answer.bound_s,
+        "slowest_s": answer.slowest_s,
         "traffic_B": answer.traffic_B,
         "energy_J": number(answer.energy_J),
         "area_m2": number(answer.area_m2),
@@ -74,7 +79,13 @@ def as_record(answer: Cost) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, answer: Cost, title: str, missing: Mapping[str, tuple[str, ...]]) -> None:
+def _show(
+    console: Console,
+    answer: Cost,
+    title: str,
+    missing: Mapping[str, tuple[str, ...]],
+    graded: Mapping[str, int],
+) -> None:
     import math
 
     from rich.table import Table
@@ -88,6 +99,9 @@ def _show(console: Console, answer: Cost, title: str, missing: Mapping[str, tupl
     total.add_row(
         "lower bound", format_quantity(answer.bound_s, "s", 5), "the busiest unit or level, all else hidden"
     )
+    total.add_row(
+        "nothing hidden", format_quantity(answer.slowest_s, "s", 5), "all units and levels one after another"
+    )
     total.add_row("traffic", format_quantity(answer.traffic_B, "B", 5), f"{answer.traffic_B:,.0f} B")
     if math.isfinite(answer.energy_J):
         total.add_row("energy", format_quantity(answer.energy_J, "J", 5), "")
@@ -100,6 +114,9 @@ def _show(console: Console, answer: Cost, title: str, missing: Mapping[str, tupl
         total.add_row(f"utilization {unit}", f"{value:.1%}", "")
     for nest, limit in answer.limits().items():
         total.add_row("limited by", limit, f"nest {nest}")
+    if graded:
+        told = ", ".join(f"{count} {grade}" for grade, count in graded.items())
+        total.add_row("figures", str(sum(graded.values())), told)
     console.print(total)
     console.print(_work(answer))
     console.print(_words(answer))

@@ -47,6 +47,11 @@ class Cost:
         return self.values["bound_s"]
 
     @property
+    def slowest_s(self) -> float:
+        """The time in which nothing is hidden: all resources' own times one after another."""
+        return self.values["slowest_s"]
+
+    @property
     def traffic_B(self) -> float:  # noqa: N802 - the unit is a byte
         """Bytes that cross the outermost level's border, reads and writes together."""
         return self.values["traffic_B"]

@@ -24,18 +24,21 @@ ZERO = sympy.Integer(0)
 def write_times(
     writer: Writer, machine: Machine, mapped: Mapped, nests: Sequence[tuple[NestCounts, Sequence[Move]]]
 ) -> sympy.Symbol:
-    """Write the times of all nests, ``bound_s`` and ``latency_s``; return the symbol of the latency.
+    """Write the times of all nests, ``bound_s``, ``slowest_s`` and ``latency_s``; return the symbol of the latency.
 
     Nests are phases: they run one after another, each launched once. Within one, memory time overlaps with computing
     (prefetching), and units overlap as the schedule says.
     """
     latency: sympy.Expr = ZERO
     bound: sympy.Expr = ZERO
+    slowest: sympy.Expr = ZERO
     for counts, moves in nests:
         times = _NestTimes(writer, machine, mapped, counts, moves)
         latency += times.latency() + symbol("launch")
         bound += times.bound()
+        slowest += times.slowest() + symbol("launch")
     writer.add("bound_s", bound, Label("bound"))
+    writer.add("slowest_s", slowest, Label("slowest"))
     return writer.add("latency_s", latency, Label("latency"))
 
 
@@ -176,6 +179,19 @@ class _NestTimes:
         """Return the larger of all resources' own times: no schedule is quicker."""
         times = (*self.units.values(), *self.levels.values())
         return greatest(*times) if times else ZERO
+
+    def slowest(self) -> sympy.Expr:
+        """Return the time in which nothing is hidden: all units and levels one after another, waits and starts with them."""
+        times = sum((*self.units.values(), *self.levels.values()), self._first_word())
+        schedule, epochs = self.counts.nest.schedule, self._busiest(lambda counts: counts.epochs)
+        waits: sympy.Expr = ZERO
+        if isinstance(schedule, Overlap):
+            waits = self._waiting(schedule)
+            times += self._begin() * ceildiv(self.counts.tasks, symbol("replicas"))
+        elif not isinstance(schedule, str):
+            stalls = [step.stall for step in schedule if isinstance(step, Stall)]
+            waits = sum((to_sympy(tile_expression(stall)) * epochs for stall in stalls), ZERO)
+        return times + waits / symbol("clock")
 
     def latency(self) -> sympy.Expr:
         """Return the symbol of the nest's time under its schedule."""

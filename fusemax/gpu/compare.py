@@ -251,7 +251,10 @@ def _kernel(study: GpuStudy, entry: KernelEntry, machine: str, part: str, shape:
 
 
 def _waiting(part: Prediction, host_s: float) -> Prediction:
-    return replace(part, time_s=part.time_s + host_s, parts_s={**part.parts_s, "host": host_s})
+    return replace(
+        part, time_s=part.time_s + host_s, parts_s={**part.parts_s, "host": host_s},
+        least_s=part.least_s + host_s, most_s=part.most_s + host_s,
+    )  # fmt: skip
 
 
 def _both(parts: Sequence[Prediction]) -> Prediction:
@@ -261,6 +264,8 @@ def _both(parts: Sequence[Prediction]) -> Prediction:
         sum(part.traffic_B for part in parts),
         longest.limit,
         _summed([part.parts_s for part in parts]),
+        sum(part.least_s for part in parts),
+        sum(part.most_s for part in parts),
     )
 
 

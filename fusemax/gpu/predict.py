@@ -32,6 +32,8 @@ class Kernel:
 class Prediction:
     """The time of one call, its parts that add up to it, and what limits the longest of its phases.
 
+    ``least_s`` is the time in which everything is hidden behind the busiest unit or level, ``most_s`` that in which nothing
+    is.
     ``parts_s`` splits the time into ``launch``, ``start`` of tasks, and the steady work of the phases, named by their limit.
     """
 
@@ -39,6 +41,8 @@ class Prediction:
     traffic_B: float
     limit: str
     parts_s: Mapping[str, float]
+    least_s: float = 0.0
+    most_s: float = 0.0
 
 
 @lru_cache(maxsize=256)
@@ -74,7 +78,14 @@ def predict(kernel: Kernel, shape: Shape, dtype: str, clock_Hz: float | None = N
 
 def prediction_of(answer: Cost) -> Prediction:
     """Return what a cost says of a call's time."""
-    return Prediction(answer.latency_s, answer.traffic_B, _limit(answer), _parts(answer))
+    return Prediction(
+        answer.latency_s,
+        answer.traffic_B,
+        _limit(answer),
+        _parts(answer),
+        _launches(answer) + answer.bound_s,
+        answer.slowest_s,
+    )
 
 
 def cost_of(kernel: Kernel, shape: Shape, dtype: str, clock_Hz: float | None = None) -> Cost:
@@ -150,6 +161,10 @@ def _limit(answer: Cost) -> str:
         if label.nest == nest
     }
     return max(busy, key=lambda name: busy[name])
+
+
+def _launches(answer: Cost) -> float:
+    return answer.latency_s - sum(answer.table("phase").values())
 
 
 def _parts(answer: Cost) -> dict[str, float]:

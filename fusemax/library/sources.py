@@ -57,6 +57,25 @@ def sources_of(machine: Machine) -> Mapping[str, Source]:
     return found
 
 
+#: How well a figure is known, in the words of CONTRIBUTING.md.
+GRADES = ("published", "measured", "derived", "calibrated", "recalled", "assumed")
+
+
+def graded_figures(machine: Machine) -> Mapping[str, int]:
+    """Return how many figures of *machine* are of each grade, by the first such word in their comments; others are not told.
+
+    >>> from fusemax.machine import load_machine
+    >>> list(graded_figures(load_machine("h100")[0]))
+    ['published', 'measured', 'derived', 'calibrated', 'recalled', 'assumed']
+    """
+    found = dict.fromkeys(GRADES, 0)
+    for source in sources_of(machine).values():
+        words = re.findall(rf"\b(?:{'|'.join(GRADES)})\b", source.comment)
+        if words:
+            found[words[0]] += 1
+    return {grade: count for grade, count in found.items() if count}
+
+
 def _place(document: Document, keys: KeyPath) -> tuple[Place | None, str]:
     """Return where the figure under *keys* stands, or the one that it is taken from, with words for that."""
     *group, last = keys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,7 +41,9 @@ COMPARISON = (
     text("dtype", "number format"), text("work"), size("causal", "1 with a causal mask"), size("window"), size("batch"),
     size("heads"), size("kv_heads"), size("seqlen_q"), size("seqlen_kv"), size("head_dim"), size("head_dim_v"),
     text("split", "calibration or test"), text("apart", "why the row does not judge"), measure("measured_s", "as published"),
-    measure("predicted_s"), measure("error", "predicted over measured, less 1", unit="1"),
+    measure("predicted_s"), measure("least_s", "everything hidden behind the busiest unit or level"),
+    measure("most_s", "nothing hidden"), text("fitted", "whether a constant of the mapping was fitted to rows of this chip"),
+    measure("error", "predicted over measured, less 1", unit="1"),
     measure("roofline_s", "the longer of products and traffic"), measure("max_s", "the longer of products and exponentials"),
     measure("sum_s", "products and exponentials one after another"), remark("limit", "what sets the time"),
     measure("host_s", "spent by the host"), measure("launch_s"), measure("start_s"), measure("traffic_B"),
@@ -88,7 +91,8 @@ def tables(plan: GpuPlan, out: Path, progress: Progress) -> Outcome:
     judged = [entry for entry in compared if entry.row.split == "test" and not entry.apart]
     if not judged:
         raise FusemaxError(_nobody(plan.path, compared, left_out))
-    errors = error_rows(judged)
+    fitted = fitted_to(compared, plan.study)
+    errors = error_rows(judged, fitted)
     apart = [entry for entry in compared if entry.row.split == "test" and entry.apart]
     said = (
         f"{len(judged)} test rows judge; {len(apart)} more are predicted but set apart (see 'apart' in comparison.csv), "
@@ -96,11 +100,11 @@ def tables(plan: GpuPlan, out: Path, progress: Progress) -> Outcome:
     )
     return Outcome(
         tables={
-            "comparison": table_of_rows(map(_record, compared), COMPARISON),
+            "comparison": table_of_rows(map(partial(_record, fitted), compared), COMPARISON),
             "errors": table_of_rows(errors, ERRORS),
             "left-out": table_of_rows(map(_reason, left_out), LEFT_OUT),
         },
-        short=tuple(_short(errors, by) for by in ("chip", "kernel", "length")),
+        short=tuple(_short(errors, by) for by in ("fitted", "chip", "kernel", "length")),
         said=(said,),
     )
 
@@ -115,7 +119,25 @@ def _nobody(study_path: Path, compared: Sequence[Compared], left_out: Sequence[L
     return text + "".join(f"\n  {reason}" for reason in list(reasons)[:5])
 
 
-def _record(entry: Compared) -> Record:
+def fitted_to(compared: Sequence[Compared], study: GpuStudy) -> frozenset[tuple[str, str]]:
+    """Return the machines and mappings to whose rows a constant was fitted."""
+    return frozenset(
+        (entry.machine, entry.mapping)
+        for entry in compared
+        if entry.row.split == "calibration"
+        and not entry.apart
+        and not any(other.holds(entry.row) for other in study.not_fitted)
+    )
+
+
+def fitted_name(entry: Compared, fitted: frozenset[tuple[str, str]]) -> str:
+    """Return the group of *entry* by what its constants were *fitted* to."""
+    mappings = entry.mapping.split("+")
+    known = all((entry.machine, mapping) in fitted for mapping in mappings)
+    return "fitted to this chip" if known else "nothing fitted to this chip"
+
+
+def _record(fitted: frozenset[tuple[str, str]], entry: Compared) -> Record:
     row, shape = entry.row, entry.row.shape
     parts = entry.prediction.parts_s
     return {
@@ -124,7 +146,8 @@ def _record(entry: Compared) -> Record:
         "window": shape.window, "batch": shape.batch, "heads": shape.heads, "kv_heads": shape.kv_heads,
         "seqlen_q": shape.seqlen_q, "seqlen_kv": shape.seqlen_kv, "head_dim": shape.head_dim,
         "head_dim_v": shape.head_dim_v, "split": row.split, "apart": entry.apart, "measured_s": row.time_s,
-        "predicted_s": entry.prediction.time_s, "error": entry.error,
+        "predicted_s": entry.prediction.time_s, "least_s": entry.prediction.least_s, "most_s": entry.prediction.most_s,
+        "fitted": fitted_name(entry, fitted), "error": entry.error,
         "roofline_s": entry.baselines_s["roofline"], "max_s": entry.baselines_s["max"],
         "sum_s": entry.baselines_s["sum"], "limit": entry.prediction.limit,
         "host_s": parts.get("host", 0.0), "launch_s": parts.get("launch", 0.0), "start_s": parts.get("start", 0.0),
@@ -163,10 +186,11 @@ GROUPS: dict[str, Callable[[Compared], str]] = {
 }
 
 
-def error_rows(judged: Sequence[Compared]) -> list[Record]:
+def error_rows(judged: Sequence[Compared], fitted: frozenset[tuple[str, str]] = frozenset()) -> list[Record]:
     """Return, for each way of grouping and each group, the errors of the prediction and of the baselines."""
     found: list[Record] = []
-    for by, name_of in GROUPS.items():
+    by_fit: dict[str, Callable[[Compared], str]] = {"fitted": lambda entry: fitted_name(entry, fitted)}
+    for by, name_of in {**by_fit, **GROUPS}.items():
         groups: dict[tuple[str, str], list[Compared]] = {}
         for entry in judged:
             groups.setdefault((entry.work, name_of(entry)), []).append(entry)

@@ -247,3 +247,22 @@ def test_what_is_done_now_and_then() -> None:
         mapped(on, {"when": {"Y": 2}})
     with pytest.raises(FusemaxError, match="'Z' is no Einsum"):
         mapped(on, {"when": {"Z": 1}})
+
+
+@pytest.mark.parametrize(
+    ("schedule", "wait"),
+    [
+        ("overlapped", 0),
+        ("serial", 0),
+        ([{"mxu": ["Y"]}, {"stall": 5}], 5e-9),
+        ({"groups": 2, "wait": 7, "start": "1 us"}, 7e-9 + 1e-6),
+    ],
+)
+def test_nothing_hidden(schedule: Any, wait: float) -> None:
+    """Between the busiest alone and all one after another: 8 cycles of the array, and each level's own time."""
+    on = machine({"bandwidth": "16 GB/s"}, {"bandwidth": "32 GB/s"}, {}, launch="3 us")
+    plan = mapped(on, {"schedule": schedule})
+    found = cost(plan, derive(plan, on), SIZES)
+    moved = 2 * OUTSIDE / 16e9 + 2 * (READ + WRITTEN) / 32e9
+    assert found.slowest_s == pytest.approx(8e-9 + moved + wait + 3e-6)
+    assert found.bound_s <= found.latency_s <= found.slowest_s * (1 + 1e-12)
