@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import multiprocessing
 import os
 import random
 import shutil
@@ -84,34 +85,67 @@ def judged(out: Path, expected: bytes, status: int, said: str) -> str:
 
 
 def kills(folder: Path, study: Path, dice: random.Random, number: int) -> str:
-    """Kill a run at a random moment, once or twice, and go on."""
-    kind = list(KEPT)[number % len(KEPT)]
+    """Kill a run at a random moment, once or twice, and go on; one in ten has worker processes."""
+    kind = "workers" if number % 10 == 9 else [kind for kind in KEPT if kind != "workers"][number % 3]
     whole, out = folder / f"whole-{kind}", folder / "out"
     if not table(whole):
-        status, said = run(study, whole, *KEPT[kind])
+        start_s = time.perf_counter()
+        status, said = _finished(study, whole, kind, resume=False)
         assert status == 0, said
-    longest_s = (
-        float((whole / "took").read_text()) if (whole / "took").exists() else _timed(study, folder, kind)
-    )
-    (whole / "took").write_text(str(longest_s))
+        (folder / f"took-{kind}").write_text(str(time.perf_counter() - start_s))
+    longest_s = float((folder / f"took-{kind}").read_text())
     for again in range(dice.randrange(1, 3)):
-        resume = ("--resume",) if again else ()
-        process = subprocess.Popen(
-            command(study, out, *KEPT[kind], *resume), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
         late = dice.random() < 0.3  # in the last phase, when the table is put together
-        time.sleep(longest_s * (dice.uniform(0.8, 1.0) if late else dice.uniform(0.2, 1.0)))
-        os.killpg(process.pid, 9)
-        process.wait()
-    status, said = run(study, out, *KEPT[kind], "--resume")
+        after_s = longest_s * (dice.uniform(0.7, 1.0) if late else dice.uniform(0.05, 1.0))
+        _killed(study, out, kind, after_s, resume=bool(again))
+    status, said = _finished(study, out, kind, resume=True)
     return f"{kind}: {judged(out, table(whole), status, said)}"
 
 
-def _timed(study: Path, folder: Path, kind: str) -> float:
-    start_s = time.perf_counter()
-    run(study, folder / "timed", *KEPT[kind], "--fresh")
-    return time.perf_counter() - start_s
+def _process(study: Path, out: Path, kind: str, resume: bool) -> Any:
+    """Return a process that runs the study, started from one that has fusemax loaded already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["fusemax.cli.run", "fusemax.study.sweep", "fusemax.cost.front"])
+    return context.Process(target=_in_process, args=(study, out, kind, resume))
+
+
+def _in_process(study: Path, out: Path, kind: str, resume: bool) -> None:
+    from fusemax.cli import main as fusemax
+
+    os.setpgrp()
+    said = out.with_name(f"{out.name}.said")
+    with said.open("w", encoding="utf-8") as errors, open(os.devnull, "w", encoding="utf-8") as nowhere:
+        sys.stderr, sys.stdout = errors, nowhere
+        sys.argv = ["fusemax", *command(study, out, *KEPT[kind], *(["--resume"] if resume else []))[3:]]
+        fusemax()
+
+
+def _finished(study: Path, out: Path, kind: str, resume: bool) -> tuple[int, str]:
+    if kind == "workers":
+        return run(study, out, *KEPT[kind], *(["--resume"] if resume else []))
+    process = _process(study, out, kind, resume)
+    process.start()
+    process.join(120)
+    return process.exitcode, out.with_name(f"{out.name}.said").read_text(encoding="utf-8")
+
+
+def _killed(study: Path, out: Path, kind: str, after_s: float, resume: bool) -> None:
+    """Run, and kill the process with all that it started after so many seconds."""
+    if kind == "workers":
+        options = (*KEPT[kind], *(["--resume"] if resume else []))
+        started = subprocess.Popen(
+            command(study, out, *options), cwd=study.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        time.sleep(after_s)
+        os.killpg(started.pid, 9)
+        started.wait()
+        return
+    process = _process(study, out, kind, resume)
+    process.start()
+    time.sleep(after_s)
+    process.kill()
+    process.join()
 
 
 def _half(study: Path, out: Path, dice: random.Random) -> None:
@@ -131,13 +165,13 @@ def _half(study: Path, out: Path, dice: random.Random) -> None:
 def flips(folder: Path, study: Path, dice: random.Random, number: int) -> str:
     """Flip one bit of a chunk, of its mark or of the manifest, and go on, all in this process."""
     from fusemax.errors import FusemaxError
-    from fusemax.study.jobs import Keep, planned
     from fusemax.study.load import load_study
+    from fusemax.study.planned import planned
     from fusemax.study.stream import Options, run_jobs
 
     whole, out, half = folder / "whole", folder / "out", folder / "half"
     file, document, _ = load_study(str(study))
-    plan = planned(file.parts, Keep(), document)
+    plan = planned(file, document, name=study.stem)
     if not table(whole):
         run_jobs(plan, whole, Options(chunk_points=40))
     if number % 25 == 0:

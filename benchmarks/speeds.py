@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,17 @@ class Row:
 def job_of(grid: str, outputs: str, sizes: str = ATTENTION, configuration: str = OWN) -> Any:
     """Return the way in which the only job of a study of that grid is run."""
     from fusemax.study.load import load_study
-    from fusemax.study.planned import planned
 
     text = STUDY.format(grid=grid, outputs=outputs, sizes=sizes, configuration=configuration)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "study.yaml"
         path.write_text(text, encoding="utf-8")
         file, document, _ = load_study(str(path))
+        try:
+            from fusemax.study.planned import planned
+        except ImportError:  # an older installation to compare with
+            jobs: Any = import_module("fusemax.study.jobs")
+            return jobs.planned(file.parts, jobs.Keep(), document).jobs[0]
         return planned(file, document, most_whole=0).jobs[0].alternatives[0]
 
 
