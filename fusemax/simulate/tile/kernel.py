@@ -147,7 +147,7 @@ def count_visits(plan, fixed, s, spread, inside, cores, carried, counts):
     )
     work = counts[CLASSES + 1 + 2 * WIDTH : CLASSES + 1 + 3 * WIDTH]
     words, corners = counts[CLASSES + 1 + 3 * WIDTH :], counts[CLASSES + 1 + 3 * WIDTH + MAX_SHARES :]
-    turned = settle(plan, fixed, s, digits, np.int64(WIDTH), EVERY, NOT)
+    turned = settle(plan, fixed, s, digits, NOT, np.int64(WIDTH), EVERY, NOT)
     while turned >= 0:
         cls, tasks, moves = class_of(plan, fixed, s, digits), np.int64(1), True
         if plan[s, ONLY_AGAIN]:
@@ -189,7 +189,7 @@ def look(plan, fixed, state, chip, segments, ref_digits, turned, seen):
 def begin(plan, fixed, state, chip, s, ref_digits):
     """Find the first task of stream *s*; it may have none."""
     digits, old = state[s, DIGITS : DIGITS + WIDTH], chip[OLD : OLD + WIDTH]
-    first = settle(plan, fixed, s, digits, np.int64(WIDTH), EVERY, NOT)
+    first = settle(plan, fixed, s, digits, NOT, np.int64(WIDTH), EVERY, NOT)
     number = plan[s, TOTAL] if first < 0 else number_of(plan, fixed, s, digits)
     state[s, ISSUED] = number
     state[s, FINISHED] = number

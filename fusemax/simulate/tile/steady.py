@@ -304,7 +304,9 @@ def look_for_steady_state(plan, fixed, state, chip, segments, ref_digits, level,
             chip[SEEN_COUNT + level] = 0
             return True
         break
-    put(seen[level, chip[SEEN_COUNT + level] % HISTORY], fresh, fresh.size)
+    kept = seen[level, chip[SEEN_COUNT + level] % HISTORY]
+    put(kept, fresh, end)
+    put(kept[known:], fresh[known:], fresh.size - known)
     chip[SEEN_COUNT + level] += 1
     return False
 

@@ -25,7 +25,7 @@ from fusemax.simulate.tile.columns import (
     WIDTH,
 )
 from fusemax.simulate.tile.inner import inner
-from fusemax.simulate.tile.wanted import first_unwanted, next_digit
+from fusemax.simulate.tile.wanted import first_unwanted, next_digit, touches
 
 FAR = np.int64(1) << 62
 EVERY = np.int64(-1)  #: all loops are free to turn
@@ -114,12 +114,17 @@ def turn(plan, fixed, s, digits, k, at_least, free, flag):
 
 
 @inner
-def settle(plan, fixed, s, digits, top, free, flag):
-    """Move *digits* on to the next task that is wanted; return the outermost loop that turned, or *top*, and -1 at the end."""
+def settle(plan, fixed, s, digits, known, top, free, flag):
+    """Move *digits* on to the next task that is wanted; return the outermost loop that turned, or *top*, and -1 at the end.
+
+    The first *known* digits do not rule a task out.
+    """
     if not plan[s, FILTERED]:
         return top
+    if plan[s, LOOPS] == 0:
+        return top if touches(plan, fixed, s, NOT, digits) else NONE
     while True:
-        depth = first_unwanted(plan, fixed, s, digits)
+        depth = first_unwanted(plan, fixed, s, digits, known)
         if depth == 0:
             return top
         k = depth - 1
@@ -127,14 +132,14 @@ def settle(plan, fixed, s, digits, top, free, flag):
         k = turn(plan, fixed, s, digits, k, at_least, free, flag)
         if k < 0:
             return -1
-        top = min(top, k)
+        top, known = min(top, k), min(known, k)
 
 
 @inner
 def advance(plan, fixed, s, digits):
     """Move *digits* to the next task that is wanted; return the outermost loop that turned, -1 at the end."""
     k = turn(plan, fixed, s, digits, plan[s, LOOPS] - 1, NOT, EVERY, NOT)
-    return k if k < 0 else settle(plan, fixed, s, digits, k, EVERY, NOT)
+    return k if k < 0 else settle(plan, fixed, s, digits, k, k, EVERY, NOT)
 
 
 @inner
@@ -146,7 +151,7 @@ def is_first(plan, fixed, s, digits, work, free, flag):
         first = first and work[k] == digits[k]
     if first or not plan[s, FILTERED]:
         return first
-    settle(plan, fixed, s, work, plan[s, LOOPS], free, flag)
+    settle(plan, fixed, s, work, NOT, plan[s, LOOPS], free, flag)
     same = True
     for k in range(plan[s, LOOPS]):
         same = same and work[k] == digits[k]
@@ -158,7 +163,7 @@ def is_last(plan, fixed, s, digits, work, free, flag):
     """Return whether no later task that is wanted differs from the one at *digits* in its free loops alone."""
     put(work, digits, WIDTH)
     k = turn(plan, fixed, s, work, plan[s, LOOPS] - 1, NOT, free, flag)
-    return k < 0 or settle(plan, fixed, s, work, k, free, flag) < 0
+    return k < 0 or settle(plan, fixed, s, work, k, k, free, flag) < 0
 
 
 @inner
@@ -175,7 +180,7 @@ def back(plan, fixed, s, depth, digits):
             digits[j] = trips_at(plan, fixed, s, j, digits) - 1
         if not plan[s, FILTERED]:
             return True
-        bad = first_unwanted(plan, fixed, s, digits)
+        bad = first_unwanted(plan, fixed, s, digits, NOT)
         if bad == 0 or bad > depth:
             return True
 

@@ -76,9 +76,9 @@ def touches(plan, fixed, s, depth, digits):
 
 
 @inner
-def first_unwanted(plan, fixed, s, digits):
-    """Return the fewest loops of stream *s* whose digits rule its task out, 0 when it is wanted."""
-    for depth in range(1, plan[s, LOOPS] + 1):
+def first_unwanted(plan, fixed, s, digits, known):
+    """Return the fewest loops of stream *s* whose digits rule its task out, 0 when it is wanted; the first *known* do not."""
+    for depth in range(known + 1, plan[s, LOOPS] + 1):
         if depth == plan[s, MEMBER_DEPTH] and not is_member(plan, fixed, s, digits):
             return depth
         if plan[s, BANDS] and not touches(plan, fixed, s, depth, digits):
