@@ -77,6 +77,7 @@ def check_file(file: Path) -> str:
 def _mapping(file: Path) -> str:
     from fusemax.cost.whole import check_whole_tiles
     from fusemax.library.load import Library
+    from fusemax.mapping.lanes import remarks
     from fusemax.mapping.spec import mapping_file_of
     from fusemax.source import read_yaml
 
@@ -86,7 +87,7 @@ def _mapping(file: Path) -> str:
         return "mapping, its form only: no machine.yaml lies beside it"
     design = Library(file.parent).design(beside, file)
     check_whole_tiles(design.mapped, design.machine)
-    return "mapping"
+    return "; ".join(("mapping", *remarks(design.mapped, design.machine).values()))
 
 
 def _study(file: Path) -> str:

@@ -32,6 +32,7 @@ def cost(
     from fusemax.cost.evaluate import cost as cost_of
     from fusemax.cost.model import derive
     from fusemax.library.sources import graded_figures
+    from fusemax.mapping.lanes import remarks
     from fusemax.screen import console
 
     sizes, figures = sizes_and_figures(values)
@@ -47,10 +48,9 @@ def cost(
 
         typer.echo(format_json.dumps(as_record(answer), indent=2))
     else:
-        _show(
-            screen, answer, f"{mapped.cascade.name} on {machine}, mapping {mapped.name}", program.missing,
-            graded_figures(described),
-        )  # fmt: skip
+        title = f"{mapped.cascade.name} on {machine}, mapping {mapped.name}"
+        lanes = remarks(mapped, described)
+        _show(screen, answer, title, program.missing, graded_figures(described), lanes)
 
 
 def as_record(answer: Cost) -> dict[str, Any]:
@@ -85,6 +85,7 @@ def _show(
     title: str,
     missing: Mapping[str, tuple[str, ...]],
     graded: Mapping[str, int],
+    said: Mapping[str, str],
 ) -> None:
     import math
 
@@ -111,7 +112,7 @@ def _show(
         if figures:
             total.add_row(name, "not known", f"the machine lacks {', '.join(figures)}")
     for unit, value in answer.utilization().items():
-        total.add_row(f"utilization {unit}", f"{value:.1%}", "")
+        total.add_row(f"utilization {unit}", f"{value:.1%}", said.get(unit, ""))
     for nest, limit in answer.limits().items():
         total.add_row("limited by", limit, f"nest {nest}")
     if graded:
