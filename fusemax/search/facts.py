@@ -145,6 +145,12 @@ def facts_of(
     reason = cascade.unmappable()
     if reason is not None:
         raise FusemaxError(reason)
+    unknown = [name for name in absorb if all(einsum.name != name for einsum in cascade.computed)]
+    if unknown:
+        raise FusemaxError(
+            f"absorb: cascade {cascade.name} has no Einsum {', '.join(unknown)}\n"
+            f"  hint: there are {', '.join(einsum.name for einsum in cascade.computed)}"
+        )
     seen = prepared(cascade, absorb)
     open_parts = tuple(
         part

@@ -71,7 +71,7 @@ def _fixed(facts: Facts, whole: Candidate | None) -> list[dict[str, int]]:
     found: list[dict[str, int]] = []
     if whole is not None:
         found.append({part: whole.tiles[part] for part in facts.open_parts if part in whole.tiles})
-    for size in lane_counts(facts)[:2]:
+    for size in (*lane_counts(facts)[:2], 1):
         sizes: dict[str, int] = {}
         for part in facts.open_parts:
             rank = next(rank for rank in facts.ranks if part in facts.parts(rank))

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from fusemax.cascade.build import load_cascade
 from fusemax.cli import build
+from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
 from fusemax.search import best
 from fusemax.search.best import best_text
@@ -54,3 +55,10 @@ def test_a_kept_file_that_is_damaged_is_not_taken(monkeypatch: pytest.MonkeyPatc
     kept.write_text("title: nothing\n")
 
     assert best_text(cascade, machine, SIZES) == first
+
+
+def test_what_is_absorbed_has_to_be_there() -> None:
+    """A name that is no Einsum is told, with those that there are."""
+    cascade, (machine, _) = load_cascade("attention/3-pass"), load_machine("fusemax")
+    with pytest.raises(FusemaxError, match="has no Einsum ZZ\n  hint: there are SQ, QK"):
+        best_text(cascade, machine, SIZES, absorb=["ZZ"])
