@@ -44,29 +44,54 @@ def map_(
         "--front",
         help="Two objectives, such as latency,energy: mappings of which none is better in both.",
     ),
+    space: Path = typer.Option(
+        None,
+        "--within",
+        help="A file that says what is left open: tiles, keep and bind, each of them named or 'any'.",
+    ),
     json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
 ) -> None:
     """Find the best mapping of a cascade on a machine; say what it costs and how far that is from a lower bound."""
     from fusemax.cascade.build import load_cascade
     from fusemax.cli.arguments import sizes_and_figures
-    from fusemax.errors import FusemaxError
     from fusemax.machine import load_machine
 
     sizes, figures = sizes_and_figures(values)
     described, _ = load_machine(machine)
     design = (load_cascade(cascade), described, sizes, figures)
-    choices = {"absorb": absorb, "seconds": seconds}
-    if weighed and (rewrite or proof is not None):
-        raise FusemaxError("--front gives many mappings: it goes with neither --rewrite nor --certificate")
+    choices: dict[str, Any] = {"absorb": absorb, "seconds": seconds}
+    _refuse_together(weighed, rewrite, proof, space)
     if weighed:
         _front(weighed, design, choices, out, f"{cascade} on {machine}", json)
         return
-    answer, forms = _searched(design, {**choices, "objective": objective, "search": strategy}, rewrite)
+    choices |= {"objective": objective, "search": strategy} | _narrowed(space, design)
+    answer, forms = _searched(design, choices, rewrite)
     if forms is not None and forms.is_rewritten:
         cascade = _write_form(forms, out, proof)
     text = _with_cascade(answer.text, cascade, out)
     _print(answer, forms, f"{answer.mapped.cascade.name} on {machine}", text, json)
     _write(answer, text, cascade, machine, (sizes, figures), strategy, out, proof, json)
+
+
+def _refuse_together(weighed: str, rewrite: bool, proof: Path | None, space: Path | None) -> None:
+    """Refuse options that contradict each other."""
+    from fusemax.errors import FusemaxError
+
+    if weighed and (rewrite or proof is not None):
+        raise FusemaxError("--front gives many mappings: it goes with neither --rewrite nor --certificate")
+    if space is not None and (weighed or rewrite or proof is not None):
+        raise FusemaxError(
+            "--within narrows one search, and its bound is one of that space: no --front, --rewrite or --certificate"
+        )
+
+
+def _narrowed(space: Path | None, design: Design) -> dict[str, Any]:
+    if space is None:
+        return {}
+    from fusemax.search.within import within_of
+    from fusemax.source import read_yaml
+
+    return {"within": within_of(read_yaml(space), design[0], design[1])}
 
 
 def _searched(design: Design, choices: dict[str, Any], rewrite: bool) -> tuple[Answer, Forms | None]:

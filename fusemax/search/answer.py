@@ -21,6 +21,7 @@ from fusemax.search.facts import Facts, facts_of
 from fusemax.search.phase import Clock
 from fusemax.search.plan import Plan, Search
 from fusemax.search.strategies import strategy
+from fusemax.search.within import Within
 from fusemax.search.write import mapping_text
 from fusemax.source import document_of
 
@@ -81,12 +82,14 @@ def measure(answer: Cost, objective: str) -> float:
 def best_mapping(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
     *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 12.0, search: str = "joined",
+    within: Within | None = None,
     watch: Callable[[Search, Plan], None] = lambda search, plan: None,
 ) -> Answer:  # fmt: skip
     """Return the best mapping found of *cascade* on *machine* at *sizes*, with *figures* of the machine replaced.
 
     *objective* is ``latency``, ``energy``, ``traffic`` or ``edp`` (latency times energy); *absorb* names Einsums that somebody
-    else does; *watch* is told of every better plan. An interrupt (Ctrl-C) ends the search with the best so far.
+    else does; *within* is the part of the space that is left open; *watch* is told of every better plan. An interrupt (Ctrl-C)
+    ends the search with the best so far.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def best_mapping(
         and an energy that the machine does not give.
     """
     begun = monotonic()
-    facts = facts_of(cascade, machine, sizes, figures, absorb)
+    facts = facts_of(cascade, machine, sizes, figures, absorb, within)
     _check_objective(facts, objective)
     under_way = Search(
         facts, objective, bound_of(facts), clock=Clock(begun + seconds, begun + min(seconds, HOPELESS_S))

@@ -15,6 +15,7 @@ from fusemax.mapping.space import Phase, mapped_phases
 from fusemax.search.facts import Facts
 from fusemax.search.price import Pricer, Prices
 from fusemax.search.tiles import ALL, Tilings
+from fusemax.search.within import Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +158,11 @@ def best_point(found: Prices, objective: str) -> int | None:
 def nothing_fits(facts: Facts, segment: Sequence[str], tally: Tally) -> FusemaxError:
     """Return the error for a phase without a tiling that fits: the nearest miss, with tensor, level and bytes."""
     where = f"no mapping of {', '.join(segment)} fits this machine"
+    if tally.miss is None and facts.within != Within():
+        return FusemaxError(
+            f"the space has no member for {', '.join(segment)}: none keeps tensors and cuts ranks as the file says\n"
+            "  hint: leave more open ('any'); docs/mapper.md says what is searched"
+        )
     if tally.miss is None:
         return FusemaxError(tally.notes[-1] if tally.notes else where)
     from fusemax.cost.evaluate import CapacityError, cost

@@ -16,6 +16,7 @@ from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.space import digits_of_rank, parts_of, prepared, whole_ranks
 from fusemax.mapping.units import lowered, missing_operations
+from fusemax.search.within import Within
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Facts:
     open_parts: tuple[str, ...]
     figures: Mapping[str, float]
     absorb: tuple[str, ...] = ()
+    within: Within = field(default_factory=Within)
     items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict[str, tuple[Item, ...]])
     fused: dict[tuple[tuple[str, ...], tuple[str, ...]], bool] = field(default_factory=dict)
 
@@ -131,7 +133,7 @@ class Facts:
 
 def facts_of(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
-    absorb: Sequence[str] = (),
+    absorb: Sequence[str] = (), within: Within | None = None,
 ) -> Facts:  # fmt: skip
     """Return the facts of a search.
 
@@ -167,6 +169,7 @@ def facts_of(
     given = dict(figures or {})
     facts = Facts(
         cascade=seen, machine=machine, given=given, open_parts=open_parts, absorb=tuple(absorb),
+        within=within or Within(),
         sizes={name: size for name, size in known.items() if name not in open_parts and name not in outer},
         figures=_figures(seen, machine, given),
     )  # fmt: skip
@@ -206,6 +209,7 @@ def _items(facts: Facts) -> dict[str, tuple[Item, ...]]:
                     for part in lowered(facts.machine, unit, todo[n])
                 )
                 for unit in facts.machine.units
+                if facts.within.may_do(name, unit)
                 if not any(missing_operations(facts.machine, unit, todo[n]) for n in numbers)
             }
             if not units:
@@ -214,7 +218,7 @@ def _items(facts: Facts) -> dict[str, tuple[Item, ...]]:
                 {
                     unit: _piece(facts, unit, part)
                     for unit, u in facts.machine.units.items()
-                    if part.name in u.operations
+                    if part.name in u.operations and facts.within.may_do(name, unit)
                 }
                 for n in numbers
                 for part in todo[n].parts
@@ -223,7 +227,8 @@ def _items(facts: Facts) -> dict[str, tuple[Item, ...]]:
         items[name] = tuple(found)
     if lost:
         offers = "; ".join(f"{unit}: {', '.join(u.operations)}" for unit, u in facts.machine.units.items())
-        text = f"no unit of this machine can do what cascade {facts.cascade.name} asks for: {', '.join(lost)}"
+        among = "none of the units that the space leaves" if facts.within.units else "no unit of this machine"
+        text = f"{among} can do what cascade {facts.cascade.name} asks for: {', '.join(lost)}"
         raise FusemaxError(f"{text}\n  hint: the units do {offers}")
     return items
 

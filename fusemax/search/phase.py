@@ -15,7 +15,7 @@ from fusemax.search.blocks import block_of, divided
 from fusemax.search.candidate import Candidate, Tally, best_point, structure_of
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Places, Skeleton, skeletons
-from fusemax.search.structures import places_of, structures_of
+from fusemax.search.structures import is_member, places_of, structures_of
 from fusemax.search.tiles import ALL, Tilings, axes_of, refined, seeds, tilings
 from fusemax.search.units import Binding, bindings, shared_out, work_of
 
@@ -113,7 +113,7 @@ class _Hunt:
     def tried(self, skeleton: Skeleton, block: Block) -> tuple[Candidate | None, list[Candidate]]:
         """Return the best candidate of a structure, and those that are better than all before; none the second time."""
         key = f"{block}{skeleton.cuts}"
-        if key in self.seen:
+        if key in self.seen or not is_member(self.facts, skeleton, block):
             return None, []
         self.seen.add(key)
         mine: Candidate | None = None

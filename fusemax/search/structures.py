@@ -56,6 +56,25 @@ def places_of(facts: Facts) -> list[Places]:
     return [*found, Places(levels[-1], None), Places(None, levels[0], buffers=1), Places(None, None)]
 
 
+def is_member(facts: Facts, skeleton: Skeleton, block: Block) -> bool:
+    """Return whether a structure is in the part of the space that the user leaves."""
+    carried = {variable.upper() for name in skeleton.einsums for variable in facts.carried[name]}
+    for rank in facts.ranks:
+        wanted = {tile for tile in facts.within.tiles if tile.rstrip("0123456789") == rank}
+        if rank in carried and not wanted <= {
+            d.upper() for d in facts.digits(rank, skeleton.cuts.get(rank, 0))[1:]
+        }:
+            return False
+    if not facts.within.kept and not facts.within.alone:
+        return True
+    used = {
+        access.tensor
+        for name in skeleton.einsums
+        for access in (*facts.einsum(name).reads, *facts.einsum(name).outputs)
+    }
+    return facts.within.allows(block, frozenset(used))
+
+
 def structures_of(facts: Facts, segment: Sequence[str]) -> Iterator[tuple[Skeleton, Block]]:
     """Yield every structure of a phase that does *segment*, each once: its skeleton, and its loops with what they keep."""
     seen: set[str] = set()
@@ -65,6 +84,6 @@ def structures_of(facts: Facts, segment: Sequence[str]) -> Iterator[tuple[Skelet
             for places in places_of(facts):
                 block = block_of(facts, form, places)
                 key = f"{block}{form.cuts}{[part.einsums for part in form.bodies]}"
-                if key not in seen:
+                if key not in seen and is_member(facts, form, block):
                     seen.add(key)
                     yield form, block

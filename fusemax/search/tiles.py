@@ -93,9 +93,12 @@ def axes_for(
     for rank, count in cuts.items():
         size = facts.sizes[rank]
         digits = facts.digits(rank, count)
-        axes.append(Axis(rank, digits[-1].upper(), inner_sizes(facts, size)))
+        inner = digits[-1].upper()
+        axes.append(Axis(rank, inner, allowed(facts, inner, size) or inner_sizes(facts, size)))
         if count == 2:
-            axes.append(Axis(rank, digits[1].upper(), block_counts(size), blocks=True))
+            outer = digits[1].upper()
+            given = allowed(facts, outer, size)
+            axes.append(Axis(rank, outer, given or block_counts(size), blocks=not given))
     used = {v for name in einsums for v in facts.carried[name]}
     for part in facts.open_parts:
         rank = next(rank for rank in facts.ranks if part in facts.parts(rank))
@@ -104,9 +107,14 @@ def axes_for(
         elif not used & {one.lower() for one in facts.parts(rank)}:
             values = (1,)
         else:
-            values = inner_sizes(facts, facts.sizes[rank])
+            values = allowed(facts, part, facts.sizes[rank]) or inner_sizes(facts, facts.sizes[rank])
         axes.append(Axis(rank, part, values))
     return _thinned(axes)
+
+
+def allowed(facts: Facts, tile: str, size: int) -> tuple[int, ...]:
+    """Return the sizes that the user leaves for *tile*, of a rank of *size*; none where all are open."""
+    return tuple(sorted({min(one, size) for one in facts.within.tiles.get(tile, ())}))
 
 
 def _thinned(axes: Sequence[Axis]) -> tuple[Axis, ...]:
@@ -149,7 +157,7 @@ def refined(
         high = axis.values[min(len(axis.values) - 1, place + 1)]
         if axis.blocks:
             found: Iterable[int] = _between(low, high, value, 32)
-        elif axis.digit in fixed or len(axis.values) == 1:
+        elif axis.digit in fixed or len(axis.values) == 1 or axis.digit in facts.within.tiles:
             found = axis.values
         else:
             size = facts.sizes[axis.rank]
