@@ -12,10 +12,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from fusemax.errors import FusemaxError
 from fusemax.plot.chart import Chart
 from fusemax.plot.kinds import KINDS, LETTER
 from fusemax.plot.labels import axis_label, log_ticks, scale, tick, value_text
-from fusemax.plot.points import EmptyFigureError, chart
+from fusemax.plot.points import chart
 from fusemax.plot.spec import FigureSpec, Picture
 from fusemax.plot.style import PAGE_WIDTH, Frame, Look, canvas, legend, looks, save, styled
 from fusemax.table.store import read_tables
@@ -55,13 +56,13 @@ def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> Picture:
 def drawn(
     tables: Tables, specs: Sequence[FigureSpec], progress: Callable[[int, int, str], None]
 ) -> tuple[Picture, ...]:
-    """Return the pictures of *specs*, drawn from *tables*; one of which no point has a value has no files."""
+    """Return the pictures of *specs*, drawn from *tables*; one that cannot be drawn has no files, and says why."""
     found: list[Picture] = []
     for number, spec in enumerate(specs):
         progress(number, len(specs), f"drawing {spec.file}")
         try:
             found.append(draw_tables(tables, tables.folder, spec))
-        except EmptyFigureError as error:
+        except FusemaxError as error:
             found.append(Picture(file=spec.file, title=spec.title, caption=f"Not drawn: {error}.", paths=()))
     return tuple(found)
 

@@ -10,17 +10,21 @@ import numpy as np
 
 from fusemax.errors import FusemaxError, Problem
 from fusemax.source import Document
+from fusemax.study.axes import is_several
 from fusemax.study.comparison import Rows, mistakes, read_published
 from fusemax.study.jobs import Job, Planned
 from fusemax.study.load import problems_from
-from fusemax.study.pictures import column_mistakes
+from fusemax.study.pictures import column_mistakes, specs_of
+from fusemax.study.points import is_outside
 from fusemax.study.results import JOB, LONG, Record, ordered, records_of
 from fusemax.study.rows import LENGTH, ORDER, identity_at
 from fusemax.study.spec import StudyFile
+from fusemax.table.table import Table, Tables, table_of
 
 if TYPE_CHECKING:
     import polars
 
+MOST_LAID_OUT = 20_000  #: rows of a figure that is tried before the study runs
 OURS = ("published", "ours", "relative_difference", "reason")
 
 
@@ -31,7 +35,57 @@ def problems_of(study: StudyFile, document: Document, plan: Planned) -> list[Pro
         problems += _comparison(study, document, plan)
     values = {**_known(plan), "part": [part.name for part in study.parts]}
     found = column_mistakes(study, columns_of(study, plan), values)
-    return problems + [document.problem(*mistake) for mistake in found]
+    problems += [document.problem(*mistake) for mistake in found]
+    return problems or list(_figures(study, document, plan))
+
+
+def _figures(study: StudyFile, document: Document, plan: Planned) -> Iterator[Problem]:
+    """Yield the figures that cannot be drawn of the rows that there will be, such as those with two values at one place.
+
+    They are laid out with any numbers in place of measures; those that are told apart by what comes out are left to the run.
+    """
+    from fusemax.plot.points import EmptyFigureError, chart
+
+    specs = [(n, spec) for n, spec in enumerate(specs_of(study)) if spec.table == "results"]
+    if not specs or not plan.whole or plan.points > MOST_LAID_OUT or _may_leave_out(study):
+        return
+    tables = Tables(folder=Path(), tables={"results": _stand_in(study, plan)})
+    unknown = {"mapping", "limit", "fits", "reason", *(n for n in plan.order[plan.order.index("mapping") :])}
+    for number, spec in specs:
+        if unknown & {*spec.where, *spec.panels, spec.series or "", *spec.fields("title")}:
+            continue
+        try:
+            chart(tables, spec)
+        except EmptyFigureError:
+            continue
+        except FusemaxError as error:
+            text, _, hint = str(error).removeprefix(f"{spec.file}: ").partition("\n  hint: ")
+            yield document.problem(("figures", number), text, hint or None)
+
+
+def _may_leave_out(study: StudyFile) -> bool:
+    """Return whether rows may be left out by what is known only when they are run."""
+    return any(
+        not is_outside(condition, part, {name for name in part.grid if is_several(part.grid[name])})
+        for part in study.parts
+        for condition in part.where
+    )
+
+
+def _stand_in(study: StudyFile, plan: Planned) -> Table:
+    """Return the rows that there will be, each measure a number that no other row has."""
+    import polars
+
+    first = plan.order.index("mapping")
+    records = [
+        {
+            **{name: record.get(name) for name in plan.order[:first]},
+            **{name: float(number + 1) for name in plan.order[first + 1 :]},
+            "mapping": "",
+        }
+        for number, record in enumerate(_rows(study, plan))
+    ]
+    return table_of(polars.DataFrame(records, infer_schema_length=None))
 
 
 def _reductions(study: StudyFile, document: Document, plan: Planned) -> Iterator[Problem]:
@@ -54,9 +108,8 @@ def _rows(study: StudyFile, plan: Planned) -> list[Record]:
 
     frames = [_identities(job).with_columns(polars.lit(n).alias(JOB)) for n, job in enumerate(plan.jobs)]
     table = ordered(plan, polars.concat(frames, how="diagonal_relaxed"))
-    nothing = polars.lit("")
     return records_of(
-        plan, study, table.with_columns(fits=False, reason=nothing, machine=nothing, mapping=nothing)
+        plan, study, table.with_columns(fits=False, reason=polars.lit(""), mapping=polars.lit(""))
     )
 
 
@@ -66,7 +119,8 @@ def _identities(job: Job) -> polars.DataFrame:
     points = np.arange(job.points)
     columns = identity_at(job, points, {})
     constant = [polars.lit(text, dtype=polars.String).alias(name) for name, text in job.identity]
-    given: dict[str, Any] = {**columns, ORDER: points}
+    machine = polars.Series([job.machine]).new_from_index(0, len(points))
+    given: dict[str, Any] = {**columns, "machine": machine, ORDER: points}
     return polars.DataFrame(given).select(*constant, polars.all())
 
 
@@ -106,7 +160,7 @@ def _comparison(study: StudyFile, document: Document, plan: Planned) -> list[Pro
         published = read_published(path)
     except FusemaxError as error:
         return problems_from(error, document, ("compare", "published"))
-    if any(part.grid and part.where for part in study.parts):
+    if _may_leave_out(study):
         return []  # which rows are left out is not known yet
     lines: dict[str, set[str]] = {}
     for job in plan.jobs:

@@ -271,3 +271,20 @@ def test_corrections_are_an_axis(tmp_path: Path) -> None:
         )
     assert "corrections.0.machines.fusemax: " in str(caught.value)
     assert "corrections.1.figures.fusemax.clok: " in str(caught.value)
+
+
+@BOTH
+def test_two_values_at_one_place_are_told(tmp_path: Path, points: str) -> None:
+    """A figure that cannot tell its rows apart is refused before anything runs; with panels it is drawn."""
+    figure = "figures:\n- {file: f, kind: lines, x: seq_len, y: latency_s}\n"
+    path = study(tmp_path, points, more=figure)
+    for refuse in (check_file, lambda file: run_file(file, tmp_path / "out")):
+        with pytest.raises(
+            FusemaxError, match=r"figures\.0: two rows for seq_len = 512\n  hint: they differ in H"
+        ):
+            refuse(path)
+    assert not (tmp_path / "out").exists()
+    run_file(
+        study(tmp_path, points, more=figure.replace("latency_s", "latency_s, panels: [H]")), tmp_path / "out"
+    )
+    assert (tmp_path / "out" / "f.svg").exists()
