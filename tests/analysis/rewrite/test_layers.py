@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import cache
 
 import pytest
@@ -10,6 +11,7 @@ from fusemax.analysis.rewrite.search import Reduced, search
 from fusemax.cascade.build import cascade_from_text
 from fusemax.cascade.ir import Cascade
 from tests.analysis.rewrite.layers import LAYERS
+from tests.analysis.rewrite.random_layers import random_layer
 
 
 def layer(name: str) -> Cascade:
@@ -74,3 +76,25 @@ def test_a_list_of_a_rising_function_lists_its_argument() -> None:
     best = searched("top-k of a softmax").best(1)
 
     assert any("= X[m,p] :: topk[m -> j]" in str(einsum) for einsum in best.cascade.einsums)
+
+
+def flash_form_of(seed: int) -> None:
+    """Check that a layer made by chance has its flash loop: one pass over the keys, safe, no scores kept."""
+    cascade = cascade_from_text(random_layer(random.Random(seed).choice), "layer")
+    best = search(cascade, "M").best(1)
+
+    assert best.safe, seed
+    assert () == best.crossing, seed
+    assert "iterate" in best.title
+
+
+def test_a_layer_made_by_chance() -> None:
+    """Every run tries the same one: a norm, halves, slopes, documents as a choice, a sink for each head."""
+    flash_form_of(4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5, 25))
+def test_more_layers_made_by_chance(seed: int) -> None:
+    """Norms, tables, masks, sinks, scores and feed-forwards of all kinds."""
+    flash_form_of(seed)
