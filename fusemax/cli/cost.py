@@ -71,6 +71,7 @@ def as_record(answer: Cost) -> dict[str, Any]:
         "slowest_s": answer.slowest_s,
         "traffic_B": answer.traffic_B,
         "energy_J": number(answer.energy_J),
+        "energy_most_J": number(answer.energy_most_J),
         "area_m2": number(answer.area_m2),
         "utilization": answer.utilization(),
         "limits": answer.limits(),
@@ -106,6 +107,10 @@ def _show(
     total.add_row("traffic", format_quantity(answer.traffic_B, "B", 5), f"{answer.traffic_B:,.0f} B")
     if math.isfinite(answer.energy_J):
         total.add_row("energy", format_quantity(answer.energy_J, "J", 5), "")
+    if math.isfinite(answer.energy_most_J):
+        total.add_row(
+            "energy at most", format_quantity(answer.energy_most_J, "J", 5), "the board's power all the time"
+        )
     if math.isfinite(answer.area_m2):
         total.add_row("area", f"{answer.area_m2 * 1e6:.5g} mm2", "")
     for name, figures in missing.items():

@@ -25,7 +25,7 @@ def write_energy(
     writer: Writer, machine: Machine, mapped: Mapped, nests: Sequence[tuple[NestCounts, Sequence[Move]]],
     latency: sympy.Expr,
 ) -> tuple[str, ...]:  # fmt: skip
-    """Write the energy of every component in joules, and ``energy_J`` when all of them are known.
+    """Write the energy of every component in joules, ``energy_J`` when all of them are known, and the most that a board takes.
 
     Return the names of the figures that the machine lacks for the total.
     """
@@ -37,6 +37,8 @@ def write_energy(
     missing = missing_energies(machine, mapped, jobs, moves)
     if not missing:
         writer.add("energy_J", sum(parts, ZERO), Label("energy"))
+    if machine.power is not None:
+        writer.add("energy_most_J", symbol("power") * latency, Label("energy_most"))
     return missing
 
 

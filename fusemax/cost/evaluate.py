@@ -62,6 +62,11 @@ class Cost:
         return self.values.get("energy_J", float("nan"))
 
     @property
+    def energy_most_J(self) -> float:  # noqa: N802 - the unit is a joule
+        """Energy if the board took its whole power all the time; NaN when the machine does not say that power."""
+        return self.values.get("energy_most_J", float("nan"))
+
+    @property
     def area_m2(self) -> float:
         """Area of all components; NaN when the machine gives none."""
         return self.values.get("area_m2", float("nan"))

@@ -39,6 +39,8 @@ def walk_figures(machine: Machine) -> list[Figure]:
     found: list[Figure] = []
     for name in ("clock", "word", "replicas", "launch"):
         found.append(((name,), name, getattr(machine, name)))
+    if machine.power is not None:
+        found.append((("power",), "power", machine.power))
     for name, level in machine.levels.items():
         found += _level_figures(name, level)
     for name, unit in machine.units.items():

@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from fusemax.errors import Problem, raise_if_any
 from fusemax.language.formula import formula_names
 from fusemax.language.syntax import Number
-from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds
+from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds, Watts
 from fusemax.machine.change import changed
 from fusemax.machine.figures import figures, walk_figures
 from fusemax.machine.parts import TAKEN, Level, Part, Registers, Unit
@@ -32,7 +32,8 @@ class LaneMemory:
 class Machine(Part):
     """A machine. Levels stand from the outside in; ``replicas`` is the number of equal cores, each with all units.
 
-    ``launch`` is the time that every phase of a mapping takes before its work begins; ``mappings`` names further folders of
+    ``power`` is what the whole board may take: energy is at most that for all the time. ``launch`` is the time that every
+    phase of a mapping takes before its work begins; ``mappings`` names further folders of
     ``arch/`` whose mappings are found for this machine, those beside it first.
     """
 
@@ -44,6 +45,7 @@ class Machine(Part):
     units: dict[str, Unit]
     replicas: Count = Number(1.0)
     launch: Seconds = Number(0.0)
+    power: Watts | None = None
     mappings: list[str] = Field(default_factory=list)
     doc: str = ""
     _file: str = PrivateAttr(default="")
