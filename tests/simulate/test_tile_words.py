@@ -188,3 +188,21 @@ def test_unions_are_the_same_without_skipping(sizes: dict[str, int]) -> None:
 
     assert words(quick) == words(slow)
     assert quick.cycles == slow.cycles
+
+
+@pytest.mark.parametrize("fast_forward", [True, False])
+def test_a_generation_waits_for_the_one_before_in_any_cut(fast_forward: bool) -> None:
+    """Six sums in a chain, each there two cycles after its own cycle: three cycles each, whole or cut into tiles of two."""
+    slow = {
+        "u": {"shape": {"lanes": 1}, "operations": {"add": 1, "exp": 1}, "fill": 2, "registers": {"depth": 9}}
+    }
+    times = []
+    for loops in (["t"], ["t1", "t0"]):
+        inner = {"for": loops, "keep": {"L1": ["S", {"tensor": "X", "buffers": 0}]}, "do": ["S"]}
+        tiles = {} if len(loops) == 1 else {"T0": 2}
+        nest = {"keep": {"DRAM": ["S"]}, "tiles": tiles, "do": [inner, {"do": ["Y"]}]}
+        levels = {"DRAM": {}, "L1": {"size": "1 MiB"}}
+        answer = run(RUNNING, nest, {"T": 6, "A": 1}, fast_forward, units=slow, levels=levels)
+        times.append(answer.cycles)
+
+    assert times == [6 * 3 + 3, 6 * 3 + 3]

@@ -9,7 +9,7 @@ from fusemax.language.syntax import Access
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Mapped, Nest, Residence
-from fusemax.simulate.tile.geometry import access_digits
+from fusemax.simulate.tile.geometry import access_digits, digits_of
 from fusemax.simulate.tile.streams import (
     COMPUTE,
     DRAIN,
@@ -114,22 +114,21 @@ class Flow:
             for maker in self.einsums[producer.name][-1]:
                 source = self._source(stream, self.streams[maker], carried)
                 if previous_generation(self.mapped, access, producer):
-                    earlier = self._earlier(stream, self.streams[maker], source, access.tensor)
-                    if earlier is not None:
+                    for earlier in self._earlier(stream, self.streams[maker], source, access.tensor):
                         yield Need(on=maker, kind=DATA, source=earlier)
                 elif self.streams[maker].key < stream.key:
                     yield Need(on=maker, kind=DATA, source=source)
 
     def _earlier(
         self, stream: Stream, maker: Stream, source: tuple[int, ...], tensor: str
-    ) -> tuple[int, ...] | None:
-        """Return *source* with the loop over generations one iteration back; None when no shared loop counts them."""
-        (generation,) = generations(self.mapped, tensor)
+    ) -> Iterator[tuple[int, ...]]:
+        """Yield *source* one generation back: in each shared loop over generations the one before, inside it the last."""
+        digits = digits_of(self.nest, generations(self.mapped, tensor))
         shared = shared_loops(self.nest, stream.node, maker.node)
-        if generation not in maker.loops[:shared]:
-            return None
-        position = maker.loops.index(generation)
-        return tuple(-2 - p if k == position else p for k, p in enumerate(source))
+        mine = [position for position, loop in enumerate(maker.loops[:shared]) if loop in digits]
+        for number, at in enumerate(mine):
+            inner = mine[number + 1 :]
+            yield tuple(-2 - p if k == at else LAST if k in inner else p for k, p in enumerate(source))
 
     def _prefix(self, outer: Stream) -> tuple[int, ...]:
         return tuple(range(len(outer.loops)))
