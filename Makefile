@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0+cpu
 TRITON ?= triton==3.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-browser study test test-quick check docs floors format fuzz bench clean
+.PHONY: help setup setup-gpu setup-browser study test test-quick check docs floors format fuzz enumerate bench clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ format: setup ## Format the code and mend what the linter can mend
 
 fuzz: setup ## Compare the walk, the cost model and the simulator on fresh random designs (SECONDS=60 SEED=...)
 	$(BIN)/python -m tests.walk.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+enumerate: setup ## Compare the mapper with full enumeration of random small designs (DESIGNS=500 FIRST=0)
+	$(BIN)/python -m tests.search.fuzz --designs $(or $(DESIGNS),500) --first $(or $(FIRST),0) --most 300
 
 bench: setup ## Print times and peak memory of start-up, of the study and of sweeps
 	$(BIN)/python benchmarks/run.py
