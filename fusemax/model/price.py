@@ -27,6 +27,7 @@ from fusemax.model.steps import Step
 from fusemax.shipped import find_machine, mappings_beside
 from fusemax.source import Document
 
+NEAR = 1.05  #: times the bound: as near, a mapping that was found for other sizes is taken
 FOUND = "found by search"  #: stands for the name of a mapping that no file holds
 
 
@@ -69,6 +70,8 @@ class Prices:
     search: bool = False  #: whether a searched mapping goes before those that lie with the machine
     seconds: float = 20.0  #: for each search, which ends sooner when it is near its bound
     found: dict[tuple[str, tuple[tuple[str, int], ...]], Price | str] = field(default_factory=dict)
+    kept: dict[tuple[str, tuple[str, ...]], list[Evaluator]] = field(default_factory=dict)
+    suited: dict[str, list[str]] = field(default_factory=dict)
     programs: dict[tuple[str, str, tuple[str, ...]], Evaluator | str] = field(default_factory=dict)
 
     @cached_property
@@ -139,16 +142,26 @@ class Prices:
         return self.found[key]
 
     def _best(self, step: Step, form: str, sizes: Mapping[str, int]) -> Price | str:
+        """Return the price of *form* under a mapping found before that is near the bound here, else under one found now."""
         from fusemax.search.answer import best_mapping
+        from fusemax.search.bound import bound_of
+        from fusemax.search.facts import facts_of
 
         cascade = load_cascade(form)
         given = {
             name: value for name, value in sizes.items() if name in {*cascade.ranks, *cascade.size_symbols()}
         }
         figures = {**self.figures, "word": self.widths.activations_B}
+        narrow = self._narrow(step)
         try:
-            answer = best_mapping(cascade, self.described, given, figures, seconds=self.seconds)
-            cost = self._narrowed(answer.mapped, self._narrow(step)).cost(given, figures)
+            least_s = bound_of(facts_of(cascade, self.described, given, figures, ())).latency_s
+            kept = self.kept.setdefault((form, tuple(narrow)), [])
+            costs = [cost for ready in kept if (cost := _cost_of(ready, given, figures)) is not None]
+            cost = min(costs, key=lambda cost: cost.latency_s, default=None)
+            if cost is None or cost.latency_s > NEAR * least_s:
+                answer = best_mapping(cascade, self.described, given, figures, seconds=self.seconds)
+                kept.append(self._narrowed(answer.mapped, narrow))
+                cost = kept[-1].cost(given, figures)
         except FusemaxError as error:
             return str(error).splitlines()[0]
         return _priced(cost, form, FOUND)
@@ -171,6 +184,11 @@ class Prices:
         return Price(time_s=time_s, traffic_B=moved_B, energy_J=nan, limit=machine.outermost)
 
     def _suited(self, form: str) -> list[str]:
+        if form not in self.suited:
+            self.suited[form] = self._suiting(form)
+        return self.suited[form]
+
+    def _suiting(self, form: str) -> list[str]:
         cascade = load_cascade(form)
         computed = {einsum.name for einsum in cascade.computed}
         names = []
@@ -219,6 +237,14 @@ class Prices:
         found = {tensor: self.widths.weights_B for tensor in step.weights}
         found |= {tensor: self.widths.cache_B for tensor in step.cached}
         return {tensor: width for tensor, width in found.items() if width != self.widths.activations_B}
+
+
+def _cost_of(ready: Evaluator, sizes: Mapping[str, int], figures: Mapping[str, float]) -> Cost | None:
+    """Return what *ready* costs, or None where it has no room."""
+    try:
+        return ready.cost(sizes, figures)
+    except FusemaxError:
+        return None
 
 
 def _priced(answer: Cost, form: str, mapping: str) -> Price:
