@@ -130,7 +130,7 @@ def _name_problems(
         except FusemaxError as error:
             problems += problems_from(error, document, (*at, "cascade"))
         try:
-            designs.mapped(machine, kernel.mapping, {})
+            designs.library.design(machine, kernel.mapping, kernel.cascade)
         except FusemaxError as error:
             problems += problems_from(error, document, (*at, "mapping"))
     return problems

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from fusemax.analysis.footprint import footprints
 from fusemax.analysis.passes import Analysis, analyse
-from fusemax.analysis.traffic import traffic_bound
+from fusemax.analysis.traffic import Traffic, traffic_bound
 from fusemax.analysis.work import operations
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.errors import FusemaxError, Problem, raise_if_any
@@ -105,6 +105,7 @@ def plan(document: Document, options: Mapping[str, Any]) -> TaxonomyPlan:
             analyses[name].rank(rank)
         except FusemaxError as error:
             problems += problems_from(error, document, place)
+    problems = problems or list(_size_problems(document, study, analyses))
     raise_if_any(dict.fromkeys(problems))
     return TaxonomyPlan(study=study, analyses=analyses, files=files)
 
@@ -120,6 +121,23 @@ def _named(study: TaxonomyFile) -> Iterator[tuple[KeyPath, str, str]]:
             name = getattr(mechanism, form)
             if name is not None:
                 yield ("mechanisms", number, form), name, mechanism.rank
+
+
+def _size_problems(
+    document: Document, study: TaxonomyFile, analyses: Mapping[str, Analysis]
+) -> Iterator[Problem]:
+    """Yield the cascades whose traffic cannot be bounded, for a size that is not given or a rank that is not theirs."""
+    known = {*study.sizes, *(f"{rank}0" for rank in study.tile), "M", "P", "S"}
+    for number, name in enumerate(study.traffic):
+        try:
+            bound = _bound(study, analyses[name])
+        except FusemaxError as error:
+            yield from problems_from(error, document, ("traffic", number))
+            continue
+        needed = {str(symbol) for one in (bound.words, bound.compulsory) for symbol in one.free_symbols}
+        if needed - known:
+            text = f"cascade {name} needs a size for {', '.join(sorted(needed - known))}"
+            yield document.problem(("sizes",), text, "give it under sizes")
 
 
 def _number_problems(document: Document, study: TaxonomyFile) -> Iterator[Problem]:
@@ -259,13 +277,18 @@ def kernel_rows(plan: TaxonomyPlan) -> list[Row]:
     ]
 
 
+def _bound(study: TaxonomyFile, analysis: Analysis) -> Traffic:
+    """Return the bound on the traffic of groups of queries of the study's tile."""
+    return traffic_bound(analysis, "M", {rank: f"{rank}0" for rank in study.tile})
+
+
 def traffic_rows(plan: TaxonomyPlan) -> list[Row]:
     """Return the traffic bound for each cascade, length and buffer, for groups of queries of the study's tile."""
     study = plan.study
     rows: list[Row] = []
     for name in study.traffic:
         found = plan.analyses[name]
-        bound = traffic_bound(found, "M", {rank: f"{rank}0" for rank in study.tile})
+        bound = _bound(study, found)
         tiles = {f"{rank}0": size for rank, size in study.tile.items()}
         for length in study.lengths:
             sizes = {**study.sizes, **tiles, "M": length, "P": length}

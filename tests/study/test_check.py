@@ -225,3 +225,18 @@ def test_other_kinds(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")
     assert said in refused(path)
+
+
+def test_what_other_kinds_would_stop_at(tmp_path: Path) -> None:
+    """A size that a bound needs, and a mapping of another cascade: told before anything is worked out."""
+    from fusemax.shipped import ROOT
+
+    path = tmp_path / "mine.yaml"
+    text = (ROOT / "studies/taxonomy.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("H: 1, E: 64, F: 64", "H: 1, F: 64"), encoding="utf-8")
+    assert "needs a size for E" in refused(path)
+    text = (ROOT / "studies/gpu-passes.yaml").read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("cascade: attention/3-pass,", "cascade: attention/2-pass,"), encoding="utf-8"
+    )
+    assert "three-pass.yaml:" in refused(path)
