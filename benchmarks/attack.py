@@ -422,6 +422,7 @@ def attack(what: str, count: int, seed: int, seconds: float, out: Path) -> Count
             slowest = max(slowest, how.took_s)
             if how.how not in ("ok", "said"):
                 _leave(out, name, trial_of(what, name), how)
+        print(f"{sum(found.values()):,} so far: {dict(found)}", file=sys.stderr, flush=True)
         if time.monotonic() > end_s:
             break
     print(
