@@ -42,8 +42,11 @@ class Kept:
         A tile that several tasks in a row want comes to as many cores; *otherwise* stands where that is not known.
         """
         band = None if self.band is None else self._turned()
+        sharing = self._sharing(spread)
+        if sharing == 1:  # every task has a tile of its own
+            return otherwise
         visited = Visited(self.extents, self.digits, self.loops, self.leaf, band, spread)
-        words = visited.words(otherwise, symbol("replicas"), self._sharing(spread))
+        words = visited.words(otherwise, symbol("replicas"), sharing)
         return otherwise if words is None else words
 
     def _sharing(self, spread: Collection[str]) -> sympy.Expr | None:
