@@ -12,7 +12,7 @@ from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import Band, band_of, tile_of
 from fusemax.simulate.tile.cores import Members
 from fusemax.simulate.tile.geometry import Geometry, is_window, residence_digits
-from fusemax.simulate.tile.streams import Stream
+from fusemax.simulate.tile.streams import DRAIN, Stream
 from fusemax.simulate.tile.values import Point
 from fusemax.simulate.tile.wanted import BITS
 
@@ -58,13 +58,15 @@ class Filters:
         return list(found)
 
     def _served(self, stream: Stream) -> Iterator[Body]:
-        """Yield the bodies that a stream serves: its own, or those inside a residence that use its tensor."""
+        """Yield the bodies that a stream serves: its own, or those in a residence that use (what leaves: make) its tensor."""
         if stream.residence is None:
             yield from (body for body in [stream.body] if body is not None)
             return
         for body in self.nest.bodies:
             einsums = (self.mapped.einsum(name) for name in body.einsums)
-            uses = any(a.tensor == stream.residence.tensor for e in einsums for a in (*e.reads, *e.outputs))
+            leaves = stream.kind == DRAIN
+            accesses = (a for e in einsums for a in ((*e.outputs,) if leaves else (*e.reads, *e.outputs)))
+            uses = any(access.tensor == stream.residence.tensor for access in accesses)
             if uses and stream.residence.covers(body.node):
                 yield body
 
