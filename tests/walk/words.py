@@ -117,10 +117,10 @@ def _moves(
         first = stay.events[0]
         fill, drains = _of_stay(trace, tensor, place, stay, [s for _, s in stays[number + 1 :]])
         moved.append((step, Event(first.when, wanting, fill, frozenset(), times)))
-        if times > 1:
-            carried = _carried(stay)
-            moved.append((step, Event(first.when, wanting, carried, frozenset(), times - 1)))
         moved += [(step, Event(e.when, wanting, frozenset(), given, times)) for e, given in drains]
+        if times > 1:  # once they have left
+            last = Event(stay.events[-1].when, wanting, _carried(stay), frozenset(), times - 1)
+            moved.append((step, last))
     return [(step, event) for step, event in moved if event.taken or event.given]
 
 
@@ -129,7 +129,9 @@ def _carried(stay: Stay) -> frozenset[Element]:
     maker: dict[Element, frozenset[Task]] = {}
     found: set[Element] = set()
     for event in stay.events:
-        found |= {element for element in event.taken if maker.get(element, event.tasks) != event.tasks}
+        several = len(event.tasks) > 1
+        mine = event.tasks
+        found |= {e for e in event.taken if e in maker and (several or maker[e] != mine)}
         maker |= dict.fromkeys(event.given, event.tasks)
     return frozenset(found)
 
