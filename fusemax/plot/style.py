@@ -111,7 +111,7 @@ class Frame:
     ylabel: str
     legend: tuple[str, ...]
     has_headings: bool  #: each panel has a line of text above it
-    turned_ticks: bool  #: texts of the x ticks run upwards
+    turned_ticks: float  #: inches that texts of the x ticks take upwards; 0 where they run across
     panel_height: float  #: inches
 
     @property
@@ -140,9 +140,10 @@ class Frame:
         return max(fits, default=1)
 
     def _widths(self, columns: int) -> list[int]:
-        """Return the letters of the longest entry of each of *columns*, which are filled one after the other."""
-        rows = -(-len(self.legend) // columns)
-        return [max(map(len, self.legend[at : at + rows])) for at in range(0, len(self.legend), rows)]
+        """Return the letters of the longest entry of each of *columns*: matplotlib fills them one after the other, evenly."""
+        least, longer = divmod(len(self.legend), columns)
+        ends = [least * (at + 1) + min(at + 1, longer) for at in range(columns)]
+        return [max(map(len, self.legend[start:end])) for start, end in zip([0, *ends], ends, strict=False)]
 
     @property
     def legend_rows(self) -> int:
@@ -154,7 +155,7 @@ def canvas(frame: Frame) -> tuple[Figure, list[list[Axes]]]:
     """Return an empty figure with its texts, and its empty axes row by row."""
     heading = _LINE + 0.04 if frame.has_headings else 0.0
     top = 0.04 + frame.title_height + frame.legend_rows * 0.175
-    left, right, bottom = 0.56, 0.1, 0.37 + (0.18 if frame.turned_ticks else 0.0)
+    left, right, bottom = 0.56, 0.1, 0.37 + max(0.0, frame.turned_ticks - 0.12)
     gap_x, gap_y = 0.16, 0.12
     step_y = frame.panel_height + heading + gap_y
     height = top + frame.rows * step_y - gap_y + bottom

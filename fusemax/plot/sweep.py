@@ -93,7 +93,7 @@ def _frame(content: Chart, spec: FigureSpec) -> Frame:
         ylabel=spec.ylabel or _ylabel(content, spec),
         legend=_legend(content, spec) if KINDS[spec.kind].handle else (),
         has_headings=bool(spec.panels) or (KINDS[spec.kind].finish is not None and not content.title),
-        turned_ticks=KINDS[spec.kind].is_categorical and widest > 0.9 * room,
+        turned_ticks=widest if KINDS[spec.kind].is_categorical and widest > 0.9 * room else 0.0,
         panel_height=2.1 if alone else 1.25,
     )
 
@@ -158,7 +158,7 @@ def _slots(content: Chart, spec: FigureSpec) -> list[tuple[int, int]]:
 
 
 def _fill(
-    grid: list[list[Axes]], content: Chart, spec: FigureSpec, look: Mapping[str, Look], turned: bool
+    grid: list[list[Axes]], content: Chart, spec: FigureSpec, look: Mapping[str, Look], turned: float
 ) -> list[Axes]:
     """Return the axes of all panels, drawn, with the same limits, and ticks at the outer ones alone."""
     slots = _slots(content, spec)
@@ -177,7 +177,7 @@ def _fill(
     return used
 
 
-def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: bool) -> None:
+def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: float) -> None:
     if KINDS[spec.kind].series_on_axis:
         for axes in used:
             _x_axis(axes, content, spec, turned)
@@ -187,7 +187,10 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: bool) ->
     is_share = scale(content.y, spec.unit).unit == "%" and spec.baseline is None and high > 50 and low < 26
     for axes in used:
         if "y" in spec.log:
-            axes.set_ylim(low, high)
+            margin = (
+                (high / low) ** 0.02 if len(used) > 1 else 1.0
+            )  # that of a flat panel is too small for all
+            axes.set_ylim(low / margin, high * margin)
             _log_ticks(axes.yaxis, high / low)
         else:
             axes.set_ylim(low, 104 if is_share and high < 112 else high)
@@ -204,7 +207,7 @@ def _log_ticks(axis: Any, span: float) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def _x_axis(axes: Axes, content: Chart, spec: FigureSpec, turned: bool) -> None:
+def _x_axis(axes: Axes, content: Chart, spec: FigureSpec, turned: float) -> None:
     if KINDS[spec.kind].is_categorical:
         axes.set_xticks(
             range(len(content.xs)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -105,12 +105,13 @@ class ModelsPlan:
     files: Mapping[str, Path]
 
 
+TOKENS = replace(measure("tokens_per_s", "tokens read or made", unit="1/s"), heading="tokens per second")
 RESULTS = (
     text("model"), text("system", "the machine, or chips that share every layer"),
     text("phase", "prefill: all tokens of the prompts are read; decode: one token more for each sequence"),
     size("B", "sequences"), size(LENGTH, "tokens of each sequence", heading=LENGTH_HEADING),
     truth("fits", "whether weights, cache and activations have room on a chip; empty where its memory is not said"),
-    measure("latency_s", "of one pass", adds="sum"), measure("tokens_per_s", "tokens read or made each second", unit="1/s"),
+    measure("latency_s", "of one pass", adds="sum"), TOKENS,
     measure("latency_per_token_s", "of one pass, over its new tokens"),
     measure("traffic_B", "through the outermost level of a chip", adds="sum"),
     measure("energy_J", "of all chips", adds="sum"), measure("weights_B", "on a chip"), measure("cache_B", "on a chip"),
