@@ -26,7 +26,6 @@ units: {{alu: {{shape: {{lanes: 4}}, operations: {{mac: 1}}, area: {{lanes: {are
         ("cei(P/2d.columns)", "1", "unknown function 'cei' in formula"),
         ("cei(P/2d.columns)", "1", "hint: did you mean 'ceil'?"),
         ("nothing(P)", "1", "hint: there are: ceil, floor"),
-        ("round(P)", "1", "unknown function 'round'"),
         ("max(fit(L3), 2)", "1", "unknown function 'fit'"),
         ("ceil(1,2)", "1", "ceil takes 1 operand, got 2"),
         ("max(P)", "1", "max takes 2 or more operands, got 1"),

@@ -133,8 +133,8 @@ def least_words(analysis: Analysis, sizes: Mapping[str, float], capacity: float)
     >>> round(least_words(found, sizes, 8192) / 1e6)
     136
     """
-    known = {**sizes, "S": capacity}
-    bounds = [traffic_bound(analysis, entry.rank) for entry in analysis.ranks]
+    known = dict(sizes)  # the capacity goes in as a number: a rank may be called S
+    bounds = [traffic_bound(analysis, entry.rank, capacity=capacity) for entry in analysis.ranks]
     needed = {str(symbol) for bound in bounds[:1] for symbol in bound.compulsory.free_symbols}
     missing = sorted((needed | set(analysis.cascade.batch)) - known.keys())
     if missing:

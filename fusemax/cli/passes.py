@@ -125,15 +125,17 @@ class Facts:
         from fusemax.analysis.traffic import traffic_bound, value_of
 
         bound = traffic_bound(self.analysis, rank, self.tiles)
+        # The capacity goes in as a number: a rank may be called S.
+        valued = traffic_bound(self.analysis, rank, self.tiles, capacity_B / self.word_B)
         counted = {tile: float(tile) for tile in self.tiles.values() if tile.isdigit()}
-        sizes = {**self.sizes, **counted, "S": capacity_B / self.word_B}
-        symbols: Any = bound.least.free_symbols
+        sizes = {**self.sizes, **counted}
+        symbols: Any = valued.least.free_symbols
         needed = {*self.analysis.cascade.batch, *(symbol.name for symbol in symbols)}
         left = sorted(needed - {*sizes})
         if left:
             return bound, None, ", ".join(left)
         batch = math.prod(sizes[name] for name in self.analysis.cascade.batch)
-        return bound, value_of(bound.least, sizes) * batch * self.word_B, ""
+        return bound, value_of(valued.least, sizes) * batch * self.word_B, ""
 
     def data(self, chosen: list[RankPasses], tensor: str, capacity_B: float | None) -> dict[str, Any]:
         """Return everything as plain data."""

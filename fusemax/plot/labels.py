@@ -120,7 +120,7 @@ def log_ticks(axis: Axis) -> FuncFormatter:
 
     def text(value: float, _: int | None) -> str:
         low, high = sorted(axis.get_view_interval())
-        return power(value, plain=low >= 5e-4 and high <= 2e5)
+        return power(value, plain=low >= 5e-3 and high < 1e4)
 
     return FuncFormatter(text)
 
