@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from fusemax.analysis.compose import Composer
-from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, add, normal
+from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, add
 from fusemax.analysis.plain import INFINITY, End, Index, Node, Plain, Reading, Start, Variable
 
 MOST_NOTED = 200  #: relations to one Einsum that are followed on; steps along two ranks could go on for ever
@@ -93,10 +93,10 @@ def _meet(written: Variable, read: Index, variables: Sequence[str]) -> Condition
         return ("link", variables.index(read.name), shift, shift) if read.name in variables else SOME
     if isinstance(read, Start):
         position = read.position - written.offset
-        return normal(("start", position, position)) if position >= 0 else None
+        return ("start", position, position) if position >= 0 else None
     if isinstance(read, End):
         position = read.position + 1 - written.offset
-        return normal(("end", position, position)) if position <= 0 else None
+        return ("end", position, position) if position <= 0 else None
     return SOME
 
 
