@@ -165,3 +165,29 @@ def test_large_matrix_product():
     words = least_words(analyse(cascade(*MATRIX_PRODUCT)), sizes, 32768)
 
     assert 0.95 * 2 * 4096**3 / sqrt(32768) < words < 2 * 4096**3 / sqrt(32768) + 4096**2
+
+
+def test_a_rank_may_be_called_s() -> None:
+    """The name of a rank changes no bound: keys over S or over M."""
+    from fusemax.analysis.passes import analyse
+    from fusemax.analysis.traffic import least_words
+    from fusemax.cascade.build import cascade_from_text
+
+    text = """
+title: a product
+source: our own
+inputs: {{X: [K, {0}], W: [K, N]}}
+outputs: [Y]
+einsums: |
+  Y[n,{1}] = X[k,{1}]*W[k,n] :: sum[k]
+"""
+    bounds = [
+        least_words(
+            analyse(cascade_from_text(text.format(rank, rank.lower()), "product")),
+            {"K": 512, "N": 512, rank: 512},
+            1024.0,
+        )
+        for rank in ("M", "S")
+    ]
+
+    assert bounds[0] == bounds[1] > 512 * 512 * 3

@@ -115,7 +115,9 @@ def test_worker_processes_of_this_machine(tmp_path: Path):
     for out, options in (("whole", ()), ("out", ("--workers", "2"))):
         command = [*COMMAND, str(study), "--out", str(tmp_path / out), "--chunk", "100", *options]
         subprocess.run(command, check=True, timeout=120)
-    assert (tmp_path / "whole/results.parquet").read_bytes() == (tmp_path / "out/results.parquet").read_bytes()
+    assert (tmp_path / "whole/results.parquet").read_bytes() == (
+        tmp_path / "out/results.parquet"
+    ).read_bytes()
 
 
 @pytest.mark.slow
