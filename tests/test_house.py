@@ -22,10 +22,10 @@ def modules(package: Path) -> dict[str, Path]:
     return found
 
 
-def imported(tree: ast.AST, known: dict[str, Path]) -> Iterator[str]:
-    """Yield the modules that a file takes names from, in functions too; not those for types alone."""
+def imported(tree: ast.AST, known: dict[str, Path], types: bool = False) -> Iterator[str]:
+    """Yield the modules that a file takes names from, in functions too; those for *types* alone where they are asked for."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        if not types and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
@@ -36,7 +36,7 @@ def imported(tree: ast.AST, known: dict[str, Path]) -> Iterator[str]:
             if node.module in known and not is_module_only:
                 yield node.module
         else:
-            yield from imported(node, known)
+            yield from imported(node, known, types)
 
 
 def circles(package: Path) -> list[list[str]]:
@@ -52,6 +52,18 @@ def circles(package: Path) -> list[list[str]]:
 def test_no_circle_of_files() -> None:
     """Data flows one way inside the folders too."""
     assert [] == circles(PACKAGE)
+
+
+def test_no_two_files_import_each_other() -> None:
+    """Not for types either: what both need stands in a third, lower file."""
+    known = modules(PACKAGE)
+    pairs = {
+        (name, other)
+        for name, path in known.items()
+        for other in imported(ast.parse(path.read_text(encoding="utf-8")), known, types=True)
+        if other not in (name, PACKAGE.name)
+    }
+    assert [] == sorted((name, other) for name, other in pairs if name < other and (other, name) in pairs)
 
 
 def test_a_circle_is_seen(tmp_path: Path) -> None:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_kind
 from fusemax.language.formula import formula, formula_names
 from fusemax.language.syntax import Expression, Number
-from fusemax.machine.figures import figures, walk_figures
+from fusemax.machine.figures import Described, figures, walk_figures
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from fusemax.machine.whole import Machine
+
+Changeable = TypeVar("Changeable", bound=Described)
 
 
-def changed(machine: Machine, name: str, value: object) -> Machine:
-    """Return *machine* with another *value* of the figure *name*, as :meth:`Machine.with_` says."""
+def changed(machine: Changeable, name: str, value: object) -> Changeable:
+    """Return *machine* with another *value* of the figure *name*, as ``Machine.with_`` says; it has no file yet."""
     path = _place_of(machine, name)
     try:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -38,10 +39,10 @@ def changed(machine: Machine, name: str, value: object) -> Machine:
         result = _replaced(machine, path, found)
     except ValueError as error:
         raise FusemaxError(f"{name}: {error}") from None
-    return result.read_from(machine.file)
+    return result
 
 
-def _place_of(machine: Machine, name: str) -> tuple[str, ...]:
+def _place_of(machine: Described, name: str) -> tuple[str, ...]:
     """Return the steps to the figure *name*, one that the machine has or one that it could have."""
     places = {figure: tuple(map(str, path)) for path, figure, _ in walk_figures(machine)}
     for level in machine.levels:

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from fusemax.language.formula import formula, substituted
 from fusemax.language.syntax import Binary, Expression, Name
 from fusemax.machine.parts import AccessEnergy, Level, Registers, Unit
 
-if TYPE_CHECKING:
-    from fusemax.machine.whole import Machine
+
+class Described(Protocol):
+    """A machine, as far as its figures tell."""
+
+    @property
+    def clock(self) -> Expression:
+        """Of every unit and port."""
+        ...
+
+    @property
+    def power(self) -> Expression | None:
+        """What the whole board may take."""
+        ...
+
+    @property
+    def levels(self) -> Mapping[str, Level]:
+        """From the outside in."""
+        ...
+
+    @property
+    def units(self) -> Mapping[str, Unit]:
+        """By name."""
+        ...
+
 
 Figure = tuple[tuple[str | int, ...], str, Expression]
 
 
-def figures(machine: Machine) -> dict[str, Expression]:
+def figures(machine: Described) -> dict[str, Expression]:
     """Return every figure of *machine* by its full name, as an expression of other full names.
 
     >>> from fusemax.machine import machine_of
@@ -29,12 +51,12 @@ def figures(machine: Machine) -> dict[str, Expression]:
     return {name: expression for _, name, expression in walk_figures(machine)}
 
 
-def figure_paths(machine: Machine) -> dict[str, tuple[str | int, ...]]:
+def figure_paths(machine: Described) -> dict[str, tuple[str | int, ...]]:
     """Return the keys under which each figure of *machine* stands in its file, by the figure's full name."""
     return {name: path for path, name, _ in walk_figures(machine)}
 
 
-def walk_figures(machine: Machine) -> list[Figure]:
+def walk_figures(machine: Described) -> list[Figure]:
     """Return every figure of *machine*: the keys under which it stands, its full name, and its expression."""
     found: list[Figure] = []
     for name in ("clock", "word", "replicas", "launch"):

@@ -81,7 +81,7 @@ class Machine(Part):
         FusemaxError
             For a name that no figure has, and a value in another unit, without one, or that the figure cannot have.
         """
-        return changed(self, name, value)
+        return changed(self, name, value).read_from(self.file)
 
     @property
     def outermost(self) -> str:

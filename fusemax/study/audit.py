@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import BeforeValidator, Field
+from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
 from fusemax.library.load import Library
@@ -18,6 +16,7 @@ from fusemax.nearest import meant
 from fusemax.plot.spec import Picture
 from fusemax.shipped import find
 from fusemax.source import Document, read_yaml
+from fusemax.study.audit_file import AuditFile
 from fusemax.study.audit_text import remains, report_text, screen
 from fusemax.study.comparison import Published, read_published
 from fusemax.study.corrections import correction_problems, steps_of
@@ -28,7 +27,7 @@ from fusemax.study.kind import Kind, Outcome, Progress, about
 from fusemax.study.load import problems_from, study_of
 from fusemax.study.planned import planned
 from fusemax.study.results import records_of, results_frame
-from fusemax.study.spec import Corrected, StudyFile, size_value
+from fusemax.study.spec import Corrected, StudyFile
 from fusemax.study.stream import in_memory
 from fusemax.table.column import measure, text
 from fusemax.table.table import Tables, table_of
@@ -37,32 +36,11 @@ from fusemax.typed import typed
 if TYPE_CHECKING:
     import polars
 
-Length = Annotated[int, BeforeValidator(size_value)]
 MEASURES = (
     "latency_s",
     "traffic_B",
     "energy_J",
 )  #: what a published table may hold that steps are held against
-
-
-class AuditFile(Corrected):
-    """A study of ``kind: audit``: a part of another study and corrections of it; ``ours`` is held against others.
-
-    ``start`` says what the counts without corrections are, ``beside`` what still holds when all are made. The figure shows
-    the ``lengths``.
-    """
-
-    kind: Literal["audit"]
-    title: str
-    source: str
-    doc: str = ""
-    base: str
-    part: str
-    ours: str
-    against: list[str] = Field(min_length=1)
-    start: str
-    beside: str = ""
-    lengths: list[Length] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fusemax.report.study import Short
+from fusemax.study.audit_file import AuditFile
 
 if TYPE_CHECKING:
     import polars
-
-    from fusemax.study.audit import AuditFile
 
 
 HEADINGS = {"alone": "each alone", "together": "one after another", "end": "all of these, and at last"}

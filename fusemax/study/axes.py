@@ -8,29 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import is_figure
 from fusemax.source import KeyPath
+from fusemax.study.axis import Axis
 from fusemax.study.spec import StudyPart
 from fusemax.study.values import number_or_formula, numbers
 
 TILES, SHAPE = "tiles.", ".shape"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """One axis: the names that change along it, and their values."""
-
-    names: tuple[str, ...] = ()
-    values: tuple[tuple[float, ...], ...] = ()
-
-    @property
-    def length(self) -> int:
-        """The number of points on the axis."""
-        return len(self.values[0]) if self.values else 1
 
 
 Shapes = Mapping[str, Sequence[str]]

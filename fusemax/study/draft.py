@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fusemax.cost.evaluate import sizes_for
 from fusemax.cost.lower import grid_of
@@ -15,10 +14,13 @@ from fusemax.language.syntax import Call, Expression, Name, Number
 from fusemax.language.value import is_size
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
-from fusemax.study.axes import TILES, Axis, is_several
+from fusemax.source import Document, KeyPath
+from fusemax.study.axes import TILES, is_several
+from fusemax.study.axis import Axis
 from fusemax.study.choices import Way, exponents, ways_of
+from fusemax.study.designs import Designs
 from fusemax.study.formulas import UNFIT, VERDICT, program_of, reasons_of, with_free_tiles
-from fusemax.study.jobs import Alternative, Job
+from fusemax.study.jobs import Alternative, Job, Keep
 from fusemax.study.measures import (
     BREAKDOWN,
     Column,
@@ -29,11 +31,8 @@ from fusemax.study.measures import (
     totals_of,
 )
 from fusemax.study.points import Point, is_outside, names_in
-from fusemax.study.spec import Condition, Configuration
+from fusemax.study.spec import Condition, Configuration, StudyFile, StudyPart
 from fusemax.study.values import TooManyError, number_or_formula, values_at
-
-if TYPE_CHECKING:
-    from fusemax.study.plan import PartPlanner
 
 
 class FractionError(FusemaxError):
@@ -61,10 +60,23 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A part with what its jobs need of its study: ``at`` is its place there, ``identity`` the columns before its own."""
+
+    study: StudyFile
+    part: StudyPart
+    document: Document
+    designs: Designs
+    at: KeyPath
+    keep: Keep
+    identity: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A job but for its columns, which depend on how many points there are in all."""
 
-    planner: PartPlanner
+    asked: Asked
     name: str
     configuration: Configuration
     numbers: tuple[int, ...]
@@ -83,26 +95,26 @@ class Draft:
 
     def columns(self, choice: Choice, whole: bool) -> dict[str, Column]:
         """Return the columns of one way: all of them, the totals, or what ``outputs`` names."""
-        part = self.planner.part
+        part = self.asked.part
         if part.outputs:
             return chosen_of(choice.program, part.outputs)
         found = columns_of(choice.program) if whole else totals_of(choice.program)
         return found | {
-            n: column_called(choice.program, n) for n in self.planner.keep.columns if n not in found
+            n: column_called(choice.program, n) for n in self.asked.keep.columns if n not in found
         }
 
     def job(self, whole: bool, columns: Sequence[str], numeric: Collection[str]) -> Job:
         """Return the job; *columns* are those of the whole table, *numeric* the labels that are numbers throughout."""
-        planner, part = self.planner, self.planner.part
-        length = planner.study.length
+        asked, part = self.asked, self.asked.part
+        length = asked.study.length
         grid = tuple(name for axis in self.axes for name in axis.names)
         fixed = {"part": part.name, "configuration": self.name}
         several = [n for n, v in [*part.sizes.items(), *part.grid.items()] if is_several(v)]
         outer = [n for n in self.choices[0].outer.names if n in several and n not in grid]
         is_length = length in (*self.choices[0].outer.names, *grid) or length in self.points[0].formulas
         return Job(
-            identity=(*planner.identity.items(), *fixed.items()),
-            part=int(planner.at[-1]) if planner.at else 0,
+            identity=(*asked.identity.items(), *fixed.items()),
+            part=int(asked.at[-1]) if asked.at else 0,
             machine=self.configuration.machine,
             labels={
                 name: tuple(int(p.labels[name]) if name in numeric else p.labels[name] for p in self.points)
@@ -115,7 +127,7 @@ class Draft:
             length=length if is_length else "",
             alternatives=tuple(self._alternative(choice, whole) for choice in self.choices),
             by=self.by,
-            keep=planner.keep,
+            keep=asked.keep,
             columns=tuple(columns),
             whole=whole,
         )
@@ -123,13 +135,13 @@ class Draft:
     def _alternative(self, choice: Choice, whole: bool) -> Alternative:
         program = choice.program
         columns = self.columns(choice, whole)
-        long = whole and not self.planner.part.outputs
+        long = whole and not self.asked.part.outputs
         lines = {li.name: li.label for li in program.lines if long and li.label.kind in (*BREAKDOWN, *SAID)}
         tiles = [axis.names[0].removeprefix(TRY) for axis in choice.tries]
-        length = self.planner.study.length
+        length = self.asked.study.length
         extra = [*tiles, *([length] if length in self.points[0].formulas else [])]
         outputs = dict.fromkeys((*lines_of(columns), *lines, *extra))
-        measures = {name: column_called(program, name) for name in self.planner.keep.columns}
+        measures = {name: column_called(program, name) for name in self.asked.keep.columns}
         kept = [line for column in measures.values() for line in lines_of({"": column})]
         choosing = self.by if len(self.choices) > 1 or choice.tries else ()
         axes = (choice.outer, *self.axes, *choice.tries)
@@ -153,7 +165,7 @@ class Draft:
 
 
 def drafted(
-    planner: PartPlanner,
+    asked: Asked,
     name: str,
     configuration: Configuration,
     machine: Machine,
@@ -170,9 +182,9 @@ def drafted(
     mapping = configuration.mapping
     points = tuple(point for _, point in members)
     ways = ways_of(mapping, configuration.changes)
-    choices = tuple(_choice(planner, configuration, machine, way, points, axes) for way in ways)
+    choices = tuple(_choice(asked, configuration, machine, way, points, axes) for way in ways)
     return Draft(
-        planner=planner,
+        asked=asked,
         name=name,
         configuration=configuration,
         numbers=tuple(number for number, _ in members),
@@ -184,16 +196,16 @@ def drafted(
 
 
 def _choice(
-    planner: PartPlanner, configuration: Configuration, machine: Machine, way: Way, points: Sequence[Point],
+    asked: Asked, configuration: Configuration, machine: Machine, way: Way, points: Sequence[Point],
     axes: Sequence[Axis],
 ) -> Choice:  # fmt: skip
-    part = planner.part
+    part = asked.part
     swept = {name for axis in axes for name in axis.names}
     tiles = [n.removeprefix(TILES) for n in part.grid if n.startswith(TILES)]
-    given, formulas = _figures(planner, configuration)
-    mapped = planner.designs.mapped(machine, way.mapping, way.changes)
+    given, formulas = _figures(asked, configuration)
+    mapped = asked.designs.mapped(machine, way.mapping, way.changes)
     free = {*given, *formulas, *points[0].figures, *filter(is_figure, swept)}
-    derived = planner.designs.program(mapped, machine, free)
+    derived = asked.designs.program(mapped, machine, free)
     derived = with_free_tiles(derived, [*tiles, *way.tiles]) if tiles or way.tiles else derived
     formulas |= points[0].formulas
     tables = [
@@ -241,11 +253,9 @@ def _rule(name: str, rule: object) -> Expression:
     return found if isinstance(found, Expression) else Number(float(found))
 
 
-def _figures(
-    planner: PartPlanner, configuration: Configuration
-) -> tuple[dict[str, float], dict[str, Expression]]:
+def _figures(asked: Asked, configuration: Configuration) -> tuple[dict[str, float], dict[str, Expression]]:
     """Return the figures that are the same at all points: numbers, and formulas of others."""
-    single = {n: v for n, v in planner.part.grid.items() if is_figure(n) and not is_several(v)}
+    single = {n: v for n, v in asked.part.grid.items() if is_figure(n) and not is_several(v)}
     read = {
         n: number_or_formula(n.removeprefix(TILES), v) for n, v in {**configuration.figures, **single}.items()
     }

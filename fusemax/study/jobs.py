@@ -17,7 +17,7 @@ from fusemax.cost.lower import Grid
 from fusemax.cost.program import Label
 from fusemax.mapping.nest import Mapped
 from fusemax.shipped import ROOT
-from fusemax.study.axes import Axis
+from fusemax.study.axis import Axis
 from fusemax.study.choices import Way
 from fusemax.study.measures import SHORT, Column
 

@@ -30,7 +30,7 @@ from fusemax.study.axes import (
     points_on,
 )
 from fusemax.study.designs import Changes, Designs
-from fusemax.study.draft import Draft, FractionError, drafted
+from fusemax.study.draft import Asked, Draft, FractionError, drafted
 from fusemax.study.formulas import ConditionError
 from fusemax.study.jobs import Keep
 from fusemax.study.load import problems_from
@@ -60,7 +60,16 @@ class PartPlanner:
         machines: Mapping[str, Changes] | None = None,
     ) -> None:
         self.study, self.part, self.document, self.designs, self.at = study, part, document, designs, at
-        self.keep, self.identity, self.machines = keep, dict(identity or {}), machines or {}
+        self.machines = machines or {}
+        self.asked = Asked(
+            study=study,
+            part=part,
+            document=document,
+            designs=designs,
+            at=at,
+            keep=keep,
+            identity=dict(identity or {}),
+        )
         self.problems: list[Problem] = []
         self.used: set[str] = {study.length}
 
@@ -163,7 +172,7 @@ class PartPlanner:
         inner = [g for g in groups_of(self.part) if g not in outside(self.part, deciding)]
         axes = [axis_of(self.part, group, shapes_of(machine)) for group in inner]
         try:
-            _refuse_many(len(points) * points_on(axes), self.keep)
+            _refuse_many(len(points) * points_on(axes), self.asked.keep)
         except FusemaxError as error:
             self._refuse(error, "grid" if self.part.grid else "sizes")
             return
@@ -176,7 +185,7 @@ class PartPlanner:
             found[1].append((number, point))
         for fitted, members in groups.values():
             try:
-                yield drafted(self, name, fitted, machine, members, axes)
+                yield drafted(self.asked, name, fitted, machine, members, axes)
             except ConditionError as error:
                 self._refuse(error, "where", error.number)
                 return

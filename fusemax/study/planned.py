@@ -94,14 +94,14 @@ def _columns(drafts: Sequence[Draft], whole: bool) -> tuple[list[str], list[Prob
     found: dict[str, None] = dict.fromkeys(ALWAYS if whole else ())
     problems: list[Problem] = []
     for draft in drafts:
-        planner = draft.planner
+        asked = draft.asked
         for choice in draft.choices:
             try:
                 found |= dict.fromkeys(draft.columns(choice, whole))
             except FusemaxError as error:
-                at = (*planner.at, "outputs") if planner.part.outputs else planner.at
-                problems += problems_from(error, planner.document, at)
-    chosen = any(draft.planner.part.outputs for draft in drafts)
+                at = (*asked.at, "outputs") if asked.part.outputs else asked.at
+                problems += problems_from(error, asked.document, at)
+    chosen = any(draft.asked.part.outputs for draft in drafts)
     return list(found) if chosen else sorted(found, key=_rank), problems
 
 

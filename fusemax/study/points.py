@@ -14,7 +14,8 @@ from fusemax.language.syntax import Expression, names
 from fusemax.language.value import is_size, value_of
 from fusemax.quantity import QuantityError
 from fusemax.source import KeyPath
-from fusemax.study.axes import Axis, Shapes, axis_of, is_several, listed, outside
+from fusemax.study.axes import Shapes, axis_of, is_several, listed, outside
+from fusemax.study.axis import Axis
 from fusemax.study.spec import Condition, StudyPart, size_value
 from fusemax.study.values import number_or_formula
 

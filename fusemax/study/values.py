@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_kind, is_figure, misspelt, refuse_without_unit
@@ -13,9 +13,7 @@ from fusemax.language.formula import formula, substituted
 from fusemax.language.syntax import Expression, Number, names
 from fusemax.language.value import value_of
 from fusemax.quantity import QuantityError, quantity
-
-if TYPE_CHECKING:
-    from fusemax.study.axes import Axis
+from fusemax.study.axis import Axis
 
 UNITS = ("1", "B/s", "B", "Hz", "s", "J", "m2")
 RANGE_KEYS = ("from", "to", "steps", "scale", "round")

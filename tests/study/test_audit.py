@@ -10,7 +10,8 @@ import pytest
 from fusemax.errors import FusemaxError
 from fusemax.shipped import find
 from fusemax.source import read_yaml
-from fusemax.study.audit import AuditFile, plan
+from fusemax.study.audit import plan
+from fusemax.study.audit_file import AuditFile
 from fusemax.study.corrections import steps_of
 from fusemax.typed import typed
 from tests.study.engine import run_file
