@@ -113,6 +113,23 @@ def test_a_window_ends_where_the_tensor_does() -> None:
     assert found["L1", "K", "fill"] == 1 + 2 + 3 + 3
 
 
+@pytest.mark.parametrize(("loops", "back"), [(["w", "h"], 1 + 2), (["w", "e", "h"], 1 + 1 + 2 + 3 + 2)])
+def test_sums_under_a_window_come_back_where_they_were_begun(loops: list[str], back: int) -> None:
+    """Of three queries w = 0 sees the last, w = 1 the last two, w = 2 all: each comes back from its second visit on.
+
+    A loop over e (two steps) inside of w visits all that w sees once more.
+    """
+    cascade = {
+        "inputs": {"X": ["E", "W"], "Q": ["H", "P"]}, "outputs": ["Y"],
+        "einsums": "S[h,p] = X[e,w] * Q[h,p] :: sum[w,e] | p + w >= W - 1\nY[h,p] = exp(S[h,p])\n",
+    }  # fmt: skip
+    inner = {"for": loops, "keep": {"L1": ["S"]}, "do": [{"for": ["p"], "do": ["S"]}]}
+    nest = {"keep": {"DRAM": ["S"]}, "do": [inner, {"do": ["Y"]}]}
+    found = words(run(cascade, nest, {"P": 3, "W": 3, "H": 2, "E": 2}))
+
+    assert found["L1", "S", "fill"] == 2 * back
+
+
 RUNNING = {
     "inputs": {"X": ["T", "A"]}, "outputs": ["Y"],
     "einsums": "S[0,a] = 0\nloop t:\n  S[t+1,a] = S[t,a] + X[t,a]\nY[a] = exp(S[T,a])\n",

@@ -86,6 +86,32 @@ def test_one_tensor_under_two_variables_by_hand() -> None:
     assert ("DRAM", "S", "write") not in words
 
 
+def test_a_union_is_another_tile_when_a_loop_moves_one_of_its_accesses() -> None:
+    """X[a] and X[z], z in tiles of two of three: {0,1} with each a, then {2} with each a, each brought anew."""
+    cascade = {
+        "title": "t", "source": "s", "inputs": {"X": ["A"]}, "ranks": {"Z": "A"}, "outputs": ["Y"],
+        "einsums": "Y[] = X[a] - X[z] :: sum[a,z]\n",
+    }  # fmt: skip
+    node = {"for": ["z1", "a"], "keep": {"L1": ["X"]}, "do": ["Y"]}
+    nest = {"keep": {"DRAM": ["Y"]}, "do": [node]}
+    words = words_of(design({"tiles": {"Z0": 2}, "nests": [nest], "bind": {"a": ["Y"]}}, {"A": 3}, cascade))
+
+    assert words["L1", "X", "fill"] == (2 + 2 + 3) + (2 + 2 + 1)
+
+
+def test_what_is_made_anew_the_same_has_left_the_first_time() -> None:
+    """S stays in registers through a loop over f that it does not have; its readers take it from L1 in each f."""
+    cascade = {
+        "title": "t", "source": "s", "inputs": {"X": ["A"], "Z": ["F"]}, "outputs": ["Y"],
+        "einsums": "S[a] = X[a] + X[a]\nY[f,a] = S[a] - Z[f]\n",
+    }  # fmt: skip
+    node = {"for": ["f"], "keep": {"L1": ["S"]}, "do": [{"keep": {"a": ["S"]}, "do": ["S"]}, {"do": ["Y"]}]}
+    words = words_of(design({"nests": [node], "bind": {"a": ["S", "Y"]}}, {"A": 3, "F": 2}, cascade))
+
+    assert words["a", "S", "drain"] == 3
+    assert ("L1", "S", "fill") not in words
+
+
 @settings(
     max_examples=60,
     derandomize=True,

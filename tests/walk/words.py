@@ -142,9 +142,9 @@ def _stays(
     """Return the tiles that *place* holds, one after the other; a tile that is wanted again at once stays.
 
     Which tile it is follows from the loops alone, not from how much of it a mask leaves. A window that a loop moves is another
-    tile, also where it holds the same elements.
+    tile, also where it holds the same elements; so is the union of several accesses, when a loop moves one of them.
     """
-    windows = trace.loops_of_windows(tensor)
+    windows = trace.loops_of_windows(tensor) | _moving(trace, place, events)
     stays: list[tuple[Step, Stay]] = []
     for step, event in sorted(events, key=lambda entry: entry[1].when):
         tile = trace.tile(place, {loop: step.setting[loop] for loop in place.loops})
@@ -154,6 +154,20 @@ def _stays(
         else:
             stays.append((step, Stay(tile, at, [event])))
     return stays
+
+
+def _moving(trace: Trace, place: Residence, events: list[tuple[Step, Event]]) -> frozenset[str]:
+    """Return the loops of *place* that move its tile, any of its accesses: alone they lead from one tile to another one."""
+    settings = {tuple(step.setting[loop] for loop in place.loops) for step, _ in events}
+    found: set[str] = set()
+    for number, loop in enumerate(place.loops):
+        tiles: dict[tuple[int, ...], set[frozenset[Element]]] = defaultdict(set)
+        for values in settings:
+            rest = (*values[:number], *values[number + 1 :])
+            tiles[rest].add(trace.tile(place, dict(zip(place.loops, values, strict=True))))
+        if any(len(several) > 1 for several in tiles.values()):
+            found.add(loop)
+    return frozenset(found)
 
 
 def _of_stay(
@@ -173,7 +187,8 @@ def _of_stay(
             at = trace.place(tensor, element)
             if at in newest and newest[at][0] != element:
                 leaving += [newest[at]] if newest[at][0] in trace.taken_outside(tensor, place) else []
-            newest[at] = (element, event)
+            if newest.get(at, (None,))[0] != element or element in event.taken:  # else made again, the same
+                newest[at] = (element, event)
     leaving += [made for made in newest.values() if _wanted_outside(trace, tensor, place, made[0], later)]
     by_event: dict[int, tuple[Event, set[Element]]] = {}
     for element, event in leaving:

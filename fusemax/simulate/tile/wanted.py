@@ -9,9 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from fusemax.simulate.tile.columns import (
+    ANEW,
     BAND,
     BAND_WIDTH,
     BANDS,
+    LOOP_CAP,
     LOOP_ROOT,
     LOOP_UNIT,
     LOOPS,
@@ -19,6 +21,8 @@ from fusemax.simulate.tile.columns import (
     MEMBER_DEPTH,
     MEMBER_STRIDE,
     MEMBERS,
+    ONLY_AGAIN,
+    RETURNS,
     ROOT_SIZE,
     TOUCH,
     TOUCH_DEPTH,
@@ -121,24 +125,29 @@ def edges(first, last, low, high, tile):
 
 @inner
 def touched(plan, fixed, s, digits):
-    """Return the elements that are touched of the tile of stream *s* while it stays: of rows (1), columns (2) or pairs (3)."""
+    """Return the elements that are touched of the tile of stream *s* while it stays: of rows (1), columns (2) or pairs (3).
+
+    Of a tile that is carried from visit to visit, only those that another visit touches too.
+    """
     low, high, total = np.int64(0), np.int64(-1), np.int64(0)
-    depth = plan[s, TOUCH_DEPTH]
+    depth, kind = plan[s, TOUCH_DEPTH], plan[s, TOUCH]
     for b in range(plan[s, BANDS]):
         band = BAND + b * BAND_WIDTH
-        row0, row1 = span(plan, fixed, s, plan[s, band + ROW], depth, digits)
-        column0, column1 = span(plan, fixed, s, plan[s, band + COLUMN], depth, digits)
-        if plan[s, TOUCH] == 3:
-            total += touched_pairs(plan, s, band, (row0, row1), (column0, column1))
+        rows = span(plan, fixed, s, plan[s, band + ROW], depth, digits)
+        columns = span(plan, fixed, s, plan[s, band + COLUMN], depth, digits)
+        if kind == 3:
+            total += touched_pairs(plan, s, band, rows, columns)
             continue
-        least, most, sign = plan[s, band + LOW], plan[s, band + HIGH], plan[s, band + SIGN]
-        if plan[s, TOUCH] == 2:
-            near, far = (row0, row1) if sign > 0 else (-row1, -row0)
-            start, end = edges(column0, column1, near + least, far + most, plan[s, band + COLUMNS])
-        elif sign > 0:
-            start, end = edges(row0, row1, column0 - most, column1 - least, plan[s, band + ROWS])
-        else:
-            start, end = edges(row0, row1, least - column1, most - column0, plan[s, band + ROWS])
+        start, end = touched_range(plan, s, band, rows, columns)
+        if plan[s, ONLY_AGAIN] or plan[s, RETURNS]:
+            other = plan[s, band + (ROW if kind == 2 else COLUMN)]
+            visited = other_visits(plan, fixed, s, other, depth, digits)
+            if kind == 2:
+                rows = visited
+            else:
+                columns = visited
+            first, last = touched_range(plan, s, band, rows, columns)
+            start, end = max(start, first), min(end, last)
         if end < start:
             continue
         if high < low:
@@ -148,6 +157,49 @@ def touched(plan, fixed, s, digits):
         else:
             low, high = min(low, start), max(high, end)
     return total + high - low + 1
+
+
+@inner
+def touched_range(plan, s, band, rows, columns):
+    """Return the first and last row (column) of the tiles that hold a point of a band with one of *columns* (*rows*)."""
+    least, most, sign = plan[s, band + LOW], plan[s, band + HIGH], plan[s, band + SIGN]
+    if plan[s, TOUCH] == 2:
+        near, far = rows if sign > 0 else (-rows[1], -rows[0])
+        start, end = edges(columns[0], columns[1], near + least, far + most, plan[s, band + COLUMNS])
+        known = rows
+    else:
+        low, high = (
+            (columns[0] - most, columns[1] - least) if sign > 0 else (least - columns[1], most - columns[0])
+        )
+        start, end = edges(rows[0], rows[1], low, high, plan[s, band + ROWS])
+        known = columns
+    return (start, end) if known[0] <= known[1] else (np.int64(0), np.int64(-1))
+
+
+@inner
+def other_visits(plan, fixed, s, root, depth, digits):
+    """Return the range of *root* of all earlier visits (where a tile leaves to come back: all later ones) of the same value.
+
+    Those differ in loops inside which the value does not begin anew; what such visits cover lies side by side.
+    """
+    low, extent = np.int64(0), fixed[ROOT_SIZE + root]
+    lowest, highest = np.int64(0), np.int64(-1)
+    before, after = np.int64(-1), np.int64(1) << 60
+    for j in range(depth):
+        mine = plan[s, LOOP_ROOT + j] == root
+        unit = plan[s, LOOP_UNIT + j]
+        if not plan[s, ANEW + j]:
+            if highest < 0:
+                lowest, highest = low, low + extent - 1
+            if digits[j] > 0:
+                before = max(before, low + digits[j] * unit - 1 if mine else low + extent - 1)
+            first, last = span(plan, fixed, s, plan[s, LOOP_ROOT + j], j, digits)
+            if digits[j] + 1 < min(plan[s, LOOP_CAP + j], -(-(last - first + 1) // unit)):
+                after = min(after, low + (digits[j] + 1) * unit if mine else low)
+        if mine:
+            low += digits[j] * unit
+            extent = min(extent - digits[j] * unit, unit)
+    return (after, highest) if plan[s, RETURNS] else (lowest, before)
 
 
 @inner
