@@ -33,6 +33,7 @@ from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence, Root
+from fusemax.mapping.rates import cycles_of
 from fusemax.mapping.units import lowered, taken_parts
 
 ZERO = sympy.Integer(0)
@@ -42,7 +43,8 @@ ZERO = sympy.Integer(0)
 class Job:
     """One operation of an Einsum on a unit: how often over all lanes, and for how many steps of the unit.
 
-    ``reads`` names the tensors among its *operands*; ``running`` says that one of them is the result so far.
+    ``reads`` names the tensors among its *operands*; ``running`` says that one of them is the result so far. ``cycles`` are
+    those of one step.
     """
 
     einsum: str
@@ -53,6 +55,7 @@ class Job:
     running: bool
     points: sympy.Expr
     steps: sympy.Expr
+    cycles: sympy.Expr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +213,7 @@ class _Counter(Residences):
                         einsum=name, unit=where, operation=operation.name, operands=operation.operands,
                         reads=operation.reads, running=operation.running,
                         points=self._points(body, einsum, mine) * share, steps=self._steps(body, where, mine) * share,
+                        cycles=to_sympy(cycles_of(self.mapped, self.machine, where, operation)),
                     )  # fmt: skip
 
     def _shares(self, einsum: str, unit: str, operation: str) -> Iterator[tuple[str, sympy.Expr]]:

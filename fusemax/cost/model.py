@@ -233,7 +233,7 @@ class _Derivation:
 
 
 def _lane_cycles(job: Job) -> sympy.Expr:
-    return job.points * symbol(f"{job.unit}.operations.{job.operation}")
+    return job.points * job.cycles
 
 
 def _with_words(move: Move, words: sympy.Expr) -> Move:

@@ -93,7 +93,7 @@ class _NestTimes:
 
     def _weight(self, kind: NestCounts) -> sympy.Expr:
         """Return the cycles of a task, all units together."""
-        return sum((job.steps * symbol(f"{job.unit}.operations.{job.operation}") for job in kind.jobs), ZERO)
+        return sum((job.steps * job.cycles for job in kind.jobs), ZERO)
 
     def _busiest(self, amount: Callable[[NestCounts], sympy.Expr]) -> sympy.Expr:
         """Return on the busiest core what *amount* returns of counts."""
@@ -104,7 +104,7 @@ class _NestTimes:
         totals: dict[tuple[str, str], sympy.Expr] = {}
         for times, counts in self.parts:
             for job in counts.jobs:
-                cost = times * job.steps * symbol(f"{job.unit}.operations.{job.operation}")
+                cost = times * job.steps * job.cycles
                 key = (job.unit, job.einsum)
                 totals[key] = totals.get(key, ZERO) + cost
         return {

@@ -71,6 +71,8 @@ def figure_kind(name: str) -> FigureKind:
     parts = name.split(".")
     if len(parts) > 2 and parts[-2] in _GROUPS:
         return _GROUPS[parts[-2]]
+    if len(parts) > 3 and parts[-3] in _GROUPS:  # of one width: tensor.operations.mac.8bit
+        return _GROUPS[parts[-3]]
     return _LAST.get(parts[-1], FigureKind("1", whole=True))
 
 

@@ -10,6 +10,7 @@ from fusemax.language.figure import allowed, figure_kind
 from fusemax.language.formula import formula, formula_names
 from fusemax.language.syntax import Expression, Number
 from fusemax.machine.figures import Described, figures, walk_figures
+from fusemax.machine.widths import width_name
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
 
@@ -57,7 +58,18 @@ def _place_of(machine: Described, name: str) -> tuple[str, ...]:
     if path[0] == "units" and path[2:] == ("shape",):
         sides = ", ".join(f"{path[1]}.{side}" for side in machine.units[path[1]].shape)
         raise FusemaxError(f"{name} follows from {sides}\n  hint: change those")
-    return (*path, "cycles") if path[2:3] == ("operations",) else path
+    return path if path[2:3] != ("operations",) else _place_of_operation(machine, name, path)
+
+
+def _place_of_operation(machine: Described, name: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the steps to the cycles of an operation, or to those of one width."""
+    if len(path) == 5:
+        return (*path[:4], "widths", path[4])
+    widths = machine.units[path[1]].operations[path[3]].widths
+    if widths:
+        single = ", ".join(f"{name}.{width_name(key)}" for key in widths)
+        raise FusemaxError(f"{name} follows from {single}\n  hint: change those")
+    return (*path, "cycles")
 
 
 def _replaced(node: Any, path: tuple[str, ...], value: Expression) -> Any:

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from fusemax.language.formula import formula, substituted
 from fusemax.language.syntax import Binary, Expression, Name
-from fusemax.machine.parts import AccessEnergy, Level, Registers, Unit
+from fusemax.machine.parts import AccessEnergy, Level, Operation, Registers, Unit
+from fusemax.machine.widths import cycles_at, width_name
+from fusemax.quantity import quantity
 
 
 class Described(Protocol):
@@ -126,9 +128,7 @@ def _unit_figures(name: str, unit: Unit) -> list[Figure]:
         scope["depth"] = f"{name}.registers.depth"
         found += _memory_figures(("units", name, "registers"), f"{name}.registers", unit.registers, scope)
     for operation, cost in unit.operations.items():
-        path = ("units", name, "operations", operation)
-        cycles = _machine_cycles(name, unit, substituted(cost.cycles, scope))
-        found.append((path, f"{name}.operations.{operation}", cycles))
+        found += _operation_figures(name, unit, operation, cost, scope)
     for table, label in ((unit.energy, "energy"), (unit.area, "area")):
         for key, value in table.items():
             found.append((("units", name, label, key), f"{name}.{label}.{key}", substituted(value, scope)))
@@ -139,6 +139,31 @@ def _unit_figures(name: str, unit: Unit) -> list[Figure]:
             value = _machine_cycles(name, unit, value) if key in ("fill", "drain") else value
             found.append((("units", name, key), f"{name}.{key}", value))
     return found
+
+
+def _operation_figures(
+    name: str, unit: Unit, operation: str, cost: Operation, scope: Mapping[str, str]
+) -> list[Figure]:
+    path: tuple[str | int, ...] = ("units", name, "operations", operation)
+    own = f"{name}.operations.{operation}"
+    if not cost.widths:
+        return [(path, own, _machine_cycles(name, unit, substituted(cost.cycles, scope)))]
+    return [
+        *(
+            (
+                (*path, key),
+                f"{own}.{width_name(key)}",
+                _machine_cycles(name, unit, substituted(cycles, scope)),
+            )
+            for key, cycles in cost.widths.items()
+        ),
+        (path, own, cycles_at(width_entries(own, cost), Name("word"))),
+    ]
+
+
+def width_entries(figure: str, operation: Operation) -> list[tuple[float, Expression]]:
+    """Return the widths of *operation* in bytes, each with the name of the figure that holds its cycles."""
+    return [(quantity(key, "B"), Name(f"{figure}.{width_name(key)}")) for key in operation.widths]
 
 
 def _memory_figures(

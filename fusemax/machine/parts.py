@@ -18,6 +18,7 @@ from fusemax.machine.amounts import (
     SquareMetres,
     Watts,
 )
+from fusemax.machine.widths import is_width, text_of_widths
 
 
 def keys_of(data: object) -> dict[str, Any]:
@@ -91,10 +92,15 @@ class Level(Part):
 
 
 class Operation(Part):
-    """What one operation on one lane costs: cycles, and the actions that are charged for energy."""
+    """What one operation on one lane costs: cycles, and the actions that are charged for energy.
+
+    ``widths`` are its cycles by the width of the widest operand (``8 bit``), where they depend on it; ``cycles`` is then the
+    formula of them for operands of the machine's ``word``.
+    """
 
     cycles: Cycles
     actions: dict[str, Cycles]
+    widths: dict[str, Cycles] = Field(default_factory=dict)
 
 
 class Registers(Part):
@@ -147,6 +153,9 @@ def _expanded(operations: Mapping[str, Any]) -> dict[str, Any]:
             full[name] = value
         elif isinstance(value, dict) and "cycles" in value:
             full[name] = {"actions": {name: 1}, **keys_of(cast(object, value))}
+        elif isinstance(value, dict) and any(is_width(key) for key in keys_of(cast(object, value))):
+            widths = keys_of(cast(object, value))
+            full[name] = {"cycles": text_of_widths(name, widths), "actions": {name: 1}, "widths": widths}
         elif isinstance(value, dict):
             full[name] = {"cycles": _sum_of(name, keys_of(cast(object, value)), operations), "actions": value}
         else:
@@ -155,8 +164,13 @@ def _expanded(operations: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sum_of(name: str, parts: Mapping[str, Any], operations: Mapping[str, Any]) -> str:
-    missing = [part for part in parts if not isinstance(operations.get(part), str | int | float)]
+    own = {part: operations.get(part) for part in parts}
+    for part, value in own.items():
+        widths = keys_of(value)
+        if any(is_width(key) for key in widths):
+            own[part] = text_of_widths(part, widths)
+    missing = [part for part, value in own.items() if not isinstance(value, str | int | float)]
     if missing:
         text = f"operation {name!r} is made of {', '.join(missing)}, which this unit does not do by itself"
         raise ValueError(f"{text}\nhint: give {missing[0]!r} its own cycles")
-    return " + ".join(f"({count})*({operations[part]})" for part, count in parts.items())
+    return " + ".join(f"({count})*({own[part]})" for part, count in parts.items())

@@ -17,7 +17,7 @@ from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import band_of, pairs_left
 from fusemax.simulate.tile.cores import Members, busiest_core
 from fusemax.simulate.tile.fits import check_room, lanes_of
-from fusemax.simulate.tile.geometry import digits_of, is_gather, word_B
+from fusemax.simulate.tile.geometry import cycles_at, digits_of, is_gather, word_B
 from fusemax.simulate.tile.loads import Sharing, served
 from fusemax.simulate.tile.plan import Prepared, prepare
 from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Timeline, Wait, WordsKey
@@ -237,7 +237,7 @@ class _Run:
             digits = digits_of(self.nest, operation.variables) | set(stream.body.loops)
             others = {d for d in digits if self.nest.root_of(d).name not in (band.row, band.column)}
             points = self.alike.points(others, {}) * pairs_left(self.alike, band, digits)
-            total += points * self.point.figures[f"{stream.unit}.operations.{operation.name}"] * share
+            total += points * cycles_at(self.mapped, self.machine, self.point, stream.unit, operation) * share
         return total
 
     def buffers(self) -> list[Buffer]:

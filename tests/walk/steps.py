@@ -12,6 +12,7 @@ from fusemax.cascade.ir import Einsum
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped, Root, sides
 from fusemax.mapping.units import lowered, taken_parts
+from fusemax.quantity import quantity
 from tests.walk.space import Setting, Space, value_of
 from tests.walk.trace import Step
 
@@ -35,9 +36,26 @@ def jobs(mapped: Mapped, machine: Machine, einsum: Einsum) -> list[tuple[str, Op
     return [(unit, part, share * often) for unit, part, share in found]
 
 
-def cycles_of(machine: Machine, figures: Mapping[str, float], unit: str, operation: str) -> float:
+def cycles_of(
+    mapped: Mapped, machine: Machine, figures: Mapping[str, float], unit: str, operation: Operation
+) -> float:
     """Return for how many cycles *operation* keeps a lane of *unit* busy."""
-    return figures[f"{unit}.operations.{operation}"]
+    entries = machine.units[unit].operations[operation.name].widths
+    if not entries:
+        return figures[f"{unit}.operations.{operation.name}"]
+    sizes = [
+        value_of(mapped.words[tensor], figures) if tensor in mapped.words else figures["word"]
+        for tensor in operation.reads
+    ] or [figures["word"]]
+    cycles = {
+        bits: figures[f"{unit}.operations.{operation.name}.{bits}bit"]
+        for bits in (int(quantity(key, "B") * 8) for key in entries)
+    }
+    wanted = 8 * max(sizes)
+    for bits in sorted(cycles):
+        if bits >= wanted:
+            return cycles[bits]
+    return cycles[max(cycles)] * wanted / max(cycles)
 
 
 class Steps:
@@ -56,7 +74,7 @@ class Steps:
         for name in step.body.einsums:
             einsum = self.mapped.einsum(name)
             for unit, operation, part in self.jobs[name]:
-                each = cycles_of(self.machine, self.figures, unit, operation.name)
+                each = cycles_of(self.mapped, self.machine, self.figures, unit, operation)
                 spatial = step.body.spatial.get(unit, {})
                 cycles[unit, name] += (  # type: ignore[assignment]
                     part * each * self._rounds(unit, spatial, operation.variables, step.setting)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from fusemax.analysis.work import Operation
 from fusemax.cascade.ir import Cascade, is_variable
 from fusemax.language.syntax import Access, Expression, names, walk
 from fusemax.language.value import finite_value_of
+from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped, Nest, Residence, Root
+from fusemax.mapping.rates import cycles_of
 from fusemax.simulate.tile.values import Point
 
 
@@ -115,3 +118,11 @@ def word_B(mapped: Mapped, point: Point, tensor: str) -> float:  # noqa: N802 - 
     """Return the bytes of a word of *tensor*."""
     rule = mapped.words.get(tensor)
     return point.figures["word"] if rule is None else finite_value_of(rule, point.known)
+
+
+def cycles_at(
+    mapped: Mapped, machine: Machine, point: Point, unit: str | None, operation: Operation
+) -> float:
+    """Return for how many cycles of the machine *operation* holds a lane of *unit*."""
+    assert unit is not None, "operations have a unit"
+    return finite_value_of(cycles_of(mapped, machine, unit, operation), point.figures)

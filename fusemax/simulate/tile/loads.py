@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped, sides
-from fusemax.simulate.tile.geometry import Geometry, digits_of, word_B
+from fusemax.simulate.tile.geometry import Geometry, cycles_at, digits_of, word_B
 from fusemax.simulate.tile.room import Stock, capacity_B
 from fusemax.simulate.tile.shares import Share
 from fusemax.simulate.tile.streams import COMPUTE, Stream, Words
@@ -136,7 +136,7 @@ class Loads:
         held = lanes = 0.0
         for operation, share in stream.work:
             mine = digits_of(self.nest, operation.variables)
-            each = self.point.figures[f"{stream.unit}.operations.{operation.name}"] * share
+            each = cycles_at(self.mapped, self.machine, self.point, stream.unit, operation) * share
             lanes += self.geometry.points(mine, fixed) * each
             held += self._steps(stream, mine, fixed) * each
         return held, lanes
