@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from fusemax.model.predict import Memory, Passed, Predictor
+    from fusemax.model.parallel import Parallel
+    from fusemax.model.passed import Passed
+    from fusemax.model.predict import Memory, Predictor
     from fusemax.model.price import Widths
     from fusemax.model.system import System
 
@@ -43,7 +45,15 @@ def model(
         [], "--set", help="Sizes and figures: B=8 P=2048, B=64 M=4096, N=128, DRAM.size=80GB ..."
     ),
     chips: int = typer.Option(
-        0, "--chips", min=0, help="How many chips of the system share each layer (all)."
+        0,
+        "--chips",
+        min=0,
+        help="How many chips of the system share each layer (all), such as --parallel tensor=N.",
+    ),
+    parallel: str = typer.Option(
+        "",
+        "--parallel",
+        help="How chips share the model: tensor=8,pipeline=2,data=2,context=2,expert=8,micro=4,overlap=0.5,imbalance=1.2.",
     ),
     words: str = typer.Option(
         "", "--words", help="Widths of numbers: weights=8bit,cache=8bit,activations=16bit."
@@ -68,14 +78,10 @@ def model(
             "--machine or --system: say one of them, such as --machine h100 or --system 8xh100"
         )
     links = load_system(system) if system else None
-    if chips and links is None:
-        raise FusemaxError("--chips: needs a --system with links between the chips")
-    if links is not None and chips > links.chips:
-        raise FusemaxError(f"--chips {chips}: {system} has {links.chips}")
+    shared = _parallel(links, chips, parallel, system)
     asked = _asked(phase, sizes)
     predictor = Predictor(
-        load_model(config), machine or links.chip if links else machine, _widths(words), links,
-        (chips or links.chips) if links else 1, figures, search,
+        load_model(config), machine or links.chip if links else machine, _widths(words), links, shared, figures, search
     )  # fmt: skip
     record = _answer(predictor, asked, links)
     if as_json:
@@ -84,6 +90,30 @@ def model(
         typer.echo(json.dumps(record, indent=2, allow_nan=False))
     else:
         _show(record, f"{predictor.model.name} ({predictor.model.kind}), {phase} on {system or machine}")
+
+
+def _parallel(links: System | None, chips: int, text: str, system: str) -> Parallel:
+    from fusemax.errors import FusemaxError
+    from fusemax.model.parallel import Parallel, parallel_from
+
+    if (chips or text) and links is None:
+        given = "--chips" if chips else "--parallel"
+        raise FusemaxError(f"{given}: needs a --system with links between the chips")
+    if chips and text:
+        raise FusemaxError("--chips and --parallel: say one of them; --chips N is --parallel tensor=N")
+    if links is None:
+        return Parallel()
+    if not text:
+        shared = Parallel(tensor=chips or links.chips)
+    else:
+        try:
+            shared = parallel_from(text)
+        except FusemaxError as error:
+            raise FusemaxError(f"--parallel: {error}") from None
+    if shared.chips > links.chips:
+        said = f"--chips {chips}" if chips else f"--parallel {shared}: {shared.chips} chips"
+        raise FusemaxError(f"{said}: {system} has {links.chips}")
+    return shared
 
 
 def _asked(phase: Phase, sizes: Mapping[str, int]) -> Asked:
@@ -146,7 +176,8 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
         more = {"time_s": passed.time_s, "tokens_per_s": tokens / passed.time_s, "passes": [_pass(passed)]}
     model = predictor.model
     return {
-        "model": model.name, "kind": model.kind, "phase": asked.phase, "batch": asked.batch, "chips": predictor.chips,
+        "model": model.name, "kind": model.kind, "phase": asked.phase, "batch": asked.batch, "chips": predictor.parallel.chips,
+        "parallel": asdict(predictor.parallel),
         "system": links.title if links else None, "unused_keys": list(model.unused), **more, "memory": _memory(memory),
     }  # fmt: skip
 
@@ -154,7 +185,7 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
 def _pass(passed: Passed) -> dict[str, Any]:
     return {
         "queries": passed.run.queries, "keys": passed.run.keys, "time_s": passed.time_s, "traffic_B": passed.traffic_B,
-        "energy_J": _number(passed.energy_J), "by_work_s": passed.by_work(),
+        "idle": passed.idle, "energy_J": _number(passed.energy_J), "by_work_s": passed.by_work(),
         "steps": [
             {
                 "part": row.step.part, "name": row.step.name, "work": row.step.work, "times": row.step.times,

@@ -11,21 +11,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, log2
 
-Message = tuple[int, int, float]  #: from, to, bytes
+SWITCH = "switch"  #: the node in the middle of chips around one switch
+Chip = int | str
+Message = tuple[Chip, Chip, float]  #: from, to, bytes
 Round = list[Message]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Chips that take part, *n* of them; each sends and receives ``bandwidth_Bps`` at once, a round takes ``round_s`` beside.
-
-    ``sides`` are those of a torus, whose links to each neighbour carry ``bandwidth_Bps`` divided by the number of links.
-    """
+    """*n* chips around a switch; each sends and receives ``bandwidth_Bps`` at once, a round takes ``round_s`` beside."""
 
     n: int
     bandwidth_Bps: float
     round_s: float
-    sides: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,28 +98,43 @@ def _tree() -> Algorithm:
     return Algorithm("all-reduce", time_s, rounds)
 
 
+def _in_network() -> Algorithm:
+    """The switch adds up and sends everybody the sum (NVLink SHARP): a link carries the buffer once each way."""
+
+    def time_s(group: Group, size_B: float) -> float:
+        return group.round_s + size_B / group.bandwidth_Bps
+
+    def rounds(n: int, size_B: float) -> Iterator[Round]:
+        up: Round = [(chip, SWITCH, size_B) for chip in range(n)]
+        yield up + [(SWITCH, chip, size_B) for chip in range(n)]
+
+    return Algorithm("all-reduce", time_s, rounds)
+
+
+def _send() -> Algorithm:
+    """Everybody sends its buffer to the next one."""
+
+    def time_s(group: Group, size_B: float) -> float:
+        return group.round_s + size_B / group.bandwidth_Bps
+
+    def rounds(n: int, size_B: float) -> Iterator[Round]:
+        yield [(chip, (chip + 1) % n, size_B) for chip in range(n)]
+
+    return Algorithm("send", time_s, rounds)
+
+
 #: Ways to add up a buffer of S bytes that every chip has, so that every chip has the sum.
 ALL_REDUCE: Mapping[str, Algorithm] = {
     "ring": _ring(2), "tree": _tree(), "one-shot": _one_shot(), "two-shot": _direct(2),
+    "in-network": _in_network(),
 }  # fmt: skip
 #: Ways to give every chip the S bytes of which each has a part; sums of parts take the same, backwards.
 ALL_GATHER: Mapping[str, Algorithm] = {"ring": _ring(1), "direct": _direct(1)}
 #: Ways to give every chip its part of what each other one has, S bytes on every chip.
 ALL_TO_ALL: Mapping[str, Algorithm] = {"pairwise": _pairwise(), "direct": _direct(1)}
+#: One message to a neighbour, which needs no algorithm of a library.
+SEND: Mapping[str, Algorithm] = {"one message": _send()}
 OPERATIONS: Mapping[str, Mapping[str, Algorithm]] = {
     "all-reduce": ALL_REDUCE, "all-gather": ALL_GATHER, "reduce-scatter": ALL_GATHER, "all-to-all": ALL_TO_ALL,
+    "send": SEND,
 }  # fmt: skip
-
-
-def torus_all_reduce_s(group: Group, size_B: float) -> float:
-    """Return the time of an all-reduce on a torus: sums along one side after the other, then the results back.
-
-    Each side's rings use both directions of its links, which is half of a chip's bandwidth over the number of sides, twice.
-    """
-    sides = [side for side in group.sides if side > 1]
-    links = group.bandwidth_Bps / max(1, len(sides))
-    time_s, left_B = 0.0, size_B
-    for side in sides:
-        time_s += 2 * (side - 1) * (group.round_s + left_B / side / links)
-        left_B /= side
-    return time_s

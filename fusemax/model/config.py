@@ -17,6 +17,8 @@ from fusemax.nearest import meant
 from fusemax.source import Document, KeyPath, read_yaml
 
 LARGEST = 2**31
+DEEPEST = 100_000  #: the most layers of a model
+DEPTHS = ("num_hidden_layers", "n_layer")
 
 
 class Keys:
@@ -42,14 +44,15 @@ class Keys:
 
     def count(self, key: str, *others: str, default: int | None = None, least: int = 1) -> int:
         """Return the whole number at *key*, or at the first of *others* that is there."""
+        most, said = (DEEPEST, str(DEEPEST)) if key in DEPTHS else (LARGEST, "2^31")
         name = next((name for name in (key, *others) if self.has(name)), key)
         value = self.data.get(name)
         if value is None:
             if default is None:
                 self.fail(key, "required key is missing")
             return default or 1
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
-            self.fail(name, f"expected a whole number from {least} to 2^31, got {value!r}")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            self.fail(name, f"expected a whole number from {least} to {said}, got {value!r}")
             return max(1, least)
         return value
 
@@ -153,31 +156,33 @@ def _window(keys: Keys) -> int | None:
     return keys.count("sliding_window") if keys.has("sliding_window") else None
 
 
-def _decoder(keys: Keys, name: str, kind: str, layers: tuple[Layer, ...]) -> Model:
+def _decoder(
+    keys: Keys, name: str, kind: str, layers: tuple[Layer, ...], order: tuple[int, ...] = ()
+) -> Model:
     return Model(
         name=name, kind=kind, d_model=keys.count("hidden_size"), vocabulary=keys.count("vocab_size"), layers=layers,
-        tied=keys.flag("tie_word_embeddings"), head=keys.count("vocab_size"),
+        tied=keys.flag("tie_word_embeddings"), head=keys.count("vocab_size"), order=order,
     )  # fmt: skip
 
 
-def _alternating(keys: Keys, full: Callable[[int | None], Layer], every: int | None) -> tuple[Layer, ...]:
-    """Return the layers with and without a window, as ``layer_types`` or a period of *every* layers says."""
+def _alternating(
+    keys: Keys, full: Callable[[int | None], Layer], every: int
+) -> tuple[tuple[Layer, ...], tuple[int, ...]]:
+    """Return the layers with and without a window and their order, as ``layer_types`` or a period of *every* layers says."""
     depth, window = keys.count("num_hidden_layers"), _window(keys)
+    depth = min(depth, DEEPEST)
+    whole = [window is None or number % every == every - 1 for number in range(depth)]
     if keys.has("layer_types"):
-        kinds = keys.data["layer_types"]
-        known = ("sliding_attention", "full_attention")
+        kinds, known = keys.data["layer_types"], ("sliding_attention", "full_attention")
         if not isinstance(kinds, list) or len(kinds) != depth or any(kind not in known for kind in kinds):
             keys.fail("layer_types", f"expected a list of {depth} words of: {', '.join(known)}")
-            kinds = ["full_attention"] * depth
-        whole = kinds.count("full_attention")
-    elif window is not None and every is not None:
-        whole = depth // every
-    else:
-        whole = depth if window is None else 0
-    if whole < depth and window is None:
+        else:
+            whole = [kind == "full_attention" for kind in kinds]
+    if not all(whole) and window is None:
         keys.fail("sliding_window", "layers with a window need its length")
-    found = [(depth - whole, window), (whole, None)]
-    return tuple(replace(full(wide), times=times) for times, wide in found if times)
+    found = [(whole.count(False), window), (whole.count(True), None)]
+    layers = tuple(replace(full(wide), times=times) for times, wide in found if times)
+    return layers, tuple(int(wide) for wide in whole) if len(layers) > 1 else ()
 
 
 # --- one reader for each kind
@@ -263,7 +268,7 @@ def _gemma(keys: Keys, name: str, kind: str) -> Model:
         return Layer(mixer=mixer, feed_forward=feed_forward, times=1, norms=4)
 
     every = keys.count("sliding_window_pattern", default=6 if third else 2)
-    model = _decoder(keys, name, kind, _alternating(keys, layer, every))
+    model = _decoder(keys, name, kind, *_alternating(keys, layer, every))
     return replace(model, tied=keys.flag("tie_word_embeddings", default=True))
 
 
@@ -285,7 +290,7 @@ def _gpt_oss(keys: Keys, name: str, kind: str) -> Model:
             mixer=_attention(keys, d_model, window, sinks=True, biased=True), feed_forward=experts, times=1
         )
 
-    return _decoder(keys, name, kind, _alternating(keys, layer, 2))
+    return _decoder(keys, name, kind, *_alternating(keys, layer, 2))
 
 
 def _gpt_j(keys: Keys, name: str, kind: str) -> Model:

@@ -9,72 +9,17 @@ from math import nan
 
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Number
+from fusemax.model.parallel import ALONE, Parallel, share_of_batch
+from fusemax.model.passed import Passed, Row, followed, hidden
 from fusemax.model.price import Price, Prices, Widths
 from fusemax.model.shape import Model
-from fusemax.model.steps import Pass, Step, steps_of
-from fusemax.model.system import System
-from fusemax.model.weights import cache, weights
+from fusemax.model.step import Exchange, Pass, Step
+from fusemax.model.steps import steps_of
+from fusemax.model.system import System, sent_B
+from fusemax.model.weights import chip_cache, chip_weights
 from fusemax.quantity import format_quantity
 
 SAMPLES = 6  #: lengths of the cache at which decoding is priced, the others lie between
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A step with its price: all of its runs in one pass."""
-
-    step: Step
-    price: Price
-
-    @property
-    def time_s(self) -> float:
-        """Time of all runs."""
-        return self.step.times * self.price.time_s
-
-    @property
-    def traffic_B(self) -> float:  # noqa: N802 - the unit is a byte
-        """Bytes of all runs through the outermost level of one chip."""
-        return self.step.times * self.price.traffic_B
-
-    @property
-    def energy_J(self) -> float:  # noqa: N802 - the unit is a joule
-        """Energy of all runs on one chip; NaN where the machine does not say."""
-        return self.step.times * self.price.energy_J
-
-    @property
-    def operations(self) -> float:
-        """Multiply-adds of all runs on one chip."""
-        return self.step.times * self.step.operations
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """One pass with the rows of its steps."""
-
-    run: Pass
-    rows: tuple[Row, ...]
-
-    @property
-    def time_s(self) -> float:
-        """Time of the pass: its steps run one after another."""
-        return sum(row.time_s for row in self.rows)
-
-    @property
-    def traffic_B(self) -> float:  # noqa: N802 - the unit is a byte
-        """Bytes through the outermost level of one chip."""
-        return sum(row.traffic_B for row in self.rows)
-
-    @property
-    def energy_J(self) -> float:  # noqa: N802 - the unit is a joule
-        """Energy of all chips; NaN where the machine does not say."""
-        return self.run.chips * sum(row.energy_J for row in self.rows)
-
-    def by_work(self) -> dict[str, float]:
-        """Return the time of each kind of work, in the order in which they come."""
-        found: dict[str, float] = {}
-        for row in self.rows:
-            found[row.step.work] = found.get(row.step.work, 0.0) + row.time_s
-        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +56,13 @@ class Memory:
 
 @dataclass(frozen=True)
 class Predictor:
-    """Prices passes of one model on one machine, or on chips of a system that share every layer (tensor parallelism)."""
+    """Prices passes of one model on one machine, or on chips of a system that share it as ``parallel`` says."""
 
     model: Model
     machine: str
     widths: Widths = field(default_factory=Widths)
     system: System | None = None
-    chips: int = 1
+    parallel: Parallel = ALONE
     figures: Mapping[str, float] = field(default_factory=dict)
     search: bool = False
     shared: Prices | None = None  #: of the same machine, kept from one model to the next
@@ -139,9 +84,10 @@ class Predictor:
             raise FusemaxError(
                 f"{queries} queries see {keys} keys: M holds all tokens, the new ones included"
             )
-        run = Pass(batch=batch, queries=queries, keys=keys, chips=self.chips)
+        run = self._pass(batch, queries, keys)
         rows = [Row(step=step, price=self._price(step)) for step in steps_of(self.model, run)]
-        return Passed(run=run, rows=tuple(rows))
+        rows = hidden(rows, self.parallel)
+        return Passed(run=run, rows=(*rows, *followed(self.model, run, rows)))
 
     def prefill(self, batch: int, length: int) -> Passed:
         """Return the pass that reads *length* tokens of each of *batch* sequences."""
@@ -177,24 +123,30 @@ class Predictor:
         activations = max(
             (_held(step) for step in steps_of(self.model, self._pass(batch, queries, length))), default=0
         )
+        sequences = share_of_batch(self.parallel, batch) * self.parallel.micro
+        cache = chip_cache(self.model, self.parallel, sequences, length) if self.model.causal else 0
         return Memory(
-            weights_B=weights(self.model) * self.widths.weights_B / self.chips,
-            cache_B=cache(self.model, batch, length) * self.widths.cache_B / self.chips if self.model.causal else 0.0,
+            weights_B=chip_weights(self.model, self.parallel) * self.widths.weights_B,
+            cache_B=cache * self.widths.cache_B,
             activations_B=activations * self.widths.activations_B, size_B=size_B,
         )  # fmt: skip
 
     def _pass(self, batch: int, queries: int, keys: int) -> Pass:
-        return Pass(batch=batch, queries=queries, keys=max(queries, keys), chips=self.chips)
+        return Pass(batch=batch, queries=queries, keys=max(queries, keys), parallel=self.parallel)
 
     def _price(self, step: Step) -> Price:
-        if not step.reduced:
-            return self.prices.price(step)
+        return self.prices.price(step) if step.exchange is None else self._exchanged(step.exchange)
+
+    def _exchanged(self, exchange: Exchange) -> Price:
         if self.system is None:
-            raise FusemaxError(f"{self.chips} chips need a system with links between them")
-        size_B = step.reduced * self.widths.activations_B
-        time_s, algorithm = self.system.collective("all-reduce", size_B, self.chips)
+            raise FusemaxError(f"{self.parallel.chips} chips need a system with links between them")
+        width = self.widths.activations_B if exchange.number_B is None else exchange.number_B
+        size_B = exchange.numbers * width
+        time_s, algorithm = self.system.collective(
+            exchange.operation, size_B, exchange.chips, stride=exchange.stride
+        )
         energy = self.system.links.energy
-        moved_B = 2 * (self.chips - 1) / self.chips * size_B
+        moved_B = sent_B(exchange.operation, size_B, exchange.chips)
         return Price(
             time_s=time_s,
             traffic_B=0.0,

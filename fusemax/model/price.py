@@ -7,10 +7,12 @@ activations) has no mapping: it costs what its words take at the outermost level
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import nan
+from pathlib import Path
 
 from fusemax.cascade.build import load_cascade
 from fusemax.cascade.ir import Cascade
@@ -23,10 +25,12 @@ from fusemax.library.load import Library
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import MappingFile, load_mapping_file
-from fusemax.model.steps import Step
+from fusemax.model.step import Step
 from fusemax.shipped import find_machine, mappings_beside
 from fusemax.source import Document
 
+WORDS = re.compile(r"\w+")
+Content = tuple[tuple[tuple[str, tuple[tuple[str, int], ...]], ...], tuple[str, ...], tuple[str, ...]]
 NEAR = 1.05  #: times the bound: as near, a mapping that was found for other sizes is taken
 FOUND = "found by search"  #: stands for the name of a mapping that no file holds
 
@@ -71,7 +75,10 @@ class Prices:
     seconds: float = 20.0  #: for each search, which ends sooner when it is near its bound
     found: dict[tuple[str, tuple[tuple[str, int], ...]], Price | str] = field(default_factory=dict)
     kept: dict[tuple[str, tuple[str, ...]], list[Evaluator]] = field(default_factory=dict)
+    priced: dict[Content, Price] = field(default_factory=dict)
     suited: dict[str, list[str]] = field(default_factory=dict)
+    read: dict[str, tuple[MappingFile, Document] | None] = field(default_factory=dict)
+    cascades: dict[str, Cascade] = field(default_factory=dict)
     programs: dict[tuple[str, str, tuple[str, ...]], Evaluator | str] = field(default_factory=dict)
 
     @cached_property
@@ -80,16 +87,26 @@ class Prices:
         return Library().machine(self.machine)
 
     @cached_property
-    def known(self) -> dict[str, tuple[MappingFile, Document]]:
-        """The mappings that lie with the machine, by name; those that cannot be read are left out."""
+    def files(self) -> dict[str, tuple[str, str]]:
+        """The path and the text of each mapping that lies with the machine, by name."""
         path = find_machine(self.machine)
-        found: dict[str, tuple[MappingFile, Document]] = {}
-        for name, file in mappings_beside(path, self.described.mappings).items():
+        beside = mappings_beside(path, self.described.mappings)
+        return {name: (str(file), Path(file).read_text(encoding="utf-8")) for name, file in beside.items()}
+
+    def mapping(self, name: str) -> tuple[MappingFile, Document] | None:
+        """Return the mapping called *name*, None if it cannot be read."""
+        if name not in self.read:
             try:
-                found[name] = load_mapping_file(str(file), path)
+                self.read[name] = load_mapping_file(self.files[name][0], find_machine(self.machine))
             except FusemaxError:
-                continue
-        return found
+                self.read[name] = None
+        return self.read[name]
+
+    def cascade(self, form: str) -> Cascade:
+        """Return the cascade called *form*."""
+        if form not in self.cascades:
+            self.cascades[form] = load_cascade(form)
+        return self.cascades[form]
 
     def prices(self, steps: Sequence[Step]) -> list[Price]:
         """Return the price of one run of each of *steps*.
@@ -102,9 +119,15 @@ class Prices:
         return [self.price(step) for step in steps]
 
     def price(self, step: Step) -> Price:
-        """Return the price of one run of *step*; see :meth:`prices`."""
+        """Return the price of one run of *step*, found once for each content; see :meth:`prices`."""
         if not step.forms:
             return self._moved(step)
+        key = tuple((form, tuple(sizes.items())) for form, sizes in step.forms), step.weights, step.cached
+        if key not in self.priced:
+            self.priced[key] = self._price(step)
+        return self.priced[key]
+
+    def _price(self, step: Step) -> Price:
         if self.search:
             found = [
                 one for form, sizes in step.forms if isinstance(one := self._search(step, form, sizes), Price)
@@ -147,7 +170,7 @@ class Prices:
         from fusemax.search.bound import bound_of
         from fusemax.search.facts import facts_of
 
-        cascade = load_cascade(form)
+        cascade = self.cascade(form)
         given = {
             name: value for name, value in sizes.items() if name in {*cascade.ranks, *cascade.size_symbols()}
         }
@@ -189,14 +212,15 @@ class Prices:
         return self.suited[form]
 
     def _suiting(self, form: str) -> list[str]:
-        cascade = load_cascade(form)
+        cascade = self.cascade(form)
         computed = {einsum.name for einsum in cascade.computed}
         names = []
-        for name, (file, _) in self.known.items():
-            bound = {entry.partition(".")[0] for entries in file.bind.values() for entry in entries}
-            if file.cascade == form or (
-                bound and bound <= computed and computed - bound <= {*file.absorb, *_views(cascade)}
-            ):
+        for name, (_, text) in self.files.items():
+            words = set(WORDS.findall(text))
+            if form not in text and not computed <= words | _views(cascade):
+                continue  # it can bind no Einsum of the form, so that it need not be read
+            read = self.mapping(name)
+            if read is not None and _suits(read[0], form, cascade, computed):
                 names.append(name)
         return names
 
@@ -225,9 +249,10 @@ class Prices:
     def _made(self, form: str, mapping: str, narrow: Mapping[str, float]) -> Evaluator | str:
         from fusemax.mapping.build import map_onto
 
-        file, document = self.known[mapping]
+        read = self.mapping(mapping)
+        assert read is not None, "it suits a form, so it was read"
         try:
-            mapped = map_onto(load_cascade(form), self.described, file, document)
+            mapped = map_onto(self.cascade(form), self.described, *read)
             return self._narrowed(mapped, narrow)
         except FusemaxError as error:
             return str(error).splitlines()[0]
@@ -237,6 +262,13 @@ class Prices:
         found = {tensor: self.widths.weights_B for tensor in step.weights}
         found |= {tensor: self.widths.cache_B for tensor in step.cached}
         return {tensor: width for tensor, width in found.items() if width != self.widths.activations_B}
+
+
+def _suits(file: MappingFile, form: str, cascade: Cascade, computed: set[str]) -> bool:
+    """Return whether *file* maps *form*: by name, or because it binds its Einsums; views need no unit."""
+    bound = {entry.partition(".")[0] for entries in file.bind.values() for entry in entries}
+    bare = {*file.absorb, *_views(cascade)}
+    return file.cascade == form or (bool(bound) and bound <= computed and computed - bound <= bare)
 
 
 def _cost_of(ready: Evaluator, sizes: Mapping[str, int], figures: Mapping[str, float]) -> Cost | None:

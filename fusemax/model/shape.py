@@ -134,6 +134,8 @@ class Model:
         Rows of the last matrix, 0 for a model without one.
     unused
         Keys of the configuration that say nothing about sizes or work here.
+    order
+        For each layer, from the first on, which of ``layers`` it is; empty where they stand one kind after another.
     """
 
     name: str
@@ -149,8 +151,16 @@ class Model:
     head: int = 0
     extra_weights: int = 0
     unused: tuple[str, ...] = ()
+    order: tuple[int, ...] = ()
 
     @property
     def depth(self) -> int:
         """The number of layers."""
         return sum(layer.times for layer in self.layers)
+
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """For each layer, from the first on, which of ``layers`` it is."""
+        return self.order or tuple(
+            number for number, layer in enumerate(self.layers) for _ in range(layer.times)
+        )

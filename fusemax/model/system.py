@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from fusemax.errors import FusemaxError, ProblemsError
-from fusemax.model.collectives import OPERATIONS, Group, torus_all_reduce_s
+from fusemax.model.collectives import OPERATIONS, SEND, Group
+from fusemax.model.torus import Side, block, exchange_s, gather_s
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError, quantity
 from fusemax.shipped import find, shipped
-from fusemax.source import Document, read_yaml
+from fusemax.source import Document, KeyPath, read_yaml
 from fusemax.typed import typed
 
 SHELF = "systems/"
@@ -52,16 +54,19 @@ class Links(_Part):
     topology
         ``switch``: every chip reaches every other at its full bandwidth; ``ring`` and ``torus``: its neighbours.
     bandwidth
-        What a chip sends, and receives at the same time.
+        What a chip sends, and receives at the same time, over all of its links.
     sides
-        Of a torus.
+        Chips along each side of a torus.
+    closed
+        Of a torus, whether the ends of each side have a link; all of them if not given.
     energy
         Of a byte that a chip sends.
     """
 
     topology: Literal["switch", "ring", "torus"]
     bandwidth: Bandwidth
-    sides: list[int] = Field(default_factory=list)
+    sides: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
+    closed: list[bool] = Field(default_factory=list)
     energy: Joules | None = None
 
 
@@ -93,42 +98,82 @@ class System(_Part):
     libraries: dict[str, Library] = Field(min_length=1)
 
     def collective(
-        self, operation: str, size_B: float, n: int | None = None, library: str | None = None
+        self, operation: str, size_B: float, n: int | None = None, library: str | None = None, stride: int = 1
     ) -> tuple[float, str]:
         """Return the time of a collective and the algorithm that is quickest, over *n* chips (all of them if not given).
 
         Parameters
         ----------
         operation
-            ``all-reduce``, ``all-gather``, ``reduce-scatter`` or ``all-to-all``.
+            ``all-reduce``, ``all-gather``, ``reduce-scatter``, ``all-to-all``, or ``send`` (to the next chip).
         size_B
             Bytes of the whole buffer: what every chip has in the end, or has and gives away.
         library
             One of the system's; if not given, the quickest of all that do this operation.
+        stride
+            How far the numbers of the chips are apart; all other chips do the same in groups of their own.
         """
         n = self.chips if n is None else n
         if n == 1:
             return 0.0, "nothing to do"
         found = [
-            self._called(operation, name, algorithm, size_B, n)
+            called
             for name, entry in self.libraries.items() if library in (None, name) and size_B <= entry.most
-            for algorithm in entry.algorithms if algorithm in OPERATIONS[operation]
+            for called in self._called(operation, name, size_B, n, stride)
         ]  # fmt: skip
         if not found:
             raise FusemaxError(f"{library or self.title}: no algorithm for {operation}")
         return min(found)
 
-    def _called(self, operation: str, library: str, name: str, size_B: float, n: int) -> tuple[float, str]:
+    def group(self, n: int, stride: int) -> tuple[Side, ...]:
+        """Return the sides of the block that *n* chips, *stride* apart, are on a ring or torus."""
+        sides = self.links.sides or [self.chips]
+        closed = self.links.closed or [True] * len(sides)
+        return block(sides, closed, self.links.bandwidth / 2 / len(sides), n, stride)
+
+    def _called(
+        self, operation: str, library: str, size_B: float, n: int, stride: int
+    ) -> Iterator[tuple[float, str]]:
         entry = self.libraries[library]
+        for name in entry.algorithms if operation != "send" else SEND:
+            if self.links.topology == "switch" and name in OPERATIONS[operation]:
+                time_s = self._around_switch(operation, entry, name, size_B, n)
+            elif self.links.topology != "switch" and (operation, name) in NEIGHBOURS:
+                sides = self.group(n, stride)
+                reached = size_B / entry.reached
+                time_s = entry.start + NEIGHBOURS[operation, name](sides, reached, entry.round)
+            else:
+                continue
+            yield time_s, f"{library} {name}"
+
+    def _around_switch(self, operation: str, entry: Library, name: str, size_B: float, n: int) -> float:
         bandwidth = self.links.bandwidth * entry.reached
-        sides = tuple(self.links.sides) if n == self.chips else ()
-        group = Group(n=n, bandwidth_Bps=bandwidth, round_s=entry.round, sides=sides)
-        if self.links.topology == "torus" and operation == "all-reduce" and name == "ring" and len(sides) > 1:
-            return entry.start + torus_all_reduce_s(group, size_B), f"{library} rings of a torus"
         algorithm = OPERATIONS[operation][name]
-        time_s = entry.start + algorithm.time_s(group, size_B)
-        still = algorithm.time_s(Group(n=n, bandwidth_Bps=bandwidth, round_s=0.0), min(size_B, entry.fill))
-        return time_s + still, f"{library} {name}"
+        time_s = entry.start + algorithm.time_s(
+            Group(n=n, bandwidth_Bps=bandwidth, round_s=entry.round), size_B
+        )
+        still = Group(n=n, bandwidth_Bps=bandwidth, round_s=0.0)
+        return time_s + algorithm.time_s(still, min(size_B, entry.fill))
+
+
+def sent_B(operation: str, size_B: float, n: int) -> float:  # noqa: N802 - the unit is a byte
+    """Return the bytes that a chip sends in a collective of *size_B* over *n* chips, at the least without help of a switch."""
+    return {"send": 1.0, "all-reduce": 2 * (n - 1) / n}.get(operation, (n - 1) / n) * size_B
+
+
+def _torus_reduce_s(sides: Sequence[Side], size_B: float, round_s: float) -> float:
+    return 2 * gather_s(sides, size_B, round_s)
+
+
+def _neighbour_s(sides: Sequence[Side], size_B: float, round_s: float) -> float:
+    return round_s + size_B / min(side.link_Bps for side in sides)
+
+
+#: What chips with links to their neighbours do, by operation and name of the algorithm.
+NEIGHBOURS: Mapping[tuple[str, str], Callable[[Sequence[Side], float, float], float]] = {
+    ("all-reduce", "ring"): _torus_reduce_s, ("all-gather", "ring"): gather_s, ("reduce-scatter", "ring"): gather_s,
+    ("all-to-all", "direct"): exchange_s, ("send", "one message"): _neighbour_s,
+}  # fmt: skip
 
 
 def systems() -> Mapping[str, Path]:
@@ -156,15 +201,38 @@ def load_system(name: str) -> System:
 def system_of(document: Document) -> System:
     """Return the system that *document* describes; raise FusemaxError with every mistake and its place."""
     system = typed(document, System)
-    every = {algorithm for operation in OPERATIONS.values() for algorithm in operation}
     problems = [
-        document.problem(
-            ("libraries", library, "algorithms", number), f"no algorithm {name!r}", meant(name, sorted(every))
-        )
-        for library, entry in system.libraries.items()
-        for number, name in enumerate(entry.algorithms)
-        if name not in every
+        document.problem(*mistake) for mistake in (*_links_mistakes(system), *_library_mistakes(system))
     ]
     if problems:
         raise ProblemsError(problems)
     return system
+
+
+def _links_mistakes(system: System) -> Iterator[tuple[KeyPath, str, str | None]]:
+    links = system.links
+    if links.topology == "torus" and not links.sides:
+        yield ("links",), "a torus needs its 'sides'", "such as sides: [4, 4]"
+    if links.topology != "torus":
+        for key in ("sides", "closed"):
+            if getattr(links, key):
+                yield ("links", key), f"a {links.topology} has none", "only a torus has"
+    elif links.sides and prod(links.sides) != system.chips:
+        yield ("links", "sides"), f"they hold {prod(links.sides)} chips, but 'chips' is {system.chips}", None
+    if links.closed and links.sides and len(links.closed) != len(links.sides):
+        yield ("links", "closed"), f"expected {len(links.sides)} words, one for each side", None
+    if not links.bandwidth:
+        yield ("links", "bandwidth"), "expected more than zero", None
+
+
+def _library_mistakes(system: System) -> Iterator[tuple[KeyPath, str, str | None]]:
+    switched = system.links.topology == "switch"
+    every = {name for algorithms in OPERATIONS.values() for name in algorithms} - set(SEND)
+    every = every if switched else {name for _, name in NEIGHBOURS} - set(SEND)
+    for library, entry in system.libraries.items():
+        if entry.fill and not switched:
+            yield ("libraries", library, "fill"), f"is not used on a {system.links.topology}", None
+        for number, name in enumerate(entry.algorithms):
+            if name not in every:
+                said = f"no algorithm {name!r}" + ("" if switched else f" on a {system.links.topology}")
+                yield ("libraries", library, "algorithms", number), said, meant(name, sorted(every))

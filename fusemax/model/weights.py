@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from itertools import pairwise
+from math import ceil
+
+from fusemax.model.parallel import ALONE, Parallel
 from fusemax.model.shape import (
     Attention,
     Experts,
@@ -59,10 +65,15 @@ def norm_weights(model: Model) -> int:
 
 def layer_weights(model: Model, layer: Layer) -> int:
     """Return the weights of one layer."""
-    parts = mixer_weights(layer.mixer, model.d_model) + feed_forward_weights(
-        layer.feed_forward, model.d_model
-    )
-    return parts + layer.norms * norm_weights(model)
+    return sum(split_weights(model, layer))
+
+
+def split_weights(model: Model, layer: Layer) -> tuple[int, int]:
+    """Return the weights of one layer without its routed experts, and of those."""
+    part = layer.feed_forward
+    routed = part.count * feed_forward_weights(part.expert, model.d_model) if isinstance(part, Experts) else 0
+    rest = mixer_weights(layer.mixer, model.d_model) + feed_forward_weights(part, model.d_model) - routed
+    return rest + layer.norms * norm_weights(model), routed
 
 
 def weights(model: Model) -> int:
@@ -76,23 +87,79 @@ def weights(model: Model) -> int:
     True
     """
     layers = sum(layer.times * layer_weights(model, layer) for layer in model.layers)
-    tables = (model.vocabulary + model.positions) * model.d_model
+    return layers + first_weights(model) + last_weights(model)
+
+
+def first_weights(model: Model) -> int:
+    """Return the weights before the layers: tables of tokens and of positions."""
+    return (model.vocabulary + model.positions) * model.d_model + model.extra_weights
+
+
+def last_weights(model: Model) -> int:
+    """Return the weights after the layers: the last norm, and the matrix of the logits where it is one of its own."""
     head = 0 if model.tied or not model.head else model.head * model.d_model
-    return layers + tables + head + norm_weights(model) + model.extra_weights
+    return head + norm_weights(model)
 
 
-def cache_words(mixer: Mixer, tokens: int) -> int:
-    """Return the numbers that a mixer keeps of a sequence of *tokens*: keys and values, a latent vector, or a state."""
-    if isinstance(mixer, Attention):
-        seen = tokens if mixer.window is None else min(tokens, mixer.window)
-        return seen * mixer.kv_heads * (mixer.head_dim + mixer.value_dim)
+def cache_words(mixer: Mixer, tokens: int, parallel: Parallel = ALONE) -> int:
+    """Return the numbers that a chip keeps of a sequence of *tokens*: keys and values, a latent vector, or a state.
+
+    A tensor group shares heads; where there are more chips than heads, several keep the same, and all keep the latent vectors.
+    """
+    n = parallel.tensor
+    if isinstance(mixer, StateSpace):
+        inner = max(1, mixer.heads // n) * mixer.head_dim
+        shared = 2 * max(1, mixer.groups // n) * mixer.state
+        return inner * mixer.state + (inner + shared) * (mixer.taps - 1)
     if isinstance(mixer, LatentAttention):
-        return tokens * (mixer.kv_rank + mixer.rope_dim)
-    assert isinstance(mixer, StateSpace)
-    shared = 2 * mixer.groups * mixer.state
-    return mixer.inner * mixer.state + (mixer.inner + shared) * (mixer.taps - 1)
+        return ceil(tokens / parallel.context) * (mixer.kv_rank + mixer.rope_dim)
+    seen = tokens if mixer.window is None else min(tokens, mixer.window)
+    kept = max(1, mixer.kv_heads // n) * (mixer.head_dim + mixer.value_dim)
+    return ceil(seen / parallel.context) * kept
 
 
 def cache(model: Model, batch: int, tokens: int) -> int:
     """Return the numbers that *model* keeps of *batch* sequences of *tokens*, in all layers."""
     return batch * sum(layer.times * cache_words(layer.mixer, tokens) for layer in model.layers)
+
+
+def stages(model: Model, parallel: Parallel) -> tuple[Mapping[int, int], ...]:
+    """Return the layers of each pipeline stage: how many of each kind; where they do not come out even, the first have more.
+
+    >>> from fusemax.model.shape import Attention, Layer, Model
+    >>> layer = Layer(mixer=Attention(heads=1, kv_heads=1, head_dim=1, value_dim=1), feed_forward=None, times=7)
+    >>> model = Model(name="m", kind="k", d_model=1, vocabulary=1, layers=(layer,))
+    >>> stages(model, Parallel(pipeline=3))
+    (Counter({0: 3}), Counter({0: 2}), Counter({0: 2}))
+    """
+    each, more = divmod(model.depth, parallel.pipeline)
+    ends = [number * each + min(number, more) for number in range(parallel.pipeline + 1)]
+    return tuple(Counter(model.kinds[first:last]) for first, last in pairwise(ends))
+
+
+def chip_weights(model: Model, parallel: Parallel) -> float:
+    """Return the weights on a chip of the stage that has most: matrices are cut over the tensor group.
+
+    Experts are cut over those chips or spread over more of them; what has no matrix is counted as cut too.
+    """
+    held = []
+    for number, layers in enumerate(stages(model, parallel)):
+        total = 0.0
+        for kind, times in layers.items():
+            rest, routed = split_weights(model, model.layers[kind])
+            total += times * (rest / parallel.tensor + routed / max(parallel.tensor, parallel.expert))
+        total += first_weights(model) / parallel.tensor if number == 0 else 0.0
+        last = last_weights(model)
+        if model.tied and model.head and parallel.pipeline > 1:
+            last += model.head * model.d_model  # the last stage has a table of its own
+        total += last / parallel.tensor if number == parallel.pipeline - 1 else 0.0
+        held.append(total)
+    return max(held)
+
+
+def chip_cache(model: Model, parallel: Parallel, sequences: int, tokens: int) -> int:
+    """Return the numbers that a chip keeps of the *sequences* of its group, in the stage that has most."""
+    return sequences * max(
+        sum(times * cache_words(model.layers[kind].mixer, tokens, parallel) for kind, times in layers.items())
+        for layers in stages(model, parallel)
+    )

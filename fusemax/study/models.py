@@ -12,7 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.model.config import load_model
-from fusemax.model.predict import Passed, Predictor
+from fusemax.model.parallel import ALONE, Parallel, parallel_of
+from fusemax.model.passed import Passed
+from fusemax.model.predict import Predictor
 from fusemax.model.price import Prices, Widths
 from fusemax.model.shape import Model
 from fusemax.model.system import System, load_system
@@ -46,11 +48,15 @@ class _Part(BaseModel):
 
 
 class Where(_Part):
-    """Where models run: one machine, or chips that share every layer; whether to ``search`` before taking shipped mappings."""
+    """Where models run: one machine, or chips that share a model; whether to ``search`` before taking shipped mappings.
+
+    ``chips`` share every layer; ``parallel`` says degrees by name instead.
+    """
 
     machine: str | None = None
     system: str | None = None
     chips: Whole | None = None
+    parallel: dict[str, float] | None = None
     search: bool = False
 
 
@@ -90,7 +96,7 @@ class Place:
 
     name: str
     machine: str
-    chips: int
+    parallel: Parallel
     system: System | None
     prices: Prices
 
@@ -162,15 +168,27 @@ def _place(name: str, where: Where, widths: Widths) -> Place:
     if (where.machine is None) == (where.system is None):
         raise FusemaxError("say 'machine' or 'system', one of them")
     system = None if where.system is None else load_system(where.system)
-    if system is None and where.chips not in (None, 1):
-        raise FusemaxError("several chips need a 'system' with links between them")
-    if system is not None and (where.chips or 1) > system.chips:
-        raise FusemaxError(f"chips: {where.system} has {system.chips}, got {where.chips}")
+    parallel = _parallel(where, system)
     machine = system.chip if system is not None else str(where.machine)
     prices = Prices(machine, widths, search=where.search)
     assert prices.described.levels, "the machine is read now, so that its mistakes are told"
-    chips = (where.chips or system.chips) if system is not None else 1
-    return Place(name=name, machine=machine, chips=chips, system=system, prices=prices)
+    return Place(name=name, machine=machine, parallel=parallel, system=system, prices=prices)
+
+
+def _parallel(where: Where, system: System | None) -> Parallel:
+    """Return how chips share a model at *where*; all of a system's share every layer if nothing is said."""
+    if system is None:
+        if where.chips not in (None, 1) or where.parallel:
+            raise FusemaxError("several chips need a 'system' with links between them")
+        return ALONE
+    if where.chips is not None and where.parallel is not None:
+        raise FusemaxError("say 'chips' or 'parallel', one of them")
+    tensor = where.chips or system.chips
+    parallel = Parallel(tensor=tensor) if where.parallel is None else parallel_of(where.parallel)
+    if parallel.chips > system.chips:
+        said = f"parallel: {parallel}: {where.system}" if where.parallel else f"chips: {where.system}"
+        raise FusemaxError(f"{said} has {system.chips}, got {parallel.chips}")
+    return parallel
 
 
 def _empty(document: Document, study: ModelsFile) -> Iterator[Problem]:
@@ -224,7 +242,7 @@ def tables(plan: ModelsPlan, out: Path, progress: Progress) -> Outcome:
 def _point(model: Model, place: Place, phase: str, batch: int, length: int) -> tuple[Row, list[Row]]:
     """Return the values of one point, or the reason why there are none; and its times by kind of work."""
     predictor = Predictor(
-        model, place.machine, place.prices.widths, place.system, place.chips, shared=place.prices
+        model, place.machine, place.prices.widths, place.system, place.parallel, shared=place.prices
     )
     try:
         memory = predictor.memory(batch, length, length if phase == "prefill" else 1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusemax.errors import FusemaxError
-from fusemax.model.collectives import ALL_GATHER, ALL_REDUCE, ALL_TO_ALL, Group, torus_all_reduce_s
+from fusemax.model.collectives import ALL_GATHER, ALL_REDUCE, ALL_TO_ALL, Group
 from fusemax.model.links import ring, simulated_s, switched
 from fusemax.model.system import System, load_system, systems
 
@@ -50,13 +50,6 @@ def test_by_hand():
     assert ALL_REDUCE["one-shot"].time_s(group, 4e6) == pytest.approx(1e-6 + 120e-6)
     assert ALL_REDUCE["two-shot"].time_s(group, 4e6) == pytest.approx(2 * (1e-6 + 30e-6))
     assert ALL_REDUCE["tree"].time_s(group, 4e6) == pytest.approx(4 * (1e-6 + 40e-6))
-
-
-def test_a_torus():
-    """On 4 x 2 chips with two links each: rings of four with all, then rings of two with a quarter."""
-    group = Group(n=8, bandwidth_Bps=200e9, round_s=1e-6, sides=(4, 2))
-    by_hand = 6 * (1e-6 + 8e6 / 4 / 100e9) + 2 * (1e-6 + 2e6 / 2 / 100e9)
-    assert torus_all_reduce_s(group, 8e6) == pytest.approx(by_hand)
 
 
 @pytest.mark.parametrize("name", sorted(systems()))

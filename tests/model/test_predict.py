@@ -10,12 +10,18 @@ from typer.testing import CliRunner
 
 from fusemax.cli import build
 from fusemax.errors import FusemaxError
+from fusemax.model.experts import routed
+from fusemax.model.mixers import pairs_seen
+from fusemax.model.parallel import Parallel
 from fusemax.model.predict import Predictor
-from fusemax.model.price import Widths
+from fusemax.model.price import Prices, Widths
 from fusemax.model.shape import Experts
-from fusemax.model.steps import Pass, routed, steps_of
+from fusemax.model.step import Pass
+from fusemax.model.steps import steps_of
 from fusemax.model.system import load_system
 from tests.model.configs import CONFIGS, published
+
+H100 = Prices("h100", Widths())  # kept from one test to the next
 
 
 def macs(name: str, run: Pass, *work: str) -> float:
@@ -36,15 +42,13 @@ def test_products_of_a_layer():
 )
 def test_pairs_of_attention(queries: int, keys: int, window: int | None):
     """The pairs of a query and a key that it sees, counted one by one."""
-    from fusemax.model.steps import _pairs
-
     seen = sum(
         1
         for p in range(queries)
         for m in range(keys)
         if m <= p + keys - queries and (window is None or m > p + keys - queries - window)
     )
-    assert seen == _pairs(queries, keys, window, causal=True)
+    assert seen == pairs_seen(queries, keys, window, causal=True)
 
 
 def test_gemma_at_128k():
@@ -74,7 +78,7 @@ def test_experts_touched(tokens: int):
 
 def test_decoding_is_as_fast_as_memory():
     """One token of Llama-3.1-8B on an H100 reads all weights once: bytes over bandwidth, and the start of each kernel."""
-    predictor = Predictor(published("llama-3.1-8b"), "h100")
+    predictor = Predictor(published("llama-3.1-8b"), "h100", shared=H100)
     passed = predictor.decode(1, 128)
     products = [row for row in passed.rows if row.step.forms and row.step.work != "attention"]
     read_B = 2 * (32 * (4096 * 48 * 128 + 4096 * 4096 + 3 * 4096 * 14336) + 128256 * 4096)
@@ -86,7 +90,7 @@ def test_decoding_is_as_fast_as_memory():
 
 def test_narrow_weights_move_less():
     """Weights of 8 bits beside activations of 16 halve the traffic of a decoding step's products."""
-    wide = Predictor(published("llama-3.1-8b"), "h100").decode(1, 128)
+    wide = Predictor(published("llama-3.1-8b"), "h100", shared=H100).decode(1, 128)
     narrow = Predictor(published("llama-3.1-8b"), "h100", Widths(weights_B=1)).decode(1, 128)
     of = [sum(row.traffic_B for row in p.rows if row.step.work == "feed-forward") for p in (wide, narrow)]
     assert of[1] == pytest.approx(of[0] / 2, rel=0.01)
@@ -100,30 +104,37 @@ def test_memory():
     assert memory.cache_B == 1000 * 126 * 2 * 8 * 128 * 2
     assert memory.fits is False
     shared = Predictor(
-        model, "h100", system=load_system("8xh100"), chips=8, figures={"DRAM.size": 80e9}
+        model, "h100", system=load_system("8xh100"), parallel=Parallel(tensor=8), figures={"DRAM.size": 80e9}
     ).memory(1, 1000)
     assert shared.fits is False
     assert shared.weights_B == memory.weights_B / 8
     narrow = Predictor(
-        model, "h100", Widths(weights_B=1, cache_B=1), load_system("8xh100"), 8, {"DRAM.size": 80e9}
+        model,
+        "h100",
+        Widths(weights_B=1, cache_B=1),
+        load_system("8xh100"),
+        Parallel(tensor=8),
+        {"DRAM.size": 80e9},
     ).memory(1, 1000)
     assert narrow.fits is True
 
 
 def test_chips_share_a_layer():
-    """Two all-reduces a layer; four chips take less time than one, and more than a quarter of it."""
+    """Two all-reduces a layer, one of the embedding, logits gathered; four chips are quicker, not four times."""
     model = published("llama-3.1-8b")
-    one = Predictor(model, "h100").prefill(1, 1024)
-    four = Predictor(model, "h100", system=load_system("8xh100"), chips=4).prefill(1, 1024)
-    assert 2 * 32 == sum(row.step.times for row in four.rows if row.step.work == "collective")
+    one = Predictor(model, "h100", shared=H100).prefill(1, 1024)
+    four = Predictor(
+        model, "h100", system=load_system("8xh100"), parallel=Parallel(tensor=4), shared=H100
+    ).prefill(1, 1024)
+    assert 2 * 32 + 2 == sum(row.step.times for row in four.rows if row.step.work == "collective")
     assert one.time_s / 4 < four.time_s < one.time_s
     with pytest.raises(FusemaxError, match="3 chips do not divide the 32 heads"):
-        Predictor(model, "h100", system=load_system("8xh100"), chips=3).prefill(1, 64)
+        Predictor(model, "h100", system=load_system("8xh100"), parallel=Parallel(tensor=3)).prefill(1, 64)
 
 
 def test_a_whole_batch():
     """One prefill and the steps after it: between the first and the last step's time each."""
-    predictor = Predictor(published("llama-3.1-8b"), "h100")
+    predictor = Predictor(published("llama-3.1-8b"), "h100", shared=H100)
     first, last = predictor.decode(4, 65).time_s, predictor.decode(4, 95).time_s
     steps_s = predictor.generated_s(4, 64, 32) - predictor.prefill(4, 64).time_s
     assert 31 * first <= steps_s <= 31 * last
@@ -131,7 +142,7 @@ def test_a_whole_batch():
 
 def test_encoders():
     """An encoder sees everything and does not decode."""
-    predictor = Predictor(published("bert-base"), "h100")
+    predictor = Predictor(published("bert-base"), "h100", shared=H100)
     attention = next(row for row in predictor.prefill(2, 64).rows if row.step.work == "attention")
     assert attention.step.operations == 2 * 12 * 64 * 64 * 128
     with pytest.raises(FusemaxError, match=r"bert-base is an encoder \(bert\): it does not decode"):
@@ -142,7 +153,7 @@ def test_encoders():
 @pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_every_model_runs(name: str):
     """All published models, on one H100, both phases where they have them."""
-    predictor = Predictor(published(name), "h100")
+    predictor = Predictor(published(name), "h100", shared=H100)
     assert predictor.prefill(1, 256).time_s > 0
     if published(name).causal:
         assert predictor.decode(2, 256).time_s > 0

@@ -11,7 +11,8 @@ import fusemax as fm
 from fusemax.errors import ProblemsError
 from fusemax.model.config import load_model
 from fusemax.model.price import FOUND, Prices, Widths
-from fusemax.model.steps import Pass, steps_of
+from fusemax.model.step import Pass
+from fusemax.model.steps import steps_of
 
 TINY = {
     "model_type": "llama", "hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 512, "num_hidden_layers": 2,

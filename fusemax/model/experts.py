@@ -1,0 +1,96 @@
+"""Steps of the feed-forward parts of layers: dense ones, and experts on one chip or over several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, comb
+
+from fusemax.model.shape import Experts, FeedForward
+from fusemax.model.step import Maker, Step
+
+
+def feed_forward_steps(maker: Maker, part: FeedForward | Experts) -> Iterator[Step]:
+    """Yield the steps of one feed-forward part on one chip, with the exchanges after it."""
+    if isinstance(part, FeedForward):
+        yield from dense_steps(maker, part, "")
+        yield from summed(maker, "after the feed-forward")
+        return
+    yield maker.product("router", "experts", maker.model.d_model, part.count)
+    if part.shared is not None:
+        yield from dense_steps(maker, part.shared, "shared ")
+    parallel = maker.parallel
+    if parallel.expert > parallel.tensor:
+        if part.shared is not None:
+            yield from summed(maker, "after the shared expert")
+        yield from _sent_to_experts(maker, part)
+        return
+    cut = parallel.tensor // parallel.expert
+    groups, rows = routed(part, maker.run.tokens, parallel.expert, parallel.imbalance)
+    yield from _experts(maker, part, groups, rows, maker.width(part.expert.d_ff, "experts' width", cut))
+    yield from summed(maker, "after the feed-forward")
+
+
+def summed(maker: Maker, name: str) -> Iterator[Step]:
+    """Yield the all-reduce over the chips that share matrices, if there are several."""
+    if maker.parallel.tensor > 1:
+        numbers = maker.run.tokens * maker.model.d_model
+        yield maker.exchange(f"all-reduce {name}", "all-reduce", numbers, maker.parallel.tensor)
+
+
+def dense_steps(maker: Maker, part: FeedForward, what: str) -> Iterator[Step]:
+    """Yield the steps of a dense part, *what* it is called first."""
+    width, ways = maker.width(part.d_ff, "feed-forward width"), 2 if part.gated else 1
+    yield maker.product(f"{what}feed-forward in", "feed-forward", maker.model.d_model, ways * width)
+    moved = (ways + 1) * maker.run.tokens * width
+    yield maker.step(f"{what}activation", "activation", moved=moved)
+    yield maker.product(f"{what}feed-forward out", "feed-forward", width, maker.model.d_model)
+
+
+def _experts(maker: Maker, part: Experts, groups: int, rows: int, width: int) -> Iterator[Step]:
+    d_model, ways = maker.model.d_model, 2 if part.expert.gated else 1
+    yield maker.products("experts in", "experts", groups, rows, d_model, ways * width)
+    yield maker.step("experts' activation", "activation", moved=(ways + 1) * groups * rows * width)
+    yield maker.products("experts out", "experts", groups, rows, width, d_model)
+    moved = (part.per_token + 1) * maker.run.tokens * d_model
+    yield maker.step("sum of experts", "experts", moved=moved)
+
+
+def _sent_to_experts(maker: Maker, part: Experts) -> Iterator[Step]:
+    """Yield the steps where experts lie on more chips than share matrices: tokens go to them and come back.
+
+    Of its tensor group's tokens each chip sends its part; a token goes once to each chip that has experts of it.
+    """
+    parallel, run, d_model = maker.parallel, maker.run, maker.model.d_model
+    tokens = ceil(run.tokens / parallel.tensor)
+    numbers = ceil(tokens * chips_of_token(part, parallel.expert) * parallel.imbalance * d_model)
+    everywhere = run.tokens * parallel.expert // parallel.tensor
+    groups, rows = routed(part, everywhere, parallel.expert, parallel.imbalance)
+    yield maker.exchange("tokens to experts", "all-to-all", numbers, parallel.expert)
+    yield from _experts(maker, part, groups, rows, part.expert.d_ff)
+    yield maker.exchange("tokens from experts", "all-to-all", numbers, parallel.expert)
+    if parallel.tensor > 1:
+        yield maker.exchange("tokens of all", "all-gather", run.tokens * d_model, parallel.tensor)
+
+
+def routed(part: Experts, tokens: int, chips: int = 1, imbalance: float = 1.0) -> tuple[int, int]:
+    """Return how many of a chip's experts a batch of *tokens* touches, and for how many tokens each works.
+
+    Tokens choose evenly at random. Of ``count`` experts, ``count*(1 - (1 - per_token/count)**tokens)`` are expected to be
+    touched: one is left out by a token with probability 1 - per_token/count, and tokens choose apart. A chip has the part of
+    one of *chips*; the busiest has *imbalance* times the mean of the tokens.
+    """
+    own = part.count // chips
+    touched = own * (1 - (1 - part.per_token / part.count) ** tokens)
+    groups = min(own, max(1, round(touched)))
+    return groups, ceil(tokens * part.per_token * imbalance / chips / groups)
+
+
+def chips_of_token(part: Experts, chips: int) -> float:
+    """Return on how many of *chips* the experts of one token lie, chosen evenly at random without repetition.
+
+    >>> chips_of_token(Experts(count=8, per_token=2, expert=FeedForward(d_ff=1, gated=True)), 8)
+    2.0
+    """
+    own = part.count // chips
+    none = comb(part.count - own, part.per_token) / comb(part.count, part.per_token)
+    return chips * (1 - none)

@@ -1,0 +1,145 @@
+"""A pass with its prices: rows of steps, and the time of all of them over pipeline stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fusemax.model.parallel import Parallel
+from fusemax.model.price import Price
+from fusemax.model.shape import Model
+from fusemax.model.step import Pass, Step
+from fusemax.model.weights import stages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A step with its price: all of its runs in one pass."""
+
+    step: Step
+    price: Price
+
+    @property
+    def time_s(self) -> float:
+        """Time of all runs."""
+        return self.step.times * self.price.time_s
+
+    @property
+    def traffic_B(self) -> float:  # noqa: N802 - the unit is a byte
+        """Bytes of all runs through the outermost level of a chip (of one chip of each stage)."""
+        return self.step.times * self.price.traffic_B
+
+    @property
+    def energy_J(self) -> float:  # noqa: N802 - the unit is a joule
+        """Energy of all runs on one chip; NaN where the machine does not say."""
+        return self.step.times * self.price.energy_J
+
+    @property
+    def operations(self) -> float:
+        """Multiply-adds of all runs on one chip."""
+        return self.step.times * self.step.operations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """One pass with the rows of its steps: those of one micro-batch through all stages, then the other micro-batches."""
+
+    run: Pass
+    rows: tuple[Row, ...]
+
+    @property
+    def time_s(self) -> float:
+        """Time of the pass: its steps run one after another."""
+        return sum(row.time_s for row in self.rows)
+
+    @property
+    def traffic_B(self) -> float:  # noqa: N802 - the unit is a byte
+        """Bytes through the outermost level of a chip (of one chip of each stage)."""
+        return sum(row.traffic_B for row in self.rows)
+
+    @property
+    def energy_J(self) -> float:  # noqa: N802 - the unit is a joule
+        """Energy of all chips; NaN where the machine does not say."""
+        return self.run.parallel.stage * sum(row.energy_J for row in self.rows)
+
+    @property
+    def idle(self) -> float:
+        """The part of the stages' time in which they wait for work (the bubble of a pipeline)."""
+        parallel = self.run.parallel
+        worked = parallel.micro * sum(row.time_s for row in self.rows if row.step.work != PIPELINE)
+        return max(0.0, 1 - worked / (parallel.pipeline * self.time_s))
+
+    def by_work(self) -> dict[str, float]:
+        """Return the time of each kind of work, in the order in which they come."""
+        found: dict[str, float] = {}
+        for row in self.rows:
+            found[row.step.work] = found.get(row.step.work, 0.0) + row.time_s
+        return found
+
+
+PIPELINE = "pipeline"  #: the kind of work of the micro-batches behind the first
+
+
+def hidden(rows: Sequence[Row], parallel: Parallel) -> list[Row]:
+    """Return *rows* with exchanges as long as they last beside what hides them: *overlap* of them, while their layers work."""
+    if not parallel.overlap:
+        return list(rows)
+    sent, worked = _by_part(rows, True), _by_part(rows, False)
+    found = []
+    for row in rows:
+        if row.step.exchange is not None and (whole_s := sent.get(row.step.part, 0.0)):
+            part = min(parallel.overlap, worked.get(row.step.part, 0.0) / whole_s)
+            limit = f"{row.price.limit}, {part:.0%} hidden"
+            row = replace(row, price=replace(row.price, time_s=row.price.time_s * (1 - part), limit=limit))
+        found.append(row)
+    return found
+
+
+def _by_part(rows: Sequence[Row], exchanges: bool) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for row in rows:
+        if (row.step.exchange is not None) == exchanges:
+            found[row.step.part] = found.get(row.step.part, 0.0) + row.time_s
+    return found
+
+
+def stage_times(model: Model, rows: Sequence[Row], parallel: Parallel) -> list[float]:
+    """Return the time of one micro-batch in each stage; sending it on belongs to the stage that sends."""
+    layer_s: dict[int, float] = {}
+    ends = {"first": 0.0, "last": 0.0, "sent": 0.0}
+    for row in rows:
+        if row.step.layer is not None:
+            each = row.time_s / model.layers[row.step.layer].times
+            layer_s[row.step.layer] = layer_s.get(row.step.layer, 0.0) + each
+        elif row.step.part == PIPELINE:
+            ends["sent"] += row.price.time_s
+        else:
+            ends["first" if row.step.part == "embedding" else "last"] += row.time_s
+    last = parallel.pipeline - 1
+    return [
+        sum(times * layer_s.get(kind, 0.0) for kind, times in layers.items())
+        + (ends["first"] if number == 0 else 0.0) + (ends["last"] if number == last else ends["sent"])
+        for number, layers in enumerate(stages(model, parallel))
+    ]  # fmt: skip
+
+
+def followed(model: Model, run: Pass, rows: Sequence[Row]) -> list[Row]:
+    """Return the row of the micro-batches behind the first, if there are any.
+
+    They leave the pipeline one after another, the time of the slowest stage apart. When decoding, a micro-batch starts its
+    next token as soon as it is through: a step takes as long as its way, or as the slowest stage needs for all micro-batches.
+    """
+    parallel = run.parallel
+    if parallel.micro == 1:
+        return []
+    times = stage_times(model, rows, parallel)
+    slowest, more = max(times), parallel.micro - 1
+    each = max(0.0, parallel.micro * slowest - sum(times)) / more if run.decoding else slowest
+    number = times.index(slowest) + 1
+    step = Step(part=PIPELINE, name="other micro-batches", work=PIPELINE, times=more,
+                operations=sum(row.operations for row in rows))  # fmt: skip
+    price = Price(
+        time_s=each, traffic_B=sum(row.traffic_B for row in rows), energy_J=sum(row.energy_J for row in rows),
+        limit=f"stage {number} of {parallel.pipeline}",
+    )  # fmt: skip
+    return [Row(step=step, price=price)]
