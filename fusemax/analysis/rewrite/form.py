@@ -162,6 +162,17 @@ def _asked(cascade: Cascade, rank: str) -> tuple[str, ...]:
     return tuple(asked)
 
 
+def _entry(analysis: Analysis, rank: str) -> RankPasses:
+    """Return what is known over *rank*: over its parts where nothing is known of the whole, as none is read whole."""
+    cascade = analysis.cascade
+    entry = analysis.over(_asked(cascade, rank))
+    pieces = parts(cascade.ranks[rank]) if rank in cascade.ranks else ()
+    used = {v for einsum in cascade.computed for v in einsum.variables}
+    if entry.passes or not pieces or not {piece.lower() for piece in pieces} <= used:
+        return entry
+    return analysis.over(pieces)
+
+
 def _kept(entry: RankPasses) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*entry.crossing, *entry.read_again)))
 
@@ -216,7 +227,7 @@ def form_of(
 ) -> Form:
     """Return *cascade* as a form: its passes, operations and crossing tensors along *rank*."""
     analysis = analyse(cascade)
-    entry = analysis.over(_asked(cascade, rank))
+    entry = _entry(analysis, rank)
     counts = operation_counts(cascade)
     partial = _per_tile(cascade, analysis, rank)
     crossing = tuple(dict.fromkeys((*_kept(entry), *_made_before(analysis, entry))))

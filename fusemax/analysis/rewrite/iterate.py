@@ -143,6 +143,13 @@ class _Running(Writer):
         visited = Binary("*", generations, Name(self.frame.inner[0].upper()))
         return visited if isinstance(generations, Name) else Call("min", (Name(self._sizes()[0]), visited))
 
+    def _folded_beside(self, stage: Stage, count: Expression) -> Expression:
+        """Return how many points *stage* has folded: *count* along the rank, times the other ranks that it folds."""
+        for variable in stage.einsum.reduced:
+            if variable not in self.seen.variables:
+                count = Binary("*", Name(variable.upper()), count)
+        return count
+
     def _tail(self, einsum: Einsum) -> None:
         counts = {size: self._count(next_of(self.loop)) for size in self._sizes()}
         expression = substitute(einsum.expression, counts)
@@ -211,7 +218,8 @@ class _Running(Writer):
                 term = to_sympy(other.einsum.expression, self.seen.positive)
                 gathered[str(term)] = self.previous(other.einsum.output)
         count = self._count(Name(self.loop))
-        change = self.moved_by_moments(stage, before, after, gathered, count)
+        points = self._folded_beside(stage, count)
+        change = self.moved_by_moments(stage, before, after, gathered, points)
         change = self._with_means(stage, change, count)
         self.lines.append(f"correction of {stage.name}: + {to_syntax(change)}")
         return Binary("+", old, to_syntax(change))

@@ -17,7 +17,10 @@ from fusemax.language.syntax import Access, Binary, Expression, Name, Reduction,
 
 
 def spelled_out(cascade: Cascade, rank: str) -> Cascade | None:
-    """Return *cascade* with sizes taken out of its sums over *rank*, and every inline mean named; None if nothing changes."""
+    """Return *cascade* with sizes taken out of its sums over *rank*, and every inline mean that a sum needs named.
+
+    None if nothing changes.
+    """
     bare = _divided_after(view(cascade, rank))
     return with_means(view(bare or cascade, rank)) or bare
 
@@ -29,9 +32,9 @@ def _divided_after(seen: View) -> Cascade | None:
     for einsum in seen.cascade.einsums:
         term = einsum.expression
         summed = isinstance(einsum.action, Reduction) and einsum.action.operator == "sum"
-        over = isinstance(term, Binary) and term.operator == "/" and isinstance(term.right, Name)
+        over = isinstance(term, Binary) and term.operator == "/" and _is_count(term.right)
         plain = einsum.loop is None and einsum.name in seen.reductions and not einsum.conditions
-        if not (summed and over and plain and isinstance(term, Binary)) or is_variable(str(term.right)):
+        if not (summed and over and plain and isinstance(term, Binary)):
             result.append(einsum)
             continue
         name = fresh(seen.cascade, f"{einsum.name}SUM", tuple(taken))
@@ -62,7 +65,8 @@ def with_means(seen: View) -> Cascade | None:
             return means[key][0]
         return rebuild(expression, change)
 
-    einsums = [_renamed(seen, einsum, change) for einsum in seen.cascade.einsums]
+    wanted = _summed(seen)
+    einsums = [_renamed(seen, e, change) if e.name in wanted else e for e in seen.cascade.einsums]
     if not means:
         return None
     result: list[Einsum] = []
@@ -78,6 +82,18 @@ def with_means(seen: View) -> Cascade | None:
         return None
 
 
+def _summed(seen: View) -> frozenset[str]:
+    """Return the Einsums that are reductions over the rank, or that one of those is made of."""
+    found: set[str] = set()
+    todo = list(seen.reductions)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += [access.tensor for einsum in seen.cascade.producers(name) for access in einsum.reads]
+    return frozenset(found)
+
+
 def _renamed(seen: View, einsum: Einsum, change: Callable[[Expression], Expression]) -> Einsum:
     along = set(einsum.variables) & set(seen.variables)
     if einsum.loop is not None or einsum.initial or not along:
@@ -88,10 +104,17 @@ def _renamed(seen: View, einsum: Einsum, change: Callable[[Expression], Expressi
 def _is_mean(seen: View, expression: Binary) -> bool:
     """Return whether *expression* is a sum over the rank by a size, at plain variables."""
     sums, count = expression.left, expression.right
-    if expression.operator != "/" or not isinstance(sums, Access) or not isinstance(count, Name):
+    if expression.operator != "/" or not isinstance(sums, Access) or not _is_count(count):
         return False
     plain = all(isinstance(i, Name) and is_variable(i.name) for i in sums.indices)
     whole = not set(names(sums)) & set(seen.variables) and sums.tensor in seen.reductions
     maker = seen.maker(sums.tensor)
     alike = maker is not None and maker.output.indices == sums.indices
-    return plain and whole and alike and not is_variable(count.name)
+    return plain and whole and alike
+
+
+def _is_count(value: Expression) -> bool:
+    """Return whether *value* is a size or a product of sizes."""
+    if isinstance(value, Binary):
+        return value.operator == "*" and _is_count(value.left) and _is_count(value.right)
+    return isinstance(value, Name) and not is_variable(value.name)

@@ -81,22 +81,56 @@ def _bounds(cascade: Cascade) -> dict[str, set[str]]:
 def _bounded_by(einsum: Einsum, found: dict[str, set[str]]) -> set[str]:
     expression = einsum.expression
     if isinstance(einsum.action, Reduction):
-        return _with_own(expression, found) if einsum.action.operator == "max" else set()
-    if einsum.action is not None or not isinstance(expression, Call):
+        above = einsum.action.operator in (
+            "max",
+            "logsumexp",
+        )  # a log-sum-exp is no less than any of its terms
+        return _with_own(expression, found) if above else set()
+    return _below(expression, found) if einsum.action is None else set()
+
+
+def _below(expression: Expression, found: dict[str, set[str]]) -> set[str]:
+    """Return the values that *expression* is never below."""
+    if isinstance(expression, Binary) and expression.operator == "+" and _is_no_loss(expression.right):
+        return _below(expression.left, found)
+    if not isinstance(expression, Call):
         return set()
     if expression.function == "max":
         parts = [_with_own(argument, found) for argument in expression.arguments]
         return set().union(*parts)
-    chosen = expression.arguments[-1]
-    if expression.function == "where" and isinstance(chosen, Access) and _replaces_limit(expression, chosen):
+    return _chosen(expression, found) if expression.function == "where" else set()
+
+
+def _chosen(choice: Call, found: dict[str, set[str]]) -> set[str]:
+    """Return what a choice is never below that replaces minus infinity alone.
+
+    ``where(eq(x, -inf), 0, x)``: what is bounded by x then is minus infinity, and still bounded;
+    ``where(eq(x, -inf), -inf, y)``: what both x and y bound.
+    """
+    test, instead, chosen = choice.arguments
+    if not (isinstance(test, Call) and test.function == "eq" and _is_limit(test.arguments[1])):
+        return set()
+    if isinstance(chosen, Access) and test.arguments[0] == chosen:
         return _with_own(chosen, found)
-    return set()
+    return _below(test.arguments[0], found) & _below(chosen, found) if _is_limit(instead) else set()
 
 
-def _replaces_limit(choice: Call, chosen: Access) -> bool:
-    """Return whether ``where(eq(x, -inf), 0, x)``: what is bounded by x then is minus infinity, and still bounded."""
-    test = choice.arguments[0]
-    return isinstance(test, Call) and test.function == "eq" and test.arguments[0] == chosen
+def _is_limit(value: Expression) -> bool:
+    return to_sympy(value) == -sympy.oo
+
+
+def _is_no_loss(value: Expression) -> bool:
+    """Return whether *value* is ``log(1 + exp(...))``, which is positive."""
+    if not isinstance(value, Call) or value.function != "log":
+        return False
+    (inner,) = value.arguments
+    return (
+        isinstance(inner, Binary)
+        and inner.operator == "+"
+        and inner.left == Number(1.0)
+        and isinstance(inner.right, Call)
+        and inner.right.function == "exp"
+    )
 
 
 def _with_own(value: Expression, found: dict[str, set[str]]) -> set[str]:
@@ -105,6 +139,8 @@ def _with_own(value: Expression, found: dict[str, set[str]]) -> set[str]:
 
 
 def _bound_of(exponent: Expression, bounds: dict[str, set[str]]) -> str | None:
+    if (larger := _larger(exponent)) is not None:
+        return larger
     bare = sympy.expand(_bare(exponent))
     if bare == 0:
         return _rising(exponent, bounds)
@@ -113,6 +149,21 @@ def _bound_of(exponent: Expression, bounds: dict[str, set[str]]) -> str | None:
         if str(rest) in below:
             return name
     return None
+
+
+def _larger(exponent: Expression) -> str | None:
+    """Return the maximum of which a minimum of the same values is taken, as in a join of two log-sum-exps."""
+    if not isinstance(exponent, Binary) or exponent.operator != "-":
+        return None
+    small, large = exponent.left, exponent.right
+    pair = (
+        isinstance(small, Call)
+        and isinstance(large, Call)
+        and (small.function, large.function) == ("min", "max")
+    )
+    if not pair or not isinstance(small, Call) or not isinstance(large, Call):
+        return None
+    return str(large) if set(small.arguments) & set(large.arguments) else None
 
 
 def _rising(exponent: Expression, bounds: dict[str, set[str]]) -> str | None:

@@ -357,7 +357,12 @@ def _worth_showing(forms: list[Form]) -> tuple[Form, ...]:
 
 
 def _better(form: Form, start: Form) -> bool:
-    """Return whether *form* has fewer passes or sweeps than the original, or less work at as many."""
+    """Return whether *form* has fewer passes or sweeps than the original, or less work at as many.
+
+    Passes of 0 say that nothing is known of a form: no reason to prefer it.
+    """
+    if form.passes == 0 < start.passes:
+        return False
     if (form.passes, form.sweeps) < (start.passes, start.sweeps) and form.passes <= start.passes:
         return True
     return form.passes <= start.passes and form.work < start.work

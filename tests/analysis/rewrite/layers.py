@@ -89,6 +89,29 @@ einsums: |
   Z[c]   = Y[n,c] :: max[n]
 """
 
+#: A fold over two ranks at once, of which one is the loop's.
+GROUP_NORM = """
+inputs: {X: [G, C, N]}
+constants: {eps: 1e-5}
+outputs: [Z]
+einsums: |
+  MU[g]    = X[g,c,n]/(C*N) :: sum[c, n]
+  V[g]     = (X[g,c,n] - MU[g])**2/(C*N) :: sum[c, n]
+  Y[g,c,n] = (X[g,c,n] - MU[g])*rsqrt(V[g] + eps)
+  Z[g]     = Y[g,c,n] :: max[c, n]
+"""
+
+#: A softmax by its log-sum-exp, causal.
+LOG_SUM_EXP = """
+inputs: {Q: [E, P], K: [E, M], V: [F, M]}
+same: [[P, M]]
+outputs: [AV]
+einsums: |
+  QK[m,p] = Q[e,p]*K[e,m]/sqrt(E) :: sum[e]
+  L[p]    = QK[m,p] :: logsumexp[m] | m <= p
+  AV[f,p] = exp(QK[m,p] - L[p])*V[f,m] :: sum[m] | m <= p
+"""
+
 #: Norms before and after, rotary halves, QK-norm, a causal mask inside documents, a sink for each head, gated feed-forward.
 WHOLE = """
 batch: [B]
@@ -160,6 +183,8 @@ LAYERS = {
     "Kullback-Leibler": ("M", 3, 1, KULLBACK_LEIBLER),
     "correlation": ("M", 2, 1, CORRELATION),
     "batch norm": ("N", 3, 1, BATCH_NORM),
+    "group norm": ("N", 3, 1, GROUP_NORM),
+    "softmax by a log-sum-exp": ("M", 2, 1, LOG_SUM_EXP),
     "router": (
         "N", 3, 1,
         "inputs: {X: [D, P], W: [D, N]}\noutputs: [EX, G]\neinsums: |\n  L[n,p] = X[d,p]*W[d,n] :: sum[d]\n"

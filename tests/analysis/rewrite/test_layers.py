@@ -7,8 +7,9 @@ from functools import cache
 
 import pytest
 
+from fusemax.analysis.rewrite.safety import safety_lines
 from fusemax.analysis.rewrite.search import Reduced, search
-from fusemax.cascade.build import cascade_from_text
+from fusemax.cascade.build import cascade_from_text, load_cascade
 from fusemax.cascade.ir import Cascade
 from tests.analysis.rewrite.layers import LAYERS
 from tests.analysis.rewrite.random_layers import random_layer
@@ -53,6 +54,26 @@ def test_a_convolution_of_scores_keeps_none_of_them() -> None:
 
     assert "write QK out" in found.best(1).title
     assert all("write QK out" not in form.title for form in before)
+
+
+def test_a_running_log_sum_exp_bounds_what_it_joins() -> None:
+    """It is never below the greater of two parts, nor below any term: no exponential of the loop exceeds 1."""
+    best = searched("softmax by a log-sum-exp").best(1)
+    told = [
+        line
+        for line in best.derivation + safety_lines(layer("softmax by a log-sum-exp"), best.cascade)
+        if "exp(" in line
+    ]
+
+    assert "iterate L, AV" in best.title
+    assert all("not bounded" not in line for line in told)
+
+
+def test_forms_of_which_nothing_is_known_are_not_the_best() -> None:
+    """Convolved keys are read at places without a claim: the loop over tiles still makes one pass, not none."""
+    found = search(load_cascade("variants/relative-convolutional"), "M")
+
+    assert 1 == min(form.passes for form in found.forms)
 
 
 def test_labels_are_not_scores() -> None:
