@@ -128,7 +128,7 @@ def _kind(analysis: Analysis, entry: RankPasses, tensor: str) -> tuple[str, Expr
     if any(_prefix(form, node, reading, along) for node, reading in readings):
         return ("prefix", whole) if len(along) == 1 else ("inner", symbol(along[-1]))
     if len(along) > 1 and len(carried) == len(along):
-        inner = next((one for one in analysis.ranks if one.rank == along[-1]), None)
+        inner = analysis.rank(along[-1]) if along[-1] in analysis.names else None
         if inner is not None and (tensor in inner.crossing or tensor in inner.read_again):
             return "inner", symbol(along[-1])
     width = _width(form, readings, along)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from fusemax.analysis.answer import NoClaim, NoSuchFibreError, RankPasses, Step, TensorPasses, named
 from fusemax.analysis.chains import tensor_passes
@@ -38,15 +39,43 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """The passes of a cascade by rank, and what nothing is claimed about."""
+    """The passes of a cascade by rank, and what nothing is claimed about.
+
+    A rank is analysed when it is asked for.
+    """
 
     cascade: Cascade
     plain: Plain
     table: Table
-    ranks: tuple[RankPasses, ...]
     no_claims: tuple[NoClaim, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ranks that may be asked about; whole ranks before their parts."""
+        return tuple(self._questions)
+
+    @cached_property
+    def ranks(self) -> tuple[RankPasses, ...]:
+        """What is known about each rank, in the order of :attr:`names`."""
+        return tuple(self.rank(name) for name in self.names)
+
+    @cached_property
+    def _questions(self) -> Mapping[str, tuple[str, ...]]:
+        return _questions(self.plain)
+
+    @cached_property
+    def _known(self) -> dict[str, RankPasses]:
+        return {}
+
+    @cached_property
+    def _whole_view(self) -> Order | None:
+        """The order of the cascade with ranks whole, where an index shifts one that is split into tiles."""
+        if not any(index.why == SHIFTED for index in _opaque(self.plain)):
+            return None
+        whole = plain(regrouped(self.cascade, self.plain.digits), split=False)
+        return Order(whole, relations(whole))
 
     def rank(self, name: str) -> RankPasses:
         """Return what is known about rank *name*.
@@ -56,11 +85,25 @@ class Analysis:
         NoSuchFibreError
             When no Einsum runs over such a rank.
         """
-        for entry in self.ranks:
-            if entry.rank == name:
-                return entry
-        known = ", ".join(entry.rank for entry in self.ranks)
-        raise NoSuchFibreError(f"cascade {self.cascade.name} has no rank {name!r}; there are: {known}")
+        if name not in self._questions:
+            known = ", ".join(self.names)
+            raise NoSuchFibreError(f"cascade {self.cascade.name} has no rank {name!r}; there are: {known}")
+        if name not in self._known:
+            entry = _rank(self.plain, self.table, name, self._questions[name])
+            self._known[name] = self._with_whole_view(entry)
+        return self._known[name]
+
+    def _with_whole_view(self, entry: RankPasses) -> RankPasses:
+        """Return *entry* with the better of two bounds for each tensor: its ranks in parts, or whole.
+
+        A scan over a rank that others read in tiles is known in the second view alone. Both are bounds.
+        """
+        digits = self.plain.digits
+        parts = {part for pieces in digits.values() for part in pieces}
+        if self._whole_view is None or entry.rank not in self.cascade.ranks or entry.rank in parts:
+            return entry
+        order = self._whole_view
+        return replace(entry, tensors=tuple(_better(order, one, entry.rank, digits) for one in entry.tensors))
 
     @property
     def main(self) -> RankPasses:
@@ -100,32 +143,12 @@ def analyse(cascade: Cascade) -> Analysis:
     """
     form = plain(cascade)
     table = relations(form)
-    questions = _questions(form)
-    ranks = tuple(_rank(form, table, rank, parts) for rank, parts in questions.items())
-    if any(index.why == SHIFTED for index in _opaque(form)):
-        ranks = _with_whole_view(cascade, form, ranks)
-    return Analysis(cascade=cascade, plain=form, table=table, ranks=ranks, no_claims=_no_claims(form))
+    return Analysis(cascade=cascade, plain=form, table=table, no_claims=_no_claims(form))
 
 
 def _opaque(form: Plain) -> Iterable[Opaque]:
     readings = (reading for node in form.nodes for reading in (*node.reads, *node.outputs))
     return (index for reading in readings for index in reading.indices if isinstance(index, Opaque))
-
-
-def _with_whole_view(cascade: Cascade, form: Plain, ranks: tuple[RankPasses, ...]) -> tuple[RankPasses, ...]:
-    """Return *ranks* with the better of two bounds for each tensor: its ranks in parts, or whole.
-
-    A scan over a rank that others read in tiles is known in the second view alone. Both are bounds.
-    """
-    whole = plain(regrouped(cascade, form.digits), split=False)
-    order = Order(whole, relations(whole))
-    parts = {part for digits in form.digits.values() for part in digits}
-    return tuple(
-        replace(entry, tensors=tuple(_better(order, one, entry.rank, form.digits) for one in entry.tensors))
-        if entry.rank in cascade.ranks and entry.rank not in parts
-        else entry
-        for entry in ranks
-    )
 
 
 def _better(

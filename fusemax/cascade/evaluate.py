@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
+from math import prod
 
 import numpy as np
 
@@ -191,7 +192,7 @@ class _Run:
         if exists is not None:
             value = np.where(exists, value, np.nan)
         if where:
-            old[where] = value.reshape(whole) if value.size == np.prod(whole) else value
+            old[where] = value.reshape(whole) if value.size == prod(whole) else value
         else:
             old[...] = value.reshape(())
 
@@ -282,7 +283,7 @@ class _Space:
         if plain is not None:
             return plain
         where = [self.index(index) for index in access.indices]
-        clipped = tuple(np.clip(w, 0, n - 1) for w, n in zip(where, array.shape, strict=True))
+        clipped = tuple(np.minimum(np.maximum(w, 0), n - 1) for w, n in zip(where, array.shape, strict=True))
         return array[clipped]
 
     def _plain_access(self, access: Access, array: Array) -> Array | None:

@@ -304,7 +304,8 @@ def _reasons(console: Console, found: Analysis) -> None:
         if one.grows_with:
             steps = ", ".join(one.grows_with)
             console.print(
-                f"  again at every step of {steps}: keep the state, or sweep it each time", markup=False
+                f"  counted for two or more steps of {steps}, and again at every step: keep the state, or sweep it each time",
+                markup=False,
             )
 
 

@@ -192,12 +192,11 @@ def _made_before(analysis: Analysis, entry: RankPasses) -> tuple[str, ...]:
 
 def _per_tile(cascade: Cascade, analysis: Analysis, rank: str) -> tuple[str, ...]:
     """Return what has to be kept with an element for each tile, beside what is kept along the whole rank."""
-    known = {entry.rank: entry for entry in analysis.ranks}
     pieces = [piece.strip() for piece in rank.split(",")]
     outer = [parts(cascade.ranks.get(piece))[0] for piece in pieces if parts(cascade.ranks.get(piece))]
     outer += pieces[:1] if len(pieces) > 1 else []
     whole = {piece for piece in pieces} | {p for piece in pieces for p in parts(cascade.ranks.get(piece))[1:]}
-    found = [name for piece in outer if piece in known for name in _kept(known[piece])]
+    found = [name for piece in outer if piece in analysis.names for name in _kept(analysis.rank(piece))]
     return tuple(n for n in dict.fromkeys(found) if not whole & set(cascade.tensors[n].ranks))
 
 

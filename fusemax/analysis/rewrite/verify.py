@@ -7,17 +7,18 @@ the original; there the rewrite may err by no more than what rounding of the inp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fusemax.analysis.rewrite.parts import parts
 from fusemax.cascade.evaluate import evaluate
-from fusemax.cascade.ir import Cascade
+from fusemax.cascade.ir import Cascade, Rank
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.language.syntax import Access, Call, Expression, Negative, Populate, accesses, children
 
+TRIALS = "TRIALS_"  #: the batch rank of trials that are run together
 TOLERANCE = 1e-10
 ROUNDING = 4e-16
 SLACK = 256.0
@@ -179,6 +180,11 @@ class _Case:
     expected: Inputs
     allowed: float
 
+    @property
+    def plain(self) -> bool:
+        """Whether its inputs are ordinary ones, on which a rewrite has to be right at all."""
+        return self.kind.startswith("random")
+
 
 class Witness:
     """The original on the inputs of every trial, to hold any number of rewritten cascades against."""
@@ -201,23 +207,19 @@ class Witness:
             if number == 0:
                 self._offsets(inputs, sizes, extents[0])
                 self._masked(inputs, sizes, extents[0])
-        self.cases.sort(key=lambda case: not case.kind.startswith("random"))
+        plain = [(case,) for case in self.cases if case.plain]
+        self.batches = (*plain, tuple(case for case in self.cases if not case.plain))
 
     def verdict(self, derived: Cascade) -> Verdict:
         """Return how *derived* compares; a cascade that is wrong on ordinary inputs is not tried any further."""
-        known = _names_of(derived)
         trials: list[Trial] = []
-        for case in self.cases:
-            sizes = {n: s for n, s in case.sizes.items() if n in known}
-            tiles = [part for rank in derived.ranks.values() for part in parts(rank)[1:]]
-            sizes = {**dict.fromkeys(tiles, case.tile), **sizes}
-            inputs = {n: case.expected[n] if n in self.given else case.inputs[n] for n in derived.inputs}
-            actual = _run(derived, inputs, sizes)
-            ties = {} if case.kind.startswith("random") else self.lists
-            error, defined = _error(case.expected, actual, self.original.outputs, ties)
-            trials.append(Trial(case.kind, error, case.allowed, defined))
-            if case.kind.startswith("random") and not trials[-1].passed:
-                break
+        for cases in self.batches:
+            for case, actual in zip(cases, _values(derived, cases, self.given), strict=True):
+                ties = {} if case.plain else self.lists
+                error, defined = _error(case.expected, actual, self.original.outputs, ties)
+                trials.append(Trial(case.kind, error, case.allowed, defined))
+                if case.plain and not trials[-1].passed:
+                    return Verdict(tuple(trials))
         return Verdict(tuple(trials))
 
     def _add(self, kind: str, inputs: Inputs, sizes: Mapping[str, int], tile: int) -> None:
@@ -251,6 +253,25 @@ class Witness:
                 if min(np.mean(np.isfinite(expected[o])) for o in self.original.outputs) >= 0.5:
                     kind = f"masked points ({name}, {part})"
                     self.cases.append(_Case(kind, changed, sizes, tile, expected, 10 * TOLERANCE))
+
+
+def _values(derived: Cascade, cases: Sequence[_Case], given: tuple[str, ...]) -> Iterator[Inputs]:
+    """Yield what *derived* makes of the inputs of each case, all of one shape: they are run together, as a batch."""
+    if not cases:
+        return
+    known = _names_of(derived)
+    sizes = {n: s for n, s in cases[0].sizes.items() if n in known}
+    tiles = [part for rank in derived.ranks.values() for part in parts(rank)[1:]]
+    sizes = {**dict.fromkeys(tiles, cases[0].tile), **sizes}
+    inputs = [
+        {n: case.expected[n] if n in given else case.inputs[n] for n in derived.inputs} for case in cases
+    ]
+    together = {name: np.stack([one[name] for one in inputs]) for name in derived.inputs}
+    ranks = {TRIALS: Rank(name=TRIALS), **derived.ranks}
+    batch = replace(derived, ranks=ranks, batch=(TRIALS, *derived.batch))
+    values = _run(batch, together, sizes)
+    for number in range(len(cases)):
+        yield {name: values[name][number] for name in derived.tensors}
 
 
 def _run(cascade: Cascade, inputs: Inputs, sizes: Mapping[str, int]) -> Inputs:
