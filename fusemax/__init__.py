@@ -19,6 +19,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "analyse": "fusemax.analysis.passes",
     "CostAnswer": "fusemax.api.answers",
+    "compare": "fusemax.api.verbs",
+    "ComparedAnswer": "fusemax.api.answers",
     "cost_of": "fusemax.cost.point",
     "Design": "fusemax.api.design",
     "Drawing": "fusemax.api.table",

@@ -1,6 +1,7 @@
 """The types of the public names: see __init__.py."""
 
 from fusemax.analysis.passes import analyse as analyse
+from fusemax.api.answers import ComparedAnswer as ComparedAnswer
 from fusemax.api.answers import CostAnswer as CostAnswer
 from fusemax.api.answers import PassesAnswer as PassesAnswer
 from fusemax.api.answers import ReducedAnswer as ReducedAnswer
@@ -10,6 +11,7 @@ from fusemax.api.table import Drawing as Drawing
 from fusemax.api.table import Table as Table
 from fusemax.api.verbs import MapAnswer as MapAnswer
 from fusemax.api.verbs import Results as Results
+from fusemax.api.verbs import compare as compare
 from fusemax.api.verbs import evaluate as evaluate
 from fusemax.api.verbs import load_cascade as load_cascade
 from fusemax.api.verbs import load_machine as load_machine
@@ -27,6 +29,7 @@ from fusemax.study.api import sweep_study as sweep_study
 
 __version__: str
 __all__ = [
+    "ComparedAnswer",
     "CostAnswer",
     "Design",
     "Drawing",
@@ -42,6 +45,7 @@ __all__ = [
     "Table",
     "__version__",
     "analyse",
+    "compare",
     "cost_of",
     "evaluate",
     "load_cascade",

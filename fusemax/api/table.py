@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
     import polars
 
+    from fusemax.table.column import Column
+
 MOST_ROWS = 40  #: that are printed
 
 
@@ -56,6 +58,7 @@ class Table:
 
     title: str
     columns: Mapping[str, Sequence[Any]]
+    about: tuple[Column, ...] = ()  #: what columns are, where their names do not say it
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -127,7 +130,7 @@ class Table:
         Parameters
         ----------
         kind
-            ``lines``, ``bars``, ``stacks``, ``scatter`` and what else a study's ``figures:`` may say.
+            ``lines``, ``bars``, ``stacks``, ``roofline`` and what else a study's ``figures:`` may say.
         file
             Where the two image files go, without ending; a temporary folder when it is None.
         more
@@ -158,7 +161,7 @@ class Table:
             raise FusemaxError("\n".join(listed)) from None
         path.parent.mkdir(parents=True, exist_ok=True)
         figures = (name for name in self.columns if is_figure(name))
-        known = described(figures, (), (), LENGTH)
+        known = (*described(figures, (), (), LENGTH), *self.about)
         tables = Tables(folder=path.parent, tables={"results": table_of(self.to_polars(), known)})
         picture = draw_tables(tables, path.parent, spec)
         return Drawing(picture.title or self.title, picture.caption, picture.paths)

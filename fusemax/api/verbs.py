@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusemax.api.answers import Answer, CostAnswer, PassesAnswer, ReducedAnswer
+from fusemax.api.answers import Answer, ComparedAnswer, CostAnswer, PassesAnswer, ReducedAnswer
 from fusemax.api.design import Design, Values
 from fusemax.api.given import sizes_and_figures
 from fusemax.api.table import Table
@@ -129,6 +129,28 @@ def evaluate(
     from fusemax.cascade.evaluate import evaluate as run
 
     return run(load_cascade(cascade), inputs, sizes)
+
+
+def compare(costs: Mapping[str, CostAnswer]) -> ComparedAnswer:
+    """Return *costs* side by side, each under its name: totals, what makes them up, rooflines.
+
+    >>> import fusemax as fm
+    >>> sizes = {"B": 1, "H": 12, "E": 64, "F": 64, "M": 4096, "P": 4096}
+    >>> both = fm.compare({
+    ...     "unfused": fm.Design(None, "flat", "unfused").cost(sizes),
+    ...     "FuseMax": fm.Design(None, "fusemax", "fusemax").cost(sizes),
+    ... })
+    >>> both["traffic_B"]
+    [1635778560.0, 25165824.0]
+
+    Raises
+    ------
+    FusemaxError
+        When there are none.
+    """
+    if not costs:
+        raise FusemaxError("compare needs at least one cost")
+    return ComparedAnswer(dict(costs))
 
 
 @dataclass(frozen=True, repr=False)
@@ -253,8 +275,8 @@ class Results:
         """Return the table *name*; raise FusemaxError when the folder has none."""
         from fusemax.table.store import read_table
 
-        frame = read_table(self.folder, name).frame
-        return Table(name, frame.to_dict(as_series=False))
+        table = read_table(self.folder, name)
+        return Table(name, table.frame.to_dict(as_series=False), table.columns)
 
     @property
     def report(self) -> Path:

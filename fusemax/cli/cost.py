@@ -167,8 +167,7 @@ def _energy(answer: Cost) -> Table:
     table.add_column("energy", justify="right")
     table.add_column("share", justify="right")
     for label, value in sorted(answer.table("component_energy").items(), key=lambda item: -item[1]):
-        name = " ".join(part for part in (label.unit or label.level, label.action) if part)
-        table.add_row(name, format_quantity(value, "J", 4), f"{value / answer.energy_J:.1%}")
+        table.add_row(label.component, format_quantity(value, "J", 4), f"{value / answer.energy_J:.1%}")
     return table
 
 

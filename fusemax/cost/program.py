@@ -27,6 +27,15 @@ class Label:
     tensor: str = ""
     action: str = ""
 
+    @property
+    def component(self) -> str:
+        """The part of the machine that the line is about, and what is done there: ``2d mac``, ``DRAM``.
+
+        >>> Label("component_energy", unit="2d", action="mac").component, Label("time", nest="AV", level="DRAM").component
+        ('2d mac', 'DRAM')
+        """
+        return " ".join(part for part in (self.unit or self.level, self.action) if part)
+
     def __str__(self) -> str:
         parts = (self.nest, self.unit, self.level, self.einsum, self.tensor, self.action)
         return " ".join((self.kind, *(part for part in parts if part)))

@@ -14,11 +14,12 @@ Keys = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value: x as the table has it, y as it is shown (scaled or relative), and the text beside it."""
+    """One value: x as the table has it, y as it is shown (scaled or relative), the text beside it, what its kind needs."""
 
     x: Any
     y: float
     text: str = ""
+    more: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Chart:
     x: Column
     y: Column
     series_column: Column | None = None
+    notes: tuple[str, ...] = ()  #: what else a reader has to know of how it is shown
 
     @property
     def shown(self) -> tuple[str, ...]:

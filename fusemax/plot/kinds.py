@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import log10
 from typing import Any
 
 from matplotlib import colormaps
@@ -19,8 +20,10 @@ from matplotlib.ticker import NullFormatter
 from fusemax.nearest import nearest
 from fusemax.plot.chart import Chart, Panel, Point
 from fusemax.plot.labels import axis_label, log_ticks, scale
-from fusemax.plot.spec import FigureSpec
+from fusemax.plot.spec import FigureSpec, Log
 from fusemax.plot.style import Look
+from fusemax.quantity import format_quantity
+from fusemax.table.column import Tells
 
 _GROUP = 0.84  #: of the room between two places of the x axis, how much the bars take
 LETTER = 0.075  #: inches, for deciding whether the texts of the ticks have room side by side
@@ -54,6 +57,10 @@ class FigureKind:
         The series stand on the vertical axis, and y is shown otherwise.
     finish
         Draws what belongs to all panels.
+    log
+        The axes that are logarithmic where nothing is said.
+    needs
+        What columns have to tell of each row besides x and y (see :class:`~fusemax.table.column.Column`).
     """
 
     paint: Painter
@@ -65,6 +72,14 @@ class FigureKind:
     bears_texts: bool = False
     series_on_axis: bool = False
     finish: Finish | None = None
+    log: Log = "none"
+    needs: tuple[Tells, ...] = ()
+
+
+def settled(spec: FigureSpec) -> FigureSpec:
+    """Return *spec* with the axes that its kind chooses where it says nothing."""
+    kind = KINDS.get(spec.kind)
+    return replace(spec, log=kind.log) if kind and spec.log == "none" else spec
 
 
 def kind_mistakes(spec: FigureSpec) -> tuple[str, ...]:
@@ -233,6 +248,56 @@ def _curves(
     _annotate(axes, panel, factor)
 
 
+MOST_NAMED = 3  #: roofs of one panel whose numbers are written beside them
+
+
+def _roofline(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
+    """Draw the points below the roofs that bound them: a bandwidth, which rises with x, and a peak."""
+    points = [point for name in content.shown for point in panel.series.get(name, ())]
+    roofs = dict.fromkeys(tuple(float(f"{value:.6g}") for value in point.more) for point in points)
+    _curves(axes, panel, content, spec, look, joined=False)
+    for peak, bandwidth in roofs:
+        color = _color_of_roof((peak, bandwidth), len(roofs), panel, content, look)
+        ridge, far = peak / bandwidth, 1e9
+        xs, ys = [ridge / far, ridge, ridge * far], [peak / far, peak, peak]
+        axes.plot(xs, ys, color=color, linewidth=1.0, zorder=1)
+        if len(roofs) <= MOST_NAMED:
+            _name_roof(axes, peak, bandwidth, color)
+    ends = [point.x for point in points] + [peak / bandwidth for peak, bandwidth in roofs]
+    axes.set_xlim(min(ends) / 20, max(ends) * 8)
+    lowest_y = min(min(point.y for point in points), min(peak for peak, _ in roofs) / 20)
+    axes.set_ylim(lowest_y / 2, max(peak for peak, _ in roofs) * 3)
+
+
+def _color_of_roof(
+    roof: tuple[float, ...], count: int, panel: Panel, content: Chart, look: Mapping[str, Look]
+) -> str:
+    """Return the colour of the one series that a *roof* bounds, where there are several roofs; else grey."""
+    owners = [
+        name
+        for name in content.shown
+        if any(_is_near(point.more, roof) for point in panel.series.get(name, ()))
+    ]
+    return look[owners[0]].color if len(owners) == 1 and count > 1 else "0.35"
+
+
+def _is_near(one: Sequence[float], other: Sequence[float]) -> bool:
+    return all(abs(a - b) <= 1e-5 * abs(b) for a, b in zip(one, other, strict=True))
+
+
+def _name_roof(axes: Axes, peak: float, bandwidth: float, color: str) -> None:
+    """Write the peak at the right end of its roof, and the bandwidth left of the rising part."""
+    words: Any = {"textcoords": "offset points", "color": color, "fontsize": "small", "va": "bottom"}
+    exponent = min(15, max(0, int(log10(peak)) // 3 * 3))
+    text = f"{peak / 10.0**exponent:.3g} {PREFIXES[exponent]}lane-cycles/s"
+    axes.annotate(text, (1, peak), (-2, 2), xycoords=("axes fraction", "data"), ha="right", **words)
+    place = (peak / bandwidth / 2, peak / 2)
+    axes.annotate(format_quantity(bandwidth, "B/s", 3), place, (-3, 0), ha="right", **words)
+
+
+PREFIXES = {0: "", 3: "k ", 6: "M ", 9: "G ", 12: "T ", 15: "P "}
+
+
 def _annotate(axes: Axes, panel: Panel, factor: float) -> None:
     """Write each text once, beside the highest of the points that bear it, and make room for it."""
     highest: dict[str, Any] = {}
@@ -340,6 +405,9 @@ KINDS: Mapping[str, FigureKind] = {
     "lines": FigureKind(paint=_lines, handle=_line, bears_texts=True),
     "scatter": FigureKind(paint=_dots, handle=_dot, takes_many=True, bears_texts=True),
     "front": FigureKind(paint=_front, handle=_dot, takes_many=True),
+    "roofline": FigureKind(
+        paint=_roofline, handle=_dot, takes_many=True, bears_texts=True, log="xy", needs=("peak", "bandwidth")
+    ),
     "heat": FigureKind(
         paint=_heat, finish=_colour_bar, is_categorical=True, logs="y", bears_texts=True, series_on_axis=True
     ),

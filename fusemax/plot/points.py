@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
 from fusemax.nearest import nearest
 from fusemax.plot.chart import Chart, Keys, Panel, Point
-from fusemax.plot.kinds import KINDS, kind_mistakes
+from fusemax.plot.kinds import KINDS, kind_mistakes, settled
 from fusemax.plot.labels import scale, tick, value_text
 from fusemax.plot.spec import FigureSpec
-from fusemax.table.column import Column
+from fusemax.table.column import Column, Role
 from fusemax.table.table import Table, Tables, need_columns
 
 if TYPE_CHECKING:
     import polars
+
+
+MOST_LAYERS = 8  #: of a stack: as many as there are colours
 
 
 class EmptyFigureError(FusemaxError):
@@ -31,16 +35,17 @@ Values = Mapping[tuple[Keys, str, Any], tuple[float, ...]]
 def chart(tables: Tables, spec: FigureSpec) -> Chart:
     """Return the points of *spec*, read from *tables*.
 
-    Panels, series and x values stand in the order of the table; numeric x values ascend. Rows that agree in
-    panel, series and x are added up in stacks and refused elsewhere. A point without a value, or without one to compare
-    with, is a gap.
+    Panels, series and x values stand in the order of the table; numeric x values ascend. Rows that agree in panel, series
+    and x are refused, but for stacks, where they are added up if they are pieces of one whole. A point without a value, or
+    without one to compare with, is a gap.
 
     Raises
     ------
     FusemaxError
         When the figure cannot be meant so, a column is missing, no row with a value is left, a value is no number, a point
-        has two values, or a value that is not positive meets a logarithmic axis.
+        has two values, values have different units, or one that is not positive meets a logarithmic axis.
     """
+    spec = settled(spec)
     mistakes = (*spec.mistakes(), *kind_mistakes(spec))
     if mistakes:
         raise FusemaxError("\n".join(f"{spec.file}: {text}" for text in mistakes))
@@ -48,16 +53,25 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     table = described.frame
     fields = spec.fields("annotate")
     need_columns(table, dict.fromkeys((*spec.columns(), *fields, *spec.fields("title"))), spec.table)
+    for what in KINDS[spec.kind].needs:
+        if described.telling(what) is None:
+            raise FusemaxError(
+                f"{spec.file}: a {spec.kind} needs a column that tells the {what}; {spec.table} has none"
+            )
     picked = [_named(row, spec, described) for row in _picked(table, spec)]
     rows = [row for row in picked if _has_values(row, spec)]
     gaps = [_words(_place(row, spec), spec) for row in picked if not _has_values(row, spec)]
     if not rows:
         raise EmptyFigureError(f"{spec.file}: none of the {len(picked)} rows has a value of {spec.y} to show")
-    values = _values(rows, spec, described)
+    y = _own(rows, spec, described)
+    values = _values(rows, spec, described, y)
     if spec.baseline is not None:
         values, lost = _relative(values, spec)
         gaps += lost
     _check_log(values, spec)
+    notes: tuple[str, ...] = ()
+    if KINDS[spec.kind].adds_up:
+        values, notes = _gathered(values, spec)
     texts = {_place(row, spec): _filled(spec.annotate, row) for row in rows} if fields else {}
     # Layers of a stack keep the order of their own rows; elsewhere a series keeps its colour in every figure.
     kind = KINDS[spec.kind]
@@ -65,12 +79,13 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     column = described.column(spec.series) if spec.series else None
     known = dict.fromkeys(_text(row[spec.series], column) for row in source) if spec.series else ("",)
     return Chart(
-        **_arranged(values, texts),
-        known=tuple(known),
+        **_arranged(values, texts, _more(rows, spec, described)),
+        known=(*known, *dict.fromkeys(series for _, series, _ in values if series not in known)),
+        notes=notes,
         title=_title(rows, spec),
         gaps=tuple(dict.fromkeys(gaps)),
         x=described.column(spec.x),
-        y=described.column(spec.y),
+        y=y,
         series_column=column,
     )
 
@@ -128,10 +143,24 @@ def _place(row: Row, spec: FigureSpec) -> tuple[Keys, str, Any]:
     return tuple(row[name] for name in spec.panels), series, row[spec.x]
 
 
-def _values(rows: Sequence[Row], spec: FigureSpec, table: Table) -> Values:
-    """Return the y of each panel, series and x: one, but in a scatter without baseline."""
+def _own(rows: Sequence[Row], spec: FigureSpec, table: Table) -> Column:
+    """Return the column of y, with the unit and the words that its rows give where they do."""
     column = table.column(spec.y)
+    if not column.unit_in:
+        return column
+    kinds = dict.fromkeys((row[column.words_in], row[column.unit_in]) for row in rows)
+    if len({unit for _, unit in kinds}) > 1:
+        listed = ", ".join(f"{words} ({unit})" for words, unit in kinds)
+        hint = f"keep one of them: where: {{{column.words_in}: {next(iter(kinds))[0]}}}"
+        raise FusemaxError(f"{spec.file}: {spec.y} has several units: {listed}\n  hint: {hint}")
+    words = "/".join(dict.fromkeys(words for words, _ in kinds))
+    return replace(column, name=words, unit=next(iter(kinds))[1])
+
+
+def _values(rows: Sequence[Row], spec: FigureSpec, table: Table, column: Column) -> Values:
+    """Return the y, in *column*, of each panel, series and x: one, but in a scatter without baseline."""
     values: dict[tuple[Keys, str, Any], tuple[float, ...]] = {}
+    first: dict[tuple[Keys, str, Any], Row] = {}
     kind = KINDS[spec.kind]
     several = kind.takes_many and spec.baseline is None
     factor = 1.0 if spec.baseline else scale(column, spec.unit).factor
@@ -140,24 +169,31 @@ def _values(rows: Sequence[Row], spec: FigureSpec, table: Table) -> Values:
         _check_row(row, spec)
         y = factor * row[spec.y]
         before = values.get(place, ())
-        if before and not kind.adds_up and not several:
+        is_another = before and not several and (not kind.adds_up or _differing((first[place], row), table))
+        if is_another:
             same = [one for one in rows if _place(one, spec) == place]
             raise FusemaxError(
                 f"{spec.file}: two rows for {_words(place, spec)}\n  hint: {_apart(same, table)}"
             )
+        first.setdefault(place, row)
         values[place] = (sum(before, y),) if kind.adds_up else (*before, y)
     return values
 
 
 def _apart(rows: Sequence[Row], table: Table) -> str:
     """Return how *rows* can be told apart: by the labels and sizes in which they differ."""
-    names = [column.name for column in table.columns if column.role != "measure"]
-    found = [name for name in names if len({row[name] for row in rows}) > 1]
+    found = _differing(rows, table) or _differing(rows, table, ("piece",))
     if not found:
         return "tell them apart with series, panels or where"
     some = ", ".join(tick(value) for value in dict.fromkeys(row[found[0]] for row in rows))
     listed = " and ".join(filter(None, (", ".join(found[:-1]), found[-1])))
     return f"they differ in {listed} ({found[0]}: {some}); tell them apart with series, panels or where"
+
+
+def _differing(rows: Sequence[Row], table: Table, roles: Sequence[Role] = ("label", "size")) -> list[str]:
+    """Return the columns of *roles* in which *rows* differ."""
+    names = [column.name for column in table.columns if column.role in roles]
+    return [name for name in names if len({row[name] for row in rows}) > 1]
 
 
 def _has_values(row: Row, spec: FigureSpec) -> bool:
@@ -202,6 +238,33 @@ def _relative(values: Values, spec: FigureSpec) -> tuple[Values, list[str]]:
     return shown, lost
 
 
+def _gathered(values: Values, spec: FigureSpec) -> tuple[Values, tuple[str, ...]]:
+    """Return *values* with the thinnest layers as one where there are more than there are colours, and the words for it.
+
+    A layer is as thick as its largest share of a bar.
+    """
+    bars: dict[tuple[Keys, Any], float] = {}
+    for (panel, _, x), (y, *_) in values.items():
+        bars[panel, x] = bars.get((panel, x), 0.0) + y
+    thick: dict[str, float] = {}
+    for (panel, series, x), (y, *_) in values.items():
+        thick[series] = max(thick.get(series, 0.0), y / (bars[panel, x] or 1.0))
+    if len(thick) <= MOST_LAYERS:
+        return values, ()
+    thin = sorted(thick, key=lambda series: -thick[series])[MOST_LAYERS - 1 :]
+    name = f"{len(thin)} others"
+    found: dict[tuple[Keys, str, Any], tuple[float, ...]] = {
+        place: ys for place, ys in values.items() if place[1] not in thin
+    }
+    for (panel, series, x), (y, *_) in values.items():
+        if series in thin:
+            place = (panel, name, x)
+            found[place] = (found.get(place, (0.0,))[0] + y,)
+    listed = ", ".join(series for series in thick if series in thin)
+    most = max(thick[series] for series in thin)
+    return found, (f"{name}, each at most {most:.2%} of a bar: {listed}.",)
+
+
 def _check_log(values: Values, spec: FigureSpec) -> None:
     for place, ys in values.items():
         y = min(ys)
@@ -221,7 +284,22 @@ def _words(place: tuple[Keys, str, Any], spec: FigureSpec) -> str:
     return ", ".join(f"{name} = {value}" for name, value in [*pairs, (spec.x, x)])
 
 
-def _arranged(values: Values, texts: Mapping[tuple[Keys, str, Any], str]) -> dict[str, Any]:
+def _more(
+    rows: Sequence[Row], spec: FigureSpec, table: Table
+) -> Mapping[tuple[Keys, str, Any], list[tuple[float, ...]]]:
+    """Return what the kind of figure needs of each row besides x and y, row by row at each place."""
+    found: dict[tuple[Keys, str, Any], list[tuple[float, ...]]] = {}
+    needed = [name for what in KINDS[spec.kind].needs if (name := table.telling(what))]
+    for row in rows if needed else ():
+        found.setdefault(_place(row, spec), []).append(tuple(row[name] for name in needed))
+    return found
+
+
+def _arranged(
+    values: Values,
+    texts: Mapping[tuple[Keys, str, Any], str],
+    more: Mapping[tuple[Keys, str, Any], list[tuple[float, ...]]],
+) -> dict[str, Any]:
     """Return panels, series and xs of a chart."""
     xs = list(dict.fromkeys(x for _, _, x in values))
     if all(isinstance(x, int | float) for x in xs):
@@ -229,7 +307,9 @@ def _arranged(values: Values, texts: Mapping[tuple[Keys, str, Any], str]) -> dic
     rank = {x: position for position, x in enumerate(xs)}
     panels: dict[Keys, dict[str, list[Point]]] = {}
     for (panel, series, x), ys in values.items():
-        points = [Point(x, y, texts.get((panel, series, x), "")) for y in ys]
+        place = (panel, series, x)
+        rest = more.get(place, [()] * len(ys))
+        points = [Point(x, y, texts.get(place, ""), extra) for y, extra in zip(ys, rest, strict=True)]
         panels.setdefault(panel, {}).setdefault(series, []).extend(points)
     ordered = (
         Panel(keys, {name: tuple(sorted(ps, key=lambda p: rank[p.x])) for name, ps in series.items()})

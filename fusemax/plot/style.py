@@ -74,7 +74,16 @@ class Look:
 # Okabe and Ito, "Color Universal Design" (2008), but for the grey; neighbours differ in lightness.
 _COLORS = ("#9a9a9a", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#F0E442")
 _STACK_COLORS = ("#0072B2", "#E69F00", "#CC79A7", "#F0E442", "#56B4E9", "#D55E00", "#009E73", "#9a9a9a")
-_HATCHES = ("", "////", "----", "\\\\\\\\", "", "xxxx", "||||", "++++")
+_HATCHES = (
+    "",
+    "////",
+    "...",
+    "\\\\\\\\",
+    "",
+    "xxxx",
+    "oo",
+    "//..",
+)  # no upright or level lines: a grid has those
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _DASHES = ("-", "--", "-.", ":")
 
@@ -155,7 +164,7 @@ def canvas(frame: Frame) -> tuple[Figure, list[list[Axes]]]:
     """Return an empty figure with its texts, and its empty axes row by row."""
     heading = _LINE + 0.04 if frame.has_headings else 0.0
     top = 0.04 + frame.title_height + frame.legend_rows * 0.175
-    left, right, bottom = 0.56, 0.1, 0.37 + max(0.0, frame.turned_ticks - 0.12)
+    left, right, bottom = 0.62, 0.1, 0.37 + max(0.0, frame.turned_ticks - 0.12)
     gap_x, gap_y = 0.16, 0.12
     step_y = frame.panel_height + heading + gap_y
     height = top + frame.rows * step_y - gap_y + bottom

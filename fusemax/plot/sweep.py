@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatt
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.chart import Chart
-from fusemax.plot.kinds import KINDS, LETTER
+from fusemax.plot.kinds import KINDS, LETTER, settled
 from fusemax.plot.labels import axis_label, log_ticks, scale, tick, value_text
 from fusemax.plot.points import chart
 from fusemax.plot.spec import FigureSpec, Picture
@@ -36,7 +36,7 @@ def draw(folder: File, spec: FigureSpec) -> Picture:
 
 def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> Picture:
     """Return the picture of *spec*, drawn from *tables* into *folder*; its caption tells of gaps."""
-    content = chart(tables, spec)
+    content, spec = chart(tables, spec), settled(spec)
     kind = KINDS[spec.kind]
     look = looks(content.shown if kind.adds_up else content.known, kind.adds_up)
     with styled():
@@ -49,7 +49,7 @@ def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> Picture:
         if kind.finish is not None:
             kind.finish(figure, used, content, spec)
         files = save(figure, folder, spec.file)
-    caption = " ".join(text for text in (spec.caption, _gaps(content.gaps)) if text)
+    caption = " ".join(text for text in (spec.caption, *content.notes, _gaps(content.gaps)) if text)
     return Picture(file=spec.file, title=content.title, caption=caption, paths=files)
 
 
@@ -182,6 +182,10 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: float) -
         for axes in used:
             _x_axis(axes, content, spec, turned)
         return
+    if not KINDS[spec.kind].is_categorical:
+        left, right = zip(*(axes.get_xlim() for axes in used), strict=True)
+        for axes in used:
+            axes.set_xlim(min(left), max(right))
     low = min(axes.get_ylim()[0] for axes in used)
     high = max(axes.get_ylim()[1] for axes in used)
     is_share = scale(content.y, spec.unit).unit == "%" and spec.baseline is None and high > 50 and low < 26
@@ -197,6 +201,16 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: float) -
             axes.yaxis.set_major_locator(FixedLocator([0, 25, 50, 75, 100]) if is_share else MaxNLocator(5))
         axes.grid(axis="y")
         _x_axis(axes, content, spec, turned)
+
+
+def _have_room(axes: Axes, xs: Sequence[float]) -> bool:
+    """Whether ticks at *xs* would have room side by side."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "axes stand in a figure"
+    places = [axes.transData.transform((x, 1.0))[0] / figure.dpi for x in xs]
+    widths = [len(tick(x)) * LETTER for x in xs]
+    pairs = zip(zip(places, widths, strict=True), zip(places[1:], widths[1:], strict=True), strict=False)
+    return all(right - left > (one + other) / 2 for (left, one), (right, other) in pairs)
 
 
 def _log_ticks(axis: Any, span: float) -> None:
@@ -219,7 +233,7 @@ def _x_axis(axes: Axes, content: Chart, spec: FigureSpec, turned: float) -> None
         return
     low, high = axes.get_xlim()
     axes.grid(axis="x")
-    if scale(content.x).unit == "" and len(content.xs) <= 8:
+    if content.x.role != "measure" and len(content.xs) <= 8 and _have_room(axes, content.xs):
         axes.set_xticks(list(content.xs), [tick(x) for x in content.xs])
         axes.xaxis.set_minor_locator(NullLocator())
     elif "x" in spec.log:

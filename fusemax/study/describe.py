@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from fusemax.table.column import LENGTH, LENGTH_HEADING, Column, measure, remark, share, size, text, truth
+from fusemax.table.column import (
+    LENGTH,
+    LENGTH_HEADING,
+    Column,
+    measure,
+    piece,
+    remark,
+    share,
+    size,
+    text,
+    truth,
+)
 
 AREA, TIME, BUSY = "area_", "time_", "utilization_"
 FIXED = (
@@ -35,14 +47,22 @@ FIXED = (
 )
 BREAKDOWN = (
     text("kind", "what the value is"),
-    text("nest"),
-    text("unit"),
-    text("level"),
-    text("einsum"),
-    text("tensor"),
-    text("action"),
-    measure("value", "in the unit of the last column"),
+    *map(piece, ("nest", "unit", "level", "einsum", "tensor", "action")),
+    piece("component", "unit or level, and what is done there"),
+    replace(measure("value", "in the unit of the last column"), unit_in="unit_of_measure", words_in="kind"),
     text("unit_of_measure", "of the value"),
+)
+ROOFLINE = (
+    text("unit"),
+    replace(
+        measure("intensity", "lane-cycles of the unit for each byte of traffic", unit="1/B"),
+        heading="work for each byte (lane-cycles/B)",
+    ),
+    replace(
+        measure("speed", "lane-cycles of the unit each second", unit="1/s"), heading="speed (lane-cycles/s)"
+    ),
+    measure("peak", "lane-cycles that the unit can do each second", unit="1/s", tells="peak"),
+    measure("bandwidth", "of the outermost level", unit="B/s", tells="bandwidth"),
 )
 COMPARISON = (
     text("table", "published table"),
@@ -52,6 +72,7 @@ COMPARISON = (
     measure("relative_difference", "ours over published, less 1", unit="1"),
     remark("reason", "why they differ"),
 )
+LONG_TABLES = {"breakdown": BREAKDOWN, "roofline": ROOFLINE, "comparison": COMPARISON}
 _KNOWN = {column.name: column for column in FIXED}
 
 

@@ -22,7 +22,7 @@ from fusemax.study.designs import Designs
 from fusemax.study.formulas import UNFIT, VERDICT, program_of, reasons_of, with_free_tiles
 from fusemax.study.jobs import Alternative, Job, Keep
 from fusemax.study.measures import (
-    BREAKDOWN,
+    TOLD,
     Column,
     chosen_of,
     column_called,
@@ -136,7 +136,7 @@ class Draft:
         program = choice.program
         columns = self.columns(choice, whole)
         long = whole and not self.asked.part.outputs
-        lines = {li.name: li.label for li in program.lines if long and li.label.kind in (*BREAKDOWN, *SAID)}
+        lines = {li.name: li.label for li in program.lines if long and li.label.kind in (*TOLD, *SAID)}
         tiles = [axis.names[0].removeprefix(TRY) for axis in choice.tries]
         length = self.asked.study.length
         extra = [*tiles, *([length] if length in self.points[0].formulas else [])]
@@ -219,7 +219,7 @@ def _choice(
     tries = [_tries(n, rule, tables, axes, known, formulas) for n, rule in rules.items()]
     formulas |= {n: Call("min", (Name(f"{TRY}{n}"), rule)) for n, rule in rules.items()}
     names_given = [n for axis in (outer, *axes, *tries) for n in axis.names]
-    program = program_of(mapped, derived, names_given, formulas, where)
+    program = program_of(mapped, machine, derived, names_given, formulas, where)
     return Choice(way=way, mapped=mapped, program=program, outer=outer, tries=tuple(tries))
 
 

@@ -12,10 +12,12 @@ from typing import Any
 import sympy
 
 from fusemax.cost.program import Label, Line, Program
+from fusemax.cost.roofline import roofline_lines
 from fusemax.cost.symbols import at_most, ceildiv, equal, floor, less, symbol, to_sympy
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import is_figure
 from fusemax.language.syntax import Expression
+from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.nearest import nearest
 from fusemax.study.spec import Condition
@@ -56,12 +58,15 @@ def with_free_tiles(program: Program, tiles: Iterable[str]) -> Program:
 
 def program_of(
     mapped: Mapped,
+    machine: Machine,
     program: Program,
     given: Collection[str],
     formulas: Mapping[str, Expression],
     where: Mapping[int, Condition],
 ) -> Program:
     """Return *program* with the *formulas* of a study, its conditions, its measures and the ``verdict`` of each point.
+
+    Rooflines of the units of *machine* stand among the measures.
 
     Parameters
     ----------
@@ -85,7 +90,7 @@ def program_of(
     parameters = {**program.parameters, **dict.fromkeys(given)}
     parameters = {name: value for name, value in parameters.items() if name not in named}
     lines = [Line(name, value, Label("formula")) for name, value in named.items()]
-    lines += _measures(program)
+    lines += [*_measures(program), *roofline_lines(program, machine)]
     known = {*parameters, *(line.name for line in (*lines, *program.lines))}
     lines += _verdict(mapped, program, [name for name in named if not is_figure(name)], where, known)
     missing = [name for name, value in parameters.items() if value is None and name not in given]

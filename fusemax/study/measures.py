@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusemax.cost.program import Line, Program
+from fusemax.cost.roofline import BANDWIDTH, OF_UNITS
 from fusemax.errors import FusemaxError
 from fusemax.nearest import nearest
 from fusemax.study.formulas import MEASURES, VERDICT
@@ -21,6 +22,8 @@ BREAKDOWN: Mapping[str, tuple[str, str]] = {
     "activity": ("activity", "1"), "component_energy": ("energy", "J"), "cycles": ("cycles", "cycles"),
     "words": ("words", "words"), "time": ("time", "s"),
 }  # fmt: skip
+#: Kinds of lines that tables of a whole study are made from.
+TOLD = (*BREAKDOWN, *OF_UNITS, BANDWIDTH)
 LIMIT = "limit"
 
 #: The values of lines by name: float64[points].

@@ -27,7 +27,7 @@ from fusemax.study.jobs import shown
 from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.study.pictures import column_mistakes, figure_mistakes, specs_of
-from fusemax.table.column import LENGTH, LENGTH_HEADING, measure, remark, size, text, truth
+from fusemax.table.column import LENGTH, LENGTH_HEADING, measure, piece, remark, size, text, truth
 from fusemax.table.table import Tables, table_of_rows
 from fusemax.typed import typed
 
@@ -125,7 +125,7 @@ RESULTS = (
     remark("reason", "why there is no value"),
 )  # fmt: skip
 BREAKDOWN = (
-    *RESULTS[:5], text("work", "kind of work"), measure("time_s", "of all its steps", adds="sum"),
+    *RESULTS[:5], piece("work", "kind of work"), measure("time_s", "of all its steps", adds="sum"),
     measure("share", "of the pass", unit="1", shown="%"),
 )  # fmt: skip
 

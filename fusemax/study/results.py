@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fusemax.cost.roofline import BANDWIDTH, OF_UNITS
 from fusemax.study.jobs import Job, Planned
 from fusemax.study.measures import BREAKDOWN
 from fusemax.study.rows import LENGTH, LINE, ORDER, SIZE
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     import polars
 
 JOB = "job"  #: the place of a job among all; in whole tables only
-LONG = ("kind", "nest", "unit", "level", "einsum", "tensor", "action", "value", "unit_of_measure")
+PLACE = ("nest", "unit", "level", "einsum", "tensor", "action", "component")
+LONG = ("kind", *PLACE, "value", "unit_of_measure")
+ROOFS = (*OF_UNITS, BANDWIDTH)
 
 Record = dict[str, Any]
 
@@ -79,6 +82,28 @@ def breakdown_frame(plan: Planned, study: StudyFile, rows: polars.DataFrame) -> 
     """Return the long table of what makes up each row: activity, energy, cycles, words and times."""
     import polars
 
+    types = {**dict.fromkeys(LONG, polars.String), "value": polars.Float64}
+    return _of_jobs(plan, study, rows, _long, types)
+
+
+def roofline_frame(plan: Planned, study: StudyFile, rows: polars.DataFrame) -> polars.DataFrame:
+    """Return the table of rooflines: intensity, speed and what bounds it, of each unit that works in a row."""
+    import polars
+
+    types = {"unit": polars.String, **dict.fromkeys(ROOFS, polars.Float64)}
+    return _of_jobs(plan, study, rows, _roofs, types)
+
+
+#: From a job, its rows that fit, and the columns that tell them apart, to rows of another table.
+_Make = Callable[["Job", "polars.DataFrame", Sequence[str]], "polars.DataFrame"]
+
+
+def _of_jobs(
+    plan: Planned, study: StudyFile, rows: polars.DataFrame, make: _Make, types: Mapping[str, Any]
+) -> polars.DataFrame:
+    """Return what *make* makes of the rows of each job, in the order of *rows*: what tells them apart, then *types*."""
+    import polars
+
     kept = {part.name for part in study.parts if not part.sum_over}
     rows = rows.with_row_index("row")
     place = ("study", "machine", "mapping")
@@ -89,15 +114,30 @@ def breakdown_frame(plan: Planned, study: StudyFile, rows: polars.DataFrame) -> 
     ]
     dropped = {part.sum_over for part in study.parts if part.sum_over}
     frames = [
-        _long(job, rows.filter((polars.col(JOB) == n) & polars.col("fits")), ["row", *identity])
+        make(job, rows.filter((polars.col(JOB) == n) & polars.col("fits")), ["row", *identity])
         for n, job in enumerate(plan.jobs)
         if dict(job.identity)["part"] in kept
     ]
-    schema = {**{n: rows.schema[n] for n in ["row", *identity]}, **dict.fromkeys(LONG, polars.String)}
+    schema = {**{n: rows.schema[n] for n in ["row", *identity]}, **types}
     frames = [frame for frame in frames if frame.height]
-    table = polars.concat(frames) if frames else polars.DataFrame(schema={**schema, "value": polars.Float64})
-    shown = [name for name in (*identity, *LONG) if name not in dropped]
+    table = polars.concat(frames) if frames else polars.DataFrame(schema=schema)
+    shown = [name for name in (*identity, *types) if name not in dropped]
     return table.sort("row", maintain_order=True).select(shown)
+
+
+def _roofs(job: Job, rows: polars.DataFrame, identity: Sequence[str]) -> polars.DataFrame:
+    import polars
+
+    units = dict.fromkeys(label.unit for label in job.lines.values() if label.kind == OF_UNITS[0])
+    frames: list[polars.DataFrame] = []
+    for unit in units:
+        names = {**{kind: f"{LINE}{kind}[{unit}]" for kind in OF_UNITS}, BANDWIDTH: f"{LINE}{BANDWIDTH}"}
+        if not set(names.values()) <= set(rows.columns):
+            continue
+        values = [polars.col(name).cast(polars.Float64).alias(kind) for kind, name in names.items()]
+        frame = rows.select(*identity, polars.lit(unit).alias("unit"), *values)
+        frames.append(frame.filter((polars.col("speed") > 0) & polars.col("intensity").is_finite()))
+    return polars.concat(frames) if frames else rows.head(0)
 
 
 def _long(job: Job, rows: polars.DataFrame, identity: Sequence[str]) -> polars.DataFrame:
@@ -107,11 +147,10 @@ def _long(job: Job, rows: polars.DataFrame, identity: Sequence[str]) -> polars.D
     labels: list[Record] = []
     for name, label in lines.items():
         kind, unit = BREAKDOWN[label.kind]
-        place = {key: getattr(label, key) for key in ("nest", "unit", "level", "einsum", "tensor", "action")}
+        place = {key: getattr(label, key) for key in PLACE}
         labels.append({"line": f"{LINE}{name}", "kind": kind, **place, "unit_of_measure": unit})
-    known = polars.DataFrame(
-        labels, schema=dict.fromkeys(("line", *LONG[:7], "unit_of_measure"), polars.String)
-    )
+    schema: dict[str, Any] = dict.fromkeys(("line", "kind", *PLACE, "unit_of_measure"), polars.String)
+    known = polars.DataFrame(labels, schema=schema)
     known = known.with_row_index("number")
     there = [f"{LINE}{name}" for name in lines if f"{LINE}{name}" in rows.columns]
     table = rows.unpivot(there, index=list(identity), variable_name="line", value_name="value").drop_nulls(

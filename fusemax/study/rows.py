@@ -11,7 +11,7 @@ from fusemax.cost.evaluate import CapacityError, Cost, check_tiles
 from fusemax.language.figure import is_figure
 from fusemax.study.formulas import UNFIT
 from fusemax.study.jobs import Alternative, Job
-from fusemax.study.measures import BREAKDOWN, LIMIT
+from fusemax.study.measures import LIMIT, TOLD
 
 if TYPE_CHECKING:
     import polars
@@ -57,7 +57,7 @@ def _hidden(
     columns: dict[str, Any] = {ORDER: np.asarray(job.numbers)[place] * inner + points % inner}
     sizes = [(n, name) for n, name in enumerate(job.outer.names) if not is_figure(name)]
     columns |= {f"{SIZE}{name}": np.asarray(job.outer.values[n])[place] for n, name in sizes}
-    lines = [name for name, label in each.lines.items() if label.kind in BREAKDOWN]
+    lines = [name for name, label in each.lines.items() if label.kind in TOLD]
     return columns | {f"{LINE}{name}": values[name] for name in lines}
 
 

@@ -12,12 +12,22 @@ from fusemax.errors import FusemaxError, Problem
 from fusemax.source import Document
 from fusemax.study.axes import is_several
 from fusemax.study.comparison import Rows, mistakes, read_published
+from fusemax.study.describe import LONG_TABLES
 from fusemax.study.jobs import Job, Planned
 from fusemax.study.load import problems_from
 from fusemax.study.pictures import column_mistakes, specs_of
 from fusemax.study.points import is_outside
-from fusemax.study.results import JOB, LONG, Record, ordered, records_of
-from fusemax.study.rows import LENGTH, ORDER, identity_at
+from fusemax.study.results import (
+    JOB,
+    LONG,
+    ROOFS,
+    Record,
+    breakdown_frame,
+    ordered,
+    records_of,
+    roofline_frame,
+)
+from fusemax.study.rows import LENGTH, LINE, ORDER, identity_at
 from fusemax.study.spec import StudyFile
 from fusemax.table.table import Table, Tables, table_of
 
@@ -46,13 +56,21 @@ def _figures(study: StudyFile, document: Document, plan: Planned) -> Iterator[Pr
     """
     from fusemax.plot.points import EmptyFigureError, chart
 
-    specs = [(n, spec) for n, spec in enumerate(specs_of(study)) if spec.table == "results"]
+    made = {"results": _stand_in, "breakdown": _long, "roofline": _long}
+    specs = [(n, spec) for n, spec in enumerate(specs_of(study)) if spec.table in made]
     if not specs or not plan.whole or plan.points > MOST_LAID_OUT or _may_leave_out(study):
         return
-    tables = Tables(folder=Path(), tables={"results": _stand_in(study, plan)})
+    wanted = {spec.table for _, spec in specs}
+    found = {name: make(name, study, plan) for name, make in made.items() if name in wanted}
+    tables = Tables(folder=Path(), tables={name: table for name, table in found.items() if table is not None})
     unknown = {"mapping", "limit", "fits", "reason", *(n for n in plan.order[plan.order.index("mapping") :])}
     for number, spec in specs:
-        if unknown & {*spec.where, *spec.panels, spec.series or "", *spec.fields("title")}:
+        if spec.table not in tables.tables or unknown & {
+            *spec.where,
+            *spec.panels,
+            spec.series or "",
+            *spec.fields("title"),
+        }:
             continue
         try:
             chart(tables, spec)
@@ -72,9 +90,11 @@ def _may_leave_out(study: StudyFile) -> bool:
     )
 
 
-def _stand_in(study: StudyFile, plan: Planned) -> Table:
+def _stand_in(name: str, study: StudyFile, plan: Planned) -> Table:
     """Return the rows that there will be, each measure a number that no other row has."""
     import polars
+
+    del name
 
     first = plan.order.index("mapping")
     records = [
@@ -86,6 +106,19 @@ def _stand_in(study: StudyFile, plan: Planned) -> Table:
         for number, record in enumerate(_rows(study, plan))
     ]
     return table_of(polars.DataFrame(records, infer_schema_length=None))
+
+
+def _long(name: str, study: StudyFile, plan: Planned) -> Table | None:
+    """Return the long table *name* that there will be, each value 1; None where it is too long to be laid out."""
+    import polars
+
+    if sum(job.points * len(job.lines) for job in plan.jobs) > 10 * MOST_LAID_OUT:
+        return None
+    lines = dict.fromkeys(line for job in plan.jobs for line in job.lines)
+    ones = {f"{LINE}{line}": polars.lit(1.0) for line in lines}
+    rows = _identified(plan).with_columns(fits=True, **ones)
+    frame = {"breakdown": breakdown_frame, "roofline": roofline_frame}[name](plan, study, rows)
+    return table_of(frame, LONG_TABLES[name])
 
 
 def _reductions(study: StudyFile, document: Document, plan: Planned) -> Iterator[Problem]:
@@ -106,11 +139,16 @@ def _rows(study: StudyFile, plan: Planned) -> list[Record]:
     """Return the rows that there will be, with nothing but what tells them apart."""
     import polars
 
+    table = _identified(plan).with_columns(fits=False, reason=polars.lit(""), mapping=polars.lit(""))
+    return records_of(plan, study, table)
+
+
+def _identified(plan: Planned) -> polars.DataFrame:
+    """Return the rows of all jobs, with what tells them apart."""
+    import polars
+
     frames = [_identities(job).with_columns(polars.lit(n).alias(JOB)) for n, job in enumerate(plan.jobs)]
-    table = ordered(plan, polars.concat(frames, how="diagonal_relaxed"))
-    return records_of(
-        plan, study, table.with_columns(fits=False, reason=polars.lit(""), mapping=polars.lit(""))
-    )
+    return ordered(plan, polars.concat(frames, how="diagonal_relaxed"))
 
 
 def _identities(job: Job) -> polars.DataFrame:
@@ -146,6 +184,7 @@ def columns_of(study: StudyFile, plan: Planned) -> dict[str, list[str]]:
     if plan.whole:
         identity = [n for n in plan.order[: plan.order.index("machine")] if n != "study"]
         tables["breakdown"] = [*identity, *LONG]
+        tables["roofline"] = [*identity, "unit", *ROOFS]
         if study.compare is not None:
             tables["comparison"] = [*identity, "table", "quantity", *OURS]
     return tables

@@ -15,13 +15,13 @@ from fusemax.source import Document
 from fusemax.study import stream
 from fusemax.study.chunks import Counts
 from fusemax.study.comparison import Rows, comparison_frame, read_published
-from fusemax.study.describe import BREAKDOWN, COMPARISON, described
+from fusemax.study.describe import LONG_TABLES, described
 from fusemax.study.jobs import Planned
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import study_of
 from fusemax.study.pictures import specs_of
 from fusemax.study.planned import planned
-from fusemax.study.results import apart_of, breakdown_frame, records_of, results_frame
+from fusemax.study.results import apart_of, breakdown_frame, records_of, results_frame, roofline_frame
 from fusemax.study.rows import LENGTH
 from fusemax.study.screen import first_rows, means
 from fusemax.study.skeleton import problems_of
@@ -121,6 +121,7 @@ def _whole(plan: SweepPlan, rows: polars.DataFrame, counts: Counts | None, took:
         records = records_of(plan.planned, study, rows)
         found["results"] = results_frame(plan.planned, study, rows, records)
         found["breakdown"] = breakdown_frame(plan.planned, study, rows)
+        found["roofline"] = roofline_frame(plan.planned, study, rows)
         if study.compare is not None:
             published = read_published(Path(plan.document.file).parent / study.compare.published)
             found["comparison"] = comparison_frame(study.compare, published, Rows(records))
@@ -129,8 +130,9 @@ def _whole(plan: SweepPlan, rows: polars.DataFrame, counts: Counts | None, took:
     lost = results.height - int(results["fits"].sum())
     if lost:
         said.append(f"{lost} of {results.height} rows do not fit; their column 'reason' says why.")
-    if not found.get("breakdown", rows).height:
-        del found["breakdown"]
+    found = {
+        name: frame for name, frame in found.items() if frame.height or name in ("results", "comparison")
+    }
     short = means(study, results, apart_of(plan.planned))
     if counts is not None:
         short = (*short, first_rows(results.lazy(), results.height, study.title, plan.asked))
@@ -149,7 +151,7 @@ def _whole(plan: SweepPlan, rows: polars.DataFrame, counts: Counts | None, took:
 def _described(plan: SweepPlan, name: str, columns: Sequence[str]):
     labels = dict.fromkeys(label for job in plan.planned.jobs for label in job.labels)
     sizes = dict.fromkeys(size for job in plan.planned.jobs for size in job.shown)
-    special = {"breakdown": BREAKDOWN, "comparison": COMPARISON}.get(name, ())
+    special = LONG_TABLES.get(name, ())
     known = {column.name: column for column in special}
     found = described(columns, labels, sizes, plan.study.length)
     return tuple(known.get(column.name, column) for column in found)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-Role = Literal["label", "size", "measure"]
+Role = Literal["label", "piece", "size", "measure"]
 Kind = Literal["text", "whole", "real", "truth"]
 Adds = Literal["sum", "mean over time", "no"]
-Tells = Literal["", "time", "energy", "traffic", "limit", "lost"]
+Tells = Literal["", "time", "energy", "traffic", "limit", "lost", "peak", "bandwidth"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,8 @@ class Column:
     name
         As in the head of the table.
     role
-        ``label``: a name that tells rows apart; ``size``: a number that was given; ``measure``: a number that came out.
+        ``label``: a name that tells rows apart; ``piece``: one that tells apart what adds up; ``size``: a number that was
+        given; ``measure``: a number that came out.
     kind
         What its values are.
     unit
@@ -36,6 +37,8 @@ class Column:
         Words for the axis of a figure, where the name's own will not do.
     tells
         Which of the few things it is that readers ask of every row; empty for all else.
+    unit_in, words_in
+        The columns that hold the unit of each value, and the word for what it is, where rows differ in them.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Column:
     shown: str = ""
     heading: str = ""
     tells: Tells = ""
+    unit_in: str = ""
+    words_in: str = ""
 
     def described(self) -> dict[str, Any]:
         """Return what is written beside the table; what is empty is left out."""
@@ -67,6 +72,11 @@ def column_from(entry: Mapping[str, Any]) -> Column:
 def text(name: str, meaning: str = "") -> Column:
     """Return a column of names."""
     return Column(name=name, role="label", kind="text", unit="", meaning=meaning)
+
+
+def piece(name: str, meaning: str = "") -> Column:
+    """Return a column of names of what makes up a whole: rows that differ in nothing else can be added up."""
+    return Column(name=name, role="piece", kind="text", unit="", meaning=meaning)
 
 
 def size(name: str, meaning: str = "", unit: str = "1", heading: str = "") -> Column:
@@ -122,13 +132,16 @@ TELLING: Mapping[str, tuple[Tells, Adds]] = {
     "latency_s": ("time", "sum"), "energy_J": ("energy", "sum"), "traffic_B": ("traffic", "sum"),
     "limit": ("limit", "no"), "reason": ("lost", "no"),
 }  # fmt: skip
+#: Columns that no file describes and that tell apart what adds up, whatever the table.
+PIECES = ("nest", "unit", "level", "einsum", "tensor", "action", "component")
 
 
 def guessed(name: str, kind: Kind) -> Column:
     """Return a column of which nothing but its name and its values is known."""
     tells, adds = TELLING.get(name, ("", "no"))
     if kind in ("text", "truth"):
-        return Column(name=name, role="label", kind=kind, unit="", tells=tells)
+        role = "piece" if name in PIECES else "label"
+        return Column(name=name, role=role, kind=kind, unit="", tells=tells)
     if name.startswith("utilization_"):
         return share(name)
     is_measure = kind == "real" or unit_of(name) != "1"

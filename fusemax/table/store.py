@@ -28,7 +28,7 @@ USUAL: Mapping[str, Mapping[str, str]] = {
     },
     "breakdown": {
         **dict.fromkeys(("part", "configuration", "model", "kind", "nest", "unit", "level"), "text"),
-        **dict.fromkeys(("einsum", "tensor", "action", "unit_of_measure"), "text"),
+        **dict.fromkeys(("einsum", "tensor", "action", "component", "unit_of_measure"), "text"),
         "seq_len": "whole",
         "value": "real",
     },

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from fusemax.errors import FusemaxError
+from fusemax.plot.labels import axis_label
 from fusemax.plot.points import EmptyFigureError, chart
 from fusemax.plot.spec import FigureSpec
+from fusemax.study.describe import BREAKDOWN
 from fusemax.table.table import Tables, table_of
 from tests.study_tables import CONFIGURATIONS, EINSUMS, LENGTHS, MODELS, SPEEDUPS, breakdown, results
 
@@ -71,11 +73,44 @@ def test_series_keep_their_place_in_every_figure(tables: Tables) -> None:
 
 def test_layers_of_a_stack_add_up(tables: Tables) -> None:
     """Rows of a stack that agree in panel, layer and x are added; the unit of a share is percent."""
-    both = replace(SPEEDUP, kind="stacks", table="breakdown", y="value", series="einsum", panels=())
-    content = chart(tables, replace(both, baseline=None, log="none", unit="%"))
-    expected = 100 * 0.25 * len(CONFIGURATIONS) * len(MODELS)
-    assert EINSUMS == content.shown
+    stack = replace(
+        SPEEDUP, kind="stacks", table="breakdown", y="value", series="unit", baseline=None, log="none", unit="%",
+        where={"configuration": "FLAT"},
+    )  # fmt: skip
+    content = chart(tables, stack)
+    expected = 100 * 0.25 * len(EINSUMS)
+    assert ("2d",) == content.shown
     assert {expected} == {point.y for points in content.panels[0].series.values() for point in points}
+
+
+def test_what_is_no_piece_of_one_whole_is_not_added_up(tables: Tables) -> None:
+    """Shares of several models in one bar mean nothing: the message says what they differ in."""
+    stack = replace(SPEEDUP, kind="stacks", table="breakdown", y="value", series="einsum", panels=())
+    with pytest.raises(FusemaxError, match=r"two rows for einsum = BQK.*\n  hint: they differ in model"):
+        chart(tables, replace(stack, baseline=None, log="none", where={"configuration": "FLAT"}))
+
+
+def _pieces(*rows: tuple[str, float, str, str]) -> Tables:
+    names = ("component", "value", "kind", "unit_of_measure")
+    frame = polars.DataFrame(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+    frame = frame.with_columns(configuration=polars.lit("FLAT"))
+    return Tables(folder=Path("nowhere"), tables={"breakdown": table_of(frame, BREAKDOWN)})
+
+
+def test_the_axis_of_values_says_what_they_are(tables: Tables) -> None:
+    """Words and unit come from the rows; values of two units on one axis are refused."""
+    rows = (("2d mac", 2.0, "energy", "J"), ("DRAM", 3.0, "energy", "J"), ("2d", 5.0, "cycles", "cycles"))
+    spec = FigureSpec(
+        file="e", kind="stacks", x="configuration", y="value", series="component", table="breakdown",
+        where={"kind": "energy"},
+    )  # fmt: skip
+    content = chart(_pieces(*rows), spec)
+    assert "energy (J)" == axis_label(content.y)
+    assert ("2d mac", "DRAM") == content.shown
+    with pytest.raises(
+        FusemaxError, match=r"value has several units: energy \(J\), cycles \(cycles\)\n  hint: keep"
+    ):
+        chart(_pieces(*rows), replace(spec, where={}))
 
 
 @given(st.lists(st.tuples(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6)), min_size=1, max_size=8))

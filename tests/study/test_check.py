@@ -240,3 +240,22 @@ def test_what_other_kinds_would_stop_at(tmp_path: Path) -> None:
         text.replace("cascade: attention/3-pass,", "cascade: attention/2-pass,"), encoding="utf-8"
     )
     assert "three-pass.yaml:" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("{kind: energy}", "two rows for component = 2d mac, configuration = c\n  hint: they differ in seq_len"),
+        ("{seq_len: 512}", "10:3: figures.0: value has several units: cycles (cycles), time (s)"),
+        ("{kind: energy, seq_len: 512}", ""),
+    ],
+)  # fmt: skip
+def test_what_a_stack_would_add_up(tmp_path: Path, where: str, said: str) -> None:
+    """Energies of two lengths, or joules and cycles, make no bar; ``check`` knows the pieces of each row before it runs."""
+    figure = "{file: f, kind: stacks, x: configuration, y: value, series: component, table: breakdown"
+    path = study(tmp_path, more=f"figures:\n- {figure}, where: {where}}}\n")
+    path.write_text(path.read_text(encoding="utf-8").replace("parts:", "\nparts:"), encoding="utf-8")
+    if said:
+        assert said in refused(path)
+    else:
+        check_file(path)
