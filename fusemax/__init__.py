@@ -20,7 +20,7 @@ _HOMES = {
     "analyse": "fusemax.analysis.passes",
     "CostAnswer": "fusemax.api.answers",
     "compare": "fusemax.api.verbs",
-    "ComparedAnswer": "fusemax.api.answers",
+    "ComparedAnswer": "fusemax.api.compared",
     "cost_of": "fusemax.cost.point",
     "Design": "fusemax.api.design",
     "Drawing": "fusemax.api.table",

@@ -1,11 +1,11 @@
 """The types of the public names: see __init__.py."""
 
 from fusemax.analysis.passes import analyse as analyse
-from fusemax.api.answers import ComparedAnswer as ComparedAnswer
 from fusemax.api.answers import CostAnswer as CostAnswer
 from fusemax.api.answers import PassesAnswer as PassesAnswer
 from fusemax.api.answers import ReducedAnswer as ReducedAnswer
 from fusemax.api.answers import SimulationAnswer as SimulationAnswer
+from fusemax.api.compared import ComparedAnswer as ComparedAnswer
 from fusemax.api.design import Design as Design
 from fusemax.api.table import Drawing as Drawing
 from fusemax.api.table import Table as Table

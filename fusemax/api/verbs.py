@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusemax.api.answers import Answer, ComparedAnswer, CostAnswer, PassesAnswer, ReducedAnswer
+from fusemax.api.answers import Answer, CostAnswer, PassesAnswer, ReducedAnswer
+from fusemax.api.compared import ComparedAnswer
 from fusemax.api.design import Design, Values
 from fusemax.api.given import sizes_and_figures
 from fusemax.api.table import Table

@@ -14,7 +14,8 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatt
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.chart import Chart
-from fusemax.plot.kinds import KINDS, LETTER, settled
+from fusemax.plot.curves import LETTER
+from fusemax.plot.kinds import KINDS, settled
 from fusemax.plot.labels import axis_label, log_ticks, scale, tick, value_text
 from fusemax.plot.points import chart
 from fusemax.plot.spec import FigureSpec, Picture

@@ -1,0 +1,85 @@
+"""Lines and points, with texts beside them, and what stands for them in a legend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from fusemax.plot.chart import Chart, Panel
+from fusemax.plot.labels import scale
+from fusemax.plot.spec import FigureSpec
+from fusemax.plot.style import Look
+
+LETTER = 0.075  #: inches, for deciding whether the texts of the ticks have room side by side
+
+
+def lines(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
+    """Draw the points of each series, joined by a line."""
+    _curves(axes, panel, content, spec, look, joined=True)
+
+
+def dots(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
+    """Draw the points of each series."""
+    _curves(axes, panel, content, spec, look, joined=False)
+
+
+def _curves(
+    axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look], joined: bool
+) -> None:
+    factor = scale(content.x).factor
+    if "x" in spec.log:
+        axes.set_xscale("log")
+    if "y" in spec.log:
+        axes.set_yscale("log")
+    for name in content.shown:
+        points = panel.series.get(name, ())
+        axes.plot(
+            [point.x * factor for point in points],
+            [point.y for point in points],
+            color=look[name].color,
+            marker=look[name].marker,
+            linestyle=look[name].dash if joined else "none",
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+        )
+    if spec.baseline:
+        axes.axhline(1.0, color="black", linewidth=0.8)
+    _annotate(axes, panel, factor)
+
+
+def _annotate(axes: Axes, panel: Panel, factor: float) -> None:
+    """Write each text once, beside the highest of the points that bear it, and make room for it."""
+    highest: dict[str, Any] = {}
+    for point in (point for points in panel.series.values() for point in points if point.text):
+        if point.text not in highest or point.y > highest[point.text].y:
+            highest[point.text] = point
+    if highest:
+        axes.margins(y=0.1)
+        _widen(axes, max(len(text) for text in highest) * LETTER + 0.02)
+    for text, point in highest.items():
+        axes.annotate(
+            text, (point.x * factor, point.y), (4, 2), textcoords="offset points", ha="left", va="bottom"
+        )
+
+
+def _widen(axes: Axes, inches: float) -> None:
+    """Move the right end of the x axis so that about *inches* are free there, on any scale."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "axes stand in a figure"
+    axes.autoscale_view()  # else the limits are those of empty axes until the figure is drawn
+    width = axes.get_position().width * figure.get_figwidth()
+    right = axes.transAxes.transform((width / (width - inches), 0.0))
+    axes.set_xlim(right=axes.transData.inverted().transform(right)[0])
+
+
+def line(look: Look) -> Line2D:
+    """Return what stands for a line in a legend."""
+    return Line2D([], [], color=look.color, marker=look.marker, linestyle=look.dash, markeredgecolor="white")  # pyright: ignore[reportArgumentType]
+
+
+def dot(look: Look) -> Line2D:
+    """Return what stands for points in a legend."""
+    return Line2D([], [], color=look.color, marker=look.marker, linestyle="none", markeredgecolor="white")
