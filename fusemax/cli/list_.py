@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def list_(
-    kind: Literal["machines", "cascades", "mappings", "studies"] = typer.Argument(
+    kind: Literal["machines", "systems", "cascades", "mappings", "studies"] = typer.Argument(
         None, help="What to list; all kinds in short if not given."
     ),
     cascade: str = typer.Option("", "--cascade", help="Only what has a mapping for this cascade."),
@@ -21,7 +21,7 @@ def list_(
     match: str = typer.Option("", "--match", help="Only names and titles with this text."),
     json: bool = typer.Option(False, "--json", help="As JSON for programs."),
 ) -> None:
-    """List the machines, cascades, mappings and studies that come with fusemax, with what fits what."""
+    """List the machines, systems of chips, cascades, mappings and studies that come with fusemax, with what fits what."""
     from fusemax.library.shelf import KINDS, entries
 
     _refuse_unknown(cascade, machine)
@@ -62,6 +62,8 @@ def _fits(kind: str, entry: Entry, cascade: str, machine: str, match: str) -> bo
         return True
     if kind == "studies":
         return False
+    if kind == "systems":
+        return not cascade and machine in entry.machines
     pairs = _pairs(entry) if kind == "mappings" else _pairs_of(kind, entry.name)
     return any(cascade in ("", one) and machine in ("", other) for one, other in pairs)
 
@@ -84,6 +86,8 @@ def _row(kind: str, entry: Entry) -> tuple[str, ...]:
         return entry.name, f"for {entry.cascade}", f"{entry.title}{shared}"
     if kind == "studies":
         return entry.name, entry.kind, entry.title
+    if kind == "systems":
+        return entry.name, f"of {entry.machines[0]}", entry.title
     pairs = _pairs_of(kind, entry.name)
     other = {"machines": 0, "cascades": 1}[kind]
     fits = len(dict.fromkeys(pair[other] for pair in pairs))

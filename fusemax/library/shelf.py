@@ -10,15 +10,15 @@ from pathlib import Path
 
 from fusemax.shipped import machines, shipped
 
-KINDS = ("machines", "cascades", "mappings", "studies")
-_HEAD = re.compile(r"(title|cascade|kind|mappings):\s*(.*)")
+KINDS = ("machines", "systems", "cascades", "mappings", "studies")
+_HEAD = re.compile(r"(title|cascade|kind|mappings|chip):\s*(.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One file of a shelf: its name, what it is, and the names that it fits with.
 
-    ``cascade`` and ``machines`` are those of a mapping, ``kind`` that of a study.
+    ``cascade`` and ``machines`` are those of a mapping, ``kind`` that of a study; a system has one machine.
     """
 
     name: str
@@ -45,6 +45,15 @@ def _machines() -> Iterator[Entry]:
         yield Entry(name=name, title=_heads(path).get("title", ""), path=path)
 
 
+def _systems() -> Iterator[Entry]:
+    for name, path in shipped("arch").items():
+        heads, folder = _heads(path), name.rpartition("/")[0]
+        if folder == "systems":
+            yield Entry(
+                name=path.stem, title=heads.get("title", ""), path=path, machines=(heads.get("chip", ""),)
+            )
+
+
 def _cascades() -> Iterator[Entry]:
     for name, path in shipped("einsums").items():
         yield Entry(name=name, title=_heads(path).get("title", ""), path=path)
@@ -68,7 +77,13 @@ def _mappings() -> Iterator[Entry]:
             )
 
 
-_ENTRIES = {"machines": _machines, "cascades": _cascades, "mappings": _mappings, "studies": _studies}
+_ENTRIES = {
+    "machines": _machines,
+    "systems": _systems,
+    "cascades": _cascades,
+    "mappings": _mappings,
+    "studies": _studies,
+}
 
 
 def _shared(path: Path) -> list[str]:

@@ -14,7 +14,7 @@ from fusemax.model.collectives import OPERATIONS, SEND, Group
 from fusemax.model.torus import Side, block, exchange_s, gather_s
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError, quantity
-from fusemax.shipped import find, shipped
+from fusemax.shipped import find, find_machine, shipped
 from fusemax.source import Document, KeyPath, read_yaml
 from fusemax.typed import typed
 
@@ -202,11 +202,20 @@ def system_of(document: Document) -> System:
     """Return the system that *document* describes; raise FusemaxError with every mistake and its place."""
     system = typed(document, System)
     problems = [
-        document.problem(*mistake) for mistake in (*_links_mistakes(system), *_library_mistakes(system))
+        document.problem(*mistake)
+        for mistake in (*_chip_mistakes(system), *_links_mistakes(system), *_library_mistakes(system))
     ]
     if problems:
         raise ProblemsError(problems)
     return system
+
+
+def _chip_mistakes(system: System) -> Iterator[tuple[KeyPath, str, str | None]]:
+    try:
+        find_machine(system.chip)
+    except FusemaxError as error:
+        said, _, hint = str(error).partition("\n  hint: ")
+        yield ("chip",), said, hint or None
 
 
 def _links_mistakes(system: System) -> Iterator[tuple[KeyPath, str, str | None]]:

@@ -12,6 +12,8 @@ from fusemax.errors import FusemaxError
 from fusemax.model.collectives import ALL_GATHER, ALL_REDUCE, ALL_TO_ALL, Group
 from fusemax.model.links import ring, simulated_s, switched
 from fusemax.model.system import System, load_system, systems
+from fusemax.model.torus import exchange_s, gather_s
+from fusemax.shipped import find_machine
 
 ALGORITHMS = {
     **{f"all-reduce {name}": entry for name, entry in ALL_REDUCE.items()},
@@ -54,21 +56,48 @@ def test_by_hand():
 
 @pytest.mark.parametrize("name", sorted(systems()))
 def test_shipped_systems(name: str):
-    """Small buffers go in one shot where a system has that, large ones around a ring; more bytes never take less time."""
+    """Every operation on each; more bytes never take less time; groups of all sizes that tile the chips; chips that exist."""
     system = load_system(name)
-    times = [system.collective("all-reduce", 2.0**power)[0] for power in range(8, 31)]
-    assert times == sorted(times)
-    assert system.collective("all-reduce", 1 << 30)[1].endswith(("ring", "rings of a torus"))
+    assert find_machine(system.chip).is_file()
+    for operation in ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "send"):
+        times = [system.collective(operation, 2.0**power)[0] for power in range(8, 31)]
+        assert times == sorted(times)
+    assert system.collective("all-reduce", 1 << 30)[1].endswith(("ring", "in-network"))
     assert system.collective("all-reduce", 1e6, 1) == (0.0, "nothing to do")
+    assert 0 < system.collective("all-gather", 1e6, 2)[0] < system.collective("all-gather", 1e8, 2)[0]
+    assert system.links.energy is not None
+
+
+def test_libraries_choose_by_size():
+    """On eight H100: one shot for small sums, two shots, then NCCL, whose switch adds up the large ones; rings on two."""
+    system = load_system("8xh100")
+    chosen = [system.collective("all-reduce", size_B)[1] for size_B in (1 << 10, 1 << 20, 1 << 26)]
+    assert chosen == ["custom one-shot", "custom two-shot", "nvls in-network"]
+    assert system.collective("all-reduce", 1 << 26, 2)[1] == "nccl ring"
+
+
+def test_a_pod_cut_in_two():
+    """A v5e pod moves 1.6 TB/s from one half to the other (Cloud TPU documentation): that is what all-to-all waits for."""
+    system = load_system("tpu-v5e-16x16")
+    sides = system.group(256, 1)
+    size_B = 1e9
+    across_B = 128 * size_B / 2  # each chip of one half sends half of its buffer to the other half
+    latency_s = 0.0
+    assert exchange_s(sides, size_B, latency_s) == pytest.approx(across_B / 1.6e12)
+    # and its all-reduce moves twice a buffer through the four links of each chip: 51.2 TB/s over 256 chips
+    assert 2 * gather_s(sides, size_B, 0.0) == pytest.approx(
+        2 * size_B * 255 / 256 / (51.2e12 / 256), rel=1e-9
+    )
 
 
 #: Measured by NVIDIA's aiconfigurator project (repository ai-dynamo/aiconfigurator at 095f58a51c4c), us: nccl-tests on eight
 #: H100 (NCCL 2.29) and A100 (NCCL 2.27), and the all-reduce of vLLM on H100. Some of the rows that constants were fitted to.
 MEASURED = [
-    ("8xh100", "nccl", "all-reduce", 8, 2048, 15.68), ("8xh100", "nccl", "all-reduce", 8, 67108864, 324.5),
+    ("8xh100", "nccl", "all-reduce", 8, 2048, 15.68), ("8xh100", "nvls", "all-reduce", 8, 67108864, 324.5),
     ("8xh100", "nccl", "all-gather", 8, 67108864, 208.1), ("8xh100", "nccl", "reduce-scatter", 4, 524288, 10.07),
     ("8xa100", "nccl", "all-reduce", 4, 67108864, 544.3), ("8xa100", "nccl", "all-gather", 2, 134217728, 496.4),
-    ("8xa100", "nccl", "all-to-all", 8, 268435456, 1197.9), ("8xh100", "custom", "all-reduce", 8, 2097152, 19.39),
+    ("8xa100", "p2p", "all-to-all", 8, 268435456, 1197.9), ("8xh100", "p2p", "all-to-all", 8, 67108864, 221.29),
+    ("8xh100", "custom", "all-reduce", 8, 2097152, 19.39), ("8xh100", "nvls", "all-reduce", 8, 1073741824, 4008.0),
 ]  # fmt: skip
 
 
@@ -98,3 +127,30 @@ def test_mistakes(tmp_path: Path):
     ):
         load_system(str(wrong))
     assert isinstance(load_system("8xh100"), System)
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "message"),
+    [
+        (("chip: h100", "chip: h1000"), "3:", "h1000"),
+        (("sides: [2, 4], ", ""), "5:", "a torus needs its 'sides'"),
+        (("sides: [2, 4]", "sides: [2, 3]"), "5:", "they hold 6 chips, but 'chips' is 8"),
+        (("sides: [2, 4]", "sides: [2, 4], closed: [true]"), "5:", "expected 2 words, one for each side"),
+        (("topology: torus", "topology: switch"), "5:", "a switch has none"),
+        (("100 GB/s", "0 GB/s"), "5:", "expected more than zero"),
+        (("algorithms: [ring]", "algorithms: [tree]"), "6:", "no algorithm 'tree' on a torus"),
+        (("algorithms: [ring]", "fill: 1 MB, algorithms: [ring]"), "6:", "is not used on a torus"),
+    ],
+)
+def test_mistakes_of_links(tmp_path: Path, change: tuple[str, str], place: str, message: str):
+    """Links that contradict each other, with their place."""
+    text = (
+        "title: t\nsource: s\nchip: h100\nchips: 8\nlinks: {topology: torus, sides: [2, 4], bandwidth: 100 GB/s}\n"
+        "libraries: {a: {start: 1 us, round: 1 us, algorithms: [ring]}}\n"
+    )
+    assert change[0] in text
+    path = tmp_path / "s.yaml"
+    path.write_text(text.replace(*change))
+    with pytest.raises(FusemaxError, match=rf"s\.yaml:{place}.*") as refused:
+        load_system(str(path))
+    assert message in str(refused.value)
