@@ -44,7 +44,9 @@ def reorder(seen: View, given: Given) -> Iterator[tuple[str, Move]]:
 def _exchanged(seen: View, einsum: Einsum, written: Expression, access: Access, given: Given) -> Move | None:
     inner = seen.maker(access.tensor)
     assert isinstance(einsum.action, Reduction)
-    if inner is None or not seen.carries(access.tensor) or not _is_sum(inner) or inner.conditions:
+    if inner is None or not seen.carries(access.tensor) or not _is_sum(inner):
+        return None
+    if inner.conditions and not _covered(einsum, access, inner):
         return None
     flat = _flattened(seen, written, access, inner)
     if flat is None:
@@ -77,6 +79,12 @@ def _exchanged(seen: View, einsum: Einsum, written: Expression, access: Access, 
         f"{','.join(fresh_variables)}; the sums change places: " + "; ".join(map(str, parts)),
     )
     return Move(cascade=cascade, kind="reorder", lines=lines)
+
+
+def _covered(einsum: Einsum, access: Access, inner: Einsum) -> bool:
+    """Return whether *einsum*, which reads *inner* at its own place, has every condition of it: none is lost then."""
+    own = {str(condition) for condition in einsum.conditions}
+    return access.indices == inner.output.indices and {str(c) for c in inner.conditions} <= own
 
 
 def _is_sum(einsum: Einsum) -> bool:

@@ -154,6 +154,22 @@ einsums: |
   Y[d,p] = R1[d,p] + FF[d,p]*rsqrt(V4[p]/D + eps)*WN4[d]
 """
 
+#: Heads are mixed before and after the softmax (Shazeer et al., arXiv 2003.02436), under a causal mask.
+TALKING_HEADS = """
+inputs: {Q: [I, E, P], K: [I, E, M], V: [G, F, M], WL: [I, H], WW: [H, G]}
+same: [[P, M]]
+outputs: [AV]
+einsums: |
+  J[i,m,p]  = Q[i,e,p]*K[i,e,m] :: sum[e] | m <= p
+  L[h,m,p]  = J[i,m,p]*WL[i,h] :: sum[i] | m <= p
+  GM[h,p]   = L[h,m,p] :: max[m] | m <= p
+  SN[h,m,p] = exp(L[h,m,p] - GM[h,p]) | m <= p
+  SD[h,p]   = SN[h,m,p] :: sum[m] | m <= p
+  A[h,m,p]  = SN[h,m,p]/SD[h,p] | m <= p
+  U[g,m,p]  = A[h,m,p]*WW[h,g] :: sum[h] | m <= p
+  AV[g,f,p] = U[g,m,p]*V[g,f,m] :: sum[m] | m <= p
+"""
+
 #: Scores are convolved over keys and queries before the softmax (Golovneva et al., arXiv 2504.00927).
 MULTI_TOKEN = """
 inputs: {Q: [E, P], K: [E, M], V: [F, M], W: [U, T]}
@@ -174,6 +190,7 @@ LAYERS = {
     "decoder": ("M", 3, 1, DECODER),
     "whole decoder layer": ("M", 3, 1, WHOLE),
     "multi-token": ("M", 3, 1, MULTI_TOKEN),
+    "causal talking heads": ("M", 3, 1, TALKING_HEADS),
     "packed documents": ("M", 3, 1, PACKED),
     "entropy": ("M", 3, 1, SOFTMAX % "H" + "  H[p] = -A[m,p]*log(A[m,p]) :: sum[m]\n"),
     "entropy by logits": (
