@@ -55,6 +55,7 @@ def map_(
     from fusemax.cascade.build import load_cascade
     from fusemax.cli.arguments import sizes_and_figures
     from fusemax.machine import load_machine
+    from fusemax.search.write import with_cascade
 
     sizes, figures = sizes_and_figures(values)
     described, _ = load_machine(machine)
@@ -68,7 +69,7 @@ def map_(
     answer, forms = _searched(design, choices, rewrite)
     if forms is not None and forms.is_rewritten:
         cascade = _write_form(forms, out, proof)
-    text = _with_cascade(answer.text, cascade, out)
+    text = with_cascade(answer.text, cascade, out.parent if out is not None else Path())
     _print(answer, forms, f"{answer.mapped.cascade.name} on {machine}", text, json)
     _write(answer, text, cascade, machine, (sizes, figures), strategy, out, proof, json)
 
@@ -184,11 +185,11 @@ def _front(
     if out is not None:
         from fusemax.files import replace_file
         from fusemax.plot.front import draw
+        from fusemax.search.write import with_cascade
 
         for number, point in enumerate(points, 1):
-            replace_file(
-                out / f"{number}.yaml", _with_cascade(point.text, cascade.file or cascade.name, out / "x")
-            )
+            text = with_cascade(point.text, cascade.file or cascade.name, out)
+            replace_file(out / f"{number}.yaml", text)
         values = {"latency": "latency_s", "energy": "energy_J", "traffic": "traffic_B"}
         pairs = [tuple(_measured(point, name, values) for name in names) for point in points]
         paths = draw([(x, y) for x, y in pairs], (names[0], names[1]), title, out)
@@ -199,15 +200,3 @@ def _front(
 
 def _measured(point: Any, objective: str, values: dict[str, str]) -> float:
     return point.latency_s * point.energy_J if objective == "edp" else getattr(point, values[objective])
-
-
-def _with_cascade(text: str, cascade: str, out: Path | None) -> str:
-    """Return the mapping file with its cascade named so that it is found from where the file lies."""
-    import os
-
-    path = Path(cascade)
-    if path.suffix != ".yaml" or not path.exists():
-        return text
-    named = os.path.relpath(path, out.parent if out is not None else Path())
-    lines = [f"cascade: {named}" if line.startswith("cascade:") else line for line in text.split("\n")]
-    return "\n".join(lines)

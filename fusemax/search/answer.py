@@ -99,7 +99,7 @@ def best_mapping(
     """
     begun = monotonic()
     facts = facts_of(cascade, machine, sizes, figures, absorb, within)
-    _check_objective(facts, objective)
+    check_objective(facts, objective)
     under_way = Search(
         facts, objective, bound_of(facts), clock=Clock(begun + seconds, begun + min(seconds, HOPELESS_S))
     )
@@ -135,7 +135,8 @@ def _listen(under_way: Search, name: str, watch: Callable[[Search, Plan], None])
     return plans, False
 
 
-def _check_objective(facts: Facts, objective: str) -> None:
+def check_objective(facts: Facts, objective: str) -> None:
+    """Raise FusemaxError for an unknown *objective*, and for an energy that the machine does not give."""
     if objective not in OBJECTIVES:
         raise FusemaxError(f"no objective {objective!r}; there are: {', '.join(OBJECTIVES)}")
     if objective not in ("energy", "edp"):
@@ -176,9 +177,14 @@ def priced_text(
     text: str, cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float]
 ) -> tuple[Mapped, Cost]:
     """Return the mapping in *text* set against its cascade and machine, and its cost."""
-    document = document_of(text, "best.yaml")
-    mapped = map_onto(cascade, machine, mapping_file_of(document), document)
+    mapped = mapped_text(text, cascade, machine)
     return mapped, cost(mapped, derive(mapped, machine, figures), sizes, figures)
+
+
+def mapped_text(text: str, cascade: Cascade, machine: Machine) -> Mapped:
+    """Return the mapping in *text* set against its cascade and machine."""
+    document = document_of(text, "best.yaml")
+    return map_onto(cascade, machine, mapping_file_of(document), document)
 
 
 def text_of(facts: Facts, cascade: Cascade, plan: Plan) -> str:

@@ -2,67 +2,122 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fusemax import __version__
 from fusemax.cascade.ir import Cascade
+from fusemax.cost.evaluate import Cost
 from fusemax.cost.kept import own_folder
 from fusemax.errors import FusemaxError
 from fusemax.files import replace_file
 from fusemax.library.digest import digest_of
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
-from fusemax.search.answer import best_mapping, priced_text
+from fusemax.search.answer import Answer, best_mapping, priced_text
+from fusemax.search.within import Within
 
 #: The name that stands for the mapping which a search finds.
 BEST = "best"
 #: Changes when the search does, so that answers of an older one are not taken for its own.
-EDITION = 1
+EDITION = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a search is for, and how it goes: the parameters of :func:`fusemax.search.answer.best_mapping`."""
+
+    objective: str = "latency"
+    absorb: tuple[str, ...] = ()
+    seconds: float = 12.0
+    search: str = "joined"
+    within: Within | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Least:
+    """What no mapping is below, of each measure, and the part of the best price of the objective that this covers."""
+
+    latency_s: float
+    traffic_B: float
+    energy_J: float
+    covered: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The best mapping found: its file, the same set against cascade and machine, its price, and the bounds."""
+
+    text: str
+    mapped: Mapped
+    cost: Cost
+    least: Least
+
+
+def best_found(
+    cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
+    wanted: Wanted | None = None,
+) -> Found:  # fmt: skip
+    """Return the best mapping found: one kept from before, or that of a new search.
+
+    Equal cascades, machines, sizes, figures and wishes get the same one. Errors are those of
+    :func:`fusemax.search.answer.best_mapping`.
+    """
+    wanted, given = wanted or Wanted(), dict(figures or {})
+    asked = (dict(sorted(sizes.items())), dict(sorted(given.items())), wanted)
+    name = f"best_{digest_of(cascade, machine, *asked, EDITION, __version__)[:32]}.json"
+    folder = own_folder()
+    kept = None if folder is None else _kept(folder / name, cascade, machine, sizes, given)
+    if kept is not None:
+        return kept
+    answer = best_mapping(
+        cascade, machine, sizes, given, objective=wanted.objective, absorb=wanted.absorb,
+        seconds=wanted.seconds, search=wanted.search, within=wanted.within,
+    )  # fmt: skip
+    least = least_of(answer)
+    if folder is not None and answer.stopped != "asked":
+        with suppress(FusemaxError, OSError):  # a full disk: the next search begins anew
+            replace_file(folder / name, json.dumps({"mapping": answer.text, "least": asdict(least)}))
+    return Found(text=answer.text, mapped=answer.mapped, cost=answer.cost, least=least)
+
+
+def least_of(answer: Answer) -> Least:
+    """Return what no mapping is below, by the bound of *answer*."""
+    bound = answer.bound
+    return Least(
+        latency_s=bound.latency_s, traffic_B=bound.traffic_B, energy_J=bound.energy_J, covered=answer.gap
+    )
 
 
 def best_text(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
     *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 12.0,
 ) -> str:  # fmt: skip
-    """Return the best mapping found, as the text of a mapping file: one kept from before, or that of a new search.
-
-    Equal cascades, machines, sizes, figures and objectives get the same one. Parameters and errors are those of
-    :func:`fusemax.search.answer.best_mapping`.
-    """
-    asked = (dict(sorted(sizes.items())), dict(sorted((figures or {}).items())), objective, tuple(absorb))
-    name = f"best_{digest_of(cascade, machine, *asked, seconds, EDITION, __version__)[:32]}.yaml"
-    folder = own_folder()
-    if folder is not None:
-        kept = _kept(folder / name, cascade, machine, sizes, figures or {})
-        if kept is not None:
-            return kept
-    answer = best_mapping(
-        cascade, machine, sizes, figures, objective=objective, absorb=absorb, seconds=seconds
-    )
-    if folder is not None and answer.stopped != "asked":
-        with suppress(FusemaxError, OSError):  # a full disk: the next search begins anew
-            replace_file(folder / name, answer.text)
-    return answer.text
+    """Return the best mapping found, as the text of a mapping file; see :func:`best_found`."""
+    wanted = Wanted(objective=objective, absorb=tuple(absorb), seconds=seconds)
+    return best_found(cascade, machine, sizes, figures, wanted).text
 
 
 def best_mapped(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
     *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 12.0,
 ) -> Mapped:  # fmt: skip
-    """Return the mapping of :func:`best_text`, set against its cascade and machine."""
-    text = best_text(cascade, machine, sizes, figures, objective=objective, absorb=absorb, seconds=seconds)
-    return priced_text(text, cascade, machine, sizes, figures or {})[0]
+    """Return the best mapping found, set against its cascade and machine; see :func:`best_found`."""
+    wanted = Wanted(objective=objective, absorb=tuple(absorb), seconds=seconds)
+    return best_found(cascade, machine, sizes, figures, wanted).mapped
 
 
 def _kept(
     path: Path, cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float]
-) -> str | None:
-    """Return the text in the file at *path* when it still is a mapping that is legal and fits; else None."""
+) -> Found | None:
+    """Return what the file at *path* holds when its mapping still is legal and fits; else None."""
     try:
-        text = path.read_text(encoding="utf-8")
-        priced_text(text, cascade, machine, sizes, figures)
-    except (OSError, ValueError, FusemaxError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        text, least = str(content["mapping"]), Least(**content["least"])
+        mapped, cost = priced_text(text, cascade, machine, sizes, figures)
+    except (OSError, ValueError, KeyError, TypeError, FusemaxError):
         return None
-    return text
+    return Found(text=text, mapped=mapped, cost=cost, least=least)

@@ -171,13 +171,20 @@ def facts_of(
         cascade=seen, machine=machine, given=given, open_parts=open_parts, absorb=tuple(absorb),
         within=within or Within(),
         sizes={name: size for name, size in known.items() if name not in open_parts and name not in outer},
-        figures=_figures(seen, machine, given),
+        figures=figure_values(seen, machine, given),
     )  # fmt: skip
     object.__setattr__(facts, "items", _items(facts))
     return facts
 
 
-def _figures(cascade: Cascade, machine: Machine, given: Mapping[str, float]) -> dict[str, float]:
+def figure_values(cascade: Cascade, machine: Machine, given: Mapping[str, float]) -> dict[str, float]:
+    """Return every figure of *machine* as a number, with those *given* in place of its own.
+
+    Raises
+    ------
+    FusemaxError
+        For figures that the machine has not.
+    """
     nothing = Mapped(name="", title="", cascade=cascade, nests=(), bind={}, spill={}, in_place=())
     program = derive(nothing, machine, given)
     unknown = [name for name in given if name not in program.parameters]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 PLAIN = re.compile(r"[A-Za-z0-9_./+*-][A-Za-z0-9_./+*() -]*")
@@ -60,3 +62,13 @@ def _flow(value: Any) -> str:
         return "[" + ", ".join(_flow(one) for one in cast("Sequence[Any]", value)) + "]"
     text = str(value)
     return text if PLAIN.fullmatch(text) else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def with_cascade(text: str, cascade: str, folder: Path) -> str:
+    """Return the mapping file *text* with its cascade named so that it is found from *folder*: a path is made relative."""
+    path = Path(cascade)
+    if path.suffix != ".yaml" or not path.exists():
+        return text
+    named = os.path.relpath(path, folder)
+    lines = [f"cascade: {named}" if line.startswith("cascade:") else line for line in text.split("\n")]
+    return "\n".join(lines)

@@ -13,6 +13,7 @@ from fusemax.cost.lower import COMPILE_FROM, Grid, evaluate_grid, evaluate_point
 from fusemax.study.choices import better
 from fusemax.study.jobs import Alternative, Job, Keep
 from fusemax.study.rows import frame
+from fusemax.study.sought_rows import sought_measures, sought_table
 
 if TYPE_CHECKING:
     import polars
@@ -59,6 +60,9 @@ def chunk_table(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
 
 def _every(job: Job, chunk: Chunk) -> tuple[polars.DataFrame, Counts]:
     points = np.arange(chunk.start, chunk.stop)
+    if job.sought is not None:
+        found, verdict = sought_table(job, points)
+        return found, _counts(verdict)
     if job.chooses:
         verdict = np.concatenate([block[-1] for _, block, _ in _measured(job, chunk)])
         kept = points[verdict > 0]
@@ -104,6 +108,10 @@ def _walk(job: Job, grid: Grid, start: int, stop: int, results: np.ndarray) -> N
 
 def _measured(job: Job, chunk: Chunk) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Yield block by block its first point, the measures and verdicts of the best trials, and which trial of all that is."""
+    if job.sought is not None:
+        points = np.arange(chunk.start, chunk.stop)
+        yield chunk.start, sought_measures(job, points), np.zeros(len(points), dtype=np.int64)
+        return
     for start in range(chunk.start, chunk.stop, BLOCK):
         stop = min(start + BLOCK, chunk.stop)
         best = np.empty((len(job.alternatives[0].measures.outputs), stop - start))
@@ -135,6 +143,8 @@ def table_at(job: Job, points: np.ndarray) -> polars.DataFrame:
     """Return the full rows of single *points*, in their order: by its best trial, or why none can be run."""
     import polars
 
+    if job.sought is not None:
+        return sought_table(job, points)[0]
     order = "place"
     taken, verdict = _taken(job, points)
     frames: list[polars.DataFrame] = []

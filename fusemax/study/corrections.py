@@ -14,7 +14,7 @@ from fusemax.quantity import QuantityError
 from fusemax.source import Document, KeyPath
 from fusemax.study.designs import Designs
 from fusemax.study.load import problems_from
-from fusemax.study.spec import BestOf, Configuration, Corrected, Correction, StudyPart
+from fusemax.study.spec import BestOf, Configuration, Corrected, Correction, Searched, StudyPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Step:
         """Return the values of machine files to replace, by machine and place."""
         return _merged(correction.machines for correction in self.corrections)
 
-    def searched(self, configuration: str) -> BestOf | None:
+    def searched(self, configuration: str) -> BestOf | Searched | None:
         """Return what *configuration* chooses its mapping from, if a correction says so."""
         found = [c.search[configuration] for c in self.corrections if configuration in c.search]
         return found[-1] if found else None
@@ -66,6 +66,8 @@ class Step:
                 for choice in mapping.best_of
             ]
             update["mapping"] = mapping.model_copy(update={"best_of": choices})
+        elif isinstance(mapping, Searched):
+            update |= {"mapping": mapping, "changes": {}}
         else:
             update["changes"] = {**configuration.changes, **changes.get(mapping, {})}
         update["cases"] = [] if self.searched(name) else [
@@ -118,7 +120,7 @@ def correction_problems(
     searches = [(c, n, best) for c in study.corrections for n, best in c.search.items()]
     uses |= {
         (configurations[n].machine, mapping)
-        for _, n, best in searches if n in configurations
+        for _, n, best in searches if n in configurations and isinstance(best, BestOf)
         for mapping in best.mappings
     }  # fmt: skip
     mappings = dict.fromkeys(mapping for _, mapping in uses)
@@ -178,5 +180,5 @@ def _tried(read: Any, document: Document, place: KeyPath) -> list[Problem]:
 def mappings_of(configuration: Configuration) -> list[str]:
     """Return every mapping that *configuration* may take."""
     mapping = configuration.mapping
-    own = [mapping] if isinstance(mapping, str) else mapping.mappings
+    own = [mapping] if isinstance(mapping, str) else mapping.mappings if isinstance(mapping, BestOf) else []
     return [*own, *(case.mapping for case in configuration.cases if case.mapping)]

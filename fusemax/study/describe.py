@@ -38,6 +38,13 @@ FIXED = (
     ),
     measure("energy_J", "energy of all components", adds="sum", tells="energy"),
     measure("energy_registers_J", "the part of the energy that register files take", adds="sum"),
+    measure("least_latency_s", "no mapping is quicker", adds="sum"),
+    measure("least_traffic_B", "no mapping moves less across the border of the outermost level", adds="sum"),
+    measure("least_energy_J", "no mapping takes less energy", adds="sum"),
+    share(
+        "covered",
+        "the part of the best mapping's measure that its lower bound covers: at 1 nothing is better",
+    ),
     measure("area_m2", "area of all components"),
     measure("energy_delay", "energy times latency", unit="J s"),
     measure("power", "energy over latency", unit="W"),

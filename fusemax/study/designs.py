@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fusemax.cascade.ir import Cascade
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
 from fusemax.library.load import Library
@@ -37,6 +38,12 @@ class Designs:
             self._known[key] = machine
             self._note(Path(machine.file))
         return self._known[key]
+
+    def cascade(self, name: str) -> Cascade:
+        """Return the cascade called *name*."""
+        cascade = self.library.cascade(name)
+        self._note(Path(cascade.file))
+        return cascade
 
     def mapped(self, machine: Machine, mapping: str, changes: Changes) -> Mapped:
         """Return the cascade of the mapping called *mapping*, with *changes* of its values, set against *machine*."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from fusemax.cost.evaluate import sizes_for
 from fusemax.cost.lower import grid_of
@@ -31,7 +32,8 @@ from fusemax.study.measures import (
     totals_of,
 )
 from fusemax.study.points import Point, is_outside, names_in
-from fusemax.study.spec import Condition, Configuration, StudyFile, StudyPart
+from fusemax.study.sought import Sought
+from fusemax.study.spec import Condition, Configuration, Searched, StudyFile, StudyPart
 from fusemax.study.values import TooManyError, number_or_formula, values_at
 
 
@@ -103,34 +105,14 @@ class Draft:
             n: column_called(choice.program, n) for n in self.asked.keep.columns if n not in found
         }
 
+    def names(self, whole: bool) -> list[str]:
+        """Return the names of the columns of all ways, each once; raise FusemaxError for outputs that there are not."""
+        return list(dict.fromkeys(name for choice in self.choices for name in self.columns(choice, whole)))
+
     def job(self, whole: bool, columns: Sequence[str], numeric: Collection[str]) -> Job:
         """Return the job; *columns* are those of the whole table, *numeric* the labels that are numbers throughout."""
-        asked, part = self.asked, self.asked.part
-        length = asked.study.length
-        grid = tuple(name for axis in self.axes for name in axis.names)
-        fixed = {"part": part.name, "configuration": self.name}
-        several = [n for n, v in [*part.sizes.items(), *part.grid.items()] if is_several(v)]
-        outer = [n for n in self.choices[0].outer.names if n in several and n not in grid]
-        is_length = length in (*self.choices[0].outer.names, *grid) or length in self.points[0].formulas
-        return Job(
-            identity=(*asked.identity.items(), *fixed.items()),
-            part=int(asked.at[-1]) if asked.at else 0,
-            machine=self.configuration.machine,
-            labels={
-                name: tuple(int(p.labels[name]) if name in numeric else p.labels[name] for p in self.points)
-                for name in self.points[0].labels
-            },
-            numbers=self.numbers,
-            outer=self.choices[0].outer,
-            axes=self.axes,
-            shown=tuple(n for n in (*outer, *grid) if n != length or n in grid),
-            length=length if is_length else "",
-            alternatives=tuple(self._alternative(choice, whole) for choice in self.choices),
-            by=self.by,
-            keep=asked.keep,
-            columns=tuple(columns),
-            whole=whole,
-        )
+        alternatives = tuple(self._alternative(choice, whole) for choice in self.choices)
+        return job_of(self, self.choices[0].outer, whole, columns, numeric, alternatives, self.by)
 
     def _alternative(self, choice: Choice, whole: bool) -> Alternative:
         program = choice.program
@@ -164,6 +146,87 @@ class Draft:
         )
 
 
+class Drafted(Protocol):
+    """What all drafts of jobs have in common."""
+
+    @property
+    def asked(self) -> Asked:
+        """The part, with what its jobs need of its study."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The configuration's name."""
+        ...
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration, its cases applied."""
+        ...
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The place of each point among all of its part."""
+        ...
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """The points."""
+        ...
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes of the grid."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """The number of points."""
+        ...
+
+    def names(self, whole: bool) -> list[str]:
+        """Return the names of the columns of measures."""
+        ...
+
+    def job(self, whole: bool, columns: Sequence[str], numeric: Collection[str]) -> Job:
+        """Return the job."""
+        ...
+
+
+def job_of(
+    draft: Drafted, on: Axis, whole: bool, columns: Sequence[str], numeric: Collection[str],
+    alternatives: tuple[Alternative, ...] = (), by: tuple[str, ...] = ("latency_s",), sought: Sought | None = None,
+) -> Job:  # fmt: skip
+    """Return the job of a *draft* whose points stand on the axis *on*; it chooses among *alternatives*, or searches."""
+    asked, part, points = draft.asked, draft.asked.part, draft.points
+    length = asked.study.length
+    grid = tuple(name for axis in draft.axes for name in axis.names)
+    fixed = {"part": part.name, "configuration": draft.name}
+    several = [n for n, v in [*part.sizes.items(), *part.grid.items()] if is_several(v)]
+    outer = [n for n in on.names if n in several and n not in grid]
+    is_length = length in (*on.names, *grid) or length in points[0].formulas
+    return Job(
+        identity=(*asked.identity.items(), *fixed.items()),
+        part=int(asked.at[-1]) if asked.at else 0,
+        machine=draft.configuration.machine,
+        labels={
+            name: tuple(int(p.labels[name]) if name in numeric else p.labels[name] for p in points)
+            for name in points[0].labels
+        },
+        numbers=draft.numbers,
+        outer=on,
+        axes=draft.axes,
+        shown=tuple(n for n in (*outer, *grid) if n != length or n in grid),
+        length=length if is_length else "",
+        alternatives=alternatives,
+        by=by,
+        sought=sought,
+        keep=asked.keep,
+        columns=tuple(columns),
+        whole=whole,
+    )
+
+
 def drafted(
     asked: Asked,
     name: str,
@@ -180,6 +243,7 @@ def drafted(
         For sizes that are missing or do not suit the cascade, formulas and conditions on what is not there.
     """
     mapping = configuration.mapping
+    assert not isinstance(mapping, Searched)  # fusemax.study.sought_draft
     points = tuple(point for _, point in members)
     ways = ways_of(mapping, configuration.changes)
     choices = tuple(_choice(asked, configuration, machine, way, points, axes) for way in ways)
@@ -202,7 +266,7 @@ def _choice(
     part = asked.part
     swept = {name for axis in axes for name in axis.names}
     tiles = [n.removeprefix(TILES) for n in part.grid if n.startswith(TILES)]
-    given, formulas = _figures(asked, configuration)
+    given, formulas = figures_of(asked, configuration)
     mapped = asked.designs.mapped(machine, way.mapping, way.changes)
     free = {*given, *formulas, *points[0].figures, *filter(is_figure, swept)}
     derived = asked.designs.program(mapped, machine, free)
@@ -214,7 +278,7 @@ def _choice(
     outer = Axis(names=tuple(tables[0]), values=tuple(tuple(table[n] for table in tables) for n in tables[0]))
     known = {n: v for n, v in derived.parameters.items() if v is not None}
     where = {n: c for n, c in enumerate(part.where) if not is_outside(c, part, swept)}
-    _refuse_fractions(points[0], tables, axes, known, formulas, where)
+    refuse_fractions(points[0], tables, axes, known, formulas, where)
     rules = {name: _rule(name, rule) for name, rule in way.tiles.items()}
     tries = [_tries(n, rule, tables, axes, known, formulas) for n, rule in rules.items()]
     formulas |= {n: Call("min", (Name(f"{TRY}{n}"), rule)) for n, rule in rules.items()}
@@ -223,7 +287,7 @@ def _choice(
     return Choice(way=way, mapped=mapped, program=program, outer=outer, tries=tuple(tries))
 
 
-def _refuse_fractions(
+def refuse_fractions(
     point: Point, tables: Sequence[Mapping[str, float]], axes: Sequence[Axis], known: Mapping[str, float],
     formulas: Mapping[str, Expression], where: Mapping[int, Condition],
 ) -> None:  # fmt: skip
@@ -253,7 +317,7 @@ def _rule(name: str, rule: object) -> Expression:
     return found if isinstance(found, Expression) else Number(float(found))
 
 
-def _figures(asked: Asked, configuration: Configuration) -> tuple[dict[str, float], dict[str, Expression]]:
+def figures_of(asked: Asked, configuration: Configuration) -> tuple[dict[str, float], dict[str, Expression]]:
     """Return the figures that are the same at all points: numbers, and formulas of others."""
     single = {n: v for n, v in asked.part.grid.items() if is_figure(n) and not is_several(v)}
     read = {

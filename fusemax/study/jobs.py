@@ -20,6 +20,7 @@ from fusemax.shipped import ROOT
 from fusemax.study.axis import Axis
 from fusemax.study.choices import Way
 from fusemax.study.measures import SHORT, Column
+from fusemax.study.sought import Sought
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,8 @@ class Job:
         The names on axes that have columns, and the one that ``seq_len`` shows.
     alternatives
         The ways to run a point; of several each takes that of the least ``by``.
+    sought
+        What is searched for at every point, where there are no alternatives to choose from.
     columns
         The columns of measures of the whole table, in order; those that the job lacks are empty.
     whole
@@ -116,6 +119,7 @@ class Job:
     length: str
     alternatives: Sequence[Alternative]
     by: tuple[str, ...]
+    sought: Sought | None = None
     keep: Keep
     columns: tuple[str, ...] = ()
     whole: bool = False
@@ -128,7 +132,7 @@ class Job:
     @property
     def chooses(self) -> bool:
         """Whether a point has several ways to be run."""
-        return len(self.alternatives) > 1 or self.alternatives[0].trials > 1
+        return len(self.alternatives) > 1 or any(each.trials > 1 for each in self.alternatives)
 
     @property
     def lines(self) -> Mapping[str, Label]:
@@ -150,7 +154,8 @@ class Job:
             self.axes,
             self.shown,
         )
-        content = (given, self.length, self.by, self.columns, self.keep, ways, grids)
+        searched = self.sought.digest() if self.sought else ""
+        content = (given, self.length, self.by, self.columns, self.keep, ways, grids, searched)
         return hashlib.sha256(pickle.dumps(content, protocol=5)).hexdigest()
 
 

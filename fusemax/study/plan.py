@@ -30,12 +30,13 @@ from fusemax.study.axes import (
     points_on,
 )
 from fusemax.study.designs import Changes, Designs
-from fusemax.study.draft import Asked, Draft, FractionError, drafted
+from fusemax.study.draft import Asked, Drafted, FractionError, drafted
 from fusemax.study.formulas import ConditionError
 from fusemax.study.jobs import Keep
 from fusemax.study.load import problems_from
 from fusemax.study.points import Point, names_in, points_of, value_mistakes
-from fusemax.study.spec import Case, Configuration, StudyFile, StudyPart, size_value
+from fusemax.study.sought_draft import cascade_for, mistakes_of_search, sought
+from fusemax.study.spec import BestOf, Case, Configuration, Searched, StudyFile, StudyPart, size_value
 from fusemax.study.values import number_or_formula
 
 MOST = 10**12  #: points of one job
@@ -79,11 +80,11 @@ class PartPlanner:
             error = FusemaxError(said.removeprefix(f"{inside[-1]}: "))
         self.problems += problems_from(error, self.document, (*self.at, *inside), key)
 
-    def drafts(self) -> list[Draft]:
+    def drafts(self) -> list[Drafted]:
         """Return the jobs of the part but for their columns; ``problems`` says what is wrong."""
         for inside, text in (*mistakes_of_axes(self.part), *value_mistakes(self.part)):
             self._refuse(FusemaxError(text), *inside)
-        found: list[Draft] = []
+        found: list[Drafted] = []
         for name, configuration in self.part.configurations.items():
             before = len(self.problems)
             machine = self._checked(configuration, ("configurations", name))
@@ -107,6 +108,7 @@ class PartPlanner:
         except FusemaxError as error:
             self._refuse(error, *here, "machine")
             return None
+        before_all = len(self.problems)
         shapes = shapes_of(machine)
         known = figures(machine)
         wrong: set[tuple[str | int, ...]] = set()
@@ -124,6 +126,11 @@ class PartPlanner:
                 self.used |= {*mapped.cascade.ranks, *mapped.cascade.size_symbols()}
             except FusemaxError as error:
                 self._refuse_mapping(error, machine, mapping, (*here, *path))
+        for inside, error in mistakes_of_search(self.asked, configuration, machine):
+            self._refuse(error, *here, *inside, key=inside[-1] in ("cascade", "changes"))
+        if isinstance(configuration.mapping, Searched) and len(self.problems) == before_all:
+            cascade = cascade_for(self.asked, configuration)
+            self.used |= {*cascade.ranks, *cascade.size_symbols()}
         return machine
 
     def _refuse_mapping(
@@ -162,7 +169,7 @@ class PartPlanner:
 
     # --- points
 
-    def _configuration(self, name: str, configuration: Configuration, machine: Machine) -> Iterator[Draft]:
+    def _configuration(self, name: str, configuration: Configuration, machine: Machine) -> Iterator[Drafted]:
         """Yield the jobs of one configuration: its points, those apart for which different cases hold."""
         here = ("configurations", name)
         deciding = {
@@ -185,7 +192,8 @@ class PartPlanner:
             found[1].append((number, point))
         for fitted, members in groups.values():
             try:
-                yield drafted(self.asked, name, fitted, machine, members, axes)
+                make = sought if isinstance(fitted.mapping, Searched) else drafted
+                yield make(self.asked, name, fitted, machine, members, axes)
             except ConditionError as error:
                 self._refuse(error, "where", error.number)
                 return
@@ -277,7 +285,7 @@ def _formula_names(name: str, value: Any) -> tuple[str, ...]:
 
 def _tiles(configuration: Configuration) -> list[tuple[str, Any]]:
     mapping = configuration.mapping
-    return [] if isinstance(mapping, str) else [item for c in mapping.best_of for item in c.tiles.items()]
+    return [i for c in mapping.best_of for i in c.tiles.items()] if isinstance(mapping, BestOf) else []
 
 
 Figures = tuple[tuple[str | int, ...], Mapping[str, Any]]
@@ -299,7 +307,7 @@ def _places_of_mappings(configuration: Configuration) -> Iterator[tuple[KeyPath,
     mapping = configuration.mapping
     if isinstance(mapping, str):
         yield ("mapping",), mapping, configuration.changes
-    else:
+    elif isinstance(mapping, BestOf):
         for number, choice in enumerate(mapping.best_of):
             changes = {**configuration.changes, **choice.changes}
             yield ("mapping", "best_of", number), choice.mapping, changes

@@ -10,7 +10,7 @@ from fusemax.library.load import Library
 from fusemax.source import Document
 from fusemax.study.corrections import correction_problems, steps_of
 from fusemax.study.designs import Designs
-from fusemax.study.draft import Draft
+from fusemax.study.draft import Drafted
 from fusemax.study.jobs import Job, Keep, Planned
 from fusemax.study.load import problems_from
 from fusemax.study.plan import PartPlanner
@@ -21,6 +21,7 @@ LAST = ("fits", "reason")
 #: The order of the columns of measures: whole names, or how they begin and end.
 MEASURES = (
     ("latency_s", ""), ("bound_s", ""), ("traffic_B", ""), ("energy_J", ""), ("energy_registers_J", ""),
+    ("least_", ""), ("covered", ""),
     ("utilization_", ""), ("area_m2", ""), ("area_", "_m2"), ("time_", "_s"), ("limit", ""),
 )  # fmt: skip
 ALWAYS = ("latency_s", "bound_s", "traffic_B", "energy_J")  #: that every whole table has, at least empty
@@ -52,7 +53,7 @@ def planned(
     """
     keep = keep or Keep()
     designs = designs or Designs(Library(Path(document.file).parent))
-    drafts: list[Draft] = []
+    drafts: list[Drafted] = []
     problems: list[Problem] = []
     identity = {"study": name} if name else {}
     raise_if_any(correction_problems(study, study.parts, document, designs))
@@ -70,7 +71,7 @@ def planned(
 
 
 def plan_of(
-    study: StudyFile, drafts: Sequence[Draft], keep: Keep, files: Mapping[str, Path], most_whole: int
+    study: StudyFile, drafts: Sequence[Drafted], keep: Keep, files: Mapping[str, Path], most_whole: int
 ) -> Planned:
     """Return the plan of *drafts*: with all columns where they are few, else with the totals.
 
@@ -89,18 +90,17 @@ def plan_of(
     return Planned(jobs=jobs, files=files, order=_order(jobs, columns), whole=whole)
 
 
-def _columns(drafts: Sequence[Draft], whole: bool) -> tuple[list[str], list[Problem]]:
+def _columns(drafts: Sequence[Drafted], whole: bool) -> tuple[list[str], list[Problem]]:
     """Return the columns of measures that any of *drafts* has, in order, and what is wrong with those that were asked for."""
     found: dict[str, None] = dict.fromkeys(ALWAYS if whole else ())
     problems: list[Problem] = []
     for draft in drafts:
         asked = draft.asked
-        for choice in draft.choices:
-            try:
-                found |= dict.fromkeys(draft.columns(choice, whole))
-            except FusemaxError as error:
-                at = (*asked.at, "outputs") if asked.part.outputs else asked.at
-                problems += problems_from(error, asked.document, at)
+        try:
+            found |= dict.fromkeys(draft.names(whole))
+        except FusemaxError as error:
+            at = (*asked.at, "outputs") if asked.part.outputs else asked.at
+            problems += problems_from(error, asked.document, at)
     chosen = any(draft.asked.part.outputs for draft in drafts)
     return list(found) if chosen else sorted(found, key=_rank), problems
 
@@ -111,7 +111,7 @@ def _rank(name: str) -> int:
     return next(ranks, len(MEASURES))
 
 
-def _numeric(drafts: Iterable[Draft]) -> set[str]:
+def _numeric(drafts: Iterable[Drafted]) -> set[str]:
     """Return the label columns of which every label is a plain number."""
     labels: dict[str, set[str]] = {}
     for draft in drafts:

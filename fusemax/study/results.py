@@ -9,6 +9,7 @@ from fusemax.cost.roofline import BANDWIDTH, OF_UNITS
 from fusemax.study.jobs import Job, Planned
 from fusemax.study.measures import BREAKDOWN
 from fusemax.study.rows import LENGTH, LINE, ORDER, SIZE
+from fusemax.study.sought_rows import long_rows
 from fusemax.study.spec import StudyFile
 from fusemax.study.sums import summed, totals
 
@@ -143,6 +144,8 @@ def _roofs(job: Job, rows: polars.DataFrame, identity: Sequence[str]) -> polars.
 def _long(job: Job, rows: polars.DataFrame, identity: Sequence[str]) -> polars.DataFrame:
     import polars
 
+    if job.sought is not None:
+        return long_rows(rows, identity).select(*identity, *LONG)
     lines = {name: label for name, label in job.lines.items() if label.kind in BREAKDOWN}
     labels: list[Record] = []
     for name, label in lines.items():

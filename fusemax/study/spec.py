@@ -129,26 +129,62 @@ class BestOf(_Part):
         return list(dict.fromkeys(choice.mapping for choice in self.best_of))
 
 
+#: Stands for a mapping that a search finds, as in ``mapping: best``.
+BEST = "best"
+
+
+class Searched(_Part):
+    """The best mapping that a search finds at each point, as ``fusemax map`` does.
+
+    ``cascade`` is what is to be run, where the configuration does not name it; ``search`` the strategy; ``objective``
+    (``for:``) what is to be least; ``within`` the part of the space that is left open (what a file for ``--within`` holds).
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    search: Literal["joined", "apart", "exhaustive"] = "joined"
+    objective: Literal["latency", "energy", "traffic", "edp"] = Field(default="latency", alias="for")
+    cascade: str | None = None
+    absorb: list[str] = Field(default_factory=list)
+    seconds: float = Field(default=12.0, gt=0)
+    within: dict[str, Any] = Field(default_factory=dict)
+
+
 def _form_of_mapping(value: Any) -> str:
+    if isinstance(value, Searched) or (isinstance(value, dict) and not {"best_of", "by"} & set(value)):
+        return "searched"
     return "choice" if isinstance(value, dict | BestOf) else "name"
+
+
+def _named_or_searched(value: Any) -> Any:
+    return {} if isinstance(value, str) and value == BEST else value
+
+
+def _no_search(value: Any) -> Any:
+    if value == BEST:
+        raise ValueError("a case takes the mapping of a file; 'best' is for a configuration")
+    return value
 
 
 class Case(_Part):
     """A change of a configuration for the points where all conditions hold."""
 
     where: Where
-    mapping: str | None = None
+    mapping: Annotated[str | None, BeforeValidator(_no_search, json_schema_input_type=str | None)] = None
     figures: dict[str, Any] = Field(default_factory=dict)
     changes: dict[str, Any] = Field(default_factory=dict)
 
 
 class Configuration(_Part):
-    """A machine, a mapping, and what is different from their files."""
+    """A machine, a mapping, and what is different from their files; of a mapping that is searched for, the ``cascade``."""
 
     machine: str
     mapping: Annotated[
-        Annotated[str, Tag("name")] | Annotated[BestOf, Tag("choice")], Discriminator(_form_of_mapping)
+        Annotated[str, Tag("name")] | Annotated[BestOf, Tag("choice")] | Annotated[Searched, Tag("searched")],
+        Discriminator(_form_of_mapping),
+        BeforeValidator(_named_or_searched, json_schema_input_type=str | BestOf | Searched),
     ]
+    cascade: str | None = None
     doc: str = ""
     figures: dict[str, Any] = Field(default_factory=dict)
     changes: dict[str, Any] = Field(default_factory=dict)
@@ -195,15 +231,22 @@ class Comparison(_Part):
 class Correction(_Part):
     """One correction: values of machine files and figures by machine, values of mapping files by mapping.
 
-    ``search`` gives configurations more to choose their mapping from. ``registers`` says that energies are to count those of
-    register files; a study that tells apart what was charged asks for it.
+    ``search`` gives configurations more to choose their mapping from, or has the best one searched for. ``registers`` says
+    that energies are to count those of register files; a study that tells apart what was charged asks for it.
     """
 
     name: str
     title: str
     doc: str = ""
     registers: bool = False
-    search: dict[str, BestOf] = Field(default_factory=dict)
+    search: dict[
+        str,
+        Annotated[
+            Annotated[BestOf, Tag("choice")] | Annotated[Searched, Tag("searched")],
+            Discriminator(_form_of_mapping),
+            BeforeValidator(_named_or_searched, json_schema_input_type=BestOf | Searched),
+        ],
+    ] = Field(default_factory=dict)
     machines: dict[str, dict[str, Any]] = Field(default_factory=dict)
     figures: dict[str, dict[str, Any]] = Field(default_factory=dict)
     changes: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CHUNK_POINTS = 2**20
 CHUNK_NUMBERS = 2**22  #: numbers in the chunk of a whole table: 32 MiB
 LEAST_POINTS = 2**16
+SEARCHED_POINTS = 16  #: points of a chunk at each of which a mapping is searched for
 ROWS_AS_TEXT = 100_000  #: tables up to this size are written as CSV too
 
 
@@ -69,6 +70,8 @@ def _chunk_points(job: Job) -> int:
     >>> 2 ** int(math.log2(2**22 / 59)), 2 ** int(math.log2(2**22 / 3))
     (65536, 1048576)
     """
+    if job.sought is not None:
+        return SEARCHED_POINTS
     if job.keep.kind != "all":
         return CHUNK_POINTS
     outputs = max(len(each.table.outputs) for each in job.alternatives)
@@ -138,7 +141,7 @@ def _refuse(options: Options) -> None:
 def _runner(options: Options) -> Runner:
     address, workers = options.cluster, options.workers
     if address is None and workers is None:
-        return lambda jobs, chunks, folder: on_threads(jobs, chunks, folder, available_cores())
+        return lambda jobs, chunks, folder: on_threads(jobs, chunks, folder, threads_for(jobs))
     from fusemax.study.cluster import on_cluster, on_processes
 
     if address is None:
@@ -157,9 +160,14 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads_for(jobs: Sequence[Job]) -> int:
+    """Return how many threads suit *jobs*: a search holds the interpreter and counts seconds, so that it goes alone."""
+    return 1 if any(job.sought is not None for job in jobs) else available_cores()
+
+
 def prepare(job: Job) -> None:
     """Compile what *job* runs, so that threads find it done."""
-    if job.points >= COMPILE_FROM:
+    if job.points >= COMPILE_FROM and job.sought is None:
         for each in job.alternatives:
             is_table = job.keep.kind == "all" and not job.chooses
             nest = (each.table if is_table else each.measures).nest
@@ -273,7 +281,7 @@ def in_memory(plan: Planned, workers: int | None = None, report: Report | None =
         prepare(job)
     frames: list[polars.DataFrame] = []
     total = Counts()
-    with ThreadPoolExecutor(workers or available_cores()) as pool:
+    with ThreadPoolExecutor(workers or threads_for(plan.jobs)) as pool:
         for frame, counts in pool.map(lambda chunk: chunk_table(plan.jobs[chunk.job], chunk), chunks):
             frames.append(frame)
             total = total + counts

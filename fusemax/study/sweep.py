@@ -25,6 +25,7 @@ from fusemax.study.results import apart_of, breakdown_frame, records_of, results
 from fusemax.study.rows import LENGTH
 from fusemax.study.screen import first_rows, means
 from fusemax.study.skeleton import problems_of
+from fusemax.study.sought_rows import mapping_files
 from fusemax.study.spec import StudyFile
 from fusemax.table.table import Tables, table_of
 
@@ -87,13 +88,13 @@ def tables(plan: SweepPlan, out: Path, progress: Progress) -> Outcome:
     start_s = time.perf_counter()
     if plan.how is None:
         rows = stream.in_memory(plan.planned, report=lambda at: progress(at.points_done, at.points, "points"))
-        return _whole(plan, rows, None, "")
+        return _whole(plan, out, rows, None, "")
     target, counts = stream.run_jobs(plan.planned, out, plan.how, _told(progress, start_s))
     took = f"{counts.points:,} points in {time.perf_counter() - start_s:.2f} s."
     lazy = polars.scan_parquet(target, glob=False)
     count = lazy.select(polars.len()).collect().item()
     if plan.planned.whole or count <= DRAWN:
-        return _whole(plan, lazy.collect(), counts, took)
+        return _whole(plan, out, lazy.collect(), counts, took)
     said = [f"{_counted(counts)}."]
     if plan.study.figures:
         hint = "keep fewer with --pareto, --top or 'where'"
@@ -112,7 +113,7 @@ def _told(progress: Progress, start_s: float) -> stream.Report:
     return told
 
 
-def _whole(plan: SweepPlan, rows: polars.DataFrame, counts: Counts | None, took: str) -> Outcome:
+def _whole(plan: SweepPlan, out: Path, rows: polars.DataFrame, counts: Counts | None, took: str) -> Outcome:
     """Return what is told of a study whose *rows* are few enough to be looked at."""
     study = plan.study
     found = {"results": rows}
@@ -142,6 +143,7 @@ def _whole(plan: SweepPlan, rows: polars.DataFrame, counts: Counts | None, took:
         },
         short=short,
         said=tuple(said),
+        texts=mapping_files(plan.planned, rows, out),
         parquet=("results",),
         points=_points(plan),
         took=took,

@@ -1,0 +1,200 @@
+"""From the points of a configuration whose mapping is searched for to a job."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+
+from fusemax.cascade.ir import Cascade
+from fusemax.cost.model import derive
+from fusemax.errors import FusemaxError, ProblemsError
+from fusemax.machine import Machine
+from fusemax.mapping.nest import Mapped
+from fusemax.nearest import meant
+from fusemax.search.best import Wanted
+from fusemax.source import KeyPath, document_of
+from fusemax.study.axes import TILES
+from fusemax.study.axis import Axis
+from fusemax.study.draft import Asked, figures_of, job_of, refuse_fractions
+from fusemax.study.formulas import MEASURES, ConditionError
+from fusemax.study.jobs import Job
+from fusemax.study.measures import LIMIT, SHORT, columns_of, totals_of
+from fusemax.study.points import Point, is_outside, names_in
+from fusemax.study.sought import LEAST, Sought, sizes_and_figures, solved
+from fusemax.study.spec import Configuration, Searched
+
+TRIED = 32  #: points whose sizes and figures are looked at before anything is searched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoughtDraft:
+    """A job whose mappings are searched for, but for its columns."""
+
+    asked: Asked
+    name: str
+    configuration: Configuration
+    numbers: tuple[int, ...]
+    points: tuple[Point, ...]
+    axes: tuple[Axis, ...]
+    outer: Axis
+    sought: Sought
+
+    @property
+    def size(self) -> int:
+        """The number of points."""
+        count = len(self.points)
+        for axis in self.axes:
+            count *= axis.length
+        return count
+
+    def names(self, whole: bool) -> list[str]:
+        """Return the columns of measures: all that the machine has, the totals, or what ``outputs`` names."""
+        every = columns_on(self.sought.machine, self.sought.cascade)
+        if self.asked.part.outputs:
+            known = [*every, *MEASURES, *LEAST]
+            for name in self.asked.part.outputs:
+                if name not in known:
+                    hint = f"\n  hint: {meant(name, [*known, *SHORT])}"
+                    raise FusemaxError(f"there is no output {name!r} of a mapping that is searched for{hint}")
+            return list(self.asked.part.outputs)
+        found = every if whole else columns_on(self.sought.machine, self.sought.cascade, totals=True)
+        lost = [name for name in self.asked.keep.columns if name not in (*every, *MEASURES, *LEAST)]
+        if lost:
+            raise FusemaxError(f"there is no output {lost[0]!r}\n  hint: {meant(lost[0], [*every, *LEAST])}")
+        return [*found, *LEAST]
+
+    def job(self, whole: bool, columns: Sequence[str], numeric: Collection[str]) -> Job:
+        """Return the job; parameters are those of :meth:`fusemax.study.draft.Draft.job`."""
+        return job_of(self, self.outer, whole, columns, numeric, sought=self.sought)
+
+
+def columns_on(machine: Machine, cascade: Cascade, totals: bool = False) -> list[str]:
+    """Return the columns of results that mappings on *machine* have, or the totals of them."""
+    nothing = Mapped(name="", title="", cascade=cascade, nests=(), bind={}, spill={}, in_place=())
+    program = derive(nothing, machine, ())
+    if totals:
+        return list(totals_of(program))
+    times = [f"time_{place}_s" for place in (*machine.units, *machine.level_names)]
+    found = [name for name in columns_of(program) if name != LIMIT]
+    return [*found, *times, LIMIT]
+
+
+def sought(
+    asked: Asked, name: str, configuration: Configuration, machine: Machine,
+    members: Sequence[tuple[int, Point]], axes: Sequence[Axis],
+) -> SoughtDraft:  # fmt: skip
+    """Return the draft of the points *members* of a *configuration* whose mapping is searched for.
+
+    Raises
+    ------
+    FusemaxError
+        For sizes that are missing or do not suit the cascade, operations that no unit can do, formulas and conditions on what
+        is not there.
+    """
+    mapping = configuration.mapping
+    assert isinstance(mapping, Searched)
+    points = tuple(point for _, point in members)
+    cascade = cascade_for(asked, configuration)
+    tiles = [name for name in asked.part.grid if name.startswith(TILES)]
+    if tiles:
+        raise FusemaxError(
+            f"{tiles[0]}: a mapping that is searched for has the tiles that are found\n"
+            "  hint: 'within: {tiles: ...}' narrows them"
+        )
+    swept = {name for axis in axes for name in axis.names}
+    given, formulas = figures_of(asked, configuration)
+    formulas |= points[0].formulas
+    tables = [{**{n: float(v) for n, v in p.sizes.items()}, **given, **p.figures} for p in points]
+    tables = [{n: v for n, v in table.items() if n not in swept and n not in formulas} for table in tables]
+    outer = Axis(names=tuple(tables[0]), values=tuple(tuple(table[n] for table in tables) for n in tables[0]))
+    where = {n: c for n, c in enumerate(asked.part.where) if not is_outside(c, asked.part, swept)}
+    refuse_fractions(points[0], tables, axes, {}, formulas, where)
+    found = Sought(
+        cascade=cascade, machine=machine, wanted=wanted_of(mapping, cascade, machine), formulas=formulas,
+        where=tuple(where.values()), length=asked.study.length,
+    )  # fmt: skip
+    _tried(found, tables, axes, [*where])
+    return SoughtDraft(
+        asked=asked, name=name, configuration=configuration, numbers=tuple(number for number, _ in members),
+        points=points, axes=tuple(axes), outer=outer, sought=found,
+    )  # fmt: skip
+
+
+def mistakes_of_search(
+    asked: Asked, configuration: Configuration, machine: Machine
+) -> Iterator[tuple[KeyPath, FusemaxError]]:
+    """Yield what is wrong with a mapping that is to be searched for and with keys that go with one, by their keys."""
+    mapping = configuration.mapping
+    if not isinstance(mapping, Searched):
+        if configuration.cascade is not None:
+            hint = "'cascade' goes with 'mapping: best'"
+            yield ("cascade",), FusemaxError(f"a mapping file names its own cascade\n  hint: {hint}")
+        return
+    if configuration.changes:
+        hint = "'within:' narrows what is searched"
+        yield (
+            ("changes",),
+            FusemaxError(f"a mapping that is searched for has no file to change\n  hint: {hint}"),
+        )
+    try:
+        cascade = cascade_for(asked, configuration)
+    except FusemaxError as error:
+        yield ("cascade" if configuration.cascade else "mapping",), error
+        return
+    try:
+        wanted_of(mapping, cascade, machine)
+    except ProblemsError as error:
+        for one in error.problems:
+            hint = f"\n  hint: {one.hint}" if one.hint else ""
+            yield ("mapping", "within"), FusemaxError(f"{one.text}{hint}")
+
+
+def cascade_for(asked: Asked, configuration: Configuration) -> Cascade:
+    """Return the cascade that *configuration* searches a mapping for; raise FusemaxError where none is named."""
+    assert isinstance(configuration.mapping, Searched)
+    name = configuration.mapping.cascade or configuration.cascade
+    if name is None:
+        raise FusemaxError(
+            "a mapping that is searched for needs a cascade\n  hint: add 'cascade: attention/1-pass', say"
+        )
+    return asked.designs.cascade(name)
+
+
+def wanted_of(mapping: Searched, cascade: Cascade, machine: Machine) -> Wanted:
+    """Return what the search is for; raise FusemaxError for a space that names what is not there."""
+    from fusemax.search.within import within_of
+    from fusemax.search.write import mapping_text
+
+    within = None
+    if mapping.within:
+        within = within_of(document_of(mapping_text(mapping.within), "within"), cascade, machine)
+    return Wanted(
+        objective=mapping.objective, absorb=tuple(mapping.absorb), seconds=mapping.seconds, search=mapping.search,
+        within=within,
+    )  # fmt: skip
+
+
+def _tried(
+    found: Sought, tables: Sequence[Mapping[str, float]], axes: Sequence[Axis], numbers: Sequence[int]
+) -> None:
+    """Look at what is asked of the search at some points: sizes, figures, operations, the objective, conditions."""
+    from fusemax.search.answer import check_objective
+    from fusemax.search.facts import facts_of, figure_values
+
+    grid = [
+        [dict(zip(axis.names, row, strict=True)) for row in zip(*axis.values, strict=True)] for axis in axes
+    ]
+    for table, *chosen in islice(product(tables, *([rows[0], rows[-1]] for rows in grid)), TRIED):
+        values = solved(found, {name: v for part in (table, *chosen) for name, v in part.items()})
+        sizes, figures = sizes_and_figures(found.cascade, values)
+        within = found.wanted.within
+        facts = facts_of(found.cascade, found.machine, sizes, figures, found.wanted.absorb, within)
+        check_objective(facts, found.wanted.objective)
+        known = {*values, *figure_values(found.cascade, found.machine, figures), *MEASURES, *LEAST}
+        known |= set(columns_on(found.machine, found.cascade)) - {LIMIT}
+        for number, condition in zip(numbers, found.where, strict=True):
+            unknown = sorted(names_in(condition) - known)
+            if unknown:
+                said = f"{unknown[0]!r} is no size, figure or label that is given here, and no output"
+                raise ConditionError(number, f"{said}\n  hint: {meant(unknown[0], sorted(known))}")
