@@ -129,7 +129,8 @@ def _of_jobs(
 def _roofs(job: Job, rows: polars.DataFrame, identity: Sequence[str]) -> polars.DataFrame:
     import polars
 
-    units = dict.fromkeys(label.unit for label in job.lines.values() if label.kind == OF_UNITS[0])
+    known = dict.fromkeys(label.unit for label in job.lines.values() if label.kind == OF_UNITS[0])
+    units = known if job.sought is None else dict.fromkeys(job.sought.machine.units)
     frames: list[polars.DataFrame] = []
     for unit in units:
         names = {**{kind: f"{LINE}{kind}[{unit}]" for kind in OF_UNITS}, BANDWIDTH: f"{LINE}{BANDWIDTH}"}

@@ -14,9 +14,11 @@ import sympy
 
 from fusemax.cost.evaluate import Cost
 from fusemax.cost.program import Line, Program
+from fusemax.cost.roofline import BANDWIDTH, OF_UNITS, roofline
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import is_figure
 from fusemax.language.value import value_of
+from fusemax.machine import Machine
 from fusemax.search.best import Found, best_found
 from fusemax.search.facts import figure_values
 from fusemax.search.write import with_cascade
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 #: Hidden columns of whole tables: the mapping's file, and the rows of the long table.
 TEXT, LONG_ROWS = f"{LINE}text", f"{LINE}rows"
-PLACES = ("nest", "unit", "level", "einsum", "tensor", "action")
+PLACES = ("nest", "unit", "level", "einsum", "tensor", "action", "component")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +144,46 @@ def sought_frame(job: Job, points: np.ndarray, rows: Sequence[Row]) -> polars.Da
 def _hidden(job: Job, points: np.ndarray, rows: Sequence[Row]) -> dict[str, Any]:
     import polars
 
+    assert job.sought is not None
     inner = job.points // job.outer.length
     place = points // inner
     columns: dict[str, Any] = {ORDER: np.asarray(job.numbers)[place] * inner + points % inner}
     sizes = [(n, name) for n, name in enumerate(job.outer.names) if not is_figure(name)]
     columns |= {f"{SIZE}{name}": np.asarray(job.outer.values[n])[place] for n, name in sizes}
     texts = [row.found.text if row.found else None for row in rows]
+    columns |= _roofs(job.sought.machine, rows)
     long = [json.dumps(_long(row.found.cost)) if row.found else None for row in rows]
     return columns | {
         TEXT: polars.Series(texts, dtype=polars.String),
         LONG_ROWS: polars.Series(long, dtype=polars.String),
     }
+
+
+def _roofs(machine: Machine, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the columns of rooflines: intensity, speed and peak of every unit, and the bandwidth."""
+    import polars
+
+    found = [_roofline(machine, row.found.cost) if row.found else {} for row in rows]
+    names = [*(f"{kind}[{unit}]" for unit in machine.units for kind in OF_UNITS), BANDWIDTH]
+    return {
+        f"{LINE}{name}": polars.Series([one.get(name) for one in found], dtype=polars.Float64)
+        for name in names
+    }
+
+
+def _roofline(machine: Machine, cost: Cost) -> dict[str, float]:
+    units = roofline(_lines_of(cost), machine, {**cost.parameters, **cost.values})
+    found = {f"{kind}[{unit}]": each[kind] for unit, each in units.items() for kind in OF_UNITS}
+    for each in units.values():
+        found[BANDWIDTH] = each[BANDWIDTH]
+    return found
+
+
+def _lines_of(cost: Cost) -> Program:
+    """Return the lines of *cost* by name and label, their formulas forgotten."""
+    nothing = sympy.Integer(0)
+    lines = tuple(Line(name, nothing, label) for name, label in cost.labels.items())
+    return Program(parameters=cost.parameters, lines=lines)
 
 
 def _long(cost: Cost) -> list[dict[str, Any]]:
@@ -184,12 +215,9 @@ def long_rows(rows: polars.DataFrame, identity: Sequence[str]) -> polars.DataFra
 def measures_of(found: Found) -> dict[str, Any]:
     """Return the columns of results that a mapping has at its point: those of all mappings, and what a search knows."""
     cost = found.cost
-    nothing = sympy.Integer(0)
-    lines = tuple(Line(name, nothing, label) for name, label in cost.labels.items())
     values = {name: np.array([value]) for name, value in cost.values.items()}
-    made: dict[str, Any] = {
-        name: column.of(values)[0] for name, column in columns_of(Program(parameters={}, lines=lines)).items()
-    }
+    columns = columns_of(_lines_of(cost))
+    made: dict[str, Any] = {name: column.of(values)[0] for name, column in columns.items()}
     for name, text in MEASURES.items():
         formula = number_or_formula(name, text)
         if not isinstance(formula, int | float):

@@ -1,4 +1,4 @@
-"""Configurations whose mapping is searched for: what is found, what the tables tell of it, and what is refused before it runs."""
+"""Configurations whose mapping is searched for: what is found, what tables tell, and what is refused before it runs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_every_point_has_its_own_best_mapping(ran: tuple[Path, list[dict]]) -> N
 
 
 def test_points_of_a_grid_are_searched_and_conditions_hold_before(ran: tuple[Path, list[dict]]) -> None:
-    """What a condition leaves out is no row; formulas of the study hold; for the least traffic, inputs and outputs move once."""
+    """What a condition leaves out is no row; formulas of the study hold; for the least traffic, tensors move once."""
     rows = [row for row in ran[1] if row["part"] == "grid"]
 
     assert [(row["M"], row["L3.size"], row["2d.rows"]) for row in rows] == [
@@ -109,6 +109,16 @@ def test_the_long_table_tells_what_makes_up_each_row(ran: tuple[Path, list[dict]
         assert mine.filter(polars.col("kind") == "energy")["value"].sum() == pytest.approx(row["energy_J"])
 
 
+def test_the_rooflines_are_those_of_the_mappings_found(ran: tuple[Path, list[dict]]) -> None:
+    """No unit is quicker than its roof, and the one that is busy all the time is at it."""
+    roofs = polars.read_csv(ran[0] / "roofline.csv", infer_schema_length=None)
+    best = roofs.filter((polars.col("part") == "points") & (polars.col("configuration") == "best"))
+
+    assert set(best["unit"]) == {"1d", "2d"}
+    assert (best["speed"] <= best["peak"]).all()
+    assert (best["speed"] == best["peak"]).any()  # the array is busy all the time at 1K
+
+
 def test_a_cascade_of_ones_own_and_a_machine_on_which_nothing_fits(tmp_path: Path) -> None:
     """The file of the mapping names the cascade from where it lies; what fits nowhere is a row with its reason."""
     (tmp_path / "linear.yaml").write_text(LINEAR, encoding="utf-8")
@@ -121,7 +131,9 @@ def test_a_cascade_of_ones_own_and_a_machine_on_which_nothing_fits(tmp_path: Pat
     large, none = rows
     (file,) = (out / "mappings").iterdir()
 
-    assert large["fits"] and not none["fits"] and "nearest miss" in none["reason"] and "L3" in none["reason"]
+    assert (large["fits"], none["fits"]) == (True, False)
+    assert "nearest miss" in none["reason"]
+    assert "L3" in none["reason"]
     assert (
         cost_of(str(tmp_path / "linear.yaml"), "fusemax", str(file), {"I": 512, "K": 512, "O": 512}).latency_s
         == (large["latency_s"])
