@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
-from fusemax.simulate.pe.attention import is_attention, run_attention
+from fusemax.simulate.pe.attention import run_attention
+from fusemax.simulate.pe.binding import is_attention
 from fusemax.simulate.pe.formats import FORMATS
 from fusemax.simulate.pe.matmul import is_matmul, run_matmul
 from fusemax.simulate.pe.result import PeResult

@@ -9,6 +9,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from fusemax.cascade.build import load_cascade
+from fusemax.cascade.ir import Cascade
 from fusemax.machine import Machine, load_machine
 from fusemax.mapping.build import map_onto
 from fusemax.mapping.nest import Mapped
@@ -44,11 +45,11 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def mapped_from(data: dict[str, Any], machine: Machine) -> Mapped:
-    """Return the mapping that *data* describes, read as a file would be."""
+def mapped_from(data: dict[str, Any], machine: Machine, cascade: Cascade | None = None) -> Mapped:
+    """Return the mapping that *data* describes, of a shipped or the given *cascade*, read as a file would be."""
     document = document_of("\n".join(f"{key}: {_text(value)}" for key, value in data.items()) + "\n")
     file = mapping_file_of(document)
-    return map_onto(load_cascade(file.cascade), machine, file, document)
+    return map_onto(cascade or load_cascade(file.cascade), machine, file, document)
 
 
 def attention_mapping(places: dict[str, str], buffers: int, keys_outside: bool, p1: int) -> dict[str, Any]:

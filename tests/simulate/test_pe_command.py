@@ -8,11 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from fusemax.cascade.build import load_cascade
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
-from fusemax.mapping.build import map_onto
-from fusemax.mapping.spec import load_mapping_file
 from fusemax.simulate import array
 from fusemax.simulate.array import command
 from fusemax.simulate.pe import watch
@@ -86,15 +83,6 @@ def test_a_long_run_says_how_far_it_is(capsys: pytest.CaptureFixture[str], monke
     said = capsys.readouterr().err
     assert "4e+02 element-cycles, 25% done" in said
     assert "s left" in said
-
-
-def test_masks_are_refused_by_name():
-    """A causal cascade has the same Einsums, but is no program for the arrays."""
-    machine, path = load_machine("fusemax")
-    file, document = load_mapping_file("fusemax", path)
-    mapped = map_onto(load_cascade("causal/1-pass"), machine, file, document)
-    with pytest.raises(FusemaxError, match=r"no conditions can be run; BQK has m1\*M0"):
-        command(mapped, machine, SIZES, FIGURES, True)
 
 
 def test_hours_are_refused():

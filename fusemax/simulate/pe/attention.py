@@ -10,14 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fusemax.analysis.work import operations
 from fusemax.errors import FusemaxError
+from fusemax.language.syntax import names
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Body, Mapped, Nest
 from fusemax.simulate.pe import clock
-from fusemax.simulate.pe.formats import EXPONENTIAL_CYCLES, FORMATS, round_array
+from fusemax.simulate.pe.band import Band
+from fusemax.simulate.pe.binding import Arrays, arrays_of
+from fusemax.simulate.pe.formats import FORMATS, round_array
 from fusemax.simulate.pe.held import Data, Tiles, empty_registers
-from fusemax.simulate.pe.plan import Numbers, numbers_of, word_B
+from fusemax.simulate.pe.plan import Numbers, word_B
 from fusemax.simulate.pe.program import (
     LANE_CODES,
     LANE_EINSUM,
@@ -34,30 +36,8 @@ from fusemax.simulate.pe.supply import Epochs, Need, Times, channels_of, first_w
 from fusemax.simulate.pe.walk import Moved, Visit, Walk
 from fusemax.simulate.pe.watch import watched
 
-ON_ARRAY: Mapping[str, str] = {"BQK": "mac", "LM": "max", "SLN": "sub_exp", "SLD": "add", "SLNV": "mac"}
-ON_LANES: Mapping[str, str] = {
-    "RM": "max", "PRM": "sub_exp", "SPD": "mul", "RD": "add", "SPNV": "mul", "RNV": "add", "AV": "div",
-}  # fmt: skip
 #: Einsums that come as late as SLN (``lag`` epochs behind BQK) and as late as SLNV (``delay`` epochs), by what they move.
 _LATE: Mapping[str, str] = {"RD": "lag", "V": "delay", "RNV": "delay"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrays:
-    """The two arrays of one run: their names and shapes, and the program of an epoch."""
-
-    array: str
-    lanes: str
-    rows: int
-    columns: int
-    epoch: Epoch
-    division: int
-    numbers: Numbers
-
-
-def is_attention(mapped: Mapped) -> bool:
-    """Return whether *mapped* is a mapping of this cascade, whatever it does with it."""
-    return {einsum.name for einsum in mapped.cascade.computed} == {*ON_ARRAY, *ON_LANES}
 
 
 def run_attention(
@@ -74,24 +54,28 @@ def run_attention(
     FusemaxError
         When the mapping is not of this binding, the exponential is not of the machine's kind, or registers do not suffice.
     """
-    arrays = _arrays(mapped, machine, sizes, figures, number_format)
+    arrays = arrays_of(mapped, machine, sizes, figures, number_format)
     registers = _registers(arrays, machine)
     nest = mapped.nests[0]
-    walk = Walk(mapped, machine, nest, arrays.numbers.sizes, arrays.numbers.digit_sizes)
+    walk = Walk(mapped, machine, nest, arrays.numbers.sizes, arrays.numbers.digit_sizes, arrays.band)
     visits = list(walk.visits())
     tiles, epochs = _tiles(visits, nest, walk, arrays)
     values = arrays.numbers.figures
     times = supply(
         channels_of(machine, values), epochs, lambda one: one.words * word_B(mapped, one.tensor, values)
     )
-    inputs = inputs or Inputs.drawn(arrays.numbers.sizes, _batch(nest, arrays.numbers))
+    inputs = inputs or _drawn(mapped, walk, arrays.numbers)
     formats = FORMATS[number_format]
     data = _data(inputs, formats)
     program = program_of(arrays.epoch)
     state = empty_registers(
         arrays.rows, arrays.columns, program, arrays.epoch.lag + 2 + arrays.epoch.polynomial
     )
-    plan = Tiles(tiles.where, _lengths(times, epochs, tiles), tiles.outputs, arrays.division, times.starts[0])
+    band = arrays.band or Band()
+    plan = Tiles(
+        tiles.where, _lengths(times, epochs, tiles), tiles.outputs, arrays.division, times.starts[0],
+        band.low, band.high, arrays.guarded,
+    )  # fmt: skip
     cycles = times.end + arrays.rows + arrays.columns - 1
     shape = (cycles, arrays.rows + 1, arrays.columns, 2) if trace else (1, 1, 0, 2)
     traced = np.zeros(shape, np.int32)
@@ -104,6 +88,8 @@ def run_attention(
     ran = watched(work, done, cycles, arrays.rows * arrays.columns) if watch else work()
     (cycles, words, pe_busy, lane_busy), seconds = ran
     total, moved = max(cycles, math.ceil(times.stored)), _ledger(visits)
+    reference = inputs.attention(arrays.band)
+    _check_numbers(mapped, data.AV, reference)
     return PeResult(
         cycles=total,
         clock_hz=values["clock"],
@@ -114,7 +100,7 @@ def run_attention(
         words=moved,
         edge_words=dict(zip(EDGES, words.tolist(), strict=True)),
         parts=_parts(times, epochs, tiles, arrays, total - cycles),
-        registers=registers, output=data.AV, reference=inputs.attention(), seconds=seconds, trace=traced,
+        registers=registers, output=data.AV, reference=reference, seconds=seconds, trace=traced,
     )  # fmt: skip
 
 
@@ -132,88 +118,6 @@ EDGES = (
 )
 
 
-# --- is it this binding?
-
-
-def _arrays(mapped, machine, sizes, figures, number_format: str) -> Arrays:
-    array, lanes = _units(mapped, machine)
-    masked = next((e for e in mapped.cascade.computed if e.conditions), None)
-    if masked is not None:
-        raise FusemaxError(
-            f"mapping {mapped.name}: register by register, no conditions can be run; {masked.name} has"
-            f" {masked.conditions[0]}\n  hint: the tile level (--level tile) runs masks and windows"
-        )
-    if len(mapped.nests) != 1 or mapped.nests[0].spread or mapped.spill or mapped.offload or mapped.when:
-        raise FusemaxError(
-            f"mapping {mapped.name}: register by register, one nest on one core can be run, no spilling, offloading or when\n"
-            "  hint: the tile level (--level tile) runs every mapping"
-        )
-    if any("*" in d for b in mapped.nests[0].bodies for one in b.spatial.values() for d in one.values()):
-        raise FusemaxError(
-            f"mapping {mapped.name}: register by register, each digit runs over one dimension of a unit\n"
-            "  hint: the tile level (--level tile) runs every mapping"
-        )
-    numbers = numbers_of(mapped, machine, mapped.nests[0], sizes, figures)
-    if numbers.figures.get("replicas", 1.0) != 1.0:
-        raise FusemaxError(
-            f"mapping {mapped.name}: register by register, one core can be run; set replicas=1"
-        )
-    rows, columns = (
-        numbers.whole(f"{array}.{name}", "the shape of an array") for name in machine.units[array].shape
-    )
-    polynomial = not FORMATS[number_format].exact
-    pe, lane = (
-        numbers.whole(f"{unit}.operations.sub_exp", "cycles of an exponential") for unit in (array, lanes)
-    )
-    if polynomial and (pe, lane) != (EXPONENTIAL_CYCLES, EXPONENTIAL_CYCLES):
-        raise FusemaxError(
-            f"{number_format}: the exponential is computed with one subtraction and six multiply-adds, but the machine takes"
-            f" {pe} cycles on {array} and {lane} on {lanes}\n  hint: use float64, which only waits for them"
-        )
-    for unit, name in [(array, n) for n in ("mac", "max", "add")] + [
-        (lanes, n) for n in ("mul", "max", "add")
-    ]:
-        if numbers.figures[f"{unit}.operations.{name}"] != 1:
-            raise FusemaxError(f"{unit}.operations.{name}: register by register, it must take one cycle")
-    if pe < 2:
-        raise FusemaxError(
-            f"{array}.operations.sub_exp: an exponential takes at least 2 cycles here, got {pe}"
-        )
-    epoch = Epoch(
-        E=numbers.sizes["E"], F=numbers.sizes["F"], rows=rows, pe_exponential=pe, lane_exponential=lane,
-        polynomial=polynomial,
-    )  # fmt: skip
-    division = numbers.whole(f"{lanes}.operations.div", "cycles of a division")
-    return Arrays(
-        array=array, lanes=lanes, rows=rows, columns=columns, epoch=epoch, division=division, numbers=numbers
-    )
-
-
-def _units(mapped: Mapped, machine: Machine) -> tuple[str, str]:
-    """Return the names of the 2D and of the 1D array; raise FusemaxError with everything that is not this binding."""
-    two = [name for name, unit in machine.units.items() if len(unit.shape) == 2]
-    one = [name for name, unit in machine.units.items() if len(unit.shape) == 1]
-    wrong: list[str] = []
-    for wanted, units in ((ON_ARRAY, two), (ON_LANES, one)):
-        for name, operation in wanted.items():
-            done = [o.name for o in operations(mapped.cascade, mapped.einsum(name))]
-            if done != [operation]:
-                wrong.append(f"{name} does {', '.join(done)} instead of {operation}")
-            elif mapped.bind[name, 0] not in units:
-                where = "a 2D" if wanted is ON_ARRAY else "a 1D"
-                wrong.append(f"{name} is bound to {mapped.bind[name, 0]}, which is not {where} array")
-    found = {machine.physical(mapped.bind[name, 0]) for name in (*ON_ARRAY, *ON_LANES)}
-    if not wrong and len(found) != 2:
-        wrong.append(f"the Einsums are bound to {', '.join(sorted(found))} instead of two arrays")
-    if wrong:
-        rows = "\n".join(f"  {row}" for row in wrong)
-        raise FusemaxError(
-            f"mapping {mapped.name} cannot be run register by register:\n{rows}\n"
-            "  hint: the tile level (--level tile) runs every mapping"
-        )
-    return mapped.bind["BQK", 0], mapped.bind["AV", 0]
-
-
 # --- tiles and epochs
 
 
@@ -224,10 +128,30 @@ class _Tiles:
     blocks: Mapping[int, list[int]]
 
 
-def _batch(nest: Nest, numbers: Numbers) -> tuple[int, ...]:
-    return tuple(
-        numbers.sizes[r.size_name] for name, r in nest.roots.items() if name not in ("e", "f", "m", "p")
-    )
+def _drawn(mapped: Mapped, walk: Walk, numbers: Numbers) -> Inputs:
+    """Return inputs of the sizes of all ranks; entries whose ranks K does not have (heads of a group) share it."""
+    batch = [name for name in walk.spaces if name not in ("e", "f", "m", "p")]
+    keys = access_variables(mapped, "K")
+    sizes = tuple(numbers.sizes[walk.spaces[name].root.size_name] for name in batch)
+    return Inputs.drawn(numbers.sizes, sizes, tuple(name in keys for name in batch))
+
+
+def access_variables(mapped: Mapped, tensor: str) -> frozenset[str]:
+    """Return the rank variables by which the cascade reads *tensor*."""
+    reads = [a for einsum in mapped.cascade.computed for a in einsum.reads if a.tensor == tensor]
+    return frozenset(n for a in reads for index in a.indices for n in names(index))
+
+
+def _check_numbers(mapped: Mapped, output: NDArray[np.float64], reference: NDArray[np.float64]) -> None:
+    """Raise FusemaxError where the cascade as it is written gives no number though the definition does."""
+    wrong = np.isnan(output) & ~np.isnan(reference)
+    if wrong.any():
+        _, _, query = np.argwhere(wrong)[0]
+        raise FusemaxError(
+            f"mapping {mapped.name}: query {query} gets no number: its maximum is -inf after a tile of which it sees no key,"
+            f" and PRM = {mapped.einsum('PRM').expression} is not defined there\n"
+            "  hint: write PRM[m1,p] = where(eq(RM[m1+1,p], -inf), 1, exp(RM[m1,p] - RM[m1+1,p]))"
+        )
 
 
 def _tiles(visits: list[Visit], nest: Nest, walk: Walk, arrays: Arrays) -> tuple[_Tiles, Epochs]:
@@ -257,7 +181,9 @@ def _tiles(visits: list[Visit], nest: Nest, walk: Walk, arrays: Arrays) -> tuple
             reads = reads + [m for m in visit.moved if m.kind == "read"]
             writes = writes + [m for m in visit.moved if m.kind == "write"]
             divisions[at] = (length + arrays.epoch.F * arrays.division, reads, writes)
-    tiles = _Tiles(where=np.array(where), outputs=np.array(outputs), blocks=blocks)
+    tiles = _Tiles(
+        where=np.array(where, np.int64).reshape(-1, 5), outputs=np.array(outputs, np.int64).reshape(-1, 3), blocks=blocks
+    )  # fmt: skip
     return tiles, Epochs(interval=epoch.interval, needs=needs, stores=stores, divisions=divisions)
 
 

@@ -130,12 +130,11 @@ def _diagonal(
     index: Integer,
     place: Place,
     tile_number: Integer,
-    valid: int,
     registers: Registers,
     lag: int,
     numbers: Numbers,
 ):
-    """Do one cycle of the elements of one diagonal; rows from *valid* on have no key and let values pass."""
+    """Do one cycle of the elements of one diagonal; rows whose query sees no key of theirs let values pass."""
     d, low, high = place.diagonal, place.low, place.high
     east_in, east_out = registers.east[d, low:high], registers.east[d + 1, low:high]
     south_in, south_out = registers.south[d, low:high], registers.south[d + 1, low + 1 : high + 1]
@@ -148,12 +147,14 @@ def _diagonal(
         _multiply_flowing(result, east_in, south_in, east_out, south_out, numbers.total)
     elif code in (LM, SUB, SLD):
         if code == LM:
-            score[max(0, valid - low) :] = -math.inf
+            score[: place.first - low] = -math.inf
+            score[place.end - low :] = -math.inf
         _element_step(code, score, south_in, south_out, result, numbers)
     else:
         _exponential_step(code, score, pe[pe.shape[0] - 2, low:high], result, numbers)
         if code in (SCALE, EXP):
-            result[max(0, valid - low) :] = 0.0
+            result[: place.first - low] = 0.0
+            result[place.end - low :] = 0.0
 
 
 @numba.njit(inline="always")
@@ -187,8 +188,11 @@ def _lane(
         words[RM_READ] += 1
         words[RM_WRITE] += 1
     elif code == PRM_END:
-        exponential = machine_exponential(registers.old[c, 0] - registers.box[c, copy], numbers)
-        registers.prm[c, copy] = rounded(exponential, numbers.operand)
+        if registers.box[c, copy] == -math.inf:
+            registers.prm[c, copy] = 1.0 if tiles.guarded else math.nan
+        else:
+            exponential = machine_exponential(registers.old[c, 0] - registers.box[c, copy], numbers)
+            registers.prm[c, copy] = rounded(exponential, numbers.operand)
     elif code == SPD:
         registers.spd[c, 0] = rounded(data.RD[g, p] * registers.prm[c, copy], numbers.total)
         words[RD_READ] += 1
@@ -219,12 +223,25 @@ def _divide(
 
 
 @numba.njit(inline="always")
-def _overlap(place: Place, keys: int, queries: int) -> int:
-    """Return how many elements of a diagonal have both a key and a query."""
-    return max(0, min(place.high, keys) - max(place.low, place.diagonal - queries + 1))
+def _seen(tiles: Tiles, tile: Integer, diagonal: int, low: int, high: int):
+    """Return the first row of a diagonal's rows low .. high - 1 whose key its query sees, and the one after the last.
+
+    Row r has key m + r and query p + diagonal - r; a band leaves 2r in a range.
+    """
+    ahead = tiles.where[tile, 3] + diagonal - tiles.where[tile, 1]
+    least, most = tiles.low + ahead, tiles.high + ahead
+    first = min(high, max(low, (least + 1) // 2))
+    end = min(high, tiles.where[tile, 2], most // 2 + 1)
+    return first, max(first, end)
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
+def _overlap(place: Place, queries: int) -> int:
+    """Return how many elements of a diagonal have a key and a query that sees it."""
+    return max(0, place.end - max(place.first, place.diagonal - queries + 1))
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _lanes_cycle(
     now: Clock, program: Program, tiles: Tiles, data: Data, registers: Registers, numbers: Numbers, trace
 ):
@@ -263,12 +280,13 @@ def _elements_cycle(
         tile = k - (program.delay if code == SLNV else (0 if code <= LM else program.lag))
         if code == 0 or tile < 0 or tile >= tiles.where.shape[0]:
             continue
-        place = Place(rows, columns, d, max(0, d - columns + 1), min(rows - 1, d) + 1)
-        keys, queries = tiles.where[tile, 2], tiles.where[tile, 4]
+        low, high = max(0, d - columns + 1), min(rows - 1, d) + 1
+        first, end = _seen(tiles, tile, d, low, high)
+        place = Place(rows, columns, d, low, high, first, end)
         if d < max(rows, columns):
             _enter(code, program.pe_index[o], place, tile, tiles, data, registers, now.words)
-        _diagonal(code, program.pe_index[o], place, tile, keys, registers, program.lag, numbers)
-        now.pe_busy[code] += _overlap(place, keys, queries)
+        _diagonal(code, program.pe_index[o], place, tile, registers, program.lag, numbers)
+        now.pe_busy[code] += _overlap(place, tiles.where[tile, 4])
         if trace.shape[1] > 0:
             for r in range(place.low, place.high):
                 trace[r, d - r, 0], trace[r, d - r, 1] = code, tile

@@ -29,6 +29,10 @@ class Tiles(NamedTuple):
         Cycles of a division.
     first : int
         The cycle in which the first epoch starts.
+    low, high : int
+        The least and the largest difference of a key and a query that see each other.
+    guarded : bool
+        Whether a lane without a maximum yet (-inf) has the factor 1, as ``where(eq(RM[m1+1,p], -inf), 1, ...)`` says.
     """
 
     where: Whole
@@ -36,6 +40,9 @@ class Tiles(NamedTuple):
     outputs: Whole
     division: int
     first: int
+    low: int
+    high: int
+    guarded: bool
 
 
 class Data(NamedTuple):
@@ -64,13 +71,18 @@ class Registers(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Which element or lanes are meant: rows and columns of the array, a diagonal, its first and last-but-one row."""
+    """Which element or lanes are meant: rows and columns of the array, a diagonal, its first and last-but-one row.
+
+    Of its rows those from ``first`` to ``end`` - 1 have a key that their query sees.
+    """
 
     rows: int
     columns: int
     diagonal: int
     low: int
     high: int
+    first: int
+    end: int
 
 
 def empty_registers(rows: int, columns: int, program: Program, registers: int) -> Registers:

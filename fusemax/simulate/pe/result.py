@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fusemax.simulate.pe.band import Band
+
 SEED = 0  #: of the inputs that a run draws when none are given
 
 
@@ -21,22 +23,39 @@ class Inputs:
     V: NDArray[np.float64]
 
     @staticmethod
-    def drawn(sizes: Mapping[str, int], batch: tuple[int, ...], seed: int = SEED) -> Inputs:
-        """Return inputs from a normal distribution, the same for the same sizes and seed."""
+    def drawn(
+        sizes: Mapping[str, int],
+        batch: tuple[int, ...],
+        own: tuple[bool, ...] | None = None,
+        seed: int = SEED,
+    ) -> Inputs:
+        """Return inputs from a normal distribution, the same for the same sizes and seed.
+
+        *batch* are the sizes of the ranks of all entries; those that are not *own* to K (heads that share it) have one.
+        """
         random = np.random.default_rng(seed)
         entries, E, F = math.prod(batch), sizes["E"], sizes["F"]
         Q = random.standard_normal((entries, E, sizes["P"])) / math.sqrt(E)
-        return Inputs(
-            Q,
-            random.standard_normal((entries, E, sizes["M"])),
-            random.standard_normal((entries, F, sizes["M"])),
-        )
+        mine = batch if own is None else tuple(s if o else 1 for s, o in zip(batch, own, strict=True))
 
-    def attention(self) -> NDArray[np.float64]:
-        """Return softmax over keys of K'Q, times V, by its definition in float64: [batch, F, P]."""
+        def shared(width: int) -> NDArray[np.float64]:
+            drawn = random.standard_normal((*mine, width, sizes["M"]))
+            whole = np.broadcast_to(drawn, (*batch, width, sizes["M"]))
+            return np.ascontiguousarray(whole.reshape(entries, width, sizes["M"]))
+
+        return Inputs(Q, shared(E), shared(F))
+
+    def attention(self, band: Band | None = None) -> NDArray[np.float64]:
+        """Return softmax over the keys (in *band*) of K'Q, times V, by its definition in float64: [batch, F, P].
+
+        NaN for queries that see no key.
+        """
         scores = np.einsum("gem,gep->gmp", self.K, self.Q)
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.einsum("gfm,gmp->gfp", self.V, weights / weights.sum(axis=1, keepdims=True))
+        if band is not None:
+            scores = np.where(band.mask(*scores.shape[1:]), scores, -np.inf)
+        with np.errstate(invalid="ignore"):
+            weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+            return np.einsum("gfm,gmp->gfp", self.V, weights / weights.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +121,12 @@ class PeResult:
         return {unit: total / (self.lanes[unit] * self.cycles) for unit, total in totals.items()}
 
     def error(self) -> float:
-        """Return the largest absolute difference between the result and its definition."""
-        return float(np.abs(self.output - self.reference).max())
+        """Return the largest absolute difference between the result and its definition, where this is a number."""
+        there = ~np.isnan(self.reference)
+        return float(np.abs(self.output - self.reference)[there].max(initial=0.0))
 
     def relative_error(self) -> float:
-        """Return the root mean square of the differences over that of the definition."""
-        return float(np.linalg.norm(self.output - self.reference) / np.linalg.norm(self.reference))
+        """Return the root mean square of the differences over that of the definition, where this is a number."""
+        there = ~np.isnan(self.reference)
+        expected, found = self.reference[there], self.output[there]
+        return float(np.linalg.norm(found - expected) / np.linalg.norm(expected)) if there.any() else 0.0

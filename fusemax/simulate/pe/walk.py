@@ -7,7 +7,7 @@ remembers which one it holds. This is a second opinion on the cost model's count
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,8 +18,11 @@ from fusemax.language.syntax import Access, names
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence, Root
+from fusemax.simulate.pe.band import Band
 
 Place = Mapping[str, int]  #: the loops that are open, and where each of them is
+Touched = dict[str, set[int]]  #: values of ranks
+BANDED = ("m", "p")  #: the ranks that a band ties
 
 
 class Space:
@@ -89,20 +92,34 @@ class Visit:
 
 @dataclass
 class _Kept:
-    """What one residence holds now, and what it held before."""
+    """What one residence holds, stay by stay."""
 
     residence: Residence
     digits: frozenset[str]
     outside: str
     written_inside: bool
     wanted_outside: bool
-    key: tuple | None = None
-    place: Place = field(default_factory=dict)
-    seen: set[tuple] = field(default_factory=set)
+    users: frozenset[str]
+    stays: dict[int, _Stay] = field(default_factory=dict)
+    now: _Stay | None = None
+
+
+@dataclass
+class _Stay:
+    """A tile in its place, from the visit with which it comes.
+
+    ``touched`` holds, for each rank under a condition, which of its values the visits use; ``earlier`` and ``later`` those of
+    stays of the same tile before and after, None when there are none.
+    """
+
+    place: Place
+    touched: Touched = field(default_factory=dict)
+    earlier: Touched | None = None
+    later: Touched | None = None
 
 
 class Walk:
-    """The walk through one nest."""
+    """The walk through one nest; under a *band* bodies are passed over where they have no point of it."""
 
     def __init__(
         self,
@@ -111,24 +128,52 @@ class Walk:
         nest: Nest,
         sizes: Mapping[str, int],
         digit_sizes: Mapping[str, int],
+        band: Band | None = None,
     ) -> None:
-        self.mapped, self.machine, self.nest = mapped, machine, nest
+        self.mapped, self.machine, self.nest, self.band = mapped, machine, nest, band
         self.spaces = {
-            name: Space(root, sizes[root.size_name], digit_sizes) for name, root in nest.roots.items()
+            name: Space(root, sizes[root.size_name], digit_sizes)
+            for name, root in nest.roots.items()
+            if self._is_used(root)
         }
         order = machine.places
         kept = [r for r in nest.residences if not r.staged and r.level != machine.outermost]
         self.kept = [self._kept(r) for r in sorted(kept, key=lambda r: (len(r.node), order.index(r.level)))]
         self._seen: dict[tuple[str, str], set[tuple]] = {}
 
+    def _is_used(self, root: Root) -> bool:
+        """Return whether an Einsum of the nest runs over *root*; a size that only conditions name is none to walk."""
+        names_of = {root.name, *(digit.name for digit in root.digits)}
+        einsums = (self.mapped.einsum(name) for body in self.nest.bodies for name in body.einsums)
+        return any(names_of & set(einsum.variables) for einsum in einsums)
+
     def visits(self) -> Iterator[Visit]:
         """Yield the executions of all bodies in order; the last has no body: what is stored at the end."""
-        yield from self._node(0, self.nest.bodies, {}, [], [])
+        done = [
+            (body, place) for body, place in self._node(0, self.nest.bodies, {}) if self._is_done(body, place)
+        ]
+        for kept in self.kept:
+            self._plan(kept, done)
+        for number, (body, place) in enumerate(done):
+            before: list[Moved] = []
+            loads: list[tuple[str, int]] = []
+            for kept in self.kept:
+                if number in kept.stays:
+                    self._leave(kept, before)
+                    kept.now = kept.stays[number]
+                    self._enter(kept, before, loads)
+            yield Visit(body, place, tuple(self._own(body, place)), tuple(before), tuple(loads))
         rest: list[Moved] = []
         for kept in reversed(self.kept):
             self._leave(kept, rest)
         end = Body(node=(), opened=(), spatial={}, einsums=())
         yield Visit(end, {}, (), tuple(rest))
+
+    def _is_done(self, body: Body, place: Place) -> bool:
+        """Return whether *body* has a point of the band, or no condition."""
+        if self.band is None or not any(self.mapped.einsum(name).conditions for name in body.einsums):
+            return True
+        return self.band.meets(*(self.spaces[root].values(place) for root in BANDED))
 
     def words(self, digits: Iterable[str], place: Place) -> int:
         """Return the elements of a tensor with *digits* that the open loops leave."""
@@ -148,25 +193,14 @@ class Walk:
     # --- loops
 
     def _node(
-        self,
-        depth: int,
-        bodies: tuple[Body, ...],
-        place: Place,
-        before: list[Moved],
-        loads: list[tuple[str, int]],
-    ) -> Iterator[Visit]:
-        opened = bodies[0].opened[depth]
-        for inside in self._places(opened, place):
-            self._enter(bodies[0].node[: depth + 1], inside, before, loads)
+        self, depth: int, bodies: tuple[Body, ...], place: Place
+    ) -> Iterator[tuple[Body, Place]]:  # fmt: skip
+        for inside in self._places(bodies[0].opened[depth], place):
             if len(bodies[0].node) == depth + 1:
-                yield Visit(
-                    bodies[0], inside, tuple(self._own(bodies[0], inside)), tuple(before), tuple(loads)
-                )
-                before.clear()
-                loads.clear()
+                yield bodies[0], inside
                 continue
             for _, group in itertools.groupby(bodies, key=lambda body: body.node[depth + 1]):
-                yield from self._node(depth + 1, tuple(group), inside, before, loads)
+                yield from self._node(depth + 1, tuple(group), inside)
 
     def _places(self, loops: tuple[str, ...], place: Place) -> Iterator[Place]:
         if not loops:
@@ -240,32 +274,69 @@ class Walk:
         wanted = residence.tensor in cascade.outputs or outer is not None
         wanted = wanted or any(e.name not in inside for e in cascade.readers(residence.tensor))
         outside = outer.level if outer is not None else self.machine.outermost
-        return _Kept(residence, self._digits(residence), outside, bool(makers), wanted)
+        accesses = {n: (*self.mapped.einsum(n).reads, *self.mapped.einsum(n).outputs) for n in inside}
+        users = frozenset(
+            n for n, used in accesses.items() if any(a.tensor == residence.tensor for a in used)
+        )
+        generation = cascade.tensors[residence.tensor].generation
+        digits = self._digits(residence) - {(generation or "").lower()}
+        return _Kept(residence, digits, outside, bool(makers), wanted, users)
 
-    def _enter(
-        self, node: tuple[int, ...], place: Place, before: list[Moved], loads: list[tuple[str, int]]
-    ) -> None:
-        for kept in self.kept:
-            if kept.residence.node != node:
+    def _plan(self, kept: _Kept, done: Sequence[tuple[Body, Place]]) -> None:
+        """Find the stays of *kept*: a tile comes with the first visit that uses it, and stays while it is the same."""
+        alike: dict[tuple, list[_Stay]] = {}
+        key, stay = None, _Stay({})
+        for number, (body, place) in enumerate(done):
+            if not (kept.residence.covers(body.node) and kept.users & set(body.einsums)):
                 continue
-            key = tuple(sorted((loop, at) for loop, at in place.items() if loop in kept.digits))
-            if key == kept.key:
-                continue
-            self._leave(kept, before)
-            kept.key, kept.place = key, place
-            if not kept.written_inside or (key in kept.seen and kept.wanted_outside):
-                words = self.words(kept.digits, place)
-                before.append(Moved(kept.outside, "read", kept.residence.tensor, words))
-                before.append(Moved(kept.residence.level, "fill", kept.residence.tensor, words))
-                loads.append((kept.residence.tensor, kept.residence.buffers))
-            kept.seen.add(key)
+            loops = {loop: place[loop] for loop in kept.residence.loops}
+            mine = tuple(sorted((loop, at) for loop, at in loops.items() if loop in kept.digits))
+            if mine != key:
+                key, stay = mine, _Stay(loops)
+                kept.stays[number] = stay
+                alike.setdefault(mine, []).append(stay)
+            for root in BANDED if self.band is not None else ():
+                stay.touched.setdefault(root, set()).update(self.spaces[root].values(place).tolist())
+        for stays in alike.values():
+            for one, two in itertools.pairwise(stays):
+                two.earlier = _union(one.touched, one.earlier)
+            for one, two in itertools.pairwise(reversed(stays)):
+                two.later = _union(one.touched, one.later)
+
+    def _enter(self, kept: _Kept, before: list[Moved], loads: list[tuple[str, int]]) -> None:
+        stay = kept.now
+        assert stay is not None
+        if kept.written_inside and stay.earlier is None:
+            return
+        words = self._touched(kept, stay, stay.earlier if kept.written_inside else None)
+        before.append(Moved(kept.outside, "read", kept.residence.tensor, words))
+        before.append(Moved(kept.residence.level, "fill", kept.residence.tensor, words))
+        loads.append((kept.residence.tensor, kept.residence.buffers))
 
     def _leave(self, kept: _Kept, moves: list[Moved]) -> None:
-        if kept.key is None or not (kept.written_inside and kept.wanted_outside):
+        stay = kept.now
+        if stay is None or not (kept.written_inside and (kept.wanted_outside or stay.later is not None)):
             return
-        words = self.words(kept.digits, kept.place)
+        words = self._touched(kept, stay, None if kept.wanted_outside else stay.later)
         moves.append(Moved(kept.residence.level, "drain", kept.residence.tensor, words))
         moves.append(Moved(kept.outside, "write", kept.residence.tensor, words))
+
+    def _touched(self, kept: _Kept, stay: _Stay, others: Touched | None) -> int:
+        """Return the words of the tile of *stay* that its visits touch, and *others* too where they are given."""
+        if self.band is None:
+            return self.words(kept.digits, stay.place)
+        product = 1
+        for name, space in self.spaces.items():
+            if name not in BANDED or not kept.digits & set(space.digits):
+                product *= space.count(kept.digits, stay.place)
+                continue
+            values = stay.touched[name] if others is None else stay.touched[name] & others[name]
+            chosen = [digit for digit in space.digits if digit in kept.digits]
+            at = np.array(sorted(values), dtype=np.int64)
+            product *= len(
+                {tuple(row) for row in np.stack([space.digits[d][at] for d in chosen], axis=1).tolist()}
+            )
+        return product
 
     # --- digits
 
@@ -290,3 +361,7 @@ class Walk:
                         if access.tensor == residence.tensor:
                             found |= self._access_digits(access)
         return found
+
+
+def _union(one: Touched, other: Touched | None) -> Touched:
+    return one if other is None else {root: values | other[root] for root, values in one.items()}
