@@ -71,11 +71,7 @@ def run_attention(
     state = empty_registers(
         arrays.rows, arrays.columns, program, arrays.epoch.lag + 2 + arrays.epoch.polynomial
     )
-    band = arrays.band or Band()
-    plan = Tiles(
-        tiles.where, _lengths(times, epochs, tiles), tiles.outputs, arrays.division, times.starts[0],
-        band.low, band.high, arrays.guarded,
-    )  # fmt: skip
+    plan = _plan(arrays, tiles, epochs, times)
     cycles = times.end + arrays.rows + arrays.columns - 1
     shape = (cycles, arrays.rows + 1, arrays.columns, 2) if trace else (1, 1, 0, 2)
     traced = np.zeros(shape, np.int32)
@@ -238,6 +234,15 @@ def _lengths(times: Times, epochs: Epochs, tiles: _Tiles) -> NDArray[np.int64]:
             (end - start, times.division_starts[number] - start, blocks[0] if blocks else 0, len(blocks))
         )
     return np.array(rows, dtype=np.int64)
+
+
+def _plan(arrays: Arrays, tiles: _Tiles, epochs: Epochs, times: Times) -> Tiles:
+    """Return the tiles as the clock runs them."""
+    band = arrays.band or Band()
+    return Tiles(
+        tiles.where, _lengths(times, epochs, tiles), tiles.outputs, arrays.division, times.starts[0],
+        band.low, band.high, arrays.guarded,
+    )  # fmt: skip
 
 
 # --- the data and the answer

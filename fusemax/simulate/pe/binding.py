@@ -54,16 +54,7 @@ def arrays_of(
         When the mapping is not of this binding, or the exponential not of the machine's kind.
     """
     array, lanes = _units(mapped, machine)
-    if len(mapped.nests) != 1 or mapped.nests[0].spread or mapped.spill or mapped.offload or mapped.when:
-        raise FusemaxError(
-            f"mapping {mapped.name}: register by register, one nest on one core can be run, no spilling, offloading or when\n"
-            "  hint: the tile level (--level tile) runs every mapping"
-        )
-    if any("*" in d for b in mapped.nests[0].bodies for one in b.spatial.values() for d in one.values()):
-        raise FusemaxError(
-            f"mapping {mapped.name}: register by register, each digit runs over one dimension of a unit\n"
-            "  hint: the tile level (--level tile) runs every mapping"
-        )
+    _refuse_other_nests(mapped)
     numbers = numbers_of(mapped, machine, mapped.nests[0], sizes, figures)
     if numbers.figures.get("replicas", 1.0) != 1.0:
         raise FusemaxError(
@@ -76,20 +67,7 @@ def arrays_of(
     pe, lane = (
         numbers.whole(f"{unit}.operations.sub_exp", "cycles of an exponential") for unit in (array, lanes)
     )
-    if polynomial and (pe, lane) != (EXPONENTIAL_CYCLES, EXPONENTIAL_CYCLES):
-        raise FusemaxError(
-            f"{number_format}: the exponential is computed with one subtraction and six multiply-adds, but the machine takes"
-            f" {pe} cycles on {array} and {lane} on {lanes}\n  hint: use float64, which only waits for them"
-        )
-    for unit, name in [(array, n) for n in ("mac", "max", "add")] + [
-        (lanes, n) for n in ("mul", "max", "add")
-    ]:
-        if numbers.figures[f"{unit}.operations.{name}"] != 1:
-            raise FusemaxError(f"{unit}.operations.{name}: register by register, it must take one cycle")
-    if pe < 2:
-        raise FusemaxError(
-            f"{array}.operations.sub_exp: an exponential takes at least 2 cycles here, got {pe}"
-        )
+    _refuse_other_cycles(numbers, number_format, array, lanes, (pe, lane))
     lane += sum(
         numbers.whole(f"{lanes}.operations.{name}", "cycles of an operation")
         for name in _done(mapped, "PRM") if name != "sub_exp"
@@ -110,6 +88,40 @@ def arrays_of(
         array=array, lanes=lanes, rows=rows, columns=columns, epoch=epoch, division=division, numbers=numbers, band=band,
         guarded=len(_done(mapped, "PRM")) > 1,
     )  # fmt: skip
+
+
+def _refuse_other_nests(mapped: Mapped) -> None:
+    if len(mapped.nests) != 1 or mapped.nests[0].spread or mapped.spill or mapped.offload or mapped.when:
+        raise FusemaxError(
+            f"mapping {mapped.name}: register by register, one nest on one core can be run, no spilling, offloading or when\n"
+            "  hint: the tile level (--level tile) runs every mapping"
+        )
+    if any("*" in d for b in mapped.nests[0].bodies for one in b.spatial.values() for d in one.values()):
+        raise FusemaxError(
+            f"mapping {mapped.name}: register by register, each digit runs over one dimension of a unit\n"
+            "  hint: the tile level (--level tile) runs every mapping"
+        )
+
+
+def _refuse_other_cycles(
+    numbers: Numbers, number_format: str, array: str, lanes: str, exponential: tuple[int, int]
+) -> None:  # fmt: skip
+    pe, lane = exponential
+    polynomial = not FORMATS[number_format].exact
+    if polynomial and (pe, lane) != (EXPONENTIAL_CYCLES, EXPONENTIAL_CYCLES):
+        raise FusemaxError(
+            f"{number_format}: the exponential is computed with one subtraction and six multiply-adds, but the machine takes"
+            f" {pe} cycles on {array} and {lane} on {lanes}\n  hint: use float64, which only waits for them"
+        )
+    for unit, name in [(array, n) for n in ("mac", "max", "add")] + [
+        (lanes, n) for n in ("mul", "max", "add")
+    ]:
+        if numbers.figures[f"{unit}.operations.{name}"] != 1:
+            raise FusemaxError(f"{unit}.operations.{name}: register by register, it must take one cycle")
+    if pe < 2:
+        raise FusemaxError(
+            f"{array}.operations.sub_exp: an exponential takes at least 2 cycles here, got {pe}"
+        )
 
 
 def _is_guarded(expression: Expression) -> bool:
