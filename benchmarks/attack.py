@@ -31,7 +31,7 @@ from calls import call, call_name
 from trials import FILE, SIZES, SWEEP, Trial, command_trial, file_trial, loaded_once, run_command, shelves
 
 MOST_S, MOST_B = 5.0, 2**30
-SEARCH_S = 25.0  #: more for a command that looks for a mapping, for so long as it is told to
+SEARCH_S = 25.0  #: more for a command that looks for mappings
 BATCH = 500  #: trials of one process: what one leaves behind does not reach the next for long
 SILENT_S = 60.0  #: the most between two signs of life: processor time is no measure of a process that sleeps
 
@@ -130,7 +130,9 @@ def _called(trial: Trial) -> Ended:
 
 
 def _allowed_s(arguments: Sequence[str]) -> float:
-    searches = arguments[:1] == ("map",) or (arguments[:1] == ("cost",) and "--mapping" not in arguments)
+    searches = arguments[:1] in (("map",), ("model",)) or (
+        arguments[:1] == ("cost",) and "--mapping" not in arguments
+    )
     return MOST_S + SEARCH_S * searches
 
 

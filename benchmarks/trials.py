@@ -141,14 +141,17 @@ def commands_for(kind: str, dice: random.Random) -> tuple[str, ...]:
         "space": [("map", *SMALL, "--within", FILE, "--seconds", "0.3")],
         "certificate": [("check", DATA)],
     }
-    checked = kind not in ("space", "certificate") and dice.random() < 0.6
-    return ("check", DATA if kind == "config" else FILE) if checked else dice.choice(choices[kind])
+    chosen = dice.choice(choices[kind])
+    share = WHOLE_MODELS if chosen[0] == "model" else 1.0 if kind in ("space", "certificate") else 0.4
+    return chosen if dice.random() < share else ("check", DATA if kind == "config" else FILE)
 
 
-#: How often each kind is taken: a search takes a third of a second, whatever it is given.
+#: How often each kind is taken: a search takes a third of a second whatever it is given, the studies of the shelves seconds.
 WEIGHTS = {
-    "cascade": 6, "mapping": 6, "machine": 3, "sweep": 5, "study": 2, "system": 2, "config": 3, "certificate": 3, "space": 0.3,
+    "cascade": 6, "mapping": 6, "machine": 4, "sweep": 6, "study": 0.5, "system": 2, "config": 3,
+    "certificate": 3, "space": 0.2,
 }  # fmt: skip
+WHOLE_MODELS = 0.1  #: the part of machines, systems and configurations that goes through a whole model
 
 
 def file_trial(dice: random.Random) -> Trial:

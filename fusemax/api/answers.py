@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusemax.api.table import Drawing, Table
 from fusemax.cost.program import Label, Program
+from fusemax.library import values
 
 if TYPE_CHECKING:
     import pandas  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
@@ -178,7 +179,7 @@ class CostAnswer(Answer):
         from fusemax.nearest import meant
 
         kinds = dict.fromkeys(self.breakdown["kind"])
-        if kind not in kinds:
+        if values.name(kind, "kind") not in kinds:
             raise FusemaxError(f"a cost has no lines of kind {kind!r}\n  hint: {meant(kind, kinds)}")
         rows = [row for row in self.breakdown.rows() if row.pop("kind") == kind]
         used = [name for name in rows[0] if any(row[name] != "" for row in rows)]
@@ -203,8 +204,9 @@ class CostAnswer(Answer):
         from fusemax.cost.explain import explained
         from fusemax.library.sources import sources_of
 
-        steps = explained(self.program, self.values, self.parameters, number)
-        kept = tuple(step for step in steps if step.depth <= depth)
+        steps = explained(self.program, self.values, self.parameters, values.name(number, "number"))
+        down = values.whole(depth, "depth")
+        kept = tuple(step for step in steps if step.depth <= down)
         return Explanation(kept, text_of(kept, sources_of(self.machine), self.changed))
 
     def plot(self, file: str | Path | None = None) -> Drawing:
@@ -295,11 +297,12 @@ class PassesAnswer(Answer):
 
     def passes(self, rank: str, tensor: str | None = None) -> int:
         """Return the fewest passes over *rank*, or over one *tensor* along it."""
-        return self.analysis.passes(rank, tensor)
+        over = values.name(rank, "rank")
+        return self.analysis.passes(over, None if tensor is None else values.name(tensor, "tensor"))
 
     def why(self, rank: str, tensor: str) -> str:
         """Return the chain of Einsums that forces the passes of *tensor* over *rank*, in words."""
-        return self.analysis.rank(rank).of(tensor).why()
+        return self.analysis.rank(values.name(rank, "rank")).of(values.name(tensor, "tensor")).why()
 
     @cached_property
     def table(self) -> Table:
@@ -331,11 +334,11 @@ class ReducedAnswer(Answer):
         FusemaxError
             When there is none, naming the conditions that fail.
         """
-        return self.reduced.best(to).cascade
+        return self.reduced.best(values.whole(to, "to", 1)).cascade
 
     def named(self, form: str) -> Cascade:
         """Return the cascade of the *form* that is so called; raise FusemaxError with the nearest name."""
-        return self.reduced.named(form).cascade
+        return self.reduced.named(values.name(form, "form")).cascade
 
     @cached_property
     def table(self) -> Table:

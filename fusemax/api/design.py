@@ -11,6 +11,7 @@ from fusemax.api.table import Table
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
 from fusemax.library import design as library_design
+from fusemax.library import values as given_values
 from fusemax.library.given import Given, document_of_values
 from fusemax.library.load import Library
 from fusemax.machine import Machine
@@ -54,9 +55,9 @@ class Design:
         self, cascade: Given | Cascade | None, machine: Given | Machine, mapping: Given, *,
         changes: Values | None = None, beside: str | Path | None = None,
     ) -> None:  # fmt: skip
-        self._mapping, self._changes = mapping, changes
-        self._beside = None if beside is None else Path(beside)
-        self._value = Library(self._beside).design(machine, mapping, cascade, changes)
+        self._mapping, self._changes = mapping, given_values.entries(changes, "changes")
+        self._beside = None if beside is None else given_values.path(beside, "beside")
+        self._value = Library(self._beside).design(machine, mapping, cascade, self._changes)
         self._evaluators: dict[frozenset[str], Evaluator] = {}
 
     @property
@@ -90,7 +91,7 @@ class Design:
         FusemaxError
             For a name that no figure has, and a value without its unit or out of range.
         """
-        changed = self.machine.with_(figure, value)
+        changed = self.machine.with_(given_values.name(figure, "figure"), given_values.figure(value, figure))
         return Design(self.cascade, changed, self._mapping, changes=self._changes, beside=self._beside)
 
     def check(self, sizes: Values | None = None, **more: Any) -> Design:
@@ -103,7 +104,7 @@ class Design:
         FusemaxError
             With the sizes that are missing, or the tensors, level and bytes that do not fit.
         """
-        if sizes or more:
+        if sizes is not None or more:
             self.cost(sizes, **more)
         return self
 
@@ -180,7 +181,8 @@ class Design:
         from fusemax.simulate.tiles import simulate
 
         found, changed = _numbers(sizes, figures, more)
-        run = simulate(self._value.mapped, self.machine, found, changed, events=events)
+        written = given_values.whole(events, "events")
+        run = simulate(self._value.mapped, self.machine, found, changed, events=written)
         return SimulationAnswer(str(self._value), run)
 
     def sweep(
@@ -232,11 +234,13 @@ class Design:
 def _numbers(
     sizes: Values | None, figures: Values | None, more: Values
 ) -> tuple[dict[str, int], dict[str, float]]:
-    given = document_of_values(figures, "figures").data if figures else {}
-    twice = [name for name in more if name in (sizes or {})]
+    plain = given_values.entries(figures, "figures")
+    sizes = given_values.entries(sizes, "sizes")
+    given = document_of_values(plain, "figures").data if plain else {}
+    twice = [name for name in more if name in sizes]
     if twice:
         raise FusemaxError(f"{', '.join(twice)}: given twice")
-    wrong = [name for name in given if name in (sizes or {}) or name in more]
+    wrong = [name for name in given if name in sizes or name in more]
     if wrong:
         raise FusemaxError(f"{', '.join(wrong)}: given as a size and as a figure")
-    return sizes_and_figures({**(sizes or {}), **more, **given})
+    return sizes_and_figures({**sizes, **more, **given})

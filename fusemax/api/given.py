@@ -10,7 +10,9 @@ from fusemax.language.figure import allowed, figure_kind, is_figure
 from fusemax.language.formula import formula, formula_names
 from fusemax.language.syntax import Expression, Number
 from fusemax.language.value import is_size, value_of
+from fusemax.library.values import shown
 from fusemax.quantity import QuantityError
+from fusemax.source import LARGEST_EXACT
 
 
 def sizes_and_figures(values: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, float]]:
@@ -31,7 +33,7 @@ def sizes_and_figures(values: Mapping[str, Any]) -> tuple[dict[str, int], dict[s
     waiting: dict[str, Expression] = {}
     mistakes: list[str] = []
     for name, value in values.items():
-        if type(value) is int and value >= 1 and not is_figure(name):
+        if type(value) is int and 1 <= value <= LARGEST_EXACT and not is_figure(name):
             sizes[name] = value
             continue
         try:
@@ -47,10 +49,12 @@ def sizes_and_figures(values: Mapping[str, Any]) -> tuple[dict[str, int], dict[s
 def _sort(
     name: str, value: Any, sizes: dict[str, int], figures: dict[str, float], waiting: dict[str, Expression]
 ) -> None:
-    plain = value.item() if hasattr(value, "item") else value
+    plain = value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
     if isinstance(plain, bool) or not isinstance(plain, str | int | float):
         wanted = "a number or a quantity" if is_figure(name) else "a whole number"
-        raise QuantityError(f"expected {wanted}, got {value!r}")
+        raise QuantityError(f"expected {wanted}, got {shown(value)}")
+    if isinstance(plain, int) and plain.bit_length() > 1024:
+        raise QuantityError("a whole number too large for double precision")
     if is_figure(name):
         figures[name] = _figure(name, plain)
         return
@@ -60,7 +64,7 @@ def _sort(
     elif is_size(found.value):
         sizes[name] = int(found.value)
     else:
-        raise QuantityError(f"expected a whole number of at least 1, got {value!r}")
+        raise QuantityError(f"expected a whole number of at least 1, got {shown(value)}")
 
 
 def _figure(name: str, value: str | float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fusemax.library import values
 from fusemax.library.design import Design
 from fusemax.library.given import document_of_values
 from fusemax.library.load import Library
@@ -50,13 +51,20 @@ def swept(
 ) -> polars.DataFrame:  # fmt: skip
     """Return the table of all points of *grid*, as :func:`fusemax.sweep` does."""
     _, machine, mapping = design.names
-    configuration = {"machine": machine, "mapping": mapping, "figures": dict(figures or {})}
+    configuration = {
+        "machine": machine,
+        "mapping": mapping,
+        "figures": dict(values.entries(figures, "figures")),
+    }
     part = {
-        "name": "sweep", "sizes": dict(sizes or {}), "grid": dict(grid), "zip": [list(group) for group in zip],
-        "where": list(where), "outputs": list(outputs), "configurations": {mapping: configuration},
+        "name": "sweep", "sizes": dict(values.entries(sizes, "sizes")), "grid": dict(values.entries(grid, "grid")),
+        "zip": [list(group) for group in values.groups(zip, "zip")], "where": list(values.names(where, "where")),
+        "outputs": list(values.names(outputs, "outputs")), "configurations": {mapping: configuration},
     }  # fmt: skip
     head = {"kind": "sweep", "title": "sweep", "source": "Python", "length": ""}
     document = document_of_values({**head, "parts": [part]}, "sweep")
-    keep = keep_of(",".join(pareto) if pareto else None, top, by)
+    front = ",".join(values.names(pareto, "pareto")) or None
+    count = None if top is None else values.whole(top, "top", 1)
+    keep = keep_of(front, count, None if by is None else values.name(by, "by"))
     designs = _One(Library(), design=design)
     return run_plan(planned(study_of(document), document, keep, designs, most_whole=0), progress)

@@ -15,6 +15,7 @@ from fusemax.api.given import sizes_and_figures
 from fusemax.api.table import Table
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
+from fusemax.library import values
 from fusemax.library.given import Given
 from fusemax.library.load import Library
 from fusemax.machine import Machine
@@ -99,7 +100,9 @@ def reduce(
     """
     from fusemax.analysis.rewrite.search import search
 
-    return ReducedAnswer(search(load_cascade(cascade), rank, form, tuple(given)))
+    over = None if rank is None else values.name(rank, "rank")
+    wanted = None if form is None else values.name(form, "form")
+    return ReducedAnswer(search(load_cascade(cascade), over, wanted, values.names(given, "given")))
 
 
 def evaluate(
@@ -129,7 +132,10 @@ def evaluate(
     """
     from fusemax.cascade.evaluate import evaluate as run
 
-    return run(load_cascade(cascade), inputs, sizes)
+    known = {
+        rank: values.whole(size, f"sizes: {rank}", 1) for rank, size in values.entries(sizes, "sizes").items()
+    }
+    return run(load_cascade(cascade), values.arrays(inputs, "inputs"), known)
 
 
 def compare(costs: Mapping[str, CostAnswer]) -> ComparedAnswer:
@@ -209,10 +215,13 @@ def map(
     from fusemax.search.answer import best_mapping
 
     chosen, described = load_cascade(cascade), load_machine(machine)
-    found_sizes, found_figures = sizes_and_figures({**sizes, **(figures or {})})
-    found = best_mapping(
-        chosen, described, found_sizes, found_figures, objective=objective, absorb=absorb, seconds=seconds
+    found_sizes, found_figures = sizes_and_figures(
+        {**values.entries(sizes, "sizes"), **values.entries(figures, "figures")}
     )
+    found = best_mapping(
+        chosen, described, found_sizes, found_figures, objective=values.name(objective, "objective"),
+        absorb=values.names(absorb, "absorb"), seconds=values.seconds(seconds, "seconds"),
+    )  # fmt: skip
     return MapAnswer(Design(chosen, described, found.text), found)
 
 
@@ -310,10 +319,27 @@ def run(study: str | Path, out: str | Path | None = None, **options: Any) -> Res
     for name in options:
         if name not in known:
             raise FusemaxError(f"run takes no option {name!r}\n  hint: {meant(name, known)}")
-    path = find("studies", str(study))
-    folder = Path("results") / path.stem if out is None else Path(out)
-    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    path = find("studies", str(values.path(study, "study")))
+    folder = Path("results") / path.stem if out is None else values.path(out, "out")
+    given = {
+        name: _option(name, value)
+        for name, value in options.items()
+        if value is not None and value is not False
+    }
     finished = run_study(path, folder, f"fusemax.run({str(study)!r})", given)
     if finished.outcome.failed:
         raise FusemaxError(finished.outcome.failed)
     return Results(folder)
+
+
+def _option(name: str, value: object) -> str | int | bool:
+    """Return an option of :func:`run` as the command line would give it."""
+    if name in ("resume", "fresh"):
+        if value is not True:
+            raise FusemaxError(f"{name}: expected True or False, got {values.shown(value)}")
+        return True
+    if name in ("top", "workers", "chunk"):
+        return values.whole(value, name, 1)
+    return (
+        ",".join(values.names(value, name)) if isinstance(value, list | tuple) else values.name(value, name)
+    )

@@ -8,8 +8,10 @@ from typing import Literal
 import typer
 
 from fusemax.errors import FusemaxError
+from fusemax.source import shortened
 
 TEMPLATES = Path(__file__).parent / "templates"
+LONGEST_PATH, LONGEST_NAME = 3000, 200  #: characters that every file system takes
 NEXT = {
     "machine": "fusemax new mapping {folder}/first",
     "mapping": "fusemax cost attention/1-pass --machine {folder}/machine.yaml --mapping {path}"
@@ -54,6 +56,8 @@ def write(kind: str, path: Path) -> None:
     """
     from fusemax.files import replace_file
 
+    if len(str(path)) > LONGEST_PATH or any(len(step) > LONGEST_NAME for step in path.parts):
+        raise FusemaxError(f"{shortened(str(path))!r}: too long for the name of a file")
     if path.exists():
         raise FusemaxError(f"{path}: stands there already\n  hint: take another name")
     title = path.parent.name if kind == "machine" and path.stem == "machine" else path.stem

@@ -8,6 +8,7 @@ from fusemax.cost.evaluate import Cost, cost
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
 from fusemax.library.load import design_of
+from fusemax.library.values import entries
 from fusemax.mapping.nest import Mapped
 
 
@@ -27,8 +28,9 @@ def cost_of(
     >>> answer.traffic_B, round(answer.latency_s, 6)
     (1610612736.0, 0.0297)
     """
-    mapped, program = derived(cascade, machine, mapping, figures or {})
-    return cost(mapped, program, sizes, figures)
+    changed = entries(figures, "figures")
+    mapped, program = derived(cascade, machine, mapping, changed)
+    return cost(mapped, program, entries(sizes, "sizes"), changed)
 
 
 def derived(cascade: str, machine: str, mapping: str, figures: Mapping[str, float]) -> tuple[Mapped, Program]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from fusemax.errors import FusemaxError, Place, Problem, raise_if_any
-from fusemax.source import Document, KeyPath, Text, document_of, read_yaml
+from fusemax.errors import FusemaxError, Place, Problem, ProblemsError, raise_if_any
+from fusemax.source import LIMITS, Document, KeyPath, Text, document_of, read_yaml
 
+MOST_VALUES = 1_000_000  #: of a dict: as many as an axis of a grid may have
 #: A name or a path or a text in YAML, a path, or keys with values.
 Given = str | Path | Mapping[str, Any]
 
@@ -52,9 +53,12 @@ class _Values:
         self.texts: dict[KeyPath, Text] = {}
         self.problems: list[Problem] = []
         self._open: list[int] = []
+        self._values = 0
 
     def read(self, value: Any, path: KeyPath) -> Any:
         """Return *value* as a file would hold it: numbers of numpy as numbers, tuples and arrays as lists, keys as text."""
+        if len(path) > LIMITS.depth:
+            return self._refuse(path[:4], f"lists and dicts lie more than {LIMITS.depth} deep in each other")
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str | int | float):
@@ -66,6 +70,7 @@ class _Values:
         if id(cast(object, value)) in self._open:
             return self._refuse(path, "holds itself")
         if isinstance(value, Mapping | list | tuple | range):
+            self._count(len(cast("Sequence[Any]", value)), path)
             self._open.append(id(cast(object, value)))
             if isinstance(value, Mapping):
                 entries = cast("Mapping[Any, Any]", value).items()
@@ -77,7 +82,18 @@ class _Values:
             return read
         return self._refuse(path, f"a file holds no {type(cast(object, value)).__name__}")
 
-    def _scalar(self, value: str | float, path: KeyPath) -> str | float:
+    def _count(self, more: int, path: KeyPath) -> None:
+        """Stop when there are more values than anybody can have meant."""
+        self._values += more
+        if self._values > MOST_VALUES:
+            dotted = ".".join(str(step) for step in path)
+            text = f"{dotted}: more than {MOST_VALUES:,} values"
+            hint = "write a range as {'from': 1, 'to': 4096, 'steps': 4096}"
+            raise ProblemsError([*self.problems, Problem(self.place, text, hint)])
+
+    def _scalar(self, value: str | float, path: KeyPath) -> str | float | None:
+        if isinstance(value, int) and value.bit_length() > 1024:
+            return self._refuse(path, "a whole number too large for double precision")
         dotted = ".".join(str(step) for step in path)
         self.texts[path] = Text(str(value), f"<{self.what}: {dotted}>")
         return value

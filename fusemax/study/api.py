@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fusemax.errors import FusemaxError
+
 if TYPE_CHECKING:
     import polars
 
@@ -15,22 +17,26 @@ if TYPE_CHECKING:
 
 def run_plan(plan: Planned, progress: bool | Callable[[Progress], None] = False) -> polars.DataFrame:
     """Return the table of *plan*; *progress* as for :func:`fusemax.sweep`."""
+    from fusemax.library.values import shown
     from fusemax.study.stream import in_memory
 
     if progress is False:
         return in_memory(plan)
     if callable(progress):
         return in_memory(plan, report=progress)
+    if progress is not True:
+        raise FusemaxError(f"progress: expected True, False or a function, got {shown(progress)}")
     return _with_bar(plan)
 
 
 def sweep_study(study: str | Path) -> polars.DataFrame:
     """Return the table of all points of a study whose parts have grids, by its name or file."""
+    from fusemax.library.values import path
     from fusemax.study.load import load_study
     from fusemax.study.planned import planned
     from fusemax.study.stream import in_memory
 
-    file, document, _ = load_study(str(study))
+    file, document, _ = load_study(str(path(study, "study")))
     return in_memory(planned(file, document, most_whole=0))
 
 
