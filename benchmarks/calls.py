@@ -72,7 +72,7 @@ def _entries(dice: random.Random, good: dict[str, Any]) -> Any:
 
 
 def _options(dice: random.Random, *names: str) -> dict[str, Any]:
-    return {name: _one(dice) for name in names if dice.random() < 0.3}
+    return {name: _one(dice) for name in names if dice.random() < 0.15}
 
 
 def _cost(dice: random.Random) -> Any:
@@ -104,6 +104,15 @@ def _of(verb: str, *goods: Any, options: tuple[str, ...] = ()) -> Callable[[rand
         return getattr(fm, verb)(*(_often(dice, good, 0.6) for good in goods), **_options(dice, *options))
 
     return call
+
+
+def _swept(dice: random.Random) -> Any:
+    import fusemax as fm
+
+    fixed = {name: value for name, value in SIZES.items() if name != "M"}
+    options = _options(dice, "figures", "zip", "where", "outputs", "pareto", "top", "by", "progress")
+    names = _often(dice, "fusemax", 0.7), _often(dice, "fusemax", 0.7)
+    return fm.sweep(*names, grid=_often(dice, {"M": [256, 512]}), sizes=_often(dice, fixed), **options)
 
 
 def _map(dice: random.Random) -> Any:
@@ -149,7 +158,7 @@ CALLS: dict[str, Callable[[random.Random], Any]] = {
     "load_machine": _of("load_machine", "fusemax"),
     "reduce": _of("reduce", "softmax/3-pass", "M", options=("form", "given")),
     "cost_of": _of("cost_of", "attention/1-pass", "fusemax", "fusemax", SIZES, options=("figures",)),
-    "fm.sweep": _of("sweep", "fusemax", "fusemax", options=("grid", "sizes", "figures", "where", "pareto", "top", "by")),
+    "fm.sweep": _swept,
     "run": _of("run", "nobody", options=("out", "pareto", "top", "by", "resume", "fresh", "chunk")),
     "sweep_study": _of("sweep_study", "mutated.yaml"),
 }  # fmt: skip

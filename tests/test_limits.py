@@ -9,6 +9,8 @@ import pytest
 
 from fusemax.errors import FusemaxError, Place, Problem, ProblemsError
 from fusemax.language.parse import DEEPEST, MOST_BRACKETS, parse, parse_expression
+from fusemax.machine import machine_of
+from fusemax.model.system import system_of
 from fusemax.source import LIMITS, Text, document_of, read_yaml
 
 
@@ -143,3 +145,36 @@ def test_long_messages():
 
     assert len(message.splitlines()) == 41
     assert message.endswith("... and 4960 more problems")
+
+
+@pytest.mark.parametrize(
+    ("size", "lanes", "said"),
+    [
+        (
+            "1 MiB",
+            "8*0*4",
+            "units.alu.shape.lanes: alu.lanes = 8*0*4: expected a whole number of at least 1, got '0'",
+        ),
+        ("1 MiB", "3/2", "expected a whole number of at least 1, got '1.5'"),
+        ("alu.lanes * 0 B", "4", "levels.DRAM.size: DRAM.size = alu.lanes*0: expected more than zero"),
+        ("1 MiB", "alu.depth * 4", "'alu.depth' is no figure of this machine"),
+        ("DRAM.bandwidth * 2 s", "4", "expected"),
+    ],
+)
+def test_formulas_of_a_machine(size: str, lanes: str, said: str):
+    """A figure that is a formula is held to what the figure may be, as one that is a number."""
+    levels = f"levels: {{DRAM: {{bandwidth: DRAM.size / 3, size: {size}}}}}"
+    units = f"units: {{alu: {{shape: {{lanes: {lanes}}}, operations: {{mac: 1}}}}}}"
+
+    with pytest.raises(FusemaxError) as caught:
+        machine_of(document_of(f"title: t\nsource: s\nclock: 1 GHz\nword: 2 B\n{levels}\n{units}\n"))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("bandwidth", ["0 B/s", "-1 GB/s", "1e-300 B/s"])
+def test_links_without_bandwidth(bandwidth: str):
+    """A system whose links carry nothing is refused where it says so."""
+    links = f"links: {{topology: switch, bandwidth: {bandwidth}}}\nlibraries: {{}}\n"
+
+    with pytest.raises(FusemaxError, match=r"links.bandwidth: expected nothing below 1 B/s"):
+        system_of(document_of(f"title: t\nsource: s\nchip: h100\nchips: 8\n{links}"))

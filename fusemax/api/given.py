@@ -9,7 +9,7 @@ from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_kind, is_figure
 from fusemax.language.formula import formula, formula_names
 from fusemax.language.syntax import Expression, Number
-from fusemax.language.value import is_size, value_of
+from fusemax.language.value import is_size, size_fault, value_of
 from fusemax.library.values import shown
 from fusemax.quantity import QuantityError
 from fusemax.source import LARGEST_EXACT
@@ -64,7 +64,7 @@ def _sort(
     elif is_size(found.value):
         sizes[name] = int(found.value)
     else:
-        raise QuantityError(f"expected a whole number of at least 1, got {shown(value)}")
+        raise QuantityError(f"expected {size_fault(found.value)}, got {shown(value)}")
 
 
 def _figure(name: str, value: str | float) -> float:
@@ -87,6 +87,6 @@ def _solve(waiting: dict[str, Expression], sizes: dict[str, int]) -> list[str]:
         for name in ready:
             value = value_of(waiting.pop(name), sizes)
             if not is_size(value):
-                mistakes.append(f"{name}: expected a whole number of at least 1, got {value:g}")
+                mistakes.append(f"{name}: expected {size_fault(value)}, got {value:g}")
             sizes[name] = int(value) if is_size(value) else 1
     return mistakes

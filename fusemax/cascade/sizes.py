@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Binary, Expression, Name, names
-from fusemax.language.value import is_size, value_of
+from fusemax.language.value import is_size, size_fault, value_of
 
 
 class SizeError(FusemaxError):
@@ -27,11 +27,7 @@ def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
         Naming all sizes that are missing, not used, or not whole numbers of at least 1.
     """
     known_names = {*cascade.ranks, *cascade.size_symbols()}
-    mistakes = [
-        f"{name}={value} is not a whole number of at least 1"
-        for name, value in given.items()
-        if not _whole(value)
-    ]
+    mistakes = [f"{name}={value} is not {_fault(value)}" for name, value in given.items() if _fault(value)]
     mistakes += [
         f"{name} is no rank or size of cascade {cascade.name}; there are: {', '.join(sorted(known_names))}"
         for name in given
@@ -79,8 +75,10 @@ def _to_give(cascade: Cascade, known: Mapping[str, int], missing: Sequence[str])
     return sorted(wanted)
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def _fault(value: object) -> str:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return "a whole number of at least 1"
+    return size_fault(value)
 
 
 def _step(cascade: Cascade, known: dict[str, int]) -> bool:
@@ -93,7 +91,7 @@ def _step(cascade: Cascade, known: dict[str, int]) -> bool:
         if name not in known and not unknown:
             value = value_of(rank.size, known)
             if not is_size(value):
-                raise SizeError(f"{name} = {rank.size} = {value:g}, not a whole number of at least 1")
+                raise SizeError(f"{name} = {rank.size} = {value:g}, not {size_fault(value)}")
             known[name] = int(value)
             return True
         if name in known and factors and len(unknown) == 1:

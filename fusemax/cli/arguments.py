@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import SINGLE, figure_value, is_figure
+from fusemax.language.value import size_fault
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError, quantity
 
@@ -46,8 +47,9 @@ def _size(name: str, text: str, sizes: dict[str, int], mistakes: list[str]) -> N
     except QuantityError:
         mistakes.append(f"--set {name}: expected a whole number such as 4096 or 4Ki, got {text!r}")
         return
-    if value < 1 or value != int(value):
-        mistakes.append(f"--set {name}: a size is a whole number of at least 1, got {text!r}")
+    fault = size_fault(value)
+    if fault:
+        mistakes.append(f"--set {name}: a size is {fault}, got {text!r}")
     elif name in sizes:
         mistakes.append(f"--set {name}: given twice")
     else:

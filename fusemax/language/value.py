@@ -9,11 +9,27 @@ from fusemax.errors import FusemaxError
 from fusemax.language.formula import undotted
 from fusemax.language.functions import FUNCTIONS, OPERATORS
 from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number
+from fusemax.source import LARGEST_EXACT
 
 
 def is_size(value: float) -> bool:
-    """Return whether *value* is a whole number of at least 1."""
-    return math.isfinite(value) and value >= 1 and value == int(value)
+    """Return whether *value* is a whole number from 1 to 2^53: from there on whole numbers are rounded.
+
+    >>> is_size(4096), is_size(1.5), is_size(3e21)
+    (True, False, False)
+    """
+    return 1 <= value <= LARGEST_EXACT and value == int(value)
+
+
+def size_fault(value: float) -> str:
+    """Return what keeps *value* from being a size, to stand behind "a size is"; nothing where it is one.
+
+    >>> size_fault(1.5), size_fault(3e21)
+    ('a whole number of at least 1', 'at most 9007199254740992')
+    """
+    if is_size(value):
+        return ""
+    return f"at most {LARGEST_EXACT}" if LARGEST_EXACT < value < math.inf else "a whole number of at least 1"
 
 
 def value_of(expression: Expression, known: Mapping[str, float]) -> float:

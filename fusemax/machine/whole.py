@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from fusemax.errors import Problem, raise_if_any
+from fusemax.language.figure import allowed
 from fusemax.language.formula import formula_names
 from fusemax.language.syntax import Number
+from fusemax.language.value import value_of
 from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds, Watts
 from fusemax.machine.change import changed
-from fusemax.machine.figures import figures, walk_figures
+from fusemax.machine.figures import Figure, walk_figures
 from fusemax.machine.parts import TAKEN, Level, Part, Registers, Unit
+from fusemax.quantity import QuantityError
 from fusemax.shipped import find_machine
 from fusemax.source import Document, read_yaml
 from fusemax.typed import typed
@@ -132,9 +136,10 @@ def load_machine(name: str) -> tuple[Machine, Path]:
 def machine_of(document: Document) -> Machine:
     """Return the checked machine in *document*; raise ProblemsError with every mistake."""
     machine = typed(document, Machine).read_from(document.file)
-    known = figures(machine)
+    walked = walk_figures(machine)
+    known = {name: expression for _, name, expression in walked}
     problems: list[Problem] = []
-    for path, _, expression in walk_figures(machine):
+    for path, _, expression in walked:
         for used in formula_names(expression):
             if used not in known:
                 hint = f"a formula may use: {', '.join(sorted(known))}" if len(known) < 12 else None
@@ -151,7 +156,32 @@ def machine_of(document: Document) -> Machine:
         if memory in (*TAKEN, *unit.shape)
     ]
     raise_if_any(problems)
+    raise_if_any(list(_impossible(document, walked)))
     return machine
+
+
+def _impossible(document: Document, walked: Sequence[Figure]) -> Iterator[Problem]:
+    """Yield the figures whose formulas come to a value that the figure cannot have, or that need each other."""
+    known = {name: figure.value for _, name, figure in walked if isinstance(figure, Number)}
+    waiting = [(path, name, figure) for path, name, figure in walked if not isinstance(figure, Number)]
+    while waiting:
+        ready = [entry for entry in waiting if all(used in known for used in formula_names(entry[2]))]
+        if not ready:
+            path, name, figure = waiting[0]
+            yield document.problem(path, f"{name} = {figure} needs itself: its value never comes")
+            return
+        for path, name, figure in ready:
+            known[name] = value_of(figure, known)
+            if not math.isfinite(known[name]):
+                yield document.problem(
+                    path, f"{name} = {figure} comes to {known[name]:g}, which is no number"
+                )
+                continue
+            try:
+                allowed(name, known[name], f"{known[name]:g}")
+            except QuantityError as error:
+                yield document.problem(path, f"{name} = {figure}: {error}")
+        waiting = [entry for entry in waiting if entry[1] not in known]
 
 
 #: What a unit has once, under its first name.

@@ -21,7 +21,7 @@ from fusemax.typed import typed
 SHELF = "systems/"
 
 
-def _read(unit: str) -> BeforeValidator:
+def _read(unit: str, least: float = 0.0) -> BeforeValidator:
     def read(value: Any) -> float:
         if isinstance(value, int | float) and value != 0:
             raise ValueError(f"expected a quantity in {unit}, got {value!r} without a unit")
@@ -29,15 +29,17 @@ def _read(unit: str) -> BeforeValidator:
             number = quantity(value, unit)
         except QuantityError as error:
             raise ValueError(str(error)) from None
-        if number < 0:
-            raise ValueError(f"expected nothing below zero, got {value!r}")
+        if number < least:
+            raise ValueError(
+                f"expected nothing below {f'{least:g} {unit}' if least else 'zero'}, got {value!r}"
+            )
         return number
 
     return BeforeValidator(read)
 
 
 Seconds = Annotated[float, _read("s")]
-Bandwidth = Annotated[float, _read("B/s")]
+Bandwidth = Annotated[float, _read("B/s", 1.0)]
 Bytes = Annotated[float, _read("B")]
 Joules = Annotated[float, _read("J")]
 
@@ -82,7 +84,7 @@ class Library(_Part):
     round: Seconds
     fill: Bytes = 0.0
     most: Bytes = float("inf")
-    reached: float = Field(default=1.0, gt=0, le=1)
+    reached: float = Field(default=1.0, ge=1e-6, le=1)
     algorithms: list[str] = Field(min_length=1)
 
 

@@ -12,7 +12,7 @@ from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import is_figure
 from fusemax.language.syntax import Call, Expression, Name, Number
-from fusemax.language.value import is_size
+from fusemax.language.value import is_size, size_fault
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.source import Document, KeyPath
@@ -300,7 +300,7 @@ def refuse_fractions(
             for at, value in values_at(rule, tables, axes, known, formulas):
                 if not is_size(value) and not _left_out(at, where):
                     said = ", ".join(f"{n} = {v:g}" for n, v in at.items())
-                    text = f"{name} = {rule} = {value:g} is not a whole number of at least 1 at {said}"
+                    text = f"{name} = {rule} = {value:g} is not {size_fault(value)} at {said}"
                     hint = "leave such points out with a condition under 'where'"
                     raise FractionError(name, f"{text}\n  hint: {hint}")
         except (KeyError, TooManyError):

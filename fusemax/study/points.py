@@ -11,7 +11,7 @@ from typing import Any
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import figure_value, is_figure
 from fusemax.language.syntax import Expression, names
-from fusemax.language.value import is_size, value_of
+from fusemax.language.value import is_size, size_fault, value_of
 from fusemax.quantity import QuantityError
 from fusemax.source import KeyPath
 from fusemax.study.axes import Shapes, axis_of, is_several, listed, outside
@@ -215,5 +215,5 @@ def _solved(
 def _whole(part: str, name: str, formula: Expression, known: Mapping[str, float]) -> int:
     value = value_of(formula, known)
     if not is_size(value):
-        raise FusemaxError(f"part {part!r}: {name} = {value:g} is not a whole number of at least 1")
+        raise FusemaxError(f"part {part!r}: {name} = {value:g} is not {size_fault(value)}")
     return int(value)

@@ -75,7 +75,7 @@ def identity_at(job: Job, points: np.ndarray, values: Mapping[str, np.ndarray]) 
     where = {name: (axis.values[n], at) for axis, at in axes for n, name in enumerate(axis.names)}
     for name in job.shown:
         column, at = where[name]
-        whole = "." not in name
+        whole = not is_figure(name)
         columns[name] = np.asarray(column, dtype=np.int64 if whole else np.float64)[at]
     if job.length:
         column, at = where.get(job.length, ((), place))

@@ -13,7 +13,7 @@ from fusemax.errors import FusemaxError
 from fusemax.language.formula import formula, substituted
 from fusemax.language.parse import COMPARISONS
 from fusemax.language.syntax import names
-from fusemax.language.value import value_of
+from fusemax.language.value import is_size, size_fault, value_of
 from fusemax.quantity import QuantityError, quantity
 from fusemax.study.values import number_or_formula
 
@@ -327,6 +327,6 @@ def size_value(value: Any) -> Any:
         number = quantity(value, "1")
     except QuantityError:
         return substituted(formula(value, "1"), {})
-    if number < 1 or number != int(number):
-        raise FusemaxError(f"expected a whole number of at least 1, got {value!r}")
+    if not is_size(number):
+        raise FusemaxError(f"expected {size_fault(number)}, got {value!r}")
     return int(number)

@@ -11,8 +11,9 @@ from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_kind, is_figure, misspelt, refuse_without_unit
 from fusemax.language.formula import formula, substituted
 from fusemax.language.syntax import Expression, Number, names
-from fusemax.language.value import value_of
+from fusemax.language.value import size_fault, value_of
 from fusemax.quantity import QuantityError, quantity
+from fusemax.source import LARGEST_EXACT
 from fusemax.study.axis import Axis
 
 UNITS = ("1", "B/s", "B", "Hz", "s", "J", "m2")
@@ -103,6 +104,8 @@ def _number(name: str, value: Any) -> float:
 
 def _refuse_fractions(name: str, values: Sequence[float]) -> None:
     for value in values:
+        if value > LARGEST_EXACT:
+            raise FusemaxError(f"{name}: a size is {size_fault(value)}, got {value:g}")
         if value < 1 or value != int(value):
             hint = "add 'round: 1' to the range, or a larger multiple such as 'round: 128'"
             raise FusemaxError(f"{name}: expected whole numbers of at least 1, got {value:g}\n  hint: {hint}")
