@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from fusemax.cost import band, deal, ragged, ratio, visits
+from fusemax.cost import band, deal, lattice, lattice_tasks, lattice_visits, ragged, ratio, visits
 from fusemax.cost.graph import Fit, Graph, Node, graph_of
 from fusemax.cost.program import Program
 from fusemax.language.functions import FUNCTIONS
@@ -92,11 +92,15 @@ SEVERAL = {
     "dealt_tiles": 21,
     "window_sum": 8,
 }
+REGIONS = (band, deal, visits, ragged, lattice, lattice_visits, lattice_tasks)
 #: Functions of :mod:`fusemax.cost.visits`, :mod:`fusemax.cost.ragged` and :mod:`fusemax.cost.ratio`: each takes one list of
 #: values, and needs those modules.
 LISTED: Mapping[str, tuple[ModuleType, ...]] = {
     "tiles_moved": (band, deal, visits, ragged),
     "dealt_tasks": (band, deal, visits, ragged),
+    "region_tiles": REGIONS,
+    "region_moved": REGIONS,
+    "region_tasks": REGIONS,
     "cycle_ratio": (ratio,),
 }
 
@@ -128,8 +132,8 @@ def helpers(used: Collection[str]) -> str:
     """Return as source the functions that the operations *used* call."""
     needed = [module for operation in used for module in LISTED.get(operation, ())]
     needed += [module for module in (band, deal) if any(operation in SEVERAL for operation in used)]
-    modules = [module for module in (band, deal, visits, ragged, ratio) if module in needed]
-    limits = f"\n\nVISITS = {visits.VISITS}\n" if visits in modules else ""
+    modules = [module for module in (*REGIONS, ratio) if module in needed]
+    limits = f"\n\nVISITS, BOXES = {visits.VISITS}, {lattice.BOXES}\n" if visits in modules else ""
     return DIVISORS + limits + "".join(functions_of(module) for module in modules)
 
 

@@ -12,7 +12,7 @@ Rules (docs/mappings.md says them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,12 +20,15 @@ import sympy
 
 from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum
-from fusemax.cost.extents import Extents, access_digits, digits_of
+from fusemax.cost.conditions import Mask
+from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
 from fusemax.cost.masks import Band
+from fusemax.cost.region import Region
 from fusemax.cost.residences import Move, Residences, Room
-from fusemax.cost.symbols import ceildiv, lanes_along, to_sympy
+from fusemax.cost.symbols import at_most, ceildiv, lanes_along, to_sympy
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
-from fusemax.cost.ways import digits_of_way, makes, shifts_of, terms_of, ways_of
+from fusemax.cost.tasks_region import UnderRegion, under_region
+from fusemax.cost.ways import Term, digits_of_way, makes, shifts_of, terms_of, ways_of
 from fusemax.cost.windows import windows_of
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Access
@@ -76,9 +79,9 @@ class NestCounts:
     tasks: sympy.Expr
     extents: Extents
     deepest: Body
-    band: Band | None
+    band: Mask | None
     kinds: tuple[tuple[sympy.Expr, NestCounts], ...] = ()
-    under: UnderBand | None = None
+    under: UnderBand | UnderRegion | None = None
 
 
 def count(mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> NestCounts:
@@ -86,7 +89,7 @@ def count(mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> Nes
     whole = _Counter(mapped, machine, nest, extents)
     if not whole.spread:
         return whole.counts()
-    under = whole.spread_under_a_band()
+    under = whole.spread_under_a_mask()
     if under is None:
         kinds = [
             (kind.count, _Counter(mapped, machine, nest, kind.extents, whole))
@@ -131,25 +134,36 @@ class _Counter(Residences):
             band=self.bands[deepest.node],
         )
 
-    def spread_under_a_band(self) -> UnderBand | None:
-        """Return what tasks are made of when loops in ``spread`` belong to the roots of a band, which makes them unequal."""
-        bands = dict.fromkeys(band for band in self.bands.values() if band is not None)
-        spread = {self.nest.root_of(loop).name for loop in self.spread}
-        masked = [band for band in bands if spread & {band.row, band.column}]
+    def spread_under_a_mask(self) -> UnderBand | UnderRegion | None:
+        """Return what tasks are made of when loops in ``spread`` belong to a mask, which makes them unequal."""
+        masks = dict.fromkeys(mask for mask in self.bands.values() if mask is not None)
+        masked = [mask for mask in masks if self._under(mask) & set(self.spread)]
         if not masked:
             return None
+        mask = masked[0]
         body = max((b for b in self.nest.bodies if self.bands[b.node] in masked), key=lambda b: len(b.loops))
-        if len(bands) > 1:
+        if len(masks) > 1:
             text = f"nest {self.nest.name} spreads ranks of one condition beside another"
             raise self._refused(body, text, "give each condition a nest of its own")
-        leaves = [b.loops for b in self.nest.bodies if self.bands[b.node] == masked[0]]
-        under = under_band(self.nest, self.spread, self.extents, masked[0], leaves)
+        leaves = [b.loops for b in self.nest.bodies if self.bands[b.node] == mask]
+        given = (self.nest, self.spread, self.extents)
+        under = (
+            under_region(*given, mask, leaves)
+            if isinstance(mask, Region)
+            else under_band(*given, mask, leaves)
+        )
         if under is None:
             text = (
                 f"nest {self.nest.name} spreads loops of a rank under a condition, but not those around them"
             )
             raise self._refused(body, text, "spread the outer loops of the rank too")
         return under
+
+    def _under(self, mask: Mask) -> frozenset[str]:
+        """Return the digits whose values *mask* compares."""
+        if isinstance(mask, Region):
+            return mask.digits()
+        return frozenset(d.name for name in (mask.row, mask.column) for d in self.nest.roots[name].digits)
 
     def _refused(self, body: Body, text: str, hint: str) -> ProblemsError:
         place = self.mapped.einsum(body.einsums[0]).place or Place("<cascade>", 1, 1)
@@ -171,7 +185,7 @@ class _Counter(Residences):
         band = self.bands[body.node]
         if band is None:
             return None
-        digits = {d.name for name in (band.row, band.column) for d in self.nest.roots[name].digits}
+        digits = self._under(band)
         banded = [b for b in self.nest.bodies if self.bands[b.node] is not None]
         tilings = list(dict.fromkeys(frozenset(b.loops) & digits for b in banded))
         return tilings.index(frozenset(body.loops) & digits)
@@ -185,16 +199,24 @@ class _Counter(Residences):
         inside = (b for b in self.nest.bodies if residence.covers(b.node) and self.bands[b.node] is not None)
         return next((self._group(body) for body in inside), None)
 
-    def over(self, body: Body, digits: Iterable[str], value: Callable[[Extents], sympy.Expr]) -> sympy.Expr:
+    def over(
+        self, body: Body, digits: Iterable[str], value: Callable[[Extents], sympy.Expr],
+        ends: Collection[tuple[str, str]] = (),
+    ) -> sympy.Expr:  # fmt: skip
         """Return the sum of *value* over the tiles named by *digits* in which *body* has something to do.
 
-        *value* is given the extents inside such a tile: all in one without a condition, of each kind of pair with one.
+        *value* is given the extents inside such a tile: all in one without a condition, of each kind of pair with one. Of two
+        roots in *ends* the second one, under a region, ends where a tile of the first does.
         """
         band = self.bands[body.node]
         if band is None:
             return value(self.extents)
         digits = frozenset(digits)
-        kinds = band.kinds(self.extents, digits)
+        kinds = (
+            band.kinds(self.extents, digits, ends)
+            if isinstance(band, Region)
+            else band.kinds(self.extents, digits)
+        )
         if kinds is None:
             text = f"the cost of {body.einsums[0]} under its condition is not known for loops that leave out a digit"
             raise self._refused(body, text, "loop over the digits outside of it too")
@@ -277,24 +299,43 @@ class _Counter(Residences):
                 if not any(makes(self.nest, output, access, body.loops) for output in made):
                     wanted.setdefault(access.tensor, {})[access.indices] = access
         for tensor, accesses in wanted.items():
-            read = partial(self._read, tuple(accesses.values()), body)
-            windows = [w for access in accesses.values() for w in windows_of(self.nest, self.cascade, access)]
-            band = self.bands[body.node]
-            # under a condition that only keeps to the tensor, nothing else is left out
-            whole = band is not None and any(window.is_inside_of(band) for window in windows)
-            words = read(self.extents) if whole else self.over(body, body.loops, read)
+            words = self._read(tuple(accesses.values()), body)
             yield Move(tensor=tensor, level=self._home(tensor, body.node), kind="read", words=words)
 
-    def _read(self, accesses: tuple[Access, ...], body: Body, inside: Extents) -> sympy.Expr:
+    def _read(self, accesses: tuple[Access, ...], body: Body) -> sympy.Expr:
         """Return the words that *body* reads of one tensor: the union of what *accesses* mean in each iteration."""
-        words: sympy.Expr = ZERO
+        windows = [w for access in accesses for w in windows_of(self.nest, self.cascade, access)]
+        shared = {(window.digits, window.steps): window for window in reversed(windows)}.values()
+        mask = self.bands[body.node]
+        # under a condition that only keeps to the tensor, nothing else is left out
+        whole = isinstance(mask, Band) and any(window.is_inside_of(mask) for window in windows)
+        ends = [end for window in shared if (end := window.ends()) is not None]
+
+        def words(term: Term, loops: tuple[str, ...], inside: Extents) -> sympy.Expr:
+            found = inside.moved(term.digits, loops, stays=False)
+            for window in shared:
+                if window.all_digits() <= term.digits:
+                    found *= window.share(inside, body.loops)
+            return found
+
+        total: sympy.Expr = ZERO
         ways, shifts = ways_of(self.nest, accesses), shifts_of(self.nest, accesses)
-        for times, term in terms_of(ways, body.loops, shifts):
+        for times, term in terms_of(self.nest, ways, body.loops, shifts):
             loops = tuple(loop for loop in body.loops if loop not in term.dropped)
-            words += times * inside.moved(term.digits, loops, stays=False)
-        for window in windows_of(self.nest, self.cascade, accesses[0]):
-            words *= window.share(inside, body.loops)
-        return words
+            if whole:
+                total += times * words(term, loops, self.extents)
+                continue
+            meet = ONE if not term.dropped or mask is None else self._meet(mask, loops, term.dropped)
+            total += times * meet * self.over(body, loops, partial(words, term, loops), ends)
+        return total
+
+    def _meet(self, mask: Mask, loops: Collection[str], dropped: Collection[str]) -> sympy.Expr:
+        """Return 1 where *mask* touches equal tiles of two variables of one rank, of *loops* and of *dropped*, else 0."""
+        bounds, size = mask.differences(self.extents, loops, dropped)
+        meet: sympy.Expr = ONE
+        for bound in bounds:
+            meet *= at_most(1 - size, bound)
+        return meet
 
     def _writes(self, body: Body) -> Iterator[Move]:
         for name in body.einsums:

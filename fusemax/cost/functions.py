@@ -101,6 +101,18 @@ class tiles_moved(sympy.Function):  # noqa: N801
     """Words of tiles, visited one by one: :func:`fusemax.cost.visits.tiles_moved`, whose list of numbers are the operands."""
 
 
+class region_tiles(sympy.Function):  # noqa: N801
+    """Tiles that a region touches, by place: :func:`fusemax.cost.lattice.region_tiles`; ``item`` takes one."""
+
+
+class region_moved(sympy.Function):  # noqa: N801
+    """Words of tiles under a region, visited one by one: :func:`fusemax.cost.lattice_visits.region_moved`."""
+
+
+class region_tasks(sympy.Function):  # noqa: N801
+    """What the busiest core does under a region: :func:`fusemax.cost.lattice_tasks.region_tasks`; ``item`` takes one."""
+
+
 class cycle_ratio(sympy.Function):  # noqa: N801
     """The longest circuit of dependences: :func:`fusemax.cost.ratio.cycle_ratio`, whose list of numbers are the operands."""
 

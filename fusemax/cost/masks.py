@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 
 import sympy
 
-from fusemax.cascade.ir import Einsum, affine
+from fusemax.cascade.ir import affine
 from fusemax.cost.extents import ONE, Extents, Part
 from fusemax.cost.symbols import band_kinds, band_pairs, ceildiv, greatest, item, symbol, to_sympy
-from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Condition
-from fusemax.mapping.nest import Body, Mapped, Nest, Root
+from fusemax.mapping.nest import Nest, Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,17 @@ class Band:
                 found.append((count, replace(extents, parts=parts)))
         return tuple(found)
 
+    def differences(
+        self, extents: Extents, loops: Collection[str], dropped: Collection[str]
+    ) -> tuple[tuple[sympy.Expr, ...], sympy.Expr]:
+        """Return the bounds of the difference between the root of *dropped* loops and the other one, and the tiles of this."""
+        names = {extents.nest.root_of(loop).name for loop in dropped}
+        other = {self.row, self.column} - names
+        if self.sign < 0 or len(other) != 1:
+            return (), ONE
+        tiles = tiles_of(extents, extents.nest.roots[other.pop()], loops)
+        return (self.high, -self.low), ONE if tiles is None else tiles.size
+
     def sizes(
         self, extents: Extents, row_tile: sympy.Expr, column_tile: sympy.Expr
     ) -> tuple[sympy.Expr, ...]:  # fmt: skip
@@ -101,53 +111,22 @@ def tiles_of(extents: Extents, root: Root, digits: Collection[str]) -> Tiles | N
     return Tiles(size, ((frozenset({0}), Part(rest, size)), (frozenset({1}), Part(rest, last))))
 
 
-def band_of(mapped: Mapped, nest: Nest, body: Body) -> Band | None:
-    """Return the band of *body*: None without conditions.
+class NoBandError(Exception):
+    """A condition that is no band between two whole ranks."""
 
-    An Einsum of the body without a condition is skipped with the others: the mapping's author says by putting it there
-    that it changes nothing where the band is empty (running values).
-
-    Raises
-    ------
-    ProblemsError
-        Naming every condition that is no band between two whole ranks, and Einsums under different bands.
-    """
-    found: dict[Band, Einsum] = {}
-    problems: list[Problem] = []
-    for name in body.einsums:
-        einsum = mapped.einsum(name)
-        if einsum.conditions:
-            try:
-                found.setdefault(_band(nest, einsum.conditions), einsum)
-            except _NoBandError as error:
-                problems.append(error.problem(einsum))
-    if not problems and len(found) > 1:
-        first, other, *_ = found.values()
-        text = (
-            f"{other.name} stands under another condition than {first.name}, in one body of nest {nest.name}"
-        )
-        problems.append(_problem(other, text, "give them one condition, or a body each"))
-    if problems:
-        raise ProblemsError(problems)
-    return next(iter(found), None)
-
-
-class _NoBandError(Exception):
     def __init__(self, condition: Condition) -> None:
         super().__init__(str(condition))
         self.condition = condition
 
-    def problem(self, einsum: Einsum) -> Problem:
-        text = f"the cost of {einsum.name} under the condition {self.condition} is not known"
-        return _problem(einsum, text, "conditions tie two ranks with steps of one, such as m <= p + M - P")
 
+def band_between(nest: Nest, conditions: Iterable[Condition]) -> Band:
+    """Return the band of *conditions*; the root that comes first by name is its column.
 
-def _problem(einsum: Einsum, text: str, hint: str) -> Problem:
-    return Problem(einsum.place or Place("<cascade>", 1, 1), text, hint)
-
-
-def _band(nest: Nest, conditions: Iterable[Condition]) -> Band:
-    """Return the band of *conditions*; the root that comes first by name is its column."""
+    Raises
+    ------
+    NoBandError
+        With the first condition that does not tie the same two whole ranks, with steps of one.
+    """
     low: list[sympy.Expr] = []
     high: list[sympy.Expr] = []
     pairs: set[tuple[str, str, int]] = set()
@@ -158,7 +137,7 @@ def _band(nest: Nest, conditions: Iterable[Condition]) -> Band:
         if condition.comparison == "==":
             (low if upper else high).append(offset)
         if len(pairs) > 1:
-            raise _NoBandError(condition)
+            raise NoBandError(condition)
     ((row, column, sign),) = pairs
     least_of_all = -symbol(row.upper()) if sign > 0 else sympy.Integer(0)
     most_of_all = symbol(column.upper()) if sign > 0 else symbol(column.upper()) + symbol(row.upper())
@@ -171,7 +150,7 @@ def _side(nest: Nest, condition: Condition) -> tuple[str, str, int, sympy.Expr, 
     """Return ``(column, row, sign, offset, upper)``: column - sign*row <= offset, or >= when not *upper*."""
     left, right = affine(condition.left), affine(condition.right)
     if left is None or right is None or condition.comparison not in ("<=", "<", ">=", ">", "=="):
-        raise _NoBandError(condition)
+        raise NoBandError(condition)
     terms: dict[str, sympy.Expr] = {}
     for sign, side in ((1, left), (-1, right)):
         for variable, coefficient in side[0].items():
@@ -180,7 +159,7 @@ def _side(nest: Nest, condition: Condition) -> tuple[str, str, int, sympy.Expr, 
     constant = _constant(right) - _constant(left)
     signs = _root_signs(nest, terms, condition)
     if len(signs) != 2:
-        raise _NoBandError(condition)
+        raise NoBandError(condition)
     column, row = sorted(signs)
     upper = condition.comparison in ("<=", "<", "==")
     offset = constant + {"<": -1, ">": 1}.get(condition.comparison, 0)
@@ -203,12 +182,12 @@ def _root_signs(nest: Nest, terms: dict[str, sympy.Expr], condition: Condition) 
             continue
         sign = next((s for s in (1, -1) if all(left[v] == s * c for v, c in mine.items())), None)
         if sign is None:
-            raise _NoBandError(condition)
+            raise NoBandError(condition)
         signs[root.name] = sign
         for variable in mine:
             del left[variable]
     if left:
-        raise _NoBandError(condition)
+        raise NoBandError(condition)
     return signs
 
 

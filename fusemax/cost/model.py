@@ -14,7 +14,8 @@ from fusemax.cost.program import FitRule, Label, Program, Writer
 from fusemax.cost.rooms import Rooms, capacity_B, rooms_of, word_B
 from fusemax.cost.schedule import write_times
 from fusemax.cost.symbols import greatest, symbol, to_sympy
-from fusemax.language.syntax import Number
+from fusemax.errors import FusemaxError
+from fusemax.language.syntax import Name, Number
 from fusemax.machine import Machine, figures
 from fusemax.mapping.build import tile_expression
 from fusemax.mapping.nest import Mapped, Nest
@@ -59,8 +60,11 @@ class _Derivation:
             ),
             "area": write_area(self.writer, self.machine),
         }
+        given = self._tiles_given()
         for line in self.writer.lines:  # a size that is no rank, such as a dilation in an index
             for name in sorted(line.needs() - self.writer.names):
+                if name in given:
+                    self._only(given, name)
                 self.parameters.setdefault(name, None)
         return Program(parameters=self.parameters, lines=tuple(self.writer.lines), missing=missing)
 
@@ -86,9 +90,57 @@ class _Derivation:
                 raise ValueError(f"these figures need each other: {', '.join(sorted(pending))}")
 
     def _sizes(self) -> None:
+        given = self._tiles_given()
         for nest in self.mapped.nests:
             for root in nest.roots.values():
-                self.parameters.setdefault(root.size_name, None)
+                rank = self.mapped.cascade.ranks.get(root.size_name)
+                size = rank.size.name if rank is not None and isinstance(rank.size, Name) else ""
+                if size in given:
+                    self._size(root.size_name, self._only(given, size))
+                else:
+                    self.parameters.setdefault(root.size_name, None)
+        if len(self.mapped.nests) > 1:
+            for name, found in given.items():
+                if len(found) == 1 and None not in found:
+                    self._size(name, self._only(given, name))
+
+    def _size(self, name: str, value: sympy.Expr) -> None:
+        """Write the size called *name*, that of a tile which the mapping gives."""
+        if name in self.writer.names:
+            return
+        for free in sorted(map(str, value.free_symbols)):
+            if free not in self.writer.names:
+                self.parameters.setdefault(free, None)
+        self.writer.add(name, value, Label("size", tensor=name))
+
+    def _tiles_given(self) -> dict[str, dict[sympy.Expr | None, str]]:
+        """Return what the mapping cuts of the cascade's own parts of ranks: sizes (None: found by fit) and their nests."""
+        found: dict[str, dict[sympy.Expr | None, str]] = {}
+        for nest in self.mapped.nests:
+            for digit in (digit for root in nest.roots.values() for digit in root.digits):
+                if digit.rule is None or digit.size_name not in self.mapped.cascade.ranks:
+                    continue
+                value = None if isinstance(digit.rule, Fit) else to_sympy(tile_expression(digit.rule))
+                if value != symbol(digit.size_name):
+                    found.setdefault(digit.size_name, {}).setdefault(value, nest.name)
+        return found
+
+    def _only(self, given: Mapping[str, Mapping[sympy.Expr | None, str]], name: str) -> sympy.Expr:
+        """Return the one size that a part of a rank has in all nests.
+
+        Raises
+        ------
+        FusemaxError
+            When it has several, or one that is found by fit: what else is as long would not be known.
+        """
+        value, *others = given[name]
+        if others or value is None:
+            nests = " and ".join(dict.fromkeys(given[name].values()))
+            text = f"{name} is a size of the cascade, which mapping {self.mapped.name} cuts by fit or in several ways"
+            raise FusemaxError(
+                f"{text} (nest {nests})\n  hint: give it one number or formula under the mapping's 'tiles:'"
+            )
+        return value
 
     # --- tiles
 

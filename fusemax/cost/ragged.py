@@ -99,6 +99,23 @@ def _tasks(numbers):
     return found, weights
 
 
+def _add_busiest(in_order, cores, width, found, weights, result):
+    """Add to *result* what the busiest core does: of each task its kind, then *width* numbers, stand in *found*."""
+    order = [n for n in range(len(weights))] if in_order else _heaviest_first(weights)
+    ready = min(cores, len(weights))
+    loads, names, done, owner = [0.0] * ready, [n for n in range(ready)], [0.0] * ready, [0] * len(weights)
+    for n in order:
+        owner[n] = _free_first(loads, names, weights[n])
+        done[owner[n]] += weights[n]
+    busiest = 0
+    for core in range(ready):
+        busiest = core if done[core] > done[busiest] else busiest
+    for n in range(len(weights)):
+        if owner[n] == busiest:
+            for k in range(width):
+                result[int(found[n * (width + 1)]) * width + k] += found[n * (width + 1) + k + 1]
+
+
 def dealt_tasks(numbers):
     """Return what the busiest core does when tasks are dealt, each to the core that is free first.
 
@@ -127,18 +144,5 @@ def dealt_tasks(numbers):
             for k in range(width):
                 result[kind * width + k] = numbers[at + k] / cores
         return result
-    order = [n for n in range(len(weights))] if numbers[0] > 0 else _heaviest_first(weights)
-    ready = min(cores, len(weights))
-    loads, names, done, owner = [0.0] * ready, [n for n in range(ready)], [0.0] * ready, [0] * len(weights)
-    for n in order:
-        owner[n] = _free_first(loads, names, weights[n])
-        done[owner[n]] += weights[n]
-    busiest = 0
-    for core in range(ready):
-        busiest = core if done[core] > done[busiest] else busiest
-    for n in range(len(weights)):
-        if owner[n] == busiest:
-            for k in range(width + 1):
-                if k > 0:
-                    result[int(found[n * (width + 1)]) * width + k - 1] += found[n * (width + 1) + k]
+    _add_busiest(numbers[0] > 0, cores, width, found, weights, result)
     return result

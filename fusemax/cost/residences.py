@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import sympy
 
 from fusemax.cascade.ir import Einsum
+from fusemax.cost.conditions import Mask, mask_of
 from fusemax.cost.extents import ONE, Extents, digits_of
-from fusemax.cost.masks import Band, band_of
+from fusemax.cost.masks import Band
+from fusemax.cost.region import Region
 from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import least, repeated, symbol
 from fusemax.cost.ways import Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
@@ -56,8 +58,8 @@ class Residences:
         self.mapped, self.machine, self.nest, self.extents = mapped, machine, nest, extents
         self.cascade = mapped.cascade
         self.order = machine.places
-        self.bands: dict[tuple[int, ...], Band | None] = {
-            body.node: band_of(mapped, nest, body) for body in nest.bodies
+        self.bands: dict[tuple[int, ...], Mask | None] = {
+            body.node: mask_of(mapped, nest, body) for body in nest.bodies
         }
         self.whole: Residences = whole or self
         self.kinds: Sequence[tuple[sympy.Expr, Residences]] = ()
@@ -103,13 +105,13 @@ class Residences:
 
         Of running values all generations if *earlier*; only what those that make it touch if *made*.
         """
-        ways = distinct(self._ways(residence, earlier), residence.loops)
+        ways = distinct(self.nest, self._ways(residence, earlier), residence.loops)
         words: sympy.Expr = ZERO
-        for times, term in terms_of(ways, residence.loops, self._shifts(residence, earlier)):
+        for times, term in terms_of(self.nest, ways, residence.loops, self._shifts(residence, earlier)):
             words += times * self._brought_of(residence, term, made)
         if len(ways) == 2:  # one that its loops do not move holds the other
             for way, other in (ways, reversed(ways)):
-                _, alone = next(terms_of((way,), residence.loops))
+                _, alone = next(terms_of(self.nest, (way,), residence.loops))
                 words = repeated(
                     self._moves(way, other, residence), words, self._brought_of(residence, alone, made)
                 )
@@ -127,8 +129,11 @@ class Residences:
         loops = tuple(loop for loop in residence.loops if loop not in term.dropped)
         digits = term.digits | (term.changing & set(loops))
         kept = replace(self._kept(residence, digits, made), loops=loops)
-        windows = list(self._windows(residence))
-        if kept.band is not None and any(window.is_inside_of(kept.band) for window in windows):
+        windows = [window for window in self._windows(residence) if window.all_digits() <= term.digits]
+        if isinstance(kept.band, Region):  # what ends with a tile is counted as it is there
+            kept = replace(kept, ends=tuple(end for w in windows if (end := w.ends()) is not None))
+            windows = [window for window in windows if window.ends() is None]
+        if isinstance(kept.band, Band) and any(window.is_inside_of(kept.band) for window in windows):
             kept = replace(kept, band=None)
         share: sympy.Expr = ONE
         for window in windows:
@@ -156,7 +161,9 @@ class Residences:
         same = self._same_in_a_row(residence, kept.digits)
         if self.whole is not self:
             return within * least(same, symbol("replicas")) / same
-        if kept.band is None:
+        if not isinstance(kept.band, Band):
+            if kept.band is not None:
+                return kept.to_cores(self.spread, within) * share
             return within * least(same, symbol("replicas"))
         apart = replace(kept, apart=frozenset(self.spread)).words() * share
         return kept.to_cores(self.spread, repeated(symbol("replicas"), apart / share, within / share)) * share
@@ -279,19 +286,21 @@ class Residences:
         """Return the words of the largest tile that *residence* keeps: of several ways all together, one generation."""
         made, read = self._accesses(residence)
         every = ways_of(self.nest, [*made, *read], self._taking_turns(residence))
-        ways = distinct(every, residence.loops)
+        ways = distinct(self.nest, every, residence.loops)
         tiles = [self._kept(residence, digits_of_way(way) - set(residence.loops)).room() for way in ways]
         if len(tiles) == 1:
             room = tiles[0]
             for window in self._windows(residence):
-                room *= window.touched(self.extents, residence.loops)
+                if window.all_digits() <= digits_of_way(ways[0]):
+                    room *= window.touched(self.extents, residence.loops)
             return room
         return least(sum(tiles, ZERO), self.extents.points(digits_of_way(ways[0])))
 
     def _windows(self, residence: Residence) -> Iterator[Window]:
-        """Yield the windows of the first access inside a residence that reads its tensor."""
+        """Yield the windows of the accesses inside a residence that read its tensor, those that are shifted but once."""
         _, read = self._accesses(residence)
-        yield from windows_of(self.nest, self.cascade, read[0]) if read else ()
+        found = [window for access in read for window in windows_of(self.nest, self.cascade, access)]
+        yield from {(window.digits, window.steps): window for window in reversed(found)}.values()
 
     def _around(self, tensor: str, node: tuple[int, ...]) -> list[Residence]:
         """Return the residences of *tensor* around *node*, outermost first."""

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 
 import sympy
 
+from fusemax.cost.conditions import Mask
 from fusemax.cost.extents import ONE, Extents
 from fusemax.cost.masks import Band, tiles_of
+from fusemax.cost.region import Region
 from fusemax.cost.symbols import band_most, band_turns, item, least, repeated, symbol
 from fusemax.cost.visited import Visited
+from fusemax.cost.visited_region import Inside
 
 ZERO = sympy.Integer(0)
 
@@ -20,20 +23,24 @@ ZERO = sympy.Integer(0)
 class Kept:
     """A tensor with *digits* kept inside *loops*; *leaf* are all loops around what touches it, under *band* or none.
 
-    No tile stays from one iteration of the loops in *apart* to the next.
+    No tile stays from one iteration of the loops in *apart* to the next. Of two roots in *ends* the second one, under a
+    region, ends where a tile of the first does.
     """
 
     extents: Extents
     digits: frozenset[str]
     loops: tuple[str, ...]
     leaf: tuple[str, ...]
-    band: Band | None
+    band: Mask | None
     apart: frozenset[str] = frozenset()
+    ends: tuple[tuple[str, str], ...] = ()
 
     def words(self) -> sympy.Expr:
         """Return the words of all tiles that are brought in."""
         if self.band is None:
             return self.extents.moved(self.digits, self.loops, stays=True)
+        if isinstance(self.band, Region):
+            return self._inside(self.band).words()
         return _UnderBand(self, self._turned()).words()
 
     def to_cores(self, spread: Collection[str], otherwise: sympy.Expr) -> sympy.Expr:
@@ -41,6 +48,8 @@ class Kept:
 
         A tile that several tasks in a row want comes to as many cores; *otherwise* stands where that is not known.
         """
+        if isinstance(self.band, Region):
+            return self._inside(self.band, spread).words(symbol("replicas"))
         band = None if self.band is None else self._turned()
         sharing = self._sharing(spread)
         if sharing == 1:  # every task has a tile of its own
@@ -62,13 +71,15 @@ class Kept:
         """Return the words of all tiles, each of them once, but for each iteration of the loops *begun*."""
         if self.band is None:
             return self.extents.moved(self.digits | begun, (), stays=True)
+        if isinstance(self.band, Region):
+            return self._inside(self.band).once() * self.extents.points(begun)
         found = _UnderBand(self, self._turned()).once()
         return found * self.extents.points(begun)
 
     def room(self) -> sympy.Expr:
         """Return the words of the largest tile: *digits* are those that no loop holds still."""
         points = self.extents.points(self.digits)
-        if self.band is None:
+        if self.band is None or isinstance(self.band, Region):
             return points
         band = self._turned()
         column = {digit.name for digit in self.extents.nest.roots[band.column].digits}
@@ -84,9 +95,12 @@ class Kept:
         others = self.extents.points(self.digits - column)
         return least(whole, touched) * others
 
+    def _inside(self, region: Region, spread: Collection[str] = ()) -> Inside:
+        return Inside(self.extents, self.digits, self.loops, self.leaf, region, spread, self.ends)
+
     def _turned(self) -> Band:
         """Return the band with a root that the tensor carries as its columns, if it carries one alone."""
-        assert self.band is not None
+        assert isinstance(self.band, Band)
         row, column = (self._carries(name) for name in (self.band.row, self.band.column))
         return self.band.turned() if row and not column else self.band
 

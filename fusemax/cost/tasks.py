@@ -45,11 +45,12 @@ def kinds_of(nest: Nest, spread: Sequence[str], extents: Extents) -> tuple[Kind,
             for count, inside in kind.extents.pieces(root, spread)
         ]
     if len(kinds) > KINDS:
-        raise _too_many(nest, len(kinds))
+        raise too_many(nest, len(kinds))
     return tuple(kinds)
 
 
-def _too_many(nest: Nest, kinds: int) -> FusemaxError:
+def too_many(nest: Nest, kinds: int) -> FusemaxError:
+    """Return what is wrong with so many kinds of tasks."""
     text = (
         f"nest {nest.name}: tasks of {kinds} kinds, by which of their tiles are whole; {KINDS} can be dealt"
     )
@@ -151,7 +152,7 @@ def under_band(
     if Tr is None or Tc is None or any(tile is None for pair in inner for tile in pair):
         return None
     others = [loop for loop in spread if loop not in rows | columns]
-    kinds = _other_kinds(nest, extents, others)
+    kinds = other_kinds(nest, extents, others)
     parts: list[TaskPart] = []
     for number, kind in enumerate(kinds):
         for row, column, places, rows_in, columns_in in _combined(extents, band, Tr, Tc):
@@ -180,7 +181,7 @@ def under_band(
     return UnderBand(tuple(parts), extents.points(others) / after, after, plain, numbers, sizes)
 
 
-def _other_kinds(nest: Nest, extents: Extents, others: Sequence[str]) -> list[Kind]:
+def other_kinds(nest: Nest, extents: Extents, others: Sequence[str]) -> list[Kind]:
     """Return the kinds of tasks by what they hold of the roots that are not the band's."""
     kinds = [Kind(ONE, extents)]
     for root in dict.fromkeys(nest.root_of(loop).name for loop in others):
@@ -190,7 +191,7 @@ def _other_kinds(nest: Nest, extents: Extents, others: Sequence[str]) -> list[Ki
             for count, inside in kind.extents.pieces(nest.roots[root], others)
         ]
     if len(kinds) > KINDS:
-        raise _too_many(nest, len(kinds))
+        raise too_many(nest, len(kinds))
     return kinds
 
 

@@ -78,8 +78,12 @@ def makes(nest: Nest, output: Access, access: Access, loops: Collection[str]) ->
     if output.tensor != access.tensor:
         return False
     ((made,), (read,)) = (ways_of(nest, (one,)) for one in (output, access))
+    around = frozenset(loops)
     sides = zip(output.indices, access.indices, made, read, strict=True)
-    return all(a == b or (mine != other and not mine & set(loops)) for a, b, mine, other in sides)
+    return all(
+        a == b or (mine != other and not mine & around) or _fills(nest, mine, other, around)
+        for a, b, mine, other in sides
+    )
 
 
 def digits_of_way(way: Way) -> frozenset[str]:
@@ -87,28 +91,40 @@ def digits_of_way(way: Way) -> frozenset[str]:
     return frozenset[str]().union(*way)
 
 
-def distinct(ways: Collection[Way], loops: Collection[str]) -> tuple[Way, ...]:
+def distinct(nest: Nest, ways: Collection[Way], loops: Collection[str]) -> tuple[Way, ...]:
     """Return *ways* without those of which another means all, with *loops* held still."""
+    around = frozenset(loops)
     found: list[Way] = []
     for way in ways:
-        if any(_holds(other, way, loops) for other in found):
+        if any(_holds(nest, other, way, around) for other in found):
             continue
-        found = [other for other in found if not _holds(way, other, loops)] + [way]
+        found = [other for other in found if not _holds(nest, way, other, around)] + [way]
     return tuple(found)
 
 
-def _holds(one: Way, other: Way, loops: Collection[str]) -> bool:
-    return all(a == b or not a & set(loops) for a, b in zip(one, other, strict=True))
+def _holds(nest: Nest, one: Way, other: Way, loops: frozenset[str]) -> bool:
+    sides = zip(one, other, strict=True)
+    return all(a == b or not a & loops or _fills(nest, a, b, loops) for a, b in sides)
+
+
+def _fills(nest: Nest, one: frozenset[str], other: frozenset[str], loops: frozenset[str]) -> bool:
+    """Return whether *one* means the whole tile of a rank in which *other* lies (``n1*N0+n0`` and ``n1*N0+u``, n1 a loop)."""
+    common, rest = one & other, one - other
+    for root in nest.roots.values():
+        names = [digit.name for digit in root.digits]
+        if common and common == frozenset(names[: len(common)]):
+            return rest == frozenset(names[len(common) :]) and bool(rest) and not rest & loops
+    return False
 
 
 def terms_of(
-    ways: Collection[Way], loops: Collection[str], shifts: Mapping[Way, Mapping[int, sympy.Expr]] | None = None
+    nest: Nest, ways: Collection[Way], loops: Collection[str], shifts: Mapping[Way, Mapping[int, sympy.Expr]] | None = None
 ) -> Iterator[tuple[sympy.Expr, Term]]:  # fmt: skip
     """Yield the parts of the union of *ways* inside *loops*: each way, less what two have in common, and so on.
 
     With each comes how often it counts: once, or by how much the accesses of a way are shifted, for what that adds.
     """
-    left = distinct(ways, loops)
+    left = distinct(nest, ways, loops)
     around = frozenset(loops)
     changing = frozenset[str]().union(*(digits_of_way(way) & around for way in left))
     for count in range(1, len(left) + 1):
@@ -146,4 +162,4 @@ def _side(
         return one, frozenset()
     if not one & loops:
         return other, frozenset()
-    return one, other & loops
+    return one, (other - one) & loops

@@ -14,8 +14,8 @@ import sympy
 from fusemax.cascade.ir import Cascade, affine
 from fusemax.cost.extents import ONE, Extents, digits_of
 from fusemax.cost.masks import Band, tiles_of
-from fusemax.cost.symbols import greatest, least, symbol, to_sympy, window_sum
-from fusemax.language.syntax import Access
+from fusemax.cost.symbols import ceildiv, greatest, least, symbol, to_sympy, window_sum
+from fusemax.language.syntax import Access, Name
 from fusemax.mapping.nest import Nest, Root
 
 
@@ -50,11 +50,33 @@ class Window:
             return self.touched(extents, fixed)
         values: list[sympy.Expr] = []
         pairs: sympy.Expr = ONE
-        for root, step, found in zip(self.roots, self.steps, tiles, strict=True):
+        for root, digits, step, found in zip(self.roots, self.digits, self.steps, tiles, strict=True):
             assert found is not None
-            values += [step, extents.part(root).size, found.size]
-            pairs *= extents.part(root).size
+            inner = extents.tile(root, digits)  # what lies inside of the digits that the index has
+            if inner != ONE and set(extents.part(root).digits[: len(digits)]) != digits:
+                return self.touched(extents, fixed)
+            size = ceildiv(extents.part(root).size, inner)
+            values += [step, size, found.size / inner if digits & set(fixed) else size]
+            pairs *= size
         return window_sum(self.size, self.start, *values) / greatest(1, pairs)
+
+    def all_digits(self) -> frozenset[str]:
+        """Return the digits of all roots that the index uses."""
+        return frozenset[str]().union(*self.digits)
+
+    def ends(self) -> tuple[str, str] | None:
+        """Return two roots, if the second runs over a tile of the first, where that one ends (``K[n1*N0+u]``: n and u)."""
+        if len(self.roots) != 2 or self.start != 0:
+            return None
+        for k, (root, digits) in enumerate(zip(self.roots, self.digits, strict=True)):
+            names = [digit.name for digit in root.digits]
+            inner: sympy.Expr = ONE
+            for digit in names[len(digits) :]:
+                inner *= symbol(digit.upper())
+            outer = digits == set(names[: len(digits)]) and len(digits) < len(names)
+            if outer and self.steps[k] == inner and self.steps[1 - k] == 1:
+                return root.name, self.roots[1 - k].name
+        return None
 
     def is_inside_of(self, band: Band) -> bool:
         """Return whether *band* holds just those points whose index the tensor has: from its first element on."""
@@ -81,3 +103,20 @@ def windows_of(nest: Nest, cascade: Cascade, access: Access) -> Iterator[Window]
             sympy.Integer(0) if terms[1] is None else to_sympy(terms[1]),
             symbol(rank),
         )
+    yield from _over_parts(nest, cascade, access)
+
+
+def _over_parts(nest: Nest, cascade: Cascade, access: Access) -> Iterator[Window]:
+    """Yield what ``C[n1,u]`` is for a tensor with the ranks N1 and N0: it ends with rank N, as ``K[n1*N0+u]`` does."""
+    ranks = cascade.tensors[access.tensor].ranks
+    names = {
+        rank: index.name for rank, index in zip(ranks, access.indices, strict=True) if isinstance(index, Name)
+    }
+    for root in nest.roots.values():
+        digits = [digit.name for digit in root.digits]
+        outer = all(names.get(digit.upper()) == digit for digit in digits[:-1])
+        last = nest.roots.get(names.get(digits[-1].upper(), ""))
+        if len(digits) == 2 and outer and last is not None and last.name != root.name:
+            steps = (symbol(digits[-1].upper()), ONE)
+            mine = (digits_of(nest, digits[:1]), digits_of(nest, (last.name,)))
+            yield Window((root, last), mine, steps, sympy.Integer(0), symbol(root.size_name))

@@ -29,20 +29,27 @@ class Ranks:
         for key, rule in tiles.items():
             at = self._tile_place(key, path)
             self.check_rule(rule, at)
-            match = re.fullmatch(r"(.+?)(\d+)", key)
-            base = match.group(1) if match else key
+            base, number = self._cut(key)
             if key in self.cascade.ranks and self._partition_of(key) is not None:
                 continue
-            if not match or base not in self.cascade.ranks:
+            if number is None:
                 known = [f"{name}0" for name in self.cascade.ranks if self._partition_of(name) is None]
                 self.notes.known(key, known, "tile of a rank of this cascade", at, key=True)
                 continue
-            digits.setdefault(base, []).append((int(match.group(2)), key.lower(), rule))
+            digits.setdefault(base, []).append((number, key.lower(), rule))
         roots: dict[str, Root] = {}
         for name, rank in self.cascade.ranks.items():
             if self._partition_of(name) is None:
                 roots[name.lower()] = self._root(name, rank.size, digits.get(name, []), tiles, path)
         return roots
+
+    def _cut(self, key: str) -> tuple[str, int | None]:
+        """Return the rank that the tile *key* cuts, and which of its digits it is; no digit where there is no such rank."""
+        for length in range(len(key) - 1, 0, -1):  # of J0 and J the one that there is: J00 cuts J0
+            base, digits = key[:length], key[length:]
+            if base in self.cascade.ranks and re.fullmatch(r"0|[1-9]\d*", digits):
+                return base, int(digits)
+        return key, None
 
     def _written_out(self, tiles: Mapping[str, Rule], path: KeyPath) -> dict[str, Rule]:
         rules: dict[str, Rule] = {}

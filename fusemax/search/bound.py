@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
-from fusemax.cost import band as band_counts
 from fusemax.mapping.space import roots_of
 from fusemax.search.facts import Facts, Piece
 from fusemax.search.split import Ways, split, weighted
@@ -110,12 +108,12 @@ def _memory_s(facts: Facts, moved: float, written: float) -> float:
 def useful_part(facts: Facts) -> float:
     """Return the least part of all points at which an Einsum has something to do: one, unless there are conditions.
 
-    Under a band between two ranks it is the exact part of their points; under other conditions nothing is held to be certain.
+    Under affine conditions it is the exact part of their points; under other conditions nothing is held to be certain.
     """
     conditions = {c for einsum in facts.cascade.computed for c in einsum.conditions}
     if not conditions:
         return 1.0
-    from fusemax.cost.masks import band_of
+    from fusemax.cost.conditions import mask_of, share_of
     from fusemax.errors import ProblemsError
     from fusemax.mapping.nest import Body, Mapped, Nest
 
@@ -128,16 +126,12 @@ def useful_part(facts: Facts) -> float:
         body = Body(node=(0,), opened=((),), spatial={}, einsums=(einsum.name,))
         nest = Nest(name="", roots=roots, bodies=(body,), residences=(), schedule="overlapped")
         try:
-            band = band_of(mapped, nest, body)
+            mask = mask_of(mapped, nest, body)
         except ProblemsError:
             return 0.0
-        if band is None:
+        if mask is None:
             return 0.0
-        values = [(s, facts.sizes.get(str(s), 0)) for e in (band.low, band.high) for s in e.free_symbols]
-        low, high = (int(expression.subs(values)) for expression in (band.low, band.high))
-        rows, columns = facts.sizes[band.row.upper()], facts.sizes[band.column.upper()]
-        pairs = cast(Any, band_counts).band_pairs(rows, 1, columns, 1, low, high, band.sign)
-        parts.append(pairs / (rows * columns))
+        parts.append(share_of(mask, nest, facts.sizes))
     return min(parts, default=1.0)
 
 

@@ -26,7 +26,8 @@ Array = Any
 #: From how many rows on a function is compiled.
 OFTEN: Mapping[str, int] = {
     "band_pairs": 500, "band_kinds": 500, "band_turns": 500, "band_most": 100, "window_sum": 500, "dealt_tiles": 500,
-    "dealt_tasks": 500, "tiles_moved": 2_000, "busiest_core": 20_000, "cycle_ratio": 2_000,
+    "dealt_tasks": 500, "tiles_moved": 2_000,
+    "region_tiles": 500, "region_moved": 500, "region_tasks": 500, "busiest_core": 20_000, "cycle_ratio": 2_000,
 }  # fmt: skip
 
 
@@ -108,15 +109,37 @@ def _tasks_evenly(*numbers: float) -> list[float]:
     return [count / cores for counts in totals for count in counts]
 
 
+def _regions_evenly(*numbers: float) -> list[float]:
+    """Return what a core does of tasks if all cores did the same; as :func:`fusemax.cost.lattice_tasks.region_tasks`."""
+    axes, loops, others, groups, kinds = (int(numbers[n]) for n in (2, 4, 5, 6, 7))
+    width = 2**axes * (1 + groups)
+    first = 8 + 2 * loops + axes + others + 2 * axes * groups
+    each = others + 2 * width
+    totals = (numbers[first + k * each + others + width : first + (k + 1) * each] for k in range(kinds))
+    return [count / numbers[1] for counts in totals for count in counts]
+
+
 #: How many points of a grid are priced exactly where an operation walks tasks or tiles one by one.
-WALKED: Mapping[str, int] = {"dealt_tiles": 384, "dealt_tasks": 6, "tiles_moved": 2}
+WALKED: Mapping[str, int] = {
+    "dealt_tiles": 384, "dealt_tasks": 6, "tiles_moved": 2, "region_moved": 2, "region_tasks": 4
+}  # fmt: skip
 #: Functions with several values.
-MANY = ("band_kinds", "band_turns", "busiest_core", "dealt_tiles", "dealt_tasks")
+MANY = (
+    "band_kinds",
+    "band_turns",
+    "busiest_core",
+    "dealt_tiles",
+    "dealt_tasks",
+    "region_tiles",
+    "region_tasks",
+)
 #: Quick stand-ins for operations that walk tasks or tiles one by one.
 EVENLY: Mapping[str, Callable[..., Array]] = {
     "dealt_tiles": _vector("", _dealt_evenly),
     "dealt_tasks": _vector("", _tasks_evenly),
+    "region_tasks": _vector("", _regions_evenly),
     "tiles_moved": lambda *numbers: np.asarray(numbers[0], dtype=np.float64),
+    "region_moved": lambda *numbers: np.asarray(numbers[0], dtype=np.float64),
 }
 
 

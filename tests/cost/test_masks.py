@@ -168,10 +168,11 @@ def test_a_deal_belongs_to_a_top_level_nest_and_is_one_of_two() -> None:
 
 
 def test_an_unknown_condition_is_refused_by_name() -> None:
-    """A condition that is no band between two ranks has no cost, and says so."""
-    with pytest.raises(ProblemsError) as caught:
-        answer({"P": 4, "M": 4, "W": 1}, "2*m <= p")
-    assert "the cost of Z under the condition 2*m <= p is not known" in str(caught.value)
+    """A condition that is not affine has no cost, and says so; neither has one with a step of whatever sign."""
+    for condition in ("m*m <= p", "(M - P)*m <= p"):
+        with pytest.raises(ProblemsError) as caught:
+            answer({"P": 4, "M": 4, "W": 1}, condition)
+        assert f"the cost of Z under the condition {condition} is not known" in str(caught.value)
 
 
 def test_partial_overlap_is_between_serial_and_overlapped() -> None:

@@ -18,10 +18,21 @@ class _Known:
     made: list[str] = field(default_factory=list)
 
 
-def draw_cascade(random: Random, alias: bool = False, mask: bool = False) -> dict[str, Any]:
+BANDS = ("a <= b", "a >= b", "a < b", "a <= b + A - B", "a > b - 2, a <= b", "a + 1 > b")
+REGIONS = (
+    "a >= A - 2", "a < 2", "2*a <= b", "a + 2 >= 2*b", "3*a <= 2*b", "a <= b, a + b >= 2", "a <= b, b < 3", "a + c <= b",
+    "a <= b, b <= c", "a <= b, c < 2", "a < c, c < b", "a + b >= 1, a + b < A", "a + c >= 1, b + c >= 1, a <= b", "a == b",
+    "a + c == b", "a + 2*b >= 2, a + 2*b < A + 2",
+)  # fmt: skip
+
+
+def draw_cascade(
+    random: Random, alias: bool = False, mask: bool = False, region: bool = False
+) -> dict[str, Any]:  # fmt: skip
     """Return the data of a cascade file of one to four Einsums over three ranks.
 
-    With *alias* a fourth rank ``Z`` is another name of ``A``; with *mask* every Einsum over ``a`` and ``b`` has a condition.
+    With *alias* a fourth rank ``Z`` is another name of ``A``; with *mask* every Einsum over the variables of a condition has
+    that condition, one between ``a`` and ``b``, or with *region* any.
     """
     known = _Known()
     for number in range(random.randint(1, 3)):
@@ -35,9 +46,7 @@ def draw_cascade(random: Random, alias: bool = False, mask: bool = False) -> dic
     if "z" in text.lower().replace("size", ""):
         data["ranks"] = {"Z": "A"}
     if mask:
-        condition = random.choice(
-            ["a <= b", "a >= b", "a < b", "a <= b + A - B", "a > b - 2, a <= b", "a + 1 > b"]
-        )
+        condition = random.choice(REGIONS if region else BANDS)
         data["einsums"] = "\n".join(_masked(row, condition) for row in rows) + "\n"
     last_read = [name for name in known.made if sum(f"{name}[" in row for row in rows) == 1]
     data["outputs"] = list(dict.fromkeys([*last_read, *(n for n in known.made if random.randint(0, 5) == 0)]))
@@ -46,7 +55,8 @@ def draw_cascade(random: Random, alias: bool = False, mask: bool = False) -> dic
 
 def _masked(row: str, condition: str) -> str:
     left, _, right = row.partition("=")
-    return f"{row} | {condition}" if {"a", "b"} <= set(_variables(left + right)) else row
+    needed = {c for c in condition if c.islower()}
+    return f"{row} | {condition}" if needed <= set(_variables(left + right)) else row
 
 
 def _variables(text: str) -> list[str]:

@@ -69,7 +69,8 @@ class _Drawer:
     def cascade(self) -> str | Mapping[str, Any]:
         """Draw a shipped cascade or make one up."""
         if self.features.own_cascades and self.chance(0.4):
-            return draw_cascade(self.random, self.features.aliases, self.features.masks)
+            features = self.features
+            return draw_cascade(self.random, features.aliases, features.masks, features.regions)
         return self.random.choice(self.features.cascades)
 
     # --- sizes and digits

@@ -18,6 +18,10 @@ MASKED = (
     "causal/1-pass", "causal/3-pass", "causal/3-pass-deferred", "grouped/causal", "grouped/window",
     "linear-attention/one-sequence",
 )  # fmt: skip
+REGIONS = (
+    "linear-attention/lightning", "linear-attention/gated-chunked", "linear-attention/infini", "sparse/chunked",
+    "state-space/mamba-2-chunked", "variants/stick-breaking",
+)  # fmt: skip
 WINDOWED = ("sparse/sliding-window", "sparse/neighbourhood", "sparse/dilated-neighbourhood")
 
 
@@ -27,8 +31,9 @@ class Features:
 
     Attributes
     ----------
-    cascades, own_cascades, aliases, masks
-        Shipped cascades; whether cascades are made up, with two variables of one rank, with conditions.
+    cascades, own_cascades, aliases, masks, regions
+        Shipped cascades; whether cascades are made up, with two variables of one rank, with conditions between two ranks, with
+        conditions of any kind.
     cores
         Several cores and ``spread``.
     no_spread
@@ -59,6 +64,7 @@ class Features:
     own_cascades: bool = True
     aliases: bool = False
     masks: bool = False
+    regions: bool = False
     cores: bool = False
     no_spread: bool = False
     gaps: bool = False
@@ -80,6 +86,8 @@ FEATURES: Mapping[str, Features] = {
     "running-inside": Features(running_inside=True),
     "idle-keeps": Features(idle_keeps=True),
     "masks": Features(cascades=MASKED, masks=True),
+    "regions": Features(cascades=REGIONS, masks=True, regions=True),
+    "region-cores": Features(cascades=REGIONS, masks=True, regions=True, cores=True, no_spread=True),
     "cores": Features(cores=True),
     "no-spread": Features(cores=True, no_spread=True),
     "masked-cores": Features(cascades=MASKED, masks=True, cores=True),

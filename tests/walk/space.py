@@ -131,10 +131,27 @@ class Space:
             for point in self.points(used, setting):
                 known = {**self.sizes, **point}
                 element = tuple(int(value_of(index, known)) for index in access.indices)
-                if all(0 <= at < limit for at, limit in zip(element, limits, strict=True)):
+                there = all(0 <= at < limit for at, limit in zip(element, limits, strict=True))
+                if there and self._is_before_the_end(access.tensor, element):
                     found.add(element)
             self._memo[key] = frozenset(found)
         return self._memo[key]  # type: ignore[return-value]
+
+    def _is_before_the_end(self, tensor: str, element: Element) -> bool:
+        """Return whether *element* is there where ranks of *tensor* are the parts of one that ends inside of a part."""
+        ranks = self.cascade.tensors[tensor].ranks
+        for root in self.nest.roots.values():
+            names = [digit.size_name for digit in root.digits]
+            if len(names) > 1 and all(name in ranks for name in names):
+                position = element[ranks.index(names[0])]
+                for name in names[1:]:
+                    position = position * self.sizes[name] + element[ranks.index(name)]
+                if (
+                    self.cascade.tensors[tensor].generation not in names
+                    and position >= self.sizes[root.size_name]
+                ):
+                    return False
+        return True
 
     def shape(self, tensor: str) -> tuple[int, ...]:
         """Return the sizes of *tensor*, generations included."""

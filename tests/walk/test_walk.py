@@ -194,6 +194,7 @@ def _plant_in_deal(patch: pytest.MonkeyPatch) -> None:
         (_plant_in_simulator, ["plain"]),
         (_plant_in_walk, ["plain"]),
         (_plant_in_cost, ["masks"]),
+        (_plant_in_cost, ["regions"]),
         (_plant_in_cost, ["windows"]),
         (_plant_in_cost, ["aliases"]),
         (_plant_in_deal, ["masked-cores", "no-spread"]),

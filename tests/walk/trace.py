@@ -135,13 +135,13 @@ class Trace:
         return element if generation is None else (*element[:generation], *element[generation + 1 :])
 
     def loops_of_windows(self, tensor: str) -> frozenset[str]:
-        """Return the digits of all ranks that move a window over *tensor* (``K[e,p+w]``: those of p and of w)."""
+        """Return the digits that move a window over *tensor* (``K[e,p+w]``: those of p and of w; of ``n1*N0+u`` n1 alone)."""
         found: set[str] = set()
         for access in (a for e in self.cascade.computed for a in e.reads if a.tensor == tensor):
             for index in access.indices:
-                roots = self.space.roots_of(name for name in names(index) if name[0].islower())
-                if len(roots) > 1:
-                    found |= {digit.name for root in roots for digit in root.digits}
+                used = [name for name in names(index) if name[0].islower()]
+                if len(self.space.roots_of(used)) > 1:
+                    found |= self.nest.digits_of(used)
         return frozenset(found)
 
     def _leaves(self, tensor: str, body: Body) -> bool:
