@@ -157,7 +157,7 @@ class Region:
             if digit.name in extents.sizes
         }
         values = [value for row in self.rows for value in (*row.steps, row.bound)]
-        return tuple(value.xreplace(own) for value in values)
+        return tuple(value.subs(list(own.items())) for value in values)
 
     def lengths(self, nest: Nest, axis: Axis, sizes: Mapping[str, int]) -> tuple[int, ...]:
         """Return how many values *axis* has, and how many at a ragged end of its rank; *sizes* are those of ranks by name."""
