@@ -120,7 +120,7 @@ class CostAnswer(Answer):
         """The totals: a row for each, with the quantity as people write it."""
         from fusemax.quantity import format_quantity
 
-        clock = self.parameters["clock"]
+        clock = self.cost.clock_Hz
         rows: list[tuple[str, float, str, str]] = [
             ("latency_s", self.latency_s, format_quantity(self.latency_s, "s", 5), f"{self.latency_s * clock:,.0f} cycles"),
             ("bound_s", self.bound_s, format_quantity(self.bound_s, "s", 5), "the busiest unit or level, all else hidden"),

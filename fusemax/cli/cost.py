@@ -94,10 +94,13 @@ def _show(
 
     from fusemax.quantity import format_quantity
 
-    clock = answer.parameters["clock"]
+    clock = answer.clock_Hz
     total = Table(title=title, title_justify="left", show_header=False)
     cycles = f"{answer.latency_s * clock:,.0f} cycles"
     total.add_row("latency", format_quantity(answer.latency_s, "s", 5), cycles)
+    if clock < answer.parameters["clock"]:
+        full = format_quantity(answer.parameters["clock"], "Hz", 4)
+        total.add_row("clock", format_quantity(clock, "Hz", 4), f"held under this load; {full} at most")
     total.add_row(
         "lower bound", format_quantity(answer.bound_s, "s", 5), "the busiest unit or level, all else hidden"
     )

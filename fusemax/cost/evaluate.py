@@ -10,6 +10,7 @@ import numpy as np
 
 from fusemax.cascade.sizes import SizeError, resolve_sizes
 from fusemax.cost.lower import point_text, run
+from fusemax.cost.power import HELD
 from fusemax.cost.program import Label, Line, Program
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import is_figure
@@ -40,6 +41,11 @@ class Cost:
     def latency_s(self) -> float:
         """Time from start to end."""
         return self.values["latency_s"]
+
+    @property
+    def clock_Hz(self) -> float:  # noqa: N802 - the unit is a hertz
+        """The clock of the work: the machine's, or the lower one that it holds under this load (``sustained:``)."""
+        return self.values.get(HELD, self.parameters["clock"])
 
     @property
     def bound_s(self) -> float:

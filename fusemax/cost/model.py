@@ -10,6 +10,7 @@ import sympy
 from fusemax.cost.counts import Job, Move, NestCounts, count
 from fusemax.cost.energy import write_area, write_energy
 from fusemax.cost.extents import Extents
+from fusemax.cost.power import at_held_clock
 from fusemax.cost.program import FitRule, Label, Program, Writer
 from fusemax.cost.rooms import Rooms, capacity_B, rooms_of, word_B
 from fusemax.cost.schedule import write_times
@@ -66,7 +67,8 @@ class _Derivation:
                 if name in given:
                     self._only(given, name)
                 self.parameters.setdefault(name, None)
-        return Program(parameters=self.parameters, lines=tuple(self.writer.lines), missing=missing)
+        program = Program(parameters=self.parameters, lines=tuple(self.writer.lines), missing=missing)
+        return at_held_clock(program, self.machine)
 
     def _figures(self) -> None:
         pending = dict(figures(self.machine))

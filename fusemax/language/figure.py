@@ -40,6 +40,7 @@ _LAST: Mapping[str, FigureKind] = {
     "latency": FigureKind("s", positive=False),
     "leakage": FigureKind("W", positive=False),
     "clock": FigureKind("Hz"),
+    "sustained": FigureKind("Hz"),
     "fill": FigureKind("1", positive=False),
     "drain": FigureKind("1", positive=False),
 }

@@ -132,7 +132,7 @@ def _unit_figures(name: str, unit: Unit) -> list[Figure]:
     for table, label in ((unit.energy, "energy"), (unit.area, "area")):
         for key, value in table.items():
             found.append((("units", name, label, key), f"{name}.{label}.{key}", substituted(value, scope)))
-    for key in ("fill", "drain", "clock", "leakage"):
+    for key in ("fill", "drain", "clock", "leakage", "sustained"):
         value = getattr(unit, key)
         if value is not None:
             value = substituted(value, scope)

@@ -117,7 +117,8 @@ class Unit(Part):
     ``clock`` is its own, if it is not the machine's; the figures of its operations, of ``fill`` and ``drain`` are then still
     in cycles of the machine. ``leakage`` is the power that it takes at all times, in every core. ``memories`` are
     small memories of every lane beside its ``registers``, each for the tensors that a mapping keeps there. ``shares`` names
-    the unit whose lanes these are, used in another way: work under both names takes turns.
+    the unit whose lanes these are, used in another way: work under both names takes turns. ``sustained`` is the clock that the
+    whole machine can hold while every lane of this unit works in every cycle.
     """
 
     shape: dict[str, Count]
@@ -130,6 +131,7 @@ class Unit(Part):
     drain: Cycles | None = None
     clock: Hertz | None = None
     leakage: Watts | None = None
+    sustained: Hertz | None = None
     shares: str | None = None
 
     @model_validator(mode="before")
@@ -142,7 +144,18 @@ class Unit(Part):
 
 
 #: What stands under a unit's name beside its memories.
-TAKEN = ("registers", "operations", "energy", "area", "lanes", "fill", "drain", "clock", "leakage")
+TAKEN = (
+    "registers",
+    "operations",
+    "energy",
+    "area",
+    "lanes",
+    "fill",
+    "drain",
+    "clock",
+    "leakage",
+    "sustained",
+)
 
 
 def _expanded(operations: Mapping[str, Any]) -> dict[str, Any]:

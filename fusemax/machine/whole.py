@@ -185,7 +185,7 @@ def _impossible(document: Document, walked: Sequence[Figure]) -> Iterator[Proble
 
 
 #: What a unit has once, under its first name.
-ONCE = ("registers", "memories", "area", "leakage")
+ONCE = ("registers", "memories", "area", "leakage", "sustained")
 
 
 def _sharing(machine: Machine) -> Iterator[tuple[str, str, str, str]]:

@@ -52,7 +52,34 @@ def simulate(
         themselves.
     """
     _refuse_what_is_not_modelled(mapped)
-    point = point_of(mapped, machine, sizes, figures or {})
+    found = _simulated(mapped, machine, point_of(mapped, machine, sizes, figures or {}), events, fast_forward)
+    clock = _held_clock(machine, mapped, sizes, figures or {}, found)
+    if clock >= found.clock_Hz:
+        return found
+    slower = point_of(mapped, machine, sizes, {**(figures or {}), "clock": clock})
+    return _simulated(mapped, machine, slower, events, fast_forward)
+
+
+def _held_clock(
+    machine: Machine,
+    mapped: Mapped,
+    sizes: Mapping[str, int],
+    figures: Mapping[str, float],
+    found: Simulation,
+) -> float:
+    """Return the clock under the load of a run at full clock: a unit's power goes with its activity and clock cubed."""
+    known = point_of(mapped, machine, sizes, figures).figures
+    clocks = [found.clock_Hz]
+    for name, unit in machine.units.items():
+        if unit.sustained is not None:
+            busy = sum(part for other, part in found.utilization.items() if machine.physical(other) == name)
+            clocks += [known[f"{name}.sustained"] * busy ** (-1 / 3)] if busy > 0 else []
+    return min(clocks)
+
+
+def _simulated(
+    mapped: Mapped, machine: Machine, point: Point, events: int, fast_forward: bool
+) -> Simulation:  # fmt: skip
     runs = [_Run(mapped, machine, nest, point, events, fast_forward) for nest in mapped.nests]
     check_room(mapped, machine, point, [run.whole for run in runs])
     results = [run.run() for run in runs]
