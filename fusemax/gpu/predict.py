@@ -15,8 +15,10 @@ from fusemax.library.load import design_of
 from fusemax.mapping.nest import Mapped
 from fusemax.progress import watched
 
-#: Bytes of an element of the inputs, by number format.
-ELEMENT_B: Mapping[str, int] = {"fp16": 2, "bf16": 2, "fp8": 1}
+#: Bytes of a machine's ``word``, by number format: of V, where a mapping gives Q and K a word of their own.
+ELEMENT_B: Mapping[str, int] = {
+    "fp16": 2, "bf16": 2, "fp8": 1, "mxfp8": 1, "int8qk-fp16pv": 2, "int8qk-fp8pv": 1, "int4qk-fp8pv": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def _limit(answer: Cost) -> str:
     if limit != "schedule":
         return limit
     start = sum(v for label, v in answer.table("start").items() if label.nest == nest)
-    if start / answer.parameters["clock"] > phases[nest] / 2:
+    if start / answer.clock_Hz > phases[nest] / 2:
         return "start"
     busy = {
         label.unit or label.level: value
@@ -168,7 +170,7 @@ def _launches(answer: Cost) -> float:
 
 
 def _parts(answer: Cost) -> dict[str, float]:
-    clock = answer.parameters["clock"]
+    clock = answer.clock_Hz
     phases = {label.nest: value for label, value in answer.table("phase").items()}
     starts = {label.nest: value / clock for label, value in answer.table("start").items()}
     limits = answer.limits()

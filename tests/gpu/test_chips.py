@@ -23,7 +23,10 @@ GPUS = (
     "H800",
     "L20",
     "MI300X",
+    "MI325X",
+    "MI350X",
     "MI355X",
+    "RTX3090",
     "RTX5090",
 )
 PER_CLOCK = ("op/clk/core", "FLOP/clk/core", "B/clk/core", "lane-slots")
