@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fusemax.plot.labels import tick
 from fusemax.table.column import Column
 
 Keys = tuple[Any, ...]
+#: The values at each panel, series and x.
+Values = Mapping[tuple[Keys, str, Any], tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,7 @@ class Panel:
 
     keys: Keys
     series: Mapping[str, tuple[Point, ...]]
-
-    @property
-    def title(self) -> str:
-        """The values of the panel columns, as a heading."""
-        return ", ".join(tick(key) for key in self.keys)
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

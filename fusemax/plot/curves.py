@@ -13,6 +13,7 @@ from fusemax.plot.labels import scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
 
+MANY = 60  #: points of a panel from which on they are drawn small
 LETTER = 0.075  #: inches, for deciding whether the texts of the ticks have room side by side
 
 
@@ -34,6 +35,7 @@ def _curves(
         axes.set_xscale("log")
     if "y" in spec.log:
         axes.set_yscale("log")
+    many = not joined and sum(map(len, panel.series.values())) > MANY
     for name in content.shown:
         points = panel.series.get(name, ())
         axes.plot(
@@ -43,7 +45,9 @@ def _curves(
             marker=look[name].marker,
             linestyle=look[name].dash if joined else "none",
             markeredgecolor="white",
-            markeredgewidth=0.4,
+            markersize=3.0 if many else 4.5,
+            markeredgewidth=0.0 if many else 0.4,
+            alpha=0.7 if many else 1.0,
         )
     if spec.baseline:
         axes.axhline(1.0, color="black", linewidth=0.8)

@@ -15,7 +15,9 @@ from fusemax.plot.chart import Chart, Panel
 from fusemax.plot.curves import dot, dots, line, lines
 from fusemax.plot.heat import colour_bar, heat
 from fusemax.plot.pareto import front
+from fusemax.plot.parity import parity
 from fusemax.plot.roofline import roofline
+from fusemax.plot.rows import rows
 from fusemax.plot.spec import FigureSpec, Log
 from fusemax.plot.style import Look
 from fusemax.table.column import Tells
@@ -49,6 +51,8 @@ class FigureKind:
         Points may have texts beside them.
     series_on_axis
         The series stand on the vertical axis, and y is shown otherwise.
+    lies
+        The places of x stand below each other, and y runs to the right.
     finish
         Draws what belongs to all panels.
     log
@@ -65,6 +69,7 @@ class FigureKind:
     logs: str = "xy"
     bears_texts: bool = False
     series_on_axis: bool = False
+    lies: bool = False
     finish: Finish | None = None
     log: Log = "none"
     needs: tuple[Tells, ...] = ()
@@ -111,6 +116,10 @@ KINDS: Mapping[str, FigureKind] = {
     "front": FigureKind(paint=front, handle=dot, takes_many=True),
     "roofline": FigureKind(
         paint=roofline, handle=dot, takes_many=True, bears_texts=True, log="xy", needs=("peak", "bandwidth")
+    ),
+    "parity": FigureKind(paint=parity, handle=dot, takes_many=True, bears_texts=True, log="xy"),
+    "rows": FigureKind(
+        paint=rows, handle=dot, is_categorical=True, takes_many=True, logs="y", bears_texts=True, lies=True
     ),
     "heat": FigureKind(
         paint=heat, finish=colour_bar, is_categorical=True, logs="y", bears_texts=True, series_on_axis=True

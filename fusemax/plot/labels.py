@@ -75,12 +75,25 @@ def axis_label(column: Column, unit: str = "") -> str:
         >>> axis_label(measure("latency_s")), axis_label(measure("traffic_B")), axis_label(share("utilization_2d"))
         ('latency (s)', 'traffic (GiB)', 'utilization 2d (%)')
     """
-    if column.heading:
+    if "(" in column.heading:
         return column.heading
     has_ending = unit_of(column.name) != "1"
-    words = (column.name.rpartition("_")[0] if has_ending else column.name).replace("_", " ")
+    named = (column.name.rpartition("_")[0] if has_ending else column.name).replace("_", " ")
+    words = column.heading or named
     shown = unit or scale(column).unit
     return f"{words} ({shown})" if shown else words
+
+
+def panel_text(value: object, column: Column) -> str:
+    """Return the heading of a panel of *column*: a text by itself, a number with the words for what it is.
+
+    >>> from fusemax.table.column import size, text
+    >>> panel_text("BERT", text("model")), panel_text(16, size("B"))
+    ('BERT', 'B 16')
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{axis_label(column).partition(' (')[0]} {value_text(value, column)}"
 
 
 def tick(value: object) -> str:

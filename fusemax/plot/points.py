@@ -5,23 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
 from fusemax.nearest import nearest
-from fusemax.plot.chart import Chart, Keys, Panel, Point
+from fusemax.plot.chart import Chart, Keys, Panel, Point, Values
 from fusemax.plot.kinds import KINDS, kind_mistakes, settled
-from fusemax.plot.labels import scale, tick, value_text
+from fusemax.plot.labels import axis_label, panel_text, scale, tick, value_text
+from fusemax.plot.layers import gathered
 from fusemax.plot.spec import FigureSpec
-from fusemax.table.column import Column, Role
+from fusemax.table.column import Column, Role, text
 from fusemax.table.table import Table, Tables, need_columns
 
 if TYPE_CHECKING:
     import polars
-
-
-MOST_LAYERS = 8  #: of a stack: as many as there are colours
 
 
 class EmptyFigureError(FusemaxError):
@@ -29,7 +28,6 @@ class EmptyFigureError(FusemaxError):
 
 
 Row = Mapping[str, Any]
-Values = Mapping[tuple[Keys, str, Any], tuple[float, ...]]
 
 
 def chart(tables: Tables, spec: FigureSpec) -> Chart:
@@ -45,24 +43,15 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
         When the figure cannot be meant so, a column is missing, no row with a value is left, a value is no number, a point
         has two values, values have different units, or one that is not positive meets a logarithmic axis.
     """
-    spec = settled(spec)
-    mistakes = (*spec.mistakes(), *kind_mistakes(spec))
-    if mistakes:
-        raise FusemaxError("\n".join(f"{spec.file}: {text}" for text in mistakes))
-    described = tables.table(spec.table)
-    table = described.frame
-    fields = spec.fields("annotate")
-    need_columns(table, dict.fromkeys((*spec.columns(), *fields, *spec.fields("title"))), spec.table)
-    for what in KINDS[spec.kind].needs:
-        if described.telling(what) is None:
-            raise FusemaxError(
-                f"{spec.file}: a {spec.kind} needs a column that tells the {what}; {spec.table} has none"
-            )
+    described, spec = _read(tables, settled(spec))
+    table, named_y = described.frame, next(iter(spec.ys))
     picked = [_named(row, spec, described) for row in _picked(table, spec)]
     rows = [row for row in picked if _has_values(row, spec)]
     gaps = [_words(_place(row, spec), spec) for row in picked if not _has_values(row, spec)]
     if not rows:
-        raise EmptyFigureError(f"{spec.file}: none of the {len(picked)} rows has a value of {spec.y} to show")
+        raise EmptyFigureError(
+            f"{spec.file}: none of the {len(picked)} rows has a value of {named_y} to show"
+        )
     y = _own(rows, spec, described)
     values = _values(rows, spec, described, y)
     if spec.baseline is not None:
@@ -71,23 +60,81 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     _check_log(values, spec)
     notes: tuple[str, ...] = ()
     if KINDS[spec.kind].adds_up:
-        values, notes = _gathered(values, spec)
-    texts = {_place(row, spec): _filled(spec.annotate, row) for row in rows} if fields else {}
+        values, notes = gathered(values)
+    texts = {_place(row, spec): _filled(spec.annotate, row) for row in rows} if spec.annotate else {}
     # Layers of a stack keep the order of their own rows; elsewhere a series keeps its colour in every figure.
     kind = KINDS[spec.kind]
     source = rows if kind.adds_up else table.select(spec.series).to_dicts() if spec.series else []
     column = described.column(spec.series) if spec.series else None
     known = dict.fromkeys(_text(row[spec.series], column) for row in source) if spec.series else ("",)
     return Chart(
-        **_arranged(values, texts, _more(rows, spec, described)),
+        **_arranged(
+            values, texts, _more(rows, spec, described), [described.column(name) for name in spec.panels]
+        ),
         known=(*known, *dict.fromkeys(series for _, series, _ in values if series not in known)),
         notes=notes,
         title=_title(rows, spec),
-        gaps=tuple(dict.fromkeys(gaps)),
+        gaps=() if kind.lies else tuple(dict.fromkeys(gaps)),
         x=described.column(spec.x),
         y=y,
         series_column=column,
     )
+
+
+def _read(tables: Tables, spec: FigureSpec) -> tuple[Table, FigureSpec]:
+    """Return the table of *spec* with all that it needs, and one column of y; raise FusemaxError with what it lacks."""
+    mistakes = (*spec.mistakes(), *kind_mistakes(spec))
+    if mistakes:
+        raise FusemaxError("\n".join(f"{spec.file}: {text}" for text in mistakes))
+    table = tables.table(spec.table)
+    named = (*spec.columns(), *spec.fields("annotate"), *spec.fields("title"))
+    need_columns(table.frame, dict.fromkeys(named), spec.table)
+    for what in KINDS[spec.kind].needs:
+        if table.telling(what) is None:
+            text = f"a {spec.kind} needs a column that tells the {what}; {spec.table} has none"
+            raise FusemaxError(f"{spec.file}: {text}")
+    return _side_by_side(table, spec) if len(spec.ys) > 1 else (table, spec)
+
+
+def _side_by_side(table: Table, spec: FigureSpec) -> tuple[Table, FigureSpec]:
+    """Return *table* with a row for each column of y that has values, and *spec* with those columns as its series."""
+    import polars
+
+    frame = _kept(table.frame, spec)
+    units = dict.fromkeys(table.column(name).unit for name in spec.ys)
+    if len(units) > 1:
+        raise FusemaxError(
+            f"{spec.file}: y: columns with several units: {', '.join(f'{n} ({table.column(n).unit})' for n in spec.ys)}"
+        )
+    words = {name: axis_label(table.column(name)).partition(" (")[0] for name in spec.ys}
+    there = [name for name in spec.ys if frame[name].null_count() < frame.height]
+    if not there:
+        raise EmptyFigureError(
+            f"{spec.file}: none of the {frame.height} rows has a value of {', '.join(spec.ys)} to show"
+        )
+    others = [name for name in frame.columns if name not in spec.ys]
+    long = polars.concat(
+        [
+            frame.select(*others, polars.lit(words[name]).alias(SERIES), polars.col(name).alias(VALUE))
+            for name in there
+        ],
+        how="vertical_relaxed",
+    )
+    first, common = table.column(spec.ys[0]), _common([name.split() for name in words.values()])
+    own = [column for column in table.columns if column.name in others]
+    series, y = text(SERIES), replace(first, name=VALUE, heading="")
+    shown = scale(first, spec.unit).unit
+    label = " ".join(common) + (f" ({shown})" if shown and common else shown)
+    changed = replace(spec, y=VALUE, series=SERIES, ylabel=spec.ylabel or label)
+    return Table(long, (*own, series, y)), changed
+
+
+def _common(names: Sequence[Sequence[str]]) -> list[str]:
+    """Return the words with which all of *names* begin."""
+    return [words[0] for words in takewhile(lambda words: len(set(words)) == 1, zip(*names, strict=False))]
+
+
+SERIES, VALUE = "series", "value"  #: columns of a table in which several columns of y stand below each other
 
 
 def _named(row: dict[str, Any], spec: FigureSpec, table: Table) -> dict[str, Any]:
@@ -117,6 +164,11 @@ def _title(rows: Sequence[Row], spec: FigureSpec) -> str:
 
 def _picked(table: polars.DataFrame, spec: FigureSpec) -> list[dict[str, Any]]:
     """Return the rows that ``where`` keeps; the message of an empty choice lists what there is."""
+    return _kept(table, spec).to_dicts()
+
+
+def _kept(table: polars.DataFrame, spec: FigureSpec) -> polars.DataFrame:
+    """Return the rows that ``where`` keeps; the message of an empty choice lists what there is."""
     import polars
 
     kept = table
@@ -131,10 +183,10 @@ def _picked(table: polars.DataFrame, spec: FigureSpec) -> list[dict[str, Any]]:
         if absent:
             there = ", ".join(repr(value) for value in kept[column].unique(maintain_order=True).head(20))
             raise FusemaxError(f"{spec.file}: no row has {column} = {absent[0]!r}; there are: {there}")
-        kept = kept.filter(polars.col(column).is_in(choices))
+        kept = kept.filter(polars.any_horizontal(polars.col(column) == choice for choice in choices))
     if kept.is_empty():
         raise FusemaxError(f"{spec.file}: the table {spec.table!r} has no rows to draw")
-    return kept.to_dicts()
+    return kept
 
 
 def _place(row: Row, spec: FigureSpec) -> tuple[Keys, str, Any]:
@@ -145,14 +197,14 @@ def _place(row: Row, spec: FigureSpec) -> tuple[Keys, str, Any]:
 
 def _own(rows: Sequence[Row], spec: FigureSpec, table: Table) -> Column:
     """Return the column of y, with the unit and the words that its rows give where they do."""
-    column = table.column(spec.y)
+    column = table.column(spec.ys[0])
     if not column.unit_in:
         return column
     kinds = dict.fromkeys((row[column.words_in], row[column.unit_in]) for row in rows)
     if len({unit for _, unit in kinds}) > 1:
         listed = ", ".join(f"{words} ({unit})" for words, unit in kinds)
         hint = f"keep one of them: where: {{{column.words_in}: {next(iter(kinds))[0]}}}"
-        raise FusemaxError(f"{spec.file}: {spec.y} has several units: {listed}\n  hint: {hint}")
+        raise FusemaxError(f"{spec.file}: {spec.ys[0]} has several units: {listed}\n  hint: {hint}")
     words = "/".join(dict.fromkeys(words for words, _ in kinds))
     return replace(column, name=words, unit=next(iter(kinds))[1])
 
@@ -167,7 +219,7 @@ def _values(rows: Sequence[Row], spec: FigureSpec, table: Table, column: Column)
     for row in rows:
         place = _place(row, spec)
         _check_row(row, spec)
-        y = factor * row[spec.y]
+        y = factor * row[spec.ys[0]]
         before = values.get(place, ())
         is_another = before and not several and (not kind.adds_up or _differing((first[place], row), table))
         if is_another:
@@ -198,7 +250,7 @@ def _differing(rows: Sequence[Row], table: Table, roles: Sequence[Role] = ("labe
 
 def _has_values(row: Row, spec: FigureSpec) -> bool:
     """Return whether *row* has values on both axes: a text, or a finite number."""
-    found = (row[spec.x], row[spec.y])
+    found = (row[spec.x], row[spec.ys[0]])
     return all(
         value is not None and not (isinstance(value, float) and not math.isfinite(value)) for value in found
     )
@@ -207,7 +259,7 @@ def _has_values(row: Row, spec: FigureSpec) -> bool:
 def _check_row(row: Row, spec: FigureSpec) -> None:
     """Raise unless the values on the axes are numbers where they must be."""
     numeric_x = not KINDS[spec.kind].is_categorical
-    for name, must in ((spec.y, True), (spec.x, numeric_x)):
+    for name, must in ((spec.ys[0], True), (spec.x, numeric_x)):
         value = row[name]
         if must and (isinstance(value, bool) or not isinstance(value, int | float)):
             where = _words(_place(row, spec), spec)
@@ -238,37 +290,10 @@ def _relative(values: Values, spec: FigureSpec) -> tuple[Values, list[str]]:
     return shown, lost
 
 
-def _gathered(values: Values, spec: FigureSpec) -> tuple[Values, tuple[str, ...]]:
-    """Return *values* with the thinnest layers as one where there are more than there are colours, and the words for it.
-
-    A layer is as thick as its largest share of a bar.
-    """
-    bars: dict[tuple[Keys, Any], float] = {}
-    for (panel, _, x), (y, *_) in values.items():
-        bars[panel, x] = bars.get((panel, x), 0.0) + y
-    thick: dict[str, float] = {}
-    for (panel, series, x), (y, *_) in values.items():
-        thick[series] = max(thick.get(series, 0.0), y / (bars[panel, x] or 1.0))
-    if len(thick) <= MOST_LAYERS:
-        return values, ()
-    thin = sorted(thick, key=lambda series: -thick[series])[MOST_LAYERS - 1 :]
-    name = f"{len(thin)} others"
-    found: dict[tuple[Keys, str, Any], tuple[float, ...]] = {
-        place: ys for place, ys in values.items() if place[1] not in thin
-    }
-    for (panel, series, x), (y, *_) in values.items():
-        if series in thin:
-            place = (panel, name, x)
-            found[place] = (found.get(place, (0.0,))[0] + y,)
-    listed = ", ".join(series for series in thick if series in thin)
-    most = max(thick[series] for series in thin)
-    return found, (f"{name}, each at most {most:.2%} of a bar: {listed}.",)
-
-
 def _check_log(values: Values, spec: FigureSpec) -> None:
     for place, ys in values.items():
         y = min(ys)
-        on_axes = (("x", spec.x, place[2]), ("y", spec.y, y))
+        on_axes = (("x", spec.x, place[2]), ("y", spec.ys[0], y))
         for axis, column, value in on_axes:
             is_low = isinstance(value, int | float) and value <= 0
             if axis in spec.log and spec.log != "none" and is_low:
@@ -299,6 +324,7 @@ def _arranged(
     values: Values,
     texts: Mapping[tuple[Keys, str, Any], str],
     more: Mapping[tuple[Keys, str, Any], list[tuple[float, ...]]],
+    columns: Sequence[Column],
 ) -> dict[str, Any]:
     """Return panels, series and xs of a chart."""
     xs = list(dict.fromkeys(x for _, _, x in values))
@@ -312,7 +338,11 @@ def _arranged(
         points = [Point(x, y, texts.get(place, ""), extra) for y, extra in zip(ys, rest, strict=True)]
         panels.setdefault(panel, {}).setdefault(series, []).extend(points)
     ordered = (
-        Panel(keys, {name: tuple(sorted(ps, key=lambda p: rank[p.x])) for name, ps in series.items()})
+        Panel(
+            keys,
+            {name: tuple(sorted(ps, key=lambda p: rank[p.x])) for name, ps in series.items()},
+            ", ".join(panel_text(key, column) for key, column in zip(keys, columns, strict=True)),
+        )
         for keys, series in panels.items()
     )
     return {

@@ -20,6 +20,7 @@ Cell = str | int | float
 class FigureSpec:
     """One figure: columns for the axes, the series and the panels, and how the values are shown.
 
+    - ``y`` is one column, or several that make a series each.
     - ``file`` is the name of the two image files without ending.
     - ``where`` keeps the rows whose column has the given value, or one of the given values.
     - ``panels`` names no column, one, or two: the rows and the columns of a grid.
@@ -37,7 +38,7 @@ class FigureSpec:
     file: str
     kind: str
     x: str
-    y: str
+    y: str | tuple[str, ...]
     series: str | None = None
     panels: tuple[str, ...] = ()
     where: Mapping[str, Cell | tuple[Cell, ...]] = field(default_factory=dict)
@@ -63,9 +64,14 @@ class FigureSpec:
         except ValueError:
             return ()
 
+    @property
+    def ys(self) -> tuple[str, ...]:
+        """The columns of y."""
+        return (self.y,) if isinstance(self.y, str) else self.y
+
     def columns(self) -> tuple[str, ...]:
         """Return the columns that the figure reads, each once, texts of ``annotate`` apart."""
-        names = (self.x, self.y, self.series, *self.panels, *self.where)
+        names = (self.x, *self.ys, self.series, *self.panels, *self.where)
         return tuple(dict.fromkeys(name for name in names if name is not None))
 
     def mistakes(self) -> tuple[str, ...]:
@@ -89,7 +95,11 @@ class FigureSpec:
             found.append(f"file: expected a file name without folders, got {self.file!r}")
         if len(self.panels) > 2:
             found.append(f"panels: expected at most two columns, got {', '.join(self.panels)}")
-        if self.baseline is not None and self.series is None:
+        if not self.ys:
+            found.append("y: an empty list names no column")
+        if len(self.ys) > 1 and self.series is not None:
+            found.append("series: several columns of y are the series")
+        if self.baseline is not None and self.series is None and len(self.ys) < 2:
             found.append("baseline: needs series, of which it is one")
         if self.baseline is not None and self.unit:
             found.append("unit: values relative to a baseline have none")

@@ -71,8 +71,9 @@ class Look:
     dash: str
 
 
-# Okabe and Ito, "Color Universal Design" (2008), but for the grey; neighbours differ in lightness.
-_COLORS = ("#9a9a9a", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#F0E442")
+# Okabe and Ito, "Color Universal Design" (2008), but for the grey, and a brown for marks and lines in place of the yellow,
+# which white paper swallows; neighbours differ in lightness.
+_COLORS = ("#9a9a9a", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#7A5C00")
 _STACK_COLORS = ("#0072B2", "#E69F00", "#CC79A7", "#F0E442", "#56B4E9", "#D55E00", "#009E73", "#9a9a9a")
 _HATCHES = (
     "",
@@ -122,11 +123,13 @@ class Frame:
     has_headings: bool  #: each panel has a line of text above it
     turned_ticks: float  #: inches that texts of the x ticks take upwards; 0 where they run across
     panel_height: float  #: inches
+    left: float = 0.62  #: inches left of the panels, for their ticks
+    gap: float = 0.16  #: inches between panels side by side
 
     @property
     def width(self) -> float:
-        """Inches: one column of a page for one panel, else both."""
-        return COLUMN_WIDTH if self.columns == 1 else PAGE_WIDTH
+        """Inches: one column of a page for one panel with short ticks, else both."""
+        return COLUMN_WIDTH if self.columns == 1 and self.left < 1.0 else PAGE_WIDTH
 
     @property
     def title_lines(self) -> list[str]:
@@ -164,8 +167,8 @@ def canvas(frame: Frame) -> tuple[Figure, list[list[Axes]]]:
     """Return an empty figure with its texts, and its empty axes row by row."""
     heading = _LINE + 0.04 if frame.has_headings else 0.0
     top = 0.04 + frame.title_height + frame.legend_rows * 0.175
-    left, right, bottom = 0.62, 0.1, 0.37 + max(0.0, frame.turned_ticks - 0.12)
-    gap_x, gap_y = 0.16, 0.12
+    left, right, bottom = frame.left, 0.1, 0.37 + max(0.0, frame.turned_ticks - 0.12)
+    gap_x, gap_y = frame.gap, 0.12
     step_y = frame.panel_height + heading + gap_y
     height = top + frame.rows * step_y - gap_y + bottom
     panel_width = (frame.width - left - right - (frame.columns - 1) * gap_x) / frame.columns

@@ -6,6 +6,8 @@ They read nothing but the tables of a results folder and their own :class:`~fuse
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path as File
 from typing import Any
 
@@ -16,8 +18,9 @@ from fusemax.errors import FusemaxError
 from fusemax.plot.chart import Chart
 from fusemax.plot.curves import LETTER
 from fusemax.plot.kinds import KINDS, settled
-from fusemax.plot.labels import axis_label, log_ticks, scale, tick, value_text
+from fusemax.plot.labels import axis_label, log_ticks, scale, value_text
 from fusemax.plot.points import chart
+from fusemax.plot.rows import ROW, names_of, row_label
 from fusemax.plot.spec import FigureSpec, Picture
 from fusemax.plot.style import PAGE_WIDTH, Frame, Look, canvas, legend, looks, save, styled
 from fusemax.table.store import read_tables
@@ -39,6 +42,7 @@ def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> Picture:
     """Return the picture of *spec*, drawn from *tables* into *folder*; its caption tells of gaps."""
     content, spec = chart(tables, spec), settled(spec)
     kind = KINDS[spec.kind]
+    content = in_columns(content) if kind.lies else content
     look = looks(content.shown if kind.adds_up else content.known, kind.adds_up)
     with styled():
         frame = _frame(content, spec)
@@ -82,6 +86,8 @@ def _gaps(gaps: Sequence[str]) -> str:
 
 
 def _frame(content: Chart, spec: FigureSpec) -> Frame:
+    if KINDS[spec.kind].lies:
+        return _lying_frame(content, spec)
     rows, columns = _shape(content, spec)
     room = PAGE_WIDTH / columns / max(1, len(content.xs)) if columns > 1 else 2.8 / max(1, len(content.xs))
     widest = max(len(value_text(x, content.x)) for x in content.xs) * LETTER
@@ -97,6 +103,43 @@ def _frame(content: Chart, spec: FigureSpec) -> Frame:
         turned_ticks=widest if KINDS[spec.kind].is_categorical and widest > 0.9 * room else 0.0,
         panel_height=2.1 if alone else 1.25,
     )
+
+
+def _lying_frame(content: Chart, spec: FigureSpec) -> Frame:
+    """Return the frame of names below each other: those of the first panel serve all, unless each has its own."""
+    names = [[row_label(n, panel, content) for n in names_of(panel, content)] for panel in content.panels]
+    room = max(len(name) for each in names for name in each) * 0.066 + 0.15
+    return Frame(
+        rows=1,
+        columns=len(content.panels),
+        title=content.title,
+        xlabel=spec.ylabel or _ylabel(content, spec),
+        ylabel="",
+        legend=_legend(content, spec),
+        has_headings=bool(spec.panels),
+        turned_ticks=0.0,
+        panel_height=ROW * max(map(len, names)) + 0.1,
+        left=room,
+        gap=0.16 if spec.panels else room,
+    )
+
+
+def in_columns(content: Chart) -> Chart:
+    """Return *content* with the names of its one panel in several, as many as need be for a page."""
+    if len(content.panels) > 1:
+        return content
+    panel = next(iter(content.panels))
+    names = names_of(panel, content)
+    each = -(-len(names) // -(-len(names) // MOST_ROWS))
+    chunks = [names[start : start + each] for start in range(0, len(names), each)]
+    panels = tuple(
+        replace(panel, series={n: tuple(p for p in ps if p.x in chunk) for n, ps in panel.series.items()})
+        for chunk in chunks
+    )
+    return replace(content, panels=panels)
+
+
+MOST_ROWS = 60  #: below each other
 
 
 def _legend(content: Chart, spec: FigureSpec) -> tuple[str, ...]:
@@ -121,7 +164,7 @@ def _is_number(text: str) -> bool:
 
 def _xlabel(content: Chart, spec: FigureSpec) -> str:
     """Return the words below the x axis: without a unit where each value has its own."""
-    alone = KINDS[spec.kind].is_categorical and content.x.role == "size"
+    alone = content.x.role == "size"
     return (
         axis_label(content.x).partition(" (")[0] if alone and content.x.unit != "1" else axis_label(content.x)
     )
@@ -138,6 +181,8 @@ def _ylabel(content: Chart, spec: FigureSpec) -> str:
 
 def _shape(content: Chart, spec: FigureSpec) -> tuple[int, int]:
     """Return the rows and columns of panels: those of two columns' values, else nearly square."""
+    if KINDS[spec.kind].lies:
+        return 1, len(content.panels)
     if len(spec.panels) == 2:
         return len(_distinct(content, 0)), len(_distinct(content, 1))
     count = len(content.panels)
@@ -174,7 +219,9 @@ def _fill(
     for axes, (row, column) in zip(used, slots, strict=True):
         is_lowest = (row + 1, column) not in slots
         is_first = (row, column - 1) not in slots
-        axes.tick_params(labelleft=is_first, labelbottom=is_lowest)
+        axes.tick_params(
+            labelleft=is_first or (KINDS[spec.kind].lies and not spec.panels), labelbottom=is_lowest
+        )
     return used
 
 
@@ -183,10 +230,15 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: float) -
         for axes in used:
             _x_axis(axes, content, spec, turned)
         return
-    if not KINDS[spec.kind].is_categorical:
-        left, right = zip(*(axes.get_xlim() for axes in used), strict=True)
+    if KINDS[spec.kind].lies:
+        _same_x(used)
         for axes in used:
-            axes.set_xlim(min(left), max(right))
+            low, high = axes.get_xlim()
+            if "y" in spec.log:
+                _log_ticks(axes.xaxis, high / low)
+        return
+    if not KINDS[spec.kind].is_categorical:
+        _same_x(used)
     low = min(axes.get_ylim()[0] for axes in used)
     high = max(axes.get_ylim()[1] for axes in used)
     is_share = scale(content.y, spec.unit).unit == "%" and spec.baseline is None and high > 50 and low < 26
@@ -204,14 +256,25 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: float) -
         _x_axis(axes, content, spec, turned)
 
 
-def _have_room(axes: Axes, xs: Sequence[float]) -> bool:
-    """Whether ticks at *xs* would have room side by side."""
+def _same_x(used: Sequence[Axes]) -> None:
+    left, right = zip(*(axes.get_xlim() for axes in used), strict=True)
+    for axes in used:
+        axes.set_xlim(min(left), max(right))
+
+
+def _given_ticks(axes: Axes, content: Chart) -> Sequence[float]:
+    """Return the given values of x whose ticks have room side by side: all, or each second, third or fourth; else none."""
     figure = axes.get_figure(root=True)
     assert figure is not None, "axes stand in a figure"
-    places = [axes.transData.transform((x, 1.0))[0] / figure.dpi for x in xs]
-    widths = [len(tick(x)) * LETTER for x in xs]
-    pairs = zip(zip(places, widths, strict=True), zip(places[1:], widths[1:], strict=True), strict=False)
-    return all(right - left > (one + other) / 2 for (left, one), (right, other) in pairs)
+    factor = scale(content.x).factor
+    for step in (1, 2, 3, 4):
+        xs = content.xs[::step]
+        places = [axes.transData.transform((x * factor, 1.0))[0] / figure.dpi for x in xs]
+        widths = [len(value_text(x, content.x)) * LETTER for x in xs]
+        needed = [(one + other) / 2 for one, other in pairwise(widths)]
+        if all(right - left > room for (left, right), room in zip(pairwise(places), needed, strict=True)):
+            return xs
+    return ()
 
 
 def _log_ticks(axis: Any, span: float) -> None:
@@ -234,8 +297,10 @@ def _x_axis(axes: Axes, content: Chart, spec: FigureSpec, turned: float) -> None
         return
     low, high = axes.get_xlim()
     axes.grid(axis="x")
-    if content.x.role != "measure" and len(content.xs) <= 8 and _have_room(axes, content.xs):
-        axes.set_xticks(list(content.xs), [tick(x) for x in content.xs])
+    given = _given_ticks(axes, content) if content.x.role != "measure" else ()
+    if given:
+        factor = scale(content.x).factor
+        axes.set_xticks([x * factor for x in given], [value_text(x, content.x) for x in given])
         axes.xaxis.set_minor_locator(NullLocator())
     elif "x" in spec.log:
         _log_ticks(axes.xaxis, high / low)

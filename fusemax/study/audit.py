@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
 from fusemax.library.load import Library
 from fusemax.nearest import meant
-from fusemax.plot.spec import Picture
+from fusemax.plot.spec import FigureSpec
 from fusemax.shipped import find
 from fusemax.source import Document, read_yaml
 from fusemax.study.audit_file import AuditFile
@@ -30,7 +30,7 @@ from fusemax.study.results import records_of, results_frame
 from fusemax.study.spec import Corrected, StudyFile
 from fusemax.study.stream import in_memory
 from fusemax.table.column import measure, text
-from fusemax.table.table import Tables, table_of
+from fusemax.table.table import table_of
 from fusemax.typed import typed
 
 if TYPE_CHECKING:
@@ -199,12 +199,19 @@ def ratios_frame(audit: AuditFile, results: polars.DataFrame, points: Sequence[s
     return ratios.join(published, on=["against", *points], how="left", maintain_order="left")
 
 
-def figures(plan: AuditPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
-    """Return the picture: every step at a few lengths."""
-    from fusemax.plot.audit import draw
+def specs(plan: AuditPlan) -> tuple[FigureSpec, ...]:
+    """Return the figures: every step at a few lengths, for speed-up and energy."""
+    against = plan.audit.against[0]
+    shown = {"speed_up": f"speed-up over {against}", "energy_ratio": f"energy relative to {against}"}
+    caption = "Marks are means over the models; lines reach from the least to the largest model."
+    return tuple(
+        FigureSpec(
+            file=f"audit-{column.replace('_', '-')}", kind="rows", x="title", y=column, series="path", panels=("seq_len",),
+            table="ratios", where={"against": against, "seq_len": tuple(plan.audit.lengths)}, ylabel=label,
+            title=f"{plan.audit.ours}, correction by correction: {label}", caption=caption,
+        )
+        for column, label in shown.items()
+    )  # fmt: skip
 
-    progress(0, 1, "drawing")
-    return draw(tables, plan.audit.against[0], list(plan.audit.lengths))
 
-
-KIND = Kind(plan=plan, tables=tables, figures=figures, about=lambda plan: about(plan.audit))
+KIND = Kind(plan=plan, tables=tables, specs=specs, about=lambda plan: about(plan.audit))

@@ -78,7 +78,14 @@ def screen(audit: AuditFile, ratios: polars.DataFrame) -> Short:
 def report_text(audit: AuditFile, ratios: polars.DataFrame) -> str:
     """Return the report as Markdown."""
     lines = [f"# {audit.title}", "", audit.doc.strip(), "", f"Source: {audit.source.strip()}", ""]
-    lines += ["## What remains", "", remains(audit, ratios), "", "![The audit, step by step](audit.png)", ""]
+    lines += [
+        "## What remains",
+        "",
+        remains(audit, ratios),
+        "",
+        "![Speed-up, step by step](audit-speed-up.png)",
+        "",
+    ]
     for name in audit.against:
         lines += [f"## Against {name}", "", *_table(audit, means(audit, ratios, name)), ""]
     lines += ["## The corrections", "", f"- *The start*: {audit.start.strip()}."]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from fusemax.analysis.rewrite.search import NotReducibleError, Reduced, search
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.library.load import Library
-from fusemax.plot.spec import Picture
+from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Short
 from fusemax.shipped import shipped
 from fusemax.source import Document, KeyPath
@@ -24,7 +24,7 @@ from fusemax.study.jobs import shown
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, text, truth
-from fusemax.table.table import Tables, table_of_rows
+from fusemax.table.table import table_of_rows
 from fusemax.typed import typed
 
 CONFIG = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -126,11 +126,13 @@ def tables(plan: DerivationsPlan, out: Path, progress: Progress) -> Outcome:
 
 
 DERIVATIONS = (
-    text("cascade"), text("rank", "over which passes are counted"), count("passes_before", "as written"),
-    count("passes_safe", "of the best form that is safe in floating point"), count("passes_found", "of the best form"),
+    text("cascade"), text("rank", "over which passes are counted"), count("passes_before", "as written", "as written"),
+    count("passes_safe", "of the best form that is safe in floating point", "derived, safe"),
+    count("passes_found", "of the best form", "derived"),
     measure("work_ratio", "operations of the safe form over those as written", unit="1"), remark("form", "the safe form"),
-    remark("keeps", "values that cross passes"), remark("remark"), count("passes_known", "in the literature"),
+    remark("keeps", "values that cross passes"), remark("remark"), count("passes_known", "in the literature", "known"),
     remark("source", "of the passes known"), truth("agrees", "whether as few passes were found as are known"),
+    truth("shown", "in the figures: fewer passes were found, or are known"),
 )  # fmt: skip
 FORMS = (
     text("cascade"), text("rank"), text("form"), count("passes"), count("sweeps"),
@@ -167,7 +169,7 @@ def _row(name: str, found: Reduced | str, known: Known | None) -> dict[str, Any]
     )
     literature = {"passes_known": known.passes if known else None, "source": known.source if known else None}
     if isinstance(found, str):
-        return {"cascade": name, **empty, "remark": found, **literature, "agrees": None}
+        return {"cascade": name, **empty, "remark": found, **literature, "agrees": None, "shown": False}
     best = _best(found)
     values = {
         "rank": found.rank,
@@ -180,7 +182,8 @@ def _row(name: str, found: Reduced | str, known: Known | None) -> dict[str, Any]
         "remark": _remark(found),
     }
     agrees = values["passes_found"] <= known.passes if known else None
-    return {"cascade": name, **empty, **values, **literature, "agrees": agrees}
+    shown = best.passes < found.original.passes or known is not None
+    return {"cascade": name, **empty, **values, **literature, "agrees": agrees, "shown": shown}
 
 
 def _best(found: Reduced) -> Form:
@@ -232,12 +235,19 @@ def _line(row: dict[str, Any]) -> tuple[str, ...]:
     return row["cascade"], row["rank"], f"{row['passes_before']} -> {row['passes_safe']}", row["form"], known
 
 
-def figures(plan: DerivationsPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
-    """Return the picture: passes before and after, and the operations that fewer passes cost."""
-    from fusemax.plot.derivations import draw
+FIGURES = (
+    FigureSpec(
+        file="derivations", kind="rows", x="cascade", y=("passes_before", "passes_known", "passes_safe", "passes_found"),
+        table="derivations", where={"shown": True}, annotate="{rank}", title="Passes as written, known and derived",
+        ylabel="passes over the rank",
+        caption="Cascades with a form of fewer passes, or a known one; the rank stands in brackets.",
+    ),
+    FigureSpec(
+        file="operations", kind="rows", x="cascade", y="work_ratio", table="derivations", where={"shown": True},
+        annotate="{rank}", log="y", title="What fewer passes cost", ylabel="operations over those as written",
+        caption="The operations of the derived form that is safe in floating point.",
+    ),
+)  # fmt: skip
 
-    progress(0, 1, "drawing")
-    return draw(tables, plan.study.title)
 
-
-KIND = Kind(plan=plan, tables=tables, figures=figures)
+KIND = Kind(plan=plan, tables=tables, specs=lambda plan: FIGURES)

@@ -13,17 +13,21 @@ from typing import Any
 from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.gpu.compare import Compared, GpuStudy, LeftOut, compare, study_file
 from fusemax.gpu.published import Published, published
-from fusemax.plot.spec import Picture
+from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Short
 from fusemax.source import Document
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.table.column import count, measure, remark, size, text
-from fusemax.table.table import Tables, table_of_rows
+from fusemax.table.table import table_of_rows
 
 Record = dict[str, Any]
 #: Ends of the bins of sequence length (of the keys), with their names.
 LENGTHS: tuple[tuple[float, str], ...] = ((1024, "≤1K"), (4096, "≤4K"), (16384, "≤16K"), (math.inf, ">16K"))
-MODELS = ("predicted", "roofline", "max", "sum")
+#: What predicts, and what a figure calls it.
+WORDS = {
+    "predicted": "fusemax", "roofline": "roofline", "max": "max(products, exp)", "sum": "products + exp",
+}  # fmt: skip
+MODELS = tuple(WORDS)
 _ERROR = {
     "median": "of absolute errors",
     "p90": "nine tenths of absolute errors are less",
@@ -31,13 +35,16 @@ _ERROR = {
 }
 ERRORS = (
     text("by", "how rows are grouped"), text("work"), text("group"), count("rows"),
-    *(measure(f"{model}_{kind}", f"{words}, {model}", unit="1") for model in MODELS for kind, words in _ERROR.items()),
+    *(
+        measure(f"{model}_{kind}", f"{words}, {model}", unit="1", heading=WORDS[model] if kind == "median" else "")
+        for model in MODELS for kind, words in _ERROR.items()
+    ),
 )  # fmt: skip
 LEFT_OUT = (
     text("gpu"), text("kernel"), text("dtype"), text("shape"), size("line", "in the published table"), remark("reason"),
 )  # fmt: skip
 COMPARISON = (
-    text("gpu", "card, as published"), text("machine"), text("kernel"), text("implementation"), text("mapping"),
+    text("gpu", "card, as published"), text("chip"), text("machine"), text("kernel"), text("implementation"), text("mapping"),
     text("dtype", "number format"), text("work"), size("causal", "1 with a causal mask"), size("window"), size("batch"),
     size("heads"), size("kv_heads"), size("seqlen_q"), size("seqlen_kv"), size("head_dim"), size("head_dim_v"),
     text("split", "calibration or test"), text("apart", "why the row does not judge"), measure("measured_s", "as published"),
@@ -141,7 +148,8 @@ def _record(fitted: frozenset[tuple[str, str]], entry: Compared) -> Record:
     row, shape = entry.row, entry.row.shape
     parts = entry.prediction.parts_s
     return {
-        "gpu": row.gpu, "machine": entry.machine, "kernel": row.kernel, "implementation": row.implementation,
+        "gpu": row.gpu, "chip": GROUPS["chip"](entry), "machine": entry.machine, "kernel": row.kernel,
+        "implementation": row.implementation,
         "mapping": entry.mapping, "dtype": row.dtype, "work": entry.work, "causal": int(shape.causal),
         "window": shape.window, "batch": shape.batch, "heads": shape.heads, "kv_heads": shape.kv_heads,
         "seqlen_q": shape.seqlen_q, "seqlen_kv": shape.seqlen_kv, "head_dim": shape.head_dim,
@@ -246,13 +254,20 @@ def _short(errors: Sequence[Record], by: str) -> Short:
     return Short(title=f"Absolute error on test rows, by {by}", headings=headings, rows=tuple(rows))
 
 
-def figures(plan: GpuPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
-    """Return the pictures: predicted against published, and errors by length."""
-    from fusemax.plot.gpu import draw
+JUDGED = {"split": "test", "apart": ""}
+FIGURES = (
+    FigureSpec(
+        file="scatter", kind="parity", x="measured_s", y="predicted_s", series="kernel", panels=("chip",), table="comparison",
+        where=JUDGED, title="Predicted and published time, test rows", xlabel="published (s)", ylabel="predicted (s)",
+        caption="Each mark is one published time of a test row; on the line both are equal.",
+    ),
+    FigureSpec(
+        file="error-by-length", kind="bars", x="group", y=tuple(f"{model}_median" for model in MODELS), panels=("work",),
+        table="errors", where={"by": "length"}, unit="%", title="Median absolute error by length of the keys, test rows",
+        xlabel="length", ylabel="median |error| (%)",
+        caption="The median absolute error of the prediction, beside three simple models of the same machine.",
+    ),
+)  # fmt: skip
 
-    del plan
-    progress(0, 1, "drawing")
-    return draw(tables)
 
-
-KIND = Kind(plan=plan, tables=tables, figures=figures)
+KIND = Kind(plan=plan, tables=tables, specs=lambda plan: FIGURES)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from fusemax.errors import FusemaxError
-from fusemax.plot.spec import Picture
+from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Points, Short
 from fusemax.source import Document
 from fusemax.table.column import Column
-from fusemax.table.table import Table, Tables
+from fusemax.table.table import Table
 
 #: Told what is done now, how much is done, and of how much.
 Progress = Callable[[int, int, str], None]
@@ -85,15 +85,15 @@ class Kind:
         The files that a plan was made from, by name.
     tables
         From a plan to its tables; the folder is for those that are streamed.
-    figures
-        The pictures, drawn from the tables into their folder.
+    specs
+        The figures that are drawn from the tables.
     options
         The options of the command line that it takes.
     """
 
     plan: Callable[[Document, Mapping[str, Any]], Any]
     tables: Callable[[Any, Path, Progress], Outcome]
-    figures: Callable[[Any, Tables, Progress], Sequence[Picture]]
+    specs: Callable[[Any], Sequence[FigureSpec]]
     options: tuple[str, ...] = ()
     about: Callable[[Any], About] = lambda plan: about(plan.study)
     files: Callable[[Any], Mapping[str, Path]] = lambda plan: plan.files

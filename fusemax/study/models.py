@@ -18,7 +18,6 @@ from fusemax.model.predict import Predictor
 from fusemax.model.price import Prices, Widths
 from fusemax.model.shape import Model
 from fusemax.model.system import System, load_system
-from fusemax.plot.spec import Picture
 from fusemax.quantity import format_quantity, quantity
 from fusemax.report.study import Short
 from fusemax.shipped import find_machine
@@ -28,7 +27,7 @@ from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.study.pictures import column_mistakes, figure_mistakes, specs_of
 from fusemax.table.column import LENGTH, LENGTH_HEADING, measure, piece, remark, size, text, truth
-from fusemax.table.table import Tables, table_of_rows
+from fusemax.table.table import table_of_rows
 from fusemax.typed import typed
 
 
@@ -294,17 +293,10 @@ def _cell(row: Row) -> str:
     return "too large" if row.get("fits") is False else "-"
 
 
-def figures(plan: ModelsPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
-    """Return the pictures that the study asks for."""
-    from fusemax.plot.sweep import drawn
-
-    return drawn(tables, specs_of(plan.study), progress)
-
-
 KIND = Kind(
     plan=plan,
     about=lambda plan: About(title=plan.study.title, source=plan.study.source, doc=plan.study.doc),
     files=lambda plan: plan.files,
     tables=tables,
-    figures=figures,
+    specs=lambda plan: specs_of(plan.study),
 )

@@ -93,8 +93,10 @@ def column_mistakes(
 
 def _asked(spec: FigureSpec) -> Iterator[tuple[KeyPath, str]]:
     """Yield every column that *spec* reads, with the key that names it."""
-    single = (("x", spec.x), ("y", spec.y), ("series", spec.series))
-    yield from (((key,), name) for key, name in single if name is not None)
+    yield ("x",), spec.x
+    yield from ((("y",) if isinstance(spec.y, str) else ("y", at), name) for at, name in enumerate(spec.ys))
+    if spec.series is not None:
+        yield ("series",), spec.series
     yield from ((("panels", at), name) for at, name in enumerate(spec.panels))
     yield from ((("where", name), name) for name in spec.where)
     for key in ("annotate", "title"):

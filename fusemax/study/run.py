@@ -58,6 +58,8 @@ def run_study(
     """
     told = progress or (lambda done, total, text: None)
     document = read_study(path)
+    from fusemax.plot.sweep import drawn
+
     name, kind = _kind_of(document)
     refused = [f"--{option}" for option in options if option not in kind.options]
     if refused:
@@ -66,7 +68,7 @@ def run_study(
     outcome = kind.tables(plan, out, told)
     written = _write(out, outcome)
     tables = _tables(out, outcome)
-    pictures = tuple(kind.figures(plan, tables, told)) if tables.tables else ()
+    pictures = drawn(tables, kind.specs(plan), told) if tables.tables else ()
     hashes = {
         shown: hashlib.sha256(file.read_bytes()).hexdigest()
         for shown, file in sorted(kind.files(plan).items())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError, raise_if_any
-from fusemax.plot.spec import FigureSpec, Picture
+from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Points
 from fusemax.source import Document
 from fusemax.study import stream
@@ -27,7 +27,7 @@ from fusemax.study.screen import first_rows, means
 from fusemax.study.skeleton import problems_of
 from fusemax.study.sought_rows import mapping_files
 from fusemax.study.spec import StudyFile
-from fusemax.table.table import Tables, table_of
+from fusemax.table.table import table_of
 
 if TYPE_CHECKING:
     import polars
@@ -193,11 +193,4 @@ def _compared(comparison: polars.DataFrame) -> str:
     return f"{text}{differs.height - unexplained}; differ without one: {unexplained}"
 
 
-def figures(plan: SweepPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
-    """Return the pictures of *plan*, drawn from *tables* into their folder."""
-    from fusemax.plot.sweep import drawn
-
-    return drawn(tables, plan.specs, progress)
-
-
-KIND = Kind(plan=plan, tables=tables, figures=figures, options=OPTIONS)
+KIND = Kind(plan=plan, tables=tables, specs=lambda plan: plan.specs, options=OPTIONS)

@@ -18,7 +18,7 @@ from fusemax.cascade.sizes import resolve_sizes
 from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.language.value import is_size
 from fusemax.library.load import Library
-from fusemax.plot.spec import Picture
+from fusemax.plot.spec import FigureSpec
 from fusemax.quantity import quantity
 from fusemax.report.study import Short
 from fusemax.source import Document, KeyPath
@@ -26,7 +26,7 @@ from fusemax.study.jobs import shown
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, size, text
-from fusemax.table.table import Tables, table_of_rows
+from fusemax.table.table import table_of_rows
 from fusemax.typed import typed
 
 WHOLE = ("crossing", "read again", "prefix")  #: kinds of footprint that hold a whole fibre
@@ -187,7 +187,7 @@ KERNELS = (
     text("kernel"), text("cascade"), count("published_passes", "of its class"), count("passes", "of its cascade"),
 )  # fmt: skip
 TRAFFIC = (
-    text("cascade"), count("passes"), size("length", "keys and queries"), measure("buffer_B", "fast memory"),
+    text("cascade"), count("passes"), size("length", "keys and queries"), size("buffer_B", "fast memory", unit="B"),
     measure("compulsory_B", "every operand once"), measure("traffic_B", "lower bound for one group of queries"),
     measure("group_extra_B", "of those, more than the compulsory"),
 )  # fmt: skip
@@ -327,12 +327,18 @@ def _short(study: TaxonomyFile, rows: Sequence[Row]) -> Short:
     return Short(title=study.title, headings=headings, rows=tuple(lines), texts=3)
 
 
-def figures(plan: TaxonomyPlan, tables: Tables, progress: Progress) -> Sequence[Picture]:
-    """Return the pictures: passes by mechanism, and traffic against memory."""
-    from fusemax.plot.taxonomy import draw
+FIGURES = (
+    FigureSpec(
+        file="passes", kind="rows", x="mechanism", y="passes", series="form", table="passes", annotate="{rank}",
+        title="Passes of each mechanism", ylabel="least passes",
+        caption="The fewest passes over the rank in brackets, of each form of a mechanism.",
+    ),
+    FigureSpec(
+        file="traffic", kind="lines", x="buffer_B", y="group_extra_B", series="cascade", panels=("length",), table="traffic",
+        log="x", unit="MiB", title="Loads against memory", xlabel="fast memory", ylabel="extra loads (MiB)",
+        caption="What one group of queries must load beyond every operand once, for each size of fast memory: a lower bound.",
+    ),
+)  # fmt: skip
 
-    progress(0, 1, "drawing")
-    return draw(tables)
 
-
-KIND = Kind(plan=plan, tables=tables, figures=figures)
+KIND = Kind(plan=plan, tables=tables, specs=lambda plan: FIGURES)

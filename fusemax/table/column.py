@@ -86,11 +86,26 @@ def size(name: str, meaning: str = "", unit: str = "1", heading: str = "") -> Co
 
 
 def measure(
-    name: str, meaning: str = "", unit: str = "", adds: Adds = "no", shown: str = "", tells: Tells = ""
+    name: str,
+    meaning: str = "",
+    unit: str = "",
+    adds: Adds = "no",
+    shown: str = "",
+    tells: Tells = "",
+    heading: str = "",
 ) -> Column:
     """Return a column of numbers that came out, by default in the unit that its name ends with."""
     own = unit or unit_of(name)
-    return Column(name=name, role="measure", unit=own, meaning=meaning, adds=adds, shown=shown, tells=tells)
+    return Column(
+        name=name,
+        role="measure",
+        unit=own,
+        meaning=meaning,
+        adds=adds,
+        shown=shown,
+        tells=tells,
+        heading=heading,
+    )
 
 
 def share(name: str, meaning: str = "") -> Column:
@@ -98,9 +113,9 @@ def share(name: str, meaning: str = "") -> Column:
     return Column(name=name, role="measure", meaning=meaning, adds="mean over time", shown="%")
 
 
-def count(name: str, meaning: str = "") -> Column:
+def count(name: str, meaning: str = "", heading: str = "") -> Column:
     """Return a column of whole numbers that came out."""
-    return Column(name=name, role="measure", kind="whole", meaning=meaning)
+    return Column(name=name, role="measure", kind="whole", meaning=meaning, heading=heading)
 
 
 def remark(name: str, meaning: str = "", tells: Tells = "") -> Column:

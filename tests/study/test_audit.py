@@ -123,7 +123,7 @@ def test_the_report_says_what_remains(small: Path):
     text = (small / "audit.md").read_text()
 
     assert "a speed-up of 6.72 and 78.7% of the energy" in text
-    assert (small / "audit.png").stat().st_size > 10_000
+    assert (small / "audit-speed-up.png").stat().st_size > 10_000
 
 
 def test_steps_come_in_order():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict
 
 from fusemax.cli.check import check_file
 from fusemax.errors import FusemaxError
-from fusemax.plot.spec import Picture
+from fusemax.plot.spec import FigureSpec
 from fusemax.source import Document
 from fusemax.study import kind as kinds
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.table.column import measure, size
-from fusemax.table.table import Tables, table_of_rows
+from fusemax.table.table import table_of_rows
 from fusemax.typed import typed
 from tests.study.engine import run_file
 
@@ -52,17 +52,12 @@ def tables(plan: Plan, out: Path, progress: Progress) -> Outcome:
     return Outcome(tables={"squares": table_of_rows(rows, (size("number"), measure("square_s")))})
 
 
-def figures(plan: Plan, tables: Tables, progress: Progress) -> Sequence[Picture]:
-    """Return no pictures."""
-    del plan, tables, progress
-    return ()
-
-
-KIND = Kind(plan=plan, tables=tables, figures=figures)
+FIGURES = (FigureSpec(file="squares", kind="lines", x="number", y="square_s", table="squares"),)
+KIND = Kind(plan=plan, tables=tables, specs=lambda plan: FIGURES)
 
 
 def test_one_entry_adds_a_kind_of_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check, run, tables with descriptions, provenance and report of a kind that the package does not know."""
+    """Check, run, tables with descriptions, figures, provenance and report of a kind that the package does not know."""
     path = tmp_path / "squares.yaml"
     path.write_text("kind: squares\ntitle: squares\nnumbers: [1, 2, 3]\n", encoding="utf-8")
     with pytest.raises(FusemaxError, match=r"squares\.yaml:1:7: unknown kind of study 'squares'"):
@@ -71,7 +66,14 @@ def test_one_entry_adds_a_kind_of_study(tmp_path: Path, monkeypatch: pytest.Monk
     assert "study, squares" == check_file(path)
     out = run_file(path, tmp_path / "out")
     left = {file.name for file in out.iterdir()}
-    assert {"squares.csv", "columns.json", "provenance.json", "report.html"} == left
+    assert {
+        "squares.csv",
+        "columns.json",
+        "provenance.json",
+        "report.html",
+        "squares.svg",
+        "squares.png",
+    } == left
     assert "number,square_s\n1,1.0\n2,4.0\n3,9.0\n" == (out / "squares.csv").read_text(encoding="utf-8")
     path.write_text("kind: squares\ntitle: squares\nnumber: [1]\n", encoding="utf-8")
     with pytest.raises(FusemaxError, match=r"squares\.yaml:3:1: number: unknown key 'number'"):
