@@ -139,8 +139,9 @@ def _variants(
     """Yield other forms of the best skeletons: Einsums in bodies of their own, tensors kept elsewhere, both."""
     shapes = [skeleton for _, skeleton in rated]
     several = [other for skeleton in shapes if (other := divided(facts, skeleton)) is not None]
+    yield from ((skeleton, places) for skeleton in shapes[:1] for places in preferred[1:])
     yield from ((skeleton, preferred[0]) for skeleton in several)
-    for skeleton in shapes:
+    for skeleton in shapes[1:]:
         yield from ((skeleton, places) for places in preferred[1:])
     for skeleton in several[:2]:
         yield from ((skeleton, places) for places in preferred[1:])

@@ -82,3 +82,14 @@ def test_the_simulator_confirms_the_winner() -> None:
 
     assert best.cost.bound_s <= found.latency_s <= 1.1 * best.cost.latency_s
     assert found.latency_s < simulate(by_hand.mapped, machine, sizes, {}).latency_s
+
+
+def test_one_port_is_met_without_a_long_search() -> None:
+    """At 16K the running output goes by way of DRAM, and one port is no limit any more: found among the first structures."""
+    described, _ = load_machine("fusemax")
+    best = best_mapping(
+        load_cascade("attention/1-pass"), _with_one_port(described), _sizes("BERT", 2**14), absorb=["SQ"]
+    )
+
+    assert best.gap >= 0.99
+    assert best.structures < 60
