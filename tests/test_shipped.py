@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -142,3 +144,64 @@ def test_wheel_carries_the_shelves_and_nothing_beside_the_package(tmp_path):
 
     assert on_disk == {name for name in inside if name.endswith((".yaml", ".yml"))}
     assert all(name.startswith(("fusemax/", "fusemax-")) for name in names)
+
+
+@pytest.mark.slow
+def test_a_wheel_works_where_nothing_else_does(tmp_path):
+    """A clean environment, spaces in every path, no compiler, no home to write to: checks, costs and studies run.
+
+    The libraries come from the environment of the tests; the package and its files come from the wheel alone.
+    """
+    home = tmp_path / "a folder with spaces"
+    command = ["pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(home), str(REPOSITORY)]
+    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    (wheel,) = home.glob("*.whl")
+    venv.create(home / "env", symlinks=True)
+    packages = home / "env" / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    zipfile.ZipFile(wheel).extractall(packages)
+    (home / "mine.yaml").write_text(STUDY, encoding="utf-8")
+    environment = {"PATH": str(home / "none"), "HOME": "/dev/null", "LANG": "C.UTF-8"}
+
+    def ran(*words: str) -> str:
+        python = home / "env" / "bin" / "python"
+        done = subprocess.run(
+            [python, "-m", "fusemax", *words],
+            cwd=home,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "mine.yaml: ok (study, sweep)" in ran("check", "mine.yaml")
+    assert "latency" in ran("cost", "attention/1-pass", "--machine", "fusemax", "--mapping", "fusemax", "--set",
+                            "B=1", "H=12", "E=64", "F=64", "M=4096", "P=4096")  # fmt: skip
+    assert "report.html" in ran("run", "mine.yaml", "--out", "results here")
+    assert {"report.html", "results.csv", "time.svg"} <= {
+        path.name for path in (home / "results here").iterdir()
+    }
+    where = ran_python(home, environment)
+    assert where.startswith(str(packages)), "the package of the wheel, not that of the checkout"
+
+
+def ran_python(home: Path, environment: dict[str, str]) -> str:
+    """Return where the environment in *home* has fusemax from."""
+    words = [home / "env" / "bin" / "python", "-c", "import fusemax; print(fusemax.__file__)"]
+    done = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+STUDY = """kind: sweep
+title: From a wheel
+source: our own
+parts:
+- name: attention
+  sizes: {B: 1, H: 2, E: 64, F: 64, P: M}
+  grid: {M: [1Ki, 2Ki]}
+  configurations: {FuseMax: {machine: fusemax, mapping: fusemax}}
+figures:
+- {file: time, kind: lines, x: seq_len, y: latency_s}
+"""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fusemax.cascade.ir import Cascade
     from fusemax.machine import Machine
     from fusemax.search.answer import Answer
@@ -184,19 +186,33 @@ def _front(
         console().print(front_table(points, f"{title}: the front of {names[0]} and {names[1]}"))
     if out is not None:
         from fusemax.files import replace_file
-        from fusemax.plot.front import draw
         from fusemax.search.write import with_cascade
 
         for number, point in enumerate(points, 1):
             text = with_cascade(point.text, cascade.file or cascade.name, out)
             replace_file(out / f"{number}.yaml", text)
-        values = {"latency": "latency_s", "energy": "energy_J", "traffic": "traffic_B"}
-        pairs = [tuple(_measured(point, name, values) for name in names) for point in points]
-        paths = draw([(x, y) for x, y in pairs], (names[0], names[1]), title, out)
+        paths = _front_drawn(points, names, title, out)
         typer.echo(
             f"wrote {len(points)} mappings and {', '.join(path.name for path in paths)} in {out}", err=json
         )
 
 
-def _measured(point: Any, objective: str, values: dict[str, str]) -> float:
-    return point.latency_s * point.energy_J if objective == "edp" else getattr(point, values[objective])
+#: The column of each objective.
+_COLUMNS = {"latency": "latency_s", "energy": "energy_J", "traffic": "traffic_B", "edp": "energy_delay"}
+
+
+def _front_drawn(points: Sequence[Any], names: Sequence[str], title: str, out: Path) -> tuple[Path, ...]:
+    """Draw the front of the objectives *names* into *out*; return the files."""
+    from fusemax.plot.spec import FigureSpec
+    from fusemax.plot.sweep import draw_tables
+    from fusemax.table.column import measure
+    from fusemax.table.table import Tables, table_of_rows
+
+    x, y = (_COLUMNS[name] for name in names)
+    rows = [
+        {"latency_s": p.latency_s, "energy_J": p.energy_J, "traffic_B": p.traffic_B, "energy_delay": p.latency_s * p.energy_J}
+        for p in points
+    ]  # fmt: skip
+    columns = [measure(name, unit="J s" if name == "energy_delay" else "") for name in _COLUMNS.values()]
+    spec = FigureSpec(file="front", kind="front", x=x, y=y, title=title)
+    return draw_tables(Tables(folder=out, tables={"results": table_of_rows(rows, columns)}), out, spec).paths

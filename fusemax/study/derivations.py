@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fusemax.analysis.rewrite.derivation import explained
 from fusemax.analysis.rewrite.form import Form
-from fusemax.analysis.rewrite.normal import RankError
 from fusemax.analysis.rewrite.search import NotReducibleError, Reduced, search
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError, Problem, raise_if_any
@@ -157,8 +156,8 @@ def _searched(cascade: Cascade, known: Known | None) -> Reduced | str:
     """Return what the search finds, or why the cascade cannot be asked."""
     try:
         return search(cascade, known.rank if known else None, given=tuple(known.given) if known else ())
-    except RankError as error:
-        return str(error)
+    except FusemaxError as error:
+        return str(error).splitlines()[0]
 
 
 def _row(name: str, found: Reduced | str, known: Known | None) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import numpy as np
 from fusemax.analysis.rewrite.parts import parts
 from fusemax.cascade.evaluate import evaluate
 from fusemax.cascade.ir import Cascade, Rank
-from fusemax.cascade.sizes import resolve_sizes
-from fusemax.language.syntax import Access, Call, Expression, Negative, Populate, accesses, children
+from fusemax.cascade.sizes import SizeError, resolve_sizes
+from fusemax.language.syntax import Access, Call, Expression, Negative, Populate, accesses, children, names
 
 TRIALS = "TRIALS_"  #: the batch rank of trials that are run together
 TOLERANCE = 1e-10
@@ -115,6 +115,19 @@ def example_sizes(cascade: Cascade, extents: tuple[int, tuple[int, ...]]) -> dic
             source, target = einsum.action.source.upper(), einsum.action.target.upper()
             if target in sizes:
                 sizes[target] = min(sizes[target], sizes.get(source, 2))
+    return _whole(cascade, sizes)
+
+
+def _whole(cascade: Cascade, sizes: dict[str, int]) -> dict[str, int]:
+    """Return *sizes*, those of which formulas are made doubled where one comes to a fraction: N/2 + 1 of an odd N."""
+    used = {name for rank in cascade.ranks.values() if rank.size is not None for name in names(rank.size)}
+    for factor in (1, 2, 4, 8):
+        found = {name: size * factor if name in used else size for name, size in sizes.items()}
+        try:
+            resolve_sizes(cascade, {n: s for n, s in found.items() if n in _names_of(cascade)})
+        except SizeError:
+            continue
+        return found
     return sizes
 
 
