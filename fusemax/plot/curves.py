@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -13,6 +14,8 @@ from fusemax.plot.labels import scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
 
+CROWD = 1000  #: points of a panel from which on one mark stands for all that lie together
+CELLS = np.array([90.0, 60.0])  #: of a panel, across and up, in which points lie together
 MANY = 60  #: points of a panel from which on they are drawn small
 LETTER = 0.075  #: inches, for deciding whether the texts of the ticks have room side by side
 
@@ -35,7 +38,11 @@ def _curves(
         axes.set_xscale("log")
     if "y" in spec.log:
         axes.set_yscale("log")
-    many = not joined and sum(map(len, panel.series.values())) > MANY
+    count = sum(map(len, panel.series.values()))
+    if not joined and count > CROWD:
+        _crowd(axes, panel, content, spec, look)
+        return
+    many = not joined and count > MANY
     for name in content.shown:
         points = panel.series.get(name, ())
         axes.plot(
@@ -52,6 +59,33 @@ def _curves(
     if spec.baseline:
         axes.axhline(1.0, color="black", linewidth=0.8)
     _annotate(axes, panel, factor)
+
+
+def is_crowded(content: Chart) -> bool:
+    """Return whether a panel has more points than can be told apart."""
+    return any(sum(map(len, panel.series.values())) > CROWD for panel in content.panels)
+
+
+def _crowd(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
+    """Draw one mark for all points of a series that lie together, the darker the more they are."""
+    factor = scale(content.x).factor
+    points = [(point.x * factor, point.y) for found in panel.series.values() for point in found]
+    kept = [np.log if axis in spec.log and spec.log != "none" else np.asarray for axis in "xy"]
+    low, span = zip(*((low, (high - low) or 1.0) for low, high in _ends(points, kept)), strict=True)
+    for name in content.shown:
+        found = np.array([(point.x * factor, point.y) for point in panel.series.get(name, ())]).reshape(-1, 2)
+        flat = np.stack([change(found[:, n]) for n, change in enumerate(kept)], axis=1)
+        cells = np.floor((flat - low) / span * CELLS)
+        _, first, counts = np.unique(cells, axis=0, return_index=True, return_counts=True)
+        dark = 0.25 + 0.75 * np.log1p(counts) / np.log1p(counts.max(initial=1))
+        axes.scatter(
+            found[first, 0], found[first, 1], s=9.0, marker=look[name].marker, color=look[name].color, alpha=dark, linewidth=0
+        )  # fmt: skip
+
+
+def _ends(points: Sequence[tuple[float, float]], kept: Sequence[Any]) -> list[tuple[float, float]]:
+    values = [change(np.array([point[n] for point in points])) for n, change in enumerate(kept)]
+    return [(float(one.min()), float(one.max())) for one in values]
 
 
 def _annotate(axes: Axes, panel: Panel, factor: float) -> None:

@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatt
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.chart import Chart
-from fusemax.plot.curves import LETTER
+from fusemax.plot.curves import LETTER, dot, is_crowded
 from fusemax.plot.kinds import KINDS, settled
 from fusemax.plot.labels import axis_label, log_ticks, scale, value_text
 from fusemax.plot.points import chart
@@ -54,7 +54,9 @@ def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> Picture:
         if kind.finish is not None:
             kind.finish(figure, used, content, spec)
         files = save(figure, folder, spec.file)
-    caption = " ".join(text for text in (spec.caption, *content.notes, _gaps(content.gaps)) if text)
+    caption = " ".join(
+        text for text in (spec.caption, *content.notes, _crowd(content, spec), _gaps(content.gaps)) if text
+    )
     return Picture(file=spec.file, title=content.title, caption=caption, paths=files)
 
 
@@ -70,6 +72,16 @@ def drawn(
         except FusemaxError as error:
             found.append(Picture(file=spec.file, title=spec.title, caption=f"Not drawn: {error}.", paths=()))
     return tuple(found)
+
+
+def _crowd(content: Chart, spec: FigureSpec) -> str:
+    """Return what a reader is told of points that lie together."""
+    has_dots = KINDS[spec.kind].handle is dot
+    return (
+        "Where points lie together there is one mark, the darker the more they are."
+        if has_dots and is_crowded(content)
+        else ""
+    )
 
 
 _MOST_GAPS = 3  #: named one by one
