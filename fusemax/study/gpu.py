@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.gpu.compare import Compared, GpuStudy, LeftOut, compare, study_file
 from fusemax.gpu.published import Published, published
+from fusemax.library.sources import GRADES, graded_figures
+from fusemax.machine import load_machine
 from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Short
 from fusemax.source import Document
@@ -51,6 +52,9 @@ COMPARISON = (
     measure("predicted_s"), measure("least_s", "everything hidden behind the busiest unit or level"),
     measure("most_s", "nothing hidden"), text("fitted", "whether a constant of the mapping was fitted to rows of this chip"),
     measure("error", "predicted over measured, less 1", unit="1"),
+    measure("class_median", "of absolute errors on other test rows of the same work, fitted or not like this one", unit="1"),
+    measure("class_p90", "nine tenths of those are less", unit="1"),
+    *(count(grade, f"figures of the machine that are {grade}") for grade in GRADES),
     measure("roofline_s", "the longer of products and traffic"), measure("max_s", "the longer of products and exponentials"),
     measure("sum_s", "products and exponentials one after another"), remark("limit", "what sets the time"),
     measure("host_s", "spent by the host"), measure("launch_s"), measure("start_s"), measure("traffic_B"),
@@ -107,7 +111,7 @@ def tables(plan: GpuPlan, out: Path, progress: Progress) -> Outcome:
     )
     return Outcome(
         tables={
-            "comparison": table_of_rows(map(partial(_record, fitted), compared), COMPARISON),
+            "comparison": table_of_rows(map(_Recorder(compared, judged, fitted), compared), COMPARISON),
             "errors": table_of_rows(errors, ERRORS),
             "left-out": table_of_rows(map(_reason, left_out), LEFT_OUT),
         },
@@ -142,6 +146,37 @@ def fitted_name(entry: Compared, fitted: frozenset[tuple[str, str]]) -> str:
     mappings = entry.mapping.split("+")
     known = all((entry.machine, mapping) in fitted for mapping in mappings)
     return "fitted to this chip" if known else "nothing fitted to this chip"
+
+
+class _Recorder:
+    """Makes a record of each prediction: with its interval, the error of its class, and how well the machine is known."""
+
+    def __init__(
+        self, compared: Sequence[Compared], judged: Sequence[Compared], fitted: frozenset[tuple[str, str]]
+    ) -> None:
+        self.fitted = fitted
+        self.classes: dict[tuple[str, str], list[Compared]] = {}
+        for entry in judged:
+            self.classes.setdefault(self._class(entry), []).append(entry)
+        self.grades = {
+            name: graded_figures(load_machine(name)[0])
+            for name in dict.fromkeys(entry.machine for entry in compared)
+        }
+
+    def __call__(self, entry: Compared) -> Record:
+        others = sorted(
+            abs(other.error) for other in self.classes.get(self._class(entry), ()) if other is not entry
+        )
+        graded = self.grades[entry.machine]
+        return {
+            **_record(self.fitted, entry),
+            "class_median": median(others) if others else None,
+            "class_p90": quantile(others, 0.9) if others else None,
+            **{grade: graded.get(grade, 0) for grade in GRADES},
+        }
+
+    def _class(self, entry: Compared) -> tuple[str, str]:
+        return entry.work, fitted_name(entry, self.fitted)
 
 
 def _record(fitted: frozenset[tuple[str, str]], entry: Compared) -> Record:

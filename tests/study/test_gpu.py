@@ -12,6 +12,8 @@ from fusemax.cli.check import check_file
 from fusemax.errors import FusemaxError, ProblemsError
 from fusemax.gpu.compare import compare, study_file
 from fusemax.gpu.published import published
+from fusemax.library.sources import GRADES, graded_figures
+from fusemax.machine import load_machine
 from fusemax.shipped import ROOT
 from fusemax.study.gpu import error_rows, length_bin, quantile
 from tests.study.engine import run_file
@@ -71,6 +73,24 @@ def test_only_test_rows_judge(folder: Path) -> None:
             assert len(mine) == int(row["rows"])
             assert median(abs(e) for e in errors) == pytest.approx(float(row["predicted_median"]))
             assert median(errors) == pytest.approx(float(row["predicted_signed"]))
+
+
+def test_every_prediction_comes_with_the_error_of_its_class(folder: Path) -> None:
+    """The other test rows of the same work on chips known as well, reckoned again; and the grades of its machine's figures."""
+    rows = read(folder / "comparison.csv")
+    judged = [r for r in rows if r["split"] == "test" and not r["apart"]]
+    for row in rows:
+        others = sorted(
+            abs(float(r["error"]))
+            for r in judged
+            if (r["work"], r["fitted"]) == (row["work"], row["fitted"]) and r is not row
+        )
+        if others:
+            assert float(row["class_median"]) == pytest.approx(median(others))
+            assert float(row["class_p90"]) == pytest.approx(quantile(others, 0.9))
+        graded = graded_figures(load_machine(row["machine"])[0])
+        assert {grade: int(row[grade]) for grade in GRADES} == {g: graded.get(g, 0) for g in GRADES}
+        assert float(row["least_s"]) <= float(row["predicted_s"]) * (1 + 1e-9)
 
 
 def test_baselines_are_ordered(folder: Path) -> None:
