@@ -101,7 +101,11 @@ def _point(mapped: Mapped, program: Program, resolved: Resolved) -> list[float]:
     """Return the parameters of *program* for one row, in their order."""
     row = resolved.row
     sizes = evaluate.sizes_for(mapped, program, sizes_for(mapped, resolved.calls[0].shape))
-    known = {**program.parameters, **sizes, **figures_for(program, row.dtype, row.clock_Hz)}
+    known = {
+        **program.parameters,
+        **sizes,
+        **figures_for(program, row.dtype, row.clock_Hz, measured=row.measured),
+    }
     return [float(known[name] or 0) for name in program.parameters]
 
 

@@ -33,6 +33,7 @@ def ceilings(device: Device, seed: int) -> Iterator[Ceiling]:
     for name in _MATMUL_DTYPES[device.kind]:
         yield _matmul(device, name, seed)
     if device.kind == "cuda":
+        yield _matmul_fp8(device, seed)
         yield _launch(device)
 
 
@@ -65,6 +66,25 @@ def _matmul(device: Device, dtype: str, seed: int) -> Ceiling:
         before=_nothing,
         run=lambda: torch.mm(left, right, out=out),
         dtype=dtype,
+        work_FLOP=2.0 * side**3,
+    )
+
+
+def _matmul_fp8(device: Device, seed: int) -> Ceiling:
+    """The same of 8 bits, summed in 32: attention of 8 bits itself needs a library that torch does not bring."""
+    torch = libraries.torch()
+    side = _SIDE[device.kind]
+    generator = torch.Generator(device=device.kind).manual_seed(seed)
+    shape = {"size": (side, side), "device": device.kind, "generator": generator}
+    left, right = (torch.randn(**shape).to(torch.float8_e4m3fn) for _ in range(2))
+    one = torch.ones((), device=device.kind)
+    across = right.t()  # the library wants the second operand column by column
+    return Ceiling(
+        kind="matmul",
+        label=f"matmul float8_e4m3fn {side}x{side}x{side}",
+        before=_nothing,
+        run=lambda: torch._scaled_mm(left, across, scale_a=one, scale_b=one, out_dtype=torch.bfloat16),
+        dtype="float8_e4m3fn",
         work_FLOP=2.0 * side**3,
     )
 

@@ -196,6 +196,7 @@ def _resolved(study: GpuStudy, row: Published) -> Resolved:
             replace(row.shape, direction="bwd" if part == "backward" else "fwd"),
             row.dtype,
             row.clock_Hz,
+            row.measured,
         )
         for part in (("forward", "backward") if work == "forward+backward" else (work,))
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,12 +21,14 @@ BYTES_PER_ELEMENT = {"bf16": 2, "fp16": 2, "fp32": 4}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One thing to time: a backend on a shape, in a number format; ``traffic`` asks for DRAM counters too."""
+    """One thing to time: a backend on a shape, in a number format; ``traffic`` asks for DRAM counters too, ``steady`` for
+    calls without a pause between them."""
 
     backend: str
     dtype: DType
     shape: Shape
     traffic: bool = False
+    steady: bool = False
 
     def label(self) -> str:
         """Return the point as one short text, its key in a file of rows."""
@@ -63,6 +65,7 @@ class Block(BaseModel):
     seqlen: _Counts
     queries: PositiveInt | None = None
     traffic: bool = False
+    steady: bool = False
 
     @model_validator(mode="after")
     def _sound(self) -> Block:
@@ -93,7 +96,9 @@ class Block(BaseModel):
                     direction=direction,
                 )
                 for dtype, backend in product(self.dtype, self.backends):
-                    yield Point(backend=backend, dtype=dtype, shape=shape, traffic=self.traffic)
+                    yield Point(
+                        backend=backend, dtype=dtype, shape=shape, traffic=self.traffic, steady=self.steady
+                    )
 
 
 class Grid(BaseModel):
@@ -120,9 +125,13 @@ def read_grid(path: Path, known_backends: tuple[str, ...]) -> tuple[Point, ...]:
     for block in grid.blocks:
         for point in block.points():
             earlier = points.get(point.label())
-            if earlier is None or (point.traffic and not earlier.traffic):
-                points[point.label()] = point
+            points[point.label()] = point if earlier is None else _both(earlier, point)
     return tuple(points.values())
+
+
+def _both(earlier: Point, point: Point) -> Point:
+    """Return a point that two blocks have, with all that either asks for."""
+    return replace(earlier, traffic=earlier.traffic or point.traffic, steady=earlier.steady or point.steady)
 
 
 def _unknown_backends(document: Document, grid: Grid, known: tuple[str, ...]) -> Iterator[Problem]:

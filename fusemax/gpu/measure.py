@@ -195,7 +195,7 @@ class _Run:
             with refusals():
                 call = Call(point, self.device.kind, self.seed)
                 check = call.check()
-                times = measure_times(self.device, call.refresh, call.run)
+                times = measure_times(self.device, call.refresh, call.run, steady=point.steady)
         except RefusedError as error:
             return replace(base, status="refused", reason=str(error))
         moved_B = compulsory_bytes(shape, BYTES_PER_ELEMENT[point.dtype])
@@ -233,11 +233,13 @@ class _Run:
             latency_s=times.median_s,
             latency_p10_s=times.p10_s,
             latency_p90_s=times.p90_s,
+            steady_s=times.steady_s,
+            steady_clock_Hz=times.steady_clock_Hz,
             work_FLOP=work,
             rate_FLOP_per_s=None if work is None else work / times.median_s,
             compulsory_B=moved,
             rate_B_per_s=None if moved is None else moved / times.median_s,
-            clock_Hz=reading.clock_Hz,
+            clock_Hz=reading.clock_Hz if times.clock_Hz is None else times.clock_Hz,
             clock_memory_Hz=reading.clock_memory_Hz,
             power_W=reading.power_W,
             temperature_C=reading.temperature_C,

@@ -65,12 +65,17 @@ def sizes_of(shape: Shape) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a kernel; *clock_Hz* is the clock to which the chip is locked, where it is lower than its own."""
+    """A call of a kernel.
+
+    *clock_Hz* is the clock to which the chip is locked, which holds where it is lower than its own; or, if it was *measured*
+    during the call, the clock itself.
+    """
 
     kernel: Kernel
     shape: Shape
     dtype: str
     clock_Hz: float | None = None
+    measured: bool = False
 
 
 def predict(kernel: Kernel, shape: Shape, dtype: str, clock_Hz: float | None = None) -> Prediction:
@@ -117,7 +122,11 @@ def costs_of(calls: Iterable[Call]) -> dict[Call, Cost | FusemaxError]:
 def _costs_of(kernel: Kernel, calls: Sequence[Call]) -> dict[Call, Cost | FusemaxError]:
     mapped, program = derived(kernel)
     points = [
-        (sizes_for(mapped, call.shape), figures_for(program, call.dtype, call.clock_Hz)) for call in calls
+        (
+            sizes_for(mapped, call.shape),
+            figures_for(program, call.dtype, call.clock_Hz, measured=call.measured),
+        )
+        for call in calls
     ]
     answers: dict[Call, Cost | FusemaxError] = {}
     for call, answer in zip(calls, costs(mapped, program, points), strict=True):
@@ -138,13 +147,26 @@ def sizes_for(mapped: Mapped, shape: Shape) -> dict[str, int]:
     return sizes
 
 
-def figures_for(program: Program, dtype: str, clock_Hz: float | None) -> dict[str, float]:
-    """Return the figures of the machine that a call replaces."""
+#: A clock that no load lowers.
+NO_LIMIT_HZ = 1e15
+
+
+def figures_for(
+    program: Program, dtype: str, clock_Hz: float | None, *, measured: bool = False
+) -> dict[str, float]:
+    """Return the figures of the machine that a call replaces.
+
+    A clock to which the chip is locked lowers its own; one that was *measured* is that of the call, higher or lower, and what
+    power allows is in it already.
+    """
     figures: dict[str, float] = {"word": float(ELEMENT_B[dtype])}
     own_clock = program.parameters["clock"]
-    if clock_Hz is not None and own_clock is not None and clock_Hz < own_clock:
-        figures["clock"] = clock_Hz
-    return figures
+    if clock_Hz is None or own_clock is None:
+        return figures
+    if measured:
+        limits = {name: NO_LIMIT_HZ for name in program.parameters if name.endswith(".sustained")}
+        return {**figures, **limits, "clock": clock_Hz}
+    return {**figures, "clock": min(clock_Hz, own_clock)}
 
 
 def _limit(answer: Cost) -> str:

@@ -27,7 +27,8 @@ class Published:
     """One published measurement. A rate or a time that the source does not print is None; never both are.
 
     ``kernel`` is the family that a prediction is made for, ``implementation`` what the source calls it.
-    ``clock_Hz`` is the clock to which the chip was locked and ``power_W`` its power limit, where stated.
+    ``clock_Hz`` is the clock to which the chip was locked and ``power_W`` its power limit, where stated; in a row that we
+    ``measured`` they are those that were read during the calls.
     """
 
     gpu: str
@@ -45,6 +46,7 @@ class Published:
     remark: str
     source: str
     line: int  #: of the file, from 1
+    measured: bool = False
 
     @property
     def time_s(self) -> float:
@@ -72,7 +74,7 @@ def published(path: Path | None = None) -> tuple[Published, ...]:
     problems: list[Problem] = []
     for line, record in _records(file):
         try:
-            row = _row(_as_published(record), line)
+            row = _row(_as_published(record), line, measured="backend" in record)
         except ValueError as error:
             problems.append(Problem(Place(str(file), line, 1), str(error)))
             continue
@@ -111,8 +113,9 @@ def _as_published(record: Mapping[str, str]) -> Mapping[str, str]:
     renamed = {
         "gpu": record["device"], "kernel": record["backend"], "implementation": f"torch {record['torch']}",
         "head_dim_v": record["head_dim"], "window": "0", "deterministic": "0", "tflops": "",
-        "time_ms": _milliseconds(record["latency_s"]), "flop_convention": NO_CONVENTION, "clock_MHz": "",
-        "power_W": "", "remark": "", "source": f"fusemax gpu measure, {record['date']}",
+        "time_ms": _milliseconds(record["latency_s"]), "flop_convention": NO_CONVENTION,
+        "clock_MHz": _megahertz(record["clock_Hz"]),
+        "power_W": record["power_W"], "remark": "", "source": f"fusemax gpu measure, {record['date']}",
     }  # fmt: skip
     whole = {**{name: record[name] for name in same}, **renamed}
     return {**whole, "split": split(_shape(whole))}
@@ -123,6 +126,13 @@ def _milliseconds(seconds: str) -> str:
         return repr(float(seconds) * 1e3)
     except ValueError:
         raise ValueError(f"latency_s: expected a number, got {seconds!r}") from None
+
+
+def _megahertz(hertz: str) -> str:
+    try:
+        return repr(float(hertz) * 1e-6) if hertz else ""
+    except ValueError:
+        raise ValueError(f"clock_Hz: expected a number, got {hertz!r}") from None
 
 
 def _shape(record: Mapping[str, str]) -> Shape:
@@ -140,7 +150,7 @@ def _shape(record: Mapping[str, str]) -> Shape:
     )
 
 
-def _row(record: Mapping[str, str], line: int) -> Published:
+def _row(record: Mapping[str, str], line: int, *, measured: bool) -> Published:
     """Return one row; a ValueError says which column is wrong."""
     rate, time = _number(record, "tflops"), _number(record, "time_ms")
     clock = _number(record, "clock_MHz")
@@ -163,6 +173,7 @@ def _row(record: Mapping[str, str], line: int) -> Published:
         remark=record["remark"],
         source=_text(record, "source"),
         line=line,
+        measured=measured,
     )
 
 

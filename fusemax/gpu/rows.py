@@ -40,6 +40,8 @@ class Row:
     latency_s: float | None = None
     latency_p10_s: float | None = None
     latency_p90_s: float | None = None
+    steady_s: float | None = None
+    steady_clock_Hz: float | None = None
     work_FLOP: float | None = None
     rate_FLOP_per_s: float | None = None
     compulsory_B: float | None = None

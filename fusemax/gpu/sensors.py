@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from statistics import median
 from types import TracebackType
 
-_QUERY = "clocks.sm,clocks.mem,power.draw,temperature.gpu"
+#: Power at the moment; older drivers know its average over a second only.
+_POWER = ("power.draw.instant", "power.draw")
+_COLUMNS = 4
 _PERIOD_MS = 50
 
 
@@ -37,7 +39,8 @@ class Sensors:
     def __enter__(self) -> Sensors:
         program = shutil.which("nvidia-smi")
         if program is not None and self._gpu is not None:
-            command = [program, "-i", self._gpu, f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"]
+            query = query_of(program, self._gpu)
+            command = [program, "-i", self._gpu, f"--query-gpu={query}", "--format=csv,noheader,nounits"]
             self._process = subprocess.Popen(
                 [*command, "-lms", str(_PERIOD_MS)],
                 stdout=subprocess.PIPE,
@@ -90,9 +93,21 @@ def parse_sample(line: str) -> tuple[float | None, ...] | None:
     (1980.0, 3201.0, None, 48.0)
     """
     texts = [text.strip() for text in line.split(",")]
-    if len(texts) != len(_QUERY.split(",")):
+    if len(texts) != _COLUMNS:
         return None
     return tuple(_number(text) for text in texts)
+
+
+def query_of(program: str, gpu: str) -> str:
+    """Return what to ask nvidia-smi for: power at the moment, where it knows that."""
+    for power in _POWER[:-1]:
+        command = [program, "-i", gpu, f"--query-gpu={power}", "--format=csv,noheader"]
+        try:
+            subprocess.run(command, capture_output=True, timeout=20, check=True)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        return f"clocks.sm,clocks.mem,{power},temperature.gpu"
+    return f"clocks.sm,clocks.mem,{_POWER[-1]},temperature.gpu"
 
 
 def driver_version() -> str | None:

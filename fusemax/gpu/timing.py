@@ -11,7 +11,10 @@ from fusemax.gpu import libraries
 
 WARM_UP_S = 0.05
 MEASURE_S = 0.25
+STEADY_S = 1.5
 FEWEST, MOST = 5, 100
+#: GPU cycles of the wait behind each repetition, whose time tells the clock: some 0.1 ms.
+SPIN_CYCLES = 200_000
 #: GPU cycles that the device waits before the first repetition, while the host runs ahead of it: some 30 ms.
 HEAD_START_CYCLES = 60_000_000
 
@@ -26,8 +29,14 @@ class Device(Protocol):
         """Return when all that was begun is done."""
         ...
 
-    def times_s(self, before: Callable[[], None], run: Callable[[], Any], count: int) -> list[float]:
-        """Return how long each of *count* calls took; *before* runs ahead of each, and is not timed."""
+    def times_s(
+        self, before: Callable[[], None], run: Callable[[], Any], count: int
+    ) -> tuple[list[float], list[float]]:
+        """Return how long each of *count* calls took, and the clock after each; *before* runs ahead of each, untimed."""
+        ...
+
+    def steady_s(self, run: Callable[[], Any], count: int) -> tuple[float, float | None]:
+        """Return the time of each of *count* calls back to back, and the clock at their end."""
         ...
 
 
@@ -54,20 +63,46 @@ class Cuda:
         """Return when the device has finished."""
         self._torch.cuda.synchronize()
 
-    def times_s(self, before: Callable[[], None], run: Callable[[], Any], count: int) -> list[float]:
-        """Return the times between events around each call."""
-        event = self._torch.cuda.Event
-        pairs = [(event(enable_timing=True), event(enable_timing=True)) for _ in range(count)]
+    def times_s(
+        self, before: Callable[[], None], run: Callable[[], Any], count: int
+    ) -> tuple[list[float], list[float]]:
+        """Return the times between events around each call, and the clock in a wait of known cycles behind each."""
+        calls = [self._events() for _ in range(count)]
+        spins = [self._events() for _ in range(count)]
         self.wait()
         self._torch.cuda._sleep(HEAD_START_CYCLES)
-        for start, end in pairs:
+        for call, spin in zip(calls, spins, strict=True):
             before()
             self._torch.sum(self._evict, dim=0, out=self._read)
-            start.record()
-            run()
-            end.record()
+            self._between(call, run)
+            self._between(spin, self._spin)
         self.wait()
-        return [start.elapsed_time(end) * 1e-3 for start, end in pairs]
+        return [_seconds(pair) for pair in calls], [SPIN_CYCLES / _seconds(pair) for pair in spins]
+
+    def steady_s(self, run: Callable[[], Any], count: int) -> tuple[float, float | None]:
+        """Return the time of a call in a row without a pause, and the clock right behind it."""
+        calls, spin = self._events(), self._events()
+        self.wait()
+        self._between(calls, lambda: [run() for _ in range(count)])
+        self._between(spin, self._spin)
+        self.wait()
+        return _seconds(calls) / count, SPIN_CYCLES / _seconds(spin)
+
+    def _events(self) -> tuple[Any, Any]:
+        event = self._torch.cuda.Event
+        return event(enable_timing=True), event(enable_timing=True)
+
+    def _between(self, events: tuple[Any, Any], run: Callable[[], Any]) -> None:
+        events[0].record()
+        run()
+        events[1].record()
+
+    def _spin(self) -> None:
+        self._torch.cuda._sleep(SPIN_CYCLES)
+
+
+def _seconds(events: tuple[Any, Any]) -> float:
+    return float(events[0].elapsed_time(events[1])) * 1e-3
 
 
 class Cpu:
@@ -81,20 +116,33 @@ class Cpu:
     def wait(self) -> None:
         """Return at once: calls on the host are done when they return."""
 
-    def times_s(self, before: Callable[[], None], run: Callable[[], Any], count: int) -> list[float]:
-        """Return the times of the calls."""
+    def times_s(
+        self, before: Callable[[], None], run: Callable[[], Any], count: int
+    ) -> tuple[list[float], list[float]]:
+        """Return the times of the calls; the clock is not known."""
         times: list[float] = []
         for _ in range(count):
             before()
             start = time.perf_counter()
             run()
             times.append(time.perf_counter() - start)
-        return times
+        return times, []
+
+    def steady_s(self, run: Callable[[], Any], count: int) -> tuple[float, float | None]:
+        """Return the time of each of *count* calls in a row."""
+        start = time.perf_counter()
+        for _ in range(count):
+            run()
+        return (time.perf_counter() - start) / count, None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """The middle and the spread of some repetitions, in seconds, and when they ran on the host's clock."""
+    """The middle and the spread of some repetitions, in seconds, when they ran on the host's clock, and the device's clock.
+
+    ``steady_s`` is the time of a call in a row of them without a pause, and ``steady_clock_Hz`` the clock at its end, where
+    that was asked for.
+    """
 
     median_s: float
     p10_s: float
@@ -102,27 +150,40 @@ class Times:
     repetitions: int
     began: float
     ended: float
+    clock_Hz: float | None = None
+    steady_s: float | None = None
+    steady_clock_Hz: float | None = None
 
 
-def measure_times(device: Device, before: Callable[[], None], run: Callable[[], Any]) -> Times:
+def measure_times(
+    device: Device, before: Callable[[], None], run: Callable[[], Any], *, steady: bool = False
+) -> Times:
     """Return the times of *run*: warmed up, then repeated for a quarter of a second, 5 to 100 times.
 
-    ``began`` and ``ended`` are readings of ``time.monotonic`` around the timed repetitions.
+    ``began`` and ``ended`` are readings of ``time.monotonic`` around the timed repetitions. *steady* adds calls without
+    a pause for some 1.5 s: what is done between repetitions cools a chip.
     """
     import numpy
 
     estimate_s = _warm_up(device, before, run)
     count = min(MOST, max(FEWEST, int(MEASURE_S / max(estimate_s, 1e-9))))
     began = time.monotonic()
-    times = device.times_s(before, run, count)
+    times, clocks = device.times_s(before, run, count)
+    ended = time.monotonic()
     low, middle, high = numpy.percentile(times, (10, 50, 90))
+    steady_s, steady_clock = (
+        device.steady_s(run, max(1, round(STEADY_S / max(float(middle), 1e-9)))) if steady else (None, None)
+    )
     return Times(
         median_s=float(middle),
         p10_s=float(low),
         p90_s=float(high),
         repetitions=count,
         began=began,
-        ended=time.monotonic(),
+        ended=ended,
+        clock_Hz=float(numpy.median(clocks)) if clocks else None,
+        steady_s=steady_s,
+        steady_clock_Hz=steady_clock,
     )
 
 

@@ -141,7 +141,7 @@ PASSES = (
     measure("compulsory_B", "every operand once"), measure("bound_B", "lower bound of the pass analysis", heading="bound"),
     measure("predicted_B", heading="predicted"), measure("predicted_s"), remark("limit", "what sets the time"),
     measure("measured_B", heading="measured"),
-    measure("measured_s"),
+    measure("measured_s"), remark("apart", "why measured bytes do not judge"),
 )  # fmt: skip
 HEADINGS = ("kernel", "length", "bound", "predicted", "measured", "predicted", "measured")
 
@@ -187,18 +187,27 @@ def _pass_row(plan: PassPlan, kernel: PassKernel, length: int) -> Record:
     )  # fmt: skip
     prediction = predict(Kernel(study.machine, kernel.mapping, kernel.cascade), shape, study.dtype)
     found = plan.measured.get((kernel.backend, length), {})
+    compulsory_B = compulsory_bytes(shape, ELEMENT_B[study.dtype])
     return {
         "backend": kernel.backend,
         "passes": analysis.passes("M"),
         "length": length,
-        "compulsory_B": compulsory_bytes(shape, ELEMENT_B[study.dtype]),
+        "compulsory_B": compulsory_B,
         "bound_B": _bound_bytes(study, analysis, shape),
         "predicted_B": prediction.traffic_B,
         "predicted_s": prediction.time_s,
         "limit": prediction.limit,
         "measured_B": found.get("bytes"),
         "measured_s": found.get("time"),
+        "apart": _apart(study, (prediction.traffic_B - compulsory_B) / 2),
     }
+
+
+def _apart(study: PassStudy, scratch_B: float) -> str:
+    """Return why bytes at DRAM do not judge a kernel that writes *scratch_B* for a later pass of its own: they stay in L2."""
+    cache = figures_of(load_machine(study.machine)[0]).get("L2.size")
+    cache_B = float(getattr(cache, "value", 0))
+    return "what a later pass needs stays in L2" if 0 < scratch_B <= cache_B else ""
 
 
 def _bound_bytes(study: PassStudy, analysis: Analysis, shape: Shape) -> float:

@@ -109,6 +109,19 @@ def test_deterministic_rows_and_host_overhead_are_set_apart() -> None:
     assert error_rows([]) == []
 
 
+def test_bytes_that_stay_in_the_cache_do_not_judge(tmp_path: Path) -> None:
+    """Three passes write scores and numerators, of 2 B: of 16 x 8 x 256 x 256 34 MB, of 8 x 4096 x 4096 537 MB; L2 has 60."""
+    text = PASSES.replace("tokens: 2048", "tokens: 4096").replace("heads: 2", "heads: 8")
+    text = text.replace("[512, 1024]", "[256, 4096]").replace('measured: ["*.csv"]', "")
+    (tmp_path / "passes.yaml").write_text(text, encoding="utf-8")
+    rows = read(run_file(tmp_path / "passes.yaml", tmp_path / "out") / "passes.csv")
+    apart = {(row["backend"], row["length"]): bool(row["apart"]) for row in rows}
+
+    assert apart == {
+        ("3-pass", "256"): True, ("3-pass", "4096"): False, ("1-pass", "256"): False, ("1-pass", "4096"): False,
+    }  # fmt: skip
+
+
 def test_passes_beside_measurements(tmp_path: Path) -> None:
     """Each pass moves more than the bound; a file of measurements fills its columns for the study's shape only."""
     (tmp_path / "passes.yaml").write_text(PASSES, encoding="utf-8")
