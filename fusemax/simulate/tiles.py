@@ -5,7 +5,7 @@ An independent witness of the cost model: it walks the loops, and shares no form
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -141,12 +141,14 @@ class _Run:
         self.alike = together(mapped, nest, self.whole)
         self.events, self.fast_forward = events, fast_forward
         self.bands = {body.node: band_of(mapped, self.alike, point, body) for body in nest.bodies}
-        members, cores = self._busiest_core()
-        self.counted = None if members is None else self._count(None)
+        members = self._busiest_core()
+        self.counted: tuple[Prepared, State] | None = None
         sharing = Sharing()
-        if self.counted is not None:
-            own = _moved(*self._count(members))
-            sharing = Sharing(cores=cores, moved=_moved(*self.counted), own=own)
+        if members is not None:
+            self.counted = self._count(None)
+            mine = self._words_by_stream(*self._count(members), {})
+            everything = self._words_by_stream(*self.counted, self._brought_to_cores())
+            sharing = Sharing(tuple(a / m if m else 1.0 for a, m in zip(everything, mine, strict=True)))
         self.timed = prepare(mapped, machine, nest, self.alike, point, sharing, fast_forward, members)
         self.state = State.fresh(self.timed, events)
 
@@ -156,14 +158,15 @@ class _Run:
         self.counted = self.counted or (self.timed, self.state)
         return self._phase()
 
-    def _busiest_core(self) -> tuple[Members | None, int]:
-        """Return the tasks of the core that has most to do (None: all of them), and how many cores are busy."""
+    def _busiest_core(self) -> Members | None:
+        """Return the tasks of the core that has most to do; None: all of them."""
         cores = int(self.point.figures["replicas"])
         spread = self.mapped.task_loops(self.nest)
         if cores == 1 or self.alike.points(spread, {}) == 1:
-            return None, 1
-        body = deepest_body(self.nest)
-        return busiest_core(self.nest, self.alike, spread, cores, self.bands[body.node], body.loops)
+            return None
+        steps = prepare(self.mapped, self.machine, self.nest, self.alike, self.point, Sharing()).steps
+        members, _ = busiest_core(self.nest, self.alike, spread, cores, steps, deepest_body(self.nest).loops)
+        return members
 
     def _count(self, members: Members | None) -> tuple[Prepared, State]:
         """Run the tasks of *members* on one core alone, for their number only."""
@@ -203,15 +206,7 @@ class _Run:
         exact: dict[tuple[WordsKey, float], int] = {}
         per_core = self._brought_to_cores()
         for n, stream in enumerate(prepared.streams):
-            entries = zip(stream.words, prepared.words[n], prepared.shares[n], strict=True)
-            for entry, per_class, share in entries:
-                counts = per_core.get(n)
-                if share >= 0:
-                    moved = state.touched(prepared, n, share) if counts is None else counts[clock.CLASSES]
-                elif counts is None:
-                    moved = sum(state.moved(n, cls) * words for cls, words in enumerate(per_class))
-                else:
-                    moved = sum(counts[cls] * words for cls, words in enumerate(per_class))
+            for entry, moved in zip(stream.words, _moved(prepared, state, n, per_core.get(n)), strict=True):
                 for level, part in served(self.mapped, self.machine, prepared.spilled, entry):
                     key = WordsKey(self.nest.name, level, entry.tensor, entry.kind)
                     exact[key, part] = exact.get((key, part), 0) + moved
@@ -219,6 +214,12 @@ class _Run:
         for (key, part), count in exact.items():
             total[key] = total.get(key, 0) + (count if part == 1.0 else count * part)
         return total
+
+    def _words_by_stream(
+        self, prepared: Prepared, state: State, per_core: Mapping[int, list[int]]
+    ) -> list[int]:
+        """Return the words of each stream, of all tensors and levels together."""
+        return [sum(_moved(prepared, state, n, per_core.get(n))) for n in range(len(prepared.streams))]
 
     def _brought_to_cores(self) -> dict[int, list[int]]:
         """Return how often each transfer brings a tile to a memory that every core has, by stream, on several cores."""
@@ -352,14 +353,16 @@ class _Run:
         )
 
 
-def _moved(prepared: Prepared, state: State) -> dict[str, int]:
-    """Return how many tiles each transfer moved, by the name of its stream."""
-    classes = range(clock.CLASSES)
-    return {
-        stream.name: sum(state.moved(n, cls) for cls in classes)
-        for n, stream in enumerate(prepared.streams)
-        if stream.kind != COMPUTE
-    }
+def _moved(prepared: Prepared, state: State, number: int, counts: Sequence[int] | None) -> list[int]:
+    """Return how many words of each entry stream *number* moved; *counts* tells how often tiles came to several cores."""
+    found: list[int] = []
+    for per_class, share in zip(prepared.words[number], prepared.shares[number], strict=True):
+        if share >= 0:
+            found.append(state.touched(prepared, number, share) if counts is None else counts[clock.CLASSES])
+        else:
+            times = [state.moved(number, cls) for cls in range(clock.CLASSES)] if counts is None else counts
+            found.append(sum(times[cls] * words for cls, words in enumerate(per_class)))
+    return found
 
 
 def _place(stream: Stream) -> str:

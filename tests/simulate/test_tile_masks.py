@@ -199,11 +199,13 @@ def test_a_million_causal_tokens_take_seconds() -> None:
     assert 64 * 12 * (4096 * 4097 // 2) == run.phases[0].epochs
 
 
-def linear(tiles: dict[str, int], spread: list[str], cores: int, sizes: dict[str, int]) -> Simulation:
-    """Return a product on *cores* cores of one multiplier each."""
+def linear(
+    tiles: dict[str, int], spread: list[str], cores: int, sizes: dict[str, int], dram: dict[str, str] | None = None
+) -> Simulation:  # fmt: skip
+    """Return a product on *cores* cores of one multiplier each, with the keys *dram* of the outermost level."""
     data = {
         "title": "t", "source": "s", "clock": "1 GHz", "word": "2 B", "replicas": cores,
-        "levels": {"DRAM": {}}, "units": {"2d": {"shape": {"rows": 1}, "operations": {"mac": 1}}},
+        "levels": {"DRAM": dram or {}}, "units": {"2d": {"shape": {"rows": 1}, "operations": {"mac": 1}}},
     }  # fmt: skip
     described = machine_of(document_of(json.dumps(data)))
     mapping = {
@@ -235,6 +237,40 @@ def test_the_busiest_core_does_its_own_tasks(
 ) -> None:
     """By hand: tasks are as long as what they hold, and each goes to the core that is free first."""
     assert cycles == linear(tiles, ["r1", "n1"], cores, sizes).cycles
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4, 5])
+def test_cores_that_are_done_leave_their_bandwidth_to_the_others(cores: int) -> None:
+    """Five tasks of 21 words of 2 B at 1 B per cycle take 5 * 42 cycles, on whatever many cores: on four, one does two.
+
+    An even share would give that one a quarter to the end: 2 * 42 * 4.
+    """
+    run = linear({}, ["r"], cores, {"R": 5, "K": 10, "N": 1}, {"bandwidth": "1 GB/s"})
+
+    assert run.cycles == 5 * 42
+
+
+def test_tasks_weigh_what_all_their_bodies_do() -> None:
+    """M = 1 and m <= p + M - P: only the last query sees the key, but all have their sum squared."""
+    nest = {
+        "for": ["p"], "spread": ["p"], "keep": {"DRAM": ["Z"]},
+        "do": [{"for": ["m"], "do": ["S", "Z"]}, {"do": ["U"]}],
+    }  # fmt: skip
+    described = machine(4)
+    text = CASCADE.format(condition="m <= p+M-P").replace("ranks: {W: W}\n", "").replace("[Z]", "[U]")
+    data = {
+        "title": "t", "source": "s", "cascade": "none", "nests": [nest], "bind": {"array": ["S"], "lanes": ["Z", "U"]},
+        "schedule": "overlapped",
+    }  # fmt: skip
+    document = document_of(json.dumps(data))
+    mapped = map_onto(
+        cascade_from_text(text + "  U[p] = Z[p]*Z[p]\n"), described, mapping_file_of(document), document
+    )
+    run = simulate(mapped, described, {"P": 12, "M": 1, "E": 1})
+
+    # query 11 takes S, Z and U, a cycle each, the others U alone: four cores have 3 + 1, 4, 3 and 3 cycles, the first is run
+    assert run.phases[0].busy_cycles["array"] == 1
+    assert run.phases[0].busy_cycles["lanes"] == 2 + 1
 
 
 @settings(max_examples=60)

@@ -13,13 +13,14 @@ from fusemax.simulate.tiles import simulate
 from tests.walk.compare import RELATIVE, Difference
 from tests.walk.design import Design
 
-#: Laws that do not hold yet, and why.
-EXCEPTED = {
-    "more cores is slower in simulate": "a core has its share of the shared bandwidth as if all were busy",
-    "more bandwidth is slower in simulate": (
-        "a unit takes the first task whose data is there; data that comes sooner can lead to a longer order (Graham 1969)"
-    ),
-    "more ports is slower in simulate": "as for bandwidth",
+#: Laws that do not hold to the last cycle: by what part of the time they may be broken, and why.
+SLACK = {
+    # the first tiles of several cores come through one channel, and less of a core's own loads hides behind its fewer tasks;
+    # each transfer ends on a clock edge; partial sums leave more cores (docs/simulate.md has what was measured)
+    "more cores is slower in simulate": 0.2,
+    # a unit takes the first task whose data is there; data that comes sooner can lead to a longer order (Graham 1969)
+    "more bandwidth is slower in simulate": 0.1,
+    "more ports is slower in simulate": 0.1,
 }
 
 Change = Callable[[dict[str, Any]], bool]
@@ -39,12 +40,11 @@ def times_of(design: Design, simulated: bool) -> dict[str, float]:
 
 
 def broken_laws(design: Design, simulated: bool) -> list[Difference]:
-    """Return each law that *design* breaks, with the times before and after; those in ``EXCEPTED`` are left out."""
+    """Return each law that *design* breaks, by more than its ``SLACK``, with the times before and after."""
     before = times_of(design, simulated)
     if not before:
         return []
-    found = [*_never_slower(design, before, simulated), *_half_the_time(design, before, simulated)]
-    return [broken for broken in found if broken.what not in EXCEPTED]
+    return [*_never_slower(design, before, simulated), *_half_the_time(design, before, simulated)]
 
 
 def _changed(design: Design, change: Change) -> Design | None:
@@ -57,10 +57,9 @@ def _never_slower(design: Design, before: dict[str, float], simulated: bool) -> 
         more = _changed(design, change)
         after = times_of(more, simulated) if more is not None else {}
         for fidelity, time in after.items():
-            if time > before[fidelity] * (1 + RELATIVE):
-                yield Difference(
-                    f"{name} is slower in {fidelity}", {"before": before[fidelity], "after": time}
-                )
+            what = f"{name} is slower in {fidelity}"
+            if time > before[fidelity] * (1 + SLACK.get(what, RELATIVE)):
+                yield Difference(what, {"before": before[fidelity], "after": time})
 
 
 def _half_the_time(design: Design, before: dict[str, float], simulated: bool) -> Iterator[Difference]:

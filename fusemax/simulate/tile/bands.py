@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,23 +150,27 @@ def pairs_left(geometry: Geometry, band: Band, digits: Collection[str]) -> int:
     return count
 
 
-def area_left(
-    geometry: Geometry, band: Band, tiles: tuple[int, int], rows: np.ndarray, columns: np.ndarray
+def pairs_by_kind(
+    band: Band, tiles: tuple[int, int], rows: np.ndarray, columns: np.ndarray, ends: Sequence[int]
 ) -> np.ndarray:
-    """Return, for each pair of ranges, the points of its pairs of *tiles* (of rows, of columns) that hold one of the band.
+    """Return, for each pair of ranges, how many pairs of *tiles* (of rows, of columns) in them hold a point of the band.
 
-    *rows* and *columns* are int64[ranges, 2], first and last of each.
+    *rows* and *columns* are int64[ranges, 2], first and last of each; *ends* the last row and column if the tile that they are
+    in is short, else -1. The answer is int64[ranges, row tile short, column tile short].
     """
     tall, wide = tiles
-    total = np.zeros(len(rows), np.int64)
+    found = np.zeros((len(rows), 2, 2), np.int64)
     most = int(((rows[:, 1] - rows[:, 0]) // tall).max(initial=0)) + 1
     for step in range(most):
         first = rows[:, 0] + step * tall
         last = np.minimum(first + tall - 1, rows[:, 1])
         low, high = band.columns_of(first, last)
         low, high = np.maximum(low, columns[:, 0]), np.minimum(high, columns[:, 1])
-        start = np.maximum(low // wide * wide, columns[:, 0])
-        end = np.minimum(high // wide * wide + wide - 1, columns[:, 1])
         inside = (low <= high) & (first <= last)
-        total += np.where(inside, (end - start + 1) * (last - first + 1), 0)
-    return total
+        count = np.where(inside, high // wide - low // wide + 1, 0)
+        short = (inside & (high // wide == ends[1] // wide) & (ends[1] >= 0)).astype(np.int64)
+        row_short = last == ends[0]
+        for kind, number in ((0, count - short), (1, short)):
+            found[:, 0, kind] += np.where(row_short, 0, number)
+            found[:, 1, kind] += np.where(row_short, number, 0)
+    return found

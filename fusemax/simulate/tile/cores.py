@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from fusemax.errors import FusemaxError
 from fusemax.mapping.nest import Nest
-from fusemax.simulate.tile.bands import Band, area_left, tile_of
+from fusemax.simulate.tile.bands import Band, pairs_by_kind, tile_of
 from fusemax.simulate.tile.geometry import Geometry
 from fusemax.simulate.tile.wanted import BITS
 
@@ -49,13 +49,26 @@ class Members:
         return (bits.reshape(-1, BITS) << np.arange(BITS)).sum(axis=1)
 
 
-def busiest_core(
-    nest: Nest, geometry: Geometry, spread: Sequence[str], cores: int, band: Band | None, loops: Sequence[str]
-) -> tuple[Members, int]:
-    """Return the tasks of the core that has most to do, and how many cores are busy.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """What one stream does on a unit: its loops, its cycles by class of tile, and what tells classes and tasks apart.
 
-    Tasks go, longest first or in the order of *spread*, each to the core that is free first; a task's length is the points
-    of the tiles in which *band*, the condition of the deepest body inside *loops*, leaves any.
+    ``bits`` are those of roots whose last tile is short; ``band`` is the condition, with its tiles of rows and columns.
+    """
+
+    loops: tuple[str, ...]
+    cycles: tuple[float, ...]
+    bits: Mapping[str, int]
+    band: tuple[Band, int, int] | None
+
+
+def busiest_core(
+    nest: Nest, geometry: Geometry, spread: Sequence[str], cores: int, steps: Sequence[Steps], loops: Sequence[str]
+) -> tuple[Members, int]:  # fmt: skip
+    """Return the tasks of the core that has most to do, in the order of *loops*, and how many cores are busy.
+
+    Tasks go, heaviest first, each to the core that is free first (those that a mask makes unequal in the order of *spread*, if
+    the nest says so); a task weighs the cycles of all units together, of all *steps*.
 
     Raises
     ------
@@ -65,8 +78,9 @@ def busiest_core(
     tasks, trips = _tasks(geometry, spread)
     order = [loop for loop in loops if loop in spread]
     order += [loop for loop in spread if loop not in order]
-    length = _lengths(geometry, spread, tasks, band, loops)
-    mine = _dealt(length, cores, nest.deal == "longest_first")
+    weight = sum((_weights(geometry, spread, tasks, one) for one in steps), np.zeros(len(tasks)))
+    in_order = nest.deal == "in_order" and any(one.band is not None for one in steps)
+    mine = _dealt(weight, cores, not in_order)
     columns = [list(spread).index(loop) for loop in order]
     members = Members(
         spread=tuple(order), trips=tuple(trips[c] for c in columns), tasks=tasks[mine][:, columns]
@@ -102,39 +116,58 @@ def _starts(geometry: Geometry, spread: Sequence[str], digits: np.ndarray, root:
     return low
 
 
-def _lengths(
-    geometry: Geometry, spread: Sequence[str], tasks: np.ndarray, band: Band | None, loops: Sequence[str]
-) -> np.ndarray:
-    """Return the points of each task."""
-    length = np.ones(len(tasks), np.int64)
+def _weights(geometry: Geometry, spread: Sequence[str], tasks: np.ndarray, one: Steps) -> np.ndarray:
+    """Return the cycles of each task in *one* stream's steps: how many there are of each class, times its cycles."""
+    counts: dict[str, np.ndarray] = {}
     spans: dict[str, np.ndarray] = {}
-    for root in geometry.nest.roots.values():
-        size = geometry.sizes[root.name]
-        low = _starts(geometry, spread, tasks, root.name)
-        inside = [loop for loop in spread if geometry.nest.root_of(loop) is root]
-        tile = tile_of(geometry, root.name, inside)
-        spans[root.name] = np.stack([low, np.minimum(low + tile, size) - 1], axis=1)
-        if band is None or root.name not in (band.row, band.column):
-            length *= spans[root.name][:, 1] - spans[root.name][:, 0] + 1 if inside else 1
-    if band is not None:
-        tiles = tile_of(geometry, band.row, loops), tile_of(geometry, band.column, loops)
-        both, at = np.unique(np.hstack([spans[band.row], spans[band.column]]), axis=0, return_inverse=True)
-        length *= area_left(geometry, band, tiles, both[:, :2], both[:, 2:])[at.ravel()]
-    return length
+    for root in {geometry.nest.root_of(loop).name for loop in (*spread, *one.loops)}:
+        size = geometry.sizes[root]
+        low = _starts(geometry, spread, tasks, root)
+        inside = [loop for loop in spread if geometry.nest.root_of(loop).name == root]
+        spans[root] = np.stack([low, np.minimum(low + tile_of(geometry, root, inside), size) - 1], axis=1)
+        tile = tile_of(geometry, root, one.loops)
+        count = -(-(spans[root][:, 1] - low + 1) // tile)
+        short = (spans[root][:, 1] == size - 1) & (size % tile > 0) & (root in one.bits)
+        counts[root] = np.stack([count - short, short], axis=1)
+    pairs = _pairs(geometry, spans, one, len(tasks))
+    row, column = ("", "") if one.band is None else (one.band[0].row, one.band[0].column)
+    total = np.zeros(len(tasks))
+    for cls, cycles in enumerate(one.cycles[: 1 << len(one.bits)]):
+        short_of = {root: int(bool(cls & one.bits.get(root, 0))) for root in {*counts, row, column}}
+        times = np.ones(len(tasks)) if one.band is None else pairs[:, short_of[row], short_of[column]]
+        for root, count in counts.items():
+            times = times if root in (row, column) else times * count[:, short_of[root]]
+        total += times * cycles
+    return total
 
 
-def _dealt(length: np.ndarray, cores: int, longest_first: bool) -> np.ndarray:
+def _pairs(geometry: Geometry, spans: Mapping[str, np.ndarray], one: Steps, tasks: int) -> np.ndarray:
+    """Return how many pairs of tiles of each task hold a point of the band: [task, row tile short, column tile short]."""
+    if one.band is None:
+        return np.ones((tasks, 1, 1))
+    band, tall, wide = one.band
+    whole = {root: np.tile([0, geometry.sizes[root] - 1], (tasks, 1)) for root in (band.row, band.column)}
+    both = np.hstack([spans.get(band.row, whole[band.row]), spans.get(band.column, whole[band.column])])
+    each, at = np.unique(both, axis=0, return_inverse=True)
+    ends = [
+        geometry.sizes[root] - 1 if root in one.bits and geometry.sizes[root] % tile else -1
+        for root, tile in ((band.row, tall), (band.column, wide))
+    ]
+    return pairs_by_kind(band, (tall, wide), each[:, :2], each[:, 2:], ends)[at.ravel()]
+
+
+def _dealt(weight: np.ndarray, cores: int, longest_first: bool) -> np.ndarray:
     """Return the numbers of the busiest core's tasks, in order."""
-    order = np.argsort(-length, kind="stable") if longest_first else np.arange(len(length))
-    if cores >= len(length):
-        return order[[int(np.argmax(length[order]))]]
-    if length.min() == length.max():
+    order = np.argsort(-weight, kind="stable") if longest_first else np.arange(len(weight))
+    if cores >= len(weight):
+        return order[[int(np.argmax(weight[order]))]]
+    if weight.min() == weight.max():
         return order[::cores]
-    free = [(0, core) for core in range(cores)]
-    owner = np.empty(len(length), np.int64)
+    free = [(0.0, core) for core in range(cores)]
+    owner = np.empty(len(weight), np.int64)
     for task in order.tolist():
         load, core = free[0]
         owner[task] = core
-        heapq.heapreplace(free, (load + int(length[task]), core))
+        heapq.heapreplace(free, (load + float(weight[task]), core))
     _, busiest = max(free, key=lambda entry: (entry[0], -entry[1]))
     return np.flatnonzero(owner == busiest)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
@@ -22,17 +22,14 @@ READ, WRITE = "read", "write"
 WAYS: Mapping[str, str] = {"read": READ, "drain": READ, "write": WRITE, "fill": WRITE}  #: of words at a level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Sharing:
-    """How cores share what is not each core's own: ``cores`` of them use its bandwidth at once.
+    """How cores share what is not each core's own: by stream, all words of the nest for each of one core's.
 
-    A tile that comes to a shared level comes for all of them: ``moved`` is how often each stream moves one in the whole nest,
-    ``own`` how often in one core's part of it, by the stream's name (of any other stream each core moves its own).
+    A core has the part of a shared level's bandwidth that its words are of all words: what the others leave, it takes.
     """
 
-    cores: float = 1.0
-    moved: Mapping[str, int] = field(default_factory=dict)
-    own: Mapping[str, int] = field(default_factory=dict)
+    words: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,24 +201,19 @@ class Loads:
             self._cycles(
                 channel,
                 sum(size_B.get((channel.level, way), 0.0) for way in (READ, WRITE) if channel.way in (None, way)),
-                self._sharers(stream, channel.level),
+                self._sharers(number, channel.level),
             )
             for channel in self.channels
         ]  # fmt: skip
 
-    def _sharers(self, stream: Stream, level: str) -> float:
-        """Return the cores among which *level* is shared when *stream* uses it; a tile for all of them counts once."""
-        if self.machine.levels[level].per_core:
+    def _sharers(self, number: int, level: str) -> float:
+        """Return how many words *level* moves for each that stream *number* of this core moves there."""
+        if self.machine.levels[level].per_core or not self.sharing.words:
             return 1.0
-        inner = None if stream.residence is None else self.machine.levels.get(stream.residence.level)
-        if inner is None or inner.per_core or stream.name not in self.sharing.moved:
-            return self.sharing.cores
-        return min(
-            self.sharing.cores, self.sharing.moved[stream.name] / max(self.sharing.own[stream.name], 1)
-        )
+        return self.sharing.words[number]
 
     def _cycles(self, channel: Channel, size_B: float, sharers: float) -> float:
-        """Return the cycles in which *channel* moves *size_B* for each of *sharers* cores."""
+        """Return the cycles in which *channel* moves *size_B* and *sharers* - 1 times as much for others."""
         figures, clock_hz = self.point.figures, self.point.figures["clock"]
         name = (
             f"{channel.level}.bandwidth"

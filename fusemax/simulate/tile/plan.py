@@ -13,7 +13,7 @@ from fusemax.mapping.dependence import deepest_body
 from fusemax.mapping.modulo import Kernel
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile.cores import Members
+from fusemax.simulate.tile.cores import Members, Steps
 from fusemax.simulate.tile.filters import Filters
 from fusemax.simulate.tile.flow import LAST, ZERO, Flow, Need
 from fusemax.simulate.tile.geometry import Geometry
@@ -50,6 +50,7 @@ class Prepared:
         tuple[int, ...], ...
     ]  # [stream][words entry]: its share, -1 where its words follow from the class
     lane_cycles: tuple[tuple[float, ...], ...]  # [stream][class]
+    steps: tuple[Steps, ...]
     kernel: Kernel | None
     spilled: Mapping[str, float]
 
@@ -117,8 +118,17 @@ class _Packer:
             nest=self.nest, geometry=self.geometry, streams=self.streams, units=self.units,
             channels=tuple(c.name for c in self.loads.channels), plan=plan, fixed=self._record(plan, fixed, shares),
             words=words, shares=tuple(tuple(numbers) for _, numbers in shares), lane_cycles=lane_cycles,
+            steps=tuple(self._steps(n) for n, s in enumerate(self.streams) if s.kind == COMPUTE and s.unit is not None),
             kernel=self.order.kernel, spilled=self.loads.spilled,
         )  # fmt: skip
+
+    def _steps(self, number: int) -> Steps:
+        """Return what stream *number* does on its unit, for the weights of tasks."""
+        cycles = tuple(self.loads.lane_work(number, cls)[0] for cls in range(self.loads.classes(number)))
+        band = next(iter(self.filters.tiled[number]), None)
+        return Steps(
+            loops=self.streams[number].loops, cycles=cycles, bits=self.loads.bits[number][0], band=band
+        )
 
     def _shares(self, number: int) -> tuple[list[Share], list[int]]:
         """Return the shares of stream *number* and which one each of its words is; a band that touches a tile is one too."""
