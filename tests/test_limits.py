@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import fusemax as fm
 from fusemax.errors import FusemaxError, Place, Problem, ProblemsError
 from fusemax.language.parse import DEEPEST, MOST_BRACKETS, parse, parse_expression
 from fusemax.machine import machine_of
@@ -178,3 +179,45 @@ def test_links_without_bandwidth(bandwidth: str):
 
     with pytest.raises(FusemaxError, match=r"links.bandwidth: expected nothing below 1 B/s"):
         system_of(document_of(f"title: t\nsource: s\nchip: h100\nchips: 8\n{links}"))
+
+
+def test_long_sums_in_an_index():
+    """An index is held to the same depth as a formula."""
+    with pytest.raises(ProblemsError, match=f"more than {DEEPEST} operations"):
+        parse(Text(f"A[{'+'.join(['e'] * 3000)}] = Q[e]"))
+    with pytest.raises(ProblemsError, match=f"more than {DEEPEST} operations"):
+        parse(Text(f"A[e] = Q[{'+'.join(['e'] * 3000)}]"))
+
+
+@pytest.mark.parametrize("value", ["fit(L3)", "2 * fit(L3)", "fit(nowhere, any)"])
+def test_fit_elsewhere_than_in_a_tile(value: str):
+    """``fit`` chooses the size of a tile; no size or figure is one."""
+    design = fm.Design("attention/1-pass", "fusemax", "fusemax")
+    sizes = {"B": 1, "H": 1, "E": 64, "F": 64, "P": 64}
+    calls = (
+        lambda: design.cost({**sizes, "M": value}),
+        lambda: design.with_("2d.rows", value),
+        lambda: design.frame({"clock": value}, sizes={**sizes, "M": 64}),
+        lambda: design.frame({"L3.size": ["1 MiB"]}, sizes={**sizes, "M": value}),
+    )
+
+    for call in calls:
+        with pytest.raises(FusemaxError, match="'fit' stands alone, as the size of a tile"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("tile", "verb", "said"),
+    [
+        ("0", "cost", "is 0, but a tile is a whole number from 1"),
+        ("0", "simulate", "tile P0 of mapping fusemax is 0, no whole number"),
+        ("2d.columns**9", "simulate", "elements of a tile"),
+    ],
+)
+def test_tiles_that_are_none(tile: str, verb: str, said: str):
+    """A tile of nothing, and one of more elements than the simulator numbers."""
+    design = fm.Design("attention/1-pass", "fusemax", "fusemax", changes={"tiles.P0": tile})
+    sizes = {"B": 1, "H": 1, "E": 64, "F": 64, "P": 64, "M": 512}
+
+    with pytest.raises(FusemaxError, match=said):
+        getattr(design, verb)(sizes)

@@ -12,7 +12,7 @@ Rules (docs/mappings.md says them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -116,6 +116,9 @@ class _Counter(Residences):
         self.bodies = nest.bodies
         self.residences = nest.residences
         self.begins = True  # whether what is counted begins a task
+        self.known: dict[
+            tuple[Hashable, ...], sympy.Expr
+        ] = {}  #: many operations of a body run over the same
 
     def counts(self) -> NestCounts:
         nest = self.nest
@@ -252,15 +255,23 @@ class _Counter(Residences):
     def _points(self, body: Body, einsum: Einsum, mine: frozenset[str]) -> sympy.Expr:
         """Return the points of an operation: under a condition those that satisfy it, else all in the tiles that are done."""
         digits = mine | set(body.loops)
-        tiles = digits if einsum.conditions else body.loops
-        return self.over(body, tiles, lambda inside: inside.points(digits))
+        tiles = digits if einsum.conditions else frozenset(body.loops)
+        key = ("points", body.node, digits, tiles)
+        if key not in self.known:
+            self.known[key] = self.over(body, tiles, lambda inside: inside.points(digits))
+        return self.known[key]
 
     def _steps(self, body: Body, unit: str, mine: frozenset[str]) -> sympy.Expr:
         """Return the steps of a unit: its lanes take what is there of the spatial digits in rounds, tile by tile."""
         spatial = {d: dim for d, dim in body.spatial.get(unit, {}).items() if d in mine}
         running = {*mine, *body.loops} - set(spatial)
-        roots = list(dict.fromkeys(self.nest.root_of(digit) for digit in spatial))
-        return self.over(body, body.loops, lambda inside: self._rounds(unit, spatial, running, roots, inside))
+        key = ("steps", body.node, unit, frozenset(spatial), frozenset(running))
+        if key not in self.known:
+            roots = list(dict.fromkeys(self.nest.root_of(digit) for digit in spatial))
+            self.known[key] = self.over(
+                body, body.loops, lambda inside: self._rounds(unit, spatial, running, roots, inside)
+            )
+        return self.known[key]
 
     def _rounds(
         self, unit: str, spatial: Mapping[str, str], running: set[str], roots: list[Root], extents: Extents

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -217,7 +218,7 @@ def check_tiles(mapped: Mapped, answer: Cost) -> None:
         f"tile {tile} of nest {nest} in mapping {mapped.name} is {value:g}, but a tile is a whole number from 1\n"
         f"  hint: its formula under 'tiles:' does not suit these sizes; see floor, ceil, min and max"
         for (tile, nest), value in tiles.items()
-        if not (value >= 1 and value == int(value))
+        if not (1 <= value < math.inf and value == int(value))
     ]
     if broken:
         raise CapacityError("\n".join(broken))

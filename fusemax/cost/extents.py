@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import sympy
 
@@ -17,6 +18,8 @@ from fusemax.language.syntax import Access, names
 from fusemax.mapping.nest import Nest, Root
 
 ONE = sympy.Integer(1)
+#: Kinds of tiles: how many there are of each, and the extents inside one.
+Pieces = tuple[tuple[sympy.Expr, "Extents"], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +34,31 @@ class Part:
 class Extents:
     """The extents of one nest: its roots, and the symbol of each digit's size.
 
-    ``parts`` are the roots of which some digits are held still: loops over those have a single iteration.
+    ``parts`` are the roots of which some digits are held still: loops over those have a single iteration. ``known`` holds
+    what was asked before: the same few extents are asked for again and again while a nest is counted.
     """
 
     nest: Nest
     sizes: Mapping[str, sympy.Expr]
     parts: Mapping[str, Part] = field(default_factory=dict)
+    known: dict[tuple[str, ...], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def part(self, root: Root) -> Part:
         """Return what is left of *root*: all of it, unless some of its digits are held still."""
-        whole = Part(tuple(digit.name for digit in root.digits), symbol(root.size_name))
-        return self.parts.get(root.name, whole)
+        found = self.parts.get(root.name) or self.known.get(("part", root.name))
+        if found is None:
+            found = Part(tuple(digit.name for digit in root.digits), symbol(root.size_name))
+            self.known["part", root.name] = found
+        return found
 
     def covered(self, root: Root, digits: Collection[str]) -> sympy.Expr:
         """Return how many different values *digits* of *root* take together."""
         part = self.part(root)
-        return self._different(part.digits, part.size, digits)
+        wanted = tuple(digit for digit in part.digits if digit in digits)
+        key = ("covered", root.name, *wanted)
+        if key not in self.known:
+            self.known[key] = self._different(part.digits, part.size, wanted)
+        return self.known[key]
 
     def _different(self, digits: tuple[str, ...], size: sympy.Expr, wanted: Collection[str]) -> sympy.Expr:
         """Return how many different values the *wanted* ones of *digits* take in *size* elements.
@@ -81,12 +93,18 @@ class Extents:
         inside = [position for position, digit in enumerate(part.digits) if digit in digits]
         return self._product(part.digits[inside[-1] + 1 :]) if inside else part.size
 
-    def pieces(self, root: Root, digits: Collection[str]) -> tuple[tuple[sympy.Expr, Extents], ...]:
+    def pieces(self, root: Root, digits: Collection[str]) -> Pieces:
         """Return the kinds of tiles of *root* that its *digits* number: how many of each kind, and what is inside one.
 
         A kind that does not occur has the count 0. Tiles are whole or the last, ragged one; a digit with others of its root
         around it, that are not held still, has a third kind: those after the ragged one.
         """
+        key = ("pieces", root.name, *(digit for digit in self.part(root).digits if digit in digits))
+        if key not in self.known:
+            self.known[key] = self._pieces(root, digits)
+        return self.known[key]
+
+    def _pieces(self, root: Root, digits: Collection[str]) -> Pieces:
         part = self.part(root)
         position = next((n for n, digit in enumerate(part.digits) if digit in digits), None)
         if position is None:
@@ -123,10 +141,13 @@ class Extents:
 
     def points(self, digits: Collection[str]) -> sympy.Expr:
         """Return how many different points *digits* (of any roots) take together."""
-        result: sympy.Expr = ONE
-        for root in self.nest.roots.values():
-            result *= self.covered(root, digits)
-        return result
+        key = ("points", *sorted(digits))
+        if key not in self.known:
+            result: sympy.Expr = ONE
+            for root in self.nest.roots.values():
+                result *= self.covered(root, digits)
+            self.known[key] = result
+        return self.known[key]
 
     def _turning(self, loops: Iterable[str]) -> tuple[str, ...]:
         """Return those of *loops* that are not held still."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -244,7 +245,12 @@ def _evaluate_span(
         with np.errstate(
             all="ignore"
         ):  # figures such as a bandwidth of 0 give infinities here as in compiled code
+            kernel = plain(_NUMBER.sub(r"\1float64(\2)", grid.text))["evaluate"]
             kernel((start, stop), grid.lengths.tolist(), grid.fixed, grid.values, results, divisors)
+
+
+#: A number in a kernel; one of numpy is divided by zero as in compiled code, one of Python is not.
+_NUMBER = re.compile(r"(?m)^(\s*t\d+ = )([-+\d.e]+)$")
 
 
 class _Table:
@@ -280,7 +286,20 @@ def run(
 @lru_cache(maxsize=256)
 def plain(text: str) -> Mapping[str, Any]:
     """Return the functions of *text* as they are."""
-    scope: dict[str, Any] = {**PRIMITIVES, "LONGEST": math.inf, "unsigned": int}
+    helpers, head, body = text.rpartition("\n\ndef evaluate(")
+    scope = dict(_helpers(helpers)) if head else _names()
+    exec(compile(f"{head}{body}", "<cost program>", "exec"), scope)
+    return scope
+
+
+def _names() -> dict[str, Any]:
+    return {**PRIMITIVES, "LONGEST": math.inf, "unsigned": int, "float64": np.float64}
+
+
+@lru_cache(maxsize=32)
+def _helpers(text: str) -> Mapping[str, Any]:
+    """Return the functions that a kernel calls, made once for all kernels that call the same."""
+    scope = _names()
     exec(compile(text, "<cost program>", "exec"), scope)
     if "copy" in scope:
         scope |= {"copy": _copy, "fill": _fill}

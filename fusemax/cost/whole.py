@@ -32,7 +32,7 @@ def check_whole_tiles(mapped: Mapped, machine: Machine) -> None:
             if root.size_name in sizes:
                 sizes[root.size_name] = max(sizes[root.size_name], _whole(root, own, known))
     answer = _rooms(program, sizes)
-    if not all(value >= 1 and value == int(value) for value in answer.table("tile").values()):
+    if not all(1 <= value < math.inf and value == int(value) for value in answer.table("tile").values()):
         return
     try:
         check_tiles(mapped, answer)

@@ -23,8 +23,10 @@ _QUANTITY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-zµ
 _DOTTED = re.compile(r"\b(\w*[A-Za-z_]\w*|\d+[A-Za-z]\w*)\.([A-Za-z_]\w*)")
 
 
-def formula(value: str | int | float, unit: str, file: str = "<value>") -> Expression:
+def formula(value: str | int | float, unit: str, file: str = "<value>", *, fits: bool = False) -> Expression:
     """Return the expression that *value* holds; quantities in it must be in *unit* or plain numbers.
+
+    Only that of a tile may be ``fit(...)`` (*fits*).
 
     >>> str(formula("2 * 3 MHz + clock", "Hz"))
     '2*3000000 + clock'
@@ -43,7 +45,7 @@ def formula(value: str | int | float, unit: str, file: str = "<value>") -> Expre
     try:
         if _is_plain(text, unit):
             return Number(quantity(text, unit))
-        return _refused_if_wrong(_expression(text, unit, file), text)
+        return _refused_if_wrong(_expression(text, unit, file), text, fits)
     except ProblemsError as error:
         first = error.problems[0]
         hint = f"\nhint: {first.hint}" if first.hint else ""
@@ -103,9 +105,9 @@ def _factor_of_rate(match: re.Match[str], unit: str) -> float | None:
     return None
 
 
-def _refused_if_wrong(expression: Expression, text: str) -> Expression:
+def _refused_if_wrong(expression: Expression, text: str, fits: bool) -> Expression:
     """Return *expression*; raise QuantityError when no number can come of it."""
-    if isinstance(expression, Call) and expression.function == TILE_RULE:
+    if fits and isinstance(expression, Call) and expression.function == TILE_RULE:
         return expression
     for node in walk(expression):
         if isinstance(node, Call):
@@ -121,6 +123,10 @@ def _refused_if_wrong(expression: Expression, text: str) -> Expression:
 
 
 def _refuse_wrong_call(call: Call, text: str) -> None:
+    if call.function == TILE_RULE:
+        raise QuantityError(
+            f"'{TILE_RULE}' stands alone, as the size of a tile under 'tiles:' of a mapping, in formula {text!r}"
+        )
     if call.function not in FUNCTIONS:
         raise QuantityError(
             f"unknown function {call.function!r} in formula {text!r}\nhint: {meant(call.function, FUNCTIONS)}"

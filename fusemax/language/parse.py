@@ -245,9 +245,9 @@ class _Parser:
     def _indexed(self, token: Token) -> Access:
         indices: list[Expression] = []
         if not self.take("]"):
-            indices.append(self._one_deeper(self.expression))
+            indices.append(self._one_deeper(self.whole))
             while self.take(","):
-                indices.append(self._one_deeper(self.expression))
+                indices.append(self._one_deeper(self.whole))
             self.expect("]", f"to close the indices of {token.text!r}")
         return Access(token.text, tuple(indices), token.place)
 

@@ -59,8 +59,14 @@ class Library:
 
         A name is looked up beside the machine's file first.
         """
-        document = document_given(given, "mapping", lambda name: self._mapping_path(name, machine))
+        document = self._mapping_document(given, machine)
         return mapping_file_of(document), document
+
+    def _mapping_document(self, given: Given, machine: Machine) -> Document:
+        def read() -> Document:
+            return document_given(given, "mapping", lambda name: self._mapping_path(name, machine))
+
+        return self._once(f"mapping for {machine.file}, {machine.mappings}", given, self.beside, read)
 
     def _mapping_path(self, name: str, machine: Machine) -> Path:
         home = Path(machine.file if _is_file(machine.file) else "machine.yaml")
@@ -90,10 +96,10 @@ class Library:
         if described is None or problems:
             _raise(problems)
             raise AssertionError
-        file, document = self.mapping(mapping, described)
+        document = self._mapping_document(mapping, described)
         if changes:
             document = with_changes(document, changes)
-            file = mapping_file_of(document)
+        file = mapping_file_of(document)
         if chosen is None:
             home = Path(document.file).parent if _is_file(document.file) else None
             chosen = self.cascade(file.cascade, home)

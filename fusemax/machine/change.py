@@ -9,7 +9,7 @@ from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_kind
 from fusemax.language.formula import formula, formula_names
 from fusemax.language.syntax import Expression, Number
-from fusemax.machine.figures import Described, figures, walk_figures
+from fusemax.machine.figures import Described, figures
 from fusemax.machine.widths import width_name
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
@@ -45,7 +45,7 @@ def changed(machine: Changeable, name: str, value: object) -> Changeable:
 
 def _place_of(machine: Described, name: str) -> tuple[str, ...]:
     """Return the steps to the figure *name*, one that the machine has or one that it could have."""
-    places = {figure: tuple(map(str, path)) for path, figure, _ in walk_figures(machine)}
+    places = {figure: tuple(map(str, path)) for path, figure, _ in machine.walked}
     for level in machine.levels:
         for key in ("bandwidth", "ports", "size", "line"):
             places.setdefault(f"{level}.{key}", ("levels", level, key))

@@ -11,6 +11,9 @@ from fusemax.machine.parts import AccessEnergy, Level, Operation, Registers, Uni
 from fusemax.machine.widths import cycles_at, width_name
 from fusemax.quantity import quantity
 
+#: The keys under which it stands, its full name, and its expression.
+Figure = tuple[tuple[str | int, ...], str, Expression]
+
 
 class Described(Protocol):
     """A machine, as far as its figures tell."""
@@ -35,8 +38,10 @@ class Described(Protocol):
         """By name."""
         ...
 
-
-Figure = tuple[tuple[str | int, ...], str, Expression]
+    @property
+    def walked(self) -> tuple[Figure, ...]:
+        """What :func:`walk_figures` returns of it, worked out once."""
+        ...
 
 
 def figures(machine: Described) -> dict[str, Expression]:
@@ -50,12 +55,12 @@ def figures(machine: Described) -> dict[str, Expression]:
     {'clock': '1000000000', 'word': '2', 'replicas': '1', 'launch': '0', 'DRAM.bandwidth': '1000000000',
      'alu.lanes': '4', 'alu.operations.mac': '1'}
     """
-    return {name: expression for _, name, expression in walk_figures(machine)}
+    return {name: expression for _, name, expression in machine.walked}
 
 
 def figure_paths(machine: Described) -> dict[str, tuple[str | int, ...]]:
     """Return the keys under which each figure of *machine* stands in its file, by the figure's full name."""
-    return {name: path for path, name, _ in walk_figures(machine)}
+    return {name: path for path, name, _ in machine.walked}
 
 
 def walk_figures(machine: Described) -> list[Figure]:

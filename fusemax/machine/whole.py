@@ -53,6 +53,7 @@ class Machine(Part):
     mappings: list[str] = Field(default_factory=list)
     doc: str = ""
     _file: str = PrivateAttr(default="")
+    _walked: tuple[Figure, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _not_empty(self) -> Machine:
@@ -86,6 +87,13 @@ class Machine(Part):
             For a name that no figure has, and a value in another unit, without one, or that the figure cannot have.
         """
         return changed(self, name, value).read_from(self.file)
+
+    @property
+    def walked(self) -> tuple[Figure, ...]:
+        """Every figure: the keys under which it stands, its full name, and its expression; worked out once."""
+        if not self._walked:
+            self._walked = tuple(walk_figures(self))
+        return self._walked
 
     @property
     def outermost(self) -> str:
@@ -136,7 +144,7 @@ def load_machine(name: str) -> tuple[Machine, Path]:
 def machine_of(document: Document) -> Machine:
     """Return the checked machine in *document*; raise ProblemsError with every mistake."""
     machine = typed(document, Machine).read_from(document.file)
-    walked = walk_figures(machine)
+    walked = machine.walked
     known = {name: expression for _, name, expression in walked}
     problems: list[Problem] = []
     for path, _, expression in walked:

@@ -34,17 +34,17 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
 
 
-def _expression(value: Any) -> Any:
+def _expression(value: Any, fits: bool = False) -> Any:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"expected a number or a formula such as '2d.rows', got {value!r}")
     try:
-        return formula(value, "1")
+        return formula(value, "1", fits=fits)
     except QuantityError as error:
         raise ValueError(str(error)) from None
 
 
 IN_FILE = WithJsonSchema({"type": ["string", "number"], "description": "a number or a formula"})
-Formula = Annotated[Any, BeforeValidator(_expression), IN_FILE]
+Formula = Annotated[Any, BeforeValidator(lambda value: _expression(value)), IN_FILE]
 
 
 def _sides(value: Any) -> Any:
@@ -72,7 +72,7 @@ class Fit(_Part):
 
 
 def _tile(value: Any) -> Any:
-    expression = _expression(value)
+    expression = _expression(value, fits=True)
     if not (isinstance(expression, Call) and expression.function == "fit"):
         return expression
     names = [a.name if isinstance(a, Name) else str(a) for a in expression.arguments]

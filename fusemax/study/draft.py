@@ -133,13 +133,17 @@ class Draft:
         for axis in choice.tries:
             trials *= axis.length
         nested = self.size * trials >= NESTED_FROM
+        table = grid_of(program, [*outputs, UNFIT, VERDICT], named, values, nested=nested)
+        measured = bool(kept or choosing)  # else nobody asks for measures alone
         return Alternative(
             mapped=choice.mapped,
             way=choice.way,
             tiles=tuple(tiles),
             trials=trials,
-            table=grid_of(program, [*outputs, UNFIT, VERDICT], named, values, nested=nested),
-            measures=grid_of(program, [*kept, *choosing, VERDICT], named, values, nested=nested),
+            table=table,
+            measures=grid_of(program, [*kept, *choosing, VERDICT], named, values, nested=nested)
+            if measured
+            else table,
             columns=columns,
             lines=lines,
             reasons=reasons_of(program),

@@ -162,6 +162,7 @@ class _Packer:
             ("levels with bandwidth or ports, each way", len(self.loads.channels), clock.MAX_CHANNELS),
             ("units", len(self.units), clock.MAX_UNITS),
             ("epochs of a pipeline", stages, clock.EPOCHS_KNOWN - 2),
+            ("elements of a tile", max(self.geometry.tiles.values(), default=0), 1 << 60),
             ("buffers of a tile", max((r.buffers for r in self.nest.residences), default=0), clock.BUFFERS - 1),
         )  # fmt: skip
         mistakes = [
