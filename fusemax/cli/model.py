@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fusemax.model.passed import Passed
     from fusemax.model.predict import Memory, Predictor
     from fusemax.model.price import Widths
+    from fusemax.model.shape import Model
     from fusemax.model.system import System
 
 Phase = Literal["prefill", "decode", "generate"]
@@ -63,6 +64,9 @@ def model(
         "--search",
         help="Search for mappings, and take those that lie with the machine only where none is found.",
     ),
+    out: Path = typer.Option(
+        None, "-o", "--report", help="Write a report with pictures, tables and the JSON into this folder."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
 ) -> None:
     """Time, traffic, energy and memory of a whole model: prefill, one step of decoding, or a whole batch."""
@@ -84,12 +88,21 @@ def model(
         load_model(config), machine or links.chip if links else machine, _widths(words), links, shared, figures, search
     )  # fmt: skip
     record = _answer(predictor, asked, links)
+    title = f"{predictor.model.name} ({predictor.model.kind}), {phase} on {system or machine}"
+    if out is not None:
+        from shlex import join
+
+        from fusemax.cli.arguments import command_line
+        from fusemax.cli.model_report import write_report
+
+        report = write_report(out, record, title, f"fusemax {join(command_line())}")
+        typer.echo(f"report: {report}", err=as_json)
     if as_json:
         import json
 
         typer.echo(json.dumps(record, indent=2, allow_nan=False))
     else:
-        _show(record, f"{predictor.model.name} ({predictor.model.kind}), {phase} on {system or machine}")
+        _show(record, title)
 
 
 def _parallel(links: System | None, chips: int, text: str, system: str) -> Parallel:
@@ -166,28 +179,40 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
         memory = predictor.memory(asked.batch, last, asked.length)
         total_s = predictor.generated_s(asked.batch, asked.length, asked.new)
         step = predictor.decode(asked.batch, last)
-        more = {"time_s": total_s, "first_token_s": passed.time_s, "last_step_s": step.time_s,
-                "tokens_per_s": asked.batch * asked.new / total_s, "passes": [_pass(passed), _pass(step)]}  # fmt: skip
+        steps_J = (asked.new - 1) * step.energy_J if asked.new > 1 else 0.0
+        energy_J, tokens = passed.energy_J + steps_J, asked.batch * asked.new
+        more = {
+            "time_s": total_s, "first_token_s": passed.time_s, "last_step_s": step.time_s, "tokens_per_s": tokens / total_s,
+            "passes": [_pass(passed, predictor.model), _pass(step, predictor.model)],
+        }  # fmt: skip
     else:
         decoding = asked.phase == "decode"
         passed = (predictor.decode if decoding else predictor.prefill)(asked.batch, asked.length)
         memory = predictor.memory(asked.batch, asked.length, 1 if decoding else asked.length)
         tokens = asked.batch * (1 if decoding else asked.length)
-        more = {"time_s": passed.time_s, "tokens_per_s": tokens / passed.time_s, "passes": [_pass(passed)]}
+        energy_J = passed.energy_J
+        more = {
+            "time_s": passed.time_s,
+            "tokens_per_s": tokens / passed.time_s,
+            "passes": [_pass(passed, predictor.model)],
+        }
     model = predictor.model
     return {
         "model": model.name, "kind": model.kind, "phase": asked.phase, "batch": asked.batch, "chips": predictor.parallel.chips,
-        "parallel": asdict(predictor.parallel),
+        "parallel": asdict(predictor.parallel), "parallel_text": str(predictor.parallel),
+        "energy_J": _number(energy_J), "energy_per_token_J": _number(energy_J / tokens),
+        "chip_seconds_per_token": predictor.parallel.chips * more["time_s"] / tokens,
         "system": links.title if links else None, "unused_keys": list(model.unused), **more, "memory": _memory(memory),
     }  # fmt: skip
 
 
-def _pass(passed: Passed) -> dict[str, Any]:
+def _pass(passed: Passed, model: Model) -> dict[str, Any]:
     return {
         "queries": passed.run.queries, "keys": passed.run.keys, "time_s": passed.time_s, "traffic_B": passed.traffic_B,
         "idle": passed.idle, "energy_J": _number(passed.energy_J), "by_work_s": passed.by_work(),
         "steps": [
             {
+                "layers": 0 if row.step.layer is None else model.layers[row.step.layer].times,
                 "part": row.step.part, "name": row.step.name, "work": row.step.work, "times": row.step.times,
                 "time_s": row.time_s, "traffic_B": row.traffic_B, "energy_J": _number(row.energy_J), "macs": row.operations,
                 "limit": row.price.limit, "cascade": row.price.form or None, "mapping": row.price.mapping or None,
@@ -225,6 +250,11 @@ def _show(record: Mapping[str, Any], title: str) -> None:
         console.print(table)
     console.print(f"time        {format_quantity(record['time_s'], 's', 4)}", soft_wrap=True)
     console.print(f"tokens      {record['tokens_per_s']:,.4g} per second", soft_wrap=True)
+    if record["energy_per_token_J"] is not None:
+        energy = format_quantity(record["energy_per_token_J"], "J", 4)
+        console.print(f"energy      {energy} for each token", soft_wrap=True)
+    chip_s = format_quantity(record["chip_seconds_per_token"], "s", 4)
+    console.print(f"chips       {record['chips']}, {chip_s} of a chip for each token", soft_wrap=True)
     console.print(f"memory      {_memory_text(record['memory'])}", soft_wrap=True)
     if record["unused_keys"]:
         console.print(f"not used    {', '.join(record['unused_keys'])}", soft_wrap=True)

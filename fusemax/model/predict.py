@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import nan
@@ -14,7 +14,7 @@ from fusemax.model.passed import Passed, Row, followed, hidden
 from fusemax.model.price import Price, Prices, Widths
 from fusemax.model.shape import Model
 from fusemax.model.step import Exchange, Pass, Step
-from fusemax.model.steps import steps_of
+from fusemax.model.steps import quantised, steps_of
 from fusemax.model.system import System, sent_B
 from fusemax.model.weights import chip_cache, chip_weights
 from fusemax.quantity import format_quantity
@@ -85,7 +85,7 @@ class Predictor:
                 f"{queries} queries see {keys} keys: M holds all tokens, the new ones included"
             )
         run = self._pass(batch, queries, keys)
-        rows = [Row(step=step, price=self._price(step)) for step in steps_of(self.model, run)]
+        rows = [Row(step=step, price=self._price(step)) for step in self._steps(run)]
         rows = hidden(rows, self.parallel)
         return Passed(run=run, rows=(*rows, *followed(self.model, run, rows)))
 
@@ -128,8 +128,12 @@ class Predictor:
         return Memory(
             weights_B=chip_weights(self.model, self.parallel) * self.widths.weights_B,
             cache_B=cache * self.widths.cache_B,
-            activations_B=activations * self.widths.activations_B, size_B=size_B,
+            activations_B=activations * self.widths.between_B, size_B=size_B,
         )  # fmt: skip
+
+    def _steps(self, run: Pass) -> Iterable[Step]:
+        steps = steps_of(self.model, run)
+        return quantised(steps) if self.widths.narrows else steps
 
     def _pass(self, batch: int, queries: int, keys: int) -> Pass:
         return Pass(batch=batch, queries=queries, keys=max(queries, keys), parallel=self.parallel)
@@ -140,7 +144,7 @@ class Predictor:
     def _exchanged(self, exchange: Exchange) -> Price:
         if self.system is None:
             raise FusemaxError(f"{self.parallel.chips} chips need a system with links between them")
-        width = self.widths.activations_B if exchange.number_B is None else exchange.number_B
+        width = self.widths.between_B if exchange.number_B is None else exchange.number_B
         size_B = exchange.numbers * width
         time_s, algorithm = self.system.collective(
             exchange.operation, size_B, exchange.chips, stride=exchange.stride

@@ -29,9 +29,11 @@ from fusemax.model.step import Step
 from fusemax.shipped import find_machine, mappings_beside
 from fusemax.source import Document
 
+LEAST_BETWEEN_B = 2.0
 WORDS = re.compile(r"\w+")
+Found = tuple[Evaluator, float]  #: a mapping that was found, and how far above the bound it was there
 Content = tuple[tuple[tuple[str, tuple[tuple[str, int], ...]], ...], tuple[str, ...], tuple[str, ...]]
-NEAR = 1.05  #: times the bound: as near, a mapping that was found for other sizes is taken
+NEAR = 1.05  #: times what a search reached of its bound: as near, a mapping that was found for other sizes is taken
 FOUND = "found by search"  #: stands for the name of a mapping that no file holds
 
 
@@ -42,6 +44,16 @@ class Widths:
     weights_B: float = 2.0
     cache_B: float = 2.0
     activations_B: float = 2.0
+
+    @property
+    def between_B(self) -> float:  # noqa: N802 - the unit is a byte
+        """Bytes of a number between products: 16 bits at the least, since norms and residuals of fewer lose too much."""
+        return max(self.activations_B, LEAST_BETWEEN_B)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether products run at fewer bits than what is between them: their inputs are quantised first."""
+        return self.activations_B < self.between_B
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +84,9 @@ class Prices:
     widths: Widths
     figures: Mapping[str, float] = field(default_factory=dict)
     search: bool = False  #: whether a searched mapping goes before those that lie with the machine
-    seconds: float = 20.0  #: for each search, which ends sooner when it is near its bound
+    seconds: float = 6.0  #: for each search, which ends sooner when it is near its bound
     found: dict[tuple[str, tuple[tuple[str, int], ...]], Price | str] = field(default_factory=dict)
-    kept: dict[tuple[str, tuple[str, ...]], list[Evaluator]] = field(default_factory=dict)
+    kept: dict[tuple[str, tuple[str, ...]], list[Found]] = field(default_factory=dict)
     priced: dict[Content, Price] = field(default_factory=dict)
     suited: dict[str, list[str]] = field(default_factory=dict)
     read: dict[str, tuple[MappingFile, Document] | None] = field(default_factory=dict)
@@ -165,7 +177,7 @@ class Prices:
         return self.found[key]
 
     def _best(self, step: Step, form: str, sizes: Mapping[str, int]) -> Price | str:
-        """Return the price of *form* under a mapping found before that is near the bound here, else under one found now."""
+        """Return the price of *form* under a mapping found before that comes as near to the bound here, or one found now."""
         from fusemax.search.answer import best_mapping
         from fusemax.search.bound import bound_of
         from fusemax.search.facts import facts_of
@@ -179,12 +191,18 @@ class Prices:
         try:
             least_s = bound_of(facts_of(cascade, self.described, given, figures, ())).latency_s
             kept = self.kept.setdefault((form, tuple(narrow)), [])
-            costs = [cost for ready in kept if (cost := _cost_of(ready, given, figures)) is not None]
+            costs = [
+                cost
+                for ready, above in kept
+                if (cost := _cost_of(ready, given, figures)) is not None
+                and cost.latency_s <= NEAR * above * least_s
+            ]
             cost = min(costs, key=lambda cost: cost.latency_s, default=None)
-            if cost is None or cost.latency_s > NEAR * least_s:
+            if cost is None:
                 answer = best_mapping(cascade, self.described, given, figures, seconds=self.seconds)
-                kept.append(self._narrowed(answer.mapped, narrow))
-                cost = kept[-1].cost(given, figures)
+                ready = self._narrowed(answer.mapped, narrow)
+                cost = ready.cost(given, figures)
+                kept.append((ready, max(1.0, cost.latency_s / least_s)))
         except FusemaxError as error:
             return str(error).splitlines()[0]
         return _priced(cost, form, FOUND)
@@ -198,13 +216,38 @@ class Prices:
     def _moved(self, step: Step) -> Price:
         """Return the price of a step that only moves its numbers: all of them through the outermost level, once."""
         machine = self.described
-        bandwidth = _figure(
-            machine.levels[machine.outermost].bandwidth, self.figures, f"{machine.outermost}.bandwidth"
-        )
-        launch = _figure(machine.launch, self.figures, "launch") or 0.0
-        moved_B = step.moved * self.widths.activations_B
+        level = machine.levels[machine.outermost]
+        bandwidth = self._figure(level.bandwidth, f"{machine.outermost}.bandwidth")
+        launch = self._figure(machine.launch, "launch") or 0.0
+        moved_B = step.moved * self.widths.between_B + step.narrowed * self.widths.activations_B
         time_s = launch + (moved_B / bandwidth if bandwidth else 0.0)
-        return Price(time_s=time_s, traffic_B=moved_B, energy_J=nan, limit=machine.outermost)
+        energy = level.energy and level.energy.read
+        each_J = self._figure(energy, f"{machine.outermost}.energy.read")
+        line_B = self._figure(level.line, f"{machine.outermost}.line")
+        energy_J = nan if each_J is None or not line_B else moved_B / line_B * each_J + self.idle_J(time_s)
+        return Price(time_s=time_s, traffic_B=moved_B, energy_J=energy_J, limit=machine.outermost)
+
+    def idle_J(self, time_s: float) -> float:  # noqa: N802 - the unit is a joule
+        """Return what the chip's parts take in *time_s* whatever they do, as far as the machine says it in numbers."""
+        cores = self.described.replicas
+        many = self._figure(cores, "replicas") or 1.0
+        levels = (
+            (self._figure(level.leakage, f"{name}.leakage") or 0.0) * (many if level.per_core else 1.0)
+            for name, level in self.described.levels.items()
+        )
+        units = (
+            (self._figure(unit.leakage, f"{name}.leakage") or 0.0) * many
+            for name, unit in self.described.units.items()
+        )
+        return (sum(levels) + sum(units)) * time_s
+
+    def _figure(self, expression: object, name: str) -> float | None:
+        """Return the figure *name* as it was set, or as the machine has it; None where that is a formula or nothing."""
+        if name in self.figures:
+            return self.figures[name]
+        if isinstance(expression, int | float):
+            return float(expression)
+        return expression.value if isinstance(expression, Number) else None
 
     def _suited(self, form: str) -> list[str]:
         if form not in self.suited:
@@ -212,9 +255,10 @@ class Prices:
         return self.suited[form]
 
     def _suiting(self, form: str) -> list[str]:
+        """Return the mappings that were written for *form*, or those written for others that bind its Einsums."""
         cascade = self.cascade(form)
         computed = {einsum.name for einsum in cascade.computed}
-        names = []
+        names, own = [], []
         for name, (_, text) in self.files.items():
             words = set(WORDS.findall(text))
             if form not in text and not computed <= words | _views(cascade):
@@ -222,7 +266,8 @@ class Prices:
             read = self.mapping(name)
             if read is not None and _suits(read[0], form, cascade, computed):
                 names.append(name)
-        return names
+                own += [name] * (read[0].cascade == form)
+        return own or names
 
     def _cost(self, step: Step, form: str, mapping: str, sizes: Mapping[str, int]) -> Cost | str:
         ready = self._ready(step, form, mapping)
@@ -299,9 +344,3 @@ def _views(cascade: Cascade) -> set[str]:
     from fusemax.analysis.work import is_view
 
     return {einsum.name for einsum in cascade.computed if is_view(einsum)}
-
-
-def _figure(expression: object, figures: Mapping[str, float], name: str) -> float | None:
-    if name in figures:
-        return figures[name]
-    return expression.value if isinstance(expression, Number) else None

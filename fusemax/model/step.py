@@ -87,6 +87,8 @@ class Step:
         Tensors of the forms that are weights, and that are read from the cache of keys and values.
     moved
         Numbers read or written, where there is no form.
+    narrowed
+        Those of them beside that have the width at which products run: what quantising writes.
     exchange
         For a step in which chips send each other numbers.
     layer
@@ -101,6 +103,7 @@ class Step:
     weights: tuple[str, ...] = ()
     cached: tuple[str, ...] = ()
     moved: int = 0
+    narrowed: int = 0
     exchange: Exchange | None = None
     layer: int | None = None
     operations: float = field(default=0.0)  #: multiply-adds of one run

@@ -7,7 +7,7 @@ section 3), with an all-reduce after each of the two parts of a layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import ceil
 
@@ -76,3 +76,16 @@ def _between_stages(maker: Maker) -> Iterator[Step]:
     numbers = maker.run.tokens * model.d_model
     sent = maker.exchange("to the next stage", "send", numbers, parallel.pipeline, parallel.stage)
     yield replace(sent, times=parallel.pipeline - 1)
+
+
+def quantised(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield *steps* with one before each product with weights that quantises its input: read once, written narrower."""
+    for step in steps:
+        sizes = dict(step.forms[0][1]) if step.forms and step.weights else {}
+        if {"R", "K"} <= set(sizes):
+            numbers = sizes.get("G", 1) * sizes["R"] * sizes["K"]
+            yield replace(
+                step, name=f"quantise for {step.name}", work="quantise", forms=(), weights=(), operations=0.0,
+                moved=numbers, narrowed=numbers,
+            )  # fmt: skip
+        yield step

@@ -148,12 +148,13 @@ def plan(document: Document, options: Mapping[str, Any]) -> ModelsPlan:
         except FusemaxError as error:
             problems += problems_from(error, document, ("models", name))
     places: list[Place] = []
+    prices: dict[tuple[str, bool], Prices] = {}  # one machine's serve all places that have it
     widths = Widths(
         weights_B=study.words.weights, cache_B=study.words.cache, activations_B=study.words.activations
     )
     for name, where in study.systems.items():
         try:
-            places.append(_place(name, where, widths))
+            places.append(_place(name, where, widths, prices))
             files[shown(find_machine(places[-1].machine))] = find_machine(places[-1].machine)
         except FusemaxError as error:
             problems += problems_from(error, document, ("systems", name))
@@ -163,13 +164,14 @@ def plan(document: Document, options: Mapping[str, Any]) -> ModelsPlan:
     return ModelsPlan(study=study, models=models, places=places, files=files)
 
 
-def _place(name: str, where: Where, widths: Widths) -> Place:
+def _place(name: str, where: Where, widths: Widths, known: dict[tuple[str, bool], Prices]) -> Place:
     if (where.machine is None) == (where.system is None):
         raise FusemaxError("say 'machine' or 'system', one of them")
     system = None if where.system is None else load_system(where.system)
     parallel = _parallel(where, system)
     machine = system.chip if system is not None else str(where.machine)
-    prices = Prices(machine, widths, search=where.search)
+    key = machine, where.search
+    prices = known.setdefault(key, Prices(machine, widths, search=where.search))
     assert prices.described.levels, "the machine is read now, so that its mistakes are told"
     return Place(name=name, machine=machine, parallel=parallel, system=system, prices=prices)
 

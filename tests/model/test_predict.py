@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -217,3 +218,49 @@ def test_mistakes(small: str, arguments: list[str], message: str):
     """What cannot be meant is said."""
     result = run(small, *arguments)
     assert message in str(result.exception)
+
+
+def test_the_report(small: str, tmp_path: Path):
+    """A page with three pictures inside, tables that add up to the pass, and the JSON; energy of all steps."""
+    out = tmp_path / "report"
+    result = run(
+        small, "--machine", "h100", "--phase", "generate", "--set", "P=64", "--set", "N=4", "-o", str(out)
+    )
+    assert result.exit_code == 0, result.output
+    answer = json.loads((out / "model.json").read_text())
+    with (out / "steps.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    prefill = [row for row in rows if row["pass"] == "prefill"]
+    assert sum(float(row["time_s"]) for row in prefill) == pytest.approx(answer["passes"][0]["time_s"])
+    assert sum(float(row["share"]) for row in prefill) == pytest.approx(1)
+    assert answer["energy_per_token_J"] * 4 == pytest.approx(answer["energy_J"])
+    assert answer["chip_seconds_per_token"] * 4 == pytest.approx(answer["time_s"])
+    page = (out / "report.html").read_text()
+    assert page.count("<svg") == 4  # a layer when reading, one when making tokens, time, memory
+    assert {"layer-prefill.png", "layer-decode.png", "time.png", "memory.png"} <= {
+        f.name for f in out.iterdir()
+    }
+
+
+def test_quantising():
+    """Products of 8 bits read what was written for them: each number once at 16 bits and once at 8, norms at 16."""
+    model = published("llama-3.1-8b")
+    wide = Predictor(model, "h100", shared=H100).prefill(1, 512)
+    narrow = Predictor(model, "h100", Widths(weights_B=1, cache_B=1, activations_B=1)).prefill(1, 512)
+    first, second = (
+        [row for row in passed.rows if row.step.work in ("norm", "rope", "activation")]
+        for passed in (wide, narrow)
+    )
+    assert [row.traffic_B for row in first] == [row.traffic_B for row in second]
+    moved = {row.step.name: row.price for row in narrow.rows if row.step.work == "quantise"}
+    assert set(moved) == {f"quantise for {row.step.name}" for row in wide.rows if row.step.weights}
+    assert moved["quantise for feed-forward out"].traffic_B == 512 * 14336 * 3
+    assert moved["quantise for feed-forward out"].time_s == pytest.approx(2.5e-6 + 512 * 14336 * 3 / 3053e9)
+
+
+def test_energy_of_what_only_moves():
+    """A norm's bytes at the energy of the outermost memory's lines, and what the board takes while it runs."""
+    passed = Predictor(published("llama-3.1-8b"), "h100", shared=H100).prefill(1, 512)
+    norm = next(row.price for row in passed.rows if row.step.work == "norm")
+    assert norm.energy_J == pytest.approx(4 * 512 * 4096 * 2 / 32 * 1004.8e-12 + 70 * norm.time_s)
+    assert passed.energy_J > 0
