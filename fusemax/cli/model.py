@@ -89,6 +89,11 @@ def model(
     )  # fmt: skip
     record = _answer(predictor, asked, links)
     title = f"{predictor.model.name} ({predictor.model.kind}), {phase} on {system or machine}"
+    _told(record, title, out, as_json)
+
+
+def _told(record: Mapping[str, Any], title: str, out: Path | None, as_json: bool) -> None:
+    """Write the report, if one is wanted, and print the answer."""
     if out is not None:
         from shlex import join
 
