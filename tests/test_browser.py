@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import fusemax as fm
-from tests.test_docs import all_files
+from tests.test_docs import ROOT, all_files
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: make setup-browser")
@@ -43,8 +45,10 @@ addEventListener('load', () => {
 
 def seen(report: Path, width: int, folder: Path) -> dict:
     """What a window of *width* dots shows: by how many dots the page is too wide, and words that are cut or overlap."""
-    page = folder / f"{report.parent.name}-{width}.html"
-    page.write_text(report.read_text(encoding="utf-8").replace("</body>", f"{LOOK}</body>"), encoding="utf-8")
+    page = folder / f"{report.parent.name}-{report.stem}-{width}.html"
+    base = f'<base href="{report.as_uri()}">'  # styles and pictures stand beside the page itself
+    text = report.read_text(encoding="utf-8").replace("<head>", f"<head>{base}", 1)
+    page.write_text(text.replace("</body>", f"{LOOK}</body>"), encoding="utf-8")
     command = [
         str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}",
         f"--window-size={width},1000", "--virtual-time-budget=5000", "--dump-dom", page.as_uri(),
@@ -76,6 +80,41 @@ def test_reports_are_whole(name: str, width: int, reports, tmp_path) -> None:
 
     assert [] == found["over"]
     assert found["wide"] <= 0
+
+
+@pytest.fixture(scope="module")
+def site() -> Path:
+    """The documentation site: what ``make docs`` left, built now where that is older than the pages."""
+    made = ROOT / "site"
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    if not (made / "index.html").exists() or any(
+        page.stat().st_mtime > (made / "index.html").stat().st_mtime for page in pages
+    ):
+        command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(made)]
+        environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    return made
+
+
+PAGES = (
+    "index",
+    "gallery",
+    "studies",
+    "tutorial",
+    "python",
+    "reference/command-line",
+    "notebooks/1-first-steps",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 500])
+def test_pages_of_the_site_are_whole(width: int, site: Path, tmp_path: Path) -> None:
+    """No page of the documentation is wider than its window; wide code and tables scroll by themselves."""
+    found = {page: seen(site / f"{page}.html", width, tmp_path) for page in PAGES}
+
+    assert {} == {page: what["wide"] for page, what in found.items() if what["wide"] > 0}
+    assert {} == {page: what["over"] for page, what in found.items() if what["over"]}
 
 
 def test_words_on_words_are_seen(tmp_path) -> None:
