@@ -134,7 +134,7 @@ def quantity(text: str | int | float, unit: str) -> float:
     spelling = (match[2] or "").replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
     scale = _SPELLINGS[unit].get(spelling) if spelling else Fraction(1)
     if scale is None:
-        raise _refusal(text, unit)
+        raise _refusal(text, unit, _meant(match[1], spelling, unit))
     number = Fraction(match[1]) * scale
     if unit == "1" and match[1].lstrip("+-").replace("_", "").isdigit():
         _exact(number, text)
@@ -179,10 +179,24 @@ def _finite(number: int | float | Fraction, text: object, unit: str) -> float:
     return value
 
 
-def _refusal(text: object, unit: str) -> QuantityError:
+def _meant(number: str, spelling: str, unit: str) -> str:
+    """Return the quantities that were meant: a unit in other letters, or one that is not whole; ``b`` may be bits.
+
+    >>> _meant("1", "Ghz", "Hz"), _meant("64", "Gb/s", "B/s"), _meant("256", "K", "B"), _meant("3", "apples", "B")
+    ("; did you mean '1 GHz'?", "; did you mean '64 GB/s' or '64 Gbit/s'?", "; did you mean '256 KiB'?", '')
+    """
+    known = _SPELLINGS[unit]
+    same = [one for one in known if one.lower() == spelling.lower()]
+    same += [one for one in (spelling.replace("b", "bit"),) if one in known]
+    begun = [one for one in known if one.startswith(spelling) and "bit" not in one]
+    found = [f"'{number} {one}'" for one in (same or begun)[:2]]
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def _refusal(text: object, unit: str, meant: str = "") -> QuantityError:
     wanted = "a number" if unit == "1" else f"a quantity in {unit}"
     shown = repr(text) if len(repr(text)) <= 60 else repr(text)[:50] + "..."
-    return QuantityError(f"expected {wanted} such as {_DIMENSIONS[unit].example!r}, got {shown}")
+    return QuantityError(f"expected {wanted} such as {_DIMENSIONS[unit].example!r}, got {shown}{meant}")
 
 
 def _readable_prefix(

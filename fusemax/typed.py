@@ -20,6 +20,7 @@ EXPECTED: Mapping[str, str] = {
     "float_type": "expected a number",
     "int_type": "expected a whole number",
     "list_type": "expected a list",
+    "tuple_type": "expected a list",
     "model_attributes_type": "expected keys with values",
     "model_type": "expected keys with values",
     "string_type": "expected text",
@@ -89,12 +90,18 @@ def _problem_of(document: Document, model: type[Any], path: KeyPath, mistake: An
         return document.problem(path, f"unknown key {str(path[-1])!r}", hint, key=True)
     if kind == "missing":
         return document.problem(path, "required key is missing", None, key=True)
-    text = str(mistake["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if kind not in ("value_error", "assertion_error"):
-        plain = f"expected {mistake['ctx']['expected']}" if kind == "literal_error" else EXPECTED.get(kind)
-        text = f"{plain or text[:1].lower() + text[1:]}, got {_short(mistake.get('input'))}"
-    text, _, hint = text.partition("\nhint: ")
+    text, _, hint = words_of(mistake).partition("\nhint: ")
     return document.problem(path, text, hint or None)
+
+
+def words_of(mistake: Any) -> str:
+    """Return what *mistake*, as pydantic tells it, says of a value: what was expected, and what stood there."""
+    kind = mistake["type"]
+    text = str(mistake["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if kind in ("value_error", "assertion_error"):
+        return text
+    plain = f"expected {mistake['ctx']['expected']}" if kind == "literal_error" else EXPECTED.get(kind)
+    return f"{plain or text[:1].lower() + text[1:]}, got {_short(mistake.get('input'))}"
 
 
 def _short(value: Any) -> str:

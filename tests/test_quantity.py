@@ -118,7 +118,9 @@ def test_refusals(text, unit):
 
     assert isinstance(caught.value, FusemaxError)
     shown = repr(text) if len(repr(text)) <= 60 else repr(text)[:50] + "..."  # a message stays readable
-    assert str(caught.value).endswith(f"got {shown}")
+    said, _, meant = str(caught.value).partition("; did you mean ")
+    assert said.endswith(f"got {shown}")
+    assert bool(meant) == (text in ("16 KB", "16 MiB", "3 mB"))
 
 
 @pytest.mark.parametrize("text", ["9007199254740993", 2**53 + 1, "36028797018963969"])

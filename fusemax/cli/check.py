@@ -29,6 +29,7 @@ def check_file(file: Path) -> str:
     """Return what kind of file *file* is, when it is right; raise FusemaxError with every mistake when not."""
     from fusemax.source import read_yaml
 
+    file = _found(file)
     if file.suffix == ".json":
         from fusemax.search.certificate import verified
 
@@ -56,7 +57,7 @@ def check_file(file: Path) -> str:
 
         read_grid(file, tuple(BACKENDS))
         return "grid of GPU measurements"
-    if "kind" in data:
+    if "kind" in data or "parts" in data:
         return _study(file)
     if "model_type" in data:
         from fusemax.model.config import model_of
@@ -72,6 +73,16 @@ def check_file(file: Path) -> str:
         f"{document.place(())}: this is no file of ours\n"
         "  hint: a cascade has 'einsums:', a machine 'levels:' and 'units:', a mapping 'nests:', a study 'kind:'"
     )
+
+
+def _found(file: Path) -> Path:
+    """Return *file*, or where there is none that which ships under its name: a study, a cascade, a machine."""
+    from fusemax.shipped import machines, shipped
+
+    if file.is_file() or file.suffix:
+        return file
+    shelves = (shipped("studies"), shipped("einsums"), machines())
+    return next((shelf[str(file)] for shelf in shelves if str(file) in shelf), file)
 
 
 def _mapping(file: Path) -> str:

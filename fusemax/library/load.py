@@ -15,7 +15,7 @@ from fusemax.library.given import Given, document_given
 from fusemax.machine import Machine, machine_of
 from fusemax.mapping.build import map_onto
 from fusemax.mapping.spec import MappingFile, mapping_file_of, with_changes
-from fusemax.shipped import find, find_machine, find_mapping
+from fusemax.shipped import UnknownNameError, find, find_machine, find_mapping
 from fusemax.source import Document
 
 Value = TypeVar("Value")
@@ -102,7 +102,11 @@ class Library:
         file = mapping_file_of(document)
         if chosen is None:
             home = Path(document.file).parent if _is_file(document.file) else None
-            chosen = self.cascade(file.cascade, home)
+            try:
+                chosen = self.cascade(file.cascade, home)
+            except UnknownNameError as error:
+                text, _, hint = str(error).partition("; ")
+                raise ProblemsError([document.problem(("cascade",), text, hint or None)]) from None
         mapped = map_onto(chosen, described, file, document)
         files = tuple(Path(name) for name in (chosen.file, described.file, document.file) if _is_file(name))
         names = (chosen.name, _name_of(machine, described.file, "machine"), mapped.name.strip("<>"))

@@ -18,6 +18,7 @@ from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds, Watts
 from fusemax.machine.change import changed
 from fusemax.machine.figures import Figure, walk_figures
 from fusemax.machine.parts import TAKEN, Level, Part, Registers, Unit
+from fusemax.nearest import nearest
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_machine
 from fusemax.source import Document, read_yaml
@@ -150,7 +151,10 @@ def machine_of(document: Document) -> Machine:
     for path, _, expression in walked:
         for used in formula_names(expression):
             if used not in known:
-                hint = f"a formula may use: {', '.join(sorted(known))}" if len(known) < 12 else None
+                own = [name.removeprefix(f"{path[1]}.") if len(path) > 1 else name for name in known]
+                near = nearest(used, own)
+                few = f"a formula may use: {', '.join(sorted(known))}" if len(known) < 12 else None
+                hint = f"did you mean {near!r}?" if near else few
                 problems.append(document.problem(path, f"{used!r} is no figure of this machine", hint))
     problems += [
         document.problem(("units", name, key), text, hint) for name, key, text, hint in _sharing(machine)

@@ -18,8 +18,10 @@ class Notes:
     problems: list[Problem] = field(default_factory=list)
 
     def fail(self, path: KeyPath, text: str, hint: str | None = None, key: bool = False) -> None:
-        """Note a mistake at *path* (at the key itself, if *key*)."""
-        self.problems.append(self.document.problem(path, text, hint, key))
+        """Note a mistake at *path* (at the key itself, if *key*), once."""
+        problem = self.document.problem(path, text, hint, key)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def known(self, name: str, known: Iterable[str], what: str, path: KeyPath, key: bool = False) -> bool:
         """Return whether *name* is among the *known* ones; note it with the nearest of them if not."""

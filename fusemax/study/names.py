@@ -42,6 +42,7 @@ def _mistakes(study: StudyFile) -> Iterator[tuple[KeyPath, Mistake]]:
         yield from _part_mistakes(part, ("parts", number))
         yield from _reduction_mistakes(study, part, ("parts", number))
     yield from _summary_mistakes(study)
+    yield from _length_mistakes(study)
     for path, text, hint in figure_mistakes(study):
         yield path, Mistake(text, hint)
     known = _of_comparison(study)
@@ -84,6 +85,16 @@ def _summary_mistakes(study: StudyFile) -> Iterator[tuple[KeyPath, Mistake]]:
             if name not in known:
                 text = f"no {key[:-1] if key == 'parts' else 'configuration'} is called {name!r}"
                 yield ("summary", key, number), Mistake(text, nearest(name, known))
+
+
+def _length_mistakes(study: StudyFile) -> Iterator[tuple[KeyPath, Mistake]]:
+    """Yield a length, said on purpose, that no part gives."""
+    given = {name for part in study.parts for name in (*part.sizes, *part.grid)}
+    given |= {
+        name for part in study.parts for rows in part.tables.values() for row in rows.values() for name in row
+    }
+    if study.length and "length" in study.model_fields_set and study.length not in given:
+        yield ("length",), Mistake(f"no part gives a size {study.length!r}", nearest(study.length, given))
 
 
 def _where_mistakes(where: Where, known: Known, at: KeyPath) -> Iterator[tuple[KeyPath, Mistake]]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from fusemax.nearest import nearest
 from fusemax.plot.spec import FigureSpec
 from fusemax.source import KeyPath
+from fusemax.typed import words_of
 
 Found = tuple[KeyPath, str, str | None]
 
@@ -49,7 +50,11 @@ def _read(study: HasFigures) -> Iterator[tuple[FigureSpec | None, list[Found]]]:
         try:
             yield TypeAdapter(FigureSpec).validate_python(entry), []
         except ValidationError as error:
-            yield None, [_mistake(number, entry, mistake) for mistake in error.errors()]
+            found: dict[KeyPath, Found] = {}
+            for mistake in error.errors():  # of a value that may be of several kinds, one for each
+                said = _mistake(number, entry, mistake)
+                found.setdefault(said[0], said)
+            yield None, list(found.values())
 
 
 def _mistake(number: int, entry: Mapping[str, Any], mistake: Any) -> Found:
@@ -58,7 +63,7 @@ def _mistake(number: int, entry: Mapping[str, Any], mistake: Any) -> Found:
     name = str(mistake["loc"][-1]) if mistake["loc"] else ""
     if mistake["type"] == "unexpected_keyword_argument":
         return ("figures", number, name), f"unknown key {name!r}", _near(name, _keys())
-    text = f"{name}: required key is missing" if missing else str(mistake["msg"]).lower()
+    text = f"{name}: required key is missing" if missing else words_of(mistake)
     return ("figures", number, *(() if missing else place)), text, None
 
 
