@@ -6,24 +6,26 @@ An independent witness of the cost model: it walks the loops, and shares no form
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-import numpy as np
+from dataclasses import replace
 
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body
 from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile.bands import band_of, pairs_left
+from fusemax.simulate.tile.bands import pairs_left
 from fusemax.simulate.tile.cores import Members, busiest_core
 from fusemax.simulate.tile.fits import check_room, lanes_of
 from fusemax.simulate.tile.geometry import cycles_at, digits_of, is_gather, word_B
 from fusemax.simulate.tile.loads import Sharing, served
+from fusemax.simulate.tile.parts import refuse_cut_parts
 from fusemax.simulate.tile.plan import Prepared, prepare
-from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Timeline, Wait, WordsKey
+from fusemax.simulate.tile.regions import conditions_of, points_left
+from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Wait, WordsKey
 from fusemax.simulate.tile.room import geometry_of, room_B
 from fusemax.simulate.tile.state import State, brought_to_cores, run_clock
 from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
+from fusemax.simulate.tile.timeline import timeline_of
 from fusemax.simulate.tile.together import together
 from fusemax.simulate.tile.values import Point, point_of
 
@@ -136,11 +138,16 @@ class _Run:
     def __init__(
         self, mapped: Mapped, machine: Machine, nest: Nest, point: Point, events: int, fast_forward: bool
     ) -> None:
-        self.mapped, self.machine, self.nest, self.point = mapped, machine, nest, point
+        self.mapped, self.machine, self.nest = mapped, machine, nest
         self.whole = geometry_of(mapped, machine, nest, point)
+        refuse_cut_parts(mapped, self.whole)
+        lengths = {root.size_name: self.whole.sizes[root.name] for root in nest.roots.values()}
+        self.point = point = replace(point, ranks={**point.ranks, **lengths})
         self.alike = together(mapped, nest, self.whole)
         self.events, self.fast_forward = events, fast_forward
-        self.bands = {body.node: band_of(mapped, self.alike, point, body) for body in nest.bodies}
+        conditions = {body.node: conditions_of(mapped, self.alike, point, body) for body in nest.bodies}
+        self.bands = {node: band for node, (band, _) in conditions.items()}
+        self.regions = {name: one for _, regions in conditions.values() for name, one in regions.items()}
         members = self._busiest_core()
         self.counted: tuple[Prepared, State] | None = None
         sharing = Sharing()
@@ -165,8 +172,7 @@ class _Run:
         if cores == 1 or self.alike.points(spread, {}) == 1:
             return None
         steps = prepare(self.mapped, self.machine, self.nest, self.alike, self.point, Sharing()).steps
-        members, _ = busiest_core(self.nest, self.alike, spread, cores, steps, deepest_body(self.nest).loops)
-        return members
+        return busiest_core(self.nest, self.alike, spread, cores, steps, deepest_body(self.nest).loops)
 
     def _count(self, members: Members | None) -> tuple[Prepared, State]:
         """Run the tasks of *members* on one core alone, for their number only."""
@@ -257,14 +263,19 @@ class _Run:
 
     def _useful(self, stream: Stream) -> float:
         """Return the lane-cycles of a stream under a condition: one for each point that it leaves."""
-        band = None if stream.body is None else self.bands[stream.body.node]
-        if band is None or stream.body is None or not self._has_condition(stream):
+        if stream.body is None or stream.einsum is None or not self._has_condition(stream):
             return 0.0
+        band, region = self.bands[stream.body.node], self.regions.get(stream.einsum)
+        tied = (band.row, band.column) if band is not None else () if region is None else region.roots
         total = 0.0
         for operation, share in stream.work:
             digits = digits_of(self.nest, operation.variables) | set(stream.body.loops)
-            others = {d for d in digits if self.nest.root_of(d).name not in (band.row, band.column)}
-            points = self.alike.points(others, {}) * pairs_left(self.alike, band, digits)
+            others = {d for d in digits if self.nest.root_of(d).name not in tied}
+            points = self.alike.points(others, {})
+            if band is not None:
+                points *= pairs_left(self.alike, band, digits)
+            elif region is not None:
+                points *= points_left(self.alike, region, digits, stream.body.loops)
             total += points * cycles_at(self.mapped, self.machine, self.point, stream.unit, operation) * share
         return total
 
@@ -341,7 +352,7 @@ class _Run:
             },
             kernel=prepared.kernel,
             events=self._events(),
-            timeline=_timeline(state, names),
+            timeline=timeline_of(state, names),
         )
 
     def _events(self) -> tuple[Event, ...]:
@@ -370,23 +381,3 @@ def _place(stream: Stream) -> str:
         return stream.unit or "none"
     assert stream.residence is not None
     return f"{stream.residence.level} moves"
-
-
-def _timeline(state: State, names: tuple[str, ...]) -> Timeline:
-    rows = state.segments[: state.chip[clock.SEGMENT]]
-    keep = [0, *(k for k in range(1, len(rows)) if rows[k, 0] > rows[k - 1, 0])]
-    rows = rows[keep]
-    start, end = rows[:-1, 0], rows[1:, 0]
-    length = end - start
-    busy = {name: _spread(np.diff(rows[:, 1 + k]), length) / length for k, name in enumerate(names)}
-    return Timeline(start=start, end=end, busy=busy)
-
-
-def _spread(begun: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Return busy cycles by interval: work is counted where it begins, and what is longer than its interval runs on."""
-    busy, rest = np.zeros(len(begun)), 0
-    for k in range(len(begun)):
-        rest += int(begun[k])
-        busy[k] = min(rest, int(length[k]))
-        rest -= int(busy[k])
-    return busy

@@ -125,7 +125,8 @@ def _position(geometry: Geometry, root: Root, terms: Mapping[str, float]) -> dic
 def _refused(mapped: Mapped, name: str, condition: Condition) -> FusemaxError:
     return FusemaxError(
         f"mapping {mapped.name} cannot be simulated tile by tile: {name} has the condition {condition}\n"
-        "  hint: conditions tie two whole ranks with steps of one, such as m <= p + M - P, all the same two"
+        "  hint: conditions tie two whole ranks with steps of one, such as m <= p + M - P, all the same two; others run where"
+        " no loop around the body moves what they name"
     )
 
 

@@ -64,8 +64,8 @@ class Steps:
 
 def busiest_core(
     nest: Nest, geometry: Geometry, spread: Sequence[str], cores: int, steps: Sequence[Steps], loops: Sequence[str]
-) -> tuple[Members, int]:  # fmt: skip
-    """Return the tasks of the core that has most to do, in the order of *loops*, and how many cores are busy.
+) -> Members:  # fmt: skip
+    """Return the tasks of the core that has most to do, in the order of *loops*.
 
     Tasks go, heaviest first, each to the core that is free first (those that a mask makes unequal in the order of *spread*, if
     the nest says so); a task weighs the cycles of all units together, of all *steps*.
@@ -82,10 +82,7 @@ def busiest_core(
     in_order = nest.deal == "in_order" and any(one.band is not None for one in steps)
     mine = _dealt(weight, cores, not in_order)
     columns = [list(spread).index(loop) for loop in order]
-    members = Members(
-        spread=tuple(order), trips=tuple(trips[c] for c in columns), tasks=tasks[mine][:, columns]
-    )
-    return members, min(cores, len(tasks))
+    return Members(spread=tuple(order), trips=tuple(trips[c] for c in columns), tasks=tasks[mine][:, columns])
 
 
 def _tasks(geometry: Geometry, spread: Sequence[str]) -> tuple[np.ndarray, list[int]]:

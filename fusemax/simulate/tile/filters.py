@@ -9,9 +9,10 @@ import numpy as np
 from fusemax.errors import FusemaxError
 from fusemax.mapping.nest import Body, Mapped, Nest
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile.bands import Band, band_of, tile_of
+from fusemax.simulate.tile.bands import Band, tile_of
 from fusemax.simulate.tile.cores import Members
 from fusemax.simulate.tile.geometry import Geometry, is_window, residence_digits
+from fusemax.simulate.tile.regions import conditions_of
 from fusemax.simulate.tile.streams import DRAIN, Stream
 from fusemax.simulate.tile.values import Point
 from fusemax.simulate.tile.wanted import BITS
@@ -34,7 +35,7 @@ class Filters:
     ) -> None:  # fmt: skip
         self.mapped, self.nest, self.geometry = mapped, nest, geometry
         self.streams, self.members = streams, members
-        of_body = {body.node: band_of(mapped, geometry, point, body) for body in nest.bodies}
+        of_body = {body.node: conditions_of(mapped, geometry, point, body)[0] for body in nest.bodies}
         self.tiled = [self._tiled(stream, of_body) for stream in streams]
         self.bands = [[band for band, _, _ in tiled] for tiled in self.tiled]
         self.places, self.record = self._records()

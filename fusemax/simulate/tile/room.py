@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from fusemax.cascade.sizes import resolve_sizes
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Name
 from fusemax.language.value import finite_value_of
@@ -136,12 +137,24 @@ def geometry_of(mapped: Mapped, machine: Machine, nest: Nest, point: Point) -> G
             raise FusemaxError(f"tile {name.upper()} of mapping {mapped.name} is {value:g}, no whole number")
         tiles[name] = int(value)
         known[name.upper()] = value
+    sizes |= _sizes_by_tiles(mapped, nest, point, tiles)
     fits = {name: rule for name, rule in rules.items() if isinstance(rule, Fit)}
     stock = Stock.of(mapped, machine, nest)
     tiles |= dict.fromkeys(fits, 1)
     for name, rule in fits.items():
         tiles[name] = _fitting(stock, point, sizes, tiles, name, rule)
     return Geometry(nest, sizes, tiles)
+
+
+def _sizes_by_tiles(mapped: Mapped, nest: Nest, point: Point, tiles: Mapping[str, int]) -> dict[str, int]:
+    """Return the sizes of roots that are as long as a tile which the mapping gives (``J0: I0`` where it cuts I by I0)."""
+    symbols = mapped.cascade.size_symbols()
+    cuts = {d.size_name: tiles[d.name] for r in nest.roots.values() for d in r.digits if d.name in tiles}
+    cuts = {name: size for name, size in cuts.items() if name in symbols}
+    if not cuts:
+        return {}
+    resolved = resolve_sizes(mapped.cascade, {**cuts, **point.given})
+    return {root.name: resolved[root.size_name] for root in nest.roots.values() if root.size_name in resolved}
 
 
 def _fitting(

@@ -17,10 +17,11 @@ from fusemax.mapping.nest import Mapped, Nest
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point: every figure by its full name, and the size of every rank that a nest cuts."""
+    """One point: every figure by its full name, the size of every rank that a nest cuts, and the sizes that were given."""
 
     figures: Mapping[str, float]
     ranks: Mapping[str, int]
+    given: Mapping[str, int]
 
     @property
     def known(self) -> dict[str, float]:
@@ -51,7 +52,7 @@ def point_of(
     if missing:
         raise SizeError(f"mapping {mapped.name} needs a size for {', '.join(missing)}")
     kept = {name: value for name, value in ranks.items() if name not in stand_in}
-    return Point(_figures(formulas, changed), kept)
+    return Point(_figures(formulas, changed), kept, dict(sizes))
 
 
 def _figures(formulas: Mapping[str, Expression], changed: Mapping[str, float]) -> dict[str, float]:
