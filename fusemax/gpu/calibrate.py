@@ -33,7 +33,7 @@ from fusemax.source import Document
 Family = tuple[str, str, bool]
 #: The grid of a fit: every 300 cycles, and two long waits, with every start.
 STEP = 300
-WAITS: tuple[int, ...] = (*range(0, 2401, STEP), 4800, 7200)
+WAITS: tuple[int, ...] = (*range(0, 2401, STEP), 4800, 8400)
 STARTS_S: tuple[float, ...] = tuple(0.5e-6 * step for step in range(1, 9))
 
 
