@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
@@ -13,6 +13,14 @@ from fusemax.language.value import is_size, size_fault, value_of
 
 class SizeError(FusemaxError):
     """Sizes that are missing, unknown or not whole numbers of at least 1."""
+
+
+class MissingSizeError(SizeError):
+    """Sizes that nothing gives: ``names``, of what is called *where*."""
+
+    def __init__(self, where: str, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(f"{where} needs a size for {', '.join(self.names)}")
 
 
 def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
@@ -40,8 +48,7 @@ def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
         pass
     missing = [name for name in known_names if name not in known]
     if missing:
-        wanted = ", ".join(_to_give(cascade, known, missing))
-        raise SizeError(f"cascade {cascade.name} needs a size for {wanted}")
+        raise MissingSizeError(f"cascade {cascade.name}", _to_give(cascade, known, missing))
     for name, rank in cascade.ranks.items():
         if rank.size is not None and not isinstance(rank.size, Name) and _factors(rank.size) is None:
             value = value_of(rank.size, known)

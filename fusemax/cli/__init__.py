@@ -74,9 +74,12 @@ def main() -> None:
 
         build()(args=command_line())
     except FusemaxError as error:
+        from fusemax.cascade.sizes import MissingSizeError
         from fusemax.errors import readable
 
-        typer.echo(readable(str(error)), err=True)
+        names = error.names if isinstance(error, MissingSizeError) else ()
+        hint = f"\n  hint: --set {' '.join(f'{name}=...' for name in names)}" if names else ""
+        typer.echo(readable(f"{error}{hint}"), err=True)
         sys.exit(1)
     except (RecursionError, MemoryError) as error:
         what = (

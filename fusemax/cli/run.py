@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def run(
     study: str = typer.Argument(help="A study of studies/, such as micro24, or your own file."),
-    out: Path = typer.Option(None, "--out", help="Folder of the results; results/<study> if not given."),
+    out: Path = typer.Option(
+        None, "-o", "--out", help="Folder of the results; results/<study> if not given."
+    ),
     pareto: str = typer.Option(None, help="Keep only the Pareto front of measures: latency,energy,area."),
     top: int = typer.Option(None, help="Keep only the best N points by the measure --by."),
     by: str = typer.Option(None, help="The measure of --top, such as energy_delay; -NAME for the largest."),

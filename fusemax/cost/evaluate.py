@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fusemax.cascade.sizes import SizeError, resolve_sizes
+from fusemax.cascade.sizes import MissingSizeError, SizeError, resolve_sizes
 from fusemax.cost.lower import point_text, run
 from fusemax.cost.power import HELD
 from fusemax.cost.program import Label, Line, Program
@@ -111,7 +111,7 @@ def sizes_for(mapped: Mapped, program: Program, given: Mapping[str, int]) -> dic
     known = resolve_sizes(cascade, {**extra, **given})
     missing = [name for name in needed if name not in known]
     if missing:
-        raise SizeError(f"mapping {mapped.name} needs a size for {', '.join(sorted(missing))}")
+        raise MissingSizeError(f"mapping {mapped.name}", sorted(missing))
     return {name: known[name] for name in needed}
 
 

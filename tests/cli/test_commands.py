@@ -47,7 +47,10 @@ def test_cost_for_people() -> None:
         ((*FUSEMAX, "--set", "M=0"), "--set M: a size is a whole number of at least 1, got '0'"),
         ((*FUSEMAX, "--set", "M=1.5"), "a whole number"),
         ((*FUSEMAX, "--set", "M"), "expected NAME=VALUE"),
-        ((*FUSEMAX, "--set", "B=1"), "needs a size for"),
+        (
+            (*FUSEMAX, "--set", "B=1"),
+            "needs a size for E, F, H, M, P\n  hint: --set E=... F=... H=... M=... P=...",
+        ),
         ((*FUSEMAX, *POINT, "Z=3"), "Z is no rank or size"),
         ((*FUSEMAX, *POINT, "L3.size=1KiB"), "L3 is too small"),
         ((*FUSEMAX, *POINT, "L7.size=1KiB"), "no such figure"),

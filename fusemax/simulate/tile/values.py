@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fusemax.cascade.sizes import SizeError, resolve_sizes
+from fusemax.cascade.sizes import MissingSizeError, resolve_sizes
 from fusemax.errors import FusemaxError
 from fusemax.language.formula import substituted
 from fusemax.language.syntax import Expression
@@ -50,7 +50,7 @@ def point_of(
     ranks = resolve_sizes(cascade, {**stand_in, **sizes})
     missing = sorted(name for name in roots if name not in ranks)
     if missing:
-        raise SizeError(f"mapping {mapped.name} needs a size for {', '.join(missing)}")
+        raise MissingSizeError(f"mapping {mapped.name}", sorted(missing))
     kept = {name: value for name, value in ranks.items() if name not in stand_in}
     return Point(_figures(formulas, changed), kept, dict(sizes))
 
