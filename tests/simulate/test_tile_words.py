@@ -223,3 +223,13 @@ def test_a_generation_waits_for_the_one_before_in_any_cut(fast_forward: bool) ->
         times.append(answer.cycles)
 
     assert times == [6 * 3 + 3, 6 * 3 + 3]
+
+
+@pytest.mark.parametrize("loops", [1, 4, 40])
+def test_a_stall_is_waited_for_in_the_last_epoch_too(loops: int) -> None:
+    """Of steps of one cycle and a stall of five each epoch takes six, the last one too: as long as the schedule says."""
+    cascade = {"inputs": {"X": ["A"]}, "outputs": ["Y"], "einsums": "Y[a] = exp(X[a])\n"}
+    nest = {"for": ["a"], "schedule": [{"u": ["Y"]}, {"stall": 5}], "do": ["Y"]}
+    answer = run(cascade, nest, {"A": loops}, levels={"DRAM": {}, "L1": {"size": "1 GiB"}})
+
+    assert answer.cycles == 6 * loops

@@ -40,6 +40,8 @@ from fusemax.simulate.tile.columns import (
     SEEN_COUNT,
     STALL,
     STAMP,
+    STEP,
+    STEP_COUNT,
     STEPS,
     STRIDE,
     STUCK,
@@ -235,6 +237,8 @@ def go(plan, fixed, state, chip, segments, trace, seen):
         chip[EVENTS] += 1
         if chip[EVENTS] % chip[STRIDE] == 0:
             record(plan, fixed, state, chip, segments, state[ref, FINISHED])
+    for step in range(chip[STEP] + 1, fixed[STEP_COUNT] if fixed[POLICY] == STEPS else 0):
+        chip[NOW] += fixed[STALL + step]  # the last epoch waits to its end, as the others do
     record(plan, fixed, state, chip, segments, state[ref, FINISHED])
     for s in range(size):
         if state[s, ISSUED] < plan[s, TOTAL]:
