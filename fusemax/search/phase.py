@@ -16,7 +16,7 @@ from fusemax.search.candidate import Candidate, Tally, best_point, structure_of
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Places, Skeleton, skeletons
 from fusemax.search.structures import is_member, places_of, structures_of
-from fusemax.search.tiles import ALL, Tilings, axes_of, refined, seeds, tilings
+from fusemax.search.tiles import ALL, Tilings, axes_of, refined_axes, seeds, tilings
 from fusemax.search.units import Binding, bindings, shared_out, work_of
 
 NEAR = 0.995  #: the part of a price that its bound must cover to end a search
@@ -230,7 +230,7 @@ def _priced(
     if point is None:
         return None
     answers = [Candidate.at(phase, grid, found, point)]
-    fine = tilings(facts, refined(facts, skeleton, grid, point, fixed))
+    fine = tilings(facts, refined_axes(facts, grid, point, fixed))
     more = structure.prices(fine, tally, objective)
     other = best_point(more, objective)
     if other is not None:

@@ -31,22 +31,26 @@ OFTEN: Mapping[str, int] = {
 }  # fmt: skip
 
 
-def _vector(name: str, function: Callable[..., Any]) -> Callable[..., Array]:
-    """Return *function* of numbers, called *name*, as one of arrays, called once for each different row of operands."""
+def _vector(name: str, function: Callable[..., Any], always: bool = False) -> Callable[..., Array]:
+    """Return *function* of numbers, called *name*, as one of arrays, called once for each different row of operands.
+
+    *always* has it compiled however few rows there are.
+    """
 
     def value(*operands: Array) -> Array:
         shape = np.broadcast_shapes(*(np.shape(one) for one in operands))
         columns = [np.broadcast_to(one, shape).ravel() for one in operands]
         first, inverse = _different(columns)
-        found = _each(name, function, np.stack([column[first] for column in columns], axis=1))
+        rows = np.stack([column[first] for column in columns], axis=1)
+        found = _each(name, function, rows, 1 if always and name in OFTEN else OFTEN.get(name))
         return found[inverse].reshape((*shape, *found.shape[1:]))
 
     return value
 
 
-def _each(name: str, function: Callable[..., Any], rows: Array) -> Array:
-    """Return *function* of each of *rows*: float64[rows] or float64[rows, values]; compiled where it is asked often."""
-    if len(rows) >= OFTEN.get(name, len(rows) + 1):
+def _each(name: str, function: Callable[..., Any], rows: Array, often: int | None) -> Array:
+    """Return *function* of each of *rows*: float64[rows] or float64[rows, values]; compiled for *often* of them or more."""
+    if often is not None and len(rows) >= often:
         try:
             found = compiled_rows(name)(np.ascontiguousarray(rows, dtype=np.float64))
         except OverflowError:  # lengths beyond whole numbers of 64 bits
@@ -143,21 +147,21 @@ EVENLY: Mapping[str, Callable[..., Array]] = {
 }
 
 
-def _operation(name: str, evenly: bool) -> Callable[..., Array]:
+def _operation(name: str, evenly: bool, always: bool) -> Callable[..., Array]:
     if evenly and name in EVENLY:
         return EVENLY[name]
     if name in OPERATIONS:
         return OPERATIONS[name]
     if name in FUNCTIONS:
         return partial(FUNCTIONS[name].array, np)
-    return _vector(name, plain(name))
+    return _vector(name, plain(name), always)
 
 
 class Evaluator:
     """The operations that some outputs of a program need, ready for arrays; programs with ``fit`` rules are not for it."""
 
-    def __init__(self, program: Program, outputs: Sequence[str]) -> None:
-        self._program = program
+    def __init__(self, program: Program, outputs: Sequence[str], always: bool = False) -> None:
+        self._program, self._always = program, always
         self._graph, self._wanted = graph_of(program, outputs)
 
     @property
@@ -187,7 +191,9 @@ class Evaluator:
                     done.append(done[node.operands[0]][..., int(node.value)])
                 else:
                     done.append(
-                        _operation(node.operation, evenly)(*(done[operand] for operand in node.operands))
+                        _operation(node.operation, evenly, self._always)(
+                            *(done[operand] for operand in node.operands)
+                        )
                     )
         return [done[number] for number in self._wanted]
 
@@ -220,16 +226,16 @@ MEASURES: Mapping[str, Callable[[Any], Any]] = {
 
 
 class Pricer:
-    """Prices of one program at many tilings."""
+    """Prices of one program at many tilings; of thousands again and again where it is *always* compiled."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, always: bool = False) -> None:
         rooms = [line.name for line in program.labelled("occupancy")]
         known = {line.name for line in program.lines}
         self._energy = "energy_J" in known
         outputs = ["latency_s", "traffic_B", *(["energy_J"] if self._energy else [])]
         self._first = len(outputs)
         pairs = [name for room in rooms for name in (room, room.replace("occupancy_B", "capacity_B"))]
-        self._evaluator = Evaluator(program, [*outputs, *pairs])
+        self._evaluator = Evaluator(program, [*outputs, *pairs], always)
 
     @property
     def walks(self) -> int:

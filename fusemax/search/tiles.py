@@ -6,7 +6,7 @@ inside a body is tried at multiples of the lanes, at powers of two and at whole 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from math import ceil, prod
@@ -109,7 +109,7 @@ def axes_for(
         else:
             values = allowed(facts, part, facts.sizes[rank]) or inner_sizes(facts, facts.sizes[rank])
         axes.append(Axis(rank, part, values))
-    return _thinned(axes)
+    return narrowed(axes)
 
 
 def allowed(facts: Facts, tile: str, size: int) -> tuple[int, ...]:
@@ -117,13 +117,21 @@ def allowed(facts: Facts, tile: str, size: int) -> tuple[int, ...]:
     return tuple(sorted({min(one, size) for one in facts.within.tiles.get(tile, ())}))
 
 
-def _thinned(axes: Sequence[Axis]) -> tuple[Axis, ...]:
-    """Return *axes* with every second value of the longest dropped until a grid of them is small enough."""
+def narrowed(axes: Sequence[Axis], most: int = POINTS, liked: Collection[int] = ()) -> tuple[Axis, ...]:
+    """Return *axes* with every second value of the longest dropped until a grid of them has at most so many points.
+
+    Of sizes of tiles those that are *liked* stay as long as there are others.
+    """
     found = list(axes)
-    while prod(len(axis.values) for axis in found) > POINTS:
+    while prod(len(axis.values) for axis in found) > most:
         longest = max(range(len(found)), key=lambda n: len(found[n].values))
         axis = found[longest]
-        values = axis.values[::2] if (len(axis.values) % 2) else (axis.values[0], *axis.values[1::2])
+        others = [value for value in axis.values if axis.blocks or value not in liked]
+        if len(others) > 1 and len(others) < len(axis.values):
+            kept = {*axis.values} - {*others[::2]}
+            values = tuple(value for value in axis.values if value in kept)
+        else:
+            values = axis.values[::2] if (len(axis.values) % 2) else (axis.values[0], *axis.values[1::2])
         found[longest] = Axis(axis.rank, axis.digit, tuple(dict.fromkeys(values)), axis.blocks)
     return tuple(found)
 
@@ -145,9 +153,7 @@ def tilings(facts: Facts, axes: Sequence[Axis]) -> Tilings:
     return Tilings(tuple(axes), sizes, chosen)
 
 
-def refined(
-    facts: Facts, skeleton: Skeleton, grid: Tilings, point: int, fixed: Mapping[str, int]
-) -> tuple[Axis, ...]:
+def refined_axes(facts: Facts, grid: Tilings, point: int, fixed: Mapping[str, int]) -> tuple[Axis, ...]:
     """Return narrower axes around a point of *grid*: every number of blocks, and multiples of lanes between its neighbours."""
     narrow: list[Axis] = []
     for axis in grid.axes:
@@ -168,7 +174,7 @@ def refined(
                 ceil(size / k) for k in _between(ceil(size / high), ceil(size / low), ceil(size / value), 8)
             }
         narrow.append(Axis(axis.rank, axis.digit, tuple(sorted(set(found))), axis.blocks))
-    return _thinned(narrow)
+    return narrowed(narrow)
 
 
 def _between(low: int, high: int, value: int, most: int) -> set[int]:

@@ -64,6 +64,16 @@ def _flow(value: Any) -> str:
     return text if PLAIN.fullmatch(text) else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def with_tiles(text: str, tiles: Mapping[str, int] | None) -> str:
+    """Return the mapping file *text* of one phase with other *tiles*, or with none to compare structures.
+
+    >>> with_tiles("tiles: {M0: 4}", {"M0": 8})
+    'tiles: {M0: 8}'
+    """
+    named = "" if tiles is None else f"tiles: {_flow(dict(tiles))}"
+    return "\n".join(named if line.startswith("tiles:") else line for line in text.split("\n"))
+
+
 def with_cascade(text: str, cascade: str, folder: Path) -> str:
     """Return the mapping file *text* with its cascade named so that it is found from *folder*: a path is made relative."""
     path = Path(cascade)

@@ -36,6 +36,8 @@ class Sought:
         The conditions that are decided point by point.
     length
         The size that the column ``seq_len`` shows.
+    each
+        Whether every point of a large grid is searched in full.
     """
 
     cascade: Cascade
@@ -44,11 +46,17 @@ class Sought:
     formulas: Mapping[str, Expression]
     where: tuple[Condition, ...]
     length: str
+    each: bool = False
 
     def digest(self) -> str:
         """Return a hash of all that the rows depend on."""
         return digest_of(
-            self.cascade, self.machine, self.wanted, self.formulas, [c.model_dump() for c in self.where]
+            self.cascade,
+            self.machine,
+            self.wanted,
+            self.formulas,
+            [c.model_dump() for c in self.where],
+            self.each,
         )
 
 

@@ -112,7 +112,7 @@ def sought(
     refuse_fractions(points[0], tables, axes, {}, formulas, where)
     found = Sought(
         cascade=cascade, machine=machine, wanted=wanted_of(mapping, cascade, machine), formulas=formulas,
-        where=tuple(where.values()), length=asked.study.length,
+        where=tuple(where.values()), length=asked.study.length, each=mapping.each,
     )  # fmt: skip
     _tried(found, tables, axes, [*where])
     return SoughtDraft(

@@ -17,6 +17,7 @@ from fusemax.cost.program import Line, Program
 from fusemax.cost.roofline import BANDWIDTH, OF_UNITS, roofline
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import is_figure
+from fusemax.language.syntax import Number
 from fusemax.language.value import value_of
 from fusemax.machine import Machine
 from fusemax.search.best import Found, best_found
@@ -29,6 +30,7 @@ from fusemax.study.measures import BREAKDOWN, LIMIT, columns_of
 from fusemax.study.points import names_in
 from fusemax.study.rows import LINE, NO_ROOM, ORDER, SIZE, identity_at
 from fusemax.study.sought import LEAST, Sought, sizes_and_figures, solved
+from fusemax.study.sought_shelf import shelf_for, values_at
 from fusemax.study.values import number_or_formula
 
 if TYPE_CHECKING:
@@ -78,42 +80,62 @@ def sought_measures(job: Job, points: np.ndarray) -> np.ndarray:
 def rows_of(job: Job, points: Sequence[int] | np.ndarray) -> list[Row]:
     """Return what comes of each of *points*."""
     assert job.sought is not None
-    return [_row(job.sought, values_at(job, int(point))) for point in points]
+    sought = job.sought
+    rows = [_asked(sought, values_at(job, int(point))) for point in points]
+    waiting = [row for row in rows if isinstance(row, _Point)]
+    shelf = shelf_for(job)
+    asked = [(point.sizes, point.figures) for point in waiting]
+    answers = iter(shelf.found(asked) if shelf else (_found(sought, *one) for one in asked))
+    return [row if isinstance(row, Row) else _judged(sought, row, next(answers)) for row in rows]
 
 
-def values_at(job: Job, point: int) -> dict[str, float]:
-    """Return what stands on the axes at a *point* of a job, by name."""
-    found: dict[str, float] = {}
-    for axis in (*reversed(job.axes), job.outer):
-        place = point if axis is job.outer else point % axis.length
-        point //= axis.length
-        found |= {name: values[place] for name, values in zip(axis.names, axis.values, strict=True)}
-    return found
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A point to be searched at: all that is known there by name, its own values, sizes and figures of those."""
+
+    known: Mapping[str, float]
+    values: Mapping[str, float]
+    sizes: Mapping[str, int]
+    figures: Mapping[str, float]
 
 
-def _row(sought: Sought, given: Mapping[str, float]) -> Row:
+def _asked(sought: Sought, given: Mapping[str, float]) -> _Point | Row:
+    """Return what is asked at a point, or its row where a condition leaves it out or it has no sizes."""
     try:
         values = solved(sought, given)
         sizes, figures = sizes_and_figures(sought.cascade, values)
         known = {**_machine(sought, figures), **values}
         if not all(c.holds(known) for c in sought.where if names_in(c) <= set(known)):
             return Row(values)
-        row = Row(values, _found(sought, sizes, figures))
     except FusemaxError as error:
-        return Row(dict(given), reason="; ".join(li for li in str(error).splitlines() if "hint:" not in li))
+        return Row(dict(given), reason=_said(error))
+    return _Point(known, values, sizes, figures)
+
+
+def _found(sought: Sought, sizes: Mapping[str, int], figures: Mapping[str, float]) -> Found | FusemaxError:
+    try:
+        return best_found(sought.cascade, sought.machine, sizes, figures, sought.wanted)
+    except FusemaxError as error:
+        return error
+
+
+def _judged(sought: Sought, point: _Point, answer: Found | FusemaxError) -> Row:
+    if isinstance(answer, FusemaxError):
+        return Row(point.values, reason=_said(answer))
+    row = Row(point.values, answer)
     if not sought.where:
         return row
-    outputs = {**known, **_numbers(row)}
-    return row if all(c.holds(outputs) for c in sought.where) else Row(values)
+    outputs = {**point.known, **_numbers(row)}
+    return row if all(c.holds(outputs) for c in sought.where) else Row(point.values)
+
+
+def _said(error: FusemaxError) -> str:
+    return "; ".join(line for line in str(error).splitlines() if "hint:" not in line)
 
 
 def _machine(sought: Sought, figures: Mapping[str, float]) -> Mapping[str, float]:
     """Return the machine's figures, where conditions may ask for them."""
     return figure_values(sought.cascade, sought.machine, figures) if sought.where else {}
-
-
-def _found(sought: Sought, sizes: Mapping[str, int], figures: Mapping[str, float]) -> Found:
-    return best_found(sought.cascade, sought.machine, sizes, figures, sought.wanted)
 
 
 # ------------------------------------------------------------------------------------ rows
@@ -253,8 +275,11 @@ def _words(row: Row) -> str:
 
 def _tiles(found: Found) -> Iterator[str]:
     many = len(found.mapped.nests) > 1
-    for label, value in found.cost.table("tile").items():
-        yield f"{label.tensor}={value:g}" + (f" in {label.nest}" if many else "")
+    for nest in found.mapped.nests:
+        digits = [digit for root in nest.roots.values() for digit in root.digits]
+        for digit in digits:
+            if isinstance(digit.rule, Number):
+                yield f"{digit.size_name}={digit.rule.value:g}" + (f" in {nest.name}" if many else "")
 
 
 def mapping_files(plan: Planned, rows: polars.DataFrame, out: Path) -> dict[str, str]:

@@ -137,7 +137,8 @@ class Searched(_Part):
     """The best mapping that a search finds at each point, as ``fusemax map`` does.
 
     ``cascade`` is what is to be run, where the configuration does not name it; ``search`` the strategy; ``objective``
-    (``for:``) what is to be least; ``within`` the part of the space that is left open (what a file for ``--within`` holds).
+    (``for:``) what is to be least; ``within`` the part of the space that is left open (what a file for ``--within`` holds);
+    ``each`` has every point of a large grid searched in full.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -147,6 +148,7 @@ class Searched(_Part):
     cascade: str | None = None
     absorb: list[str] = Field(default_factory=list)
     seconds: float = Field(default=12.0, gt=0)
+    each: bool = False
     within: dict[str, Any] = Field(default_factory=dict)
 
 

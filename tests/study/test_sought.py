@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import polars
 import pytest
@@ -12,7 +14,10 @@ from fusemax.cli.check import check_file
 from fusemax.cost.point import cost_of
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
-from fusemax.search.answer import best_mapping
+from fusemax.search.answer import best_mapping, priced_text
+from fusemax.study.axis import Axis
+from fusemax.study.jobs import Job
+from fusemax.study.sought_shelf import corners_of
 from tests.study.engine import run_file
 
 LINEAR = """title: a product
@@ -196,3 +201,38 @@ def test_a_search_of_a_correction(tmp_path: Path) -> None:
 
     assert by_step["alone", "best"]["latency_s"] < by_step["start", "start"]["latency_s"]
     assert 1.4 * by_step["together", "best"]["latency_s"] <= by_step["together", "ports"]["latency_s"]
+
+
+def test_a_large_grid_takes_the_structures_of_a_few_points(tmp_path: Path) -> None:
+    """Each point has its own tiles; against full searches at some, nothing is lost, and prices are those of files."""
+    out, rows = _run(
+        tmp_path,
+        "kind: sweep\ntitle: t\nsource: own\nparts:\n- name: a\n  sizes: {B: 4, H: 2, E: 64, F: 64, P: M}\n"
+        "  grid: {M: [1Ki, 3000], 2d.shape: [64, 128], L3.size: [1 MiB, 4 MiB, 16 MiB],\n"
+        "    clock: {from: 500 MHz, to: 2 GHz, steps: 6}}\n"
+        "  configurations: {one: {machine: fusemax/ported, mapping: best, cascade: attention/1-pass}}\n",
+    )
+    machine, _ = load_machine("fusemax/ported")
+    cascade = load_cascade("attention/1-pass")
+
+    assert len(rows) == 72
+    assert all(row["fits"] and 0 < row["covered"] <= 1 for row in rows)
+    for row in rows[5::29]:
+        sizes = {"B": 4, "H": 2, "E": 64, "F": 64, "M": row["M"], "P": row["M"]}
+        figures = {name: row[name] for name in ("2d.rows", "2d.columns", "L3.size", "clock")}
+        name = row["mapping"].split(":")[0].removeprefix("best ")
+        text = (out / "mappings" / f"{name}.yaml").read_text()
+        _, priced = priced_text(text, cascade, machine, sizes, figures)
+        full = best_mapping(cascade, machine, sizes, figures)
+
+        assert priced.latency_s == pytest.approx(row["latency_s"], rel=1e-12)
+        assert row["latency_s"] <= 1.02 * full.cost.latency_s
+        assert row["least_latency_s"] == pytest.approx(full.bound.latency_s, rel=1e-9)
+
+
+def test_the_corners_of_a_grid_are_the_same_for_every_part_of_it() -> None:
+    """Ends and middles of every axis, each point once."""
+    axes = (Axis(names=("M",), values=((1.0, 2.0, 3.0),)), Axis(names=("L3.size",), values=((1.0, 2.0),)))
+    job = SimpleNamespace(outer=Axis(), axes=axes)
+
+    assert set(corners_of(cast(Job, job))) == {3, 0, 5, 1, 2}
