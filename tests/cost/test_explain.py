@@ -131,7 +131,7 @@ def test_sources_of_shipped_machines(name: str) -> None:
             continue
         place, _, line = source.place.rpartition(":")
         text = (ROOT / place).read_text().split("\n")[int(line) - 1]
-        last = figure.rpartition(".")[2]
+        last = re.sub(r"^(\d+)bit$", r"\1 bit", figure.rpartition(".")[2])
         other = re.match(r"as (write|read)\b", source.comment)
         wanted = {other[1] if other else last} | ({"shape"} if last == "lanes" else set())
         assert any(f"{key}:" in text for key in wanted), (figure, text)
