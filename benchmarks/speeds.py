@@ -53,9 +53,11 @@ RAGGED = """    clock: {from: 500 MHz, to: 1500 MHz, steps: 20}
 LENGTHS_INSIDE = """    clock: {from: 1 GHz, to: 2 GHz, steps: 100}
     DRAM.bandwidth: {from: 1 TB/s, to: 8 TB/s, steps: 100}
     M: {from: 1000, to: 1000000, steps: 400, scale: log, round: 1}"""
+OUTSIDE = "\n".join(reversed(LENGTHS_INSIDE.splitlines()))
 TWO = "[latency_s, traffic_B]"
 TOTALS = "[latency_s, traffic_B, energy_J, utilization_2d, utilization_1d]"
 EVERYTHING = "[latency_s, traffic_B, energy_J, breakdown]"
+BEFORE = "78a01cb"
 BUDGET_S = 3.0  #: the most that one measurement of a grid takes
 BLOCK = 8192
 
@@ -68,6 +70,7 @@ class Row:
     unit: str
     on: str
     measure: Callable[[], dict[str, Any]]
+    before: str  #: what commit BEFORE did, measured on this project's machine
 
 
 # --- grids
@@ -147,13 +150,13 @@ def least_work(columns: int, threads: int) -> float:
     return done / (time.perf_counter() - start_s)
 
 
-def grid_row(title: str, grid: str, outputs: str, **choices: str) -> Row:
+def grid_row(title: str, grid: str, outputs: str, before: str, **choices: str) -> Row:
     """Return the row of a grid: points a second on all cores."""
     cores = len(os.sched_getaffinity(0))
     names = [line.split(":")[0].strip() for line in grid.splitlines() if line.strip()]
     on = f"{choices.get('configuration', OWN)[1:-1]}; {' > '.join(names)}; {cores} cores"
     return Row(
-        title=title, unit="M points/s", on=on,
+        title=title, unit="M points/s", on=on, before=before,
         measure=lambda: points_of(job_of(grid, outputs, **choices).table, cores),
     )  # fmt: skip
 
@@ -302,39 +305,35 @@ def memory_of_a_table() -> dict[str, Any]:
     return {"value": large_B / 1e9, "limit": small_B / 1e9, "note": f"limit: 2 M points; {took_s:.1f} s"}
 
 
+ON = "attention/1-pass on fusemax"
 ROWS = {
-    "totals": grid_row("five totals, clock innermost", LENGTHS + FIGURES, TOTALS),
-    "columns": grid_row("all columns", LENGTHS + FIGURES, EVERYTHING),
-    "ragged": grid_row("ragged tiles, all columns", RAGGED, EVERYTHING),
+    "totals": grid_row("five totals, clock innermost", LENGTHS + FIGURES, TOTALS, "28 to 35"),
+    "columns": grid_row("all columns", LENGTHS + FIGURES, EVERYTHING, "1.6 a core"),
+    "ragged": grid_row("ragged tiles, all columns", RAGGED, EVERYTHING, "2.7 a core"),
     "causal": grid_row(
-        "causal on a GPU, lengths innermost",
-        LENGTHS_INSIDE,
-        "[latency_s, traffic_B]",
-        sizes=HEADS,
-        configuration=CAUSAL,
+        "causal on a GPU, lengths innermost", LENGTHS_INSIDE, TWO, "0.013 a core", sizes=HEADS, configuration=CAUSAL,
     ),
-    "again": Row(
-        title="one point again, new sizes", unit="ms", on="attention/1-pass on fusemax", measure=again
+    "order": grid_row(
+        "the same, lengths outermost", OUTSIDE, TWO, "not measured", sizes=HEADS, configuration=CAUSAL,
     ),
-    "batches": Row(
-        title="the same in batches of 100", unit="ms", on="attention/1-pass on fusemax", measure=in_batches
-    ),
+    "again": Row(title="one point again, new sizes", unit="ms", on=ON, measure=again, before="10 to 27"),
+    "batches": Row(title="the same in batches of 100", unit="ms", on=ON, measure=in_batches, before="10 to 27"),
     "mapping": Row(
-        title="a new mapping to its first number", unit="ms", on="fusemax, warm", measure=new_mapping
+        title="a new mapping to its first number", unit="ms", on="fusemax, warm", measure=new_mapping, before="40"
     ),
     "einsums": Row(
-        title="100 Einsums in bodies of their own", unit="s", on="a chain on flat", measure=many_einsums
+        title="100 Einsums in bodies of their own", unit="s", on="a chain on flat", measure=many_einsums,
+        before="1.3",
     ),
     "top": Row(
-        title="--top 200000 of 20 M", unit="s", on="the first grid, fusemax run", measure=best_of_many
+        title="--top 200000 of 20 M", unit="s", on="the first grid, fusemax run", measure=best_of_many,
+        before="over 60",
     ),
     "memory": Row(
-        title="memory of a table of 20 M",
-        unit="GB",
-        on="the first grid, fusemax run",
-        measure=memory_of_a_table,
+        title="memory of a table of 20 M", unit="GB", on="the first grid, fusemax run", measure=memory_of_a_table,
+        before="4.9 at 30 M points",
     ),
-}
+}  # fmt: skip
 
 
 def found_by(python: str, name: str) -> dict[str, Any]:
@@ -356,6 +355,7 @@ def told(row: Row, found: dict[str, Any], before: dict[str, Any] | None) -> str:
     if before is not None:
         was = before["value"]
         text += f"   before {was:8.4g}, now {(value / was if faster else was / value):7.1f} times as quick"
+    text += f"   {BEFORE}: {row.before}"
     columns = f"{found['columns']} columns; " if "columns" in found else ""
     return f"{text}\n      {columns}{row.on}{'; ' + found['note'] if 'note' in found else ''}"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fusemax.errors import FusemaxError
 
-_DRAFT = re.compile(r"\.(?P<name>.+)\.\d+\.part")
+_DRAFT = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
@@ -55,12 +55,25 @@ def file_hash(path: Path) -> str:
 def remove_drafts(folder: Path, names: Callable[[str], bool]) -> None:
     """Remove what a killed process left half written in *folder*: drafts of files whose name *names* accepts.
 
-    Only who holds the folder's lock may ask for this.
+    Only who holds the folder's lock may ask for this. A draft of a process that runs stays.
     """
     for path in folder.glob(".*.part"):
         match = _DRAFT.fullmatch(path.name)
-        if match and names(match["name"]):
+        if match and names(match["name"]) and not _runs(int(match["process"])):
             path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Return whether another *process* of that number runs on this machine."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextlib.contextmanager

@@ -30,6 +30,14 @@ MANIFEST = "manifest.json"
 DONE = "run.json"  #: the manifest of the run whose table stands in the folder
 JOBS = "jobs.pickle"
 LOCK = ".fusemax.lock"
+WRITTEN = (
+    ".parquet",
+    ".csv",
+    ".json",
+    ".html",
+    ".svg",
+    ".png",
+)  #: what a run writes, in the end its report and figures
 TABLES = ("results.parquet", "results.csv")
 ROWS_IN_GROUP = 2**18
 MEND = (
@@ -119,7 +127,7 @@ class RunFolder:
     def _clear(self) -> None:
         """Remove the chunks of a run, and nothing that no run wrote."""
         folder = self.path / CHUNKS
-        remove_drafts(self.path, lambda name: name in (*TABLES, DONE))
+        remove_drafts(self.path, lambda name: name.endswith(WRITTEN))
         if not folder.is_dir():
             return
         strange = [path.name for path in folder.iterdir() if not _is_ours(path.name)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -196,26 +197,29 @@ def test_locks_exclude_each_other(tmp_path: Path):
 
 
 def test_drafts_of_killed_runs(study: Path, tmp_path: Path):
-    """Half a table that a killed run left is gone after the next run; other hidden files stay."""
+    """Half a file that a killed run left is gone after the next run; other hidden files, and those of who runs, stay."""
     out = tmp_path / "out"
     interrupted(study, out)
     for name in (
         ".results.parquet.99999999.part",
+        ".report.html.99999999.part",
+        f".breakdown.csv.{os.getppid()}.part",
         "chunks/.000001.parquet.99999999.part",
-        ".other.1.part",
+        ".other.99999999.part",
         ".mine",
     ):
         (out / name).write_text("x")
     run(study, out, resume=True)
     assert sorted(p.name for p in out.iterdir()) == [
+        f".breakdown.csv.{os.getppid()}.part",
         ".mine",
-        ".other.1.part",
+        ".other.99999999.part",
         "results.csv",
         "results.parquet",
         "run.json",
     ]
     remove_drafts(out, lambda name: name == "other")
-    assert not (out / ".other.1.part").exists()
+    assert not (out / ".other.99999999.part").exists()
 
 
 def test_the_manifest_stays_beside_the_table(study: Path, tmp_path: Path):
