@@ -87,12 +87,13 @@ class Front:
 class Best:
     """The first *most* points by one measure; of equal ones those with the lowest numbers.
 
-    Points are collected, and cut down to the best when there is no room for more: so the work does not grow with *most*.
+    Points are collected, and cut down to the best when there is no room for more: so the work does not grow with *most*, nor
+    does the room grow beyond the points that there are.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._table = np.empty((max(2 * most, 4096), 3))
+        self._table = np.empty((4096, 3))
         self._count = 0
         self._limit = math.inf
 
@@ -107,6 +108,8 @@ class Best:
             self._count += len(now)
             if self._count == len(self._table):
                 self._cut()
+            if 2 * self._count > len(self._table):  # too little room to go on with: as much again
+                self._table = np.concatenate([self._table, np.empty_like(self._table)])
 
     def _cut(self) -> None:
         """Keep the best of what is there."""

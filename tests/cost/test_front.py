@@ -57,3 +57,14 @@ def test_the_best_are_the_first_of_a_sorted_list(values: np.ndarray, size: int, 
     expected = sorted((value, number) for number, value in enumerate(values[0]))[:most]
     table = in_blocks(Best(most), values[:1], np.ones(values.shape[1]), size)
     assert expected == [(row[0], int(row[1])) for row in table]
+
+
+def test_room_for_the_best_is_that_of_the_points():
+    """However many are asked for: 2^53 of 10,000 points are all of them, the best first."""
+    measures = np.random.default_rng(3).permutation(10_000).astype(float)
+    best = Best(2**53)
+    for start in range(0, 10_000, 3_000):
+        part = slice(start, start + 3_000)
+        best.add(measures[None, part], np.arange(10_000.0)[part], np.ones(10_000)[part])
+
+    assert sorted(measures) == best.table()[:, 0].tolist()
