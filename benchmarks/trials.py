@@ -174,6 +174,9 @@ WORDS = (
     "L3.read=-1 pJ", "L3.read=1e300 pJ", "clock=1e-300 Hz", "2d.rows=1e15", "2d.rows=0.5", "DRAM.size=1 B",
     "weights=8bit,cache=8bit", "weights=0bit", "weights=1e9B", "latency,energy", "latency,latency", "latency,energy,area",
 )  # fmt: skip
+#: Commands that write nothing, and words that the others must not be given: they are places outside of a trial's folder.
+READING = {"check", "cost", "explain", "list", "passes", "schema", "show"}
+ELSEWHERE = {"../../etc/passwd", "/dev/zero", "/dev/stdin", "/"}
 LONG = {"calibrate", "measure"}  #: jobs of minutes, whatever they are given
 FITS = {
     "cascade": ["attention/1-pass", "attention/3-pass", "softmax/3-pass", "causal/1-pass", "transformer/rotary"],
@@ -222,6 +225,8 @@ def command_trial(dice: random.Random) -> Trial:
         arguments.insert(dice.randrange(len(arguments) + 1), dice.choice(WORDS))
     if name == "run":
         arguments += ["--out", "out"]
+    if name not in READING:
+        arguments = [FILE if word in ELSEWHERE else word for word in arguments]
     files = {FILE: SWEEP, "config.json": '{"model_type": "llama"}', "space.yaml": SPACE}
     return Trial(tuple(arguments), {at: text.encode() for at, text in files.items()})
 

@@ -25,8 +25,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     Raises
     ------
     FusemaxError
-        When the place cannot be written.
+        When the place cannot be written, or is a pipe, a device or a folder: moving a file there would remove it.
     """
+    _refuse_other_than_a_file(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +39,17 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
         if draft.exists():
             draft.unlink()
     return path
+
+
+def _refuse_other_than_a_file(path: Path) -> None:
+    try:
+        other = path.exists() and not path.is_file()
+    except OSError as error:
+        raise FusemaxError(f"{path}: cannot be written ({error.strerror or error})") from None
+    except ValueError as error:
+        raise FusemaxError(f"{str(path)!r} is no name of a file ({error})") from None
+    if other:
+        raise FusemaxError(f"{path}: cannot be written (not a file, but a folder, a pipe or a device)")
 
 
 def replace_file(path: Path, content: bytes | str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,14 @@ def test_failed_move_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         replace_file(path, "new")
     assert "old" == path.read_text(encoding="utf-8")
     assert [path] == list(tmp_path.iterdir())
+
+
+def test_pipes_and_folders_are_not_replaced(tmp_path: Path):
+    """What is no file stays what it is: a file moved onto a device would take its place for everybody."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    for place in (pipe, tmp_path):
+        with pytest.raises(FusemaxError, match="not a file, but a folder, a pipe or a device"):
+            replace_file(place, "text")
+    assert pipe.is_fifo()
