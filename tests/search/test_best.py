@@ -51,10 +51,12 @@ def test_a_kept_file_that_is_damaged_is_not_taken(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("FUSEMAX_CACHE", str(tmp_path))
     cascade, (machine, _) = load_cascade("attention/3-pass"), load_machine("fusemax")
     first = best_text(cascade, machine, SIZES)
-    (kept,) = tmp_path.rglob("best_*.yaml")
-    kept.write_text("title: nothing\n")
+    (kept,) = tmp_path.rglob("best_*.json")
+    whole = kept.read_text()
+    for damaged in ("{", '{"mapping": "title: nothing"}', whole.replace("nests", "nest"), "[]", whole[:-9]):
+        kept.write_text(damaged)
 
-    assert best_text(cascade, machine, SIZES) == first
+        assert best_text(cascade, machine, SIZES) == first
 
 
 def test_what_is_absorbed_has_to_be_there() -> None:
