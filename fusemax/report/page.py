@@ -140,9 +140,11 @@ def _scope(results: polars.DataFrame, numbers: Numbers) -> dict[str, Any]:
     """Return how many points there are, and the labels, lengths and configurations that they span."""
     label = numbers.label_of(results)
     lengths = sorted(results["seq_len"].drop_nulls().unique()) if "seq_len" in results.columns else []
+    values = [] if label is None else results[label].drop_nulls().unique(maintain_order=True).to_list()
+    texts = [value if isinstance(value, str) else f"{label} {tick(value)}" for value in values]
     return {
         "points": results.height,
-        "labels": [] if label is None else results[label].drop_nulls().unique(maintain_order=True).to_list(),
+        "labels": texts,
         "lengths": [tick(length) for length in lengths],
         "configurations": results["configuration"].unique(maintain_order=True).to_list(),
     }

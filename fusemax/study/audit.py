@@ -203,7 +203,10 @@ def specs(plan: AuditPlan) -> tuple[FigureSpec, ...]:
     """Return the figures: every step at a few lengths, for speed-up and energy."""
     against = plan.audit.against[0]
     shown = {"speed_up": f"speed-up over {against}", "energy_ratio": f"energy relative to {against}"}
-    caption = "Marks are means over the models; lines reach from the least to the largest model."
+    caption = (
+        "Marks are means over the models; lines reach from the least to the largest model. start: our counts of what was"
+        " published; alone: this correction alone; together: with all those above it; end: with all of these."
+    )
     return tuple(
         FigureSpec(
             file=f"audit-{column.replace('_', '-')}", kind="rows", x="title", y=column, series="path", panels=("seq_len",),
