@@ -32,7 +32,7 @@ from trials import FILE, SIZES, SWEEP, Trial, command_trial, file_trial, loaded_
 
 MOST_S, MOST_B = 5.0, 2**30
 SEARCH_S = 25.0  #: more for a command that looks for mappings
-BATCH = 500  #: trials of one process: what one leaves behind does not reach the next for long
+BATCH = 200  #: trials of one process: what one leaves behind does not reach the next for long
 SILENT_S = 60.0  #: the most between two signs of life: processor time is no measure of a process that sleeps
 
 

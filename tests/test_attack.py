@@ -19,7 +19,7 @@ def script(name: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("what", "count"), [("files", 400), ("commands", 100), ("calls", 150)])
+@pytest.mark.parametrize(("what", "count"), [("files", 200), ("commands", 100), ("calls", 150)])
 def test_nothing_ends_in_a_traceback(what: str, count: int, tmp_path: Path):
     """Mutated files, command lines and calls end well, or with a message, in time and in bounds of memory."""
     arguments = ("--count", str(count), "--seed", "7", "--seconds", "60", "--out", str(tmp_path))
