@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fusemax.cascade.build import load_cascade
 from fusemax.cost.point import cost_of
 from fusemax.library.load import Library
-from fusemax.machine import Machine, load_machine
+from fusemax.machine import Machine, load_machine, machine_of
 from fusemax.search.answer import best_mapping
 from fusemax.simulate.tiles import simulate
 
@@ -40,8 +42,10 @@ def test_never_slower_than_the_binding_of_the_paper(model: str) -> None:
 
 def _with_one_port(machine: Machine) -> Machine:
     """Return FuseMax's chip whose L3 gives one line a cycle."""
-    level = machine.levels["L3"].model_copy(update={"ports": type(machine.clock)(1.0)})
-    return machine.model_copy(update={"levels": {**machine.levels, "L3": level}})
+    from fusemax.mapping.spec import with_changes
+    from fusemax.source import read_yaml
+
+    return machine_of(with_changes(read_yaml(Path(machine.file)), {"levels.L3.ports": 1}))
 
 
 @pytest.mark.slow
