@@ -92,15 +92,16 @@ SEVERAL = {
     "dealt_tiles": 21,
     "window_sum": 8,
 }
-REGIONS = (band, deal, visits, ragged, lattice, lattice_visits, lattice_tasks)
+#: All modules whose functions stand as text in the code, each after those that it needs.
+TEXTS = (band, deal, visits, ragged, lattice, lattice_visits, lattice_tasks, ratio)
 #: Functions of :mod:`fusemax.cost.visits`, :mod:`fusemax.cost.ragged` and :mod:`fusemax.cost.ratio`: each takes one list of
 #: values, and needs those modules.
 LISTED: Mapping[str, tuple[ModuleType, ...]] = {
     "tiles_moved": (band, deal, visits, ragged),
     "dealt_tasks": (band, deal, visits, ragged),
-    "region_tiles": REGIONS,
-    "region_moved": REGIONS,
-    "region_tasks": REGIONS,
+    "region_tiles": (band, lattice),
+    "region_moved": (band, visits, lattice, lattice_visits),
+    "region_tasks": (band, deal, visits, ragged, lattice, lattice_tasks),
     "cycle_ratio": (ratio,),
 }
 
@@ -132,8 +133,10 @@ def helpers(used: Collection[str]) -> str:
     """Return as source the functions that the operations *used* call."""
     needed = [module for operation in used for module in LISTED.get(operation, ())]
     needed += [module for module in (band, deal) if any(operation in SEVERAL for operation in used)]
-    modules = [module for module in (*REGIONS, ratio) if module in needed]
-    limits = f"\n\nVISITS, BOXES = {visits.VISITS}, {lattice.BOXES}\n" if visits in modules else ""
+    modules = [module for module in TEXTS if module in needed]
+    limits = (
+        f"\n\nVISITS, BOXES = {visits.VISITS}, {lattice.BOXES}\n" if {visits, lattice} & set(modules) else ""
+    )
     return DIVISORS + limits + "".join(functions_of(module) for module in modules)
 
 

@@ -6,7 +6,7 @@ numbers.
 """
 
 from fusemax.cost.lattice import _span, _whole_numbers
-from fusemax.cost.visits import VISITS, _indices, _next
+from fusemax.cost.visits import VISITS, _indices, _next, _outermost_once
 
 
 def _write_box(numbers, starts, ends, base, lows, highs):
@@ -107,8 +107,8 @@ def region_moved(numbers):
         if whole[11 + 5 * roots + 4 * loop] < 1:
             return numbers[0] * 1.0
     rows = whole[10 + 5 * roots + 4 * whole[8] + 3 * whole[3] :]
+    often, left, total = _outermost_once(whole), VISITS, 0.0
     alike = [r for r in range(roots) if whole[14 + 5 * r] > 0 and whole[10 + 5 * r] > 3]
-    left, total = VISITS, 0.0
     for choice in range(2 ** len(alike)):
         # from two iterations on, linear in the number of those that are alike: from two and three of them
         weight = 1.0
@@ -120,4 +120,4 @@ def region_moved(numbers):
         if left < 0:
             return numbers[0] * 1.0
         total += weight * words
-    return total
+    return total * often

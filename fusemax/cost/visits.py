@@ -79,6 +79,34 @@ def _next(numbers, starts, ends, place, depth):
     return depth - 1, False
 
 
+def _is_touched_from(numbers, starts, ends, base):
+    """Return whether the rows and columns from *base* on hold a point of the band."""
+    row, column = base + numbers[5], base + numbers[6]
+    return _is_touched(
+        starts[row], ends[row], starts[column], ends[column], numbers[2], numbers[3], numbers[4]
+    )
+
+
+def _inner_columns(numbers, starts, ends, base):
+    """Return the first and the last iteration of the innermost loop, one over columns, that the band touches."""
+    lo, hi, sign, row, column = numbers[2], numbers[3], numbers[4], base + numbers[5], base + numbers[6]
+    inner = numbers[10 + 5 * numbers[7] + 4 * (numbers[8] - 1) + 1]
+    first = starts[row] + lo if sign > 0 else lo - ends[row] + 1
+    last = ends[row] - 1 + hi if sign > 0 else hi - starts[row]
+    first, last = max(first, starts[column]) - starts[column], min(last, ends[column] - 1) - starts[column]
+    return first // inner, last // inner
+
+
+def _has_columns_inside(numbers):
+    """Return whether the innermost loop runs over columns that the tensor carries, without rows, in whole indices of it."""
+    row, column, roots, loops = numbers[5], numbers[6], numbers[7], numbers[8]
+    if row < 0 or loops == 0 or numbers[10 + 5 * row + 2] > 0:
+        return False
+    at, span = 10 + 5 * roots + 4 * (loops - 1), numbers[10 + 5 * column + 2]
+    carried = numbers[at] == column and numbers[at + 2] > 0 and numbers[at + 3] == 0
+    return carried and span > 0 and numbers[at + 1] % span == 0
+
+
 def _visited(numbers, left):
     """Return the words moved in all visits, and how many of *left* steps are left: below zero if there are more."""
     cores, lo, hi, sign = numbers[1], numbers[2], numbers[3], numbers[4]
@@ -87,23 +115,35 @@ def _visited(numbers, left):
     for root in range(roots):
         ends[root] = numbers[10 + 5 * root]
     place, before, own = [0] * (loops + 1), [-1] * (loops + 1), 10 + 5 * roots
+    many = _has_columns_inside(numbers)
     moved, held, first, end, tasks, base, depth, deeper = 0.0, 0, 0, 0, 0, 0, 0, True
     while depth >= 0:
         left -= 1
         if left < 0:
             return 0.0, left
         base = roots * depth
-        if (
-            deeper
-            and row >= 0
-            and not _is_touched(
-                starts[base + row], ends[base + row], starts[base + column], ends[base + column], lo, hi, sign
-            )
-        ):
+        if deeper and row >= 0 and not _is_touched_from(numbers, starts, ends, base):
             if depth > 0:
                 place[depth - 1] += 1
             depth, deeper = depth - 1, False
             continue
+        if many and depth == loops - 1:  # all tiles between the first and the last are whole, and wanted once
+            one, other = _inner_columns(numbers, starts, ends, base)
+            if place[depth] < one:
+                place[depth] = one
+            elif place[depth] > other:
+                place[depth] = ends[base + column]
+            elif place[depth] == one + 1 and other > one + 2:
+                moved += held * 1.0 * min(cores, tasks)
+                inner = numbers[own + 4 * depth + 1]
+                end = starts[base + column] + other * inner
+                first, tasks = end - inner, 1
+                held = _held(numbers, starts, ends, base, first, end)
+                moved += held * 1.0 * (other - one - 2)
+                for k in range(loops):
+                    before[k] = place[k]
+                before[depth] = other - 1
+                place[depth] = other
         if depth == loops:
             stays, another = tasks > 0, False
             for k in range(loops):
@@ -128,6 +168,19 @@ def _visited(numbers, left):
     return moved + held * 1.0 * min(cores, tasks), left
 
 
+def _outermost_once(whole):
+    """Leave one iteration of the outermost loops that are all alike, each with tiles of its own; return how many there are."""
+    roots, often = whole[7], 1.0
+    for loop in range(whole[8]):
+        at = 10 + 5 * roots + 4 * loop
+        root = 10 + 5 * whole[at]
+        if whole[at + 2] == 0 or whole[root + 4] == 0 or whole[root] < 1:
+            break
+        often *= whole[root]
+        whole[root] = 1
+    return often
+
+
 def tiles_moved(numbers):
     """Return the words of all tiles that come to a place, each of which stays while it is wanted again at once.
 
@@ -150,8 +203,8 @@ def tiles_moved(numbers):
         return numbers[0] * 1.0
     roots = int(numbers[7])
     whole = [0] + [int(value) for value in numbers[1:]]
+    often, left, total = _outermost_once(whole), VISITS, 0.0
     alike = [r for r in range(roots) if whole[10 + 5 * r + 4] > 0 and whole[10 + 5 * r] > 3]
-    left, total = VISITS, 0.0
     for choice in range(2 ** len(alike)):
         # from two iterations on, linear in the number of those that are alike: from two and three of them
         weight = 1.0
@@ -163,4 +216,4 @@ def tiles_moved(numbers):
         if left < 0:
             return numbers[0] * 1.0
         total += weight * words
-    return total
+    return total * often
