@@ -63,13 +63,28 @@ def _problem(einsum: Einsum, text: str, hint: str) -> Problem:
     return Problem(einsum.place or Place("<cascade>", 1, 1), text, hint)
 
 
+def sizes_named(mask: Mask, nest: Nest) -> frozenset[str]:
+    """Return the sizes that :func:`share_of` needs to know."""
+    if isinstance(mask, Band):
+        values = (mask.low, mask.high)
+        return frozenset(
+            {mask.row.upper(), mask.column.upper(), *(str(s) for v in values for s in v.free_symbols)}
+        )
+    names = {str(s) for row in mask.rows for value in (*row.steps, row.bound) for s in value.free_symbols}
+    for axis in mask.axes:
+        root = nest.roots[axis.root]
+        names |= {root.size_name, *(digit.upper() for digit in axis.digits)}
+        names |= {digit.size_name for digit in root.inner_to(axis.digits[-1])}
+    return frozenset(names)
+
+
 def share_of(mask: Mask, nest: Nest, sizes: Mapping[str, int]) -> float:
     """Return the part of the points of the ranks of *mask* that it leaves; *sizes* are those of ranks by name.
 
     At a ragged end of a rank that is cut, the part there or elsewhere: the smaller one.
     """
     if isinstance(mask, Band):
-        values = [(s, sizes.get(str(s), 0)) for e in (mask.low, mask.high) for s in e.free_symbols]
+        values = [(s, sizes[str(s)]) for e in (mask.low, mask.high) for s in e.free_symbols]
         low, high = (int(expression.subs(values)) for expression in (mask.low, mask.high))
         rows, columns = sizes[mask.row.upper()], sizes[mask.column.upper()]
         return band_pairs(rows, 1, columns, 1, low, high, mask.sign) / (rows * columns)
@@ -82,6 +97,6 @@ def share_of(mask: Mask, nest: Nest, sizes: Mapping[str, int]) -> float:
             points *= length
         for row in mask.rows:
             for value in (*row.steps, row.bound):
-                numbers.append(float(value.subs([(s, sizes.get(str(s), 0)) for s in value.free_symbols])))
+                numbers.append(float(value.subs([(s, sizes[str(s)]) for s in value.free_symbols])))
         parts.append(sum(region_tiles(numbers)) / points)
     return min(parts)

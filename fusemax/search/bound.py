@@ -108,12 +108,13 @@ def _memory_s(facts: Facts, moved: float, written: float) -> float:
 def useful_part(facts: Facts) -> float:
     """Return the least part of all points at which an Einsum has something to do: one, unless there are conditions.
 
-    Under affine conditions it is the exact part of their points; under other conditions nothing is held to be certain.
+    Under affine conditions it is the exact part of their points; under other conditions, and where a size of a condition is a
+    tile that the search chooses, nothing is held to be certain.
     """
     conditions = {c for einsum in facts.cascade.computed for c in einsum.conditions}
     if not conditions:
         return 1.0
-    from fusemax.cost.conditions import mask_of, share_of
+    from fusemax.cost.conditions import mask_of, share_of, sizes_named
     from fusemax.errors import ProblemsError
     from fusemax.mapping.nest import Body, Mapped, Nest
 
@@ -129,7 +130,7 @@ def useful_part(facts: Facts) -> float:
             mask = mask_of(mapped, nest, body)
         except ProblemsError:
             return 0.0
-        if mask is None:
+        if mask is None or not sizes_named(mask, nest) <= facts.sizes.keys():
             return 0.0
         parts.append(share_of(mask, nest, facts.sizes))
     return min(parts, default=1.0)
