@@ -63,10 +63,13 @@ def _tasks_of_region(numbers, whole, rows, first, width):
             one[mine] = 1.0
             for group in range(groups):
                 at = 8 + 2 * loops + roots + 2 * axes * group
+                there = True  # not where a ragged end has no points
                 for k in range(axes):
                     sizes[k], tiles[k] = whole[at + 2 * k], whole[at + 2 * k + 1]
                     lows[k], highs[k] = starts[base + k], min(ends[base + k], sizes[k]) - 1
-                left = _add_touched(rows, sizes, tiles, lows, highs, last, one, many * (group + 1), left)
+                    there = there and sizes[k] > 0 and tiles[k] > 0
+                if there:
+                    left = _add_touched(rows, sizes, tiles, lows, highs, last, one, many * (group + 1), left)
             cycles = 0.0
             for k in range(width):
                 cycles += one[k] * numbers[first + kind * each + others + k]
@@ -109,7 +112,7 @@ def region_tasks(numbers):
     for at in range(9, 8 + 2 * loops, 2):
         if len(whole) > 0 and whole[at] < 1:
             return result
-    for at in range(8 + 2 * loops, first):
+    for at in range(8 + 2 * loops, 8 + 2 * loops + axes + others):
         if len(whole) > 0 and whole[at] < 1:
             return result
     if len(whole) == 0:

@@ -103,6 +103,9 @@ def region_moved(numbers):
     if len(whole) == 0:
         return numbers[0] * 1.0
     roots = whole[7]
+    for root in range(roots):
+        if whole[10 + 5 * root] < 1:
+            return 0.0  # a ragged end that is not there
     for loop in range(whole[8]):
         if whole[11 + 5 * roots + 4 * loop] < 1:
             return numbers[0] * 1.0
