@@ -26,7 +26,8 @@ units: {{alu: {{shape: {{lanes: 4}}, operations: {{mac: 1}}, area: {{lanes: {are
         ("cei(P/2d.columns)", "1", "unknown function 'cei' in formula"),
         ("cei(P/2d.columns)", "1", "hint: did you mean 'ceil'?"),
         ("nothing(P)", "1", "hint: there are: ceil, floor"),
-        ("max(fit(L3), 2)", "1", "unknown function 'fit'"),
+        ("max(fit(L3), 2)", "1", "'fit' stands alone"),
+        ("fit(L3, any)", "1", "as the size of a tile under 'tiles:'"),
         ("ceil(1,2)", "1", "ceil takes 1 operand, got 2"),
         ("max(P)", "1", "max takes 2 or more operands, got 1"),
         ("ceil(P/0)", "1", "P/0 divides by zero"),
@@ -50,10 +51,15 @@ def test_no_number_can_come_of_it(text: str, unit: str, said: str) -> None:
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["fit(L3, any)", "min(P, 3)*4", "ceil(log2(P/4))", "2**20", "max(P, M, 2)"])
+@pytest.mark.parametrize("text", ["min(P, 3)*4", "ceil(log2(P/4))", "2**20", "max(P, M, 2)"])
 def test_right_formulas(text: str) -> None:
     """What mappings and machines write is read."""
     assert text.replace(" ", "") == str(formula(text, "1")).replace(" ", "")
+
+
+def test_a_tile_may_be_the_largest_that_fits() -> None:
+    """It stands alone, and only as the size of a tile."""
+    assert "fit(L3, any)" == str(formula("fit(L3, any)", "1", fits=True))
 
 
 def test_places_in_a_machine() -> None:
