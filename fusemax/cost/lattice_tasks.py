@@ -49,14 +49,8 @@ def _tasks_of_region(numbers, whole, rows, first, width):
                 continue
             place[depth] = 0
         else:
-            kind = _kind_of(
-                whole,
-                first,
-                each,
-                kinds,
-                others,
-                [ends[base + axes + k] - starts[base + axes + k] for k in range(others)],
-            )
+            own = [ends[base + axes + k] - starts[base + axes + k] for k in range(others)]
+            kind = _kind_of(whole, first, each, kinds, others, own)
             one, mine = [0.0] * width, 0
             for k in range(axes):
                 mine += (1 << k) if ends[base + k] == ends[k] else 0
