@@ -108,14 +108,22 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupts_are_ours() -> Iterator[None]:
-    """Let processes that are started meanwhile ignore Ctrl-C, which a terminal sends to all: we stop them ourselves."""
+    """Let processes that are started meanwhile ignore Ctrl-C, which a terminal sends to all: we stop them ourselves.
+
+    The signal is blocked for them too, where the system can: a library that they use may take it back from being ignored, as
+    Polars does while it collects.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    mask = getattr(signal, "pthread_sigmask", None)
+    blocked = mask(signal.SIG_BLOCK, {signal.SIGINT}) if mask else None
     try:
         yield
     finally:
+        if mask:
+            mask(signal.SIG_SETMASK, blocked)
         signal.signal(signal.SIGINT, before)
 
 
