@@ -146,6 +146,37 @@ def _equal_tiles(first, last, tr, C, c0, tc, below, above):
     return total
 
 
+def _alone_in_odd(first, last, tr, columns, tc, low, high, sign, odd):
+    """Return how many steps of *tr* rows, from *first* to *last*, touch the *odd* tile of columns and no other."""
+    if sign > 0:
+        begin = max(first, -((tr - 1 + high - odd * tc) // tr))
+        begin = begin if odd == 0 else max(begin, -((low - odd * tc) // tr))
+        return max(0, last - begin + 1)
+    end = last if odd == (columns - 1) // tc else min(last, ((odd + 1) * tc - tr - high) // tr)
+    return max(0, end - first + 1)
+
+
+def _followed(start, R, tr, columns, c0, tc, low, high, sign, odd, group):
+    """Return how often tiles are wanted twice in a row from step *start* of *tr* rows on, and how often it is the *odd* one.
+
+    One step ends with the tile with which the next begins, within a *group* of tiles. Steps are looked at one by one.
+    """
+    again = again_odd = 0
+    for i in range(start, -(-R // tr) - 1):
+        a, b = row_span(i, R, tr, columns, c0, tc, low, high)
+        c, d = row_span(i + 1, R, tr, columns, c0, tc, low, high)
+        if b < a or d < c:
+            continue
+        if sign < 0:
+            a, b, c, d = c, d, a, b
+        for j in range(max(a, c) // group, min(b, d) // group + 1):
+            end, begin = min(b, (j + 1) * group - 1), max(c, j * group)
+            if end == begin and a <= end and begin <= d:
+                again += 1
+                again_odd += 1 if end == odd else 0
+    return again, again_odd
+
+
 def band_turns(R, tr, C, Tc, tc, lo, hi, sign):
     """Return where tiles of columns are wanted twice in a row, when rows turn outside of columns, in tiles of *Tc* of them.
 
@@ -175,27 +206,11 @@ def band_turns(R, tr, C, Tc, tc, lo, hi, sign):
         start = last if last >= first else tiles
     else:
         start = first
-    for i in range(start, tiles - 1):  # one by one: the last step, or all of them
-        a, b = row_span(i, R, tr, columns, c0, tc, low, high)
-        c, d = row_span(i + 1, R, tr, columns, c0, tc, low, high)
-        if b < a or d < c:
-            continue
-        if sign < 0:
-            a, b, c, d = c, d, a, b
-        for j in range(max(a, c) // group, min(b, d) // group + 1):
-            end, begin = min(b, (j + 1) * group - 1), max(c, j * group)
-            if end == begin and a <= end and begin <= d:
-                again += 1
-                again_odd += 1 if end == odd else 0
+    # the last step, or all of them, one by one
+    more, more_odd = _followed(start, R, tr, columns, c0, tc, low, high, sign, odd, group)
+    again, again_odd = again + more, again_odd + more_odd
     alone = _equal_tiles(first, last, tr, columns, c0, tc, low, tr - 1 + high)
-    if sign > 0:
-        begin = max(first, -((tr - 1 + high - odd * tc) // tr))
-        begin = begin if odd == 0 else max(begin, -((low - odd * tc) // tr))
-        alone_odd = max(0, last - begin + 1)
-    else:
-        top = columns if odd == (columns - 1) // tc else (odd + 1) * tc
-        end = last if odd == (columns - 1) // tc else min(last, (top - tr - high) // tr)
-        alone_odd = max(0, end - first + 1)
+    alone_odd = _alone_in_odd(first, last, tr, columns, tc, low, high, sign, odd)
     a, b = row_span(tiles - 1, R, tr, columns, c0, tc, low, high)
     if a == b:
         alone += 1

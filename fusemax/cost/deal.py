@@ -10,6 +10,23 @@ generates: no classes, numbers only.
 from fusemax.cost.band import band_kinds, check_lengths, row_span, upright
 
 
+def _largest(values):
+    """Return the place of the largest of *values*, the first of equals."""
+    found = 0
+    for place in range(len(values)):
+        found = place if values[place] > values[found] else found
+    return found
+
+
+def _heaviest_left(counts, weights):
+    """Return the kind of the largest weight of which any are left; -1 for none."""
+    found = -1
+    for kind in range(len(counts)):
+        if counts[kind] > 0.0 and (found < 0 or weights[kind] > weights[found]):
+            found = kind
+    return found
+
+
 def busiest_core(cores, n0, w0, n1, w1, n2, w2, n3, w3, n4, w4, n5, w5, n6, w6, n7, w7):
     """Return how many tasks of each of eight kinds the busiest core does; kind k has nk tasks of weight wk.
 
@@ -26,10 +43,7 @@ def busiest_core(cores, n0, w0, n1, w1, n2, w2, n3, w3, n4, w4, n5, w5, n6, w6, 
     members = [max(cores // 1.0, 1.0)]
     given = [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
     for _ in range(8):
-        kind = -1
-        for k in range(8):
-            if counts[k] > 0.0 and (kind < 0 or weights[k] > weights[kind]):
-                kind = k
+        kind = _heaviest_left(counts, weights)
         if kind < 0:
             break
         left, weight = counts[kind], weights[kind]
@@ -65,11 +79,7 @@ def busiest_core(cores, n0, w0, n1, w1, n2, w2, n3, w3, n4, w4, n5, w5, n6, w6, 
             loads[g] += times * weight
             given[g][kind] += times
             left -= times * members[g]
-    busiest = 0
-    for g in range(len(loads)):
-        if loads[g] > loads[busiest]:
-            busiest = g
-    found = given[busiest]
+    found = given[_largest(loads)]
     return found[0], found[1], found[2], found[3], found[4], found[5], found[6], found[7]
 
 
@@ -129,6 +139,47 @@ def _pairs_of_task(i, j, R, Tr, tr, C, c0, Tc, tc, lo, hi, odd):
     return whole * 1.0, odds * 1.0, in_last * 1.0, corner * 1.0
 
 
+def _tasks_of_band(R, Tr, tr, columns, c0, Tc, tc, lo, hi, odd, cycles):
+    """Return the tasks with work, eight numbers each (its kind, its pairs by kind), and their cycles.
+
+    *odd* is the column that stands in the odd tile; *cycles* are those of a task, then of a pair, by kind.
+    """
+    found, weights = [0.0] * 0, [0.0] * 0
+    rounds_of_rows, rounds_of_columns = -(-R // Tr), -(-columns // Tc)
+    for i in range(rounds_of_rows):
+        for j in range(rounds_of_columns):
+            pairs = _pairs_of_task(i, j, R, Tr, tr, columns, c0, Tc, tc, lo, hi, odd // tc)
+            kind = 2 * (1 if i == rounds_of_rows - 1 else 0) + (1 if j == odd // Tc else 0)
+            weight = cycles[kind]
+            for k in range(4):
+                weight += pairs[k] * cycles[4 + k]
+            if weight == 0.0:
+                continue
+            weights.append(weight)
+            for k in range(4):
+                found.append(1.0 if k == kind else 0.0)
+            for k in range(4):
+                found.append(pairs[k])
+    return found, weights
+
+
+def _add_dealt(in_order, cores, times, after, found, weights, result):
+    """Add to *result* what the busiest core does of all tasks, each *times* in turn: *after* of a task follow each other."""
+    ready = min(cores, times * len(weights))
+    loads, names = [0.0] * ready, [n for n in range(ready)]
+    given = [[0.0] * 8 for _ in range(ready)]
+    order = [n for n in range(len(weights))] if in_order else _heaviest_first(weights)
+    for _turn in range(times // after if in_order else 1):
+        for n in order:
+            for _ in range(after if in_order else times):
+                name = _free_first(loads, names, weights[n])
+                for k in range(8):
+                    given[name][k] += found[8 * n + k]
+    busiest = names[_largest(loads)]
+    for k in range(8):
+        result[k] += given[busiest][k]
+
+
 def dealt_tiles(
     in_order, before, after, cores, R, Tr, tr, C, Tc, tc, lo, hi, sign, t0, t1, t2, t3, p0, p1, p2, p3
 ):
@@ -151,7 +202,7 @@ def dealt_tiles(
     if R < 1 or C < 1 or cores < 1:
         return none
     columns, c0, low, high = upright(C, Tc, lo, hi, sign)
-    odd, odd_task = (c0 // tc, c0 // Tc) if sign < 0 else ((C - 1) // tc, (C - 1) // Tc)
+    odd = c0 if sign < 0 else C - 1
     rounds_of_rows, rounds_of_columns = -(-R // Tr), -(-columns // Tc)
     if (
         rounds_of_rows * (Tr // tr) * rounds_of_columns > 100000
@@ -160,26 +211,9 @@ def dealt_tiles(
         each = before * after * 1.0 / cores
         rows, last = (rounds_of_rows - 1) * each, (rounds_of_columns - 1) * 1.0
         return rows * last, rows, each * last, each, each * a, each * b, each * c, each * d
-    found = [[0.0] * 0]
-    weights = [0.0] * 0
-    heaviest = 0
-    total = [0.0] * 8
-    for i in range(rounds_of_rows):
-        for j in range(rounds_of_columns):
-            a, b, c, d = _pairs_of_task(i, j, R, Tr, tr, columns, c0, Tc, tc, low, high, odd)
-            kind = 2 * (1 if i == rounds_of_rows - 1 else 0) + (1 if j == odd_task else 0)
-            one = [0.0, 0.0, 0.0, 0.0, a, b, c, d]
-            one[kind] = 1.0
-            cycles = (t0, t1, t2, t3)[kind] + a * p0 + b * p1 + c * p2 + d * p3
-            if cycles == 0.0:
-                continue
-            found.append(one)
-            weights.append(cycles)
-            heaviest = len(weights) - 1 if cycles > weights[heaviest] else heaviest
-            for k in range(8):
-                total[k] += one[k]
-    found = found[1:]
-    tasks = len(found)
+    cycles = [t0, t1, t2, t3, p0, p1, p2, p3]
+    found, weights = _tasks_of_band(R, Tr, tr, columns, c0, Tc, tc, low, high, odd, cycles)
+    tasks = len(weights)
     if tasks == 0:
         return none
     times, even = before * after, 0.0
@@ -187,26 +221,14 @@ def dealt_tiles(
     if before * after * tasks > few:
         times = 0 if in_order == 0.0 else min(before, -(-few // (after * tasks))) * after
         even = (before * after - times) * 1.0 / cores
-    result = [even * total[k] for k in range(8)]
-    if times == 0:
-        share = 0.0
-        for w in weights:
-            share += even * w
-        if share < weights[heaviest]:
-            result = found[heaviest]
-    else:
-        loads, names = [0.0] * min(cores, times * tasks), [n for n in range(min(cores, times * tasks))]
-        given = [[0.0] * 8 for _ in range(len(loads))]
-        order = [n for n in range(tasks)] if in_order else _heaviest_first(weights)
-        for _turn in range(times // after if in_order else 1):
-            for n in order:
-                for _ in range(after if in_order else times):
-                    name = _free_first(loads, names, weights[n])
-                    for k in range(8):
-                        given[name][k] += found[n][k]
-        busiest = 0
-        for place in range(len(loads)):
-            busiest = place if loads[place] > loads[busiest] else busiest
+    result, share, heaviest = [0.0] * 8, 0.0, _largest(weights)
+    for n in range(tasks):
+        share += even * weights[n]
         for k in range(8):
-            result[k] += given[names[busiest]][k]
+            result[k] += found[8 * n + k]
+    result = [even * total for total in result]
+    if times == 0 and share < weights[heaviest]:
+        result = [found[8 * heaviest + k] for k in range(8)]
+    elif times > 0:
+        _add_dealt(in_order > 0.0, cores, times, after, found, weights, result)
     return result[0], result[1], result[2], result[3], result[4], result[5], result[6], result[7]

@@ -46,8 +46,13 @@ class Kept:
     def to_cores(self, spread: Collection[str], otherwise: sympy.Expr) -> sympy.Expr:
         """Return the words of all tiles that come to a memory of each core, whose tasks the loops in *spread* number.
 
-        A tile that several tasks in a row want comes to as many cores; *otherwise* stands where that is not known.
+        A tile that several tasks in a row want comes to as many cores, also where a loop inside of the place makes them;
+        *otherwise* stands where that is not known.
         """
+        inside = set(spread) - set(self.loops)
+        if inside:
+            loops = tuple(loop for loop in self.leaf if loop in inside or loop in self.loops)
+            return replace(self, loops=loops).to_cores(spread, otherwise)
         if isinstance(self.band, Region):
             return self._inside(self.band, spread).words(symbol("replicas"))
         band = None if self.band is None else self._turned()

@@ -12,7 +12,35 @@ from fusemax.cost.symbols import tiles_moved
 from fusemax.mapping.nest import Root
 
 ONE, ZERO = sympy.Integer(1), sympy.Integer(0)
-ANY = sympy.Integer(10**12)  #: indices in a row, where nothing ends them
+ANY = sympy.Integer(10**14)  #: indices in a row, where nothing ends them
+
+
+def digits_to(extents: Extents, root: Root, loop: str) -> list[str]:
+    """Return the digits of *root* that turn, from the outermost to *loop*."""
+    digits = extents.part(root).digits
+    return list(digits[: digits.index(loop) + 1])
+
+
+def spans_of(
+    extents: Extents, root: Root, loops: Collection[str], digits: Collection[str], endless: sympy.Expr
+) -> tuple[list[str], sympy.Expr, sympy.Expr] | None:
+    """Return the *loops* over *root*, the elements that an index of a tensor with *digits* spans, and how many are in a row.
+
+    It spans 0 elements where the tensor has no digit of the root; *endless* are in a row where nothing ends them. None where
+    the loops, or the digits that the tensor carries, leave one out.
+    """
+    part = extents.part(root)
+    mine = [digit for digit in part.digits if digit in loops]
+    carried = [place for place, digit in enumerate(part.digits) if digit in digits]
+    gap = bool(carried) and carried[-1] - carried[0] + 1 != len(carried)
+    if gap or tuple(mine) != part.digits[: len(mine)]:
+        return None
+    if not carried:
+        return mine, ZERO, endless
+    most = endless
+    if carried[0] > 0:
+        most = sympy.Mul(*(extents.sizes[part.digits[place]] for place in carried))
+    return mine, extents.tile(root, digits_to(extents, root, part.digits[carried[-1]])), most
 
 
 class Visited:
@@ -52,15 +80,11 @@ class Visited:
         for loop in self.loops:
             root = self.extents.nest.root_of(loop)
             flags = (loop in self.digits, loop in self.spread)
-            inner = self.extents.tile(root, self._around(root, loop))
+            inner = self.extents.tile(root, digits_to(self.extents, root, loop))
             values += [sympy.Integer(self.roots.index(root)), inner, *map(sympy.Integer, map(int, flags))]
         numbers = (sympy.Integer(len(rows)), sympy.Integer(len(self.loops)))
         known = -ONE if sharing is None else sharing
         return tiles_moved(otherwise, cores, *self._band_values(), *numbers, known, *values)
-
-    def _around(self, root: Root, loop: str) -> list[str]:
-        digits = self.extents.part(root).digits
-        return list(digits[: digits.index(loop) + 1])
 
     def _band_values(self) -> tuple[sympy.Expr, ...]:
         if self.band is None:
@@ -71,20 +95,11 @@ class Visited:
 
     def _root(self, root: Root) -> tuple[sympy.Expr, ...] | None:
         """Return the values of one root; None where its loops, or the digits that the tensor carries, leave one out."""
-        part = self.extents.part(root)
-        mine = [digit for digit in part.digits if digit in self.loops]
-        carried = [place for place, digit in enumerate(part.digits) if digit in self.digits]
-        gap = bool(carried) and carried[-1] - carried[0] + 1 != len(carried)
-        if gap or tuple(mine) != part.digits[: len(mine)]:
+        found = spans_of(self.extents, root, self.loops, self.digits, ANY)
+        if found is None:
             return None
-        span, most = ZERO, ANY
-        if carried:
-            last = part.digits[carried[-1]]
-            span = self.extents.tile(root, self._around(root, last))
-            if carried[0] > 0:
-                most = ONE
-                for place in carried:
-                    most *= self.extents.sizes[part.digits[place]]
+        mine, span, most = found
+        part = self.extents.part(root)
         touched = tiles_of(self.extents, root, self.leaf & set(part.digits))
         if touched is None:
             return None

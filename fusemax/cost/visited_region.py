@@ -9,10 +9,10 @@ import sympy
 from fusemax.cost.extents import ONE, Extents
 from fusemax.cost.region import Region
 from fusemax.cost.symbols import least, region_moved
+from fusemax.cost.visited import digits_to, spans_of
 from fusemax.mapping.nest import Root
 
 ZERO = sympy.Integer(0)
-ANY = sympy.Integer(10**8)  #: indices in a row, where nothing ends them
 
 
 class Inside:
@@ -74,7 +74,7 @@ class Inside:
         for loop in self.loops:
             root = self.extents.nest.root_of(loop)
             flags = (loop in self.own and loop in self.digits, loop in self.spread)
-            inner = self.extents.tile(root, self._around(root, loop))
+            inner = self.extents.tile(root, digits_to(self.extents, root, loop))
             values += [sympy.Integer(self.roots.index(root)), inner, *map(sympy.Integer, map(int, flags))]
         tile: sympy.Expr = ONE
         for first in self.ends.values():
@@ -101,7 +101,7 @@ class Inside:
             inner: sympy.Expr = ONE
             for digit in root.inner_to(axis.digits[-1]):
                 inner *= self.extents.sizes[digit.name]
-            most: sympy.Expr = ANY
+            most = part.size
             if part.digits and part.digits[0] in self.region.around(self.extents.nest, axis):
                 most = ONE
                 for digit in axis.digits:
@@ -109,25 +109,13 @@ class Inside:
             values += [sympy.Integer(self.roots.index(root)), inner, most]
         return (*values, *self.region.numbers(self.extents))
 
-    def _around(self, root: Root, loop: str) -> list[str]:
-        digits = self.extents.part(root).digits
-        return list(digits[: digits.index(loop) + 1])
-
     def _root(self, root: Root) -> tuple[sympy.Expr, ...] | None:
         """Return the values of one root; None where its loops, or the digits that the tensor carries, leave one out."""
         part = self.extents.part(root)
-        mine = [digit for digit in part.digits if digit in self.loops]
-        carried = [place for place, digit in enumerate(part.digits) if digit in self.digits]
-        gap = bool(carried) and carried[-1] - carried[0] + 1 != len(carried)
-        if gap or tuple(mine) != part.digits[: len(mine)]:
+        found = spans_of(self.extents, root, self.loops, self.digits, part.size)
+        if found is None:
             return None
-        span, most = ZERO, ANY
-        if carried:
-            span = self.extents.tile(root, self._around(root, part.digits[carried[-1]]))
-            if carried[0] > 0:
-                most = ONE
-                for place in carried:
-                    most *= self.extents.sizes[part.digits[place]]
+        mine, span, most = found
         ends = ZERO
         if root.name in self.ends:  # the root of whose tiles it takes one
             ends = ONE + self.roots.index(self.extents.nest.roots[self.ends[root.name]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Protocol
 
 from fusemax.cost.evaluate import sizes_for
@@ -90,10 +91,7 @@ class Draft:
     @property
     def size(self) -> int:
         """The number of points."""
-        count = len(self.points)
-        for axis in self.axes:
-            count *= axis.length
-        return count
+        return len(self.points) * prod(axis.length for axis in self.axes)
 
     def columns(self, choice: Choice, whole: bool) -> dict[str, Column]:
         """Return the columns of one way: all of them, the totals, or what ``outputs`` names."""

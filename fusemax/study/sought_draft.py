@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
+from math import prod
 
 from fusemax.cascade.ir import Cascade
 from fusemax.cost.model import derive
@@ -43,10 +44,7 @@ class SoughtDraft:
     @property
     def size(self) -> int:
         """The number of points."""
-        count = len(self.points)
-        for axis in self.axes:
-            count *= axis.length
-        return count
+        return len(self.points) * prod(axis.length for axis in self.axes)
 
     def names(self, whole: bool) -> list[str]:
         """Return the columns of measures: all that the machine has, the totals, or what ``outputs`` names."""

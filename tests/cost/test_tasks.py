@@ -15,6 +15,7 @@ from fusemax.cost.deal import busiest_core
 from fusemax.cost.evaluate import Cost, cost
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
+from fusemax.library.load import design_of
 from fusemax.machine import machine_of
 from fusemax.mapping.build import map_onto
 from fusemax.mapping.nest import Mapped
@@ -190,3 +191,12 @@ def test_without_spread_the_outermost_loop_is_spread(loops: str, cycles: float) 
     point = {"R": 6, "N": 2, "K": 3, "r0": 4, "r1": 1, "n0": 2, "cores": 2, "rows": 1, "columns": 1}
 
     assert sum(answer(point, loops, "[]").table("cycles").values()) == cycles
+
+
+def test_a_tile_goes_to_each_core_whose_task_inside_its_place_wants_it() -> None:
+    """Three tiles of keys are three tasks for each of three tiles of queries: each brings Q, 3 * 300 * 2 words."""
+    design = design_of("h100", "unfused")
+    sizes = {"B": 1, "H": 1, "E": 2, "F": 2, "M": 300, "P": 300}
+    found = cost(design.mapped, derive(design.mapped, design.machine), sizes).values
+
+    assert found["words[QK,shared,fill,Q]"] == 1800 == found["words[QK,DRAM,read,Q]"]
