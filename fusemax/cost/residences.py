@@ -86,7 +86,8 @@ class Residences:
                 if self._makes(e, tensor)
             ]
             digits = digits_of_way(self._ways(residence)[0])
-            again = words - self._kept(residence, digits).once(frozenset.intersection(*lacking))
+            begun = self._kept(residence, digits).once(frozenset.intersection(*lacking))
+            again = words - least(words, begun)  # what stays from one beginning to the next never comes back
         out = again
         if self._wanted_outside(residence):
             earlier = self._earlier_wanted_outside(residence)
