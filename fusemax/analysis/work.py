@@ -14,7 +14,17 @@ from dataclasses import dataclass, replace
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.cascade.monoid import Monoid, parts_in
 from fusemax.cascade.views import with_names
-from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number, Populate
+from fusemax.language.syntax import (
+    Access,
+    Binary,
+    Call,
+    Expression,
+    Name,
+    Negative,
+    Number,
+    Populate,
+    accesses,
+)
 
 BINARY_NAMES: Mapping[str, str] = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow"}
 REDUCTION_NAMES: Mapping[str, str] = {
@@ -99,8 +109,12 @@ def _joins(cascade: Cascade, monoid: Monoid, space: frozenset[str]) -> Iterator[
 
 
 def is_view(einsum: Einsum) -> bool:
-    """Return whether *einsum* only renames: one access, no action, no condition (``BK[e,m1,m0] = K[e,m1*M0+m0]``)."""
+    """Return whether *einsum* only renames: one access, no action, no condition (``BK[e,m1,m0] = K[e,m1*M0+m0]``).
+
+    An access through another tensor (``BB[BU[l]]``) is a gather, which somebody has to do.
+    """
     plain = isinstance(einsum.expression, Access) and einsum.action is None and not einsum.conditions
+    plain = plain and len(accesses(einsum.expression)) == 1
     renamed = all(isinstance(index, Name) for index in einsum.output.indices)
     return plain and renamed and not einsum.initial
 

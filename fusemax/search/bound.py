@@ -147,7 +147,7 @@ def _seconds(facts: Facts, segment: Sequence[str], part: float) -> Iterator[tupl
 
     for name in segment:
         for item in facts.items[name]:
-            whole = by_owner(facts, {unit: seconds(unit, pieces) for unit, pieces in item.units.items()})
+            whole = by_owner(facts, {unit: seconds(unit, pieces) for unit, pieces in item.alone.items()})
             parts = tuple(
                 by_owner(facts, {unit: seconds(unit, [piece]) for unit, piece in one.items()})
                 for one in item.parts
@@ -168,7 +168,7 @@ def _energy(facts: Facts, segment: Sequence[str], part: float, moved: float) -> 
     total = 0.0
     for name in segment:
         for item in facts.items[name]:
-            whole = {unit: _joules(facts, pieces, part) for unit, pieces in item.units.items()}
+            whole = {unit: _joules(facts, pieces, part) for unit, pieces in item.alone.items()}
             parts = tuple({unit: _joules(facts, [p], part) for unit, p in one.items()} for one in item.parts)
             total += Ways(whole, parts if all(parts) else ()).weighted(
                 dict.fromkeys(facts.machine.units, 1.0)

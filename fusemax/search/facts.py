@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 
 from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Cascade, Einsum
@@ -36,7 +37,8 @@ class Item:
     Attributes
     ----------
     units
-        By unit that can do all of them, the pieces that it does for them.
+        By unit that can do all of them, the pieces that it does for them. Where no unit can do all, those that can do the
+        first part of each pair, beside others: what they leave to others has endless cycles.
     parts
         For a pair under one name (``sub_exp``), by part: the piece of each unit that can do that part; else empty.
     """
@@ -46,6 +48,11 @@ class Item:
     indices: tuple[int, ...]
     units: Mapping[str, tuple[Piece, ...]]
     parts: tuple[Mapping[str, Piece], ...] = ()
+
+    @property
+    def alone(self) -> dict[str, tuple[Piece, ...]]:
+        """The units that can do all of them without others."""
+        return {unit: ps for unit, ps in self.units.items() if all(piece.cycles < inf for piece in ps)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,27 +216,19 @@ def _items(facts: Facts) -> dict[str, tuple[Item, ...]]:
             grouped.setdefault(operation.name, []).append(number)
         found: list[Item] = []
         for operation, numbers in grouped.items():
-            units = {
-                unit: tuple(
-                    _piece(facts, unit, part)
-                    for n in numbers
-                    for part in lowered(facts.machine, unit, todo[n])
-                )
-                for unit in facts.machine.units
-                if facts.within.may_do(name, unit)
-                if not any(missing_operations(facts.machine, unit, todo[n]) for n in numbers)
-            }
-            if not units:
-                lost.append(f"{name} needs {operation!r}")
+            mine = [todo[n] for n in numbers]
             parts = tuple(
                 {
                     unit: _piece(facts, unit, part)
                     for unit, u in facts.machine.units.items()
                     if part.name in u.operations and facts.within.may_do(name, unit)
                 }
-                for n in numbers
-                for part in todo[n].parts
+                for one in mine
+                for part in one.parts
             )
+            units = _able(facts, name, mine) or _together(facts, mine, parts)
+            if not units:
+                lost.append(_told(facts, name, operation, mine, parts))
             found.append(Item(name, operation, tuple(numbers), units, parts))
         items[name] = tuple(found)
     if lost:
@@ -238,6 +237,46 @@ def _items(facts: Facts) -> dict[str, tuple[Item, ...]]:
         text = f"{among} can do what cascade {facts.cascade.name} asks for: {', '.join(lost)}"
         raise FusemaxError(f"{text}\n  hint: the units do {offers}")
     return items
+
+
+def _able(facts: Facts, name: str, mine: Sequence[Operation]) -> dict[str, tuple[Piece, ...]]:
+    """Return the units that can do all of *mine*, operations of Einsum *name*, with what they do for them."""
+    return {
+        unit: tuple(_piece(facts, unit, part) for one in mine for part in lowered(facts.machine, unit, one))
+        for unit in facts.machine.units
+        if facts.within.may_do(name, unit)
+        if not any(missing_operations(facts.machine, unit, one) for one in mine)
+    }
+
+
+def _together(
+    facts: Facts, mine: Sequence[Operation], parts: Sequence[Mapping[str, Piece]]
+) -> dict[str, tuple[Piece, ...]]:
+    """Return the units that can do the first part of each of *mine*, which units can only do together; none if they cannot."""
+    if not all(parts) or not all(one.parts for one in mine):
+        return {}
+    needed = [part for one in mine for part in one.parts]
+    first = {one.parts[0].name for one in mine}
+    return {
+        unit: tuple(
+            can.get(unit, Piece(part.name, part.variables, inf, inf))
+            for part, can in zip(needed, parts, strict=True)
+        )
+        for unit, described in facts.machine.units.items()
+        if all(unit in can for part, can in zip(needed, parts, strict=True) if part.name in first)
+        if not any(one.name in described.operations for one in mine)
+    }
+
+
+def _told(
+    facts: Facts, name: str, operation: str, mine: Sequence[Operation], parts: Sequence[Mapping[str, Piece]]
+) -> str:
+    """Return what Einsum *name* lacks: an operation, and which part of it no unit does, where it has parts."""
+    needed = [part.name for one in mine for part in one.parts]
+    lacking = dict.fromkeys(part for part, can in zip(needed, parts, strict=True) if not can)
+    some = len(lacking) < len({*needed})
+    more = f" (of its parts, no unit does {', '.join(lacking)})" if lacking and some else ""
+    return f"{name} needs {operation!r}{more}"
 
 
 def _piece(facts: Facts, unit: str, operation: Operation) -> Piece:

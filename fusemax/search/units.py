@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 
@@ -149,7 +149,8 @@ def _best_options(facts: Facts, work: Work, unit: str, items: Sequence[Item], mo
 
 def _pieces(item: Item, unit: str) -> tuple[Piece, ...]:
     """Return what *unit* may have to do of *item*."""
-    return item.units.get(unit) or tuple(one[unit] for one in item.parts if unit in one)
+    whole = tuple(piece for piece in item.units.get(unit, ()) if piece.cycles < inf)
+    return whole or tuple(one[unit] for one in item.parts if unit in one)
 
 
 # ------------------------------------------------------------------------------------ who does what
@@ -174,7 +175,10 @@ def choices_of(item: Item) -> Iterator[tuple[str, tuple[tuple[int, str], ...]]]:
         others: list[list[tuple[int, str] | None]] = [[None] for _ in pieces]
         if len(pieces) > len(item.indices):
             for number, one in enumerate(item.parts):
-                others[number] += [(number, other) for other in one if other not in item.units]
+                if pieces[number].cycles < inf:
+                    others[number] += [(number, other) for other in one if other not in item.units]
+                else:
+                    others[number] = [(number, other) for other in one]
         for chosen in product(*others):
             yield unit, tuple(one for one in chosen if one is not None)
 
@@ -283,7 +287,7 @@ def _offering(facts: Facts, item: Item, number: int, piece: Piece) -> dict[str, 
     found = {
         unit: ps[number]
         for unit, ps in item.units.items()
-        if ps[number % len(ps)].operation == piece.operation and number < len(ps)
+        if number < len(ps) and ps[number].operation == piece.operation and ps[number].cycles < inf
     }
     for one in item.parts:
         found |= {unit: p for unit, p in one.items() if p.operation == piece.operation}
