@@ -153,7 +153,10 @@ _ONE = (1, 1)
 _TABLE = (
     Function(name="ceil", operands=_ONE, code="ceil({0})", array=lambda np, x: np.ceil(x), trend="rises"),
     Function(name="floor", operands=_ONE, code="floor({0})", array=lambda np, x: np.floor(x), trend="rises"),
-    Function(name="log2", operands=_ONE, code="log2({0})", array=lambda np, x: np.log2(x), trend="rises"),
+    Function(
+        name="log2", operands=_ONE, code="log2({0})", array=lambda np, x: np.log2(x),
+        algebra=lambda sympy, x: sympy.log(x) / sympy.log(2), trend="rises",
+    ),
     Function(
         name="sqrt", operands=_ONE, code="sqrt({0})", array=lambda np, x: np.sqrt(x),
         algebra=lambda sympy, x: sympy.sqrt(x), trend="rises", range=(0, math.inf),

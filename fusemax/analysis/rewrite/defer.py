@@ -85,8 +85,8 @@ def _neutral(
 def defer(seen: View, name: str, chosen: tuple[Access, ...], keep: bool = False) -> Move | Refusal:
     """Return the cascade in which the reduction *name* no longer waits for the earlier results *chosen*.
 
-    With *keep*, an exponential that all H have in common stays with the data, where it is bounded: the sum becomes a few sums
-    under one weight, its moments, which a running form can repair by one factor each.
+    With *keep*, exponentials in H stay with the data, where they are bounded: the sum becomes a few sums under weights, its
+    moments, which a running form can repair by one factor each.
     """
     einsum = seen.cascade.einsum(name)
     if not chosen:
@@ -98,7 +98,7 @@ def defer(seen: View, name: str, chosen: tuple[Access, ...], keep: bool = False)
     if keep:
         kept = weighted(separation)
         if kept is None:
-            return Refusal(f"the sums of {name} have no weight in common")
+            return Refusal(f"the sums of {name} have no exponential for a weight")
         separation = kept
     if all(not head.free_symbols for head, _ in separation.terms):
         return Refusal(f"{name} does not depend on {', '.join(str(access) for access in chosen)} by value")
@@ -115,18 +115,16 @@ def defer(seen: View, name: str, chosen: tuple[Access, ...], keep: bool = False)
 
 
 def weighted(separation: Separation) -> Separation | None:
-    """Return ``sum_j (H_j/F) * (F*G_j)`` with the exponential F that all H have in common; None where there is none."""
+    """Return ``sum_j (H_j/F_j) * (F_j*G_j)``, F_j the exponential in H_j, which bounds G_j; None where there is none."""
     if separation.operation != "*" or separation.rank < 2:
         return None
-    weights = {
-        sympy.Mul(*(f for f in sympy.Mul.make_args(sympy.powsimp(head)) if isinstance(f, sympy.exp)))
-        for head, _ in separation.terms
-    }
-    kept = weights.pop()
-    if weights or not kept.has(sympy.exp):
-        return None
-    terms = tuple((tidy(head / kept), sympy.powsimp(kept * rest)) for head, rest in separation.terms)
-    return Separation(terms, "*", separation.method)
+    terms = []
+    for head, rest in separation.terms:
+        factors = sympy.Mul.make_args(sympy.powsimp(head))
+        kept = sympy.Mul(*(factor for factor in factors if isinstance(factor, sympy.exp)))
+        terms.append((tidy(head / kept), sympy.powsimp(kept * rest)))
+    bare = all(new == old for (_, new), (_, old) in zip(terms, separation.terms, strict=True))
+    return None if bare else Separation(tuple(terms), "*", separation.method)
 
 
 def _replaced(cascade: Cascade, einsum: Einsum, parts: Iterable[Einsum]) -> list[Einsum]:

@@ -134,7 +134,7 @@ class _Running(Writer):
         return sympy.Integer(0) if bad else value
 
     def _sizes(self) -> tuple[str, ...]:
-        return (self.seen.variables[0].upper(),) if len(self.seen.variables) == 1 else ()
+        return (self.seen.variables[0].upper(),)
 
     def _count(self, generations: Expression) -> Expression:
         """Return how many coordinates of the rank the first *generations* iterations visit."""
@@ -146,7 +146,7 @@ class _Running(Writer):
     def _folded_beside(self, stage: Stage, count: Expression) -> Expression:
         """Return how many points *stage* has folded: *count* along the rank, times the other ranks that it folds."""
         for variable in stage.einsum.reduced:
-            if variable not in self.seen.variables:
+            if variable != self.seen.variables[0]:
                 count = Binary("*", Name(variable.upper()), count)
         return count
 

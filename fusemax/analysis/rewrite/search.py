@@ -15,6 +15,7 @@ from fusemax.analysis.rewrite.defer import defer
 from fusemax.analysis.rewrite.draft import Move
 from fusemax.analysis.rewrite.floor import Floor, floor_of
 from fusemax.analysis.rewrite.form import Form, busiest_rank, form_of
+from fusemax.analysis.rewrite.gather import with_moments, without_moments
 from fusemax.analysis.rewrite.given import Given, given_of
 from fusemax.analysis.rewrite.inline import written_out
 from fusemax.analysis.rewrite.iterate import iterate
@@ -234,6 +235,11 @@ class _Search:
                     self.refuse(name, f"running or splitting it fails: {reason}")
                 if not any(stage.additive for stage in whole.stages):
                     continue
+                gathering = with_moments(along)
+                if gathering is not None:
+                    state = replace(state, lines=(*state.lines, *gathering.lines))
+                    along = self._seen(gathering.cascade)
+                    whole = group_of(along, along.reductions, additive)
             later = group_of(along, tuple(name for name, _ in whole.refused), additive)
             for group in (*_prefixes(along, whole), *_prefixes(along, later)):
                 for tiled in (True, False):
@@ -266,6 +272,8 @@ class _Search:
             moved = FORMS[form](frame, guarded)
             if isinstance(moved, Refusal):
                 return moved
+            if moved.cascade.outputs != self.original.outputs:
+                moved = replace(moved, cascade=without_moments(moved.cascade, self.original.outputs))
             verdict = self._verified(moved.cascade)
             better = isinstance(best, Refusal) or len(verdict.unsafe) < len(best[1].unsafe)
             if verdict.right and better:

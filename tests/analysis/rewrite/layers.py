@@ -235,4 +235,23 @@ LAYERS = {
         "inputs: {X: [M, P]}\noutputs: [H]\neinsums: |\n  S[p] = X[m,p]*X[m,p] :: sum[m]\n"
         "  Z[m,p] = X[m,p]*rsqrt(S[p] + 1e-6)\n  H[p] = Z[m,p] :: max[m]\n",
     ),
+    "entropy in bits": ("M", 3, 1, SOFTMAX % "H" + "  H[p] = -A[m,p]*log2(A[m,p]) :: sum[m]\n"),
+    "focal loss": (
+        "V", 3, 1,
+        "inputs: {Z: [V, N], Y: [N]}\noutputs: [L]\neinsums: |\n  GM[n] = Z[v,n] :: max[v]\n"
+        "  S[n] = exp(Z[v,n] - GM[n]) :: sum[v]\n  P[v,n] = exp(Z[v,n] - GM[n])/S[n]\n"
+        "  L[n] = -eq(v, Y[n])*(1 - P[v,n])**2*log(P[v,n]) :: sum[v]\n",
+    ),
+    "gradient of the queries from logits": (
+        "M", 4, 1,
+        "inputs: {X: [M, P], K: [E, M], V: [F, M], DO: [F, P]}\noutputs: [DQ]\neinsums: |\n  GM[p] = X[m,p] :: max[m]\n"
+        "  SN[m,p] = exp(X[m,p] - GM[p])\n  SD[p] = SN[m,p] :: sum[m]\n  A[m,p] = SN[m,p]/SD[p]\n"
+        "  DA[m,p] = DO[f,p]*V[f,m] :: sum[f]\n  RS[p] = A[m,p]*DA[m,p] :: sum[m]\n"
+        "  DQ[e,p] = A[m,p]*(DA[m,p] - RS[p])*K[e,m] :: sum[m]\n",
+    ),
+    "variance over two ranks": (
+        "N,H", 2, 1,
+        "inputs: {X: [C, N, H]}\noutputs: [V]\neinsums: |\n  S[c] = X[c,n,h] :: sum[n, h]\n"
+        "  V[c] = (X[c,n,h] - S[c]/(N*H))**2/(N*H) :: sum[n, h]\n",
+    ),
 }  # fmt: skip
