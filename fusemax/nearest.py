@@ -31,4 +31,14 @@ def meant(name: str, known: Iterable[str]) -> str:
     near = nearest(name, names)
     if near is not None:
         return f"did you mean {near!r}?"
-    return f"there are: {', '.join(names)}" if names else "there are none"
+    return f"there are: {listed(names)}" if names else "there are none"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return *names* one after the other, in quotes where a comma stands in one of them.
+
+    >>> listed(["flat", "fusemax"]), listed(["FLAT, unfused", "FLAT"])
+    ('flat, fusemax', "'FLAT, unfused', 'FLAT'")
+    """
+    known = list(names)
+    return ", ".join(map(repr, known) if any("," in name for name in known) else known)

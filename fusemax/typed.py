@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fusemax.errors import Problem, ProblemsError
+from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.nearest import nearest
 from fusemax.source import Document, KeyPath
 
@@ -24,7 +27,17 @@ EXPECTED: Mapping[str, str] = {
     "model_attributes_type": "expected keys with values",
     "model_type": "expected keys with values",
     "string_type": "expected text",
+    "too_short": "expected at least {min_length}",
+    "greater_than": "expected more than {gt:g}",
+    "greater_than_equal": "expected at least {ge:g}",
+    "less_than": "expected less than {lt:g}",
+    "less_than_equal": "expected at most {le:g}",
 }
+
+
+UNKNOWN = "extra_forbidden"  #: pydantic's name for a key that the model does not know
+#: What a file says of itself: nothing else depends on it.
+ABOUT: tuple[KeyPath, ...] = (("title",), ("source",), ("doc",))
 
 
 def typed(document: Document, model: type[Model], at: KeyPath = ()) -> Model:
@@ -48,11 +61,82 @@ def typed(document: Document, model: type[Model], at: KeyPath = ()) -> Model:
         raise ProblemsError(_problems_of(document, model, at, error)) from None
 
 
+def typed_so_far(document: Document, model: type[Model]) -> tuple[Model, Document, list[Problem]]:
+    """Return *document* as a *model*, as it is meant, and its mistakes of form, where these let one see what else is wrong.
+
+    A misspelt key stands for the one that was meant where that is missing, and for nothing where it is there; a text that says
+    what the file is about may be missing or wrong.
+
+    Raises
+    ------
+    ProblemsError
+        With all mistakes of form, where others hide what is meant.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return typed(document, model), document, []
+    except ProblemsError as error:
+        found = error
+    try:
+        model.model_validate(document.data)
+    except ValidationError as error:
+        data = deepcopy(document.data)
+        mistakes = sorted(error.errors(), key=lambda mistake: mistake["type"] != UNKNOWN)
+        renamed: dict[KeyPath, KeyPath] = {}
+        if isinstance(data, dict) and all(_mended(data, model, mistake, renamed) for mistake in mistakes):
+            with suppress(ValidationError):
+                meant = _renamed(replace(document, data=data), renamed)
+                return model.model_validate(data), meant, list(found.problems)
+    raise found
+
+
+def _renamed(document: Document, renamed: Mapping[KeyPath, KeyPath]) -> Document:
+    """Return *document* with the places of what stands under keys that have another name in its data."""
+
+    def under(table: Mapping[KeyPath, Place]) -> dict[KeyPath, Place]:
+        moved = {
+            (*new, *path[len(old) :]): place
+            for old, new in renamed.items()
+            for path, place in table.items()
+            if path[: len(old)] == old
+        }
+        return {**table, **moved}
+
+    return replace(document, values=under(document.values), keys=under(document.keys))
+
+
+def _mended(data: dict[str, Any], model: type[Any], mistake: Any, renamed: dict[KeyPath, KeyPath]) -> bool:
+    """Mend *mistake* in *data* as it is meant to be; return whether that is plain."""
+    path = _data_path(data, (), mistake["loc"])
+    if mistake["type"] == UNKNOWN:
+        holder, near = _at(data, path[:-1]), _meant_by(mistake, model, path)
+        if near is not None and path[-1] in holder:
+            value = holder.pop(path[-1])
+            if holder.setdefault(near, value) is value:
+                renamed[path] = (*path[:-1], near)
+        return near is not None
+    if mistake["type"] == "missing" and path[-1] in _at(data, path[:-1]):
+        return True  # a misspelt one stood for it
+    if mistake["type"] in ("missing", "string_type") and path in ABOUT:
+        data[str(path[0])] = ""
+        return True
+    return False
+
+
+def _meant_by(mistake: Any, model: type[Any], path: KeyPath) -> str | None:
+    """Return the key that was meant by the unknown one at *path*."""
+    return nearest(str(path[-1]), _known_keys(mistake, model, path))
+
+
 def _problems_of(document: Document, model: type[Any], at: KeyPath, error: ValidationError) -> list[Problem]:
     problems: list[Problem] = []
     seen: set[tuple[KeyPath, str]] = set()
-    for mistake in error.errors():
-        path = at + _data_path(document.data, at, mistake["loc"])
+    paths = [(at + _data_path(document.data, at, mistake["loc"]), mistake) for mistake in error.errors()]
+    meant = {(*p[:-1], _meant_by(m, model, p)) for p, m in paths if m["type"] == UNKNOWN}
+    for path, mistake in paths:
+        if mistake["type"] == "missing" and path in meant:
+            continue  # it stands there, misspelt
         problem = _problem_of(document, model, path, mistake)
         if (path, problem.text) not in seen:
             seen.add((path, problem.text))
@@ -84,8 +168,8 @@ def _at(data: Any, path: KeyPath) -> Any:
 
 def _problem_of(document: Document, model: type[Any], path: KeyPath, mistake: Any) -> Problem:
     kind = mistake["type"]
-    if kind == "extra_forbidden":
-        near = nearest(str(path[-1]), _known_keys(mistake, model, path))
+    if kind == UNKNOWN:
+        near = _meant_by(mistake, model, path)
         hint = f"did you mean {near!r}?" if near else _listed(_known_keys(mistake, model, path))
         return document.problem(path, f"unknown key {str(path[-1])!r}", hint, key=True)
     if kind == "missing":
@@ -100,8 +184,9 @@ def words_of(mistake: Any) -> str:
     text = str(mistake["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind in ("value_error", "assertion_error"):
         return text
-    plain = f"expected {mistake['ctx']['expected']}" if kind == "literal_error" else EXPECTED.get(kind)
-    return f"{plain or text[:1].lower() + text[1:]}, got {_short(mistake.get('input'))}"
+    plain = "expected {expected}" if kind == "literal_error" else EXPECTED.get(kind)
+    said = plain.format(**mistake.get("ctx", {})) if plain else text[:1].lower() + text[1:]
+    return f"{said}, got {_short(mistake.get('input'))}"
 
 
 def _short(value: Any) -> str:

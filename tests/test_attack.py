@@ -36,6 +36,19 @@ def test_a_disturbed_run_is_right_or_says_no(case: str, count: int):
     assert case in script("safety", case, "--count", str(count), "--seed", "7", "--seconds", "60")
 
 
+@pytest.mark.parametrize("name", ["derived", "designs", "gpu-passes"])
+def test_check_refuses_what_run_would(name: str):
+    """Slips in studies that come along: ``run`` stops at none that ``check`` is silent of."""
+    assert name in script("studies", "--study", name, "--count", "25", "--seed", "7")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["micro24", "taxonomy", "derivations", "models", "successors"])
+def test_check_refuses_what_longer_runs_would(name: str):
+    """The same for those that take longer."""
+    assert name in script("studies", "--study", name, "--count", "12", "--seed", "7")
+
+
 @pytest.mark.slow
 def test_killed_runs():
     """Killed with -9 with all points, a front, the best and with workers."""

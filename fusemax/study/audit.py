@@ -31,7 +31,7 @@ from fusemax.study.spec import Corrected, StudyFile
 from fusemax.study.stream import in_memory
 from fusemax.table.column import measure, text
 from fusemax.table.table import table_of
-from fusemax.typed import typed
+from fusemax.typed import typed_so_far
 
 if TYPE_CHECKING:
     import polars
@@ -57,15 +57,15 @@ class AuditPlan:
 def plan(document: Document, options: Mapping[str, Any]) -> AuditPlan:
     """Return what the audit in *document* runs; raise ProblemsError with every mistake."""
     del options
-    audit = typed(document, AuditFile)
+    audit, document, problems = typed_so_far(document, AuditFile)
     path = Path(document.file)
     try:
         base = read_yaml(find("studies", audit.base, path.parent))
         study = study_of(base)
     except FusemaxError as error:
-        raise ProblemsError(problems_from(error, document, ("base",))) from None
+        raise ProblemsError([*problems, *problems_from(error, document, ("base",))]) from None
     designs = Designs(Library(Path(base.file).parent))
-    raise_if_any(_problems(audit, study, document, designs))
+    raise_if_any([*problems, *_problems(audit, study, document, designs)])
     update = {key: getattr(audit, key) for key in Corrected.model_fields}
     position = next(n for n, part in enumerate(study.parts) if part.name == audit.part)
     update |= {"parts": [study.parts[position]], "compare": None, "figures": []}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from fusemax.study.spec import Corrected, size_value
+from fusemax.study.values import reading
 
-Length = Annotated[int, BeforeValidator(size_value)]
+Length = Annotated[int, reading(size_value)]
 
 
 class AuditFile(Corrected):

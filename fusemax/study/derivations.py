@@ -24,7 +24,7 @@ from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, text, truth
 from fusemax.table.table import table_of_rows
-from fusemax.typed import typed
+from fusemax.typed import typed_so_far
 
 CONFIG = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -63,8 +63,7 @@ class DerivationsPlan:
 def plan(document: Document, options: Mapping[str, Any]) -> DerivationsPlan:
     """Return what the study in *document* rewrites; raise ProblemsError with every mistake, of the cascades too."""
     del options
-    study = typed(document, DerivationsFile)
-    problems: list[Problem] = []
+    study, document, problems = typed_so_far(document, DerivationsFile)
     if study.cascades is not None and not study.cascades:
         problems.append(document.problem(("cascades",), "an empty list names no cascade"))
     wanted = list(shipped("einsums")) if study.cascades is None else study.cascades

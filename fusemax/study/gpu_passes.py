@@ -29,7 +29,7 @@ from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import table_of_rows
-from fusemax.typed import typed
+from fusemax.typed import typed_so_far
 
 Record = dict[str, Any]
 
@@ -78,9 +78,9 @@ class PassPlan:
 def plan(document: Document, options: Mapping[str, Any]) -> PassPlan:
     """Return what the study in *document* asks; raise ProblemsError with its mistakes, of names and files too."""
     del options
-    study = typed(document, PassStudy)
+    study, document, problems = typed_so_far(document, PassStudy)
     path = Path(document.file)
-    problems = [
+    problems += [
         document.problem(
             ("lengths", position), f"{study.tokens} tokens are no whole number of sequences of {length}"
         )

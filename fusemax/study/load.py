@@ -9,7 +9,9 @@ from fusemax.shipped import find
 from fusemax.source import Document, KeyPath, read_yaml
 from fusemax.study.names import mistakes_of
 from fusemax.study.spec import StudyFile
-from fusemax.typed import typed
+from fusemax.typed import typed_so_far
+
+RUNS = ("parts", "length")  #: keys of a study that say what runs
 
 
 def load_study(name: str) -> tuple[StudyFile, Document, Path]:
@@ -21,9 +23,25 @@ def load_study(name: str) -> tuple[StudyFile, Document, Path]:
 
 def study_of(document: Document) -> StudyFile:
     """Return the study in *document*; raise ProblemsError with every mistake that shows without its designs."""
-    study = typed(document, StudyFile)
-    raise_if_any(mistakes_of(study, document))
+    study, _, problems = study_so_far(document)
+    raise_if_any(problems)
     return study
+
+
+def study_so_far(document: Document) -> tuple[StudyFile, Document, list[Problem]]:
+    """Return the study in *document*, that as it is meant, and what is wrong elsewhere than in what runs, as in its figures.
+
+    Raises
+    ------
+    ProblemsError
+        With every mistake that shows without its designs, where one is in what runs.
+    """
+    study, document, problems = typed_so_far(document, StudyFile)
+    found = mistakes_of(study)
+    problems += [document.problem(path, mistake.text, mistake.hint) for path, mistake in found]
+    if any(path[0] in RUNS for path, _ in found):
+        raise_if_any(problems)
+    return study, document, problems
 
 
 def read_study(path: Path) -> Document:

@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.model.config import load_model
@@ -26,9 +26,10 @@ from fusemax.study.jobs import shown
 from fusemax.study.kind import About, Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.study.pictures import column_mistakes, figure_mistakes, specs_of
+from fusemax.study.values import reading
 from fusemax.table.column import LENGTH, LENGTH_HEADING, measure, piece, remark, size, text, truth
 from fusemax.table.table import table_of_rows
-from fusemax.typed import typed
+from fusemax.typed import typed_so_far
 
 
 def _whole(value: Any) -> int:
@@ -38,8 +39,8 @@ def _whole(value: Any) -> int:
     return int(number)
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-Bytes = Annotated[float, BeforeValidator(lambda value: quantity(value, "B"))]
+Whole = Annotated[int, reading(_whole)]
+Bytes = Annotated[float, reading(lambda value: quantity(value, "B"))]
 
 
 class _Part(BaseModel):
@@ -134,12 +135,10 @@ Row = dict[str, Any]
 def plan(document: Document, options: Mapping[str, Any]) -> ModelsPlan:
     """Return what the study in *document* asks; raise ProblemsError with every mistake, of models and machines too."""
     del options
-    study = typed(document, ModelsFile)
+    study, document, problems = typed_so_far(document, ModelsFile)
     folder = Path(document.file).parent
     files = {Path(document.file).name: Path(document.file)}
-    problems: list[Problem] = [
-        document.problem(place, said, hint) for place, said, hint in figure_mistakes(study)
-    ]
+    problems += [document.problem(place, said, hint) for place, said, hint in figure_mistakes(study)]
     models: dict[str, Model] = {}
     for name, path in study.models.items():
         try:

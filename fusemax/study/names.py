@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fusemax.errors import FusemaxError, Problem
+from fusemax.errors import FusemaxError
 from fusemax.language.syntax import names
 from fusemax.nearest import meant
-from fusemax.source import Document, KeyPath
+from fusemax.source import KeyPath
 from fusemax.study.axes import SHAPE, TILES
 from fusemax.study.pictures import figure_mistakes
 from fusemax.study.spec import Condition, StudyFile, StudyPart, Where, is_number
@@ -32,9 +32,9 @@ class Mistake:
     hint: str | None = None
 
 
-def mistakes_of(study: StudyFile, document: Document) -> list[Problem]:
-    """Return the mistakes of *study* that its types do not show."""
-    return [document.problem(path, mistake.text, mistake.hint) for path, mistake in _mistakes(study)]
+def mistakes_of(study: StudyFile) -> list[tuple[KeyPath, Mistake]]:
+    """Return the mistakes of *study* that its types do not show, each with its keys."""
+    return list(_mistakes(study))
 
 
 def _mistakes(study: StudyFile) -> Iterator[tuple[KeyPath, Mistake]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from fusemax.nearest import nearest
+from fusemax.nearest import meant
 from fusemax.plot.spec import FigureSpec
 from fusemax.source import KeyPath
 from fusemax.typed import words_of
@@ -72,9 +72,8 @@ def _keys() -> tuple[str, ...]:
 
 
 def _near(name: str, known: Iterable[str]) -> str | None:
-    listed = list(dict.fromkeys(known))
-    near = nearest(name, listed)
-    return f"did you mean {near!r}?" if near else f"there are: {', '.join(listed)}" if listed else None
+    names = list(dict.fromkeys(known))
+    return meant(name, names) if names else None
 
 
 def column_mistakes(
@@ -84,7 +83,9 @@ def column_mistakes(
 
     *columns* are those of each table, *values* all values of the columns whose values are known before the study runs.
     """
-    for number, spec in enumerate(specs_of(study)):
+    for number, (spec, _) in enumerate(_read(study)):
+        if spec is None:
+            continue
         if spec.table not in columns:
             text = f"this study leaves no table {spec.table!r}"
             yield ("figures", number, "table"), text, _near(spec.table, columns)

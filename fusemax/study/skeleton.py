@@ -15,13 +15,14 @@ from fusemax.study.comparison import Rows, mistakes, read_published
 from fusemax.study.describe import LONG_TABLES
 from fusemax.study.jobs import Job, Planned
 from fusemax.study.load import problems_from
-from fusemax.study.pictures import column_mistakes, specs_of
+from fusemax.study.pictures import column_mistakes, figure_mistakes, specs_of
 from fusemax.study.points import is_outside
 from fusemax.study.results import (
     JOB,
     LONG,
     ROOFS,
     Record,
+    apart_of,
     breakdown_frame,
     ordered,
     records_of,
@@ -40,7 +41,7 @@ OURS = ("published", "ours", "relative_difference", "reason")
 
 def problems_of(study: StudyFile, document: Document, plan: Planned) -> list[Problem]:
     """Return what *study* asks of its tables that they will not have."""
-    problems = list(_reductions(study, document, plan))
+    problems = list(_reductions(study, document, plan)) or list(_repeated(study, document, plan))
     if study.compare is not None and not problems:
         problems += _comparison(study, document, plan)
     values = {**_known(plan), "part": [part.name for part in study.parts]}
@@ -57,6 +58,8 @@ def _figures(study: StudyFile, document: Document, plan: Planned) -> Iterator[Pr
     from fusemax.plot.points import EmptyFigureError, chart
 
     made = {"results": _stand_in, "breakdown": _long, "roofline": _long}
+    if any(figure_mistakes(study)):
+        return
     specs = [(n, spec) for n, spec in enumerate(specs_of(study)) if spec.table in made]
     if not specs or not plan.whole or plan.points > MOST_LAID_OUT or _may_leave_out(study):
         return
@@ -133,6 +136,27 @@ def _reductions(study: StudyFile, document: Document, plan: Planned) -> Iterator
                 yield document.problem(("parts", number, key), f"{text} added up", hint, key=True)
     if study.compare is not None:
         yield document.problem(("compare",), f"{text} compared", hint, key=True)
+
+
+def _repeated(study: StudyFile, document: Document, plan: Planned) -> Iterator[Problem]:
+    """Yield the parts of a whole table with a row that stands there already: nothing would tell the two apart."""
+    if not plan.whole:
+        return
+    named = [part.name for part in study.parts]
+    apart = ("part", "configuration", *apart_of(plan))
+    seen: set[tuple[tuple[str, Any], ...]] = set()
+    told: set[int] = set()
+    for record in _rows(study, plan):
+        number = named.index(record["part"]) if record.get(JOB) is None else plan.jobs[record[JOB]].part
+        row = tuple((name, record[name]) for name in apart if record.get(name) is not None)
+        if row in seen and number not in told:
+            told.add(number)
+            shown = ", ".join(
+                f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in row
+            )
+            hint = "give one of the parts another name, or leave the points out of one"
+            yield document.problem(("parts", number), f"there are two rows of {shown}", hint)
+        seen.add(row)
 
 
 def _rows(study: StudyFile, plan: Planned) -> list[Record]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusemax.errors import FusemaxError, raise_if_any
+from fusemax.errors import FusemaxError, ProblemsError, raise_if_any
 from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Points
 from fusemax.source import Document
@@ -18,7 +18,7 @@ from fusemax.study.comparison import Rows, comparison_frame, read_published
 from fusemax.study.describe import LONG_TABLES, described
 from fusemax.study.jobs import Planned
 from fusemax.study.kind import Kind, Outcome, Progress
-from fusemax.study.load import study_of
+from fusemax.study.load import study_so_far
 from fusemax.study.pictures import specs_of
 from fusemax.study.planned import planned
 from fusemax.study.results import apart_of, breakdown_frame, records_of, results_frame, roofline_frame
@@ -51,15 +51,19 @@ class SweepPlan:
 
 def plan(document: Document, options: Mapping[str, Any]) -> SweepPlan:
     """Return what the study in *document* runs; raise ProblemsError with every mistake."""
-    study = study_of(document)
+    study, document, problems = study_so_far(document)
     path = Path(document.file)
     has_grid = any(part.grid for part in study.parts)
     if options and not has_grid:
         listed = ", ".join(f"--{name}" for name in options)
         raise FusemaxError(f"{document.file}: no part has a grid, so {listed} cannot apply")
     keep = stream.keep_of(options.get("pareto"), options.get("top"), options.get("by"))
-    jobs = planned(study, document, keep, name=path.stem)
-    raise_if_any(dict.fromkeys(problems_of(study, document, jobs)))
+    try:
+        jobs = planned(study, document, keep, name=path.stem)
+    except ProblemsError as error:
+        raise ProblemsError([*problems, *error.problems]) from None
+    problems += problems_of(study, document, jobs)
+    raise_if_any(dict.fromkeys(problems))
     files = dict(jobs.files)
     if study.compare is not None:
         files[study.compare.published] = path.parent / study.compare.published

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from fusemax.analysis.footprint import footprints
 from fusemax.analysis.passes import Analysis, analyse
@@ -25,16 +25,17 @@ from fusemax.source import Document, KeyPath
 from fusemax.study.jobs import shown
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import problems_from
+from fusemax.study.values import reading
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import table_of_rows
-from fusemax.typed import typed
+from fusemax.typed import typed_so_far
 
 WHOLE = ("crossing", "read again", "prefix")  #: kinds of footprint that hold a whole fibre
 DEFAULT = 1024  #: coordinates of a rank that the study does not size
 FORMS = ("written", "deferred", "online")
 
-Number = Annotated[float, BeforeValidator(lambda value: quantity(value, "1"))]
-Bytes = Annotated[float, BeforeValidator(lambda value: quantity(value, "B"))]
+Number = Annotated[float, reading(lambda value: quantity(value, "1"))]
+Bytes = Annotated[float, reading(lambda value: quantity(value, "B"))]
 
 
 class _Part(BaseModel):
@@ -90,12 +91,12 @@ class TaxonomyPlan:
 def plan(document: Document, options: Mapping[str, Any]) -> TaxonomyPlan:
     """Return what the study in *document* asks; raise ProblemsError with every mistake, of the cascades too."""
     del options
-    study = typed(document, TaxonomyFile)
+    study, document, problems = typed_so_far(document, TaxonomyFile)
     path = Path(document.file)
     library = Library(path.parent)
     analyses: dict[str, Analysis] = {}
     files = {path.name: path}
-    problems = list(_number_problems(document, study))
+    problems += _number_problems(document, study)
     for place, name, rank in _named(study):
         try:
             if name not in analyses:

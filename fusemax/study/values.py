@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+from pydantic import BeforeValidator
 
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_kind, is_figure, misspelt, refuse_without_unit
@@ -20,6 +22,24 @@ UNITS = ("1", "B/s", "B", "Hz", "s", "J", "m2")
 RANGE_KEYS = ("from", "to", "steps", "scale", "round")
 SCALES = ("linear", "log")
 MOST_STEPS = 1_000_000  #: values on one axis
+
+
+def reading(read: Callable[[Any], Any]) -> BeforeValidator:
+    """Return what reads a value of a study with *read*, whose mistakes are told with their place.
+
+    >>> from typing import Annotated
+    >>> from pydantic import TypeAdapter
+    >>> TypeAdapter(Annotated[float, reading(lambda value: quantity(value, "B"))]).validate_python("2 KiB")
+    2048.0
+    """
+
+    def told(value: Any) -> Any:
+        try:
+            return read(value)
+        except FusemaxError as error:
+            raise ValueError(str(error)) from None
+
+    return BeforeValidator(told)
 
 
 def number_or_formula(name: str, value: Any) -> float | Expression:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars
@@ -9,6 +10,7 @@ import pytest
 
 from fusemax.cli.check import check_file
 from fusemax.errors import FusemaxError
+from fusemax.shipped import find
 from tests.study.engine import run_file
 
 HEAD = "kind: sweep\ntitle: t\nsource: own\n"
@@ -48,6 +50,50 @@ def test_all_wrong_names_at_once(tmp_path: Path, sizes: str) -> None:
         assert name in said
         assert f"did you mean {near}" in said
     assert 3 == said.count(f"mine.yaml:{line}:")
+
+
+def test_mistakes_of_several_kinds_at_once(tmp_path: Path) -> None:
+    """Misspelt keys hide neither wrong names of machines nor what is wrong with figures, and no title hides nothing."""
+    path = study(
+        tmp_path,
+        configurations="{u: {machin: fusemax, mapping: fusmax}, v: {machine: fusemx, mapping: fusemax}}",
+        more="figurs:\n- {file: f, kind: pie, x: seq_len, y: latency_s}\nsummary: {baselines: [w]}\n",
+    )
+    path.write_text(path.read_text(encoding="utf-8").replace("title: t", "titel: t"), encoding="utf-8")
+    said = refused(path)
+    for text in (
+        "2:1: titel: unknown key 'titel'\n  hint: did you mean 'title'?", "7:24: parts.0.configurations.u.machin: unknown key",
+        "7:50: parts.0.configurations.u.mapping: no file called 'fusmax'", "7:72: parts.0.configurations.v.machine: no file",
+        "8:1: figurs: unknown key", "9:19: figures.0.kind: expected one of",
+        "summary.baselines.0: no configuration is called 'w'",
+    ):  # fmt: skip
+        assert text in said, said
+
+
+def test_two_rows_of_one_point(tmp_path: Path) -> None:
+    """Two parts of one name with the same configuration and sizes: nothing would tell their rows apart."""
+    more = f"- name: a\n  sizes: {SIZES}\n  configurations: {ONE}\n"
+    said = refused(study(tmp_path, more=more))
+    assert "mine.yaml:8:3: parts.1: there are two rows of part a, configuration c, seq_len 512" in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        ("taxonomy", ("lengths: [4Ki,", "lengths: [4Kii,"), "lengths.0: expected a number such as '16Ki', got '4Kii'"),
+        ("taxonomy", ("word: 2B", "word: 2iB"), "word: expected a quantity in B such as '16 MiB', got '2iB'"),
+        ("models", ("length: [1Ki, 4Ki, 16Ki]", "length: [1Kl]"), "phases.0.length.0: expected a number such as '16Ki'"),
+    ],
+)  # fmt: skip
+def test_quantities_of_other_kinds_have_places(
+    tmp_path: Path, kind: str, change: tuple[str, str], said: str
+) -> None:
+    """A quantity that cannot be read is told with its place in studies of every kind."""
+    text = find("studies", kind).read_text(encoding="utf-8")
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace(*change), encoding="utf-8")
+    found = next(line for line in refused(path).splitlines() if said in line)
+    assert re.match(r"\S+mine\.yaml:\d+:\d+: ", found)
 
 
 @pytest.mark.parametrize(

@@ -183,13 +183,13 @@ def test_names_that_stand_for_nothing_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("lengths: [512, 1024]", "lengths: []", "lengths: list should have at least 1 item"),
+        ("lengths: [512, 1024]", "lengths: []", "lengths: expected at least 1, got"),
         (
             "lengths: [512, 1024]",
             "lengths: [512, 1000]",
             "2048 tokens are no whole number of sequences of 1000",
         ),
-        ("heads: 2", "heads: 0", "heads: input should be greater than or equal to 1, got 0"),
+        ("heads: 2", "heads: 0", "heads: expected at least 1, got 0"),
         ("dtype: fp16", "dtype: fp9", "number format 'fp9' is not known"),
         ('measured: ["*.csv"]', "measured: [nope.csv]", "nope.csv: cannot be read"),
         ('measured: ["*.csv"]', "measured: [.]", "cannot be read"),
