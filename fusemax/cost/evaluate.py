@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -99,12 +99,24 @@ class Cost:
         return limits
 
 
+def check_not_given(mapped: Mapped, program: Program, given: Collection[str]) -> None:
+    """Raise SizeError where a size is *given* that the mapping says itself: a tile, or what is as long as one."""
+    tiles = program.tiles_given()
+    cut = sorted(name for name in given if name in tiles)
+    if cut:
+        raise SizeError(f"{', '.join(cut)} cannot be set: mapping {mapped.name} cuts it under 'tiles:'")
+    sizes = {line.label.tensor for line in program.labelled("size")}
+    following = sorted(name for name in given if name in sizes)
+    if following:
+        raise SizeError(
+            f"{', '.join(following)} cannot be set: it is as long as a tile that mapping {mapped.name} cuts under 'tiles:'"
+        )
+
+
 def sizes_for(mapped: Mapped, program: Program, given: Mapping[str, int]) -> dict[str, int]:
     """Return every size that *program* needs, from the *given* ones; raise SizeError naming what is missing."""
-    tiles = {line.label.tensor for line in program.labelled("tile")}
-    fixed = [name for name in given if name in tiles]
-    if fixed:
-        raise SizeError(f"{', '.join(fixed)} cannot be set: mapping {mapped.name} cuts it under 'tiles:'")
+    check_not_given(mapped, program, given)
+    tiles = program.tiles_given()
     needed = [name for name, value in program.parameters.items() if value is None]
     cascade = mapped.cascade
     extra = {name: 1 for name in tiles if name in cascade.size_symbols() and name not in given}

@@ -16,7 +16,7 @@ from fusemax.cost.rooms import Rooms, capacity_B, rooms_of, word_B
 from fusemax.cost.schedule import write_times
 from fusemax.cost.symbols import greatest, symbol, to_sympy
 from fusemax.errors import FusemaxError
-from fusemax.language.syntax import Name, Number
+from fusemax.language.syntax import Number, names
 from fusemax.machine import Machine, figures
 from fusemax.mapping.build import tile_expression
 from fusemax.mapping.nest import Mapped, Nest
@@ -96,9 +96,12 @@ class _Derivation:
         for nest in self.mapped.nests:
             for root in nest.roots.values():
                 rank = self.mapped.cascade.ranks.get(root.size_name)
-                size = rank.size.name if rank is not None and isinstance(rank.size, Name) else ""
-                if size in given:
-                    self._size(root.size_name, self._only(given, size))
+                used = () if rank is None or rank.size is None else names(rank.size)
+                cut = [name for name in used if name in given]
+                parts = {digit.size_name for digit in root.digits}
+                if rank is not None and rank.size is not None and cut and not parts.intersection(used):
+                    known = {name: self._only(given, name) for name in cut}
+                    self._size(root.size_name, to_sympy(rank.size, known))
                 else:
                     self.parameters.setdefault(root.size_name, None)
         if len(self.mapped.nests) > 1:

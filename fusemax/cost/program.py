@@ -101,6 +101,11 @@ class Program:
         """Return the lines of one kind."""
         return tuple(line for line in self.lines if line.label.kind == kind)
 
+    def tiles_given(self) -> frozenset[str]:
+        """Return the tiles whose sizes the mapping gives; a part of a rank that it leaves open is a size like others."""
+        tiles = {line.label.tensor for line in self.labelled("tile")}
+        return frozenset(tile for tile in tiles if self.parameters.get(tile, 0.0) is not None)
+
     def needed(self, outputs: Iterable[str]) -> tuple[Line, ...]:
         """Return the lines that *outputs* depend on, in order."""
         wanted = set(outputs)

@@ -36,6 +36,12 @@ class Ranks:
                 known = [f"{name}0" for name in self.cascade.ranks if self._partition_of(name) is None]
                 self.notes.known(key, known, "tile of a rank of this cascade", at, key=True)
                 continue
+            if key in (*self.cascade.ranks, *self.cascade.size_symbols()):
+                text = f"{key}, as a tile of rank {base}, would have the name of another size of this cascade"
+                self.notes.fail(
+                    at, text, f"leave {base} whole, or call the cascade's {key} something else", key=True
+                )
+                continue
             digits.setdefault(base, []).append((number, key.lower(), rule))
         roots: dict[str, Root] = {}
         for name, rank in self.cascade.ranks.items():

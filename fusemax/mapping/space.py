@@ -19,6 +19,7 @@ from fusemax.mapping.nest import Body, Digit, Mapped, Nest, Residence, Root
 from fusemax.mapping.spec import Deal, Schedule
 
 Bind = Mapping[tuple[str, int], str]
+DIGITS = 4  #: digits of a rank, at most, in the mappings that a search makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,12 @@ def whole_ranks(cascade: Cascade) -> tuple[str, ...]:
     """Return the ranks that are no part of another."""
     inner = {part for rank in cascade.ranks for part in parts_of(cascade, rank)}
     return tuple(rank for rank in cascade.ranks if rank not in inner)
+
+
+def may_cut(cascade: Cascade, rank: str) -> bool:
+    """Return whether a mapping may cut *rank*: not where its tiles would have the names of other sizes (C0 of C)."""
+    taken = {*cascade.ranks, *cascade.size_symbols()}
+    return not any(f"{rank}{number}" in taken for number in range(DIGITS))
 
 
 def digits_of_rank(cascade: Cascade, rank: str, cuts: int) -> tuple[str, ...]:

@@ -135,7 +135,7 @@ def structure_of(facts: Facts, phase: Phase, tally: Tally) -> Structure | None:
         tally.notes.append(str(error))
         return None
     small = max(facts.sizes.values(), default=1) <= ALL
-    return Structure(phase, Pricer(program), _values(facts, program, {}), small)
+    return Structure(phase, Pricer(program, follows=facts.follows), _values(facts, program, {}), small)
 
 
 def best_point(found: Prices, objective: str) -> int | None:

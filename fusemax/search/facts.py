@@ -9,10 +9,11 @@ from math import inf
 
 from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Cascade, Einsum
-from fusemax.cascade.sizes import resolve_sizes
+from fusemax.cascade.sizes import MissingSizeError, resolve_sizes
 from fusemax.cost.evaluate import evaluate_lines
 from fusemax.cost.model import derive
 from fusemax.errors import FusemaxError
+from fusemax.language.syntax import Name, names
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.space import digits_of_rank, parts_of, prepared, whole_ranks
@@ -67,6 +68,8 @@ class Facts:
         The size of every rank that is not open; of open parts (``open_parts``) there is none.
     figures
         Every figure of the machine as a number.
+    follows
+        By rank that is as long as an open part (``J0: I0``), that part: its size is that of the tile.
     fused
         What is known so far of which Einsums may share which loops.
     """
@@ -77,6 +80,7 @@ class Facts:
     sizes: Mapping[str, int]
     open_parts: tuple[str, ...]
     figures: Mapping[str, float]
+    follows: Mapping[str, str] = field(default_factory=dict[str, str])
     absorb: tuple[str, ...] = ()
     within: Within = field(default_factory=Within)
     items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict[str, tuple[Item, ...]])
@@ -167,6 +171,7 @@ def facts_of(
         for part in parts_of(seen, rank)[1:]
         if not any(one in sizes for one in parts_of(seen, rank))
     )
+    follows = _following(seen, open_parts, sizes)
     known = resolve_sizes(seen, {**{part: 1 for part in open_parts}, **sizes})
     outer = {
         parts_of(seen, rank)[0]
@@ -176,12 +181,26 @@ def facts_of(
     given = dict(figures or {})
     facts = Facts(
         cascade=seen, machine=machine, given=given, open_parts=open_parts, absorb=tuple(absorb),
-        within=within or Within(),
-        sizes={name: size for name, size in known.items() if name not in open_parts and name not in outer},
+        within=within or Within(), follows=follows,
+        sizes={n: size for n, size in known.items() if n not in {*open_parts, *outer, *follows}},
         figures=figure_values(seen, machine, given),
     )  # fmt: skip
     object.__setattr__(facts, "items", _items(facts))
     return facts
+
+
+def _following(cascade: Cascade, open_parts: Sequence[str], sizes: Mapping[str, int]) -> dict[str, str]:
+    """Return the open part that each rank is as long as; raise SizeError where something else follows from an open part."""
+    follows: dict[str, str] = {}
+    unknown = set(open_parts)
+    for name, rank in cascade.ranks.items():
+        used = set() if rank.size is None or parts_of(cascade, name) else unknown & set(names(rank.size))
+        if used and isinstance(rank.size, Name) and name not in sizes:
+            follows[name] = follows.get(rank.size.name, rank.size.name)
+            unknown.add(name)
+        elif used:
+            raise MissingSizeError(f"cascade {cascade.name}, in which {name} = {rank.size},", sorted(used))
+    return follows
 
 
 def figure_values(cascade: Cascade, machine: Machine, given: Mapping[str, float]) -> dict[str, float]:

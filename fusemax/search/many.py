@@ -82,6 +82,7 @@ class Template:
         """Return it with *tiles*, priced at the point of *facts*."""
         known: dict[str, float] = {name: value or 0.0 for name, value in self.program.parameters.items()}
         known |= self.values(facts) | {name: float(size) for name, size in tiles.items()}
+        known |= {name: known[part] for name, part in facts.follows.items() if part in known}
         order = list(self.program.parameters)
         matrix = np.array([[known[name] for name in order]])
         (values,) = run(self.program, self.names, matrix, self.code).tolist()
@@ -279,6 +280,8 @@ def _priced(template: Template, facts: Sequence[Facts], grids: Sequence[Tilings]
     }
     for name in grids[0].sizes if grids else ():
         columns[name] = np.concatenate([grid.sizes[name] for grid in grids]).astype(np.float64)
+    for one in facts[:1]:
+        columns |= {name: columns[part] for name, part in one.follows.items() if part in columns}
     whole = template.pricer(columns, sum(counts))
     ends = np.cumsum(counts)[:-1]
     parts = [np.split(one, ends) for one in (whole.latency_s, whole.energy_J, whole.traffic_B, whole.lack_B)]

@@ -226,9 +226,15 @@ MEASURES: Mapping[str, Callable[[Any], Any]] = {
 
 
 class Pricer:
-    """Prices of one program at many tilings; of thousands again and again where it is *always* compiled."""
+    """Prices of one program at many tilings; of thousands again and again where it is *always* compiled.
 
-    def __init__(self, program: Program, always: bool = False) -> None:
+    *follows* names, by size, the tile that it is as long as.
+    """
+
+    def __init__(
+        self, program: Program, always: bool = False, follows: Mapping[str, str] | None = None
+    ) -> None:
+        self._follows = dict(follows or {})
         rooms = [line.name for line in program.labelled("occupancy")]
         known = {line.name for line in program.lines}
         self._energy = "energy_J" in known
@@ -245,6 +251,7 @@ class Pricer:
     def __call__(self, values: Mapping[str, Array], points: int, evenly: bool = False) -> Prices:
         """Return the prices at *points* tilings, given as arrays in *values* beside sizes and figures; *evenly* as above."""
         wide = (points,)
+        values = {**values, **{name: values.get(part, 1.0) for name, part in self._follows.items()}}
         lines = self._evaluator(values, evenly)
         found = [np.broadcast_to(np.asarray(v, dtype=np.float64), wide) for v in lines]
         lack = np.full(points, -math.inf)

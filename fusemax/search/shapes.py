@@ -19,6 +19,7 @@ from itertools import combinations, permutations
 from fusemax.analysis.fusion import may_fuse
 from fusemax.cascade.ir import affine
 from fusemax.language.syntax import Expression, names
+from fusemax.mapping.space import may_cut
 from fusemax.search.facts import Facts
 
 
@@ -83,6 +84,8 @@ def skeletons(facts: Facts, segment: Sequence[str]) -> Iterator[Skeleton]:
     free = tuple(v for v in common if v not in batch and _several(facts, v))
     seen: list[Skeleton] = []
     for still, moving in _divided(facts, segment, batch, free):
+        still = (*still, *(v for v in moving if not _cuttable(facts, v)))
+        moving = tuple(v for v in moving if _cuttable(facts, v))
         for outer in _choices(moving):
             for stream in _streams(facts, segment, (*still, *outer)):
                 for inner in _inners(facts, segment, outer, stream):
@@ -135,6 +138,12 @@ def _whole(facts: Facts, variable: str) -> bool:
     return variable.upper() in facts.ranks and not facts.parts(variable.upper())
 
 
+def _cuttable(facts: Facts, variable: str) -> bool:
+    """Return whether a phase may cut the rank of *variable*: not one that the cascade cuts, or that is as long as its tile."""
+    rank = variable.upper()
+    return _whole(facts, variable) and rank not in facts.follows and may_cut(facts.cascade, rank)
+
+
 def _several(facts: Facts, variable: str) -> bool:
     """Return whether a loop over *variable* has more than one iteration; one of one iteration changes nothing."""
     return facts.sizes.get(variable.upper(), 2) > 1
@@ -185,7 +194,7 @@ def _inners(
     others = [
         v
         for v in _in_order(facts, segment)
-        if v not in outer and v != stream and _whole(facts, v) and not facts.parts(v.upper())
+        if v not in outer and v != stream and _cuttable(facts, v)
         and any(facts.carried[name] >= {v} for name in segment)
     ]  # fmt: skip
     large = [v for v in others if facts.sizes.get(v.upper(), 1) > 512]
@@ -209,7 +218,7 @@ def _skeleton(
     flow: tuple[str, ...] = ()
     if stream is not None:
         running = any(facts.einsum(name).loop == stream for name in segment)
-        whole = _whole(facts, stream) and not running  # generations follow one another: no tile of several
+        whole = _cuttable(facts, stream) and not running  # generations follow one another: no tile of several
         if whole:
             cuts[stream.upper()] = 1
         flow = (f"{stream}1",) if whole else (stream,)

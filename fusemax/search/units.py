@@ -72,11 +72,12 @@ def work_of(facts: Facts, skeleton: Skeleton, tiles: Mapping[str, int]) -> list[
 
 
 def _digit_sizes(facts: Facts, rank: str, digits: Sequence[str], tiles: Mapping[str, int]) -> list[int]:
-    inner = [min(tiles.get(d.upper(), facts.sizes.get(d.upper(), 1)), facts.sizes[rank]) for d in digits[1:]]
+    whole = facts.sizes[rank] if rank not in facts.follows else tiles.get(facts.follows[rank], 1)
+    inner = [min(tiles.get(d.upper(), facts.sizes.get(d.upper(), 1)), whole) for d in digits[1:]]
     total = 1
     for size in inner:
         total *= size
-    return [max(1, ceil(facts.sizes[rank] / total)), *inner]
+    return [max(1, ceil(whole / total)), *inner]
 
 
 # ------------------------------------------------------------------------------------ lanes

@@ -45,7 +45,8 @@ def fewest_words(facts: Facts) -> float:
     if capacity == inf or conditions:
         return 0.0
     try:
-        return least_words(analyse(facts.cascade), facts.sizes, capacity)
+        sizes = {**dict.fromkeys(facts.follows, 1), **facts.sizes}
+        return least_words(analyse(facts.cascade), sizes, capacity)
     except FusemaxError:
         return 0.0
 
@@ -56,7 +57,7 @@ def points_of(facts: Facts, variables: frozenset[str]) -> float:
     for rank in facts.ranks:
         parts = facts.parts(rank)
         if not parts:
-            points *= facts.sizes[rank] if rank.lower() in variables else 1
+            points *= facts.sizes.get(rank, 1) if rank.lower() in variables else 1
             continue
         mine = [part for part in parts if part.lower() in variables]
         if len(mine) == len(parts):

@@ -11,6 +11,7 @@ from typing import Any
 
 import sympy
 
+from fusemax.cost.evaluate import check_not_given
 from fusemax.cost.program import Label, Line, Program
 from fusemax.cost.roofline import roofline_lines
 from fusemax.cost.symbols import at_most, ceildiv, equal, floor, less, symbol, to_sympy
@@ -84,7 +85,7 @@ def program_of(
     ConditionError
         For a condition on what is not there.
     """
-    _refuse_tiles(mapped, program, {*given, *formulas})
+    check_not_given(mapped, program, {*given, *formulas})
     named = {name: to_sympy(value) for name, value in formulas.items()}
     named |= _rank_sizes(mapped, program, {*given, *formulas})
     parameters = {**program.parameters, **dict.fromkeys(given)}
@@ -101,15 +102,9 @@ def program_of(
     return Program(parameters=parameters, lines=_ordered(parameters, [*lines, *program.lines]))
 
 
-def _refuse_tiles(mapped: Mapped, program: Program, given: set[str]) -> None:
-    cut = sorted(given & {line.name for line in program.labelled("tile")})
-    if cut:
-        raise FusemaxError(f"{', '.join(cut)} cannot be set: mapping {mapped.name} cuts it under 'tiles:'")
-
-
 def _rank_sizes(mapped: Mapped, program: Program, given: set[str]) -> dict[str, sympy.Expr]:
     """Return the sizes that the cascade gives itself (``R = 1``), or derives from others: ``H = G*K``, M1 from M and M0."""
-    tiles = {line.label.tensor for line in program.labelled("tile")}
+    tiles = program.tiles_given()
     found: dict[str, sympy.Expr] = {
         name: sympy.Integer(value)
         for name, value in mapped.cascade.defaults.items()

@@ -1,0 +1,103 @@
+"""Ranks that the cascade cuts itself: what is as long as a part, and names that a tile cannot have."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusemax.cascade.build import cascade_of
+from fusemax.cost.evaluate import cost
+from fusemax.cost.model import derive
+from fusemax.errors import FusemaxError, ProblemsError
+from fusemax.machine import Machine, machine_of
+from fusemax.mapping.build import map_onto
+from fusemax.mapping.space import mapped_phases
+from fusemax.mapping.spec import mapping_file_of
+from fusemax.search.answer import best_mapping
+from fusemax.search.candidate import Tally
+from fusemax.search.facts import facts_of
+from fusemax.search.phase import candidates
+from fusemax.source import document_of
+
+CHUNKS = """
+title: t
+source: s
+inputs: {X: [E, T], Y: [E, T]}
+ranks: {T: N*W, U: W}
+outputs: [Z]
+einsums: |
+  S[n,w,u] = X[e,n*W+w]*Y[e,n*W+u] :: sum[e] | u <= w
+  Z[n,w] = exp(S[n,w,u]) :: sum[u] | u <= w
+"""
+SHIFTED = """
+title: t
+source: s
+inputs: {X: [C, P], Y: [P]}
+sizes: [C0]
+outputs: [Z]
+einsums: |
+  Z[c,p] = X[c,(p+c*C0)%P]*Y[p]
+"""
+MACHINE = """
+title: t
+source: s
+clock: 1 GHz
+word: 2 B
+levels: {DRAM: {bandwidth: 10 GB/s}, L1: {size: 8 KiB}}
+units: {v: {shape: {lanes: 8}, operations: {mac: 1, mul: 1, add: 1, exp: 1}, registers: {depth: 32}}}
+"""
+
+
+def machine() -> Machine:
+    """Return a machine of eight lanes."""
+    return machine_of(document_of(MACHINE))
+
+
+def test_what_is_as_long_as_a_part_is_priced_with_its_tile() -> None:
+    """U is as long as W, whose size the search chooses: its prices are those of the mappings that it writes."""
+    facts = facts_of(cascade_of(document_of(CHUNKS), "own"), machine(), {"E": 4, "T": 64})
+    found = list(candidates(facts, facts.names, "latency", {"W": 8}, Tally(), 0.0, effort=1))
+    best = found[-1]
+    mapped = mapped_phases(facts.cascade, [best.phase], [best.tiles])
+    answer = cost(mapped, derive(mapped, machine()), {"E": 4, "T": 64})
+
+    assert best.tiles["W"] == 8
+    assert best.traffic_B == answer.traffic_B
+    assert best.latency_s == answer.latency_s
+
+
+@pytest.mark.parametrize("sizes", [{"E": 4, "T": 64}, {"E": 4, "T": 64, "W": 8}])
+def test_a_part_may_be_given_or_left_to_the_search(sizes: dict[str, int]) -> None:
+    """In plans of several phases too: a part that the mapping leaves open is a size like others."""
+    for search in ("joined", "apart"):
+        answer = best_mapping(
+            cascade_of(document_of(CHUNKS), "own"), machine(), sizes, search=search, seconds=2
+        )
+        assert answer.cost.latency_s > 0
+
+
+def test_a_size_that_follows_from_an_open_part_is_given_with_it() -> None:
+    """U = 8 alone leaves open what W is, and so whether U is as long."""
+    with pytest.raises(FusemaxError, match="needs a size for W"):
+        facts_of(cascade_of(document_of(CHUNKS), "own"), machine(), {"E": 4, "T": 64, "U": 8})
+
+
+def test_a_rank_whose_tile_would_be_called_as_another_size_stays_whole() -> None:
+    """C0 is a size of the cascade: no tile of C has that name, and a mapping with one is refused."""
+    cascade = cascade_of(document_of(SHIFTED), "own")
+    answer = best_mapping(cascade, machine(), {"C": 4, "P": 64, "C0": 3}, seconds=1)
+    assert "C0" not in answer.text
+
+    text = "{title: t, source: s, cascade: own, tiles: {C0: 2}, nests: [{for: [p], do: [Z]}], bind: {v: [Z]}}"
+    document = document_of(text)
+    with pytest.raises(ProblemsError, match="the name of another size"):
+        map_onto(cascade, machine(), mapping_file_of(document), document)
+
+
+def test_what_follows_from_a_tile_cannot_be_set_beside_it() -> None:
+    """The mapping cuts W: U is as long, and a size of its own is refused, not ignored."""
+    cascade = cascade_of(document_of(CHUNKS), "own")
+    text = "{title: t, source: s, cascade: own, tiles: {W: 8}, nests: [{for: [n], do: [S, Z]}], bind: {v: [S, Z]}}"
+    document = document_of(text)
+    mapped = map_onto(cascade, machine(), mapping_file_of(document), document)
+    with pytest.raises(FusemaxError, match="U cannot be set"):
+        cost(mapped, derive(mapped, machine()), {"E": 1, "T": 64, "U": 4})
