@@ -194,7 +194,7 @@ def _following(cascade: Cascade, open_parts: Sequence[str], sizes: Mapping[str, 
     follows: dict[str, str] = {}
     unknown = set(open_parts)
     for name, rank in cascade.ranks.items():
-        used = set() if rank.size is None or parts_of(cascade, name) else unknown & set(names(rank.size))
+        used = unknown.intersection(() if rank.size is None or parts_of(cascade, name) else names(rank.size))
         if used and isinstance(rank.size, Name) and name not in sizes:
             follows[name] = follows.get(rank.size.name, rank.size.name)
             unknown.add(name)
