@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fusemax.cascade.indices import is_whole, parts_of
+from fusemax.cascade.indices import is_whole, parts_of, sums_of
 from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable
 from fusemax.cascade.monoid import PARTS
 from fusemax.errors import Problem
@@ -104,7 +104,7 @@ def _same_rank(cascade: Cascade, first: str, second: str) -> bool:
         return True
     if any(first in group and second in group for group in cascade.same):
         return True
-    if parts_of(cascade, second) == first:
+    if parts_of(cascade, second) == first or first in sums_of(cascade, second):
         return True
 
     def root(name: str) -> str:

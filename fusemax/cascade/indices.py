@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fusemax.cascade.ir import Cascade
-from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number
+from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number, names
 
 
 def is_whole(expression: Expression) -> bool:
@@ -40,3 +40,12 @@ def parts_of(cascade: Cascade, rank: str) -> str | None:
             if isinstance(count, Number) and isinstance(part, Name) and part.name in cascade.ranks:
                 return part.name
     return None
+
+
+def sums_of(cascade: Cascade, rank: str) -> tuple[str, ...]:
+    """Return the ranks in a sum that is the size of *rank*, such as ``2*A + C``: it may be read from its start on."""
+    entry = cascade.ranks.get(rank)
+    size = entry.size if entry is not None else None
+    if not isinstance(size, Binary) or size.operator != "+":
+        return ()
+    return tuple(name for name in names(size) if name in cascade.ranks)

@@ -207,7 +207,8 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
         "parallel": asdict(predictor.parallel), "parallel_text": str(predictor.parallel),
         "energy_J": _number(energy_J), "energy_per_token_J": _number(energy_J / tokens),
         "chip_seconds_per_token": predictor.parallel.chips * more["time_s"] / tokens,
-        "system": links.title if links else None, "unused_keys": list(model.unused), **more, "memory": _memory(memory),
+        "system": links.title if links else None, "unused_keys": list(model.unused),
+        "assumed_keys": list(model.assumed), **more, "memory": _memory(memory),
     }  # fmt: skip
 
 
@@ -261,8 +262,9 @@ def _show(record: Mapping[str, Any], title: str) -> None:
     chip_s = format_quantity(record["chip_seconds_per_token"], "s", 4)
     console.print(f"chips       {record['chips']}, {chip_s} of a chip for each token", soft_wrap=True)
     console.print(f"memory      {_memory_text(record['memory'])}", soft_wrap=True)
-    if record["unused_keys"]:
-        console.print(f"not used    {', '.join(record['unused_keys'])}", soft_wrap=True)
+    for title, key in (("assumed", "assumed_keys"), ("not used", "unused_keys")):
+        if record[key]:
+            console.print(f"{title:11} {', '.join(record[key])}", soft_wrap=True)
 
 
 def _table(passed: Mapping[str, Any], title: str) -> Any:

@@ -12,12 +12,24 @@ if TYPE_CHECKING:
 
 
 def show(
-    cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
+    cascade: str = typer.Argument(
+        help="A cascade of einsums/, such as attention/1-pass, or your own file; or a model's config.json."
+    ),
     svg: Path = typer.Option(None, "--svg", help="Draw the data flow, passes coloured, into this file."),
+    save: Path = typer.Option(
+        None, "--save", help="Write the layers of a model into this folder, each as a cascade of its own."
+    ),
 ) -> None:
-    """Show the Einsums of a cascade, who reads what, and how many operations each does."""
+    """Show the Einsums of a cascade, who reads what, and how many operations each does; or the layers of a model."""
     from fusemax.cascade.build import load_cascade
 
+    if _is_model(cascade):
+        _show_model(cascade, svg, save)
+        return
+    if save is not None:
+        from fusemax.errors import FusemaxError
+
+        raise FusemaxError(f"--save: writes the layers of a model, but {cascade} is a cascade")
     loaded = load_cascade(cascade)
     typer.echo(text_of(loaded))
     if svg is not None:
@@ -26,6 +38,47 @@ def show(
 
         draw(loaded, analyse(loaded), svg)
         typer.echo(f"\ndrawn: {svg}")
+
+
+def _is_model(name: str) -> bool:
+    """Return whether *name* is a configuration: a folder with one, JSON, or YAML that says the kind of model."""
+    from fusemax.errors import FusemaxError
+    from fusemax.model.config import is_model
+    from fusemax.source import read_yaml
+
+    path = Path(name)
+    if path.suffix == ".json" or (path / "config.json").is_file():
+        return True
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        return False
+    try:
+        return is_model(read_yaml(path).data)
+    except FusemaxError:
+        return False  # whoever reads it as a cascade says what is wrong
+
+
+def _show_model(name: str, svg: Path | None, save: Path | None) -> None:
+    """Print each kind of layer of the model at *name* as a cascade with its sizes; write them into *save*."""
+    from fusemax.errors import FusemaxError
+    from fusemax.files import replace_file
+    from fusemax.model.config import load_model
+    from fusemax.model.layers.whole import written
+
+    if svg is not None:
+        hint = "--save FOLDER, then fusemax show FOLDER/layer.yaml --svg FILE"
+        raise FusemaxError(f"--svg: draws one cascade, but {name} is a model\n  hint: {hint}")
+    model = load_model(name)
+    typer.echo(f"{model.name} ({model.kind}): {model.depth} layers; P tokens of one sequence")
+    for one in written(model):
+        times = f"{one.times} times" if one.times > 1 else "once"
+        typer.echo(f"\n{one.name}, {times}: {one.cascade.title.partition(', ')[2]}")
+        typer.echo(f"sizes: {' '.join(f'{rank}={size}' for rank, size in one.sizes.items())}")
+        typer.echo("\n".join(f"  {line}" for line in str(one.cascade).splitlines()))
+        if save is not None:
+            save.mkdir(parents=True, exist_ok=True)
+            replace_file(save / f"{one.name}.yaml", one.text)
+    if save is not None:
+        typer.echo(f"\nwritten: {save}")
 
 
 def text_of(cascade: Cascade) -> str:

@@ -1,11 +1,13 @@
-"""Steps of the mixers of layers: attention with grouped heads or from a latent cache, and state-space layers."""
+"""Steps of the mixers of layers: attention with grouped heads or from a latent cache; others stand in ``recurrent``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
 
-from fusemax.model.shape import Attention, LatentAttention, Mixer, StateSpace
+from fusemax.errors import FusemaxError
+from fusemax.model.recurrent import recurrent_steps
+from fusemax.model.shape import Attention, LatentAttention, Mixer
 from fusemax.model.step import Maker, Sizes, Step
 
 PARTIAL_B = 4.0  #: bytes of a number of a partial result that is merged over chips: 32 bits, as inside a chip
@@ -18,16 +20,17 @@ def mixer_steps(maker: Maker, mixer: Mixer) -> Iterator[Step]:
     elif isinstance(mixer, LatentAttention):
         yield from _latent(maker, mixer)
     else:
-        yield from _state_space(maker, mixer)
+        yield from recurrent_steps(maker, mixer)
 
 
 def _attention(maker: Maker, mixer: Attention) -> Iterator[Step]:
     heads, kv_heads = maker.share(mixer.heads, "heads"), maker.share(mixer.kv_heads, "key-value heads")
     columns = heads * mixer.head_dim + kv_heads * (mixer.head_dim + mixer.value_dim)
+    columns += heads * mixer.value_dim if mixer.gated else 0
     yield maker.product("queries, keys, values", "projection", maker.model.d_model, columns)
-    if maker.model.rotary or mixer.qk_norm:
-        turned = maker.run.tokens * (heads + kv_heads) * mixer.head_dim
-        name = "rotary positions" if maker.model.rotary else "norm of queries, keys"
+    if mixer.rotary or mixer.qk_norm:
+        turned = maker.run.tokens * (heads + kv_heads) * (mixer.head_dim if mixer.qk_norm else mixer.rotary)
+        name = "rotary positions" if mixer.rotary else "norm of queries, keys"
         yield maker.step(name, "rope", moved=2 * turned)
     sizes = {
         "B": maker.run.sequences, "H": kv_heads, "R": heads // kv_heads, "E": mixer.head_dim, "F": mixer.value_dim,
@@ -35,12 +38,43 @@ def _attention(maker: Maker, mixer: Attention) -> Iterator[Step]:
     kept = kv_heads * (mixer.head_dim + mixer.value_dim)
     if maker.run.decoding:
         yield from _over_cache(
-            maker, _heads(maker, sizes, mixer.window), heads, mixer.head_dim, mixer.value_dim
+            maker, _heads(maker, sizes, _seen(maker, mixer)), heads, mixer.head_dim, mixer.value_dim
         )
+    elif mixer.chunked and maker.run.keys > (mixer.window or 0):
+        yield from _chunks(maker, sizes, mixer.window or 1)
     else:
         yield from _keys_of_others(maker, kept, mixer.window)
         yield _heads(maker, sizes, mixer.window)
+    if mixer.gated:
+        yield maker.step("gate", "activation", moved=3 * maker.run.tokens * heads * mixer.value_dim)
     yield maker.product("output", "output", heads * mixer.value_dim, maker.model.d_model)
+
+
+def _seen(maker: Maker, mixer: Attention) -> int | None:
+    """Return how many keys a new token sees: of a window, or of its own piece of the sequence."""
+    if mixer.window is None or not mixer.chunked:
+        return mixer.window
+    return (maker.run.keys - 1) % mixer.window + 1
+
+
+def _chunks(maker: Maker, sizes: dict[str, int], length: int) -> Iterator[Step]:
+    """Yield attention inside pieces of *length* tokens, as many sequences of their own; the last may be shorter.
+
+    Chips that share a sequence have whole pieces of it, the one with most of them counts.
+    """
+    run, context = maker.run, maker.parallel.context
+    if run.queries != run.keys:
+        raise FusemaxError(f"pieces of {length} tokens: a prompt that goes on from a cache is not modelled")
+    whole, rest = divmod(run.keys, length)
+    for name, many, tokens in (
+        ("attention", ceil(whole / context), length),
+        ("attention, last piece", 1, rest),
+    ):
+        if many and tokens:
+            one = sizes | {"B": sizes["B"] * many, "P": tokens, "M": tokens}
+            each = sizes["B"] * sizes["H"] * sizes["R"] * (sizes["E"] + sizes["F"])
+            operations = many * each * pairs_seen(tokens, tokens, None, causal=True)
+            yield maker.step(name, "attention", forms=(("grouped/causal", one),), operations=operations)
 
 
 def _keys_of_others(maker: Maker, kept: int, window: int | None) -> Iterator[Step]:
@@ -129,20 +163,6 @@ def _absorbed(maker: Maker, mixer: LatentAttention, heads: int) -> Iterator[Step
     attention = maker.step("attention", "attention", forms=forms, cached=("C", "KR"), operations=operations)
     yield from _over_cache(maker, attention, heads, latent + rope, latent)
     yield maker.products("values from latent", "projection", heads, run.tokens, latent, mixer.value_dim)
-
-
-def _state_space(maker: Maker, mixer: StateSpace) -> Iterator[Step]:
-    run, groups = maker.run, max(1, mixer.groups // maker.parallel.tensor)
-    heads, width = maker.share(mixer.heads, "heads"), maker.model.d_model
-    inner, shared = heads * mixer.head_dim, 2 * groups * mixer.state
-    yield maker.product("into the mixer", "projection", width, 2 * inner + shared + heads)
-    yield maker.step("convolution", "convolution", moved=2 * run.tokens * (inner + shared))
-    state = inner * mixer.state
-    chunks = 1 if run.decoding else ceil(run.queries / 256)
-    moved = run.tokens * (2 * inner + shared) + 2 * run.sequences * chunks * state
-    yield maker.step("states", "attention", moved=moved, operations=2 * run.tokens * state)
-    yield maker.norm("norm of the states", width=inner)
-    yield maker.product("out of the mixer", "output", inner, width)
 
 
 def pairs_seen(queries: int, keys: int, window: int | None, causal: bool) -> int:

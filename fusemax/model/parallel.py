@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from fusemax.errors import FusemaxError
-from fusemax.model.shape import Experts, Model, StateSpace
+from fusemax.model.shape import Experts, Model, Recurrent
 from fusemax.nearest import meant
 
 LARGEST = 2**20  #: the most chips of one kind of parallelism
@@ -117,7 +117,7 @@ def refusals(model: Model, parallel: Parallel) -> list[str]:
         found.append(f"pipeline={parallel.pipeline}: {model.name} has {model.depth} layers")
     if parallel.micro > 1 and parallel.pipeline == 1:
         found.append(f"micro={parallel.micro}: micro-batches need pipeline stages")
-    if parallel.context > 1 and any(isinstance(layer.mixer, StateSpace) for layer in model.layers):
+    if parallel.context > 1 and any(isinstance(layer.mixer, Recurrent) for layer in model.layers):
         found.append(
             f"context={parallel.context}: the states of {model.name} go from token to token, which is not modelled over chips"
         )

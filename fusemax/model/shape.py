@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+Norm = Literal["rms", "layer", "layer without shift", "layer without weights"]
+#: Vectors of weights of each kind of norm: a scale, and a shift.
+VECTORS: Mapping[Norm, int] = {"rms": 1, "layer": 2, "layer without shift": 1, "layer without weights": 0}
+Place = Literal["before", "after", "around", "branch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,14 +20,26 @@ class Attention:
     ----------
     head_dim, value_dim
         Elements of a query or key, and of a value.
-    window
-        How many keys, up to its own place, a query sees; None for all.
-    biases
-        Elements of the biases of the four projections, 0 for none.
+    window, chunked
+        How many keys, up to its own place, a query sees; None for all. Where it is ``chunked``, the sequence is cut into
+        pieces of that length, and a query sees those of its own piece.
+    biased, out_biased
+        Whether the projections of queries, keys and values have biases, and that of the output.
     qk_norm
-        Whether queries and keys are normalised, head by head.
+        Whether queries and keys are normalised: all heads with one scale (``shared``), each with its own (``head``), or all
+        heads of a token at once (``whole``).
     sinks
         Whether each head has a learned score beside its keys'.
+    rotary
+        Elements of a query or key that its position turns; 0 for none.
+    alibi
+        Whether scores fall with the distance (ALiBi, arXiv 2108.12409).
+    cap
+        Scores s become cap*tanh(s/cap); None leaves them.
+    scale
+        What scores are multiplied by; None for 1/sqrt(head_dim).
+    gated
+        Whether a sigmoid of a projection as wide as the output's input gates it.
     """
 
     heads: int
@@ -29,9 +47,21 @@ class Attention:
     head_dim: int
     value_dim: int
     window: int | None = None
-    biases: int = 0
-    qk_norm: bool = False
+    chunked: bool = False
+    biased: bool = False
+    out_biased: bool = False
+    qk_norm: Literal["", "shared", "head", "whole"] = ""
     sinks: bool = False
+    rotary: int = 0
+    alibi: bool = False
+    cap: float | None = None
+    scale: float | None = None
+    gated: bool = False
+
+
+def norm_of_heads(mixer: Attention, norm: Norm) -> Norm:
+    """Return the kind of norm of *mixer*'s queries and keys in a model with *norm*: one for each head has no shift."""
+    return "layer without shift" if mixer.qk_norm == "head" and norm == "layer" else norm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +92,8 @@ class LatentAttention:
 class StateSpace:
     """A Mamba-2 mixer (arXiv 2405.21060): ``heads`` of ``head_dim`` channels, each with a state of ``state`` elements.
 
-    ``groups`` heads' worth of B and C are shared; ``taps`` are those of the short convolution.
+    ``groups`` heads' worth of B and C are shared; ``taps`` are those of the short convolution. ``biased`` ones have biases in
+    the two projections, ``conv_biased`` ones in the convolution.
     """
 
     heads: int
@@ -70,47 +101,129 @@ class StateSpace:
     state: int
     groups: int
     taps: int
+    biased: bool = False
+    conv_biased: bool = True
 
     @property
     def inner(self) -> int:
         """Channels inside the mixer."""
         return self.heads * self.head_dim
 
+    @property
+    def mixed(self) -> int:
+        """Channels of the convolution: those of the heads, and of B and C."""
+        return self.inner + 2 * self.groups * self.state
 
-Mixer = Attention | LatentAttention | StateSpace
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectiveScan:
+    """A Mamba mixer (arXiv 2312.00752): ``inner`` channels, each with a state of ``state`` elements and a step of its own.
+
+    The steps come from ``rank`` numbers a token; ``normed`` ones normalise these, B and C (Jamba, arXiv 2403.19887).
+    """
+
+    inner: int
+    state: int
+    rank: int
+    taps: int
+    biased: bool = False
+    conv_biased: bool = True
+    normed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatedDelta:
+    """A gated delta rule (arXiv 2412.06464): ``heads`` of values, ``key_heads`` of queries and keys that they share.
+
+    A head's state holds ``key_dim`` x ``value_dim`` elements; ``taps`` are those of the short convolution.
+    """
+
+    heads: int
+    key_heads: int
+    key_dim: int
+    value_dim: int
+    taps: int
+
+    @property
+    def inner(self) -> int:
+        """Elements of all values."""
+        return self.heads * self.value_dim
+
+    @property
+    def mixed(self) -> int:
+        """Channels of the convolution: queries, keys and values."""
+        return self.inner + 2 * self.key_heads * self.key_dim
+
+
+Recurrent = StateSpace | SelectiveScan | GatedDelta
+Mixer = Attention | LatentAttention | Recurrent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedForward:
-    """A feed-forward part of width ``d_ff``; ``gated`` ones have two matrices on the way in. ``biases`` as in attention."""
+    """A feed-forward part of width ``d_ff``; ``gated`` ones have two matrices on the way in, ``biased`` ones biases.
+
+    ``activation`` names what it computes in between, as ``fusemax.model.layers.forward`` has it.
+    """
 
     d_ff: int
     gated: bool
-    biases: int = 0
+    biased: bool = False
+    activation: str = "silu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experts:
     """``count`` feed-forward parts of which each token takes ``per_token``, beside one that all take (``shared``).
 
-    ``router_biases`` are the numbers that the router adds to its scores.
+    Attributes
+    ----------
+    router_biased
+        Whether the router adds a number to each score: before experts are chosen alone (``choice``), or to its product.
+    scores
+        What the products of the router become: ``softmax`` over all experts, ``sigmoid`` each, or a ``softmax of the chosen``.
+    normalised
+        Whether the weights of a token's experts are divided by their sum.
+    scale
+        What the weights are multiplied by.
+    shared_gated
+        Whether a sigmoid of one more product weighs the shared expert.
+    weighs_input
+        Whether the weight multiplies an expert's input instead of its output.
     """
 
     count: int
     per_token: int
     expert: FeedForward
     shared: FeedForward | None = None
-    router_biases: int = 0
+    router_biased: Literal["", "choice", "product"] = ""
+    scores: Literal["softmax", "sigmoid", "softmax of the chosen"] = "softmax"
+    normalised: bool = True
+    scale: float = 1.0
+    shared_gated: bool = False
+    weighs_input: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """``times`` equal layers of a model; ``parallel`` ones feed both parts from one norm."""
+    """``times`` equal layers of a model; ``parallel`` ones feed both parts from the layer's input.
 
-    mixer: Mixer
+    Attributes
+    ----------
+    mixer, feed_forward
+        The two parts; a layer may lack one of them.
+    norms
+        How many norms it has.
+    place
+        Where they stand: ``before`` each part (of parallel parts, one for both where there is one), ``after`` each sum with
+        the residual, ``around`` each part (before it, and between it and the residual), or ``branch`` (only between).
+    """
+
+    mixer: Mixer | None
     feed_forward: FeedForward | Experts | None
     times: int
     norms: int = 2
+    place: Place = "before"
     parallel: bool = False
 
 
@@ -120,20 +233,24 @@ class Model:
 
     Attributes
     ----------
-    norm
-        ``rms`` (a scale) or ``layer`` (a scale and a shift).
     positions
         Rows of a table of learned positions, 0 for none.
-    rotary
-        Whether queries and keys are turned by their positions.
     causal
         Whether a token sees only those before it: such a model decodes.
     tied
         Whether the logits use the embedding's matrix.
     head
         Rows of the last matrix, 0 for a model without one.
+    last_norms
+        Norms before and after the layers.
+    residual
+        What each part is multiplied by before it is added to its input.
+    extra_weights
+        Weights of anything else: biases of the logits, tables of kinds of tokens, patches.
     unused
         Keys of the configuration that say nothing about sizes or work here.
+    assumed
+        Keys that it lacks, with the values that this kind of model has then.
     order
         For each layer, from the first on, which of ``layers`` it is; empty where they stand one kind after another.
     """
@@ -143,14 +260,16 @@ class Model:
     d_model: int
     vocabulary: int
     layers: tuple[Layer, ...]
-    norm: Literal["rms", "layer"] = "rms"
+    norm: Norm = "rms"
     positions: int = 0
-    rotary: bool = True
     causal: bool = True
     tied: bool = False
     head: int = 0
+    last_norms: int = 1
+    residual: float = 1.0
     extra_weights: int = 0
     unused: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
     order: tuple[int, ...] = ()
 
     @property

@@ -48,16 +48,17 @@ def steps_of(model: Model, run: Pass) -> tuple[Step, ...]:
 
 def _layer(maker: Maker) -> Iterator[Step]:
     layer = maker.layer
-    half = max(1, layer.norms // 2)
-    yield maker.norm("norm", half)
-    yield from mixer_steps(maker, layer.mixer)
-    if layer.feed_forward is None or not layer.parallel:
-        yield from summed(maker, "after the mixer")
-    if layer.feed_forward is None:
-        return
-    if layer.norms > half:
-        yield maker.norm("norm", layer.norms - half)
-    yield from feed_forward_steps(maker, layer.feed_forward)
+    parts = 1 if layer.mixer is None or layer.feed_forward is None else 2
+    half = layer.norms if parts == 1 else max(1, layer.norms // 2)
+    if layer.mixer is not None:
+        yield maker.norm("norm", half)
+        yield from mixer_steps(maker, layer.mixer)
+        if layer.feed_forward is None or not layer.parallel:
+            yield from summed(maker, "after the mixer")
+    if layer.feed_forward is not None:
+        if parts == 1 or layer.norms > half:
+            yield maker.norm("norm", layer.norms if parts == 1 else layer.norms - half)
+        yield from feed_forward_steps(maker, layer.feed_forward)
 
 
 def _logits(maker: Maker) -> Iterator[Step]:

@@ -9,34 +9,51 @@ from math import ceil
 
 from fusemax.model.parallel import ALONE, Parallel
 from fusemax.model.shape import (
+    VECTORS,
     Attention,
     Experts,
     FeedForward,
+    GatedDelta,
     LatentAttention,
     Layer,
     Mixer,
     Model,
+    Norm,
+    Recurrent,
+    SelectiveScan,
     StateSpace,
+    norm_of_heads,
 )
 
 
-def mixer_weights(mixer: Mixer, d_model: int) -> int:
+def mixer_weights(mixer: Mixer | None, d_model: int, norm: Norm = "rms") -> int:
     """Return the weights of one mixer, those of its norms inside included."""
+    if mixer is None:
+        return 0
     if isinstance(mixer, Attention):
-        q, k, v = (
-            mixer.heads * mixer.head_dim,
-            mixer.kv_heads * mixer.head_dim,
-            mixer.kv_heads * mixer.value_dim,
-        )
-        extra = (
-            mixer.biases + (2 * mixer.head_dim if mixer.qk_norm else 0) + (mixer.heads if mixer.sinks else 0)
-        )
-        return d_model * (q + k + v) + mixer.heads * mixer.value_dim * d_model + extra
+        return _attention_weights(mixer, d_model, norm)
     if isinstance(mixer, LatentAttention):
         return _latent_weights(mixer, d_model)
-    inner, shared = mixer.inner, 2 * mixer.groups * mixer.state
-    into = d_model * (2 * inner + shared + mixer.heads)
-    return into + (inner + shared) * (mixer.taps + 1) + 3 * mixer.heads + inner + inner * d_model
+    if isinstance(mixer, StateSpace):
+        into = 2 * mixer.inner + 2 * mixer.groups * mixer.state + mixer.heads
+        biases = into + d_model if mixer.biased else 0
+        inside = mixer.mixed * (mixer.taps + mixer.conv_biased) + 3 * mixer.heads + mixer.inner
+        return d_model * into + biases + inside + mixer.inner * d_model
+    if isinstance(mixer, GatedDelta):
+        into = mixer.mixed + mixer.inner + 2 * mixer.heads
+        inside = mixer.mixed * mixer.taps + 2 * mixer.heads + mixer.value_dim
+        return d_model * into + inside + mixer.inner * d_model
+    return _scan_weights(mixer, d_model)
+
+
+def _attention_weights(mixer: Attention, d_model: int, norm: Norm) -> int:
+    q, k = mixer.heads * mixer.head_dim, mixer.kv_heads * mixer.head_dim
+    v, out = mixer.kv_heads * mixer.value_dim, mixer.heads * mixer.value_dim
+    gate = out if mixer.gated else 0
+    normed = {"": 0, "shared": 2 * mixer.head_dim, "head": q + k, "whole": q + k}[mixer.qk_norm]
+    normed *= VECTORS[norm_of_heads(mixer, norm)]
+    biases = (q + k + v + gate if mixer.biased else 0) + (d_model if mixer.out_biased else 0)
+    return d_model * (q + k + v + gate + out) + normed + biases + (mixer.heads if mixer.sinks else 0)
 
 
 def _latent_weights(mixer: LatentAttention, d_model: int) -> int:
@@ -48,19 +65,31 @@ def _latent_weights(mixer: LatentAttention, d_model: int) -> int:
     return queries + latent + expanded + mixer.heads * mixer.value_dim * d_model
 
 
+def _scan_weights(mixer: SelectiveScan, d_model: int) -> int:
+    """Return the weights of a Mamba mixer: projections, convolution, steps (with biases), A, D."""
+    inner, small = mixer.inner, mixer.rank + 2 * mixer.state
+    biases = 2 * inner + d_model if mixer.biased else 0
+    steps = (mixer.rank + 1) * inner
+    normed = small if mixer.normed else 0
+    own = inner * (mixer.taps + mixer.conv_biased) + inner * small + steps + inner * (mixer.state + 1)
+    return d_model * 2 * inner + biases + own + normed + inner * d_model
+
+
 def feed_forward_weights(part: FeedForward | Experts | None, d_model: int) -> int:
     """Return the weights of one feed-forward part, all its experts and their router included."""
     if part is None:
         return 0
     if isinstance(part, Experts):
         own = part.count * feed_forward_weights(part.expert, d_model) + part.count * d_model
-        return own + part.router_biases + feed_forward_weights(part.shared, d_model)
-    return (3 if part.gated else 2) * d_model * part.d_ff + part.biases
+        router = (part.count if part.router_biased else 0) + (d_model if part.shared_gated else 0)
+        return own + router + feed_forward_weights(part.shared, d_model)
+    ways = 2 if part.gated else 1
+    return (ways + 1) * d_model * part.d_ff + (ways * part.d_ff + d_model if part.biased else 0)
 
 
 def norm_weights(model: Model) -> int:
     """Return the weights of one norm."""
-    return model.d_model * (1 if model.norm == "rms" else 2)
+    return model.d_model * VECTORS[model.norm]
 
 
 def layer_weights(model: Model, layer: Layer) -> int:
@@ -72,7 +101,11 @@ def split_weights(model: Model, layer: Layer) -> tuple[int, int]:
     """Return the weights of one layer without its routed experts, and of those."""
     part = layer.feed_forward
     routed = part.count * feed_forward_weights(part.expert, model.d_model) if isinstance(part, Experts) else 0
-    rest = mixer_weights(layer.mixer, model.d_model) + feed_forward_weights(part, model.d_model) - routed
+    rest = (
+        mixer_weights(layer.mixer, model.d_model, model.norm)
+        + feed_forward_weights(part, model.d_model)
+        - routed
+    )
     return rest + layer.norms * norm_weights(model), routed
 
 
@@ -98,24 +131,36 @@ def first_weights(model: Model) -> int:
 def last_weights(model: Model) -> int:
     """Return the weights after the layers: the last norm, and the matrix of the logits where it is one of its own."""
     head = 0 if model.tied or not model.head else model.head * model.d_model
-    return head + norm_weights(model)
+    return head + model.last_norms * norm_weights(model)
 
 
-def cache_words(mixer: Mixer, tokens: int, parallel: Parallel = ALONE) -> int:
+def cache_words(mixer: Mixer | None, tokens: int, parallel: Parallel = ALONE) -> int:
     """Return the numbers that a chip keeps of a sequence of *tokens*: keys and values, a latent vector, or a state.
 
     A tensor group shares heads; where there are more chips than heads, several keep the same, and all keep the latent vectors.
     """
-    n = parallel.tensor
-    if isinstance(mixer, StateSpace):
-        inner = max(1, mixer.heads // n) * mixer.head_dim
-        shared = 2 * max(1, mixer.groups // n) * mixer.state
-        return inner * mixer.state + (inner + shared) * (mixer.taps - 1)
+    if mixer is None:
+        return 0
     if isinstance(mixer, LatentAttention):
         return ceil(tokens / parallel.context) * (mixer.kv_rank + mixer.rope_dim)
-    seen = tokens if mixer.window is None else min(tokens, mixer.window)
-    kept = max(1, mixer.kv_heads // n) * (mixer.head_dim + mixer.value_dim)
-    return ceil(seen / parallel.context) * kept
+    if isinstance(mixer, Attention):
+        seen = tokens if mixer.window is None else min(tokens, mixer.window)
+        kept = max(1, mixer.kv_heads // parallel.tensor) * (mixer.head_dim + mixer.value_dim)
+        return ceil(seen / parallel.context) * kept
+    return _state_words(mixer, parallel.tensor)
+
+
+def _state_words(mixer: Recurrent, n: int) -> int:
+    """Return the numbers of a recurrent mixer's state on one of *n* chips: its own, and the convolution's last inputs."""
+    if isinstance(mixer, SelectiveScan):
+        return ceil(mixer.inner / n) * (mixer.state + mixer.taps - 1)
+    heads = max(1, mixer.heads // n)
+    if isinstance(mixer, GatedDelta):
+        shared = 2 * max(1, mixer.key_heads // n) * mixer.key_dim
+        inner = heads * mixer.value_dim
+        return inner * mixer.key_dim + (inner + shared) * (mixer.taps - 1)
+    inner, shared = heads * mixer.head_dim, 2 * max(1, mixer.groups // n) * mixer.state
+    return inner * mixer.state + (inner + shared) * (mixer.taps - 1)
 
 
 def cache(model: Model, batch: int, tokens: int) -> int:

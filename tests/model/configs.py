@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 from fusemax.model.config import model_of
 from fusemax.model.shape import Model
-from fusemax.source import document_of
+from fusemax.source import document_of, read_yaml
 
 #: Each with the number of parameters that its authors or its files on the model hub tell (the last one: a sum by hand).
 CONFIGS: dict[str, tuple[str, int]] = {
@@ -58,6 +62,13 @@ CONFIGS: dict[str, tuple[str, int]] = {
 }  # fmt: skip
 
 
+#: More of them, beside this file: the keys of each, and its parameters.
+MORE: dict[str, dict[str, Any]] = {
+    name: dict(entry) for name, entry in read_yaml(Path(__file__).with_name("published.yaml")).data.items()
+}
+
+
 def published(name: str) -> Model:
     """The model called *name*."""
-    return model_of(document_of(CONFIGS[name][0], f"{name}.yaml"), name)
+    text = CONFIGS[name][0] if name in CONFIGS else json.dumps(MORE[name]["config"])
+    return model_of(document_of(text, f"{name}.yaml"), name)

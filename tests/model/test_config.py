@@ -12,13 +12,14 @@ from fusemax.model.config import load_model, model_of
 from fusemax.model.shape import Attention
 from fusemax.model.weights import cache, weights
 from fusemax.source import document_of
-from tests.model.configs import CONFIGS, published
+from tests.model.configs import CONFIGS, MORE, published
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGS))
+@pytest.mark.parametrize("name", sorted({*CONFIGS, *MORE}))
 def test_parameters(name: str):
     """The weights of all layers add up to the published number of parameters."""
-    assert CONFIGS[name][1] == weights(published(name))
+    told = CONFIGS[name][1] if name in CONFIGS else MORE[name]["parameters"]
+    assert told == weights(published(name))
 
 
 def test_layers_of_two_kinds():
@@ -64,6 +65,65 @@ def test_a_file_and_a_folder(tmp_path: Path):
     assert ("small", 2, 64) == (model.name, model.depth, model.d_model)
     assert model == load_model(folder / "config.json")
     assert ("rms_norm_eps", "rope_theta", "torch_dtype", "sliding_window") == model.unused
+
+
+def test_what_a_wrapper_leaves_out():
+    """A text part without sizes has those of its kind, and the answer says which; a file of one model has to say them."""
+    llava = published("llava")
+    assert ("hidden_size=4096", "num_hidden_layers=32") == (llava.assumed[0], llava.assumed[2])
+    assert ("vision_config",) == llava.unused
+    with pytest.raises(FusemaxError, match="hidden_size: required key is missing"):
+        model_of(document_of("{model_type: llama, vocab_size: 32064}", "c.yaml"), "c")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "{model_type: t5, d_model: 512}",
+            r"model_type: t5: an encoder and a decoder with attention from one to the other",
+        ),
+        (
+            "{model_type: clip, text_config: {}}",
+            r"write one of text_config and vision_config into a file of its own",
+        ),
+        ("{model_type: deepseek_v32}", r"model_type: deepseek_v3 takes it with attention to all keys"),
+        (
+            "{hidden_size: 5}",
+            r"model_type: required key is missing\n  hint: config.json of the transformers library has it",
+        ),
+        (
+            "{model_type: x, text_config: {model_type: lama}}",
+            r"text_config.model_type: the kind of model 'lama' is not understood\n  hint: did you mean 'llama'",
+        ),
+        ("[1, 2]", "expected a configuration: keys with values"),
+        (
+            "{model_type: nemotron_h, num_hidden_layers: 2, hybrid_override_pattern: MX}",
+            "expected 2 letters: M for Mamba-2",
+        ),
+        (
+            "{model_type: llama, partial_rotary_factor: 2.5}",
+            "partial_rotary_factor: expected a number from 0 to 1, got 2.5",
+        ),
+        (
+            "{model_type: gptj, n_embd: 8, n_head: 2, rotary_dim: 6}",
+            "rotary_dim: expected an even number of at most 4",
+        ),
+        (
+            "{model_type: qwen3_moe, mlp_only_layers: [1, 99], num_hidden_layers: 4}",
+            "mlp_only_layers: expected a list of numbers",
+        ),
+        ("{model_type: dbrx, attn_config: 3}", "attn_config: expected keys with values, got 3"),
+        (
+            "{model_type: llama, hiden_size: 64}",
+            "hidden_size: required key is missing\n  hint: is it 'hiden_size'?",
+        ),
+    ],
+)
+def test_what_is_refused(text: str, message: str):
+    """What is known and not modelled is told with what to do; what cannot be meant with its key."""
+    with pytest.raises(FusemaxError, match=r"c\.yaml:\d+:\d+: (.|\n)*" + message):
+        model_of(document_of(text, "c.yaml"), "c")
 
 
 @pytest.mark.parametrize(

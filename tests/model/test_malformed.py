@@ -14,7 +14,7 @@ from fusemax.model.step import Pass
 from fusemax.model.steps import steps_of
 from fusemax.model.weights import cache, weights
 from fusemax.source import document_of
-from tests.model.configs import CONFIGS
+from tests.model.configs import CONFIGS, MORE
 
 WRONG: tuple[Any, ...] = (
     None, -1, 0, 1, 3, 1.5, "seven", True, [], {}, [1, 2], 2**40, 10**30, float("inf"),
@@ -33,13 +33,15 @@ def mutations(data: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             changed = copy.deepcopy(data)
             (changed["text_config"] if inner else changed)[key] = value
             found.append((key, changed))
+    for value in WRONG if inner else ():
+        found.append(("text_config", {**data, "text_config": value}))
     return found
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGS))
+@pytest.mark.parametrize("name", sorted({*CONFIGS, *MORE}))
 def test_one_key_gone_wrong(name: str) -> None:
     """Each is a model whose steps and weights can be counted, or is refused with its place."""
-    data = document_of(CONFIGS[name][0], "c.yaml").data
+    data = document_of(CONFIGS[name][0], "c.yaml").data if name in CONFIGS else MORE[name]["config"]
     for key, changed in mutations(json.loads(json.dumps(data))):
         try:
             model = model_of(document_of(json.dumps(changed), "c.json"), "c")

@@ -1,0 +1,167 @@
+"""Attention as Einsums, from the normalised input ``<x>[d,p]`` of a layer to ``AO[o,p]``, in three passes over the keys."""
+
+from __future__ import annotations
+
+from fusemax.model.layers.lines import Lines, joined, linear, lines, normed
+from fusemax.model.shape import Attention, LatentAttention, Norm, norm_of_heads
+
+PAIRS = "positions turn feature a of the first half of what they turn with feature a of the second"
+
+
+def attention_lines(mixer: Attention, x: str, causal: bool, norm: Norm) -> Lines:
+    """Return the Einsums of *mixer*: H heads of keys, each read by R heads of queries; M is the sequence once more."""
+    biased = mixer.biased
+    found = [
+        linear("Q", "h,r,e,p", "WQ[h,r,e,d]", f"{x}[d,p]", "d", "BWQ[h,r,e]" if biased else ""),
+        linear("K", "h,e,m", "WK[h,e,d]", f"{x}[d,m]", "d", "BWK[h,e]" if biased else ""),
+        linear("V", "h,f,m", "WV[h,f,d]", f"{x}[d,m]", "d", "BWV[h,f]" if biased else ""),
+        _normalised(mixer, norm),
+        _scores(mixer, "QN" if mixer.qk_norm else "Q", "KN" if mixer.qk_norm else "K", causal),
+        softmax_lines(mixer, causal),
+        _gate(mixer, x),
+        linear(
+            "AO", "o,p", "WO[o,h,r,f]", f"{'AG' if mixer.gated else 'AV'}[h,r,f,p]", "h,r,f",
+            "BWO[o]" if mixer.out_biased else "",
+        ),
+    ]  # fmt: skip
+    sizes = {
+        "H": mixer.kv_heads, "R": mixer.heads // mixer.kv_heads, "E": mixer.head_dim, "F": mixer.value_dim,
+    }  # fmt: skip
+    if mixer.rotary:
+        sizes["A"] = mixer.rotary // 2
+    if mixer.window is not None:
+        sizes["W"] = mixer.window
+    return joined([*found, Lines(sizes=sizes, follows={"M": "P"})])
+
+
+def _normalised(mixer: Attention, norm: Norm) -> Lines:
+    """Return norms of queries and keys: over one head with one scale, with one for each, or over all heads."""
+    if not mixer.qk_norm:
+        return Lines()
+    queries, keys = {"shared": ("e", "e"), "head": ("h,r,e", "h,e"), "whole": ("h,r,e", "h,e")}[mixer.qk_norm]
+    whole, norm = mixer.qk_norm == "whole", norm_of_heads(mixer, norm)
+    return joined([
+        normed(norm, "Q", "QN", "h,r,e,p", queries if whole else "e", queries, "Q"),
+        normed(norm, "K", "KN", "h,e,m", keys if whole else "e", keys, "K"),
+    ])  # fmt: skip
+
+
+def _scores(mixer: Attention, q: str, k: str, causal: bool) -> Lines:
+    """Return the scores QS[h,r,m,p] before softmax: turned, scaled, bent, lowered with the distance."""
+    scale = "/sqrt(E)" if mixer.scale is None else f"*{mixer.scale:.12g}"
+    cond = _condition(mixer, causal)
+    found = []
+    if not mixer.rotary:
+        found.append(lines(f"QS[h,r,m,p] = {q}[h,r,e,p]*{k}[h,e,m]{scale} :: sum[e]{cond}"))
+    else:
+        found.append(turned_lines(q, "h,r", "p", "QL", "QH"))
+        found.append(turned_lines(k, "h", "m", "KL", "KH"))
+        both = "QL[h,r,a,p]*KL[h,a,m] + QH[h,r,a,p]*KH[h,a,m]"
+        if mixer.rotary == mixer.head_dim:
+            found.append(lines(f"QS[h,r,m,p] = ({both}){scale} :: sum[a]{cond}"))
+            found.append(Lines(follows={"E": "2*A"}))
+        else:
+            found.append(lines(
+                f"QT[h,r,m,p] = {both} :: sum[a]{cond}",
+                f"QR[h,r,m,p] = {q}[h,r,c+2*A,p]*{k}[h,c+2*A,m] :: sum[c]{cond}",
+                f"QS[h,r,m,p] = (QT[h,r,m,p] + QR[h,r,m,p]){scale}{cond}",
+            ))  # fmt: skip
+            found.append(Lines(follows={"E": "2*A + C"}, sizes={"C": mixer.head_dim - mixer.rotary}))
+    return joined(found)
+
+
+def turned_lines(name: str, heads: str, token: str, low: str, high: str) -> Lines:
+    """Return the two halves of ``name[heads,e,token]`` turned by the position: CO and SI are tables of cosines and sines."""
+    own, half, second = f"[{heads},a,{token}]", f"{name}[{heads},a,{token}]", f"{name}[{heads},a+A,{token}]"
+    co, si = f"CO[a,{token}]", f"SI[a,{token}]"
+    found = lines(
+        f"{low}{own} = {half}*{co} - {second}*{si}",
+        f"{high}{own} = {second}*{co} + {half}*{si}",
+        CO="A P",
+        SI="A P",
+    )
+    return found + Lines(said=(PAIRS,))
+
+
+def _condition(mixer: Attention, causal: bool) -> str:
+    if not causal:
+        return ""
+    if mixer.window is None:
+        return " | m <= p"
+    return " | m <= p, m // W == p // W" if mixer.chunked else " | m <= p, m > p - W"
+
+
+def softmax_lines(mixer: Attention, causal: bool, score: str = "QS") -> Lines:
+    """Return softmax of the scores and the values under it, AV[h,r,f,p]."""
+    cond = _condition(mixer, causal)
+    found = []
+    if mixer.cap is not None:
+        found.append(lines(f"QB[h,r,m,p] = {mixer.cap:.12g}*tanh({score}[h,r,m,p]/{mixer.cap:.12g}){cond}"))
+        score = "QB"
+    if mixer.alibi:
+        found.append(lines(f"QA[h,r,m,p] = {score}[h,r,m,p] + SL[h,r]*(m - p){cond}", SL="H R"))
+        found.append(Lines(said=("SL is the slope of each head",)))
+        score = "QA"
+    most = "LM" if mixer.sinks else "GM"
+    found.append(lines(f"{most}[h,r,p] = {score}[h,r,m,p] :: max[m]{cond}"))
+    if mixer.sinks:
+        found.append(lines("GM[h,r,p] = max(LM[h,r,p], HS[h,r])", HS="H R"))
+    total = "SS" if mixer.sinks else "SD"
+    found.append(lines(
+        f"SN[h,r,m,p] = exp({score}[h,r,m,p] - GM[h,r,p]){cond}", f"{total}[h,r,p] = SN[h,r,m,p] :: sum[m]{cond}",
+    ))  # fmt: skip
+    if mixer.sinks:
+        found.append(lines("SD[h,r,p] = SS[h,r,p] + exp(HS[h,r] - GM[h,r,p])"))
+    found.append(lines(
+        f"A[h,r,m,p] = SN[h,r,m,p]/SD[h,r,p]{cond}", f"AV[h,r,f,p] = A[h,r,m,p]*V[h,f,m] :: sum[m]{cond}",
+    ))  # fmt: skip
+    return joined(found)
+
+
+def _gate(mixer: Attention, x: str) -> Lines:
+    if not mixer.gated:
+        return Lines()
+    bias = "BWS[h,r,f]" if mixer.biased else ""
+    gate = linear("AS", "h,r,f,p", "WS[h,r,f,d]", f"{x}[d,p]", "d", bias)
+    return gate + lines("AG[h,r,f,p] = AV[h,r,f,p]*sigmoid(AS[h,r,f,p])")
+
+
+def latent_lines(mixer: LatentAttention, x: str) -> Lines:
+    """Return latent attention as it reads a prompt: keys and values are made from the latent vector CN[c,m].
+
+    A key's rotary part, 2*A elements, is one for all heads.
+    """
+    found = []
+    source, over = f"{x}[d,p]", "d"
+    if mixer.q_rank is not None:
+        found.append(linear("CQ", "l,p", "WCQ[l,d]", f"{x}[d,p]", "d"))
+        found.append(normed("rms", "CQ", "CQN", "l,p", "l", tag="CQ"))
+        source, over = "CQN[l,p]", "l"
+    found += [
+        linear("Q", "h,e,p", f"WQ[h,e,{over}]", source, over),
+        linear("QR", "h,u,p", f"WQR[h,u,{over}]", source, over),
+        linear("CK", "c,m", "WCK[c,d]", f"{x}[d,m]", "d"),
+        normed("rms", "CK", "CN", "c,m", "c", tag="CK"),
+        linear("KR", "u,m", "WKR[u,d]", f"{x}[d,m]", "d"),
+        linear("K", "h,e,m", "WK[h,e,c]", "CN[c,m]", "c"),
+        linear("V", "h,f,m", "WV[h,f,c]", "CN[c,m]", "c"),
+        turned_lines("QR", "h", "p", "QL", "QH"),
+        lines("KL[a,m] = KR[a,m]*CO[a,m] - KR[a+A,m]*SI[a,m]", "KH[a,m] = KR[a+A,m]*CO[a,m] + KR[a,m]*SI[a,m]"),
+        lines(
+            "QT[h,m,p] = QL[h,a,p]*KL[a,m] + QH[h,a,p]*KH[a,m] :: sum[a] | m <= p",
+            "QK[h,m,p] = Q[h,e,p]*K[h,e,m] :: sum[e] | m <= p",
+            "QS[h,m,p] = (QK[h,m,p] + QT[h,m,p])/sqrt(E + 2*A) | m <= p",
+            "GM[h,p] = QS[h,m,p] :: max[m] | m <= p",
+            "SN[h,m,p] = exp(QS[h,m,p] - GM[h,p]) | m <= p",
+            "SD[h,p] = SN[h,m,p] :: sum[m] | m <= p",
+            "A[h,m,p] = SN[h,m,p]/SD[h,p] | m <= p",
+            "AV[h,f,p] = A[h,m,p]*V[h,f,m] :: sum[m] | m <= p",
+        ),
+        linear("AO", "o,p", "WO[o,h,f]", "AV[h,f,p]", "h,f"),
+    ]  # fmt: skip
+    sizes = {
+        "H": mixer.heads, "E": mixer.nope_dim, "A": mixer.rope_dim // 2, "F": mixer.value_dim, "C": mixer.kv_rank,
+        **({"L": mixer.q_rank} if mixer.q_rank is not None else {}),
+    }  # fmt: skip
+    said = ("scaled by the size of a whole key; a longer context's factor (YaRN) is left out",)
+    return joined([*found, Lines(sizes=sizes, follows={"M": "P", "U": "2*A"}, said=said)])

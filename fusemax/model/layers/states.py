@@ -1,0 +1,128 @@
+"""Mixers with states as Einsums, from the normalised input ``<x>[d,p]`` of a layer to ``AO[o,p]``: a loop over the tokens."""
+
+from __future__ import annotations
+
+from fusemax.model.layers.lines import Lines, joined, linear, lines, normed
+from fusemax.model.shape import GatedDelta, Recurrent, SelectiveScan, StateSpace
+
+
+def state_lines(mixer: Recurrent, x: str) -> Lines:
+    """Return the Einsums of *mixer*."""
+    if isinstance(mixer, StateSpace):
+        return _state_space(mixer, x)
+    return _gated_delta(mixer, x) if isinstance(mixer, GatedDelta) else _scan(mixer, x)
+
+
+def _convolved(source: str, to: str, index: str, biased: bool) -> Lines:
+    """Return silu of the convolution of ``source[index,p]`` over the last W tokens; w = W-1 is the own one."""
+    ranks = " ".join(name.upper() for name in index.split(","))
+    found = lines(
+        f"{to}V[{index},p] = C{to}[{index},w]*{source}[{index},p+w-W+1] :: sum[w] | p + w >= W - 1",
+        **{f"C{to}": f"{ranks} W"},
+    )
+    bias = f" + Y{to}[{index}]" if biased else ""
+    end = lines(f"{to}[{index},p] = silu({to}V[{index},p]{bias})", **({f"Y{to}": ranks} if biased else {}))
+    return found + end
+
+
+def _state_space(mixer: StateSpace, x: str) -> Lines:
+    """Return Mamba-2: G groups of B and C, each for I heads of V channels with U elements of state each."""
+    parts = (("GZ", "g,i,v"), ("PX", "g,i,v"), ("PB", "g,u"), ("PC", "g,u"), ("PT", "g,i"))
+    found = [
+        linear(
+            name,
+            f"{index},p",
+            f"W{name}[{index},d]",
+            f"{x}[d,p]",
+            "d",
+            f"Y{name}[{index}]" if mixer.biased else "",
+        )
+        for name, index in parts
+    ]
+    found += [
+        _convolved("PX", "SX", "g,i,v", mixer.conv_biased),
+        _convolved("PB", "SB", "g,u", mixer.conv_biased),
+        _convolved("PC", "SC", "g,u", mixer.conv_biased),
+        lines(
+            "DT[g,i,p] = softplus(PT[g,i,p] + TB[g,i])",
+            "S[0,g,i,u,v] = 0",
+            "loop p:",
+            "  S[p+1,g,i,u,v] = exp(NA[g,i]*DT[g,i,p])*S[p,g,i,u,v] + DT[g,i,p]*SB[g,u,p]*SX[g,i,v,p]",
+            "  YS[g,i,v,p] = SC[g,u,p]*S[p+1,g,i,u,v] :: sum[u]",
+            "YG[g,i,v,p] = (YS[g,i,v,p] + DS[g,i]*SX[g,i,v,p])*silu(GZ[g,i,v,p])",
+            TB="G I", NA="G I", DS="G I",
+        ),
+        normed("rms", "YG", "YN", "g,i,v,p", "g,i,v", tag="YG"),
+        linear("AO", "o,p", "WO[o,g,i,v]", "YN[g,i,v,p]", "g,i,v", "BWO[o]" if mixer.biased else ""),
+    ]  # fmt: skip
+    sizes = {
+        "G": mixer.groups, "I": mixer.heads // mixer.groups, "V": mixer.head_dim, "U": mixer.state, "W": mixer.taps,
+    }  # fmt: skip
+    return joined([*found, Lines(sizes=sizes, said=("NA is negative, one for each head",))])
+
+
+def _scan(mixer: SelectiveScan, x: str) -> Lines:
+    """Return Mamba: I channels with U elements of state each, steps from L numbers a token."""
+    biased = mixer.biased
+    found = [
+        linear("PX", "i,p", "WX[i,d]", f"{x}[d,p]", "d", "YX[i]" if biased else ""),
+        linear("GZ", "i,p", "WZ[i,d]", f"{x}[d,p]", "d", "YZ[i]" if biased else ""),
+        _convolved("PX", "SX", "i", mixer.conv_biased),
+        linear("PT", "l,p", "WT[l,i]", "SX[i,p]", "i"),
+        linear("PB", "u,p", "WB[u,i]", "SX[i,p]", "i"),
+        linear("PC", "u,p", "WC[u,i]", "SX[i,p]", "i"),
+    ]  # fmt: skip
+    step, b, c = "PT", "PB", "PC"
+    if mixer.normed:
+        found += [
+            normed("rms", "PT", "TN", "l,p", "l", tag="PT"),
+            normed("rms", "PB", "BN", "u,p", "u", tag="PB"),
+            normed("rms", "PC", "CN", "u,p", "u", tag="PC"),
+        ]
+        step, b, c = "TN", "BN", "CN"
+    found += [
+        linear("DL", "i,p", "WDT[i,l]", f"{step}[l,p]", "l"),
+        lines(
+            "DT[i,p] = softplus(DL[i,p] + TB[i])",
+            "S[0,i,u] = 0",
+            "loop p:",
+            f"  S[p+1,i,u] = exp(NA[i,u]*DT[i,p])*S[p,i,u] + DT[i,p]*{b}[u,p]*SX[i,p]",
+            f"  YS[i,p] = {c}[u,p]*S[p+1,i,u] :: sum[u]",
+            "YG[i,p] = (YS[i,p] + DS[i]*SX[i,p])*silu(GZ[i,p])",
+            TB="I", NA="I U", DS="I",
+        ),
+        linear("AO", "o,p", "WO[o,i]", "YG[i,p]", "i", "BWO[o]" if biased else ""),
+    ]  # fmt: skip
+    sizes = {"I": mixer.inner, "U": mixer.state, "L": mixer.rank, "W": mixer.taps}
+    return joined([*found, Lines(sizes=sizes, said=("NA is negative, one for each element of state",))])
+
+
+def _gated_delta(mixer: GatedDelta, x: str) -> Lines:
+    """Return the gated delta rule: G heads of queries and keys, each for I heads of values."""
+    parts = (("PQ", "g,e"), ("PK", "g,e"), ("PV", "g,i,f"), ("GZ", "g,i,f"), ("PB", "g,i"), ("PA", "g,i"))
+    found = [linear(name, f"{index},p", f"W{name}[{index},d]", f"{x}[d,p]", "d") for name, index in parts]
+    found += [
+        _convolved("PQ", "CQ", "g,e", False), _convolved("PK", "CK", "g,e", False), _convolved("PV", "CV", "g,i,f", False),
+        lines(
+            "Q2[g,p] = CQ[g,e,p]*CQ[g,e,p] :: sum[e]",
+            "K2[g,p] = CK[g,e,p]*CK[g,e,p] :: sum[e]",
+            "Q[g,e,p] = CQ[g,e,p]*rsqrt(Q2[g,p] + eps)/sqrt(E)",
+            "K[g,e,p] = CK[g,e,p]*rsqrt(K2[g,p] + eps)",
+            "BE[g,i,p] = sigmoid(PB[g,i,p])",
+            "AL[g,i,p] = exp(NA[g,i]*softplus(PA[g,i,p] + TB[g,i]))",
+            "S[0,g,i,f,e] = 0",
+            "loop p:",
+            "  SK[g,i,f,p] = S[p,g,i,f,e]*K[g,e,p] :: sum[e]",
+            "  U[g,i,f,p] = BE[g,i,p]*(CV[g,i,f,p] - AL[g,i,p]*SK[g,i,f,p])",
+            "  S[p+1,g,i,f,e] = AL[g,i,p]*S[p,g,i,f,e] + U[g,i,f,p]*K[g,e,p]",
+            "  YS[g,i,f,p] = S[p+1,g,i,f,e]*Q[g,e,p] :: sum[e]",
+            NA="G I", TB="G I",
+        ),
+        normed("rms", "YS", "YN", "g,i,f,p", "f", tag="YS"),
+        lines("YG[g,i,f,p] = YN[g,i,f,p]*silu(GZ[g,i,f,p])"),
+        linear("AO", "o,p", "WO[o,g,i,f]", "YG[g,i,f,p]", "g,i,f"),
+    ]  # fmt: skip
+    sizes = {
+        "G": mixer.key_heads, "I": mixer.heads // mixer.key_heads, "E": mixer.key_dim, "F": mixer.value_dim, "W": mixer.taps,
+    }  # fmt: skip
+    return joined([*found, Lines(sizes=sizes, said=("NA is negative, one for each head",))])

@@ -1,0 +1,1 @@
+"""Readers of configurations: from the keys of each kind of model to its layers."""

@@ -1,0 +1,99 @@
+"""Encoders of text and of images: every token sees all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from fusemax.model.reading.keys import Keys
+from fusemax.model.reading.parts import attention, depth, feed_forward, width
+from fusemax.model.shape import FeedForward, Layer, Model, Place
+
+
+def _layer(keys: Keys, d_model: int, place: Place, act: str = "gelu") -> Layer:
+    biased = keys.flag("qkv_bias", default=True)
+    mixer = attention(keys, d_model, rotary=0.0, biased=biased, out_biased=True)
+    inner = feed_forward(keys, gated=False, biased=True, act=act)
+    return Layer(mixer=mixer, feed_forward=inner, times=depth(keys), place=place)
+
+
+def read_bert(keys: Keys, name: str, kind: str) -> Model:
+    """Return a BERT or RoBERTa: norms behind each sum, a norm behind three tables."""
+    d_model = width(keys)
+    known = ("absolute",)
+    keys.word("position_embedding_type", known=known, default="absolute")
+    keys.refuse("is_decoder", (False,), "a decoder of this kind is not modelled", "say false for its encoder")
+    table = keys.count("embedding_size", default=d_model)
+    types = keys.count("type_vocab_size", default=2, least=0)
+    vocabulary, positions = keys.count("vocab_size"), keys.count("max_position_embeddings")
+    projected = (
+        0
+        if table == d_model
+        else (table - d_model) * (vocabulary + positions + types + 2) + (table + 1) * d_model
+    )
+    return Model(
+        name=name, kind=kind, d_model=d_model, vocabulary=vocabulary, layers=(_layer(keys, d_model, "after"),), norm="layer",
+        causal=False, positions=positions, extra_weights=types * d_model + projected,
+    )  # fmt: skip
+
+
+def read_distilbert(keys: Keys, name: str, kind: str) -> Model:
+    """Return a DistilBERT, which has no kinds of tokens and keys of its own."""
+    d_model, inner = keys.count("dim"), keys.count("hidden_dim")
+    mixer = attention(keys, d_model, rotary=0.0, biased=True, out_biased=True)
+    part = FeedForward(
+        d_ff=inner,
+        gated=False,
+        biased=True,
+        activation=feed_forward(keys, "hidden_dim", gated=False, act="gelu").activation,
+    )
+    layer = Layer(mixer=mixer, feed_forward=part, times=depth(keys), place="after")
+    return Model(
+        name=name, kind=kind, d_model=d_model, vocabulary=keys.count("vocab_size"), layers=(layer,), norm="layer",
+        causal=False, positions=keys.count("max_position_embeddings"),
+    )  # fmt: skip
+
+
+def read_image(keys: Keys, name: str, kind: str) -> Model:
+    """Return an encoder of images: ViT and DeiT, and the towers of CLIP and SigLIP."""
+    d_model = width(keys)
+    layer = _layer(keys, d_model, "before", "quick_gelu" if kind.startswith("clip") else "gelu")
+    side, patch = keys.count("image_size"), keys.count("patch_size")
+    if kind != "siglip_vision_model":  # which leaves out what is over at the edge
+        keys.divides(("patch_size",), side, patch, "patches of an image")
+    patches = (side // max(1, patch)) ** 2
+    filters = patch**2 * keys.count("num_channels", default=3) * d_model
+    tokens = {"siglip_vision_model": 0, "deit": 2}.get(kind, 1)  # one for the class, and one to distil
+    bias = 0 if kind == "clip_vision_model" else d_model
+    model = Model(
+        name=name, kind=kind, d_model=d_model, vocabulary=0, layers=(layer,), norm="layer", causal=False,
+        positions=patches + tokens, extra_weights=filters + bias + tokens * d_model,
+    )  # fmt: skip
+    if kind == "clip_vision_model":
+        return replace(model, last_norms=2)
+    if kind == "siglip_vision_model" and keys.flag("vision_use_head", default=True):
+        inner = feed_forward(keys, gated=False).d_ff
+        pooled = d_model + 4 * (d_model + 1) * d_model + 2 * d_model * inner + inner + d_model + 2 * d_model
+        return replace(model, extra_weights=model.extra_weights + pooled)
+    return model
+
+
+def read_clip_text(keys: Keys, name: str, kind: str) -> Model:
+    """Return the text tower of a CLIP, whose tokens see those before them, or of a SigLIP, whose tokens see all."""
+    d_model = width(keys)
+    sig = kind.startswith("siglip")
+    layer = _layer(keys, d_model, "before", "gelu_pytorch_tanh" if sig else "quick_gelu")
+    head = keys.count("projection_size", default=d_model) if sig else 0
+    return Model(
+        name=name, kind=kind, d_model=d_model, vocabulary=keys.count("vocab_size"), layers=(layer,), norm="layer",
+        causal=not sig, positions=keys.count("max_position_embeddings"), extra_weights=head * (d_model + 1),
+    )  # fmt: skip
+
+
+Reader = Callable[[Keys, str, str], Model]
+ENCODERS: Mapping[str, Reader] = {
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra"), read_bert),
+    **dict.fromkeys(("vit", "deit", "clip_vision_model", "siglip_vision_model"), read_image),
+    "distilbert": read_distilbert,
+    "clip_text_model": read_clip_text, "siglip_text_model": read_clip_text,
+}  # fmt: skip

@@ -1,0 +1,296 @@
+"""Decoders with experts: one reader for each way in which their keys say who routes and who is always taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from fusemax.model.reading.keys import Keys
+from fusemax.model.reading.parts import (
+    activation,
+    alternating,
+    attention,
+    chosen,
+    decoder,
+    depth,
+    each,
+    feed_forward,
+    width,
+    window,
+)
+from fusemax.model.shape import Experts, FeedForward, LatentAttention, Layer, Mixer, Model
+
+SHARED = "shared_expert_intermediate_size"
+Scores = dict[str, Any]
+CHOSEN: Scores = {"scores": "softmax of the chosen"}
+SIGMOID: Scores = {"scores": "sigmoid", "router_biased": "choice"}
+
+
+def experts(
+    keys: Keys,
+    count: str,
+    per_token: str,
+    width: str,
+    shared: FeedForward | None = None,
+    biased: bool = False,
+    **more: Any,
+) -> Experts:
+    """Return the experts whose number, choice and width stand at these keys; *more* are other fields of them."""
+    d_ff = keys.count(width)
+    expert = FeedForward(d_ff=d_ff, gated=True, biased=biased, activation=activation(keys))
+    found = Experts(
+        count=keys.count(count), per_token=keys.count(per_token), expert=expert, shared=shared, **more,
+    )  # fmt: skip
+    return chosen(keys, found, per_token)
+
+
+def shared_part(keys: Keys, number: str, width: str) -> FeedForward | None:
+    """Return what every token takes: as wide as *number* experts of *width*; None where there are none."""
+    many = keys.count(number, default=0, least=0)
+    wide = keys.count(width)
+    return FeedForward(d_ff=many * wide, gated=True, activation=activation(keys)) if many else None
+
+
+def read_mixtral(keys: Keys, name: str, kind: str) -> Model:
+    """Return a model whose layers all have experts: Mixtral and its kin."""
+    traits = _MIXTRALS[kind]
+    d_model, layers = width(keys), depth(keys)
+    part = experts(
+        keys, traits.get("count", "num_local_experts"), traits.get("per_token", "num_experts_per_tok"), "intermediate_size",
+        **traits.get("experts", CHOSEN),
+    )  # fmt: skip
+    if keys.has("shared_intermediate_size"):
+        many = keys.count("shared_intermediate_size", least=0)
+        part = replace(part, shared=replace(part.expert, d_ff=many) if many else None)
+    if keys.has("norm_topk_prob"):
+        part = replace(part, normalised=keys.flag("norm_topk_prob"))
+    biased = keys.flag("attention_bias", default=traits.get("biased", False))
+    mixer = attention(
+        keys, d_model, window=window(keys) if traits.get("windowed") else None, biased=biased, out_biased=biased,
+        qk_norm=traits.get("qk_norm", ""), scale=_multiplied(keys),
+    )  # fmt: skip
+    layer = Layer(mixer=mixer, feed_forward=part, times=layers)
+    head_biased = keys.flag("lm_head_bias")
+    return decoder(
+        keys, name, kind, (layer,), tied=traits.get("tied", False), norm=traits.get("norm", "rms"),
+        residual=keys.number("residual_multiplier", default=1.0),
+        extra_weights=keys.count("vocab_size") if head_biased else 0,
+    )  # fmt: skip
+
+
+_MIXTRALS: Mapping[str, Mapping[str, Any]] = {
+    "mixtral": {"windowed": True},
+    "minimax_m2": {"qk_norm": "whole", "experts": SIGMOID},
+    "phimoe": {"norm": "layer", "windowed": True, "experts": {"scores": "softmax", "normalised": False}},
+    "granitemoe": {"tied": True},
+    "granitemoeshared": {"tied": True},
+    "olmoe": {
+        "count": "num_experts",
+        "qk_norm": "whole",
+        "experts": {"scores": "softmax", "normalised": False},
+    },
+}
+
+
+def _multiplied(keys: Keys) -> float | None:
+    return keys.number("attention_multiplier", default=1.0) if keys.has("attention_multiplier") else None
+
+
+def read_qwen_experts(keys: Keys, name: str, kind: str) -> Model:
+    """Return a Qwen model with experts: which layers have them, one that every token takes."""
+    d_model = width(keys)
+    shared = feed_forward(keys, SHARED) if keys.has(SHARED) or kind != "qwen3_moe" else None
+    normalised = keys.flag("norm_topk_prob", default=kind == "qwen3_next")
+    part = experts(
+        keys, "num_experts", "num_experts_per_tok", "moe_intermediate_size", shared, shared_gated=shared is not None,
+        normalised=normalised,
+    )  # fmt: skip
+    step = keys.count("decoder_sparse_step", default=1)
+    only = keys.places("mlp_only_layers", depth(keys)) or set()
+    dense = [number in only or (number + 1) % step != 0 for number in range(depth(keys))]
+    narrow = feed_forward(keys) if any(dense) else None
+    mixers = _qwen_mixers(keys, kind, d_model)
+
+    def layer(number: int) -> Layer:
+        return Layer(mixer=mixers[number], feed_forward=narrow if dense[number] else part, times=1)
+
+    return decoder(keys, name, kind, *each(keys, layer))
+
+
+def _qwen_mixers(keys: Keys, kind: str, d_model: int) -> list[Mixer]:
+    from fusemax.model.reading.recurrent import gated_delta
+
+    if kind == "qwen2_moe":
+        biased = keys.flag("qkv_bias", "attention_bias", default=True)
+        return [attention(keys, d_model, biased=biased)] * depth(keys)
+    biased = keys.flag("attention_bias")
+    if kind == "qwen3_moe":
+        return [attention(keys, d_model, qk_norm="shared", biased=biased, out_biased=biased)] * depth(keys)
+    full = attention(
+        keys, d_model, qk_norm="shared", biased=biased, out_biased=biased, gated=True, rotary=0.25
+    )
+    every = keys.count("full_attention_interval", default=4)
+    kinds = keys.words("layer_types", depth(keys), ("linear_attention", "full_attention"))
+    linear = gated_delta(keys)
+    whole = (
+        [kind == "full_attention" for kind in kinds]
+        if kinds
+        else [(n + 1) % every == 0 for n in range(depth(keys))]
+    )
+    return [full if is_whole else linear for is_whole in whole]
+
+
+def read_deepseek(keys: Keys, name: str, kind: str) -> Model:
+    """Return a model with latent attention, experts behind some dense layers, and experts that every token takes."""
+    mixer = LatentAttention(
+        heads=keys.count("num_attention_heads"), nope_dim=keys.count("qk_nope_head_dim"),
+        rope_dim=keys.count("qk_rope_head_dim"), value_dim=keys.count("v_head_dim"),
+        q_rank=keys.count("q_lora_rank") if keys.has("q_lora_rank") else None, kv_rank=keys.count("kv_lora_rank"),
+    )  # fmt: skip
+    if mixer.rope_dim % 2:
+        keys.fail(
+            "qk_rope_head_dim", f"expected an even number, as positions turn pairs, got {mixer.rope_dim}"
+        )
+    scores = SIGMOID if kind != "deepseek_v2" else {"scores": "softmax", "normalised": False}
+    return _after_dense(keys, name, kind, mixer, scores)
+
+
+def _after_dense(keys: Keys, name: str, kind: str, mixer: Mixer, scores: Scores) -> Model:
+    layers, dense = depth(keys), keys.count("first_k_dense_replace", default=0, least=0)
+    if dense > layers:
+        keys.fail("first_k_dense_replace", f"more than the {layers} layers")
+    shared = shared_part(keys, "n_shared_experts", "moe_intermediate_size")
+    scores = {**scores, "scale": keys.number("routed_scaling_factor", default=1.0)}
+    if keys.has("norm_topk_prob"):
+        scores["normalised"] = keys.flag("norm_topk_prob")
+    part = experts(keys, "n_routed_experts", "num_experts_per_tok", "moe_intermediate_size", shared, **scores)
+    step = keys.count("moe_layer_freq", default=1)
+    narrow = feed_forward(keys) if dense or step > 1 else None
+
+    def layer(number: int) -> Layer:
+        return Layer(
+            mixer=mixer, feed_forward=part if number >= dense and number % step == 0 else narrow, times=1
+        )
+
+    return decoder(keys, name, kind, *each(keys, layer))
+
+
+def read_glm_experts(keys: Keys, name: str, kind: str) -> Model:
+    """Return a GLM-4.5, or dots.llm1, whose experts are those of DeepSeek-V3 behind grouped heads."""
+    biased = keys.flag("attention_bias")
+    normed = "shared" if kind == "dots1" or keys.flag("use_qk_norm") else ""
+    rotary = 0.5 if kind == "glm4_moe" else 1.0
+    out_biased = biased and kind == "dots1"
+    mixer = attention(keys, width(keys), biased=biased, out_biased=out_biased, qk_norm=normed, rotary=rotary)
+    return _after_dense(keys, name, kind, mixer, SIGMOID)
+
+
+def read_ernie_experts(keys: Keys, name: str, kind: str) -> Model:
+    """Return an ERNIE 4.5 with experts from one layer to another."""
+    layers = depth(keys)
+    biased = keys.flag("use_bias")
+    first, step = (
+        keys.count("moe_layer_start_index", default=1, least=0),
+        keys.count("moe_layer_interval", default=1),
+    )
+    last = (
+        layers - 1
+        if keys.get("moe_layer_end_index") in (None, -1)
+        else keys.count("moe_layer_end_index", least=0)
+    )
+    shared = shared_part(keys, "moe_num_shared_experts", "moe_intermediate_size")
+    part = experts(
+        keys, "moe_num_experts", "moe_k", "moe_intermediate_size", shared, biased, router_biased="choice"
+    )
+    narrow = feed_forward(keys, biased=biased)
+    mixer = attention(keys, width(keys), biased=biased, out_biased=biased)
+
+    def layer(number: int) -> Layer:
+        routed = first <= number <= last and (number + 1) % step == 0
+        return Layer(mixer=mixer, feed_forward=part if routed else narrow, times=1)
+
+    return decoder(keys, name, kind, *each(keys, layer), tied=True)
+
+
+def read_hunyuan_experts(keys: Keys, name: str, kind: str) -> Model:
+    """Return a Hunyuan with experts, and as many shared ones as ``num_shared_expert`` says."""
+    for key in ("num_experts", "moe_topk", "num_shared_expert", "moe_intermediate_size"):
+        _one_number(keys, key)
+    inner = "moe_intermediate_size" if keys.has("moe_intermediate_size") else "intermediate_size"
+    shared = shared_part(keys, "num_shared_expert", inner) if keys.has("num_shared_expert") else None
+    shared = shared or (feed_forward(keys) if keys.flag("use_mixed_mlp_moe") else None)
+    part = experts(keys, "num_experts", "moe_topk", inner, shared)
+    mixer = attention(keys, width(keys), qk_norm="shared", biased=keys.flag("attention_bias"))
+    return decoder(keys, name, kind, (Layer(mixer=mixer, feed_forward=part, times=depth(keys)),))
+
+
+def _one_number(keys: Keys, key: str) -> None:
+    """Take one number for a list of equal ones, one for each layer; note a mistake where they are not equal."""
+    listed = keys.data.get(key)
+    if isinstance(listed, list) and listed:
+        if any(one != listed[0] for one in listed):
+            keys.fail(
+                key, "layers that differ in it are not modelled", "give the number that most layers have"
+            )
+        keys.data = {**keys.data, key: listed[0]}
+
+
+def read_gpt_oss(keys: Keys, name: str, kind: str) -> Model:
+    """Return a gpt-oss: sinks, a window in every second layer, biases everywhere."""
+    d_model = width(keys)
+    part = experts(
+        keys, "num_local_experts", keys.name_of(("num_experts_per_tok", "experts_per_token")), "intermediate_size",
+        biased=True, router_biased="product", **CHOSEN,
+    )  # fmt: skip
+    part = replace(part, expert=replace(part.expert, activation="clamped"))
+    windows = alternating(keys, 2)
+    biased = keys.flag("attention_bias", default=True)
+
+    def layer(number: int) -> Layer:
+        mixer = attention(keys, d_model, window=windows[number], sinks=True, biased=biased, out_biased=biased)
+        return Layer(mixer=mixer, feed_forward=part, times=1)
+
+    return decoder(keys, name, kind, *each(keys, layer))
+
+
+def read_llama_4(keys: Keys, name: str, kind: str) -> Model:
+    """Return the text part of a Llama 4: layers with positions see a chunk, every fourth all; some layers have experts."""
+    d_model, layers = width(keys), depth(keys)
+    shared = feed_forward(keys, "intermediate_size")
+    part = experts(
+        keys, "num_local_experts", "num_experts_per_tok", "intermediate_size", shared, scores="sigmoid", normalised=False,
+        weighs_input=True,
+    )  # fmt: skip
+    step = keys.count("interleave_moe_layer_step", default=1)
+    routed = keys.places("moe_layers", layers) if keys.data.get("moe_layers") else None
+    routed = set(range(step - 1, layers, step)) if routed is None else routed
+    narrow = feed_forward(keys, "intermediate_size_mlp") if len(routed) < layers else None
+    every = keys.count("no_rope_layer_interval", default=4)
+    said = keys.get("no_rope_layers") or [int((number + 1) % every != 0) for number in range(layers)]
+    if not isinstance(said, list) or len(said) != layers:
+        keys.fail("no_rope_layers", f"expected a list of {layers} numbers: 1 with positions, 0 without")
+        said = [1] * layers
+    chunk = keys.count("attention_chunk_size") if keys.has("attention_chunk_size") else None
+    keys.flag("use_qk_norm", default=True)  # it has no weights
+
+    def layer(number: int) -> Layer:
+        near = bool(said[number])  # layers with positions see a chunk
+        mixer = attention(
+            keys, d_model, rotary=1.0 if near else 0.0, window=chunk if near else None,
+            chunked=near and chunk is not None,
+        )  # fmt: skip
+        return Layer(mixer=mixer, feed_forward=part if number in routed else narrow, times=1)
+
+    return decoder(keys, name, kind, *each(keys, layer))
+
+
+Reader = Callable[[Keys, str, str], Model]
+SPARSE: Mapping[str, Reader] = {
+    **dict.fromkeys(_MIXTRALS, read_mixtral),
+    **dict.fromkeys(("qwen2_moe", "qwen3_moe", "qwen3_next", "qwen3_vl_moe_text"), read_qwen_experts),
+    **dict.fromkeys(("deepseek_v2", "deepseek_v3", "kimi_k2"), read_deepseek),
+    "glm4_moe": read_glm_experts, "dots1": read_glm_experts, "ernie4_5_moe": read_ernie_experts,
+    "hunyuan_v1_moe": read_hunyuan_experts, "hunyuan": read_hunyuan_experts,
+    "gpt_oss": read_gpt_oss, "llama4": read_llama_4, "llama4_text": read_llama_4,
+}  # fmt: skip

@@ -1,0 +1,284 @@
+"""A plain transformer in numpy, token by token and head by head: what the cascades of layers are held against.
+
+Written from what :mod:`fusemax.model.shape` says of each part and from the papers that it names. Weights come by the names
+that the cascades give them; x has a row for each token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import erf, tanh
+from typing import Any
+
+import numpy as np
+
+from fusemax.model.shape import (
+    Attention,
+    Experts,
+    FeedForward,
+    GatedDelta,
+    LatentAttention,
+    Layer,
+    Mixer,
+    Model,
+    SelectiveScan,
+    StateSpace,
+)
+
+Array = np.ndarray[Any, Any]
+Weights = Mapping[str, Array]
+EPS = 1e-6
+
+
+def sigmoid(x: Array) -> Array:
+    """The logistic function."""
+    return 1 / (1 + np.exp(-x))
+
+
+def silu(x: Array) -> Array:
+    """SiLU."""
+    return x * sigmoid(x)
+
+
+def softmax(x: Array) -> Array:
+    """Softmax of a vector."""
+    grown = np.exp(x - x.max())
+    return grown / grown.sum()
+
+
+def act(name: str, x: Array) -> Array:
+    """An activation, from its definition."""
+    if name == "gelu":
+        return np.array([0.5 * v * (1 + erf(v / 2**0.5)) for v in x.flat]).reshape(x.shape)
+    if name == "gelu_tanh":
+        inner = [0.5 * v * (1 + tanh((2 / np.pi) ** 0.5 * (v + 0.044715 * v**3))) for v in x.flat]
+        return np.array(inner).reshape(x.shape)
+    return {
+        "silu": silu, "relu": lambda v: np.maximum(v, 0), "relu2": lambda v: np.maximum(v, 0) ** 2,
+        "quick_gelu": lambda v: v * sigmoid(1.702 * v),
+    }[name](x)  # fmt: skip
+
+
+def norm(kind: str, x: Array, w: Weights, tag: str) -> Array:
+    """A norm of one token's numbers, all at once, with the scale and shift called after *tag*."""
+    if kind != "rms":
+        x = x - x.mean()
+    y = x / np.sqrt((x**2).mean() + EPS)
+    return y * w.get(f"G{tag}", 1.0) + w.get(f"B{tag}", 0.0)
+
+
+def rows(kind: str, x: Array, w: Weights, tag: str) -> Array:
+    """A norm of each token."""
+    return np.stack([norm(kind, row, w, tag) for row in x])
+
+
+def turned(v: Array, token: int, w: Weights) -> Array:
+    """The first 2*A numbers of *v* turned by the position of *token*, pairs one half apart."""
+    half = len(w["CO"])
+    low, high = v[:half], v[half : 2 * half]
+    co, si = w["CO"][:, token], w["SI"][:, token]
+    return np.concatenate([low * co - high * si, high * co + low * si, v[2 * half :]])
+
+
+def attention(model: Model, part: Attention, x: Array, w: Weights) -> Array:
+    """Attention, one query at a time."""
+    tokens, group = len(x), part.heads // part.kv_heads
+    q = np.einsum("hred,pd->phre", w["WQ"], x) + w.get("BWQ", 0.0)
+    k = np.einsum("hed,pd->phe", w["WK"], x) + w.get("BWK", 0.0)
+    v = np.einsum("hfd,pd->phf", w["WV"], x) + w.get("BWV", 0.0)
+    out = np.zeros((tokens, part.kv_heads, group, part.value_dim))
+    for name, each in (("Q", q), ("K", k)):
+        for p in range(tokens):
+            if part.qk_norm == "whole":
+                each[p] = norm(model.norm, each[p], w, name)
+            elif part.qk_norm:
+                for head in np.ndindex(each[p].shape[:-1]):
+                    scale = w[f"G{name}"] if part.qk_norm == "shared" else w[f"G{name}"][head]
+                    shift = w.get(f"B{name}", np.zeros_like(scale))
+                    each[p][head] = norm(model.norm, each[p][head], {"Gx": scale, "Bx": shift}, "x")
+            if part.rotary:
+                for head in np.ndindex(each[p].shape[:-1]):
+                    each[p][head] = turned(each[p][head], p, w)
+    scale = part.head_dim**-0.5 if part.scale is None else part.scale
+    for p, h, r in np.ndindex(tokens, part.kv_heads, group):
+        seen = [m for m in range(tokens) if not model.causal or m <= p]
+        if part.window is not None and model.causal:
+            seen = [
+                m
+                for m in seen
+                if (m // part.window == p // part.window if part.chunked else p - m < part.window)
+            ]
+        scores = np.array([q[p, h, r] @ k[m, h] * scale for m in seen])
+        if part.cap is not None:
+            scores = part.cap * np.tanh(scores / part.cap)
+        if part.alibi:
+            scores = scores + w["SL"][h, r] * (np.array(seen) - p)
+        weights = softmax(np.append(scores, w["HS"][h, r]))[:-1] if part.sinks else softmax(scores)
+        out[p, h, r] = sum(a * v[m, h] for a, m in zip(weights, seen, strict=True))
+    if part.gated:
+        out = out * sigmoid(np.einsum("hrfd,pd->phrf", w["WS"], x) + w.get("BWS", 0.0))
+    return np.einsum("ohrf,phrf->po", w["WO"], out) + w.get("BWO", 0.0)
+
+
+def latent(part: LatentAttention, x: Array, w: Weights) -> Array:
+    """Latent attention with keys and values made from the latent vector of each token."""
+    tokens = len(x)
+    source = x if part.q_rank is None else rows("rms", x @ w["WCQ"].T, w, "CQ")
+    vectors = rows("rms", x @ w["WCK"].T, w, "CK")
+    out = np.zeros((tokens, part.heads, part.value_dim))
+    keys = [turned(w["WKR"] @ x[m], m, w) for m in range(tokens)]
+    for p, h in np.ndindex(tokens, part.heads):
+        query, rope = w["WQ"][h] @ source[p], turned(w["WQR"][h] @ source[p], p, w)
+        scores = [query @ (w["WK"][h] @ vectors[m]) + rope @ keys[m] for m in range(p + 1)]
+        weights = softmax(np.array(scores) / (part.nope_dim + part.rope_dim) ** 0.5)
+        out[p, h] = sum(weights[m] * (w["WV"][h] @ vectors[m]) for m in range(p + 1))
+    return np.einsum("ohf,phf->po", w["WO"], out)
+
+
+def convolved(source: Array, filters: Array, bias: Array | float) -> Array:
+    """silu of the last tokens' sum, under filters whose last entry is the token's own."""
+    taps = filters.shape[-1]
+    found = []
+    for p in range(len(source)):
+        total = sum(filters[..., taps - 1 - back] * source[p - back] for back in range(min(taps, p + 1)))
+        found.append(silu(total + bias))
+    return np.stack(found)
+
+
+def state_space(part: StateSpace, x: Array, w: Weights) -> Array:
+    """Mamba-2: the state of each head decays, and takes B times x."""
+    into = {
+        name: np.einsum("...d,pd->p...", w[f"W{name}"], x) + w.get(f"Y{name}", 0.0)
+        for name in ("GZ", "PX", "PB", "PC", "PT")
+    }
+    names = (("PX", "SX"), ("PB", "SB"), ("PC", "SC"))
+    made = {to: convolved(into[name], w[f"C{to}"], w.get(f"Y{to}", 0.0)) for name, to in names}
+    step = np.log1p(np.exp(into["PT"] + w["TB"]))
+    inside = np.zeros((len(x), part.groups, part.heads // part.groups, part.head_dim))
+    for j, i in np.ndindex(part.groups, part.heads // part.groups):
+        state = np.zeros((part.state, part.head_dim))
+        for p in range(len(x)):
+            decay = np.exp(w["NA"][j, i] * step[p, j, i])
+            state = decay * state + step[p, j, i] * np.outer(made["SB"][p, j], made["SX"][p, j, i])
+            inside[p, j, i] = made["SC"][p, j] @ state + w["DS"][j, i] * made["SX"][p, j, i]
+    gated = rows("rms", inside * silu(into["GZ"]), w, "YG")
+    return np.einsum("ojiv,pjiv->po", w["WO"], gated) + w.get("BWO", 0.0)
+
+
+def scan(part: SelectiveScan, x: Array, w: Weights) -> Array:
+    """Mamba: each channel has states that decay at rates of their own."""
+    values = convolved(x @ w["WX"].T + w.get("YX", 0.0), w["CSX"], w.get("YSX", 0.0))
+    gate = x @ w["WZ"].T if "WZ" in w else x @ w["WGZ"].T
+    gate = gate + w.get("YZ", 0.0)
+    small = {name: values @ w[f"W{name[1]}"].T for name in ("PT", "PB", "PC")}
+    if part.normed:
+        small = {name: rows("rms", each, w, name) for name, each in small.items()}
+    step = np.log1p(np.exp(small["PT"] @ w["WDT"].T + w["TB"]))
+    out = np.zeros_like(values)
+    for i in range(part.inner):
+        state = np.zeros(part.state)
+        for p in range(len(x)):
+            state = np.exp(w["NA"][i] * step[p, i]) * state + step[p, i] * small["PB"][p] * values[p, i]
+            out[p, i] = (small["PC"][p] @ state + w["DS"][i] * values[p, i]) * silu(gate[p, i])
+    return out @ w["WO"].T + w.get("BWO", 0.0)
+
+
+def gated_delta(part: GatedDelta, x: Array, w: Weights) -> Array:
+    """The gated delta rule (arXiv 2412.06464, equation 10) with normalised queries and keys."""
+    into = {
+        name: np.einsum("...d,pd->p...", w[f"W{name}"], x) for name in ("PQ", "PK", "PV", "GZ", "PB", "PA")
+    }
+    made = {
+        to: convolved(into[name], w[f"C{to}"], 0.0) for name, to in (("PQ", "CQ"), ("PK", "CK"), ("PV", "CV"))
+    }
+    out = np.zeros_like(made["CV"])
+    for j, i in np.ndindex(part.key_heads, part.heads // part.key_heads):
+        state = np.zeros((part.value_dim, part.key_dim))
+        for p in range(len(x)):
+            q = made["CQ"][p, j] / np.sqrt((made["CQ"][p, j] ** 2).sum() + EPS) / part.key_dim**0.5
+            k = made["CK"][p, j] / np.sqrt((made["CK"][p, j] ** 2).sum() + EPS)
+            alpha = np.exp(w["NA"][j, i] * np.log1p(np.exp(into["PA"][p, j, i] + w["TB"][j, i])))
+            beta = sigmoid(into["PB"][p, j, i])
+            state = alpha * state @ (np.eye(part.key_dim) - beta * np.outer(k, k)) + beta * np.outer(
+                made["CV"][p, j, i], k
+            )
+            out[p, j, i] = norm("rms", state @ q, w, "YS") * silu(into["GZ"][p, j, i])
+    return np.einsum("ojif,pjif->po", w["WO"], out)
+
+
+def dense(part: FeedForward, x: Array, w: Weights, names: tuple[str, str, str], bias: str = "B") -> Array:
+    """A dense part with the weights of these names: on the way in, beside it, and out."""
+    gate = x @ w[f"W{names[0]}"].T + w.get(f"{bias}{names[0]}", 0.0)
+    up = x @ w[f"W{names[1]}"].T + w.get(f"{bias}{names[1]}", 0.0) if part.gated else np.ones(1)
+    if part.activation == "clamped":
+        gate, up = np.minimum(gate, 7), np.clip(up, -7, 7)
+        inner = gate * sigmoid(1.702 * gate) * (up + 1)
+    else:
+        inner = act(part.activation, gate) * up
+    return inner @ w[f"W{names[2]}"].T + w.get(f"{bias}{names[2]}", 0.0)
+
+
+def experts(part: Experts, x: Array, w: Weights) -> Array:
+    """Each token with the experts that score best, one after another."""
+    out = np.zeros_like(x)
+    for p, token in enumerate(x):
+        product = w["WR"] @ token + (w["BR"] if part.router_biased == "product" else 0.0)
+        score = {"softmax": softmax, "sigmoid": sigmoid, "softmax of the chosen": lambda v: v}[part.scores](
+            product
+        )
+        choice = score + (w["BR"] if part.router_biased == "choice" else 0.0)
+        best = np.argsort(-choice, kind="stable")[: part.per_token]
+        weights = score[best]
+        if part.scores == "softmax of the chosen":
+            weights = softmax(weights)
+        elif part.normalised:
+            weights = weights / weights.sum()
+        for t, weight in zip(best, weights * part.scale, strict=True):
+            own = {name: w[name][t] for name in ("WGE", "WUE", "WDE", "BGE", "BUE", "BDE") if name in w}
+            given = token * weight if part.weighs_input else token
+            made = dense(part.expert, given, own, ("GE", "UE", "DE"))
+            out[p] += made if part.weighs_input else weight * made
+        if part.shared is not None:
+            made = dense(part.shared, token, w, ("FGS", "FUS", "FS"))
+            out[p] += made * (sigmoid(w["WSG"] @ token) if part.shared_gated else 1.0)
+    return out
+
+
+def mixed(model: Model, mixer: Mixer, x: Array, w: Weights) -> Array:
+    """What a mixer makes of the tokens."""
+    if isinstance(mixer, Attention):
+        return attention(model, mixer, x, w)
+    if isinstance(mixer, LatentAttention):
+        return latent(mixer, x, w)
+    if isinstance(mixer, StateSpace):
+        return state_space(mixer, x, w)
+    return gated_delta(mixer, x, w) if isinstance(mixer, GatedDelta) else scan(mixer, x, w)
+
+
+def worked(part: FeedForward | Experts, x: Array, w: Weights) -> Array:
+    """What a feed-forward part makes of the tokens."""
+    return experts(part, x, w) if isinstance(part, Experts) else dense(part, x, w, ("FG", "FU", "FO"))
+
+
+def forward(model: Model, layer: Layer, x: Array, w: Weights) -> Array:
+    """One layer: norms, parts and residuals in the order that ``place`` and ``parallel`` say."""
+    before, behind = layer.place in ("before", "around"), layer.place in ("around", "branch")
+    if layer.parallel and layer.mixer is not None and layer.feed_forward is not None:
+        first = rows(model.norm, x, w, "1")
+        second = rows(model.norm, x, w, "2") if layer.norms == 2 else first
+        return x + model.residual * (
+            mixed(model, layer.mixer, first, w) + worked(layer.feed_forward, second, w)
+        )
+    for part, tags in ((layer.mixer, "13"), (layer.feed_forward, "24")):
+        if part is None:
+            continue
+        given = rows(model.norm, x, w, tags[0]) if before else x
+        made = (
+            worked(part, given, w)
+            if isinstance(part, FeedForward | Experts)
+            else mixed(model, part, given, w)
+        )
+        made = rows(model.norm, made, w, tags[1]) if behind else made
+        x = x + model.residual * made
+        x = rows(model.norm, x, w, tags[0]) if layer.place == "after" else x
+    return x

@@ -1,0 +1,221 @@
+"""Layers written as cascades compute what a plain transformer does, for every kind of part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from fusemax.cascade.evaluate import evaluate
+from fusemax.cli import build
+from fusemax.model.config import model_of
+from fusemax.model.layers.whole import written
+from fusemax.model.shape import VECTORS, Attention, Experts, LatentAttention, Model
+from fusemax.model.weights import layer_weights
+from fusemax.source import document_of
+from tests.model.configs import CONFIGS, published
+from tests.model.forward import forward, rows
+
+DENSE = (
+    "hidden_size: 12, num_attention_heads: 4, num_key_value_heads: 2, head_dim: 4, intermediate_size: 10,"
+    " num_hidden_layers: 4, vocab_size: 7"
+)
+ROUTED = "hidden_size: 12, num_attention_heads: 4, num_key_value_heads: 2, head_dim: 4, num_hidden_layers: 4, vocab_size: 7"
+LATENT = (
+    "hidden_size: 12, num_attention_heads: 3, qk_nope_head_dim: 4, qk_rope_head_dim: 2, v_head_dim: 5, kv_lora_rank: 6,"
+    " num_hidden_layers: 3, first_k_dense_replace: 1, intermediate_size: 10, moe_intermediate_size: 5, n_routed_experts: 6,"
+    " n_shared_experts: 2, num_experts_per_tok: 2, vocab_size: 7"
+)
+ENCODER = "hidden_size: 12, num_attention_heads: 3, intermediate_size: 10, num_hidden_layers: 2"
+#: Small configurations, one for each way in which layers differ.
+SMALL = {
+    "llama": f"{{model_type: llama, {DENSE}}}",
+    "qwen2": f"{{model_type: qwen2, {DENSE}}}",
+    "qwen3": f"{{model_type: qwen3, {DENSE}, attention_bias: true}}",
+    "gemma2": f"{{model_type: gemma2, {DENSE}, sliding_window: 3, attn_logit_softcapping: 5.0, query_pre_attn_scalar: 9}}",
+    "gemma3": f"{{model_type: gemma3_text, {DENSE}, sliding_window: 3}}",
+    "phi": f"{{model_type: phi, {DENSE}, partial_rotary_factor: 0.5, qk_layernorm: true}}",
+    "cohere": f"{{model_type: cohere, {DENSE}, use_qk_norm: true}}",
+    "cohere2": f"{{model_type: cohere2, {DENSE}, sliding_window: 3}}",
+    "olmo": f"{{model_type: olmo, {DENSE}}}",
+    "olmo2": f"{{model_type: olmo2, {DENSE}}}",
+    "starcoder2": f"{{model_type: starcoder2, {DENSE}, sliding_window: 3}}",
+    "granite": f"{{model_type: granite, {DENSE}, residual_multiplier: 0.22, attention_multiplier: 0.3}}",
+    "glm4": f"{{model_type: glm4, {DENSE}}}",
+    "nemotron": f"{{model_type: nemotron, {DENSE}}}",
+    "smollm3": f"{{model_type: smollm3, {DENSE}, no_rope_layer_interval: 4}}",
+    "gpt_neox": f"{{model_type: gpt_neox, {DENSE}, rotary_pct: 0.5}}",
+    "gptj": "{model_type: gptj, n_embd: 12, n_head: 3, n_layer: 2, vocab_size: 7, rotary_dim: 2}",
+    "gpt2": "{model_type: gpt2, n_embd: 12, n_head: 3, n_layer: 2, vocab_size: 7, n_positions: 9}",
+    "opt": (
+        f"{{model_type: opt, {ENCODER}, vocab_size: 7, ffn_dim: 10, max_position_embeddings: 9,"
+        " do_layer_norm_before: false}}"
+    ),
+    "bloom": "{model_type: bloom, hidden_size: 12, n_head: 3, n_layer: 2, vocab_size: 7}",
+    "falcon": "{model_type: falcon, hidden_size: 12, num_attention_heads: 3, num_hidden_layers: 2, vocab_size: 7}",
+    "falcon-2": (
+        "{model_type: falcon, hidden_size: 16, num_attention_heads: 4, num_kv_heads: 2, num_hidden_layers: 2, vocab_size: 7,"
+        " new_decoder_architecture: true}"
+    ),
+    "chatglm": (
+        "{model_type: chatglm, hidden_size: 12, num_attention_heads: 3, num_layers: 2, ffn_hidden_size: 10, kv_channels: 4,"
+        " padded_vocab_size: 7, multi_query_attention: true, multi_query_group_num: 1, add_qkv_bias: true}"
+    ),
+    "mixtral": f"{{model_type: mixtral, {ROUTED}, intermediate_size: 5, num_local_experts: 6, num_experts_per_tok: 2}}",
+    "qwen2_moe": (
+        f"{{model_type: qwen2_moe, {ROUTED}, intermediate_size: 10, moe_intermediate_size: 5, num_experts: 6,"
+        " shared_expert_intermediate_size: 4, num_experts_per_tok: 2, mlp_only_layers: [1]}}"
+    ),
+    "qwen3_next": (
+        f"{{model_type: qwen3_next, {ROUTED}, moe_intermediate_size: 5, num_experts: 6, num_experts_per_tok: 3,"
+        " shared_expert_intermediate_size: 4, linear_num_value_heads: 4, linear_num_key_heads: 2, linear_key_head_dim: 3,"
+        " linear_value_head_dim: 5, partial_rotary_factor: 0.5}}"
+    ),
+    "deepseek_v2": f"{{model_type: deepseek_v2, {LATENT}}}",
+    "deepseek_v3": f"{{model_type: deepseek_v3, {LATENT}, q_lora_rank: 7, routed_scaling_factor: 2.5}}",
+    "gpt_oss": (
+        f"{{model_type: gpt_oss, {ROUTED}, intermediate_size: 5, num_local_experts: 6, num_experts_per_tok: 2,"
+        " sliding_window: 3}}"
+    ),
+    "llama4": (
+        f"{{model_type: llama4_text, {ROUTED}, intermediate_size: 5, intermediate_size_mlp: 9, num_local_experts: 6,"
+        " num_experts_per_tok: 1, interleave_moe_layer_step: 2, attention_chunk_size: 3}}"
+    ),
+    "minimax_m2": (
+        f"{{model_type: minimax_m2, {ROUTED}, intermediate_size: 5, num_local_experts: 6, num_experts_per_tok: 2,"
+        " rotary_dim: 2}}"
+    ),
+    "jamba": (
+        f"{{model_type: jamba, {DENSE}, num_experts: 6, num_experts_per_tok: 2, attn_layer_period: 4, attn_layer_offset: 2,"
+        " mamba_d_state: 3, mamba_d_conv: 2, mamba_expand: 1, mamba_dt_rank: 2}}"
+    ),
+    "mamba": (
+        "{model_type: mamba, hidden_size: 6, num_hidden_layers: 2, vocab_size: 7, state_size: 3, time_step_rank: 2,"
+        " use_bias: true}"
+    ),
+    "mamba2": (
+        "{model_type: mamba2, hidden_size: 6, num_heads: 4, head_dim: 3, state_size: 5, n_groups: 2,"
+        " num_hidden_layers: 2, vocab_size: 7}"
+    ),
+    "nemotron_h": (
+        f"{{model_type: nemotron_h, {DENSE}, hybrid_override_pattern: 'M-*M', mamba_num_heads: 4, mamba_head_dim: 3,"
+        " ssm_state_size: 5, n_groups: 2, conv_kernel: 3}}"
+    ),
+    "bert": f"{{model_type: bert, {ENCODER}, vocab_size: 7, max_position_embeddings: 9, hidden_act: gelu}}",
+    "vit": f"{{model_type: vit, {ENCODER}, image_size: 4, patch_size: 2, hidden_act: gelu}}",
+    "clip": f"{{model_type: clip_vision_model, {ENCODER}, image_size: 4, patch_size: 2}}",
+}  # fmt: skip
+TOKENS = 7
+
+
+def small(name: str) -> Model:
+    """The small model of that name."""
+    return model_of(document_of(SMALL[name].replace("}}", "}"), "c.yaml"), name)
+
+
+def values(model: Model, number: int) -> dict[str, np.ndarray]:
+    """Random inputs for a layer, decay rates below zero, tables that are cosines and sines of angles."""
+    one = written(model)[number]
+    random = np.random.default_rng(number)
+    cascade = one.cascade
+    sizes = {**one.sizes, "P": TOKENS, "O": model.d_model, "N": model.d_model}
+    sizes = {"U": 2 * sizes.get("A", 0), **sizes}  # of a latent key
+    ranks = {name: cascade.tensors[name].ranks for name in cascade.inputs}
+    found = {name: random.normal(size=[sizes[rank] for rank in own]) / 2 for name, own in ranks.items()}
+    if "NA" in found:
+        found["NA"] = -np.abs(found["NA"])
+    if "CO" in found:
+        found["CO"], found["SI"] = np.cos(found["CO"]), np.sin(found["CO"])
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_layers_compute_what_a_transformer_does(name: str) -> None:
+    """Every layer of every small model on numpy, against loops over tokens and heads."""
+    model = small(name)
+    for number, layer in enumerate(model.layers):
+        inputs = values(model, number)
+        one = written(model)[number]
+        found = evaluate(one.cascade, inputs, one.sizes)["Y"]
+        weights = {name: each for name, each in inputs.items() if name != "X"}
+        expected = forward(model, layer, inputs["X"].T, weights)
+        np.testing.assert_allclose(found.T, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted({*SMALL, *CONFIGS}))
+def test_inputs_are_the_weights(name: str) -> None:
+    """The elements of all inputs but the tokens and tables of positions are the layer's weights."""
+    model = small(name) if name in SMALL else published(name)
+    for number, layer in enumerate(model.layers):
+        one = written(model)[number]
+        cascade, sizes = one.cascade, {**one.sizes, "O": model.d_model, "N": model.d_model}
+        sizes = {"U": 2 * sizes.get("A", 0), **sizes}
+        held = sum(
+            int(np.prod([sizes[rank] for rank in cascade.tensors[name].ranks]))
+            for name in cascade.inputs
+            if name not in ("X", "CO", "SI", "SL")
+        )
+        assert layer_weights(model, layer) == held
+
+
+def test_logits() -> None:
+    """The last of the cascades is the last norm and the matrix of the vocabulary."""
+    model = small("cohere")
+    one = written(model)[-1]
+    random = np.random.default_rng(5)
+    x, scale, table = random.normal(size=(12, 3)), random.normal(size=12), random.normal(size=(7, 12))
+    found = evaluate(one.cascade, {"X": x, "G1": scale, "WV": table}, one.sizes)["Y"]
+    np.testing.assert_allclose(found, table @ rows(model.norm, x.T, {"G1": scale}, "1").T)
+
+
+def test_a_planted_error_is_seen() -> None:
+    """A scale left out of the scores, and a window one key too long, change what comes out."""
+    model = small("gemma2")
+    one = written(model)[0]
+    inputs = values(model, 0)
+    weights = {name: each for name, each in inputs.items() if name != "X"}
+    expected = forward(model, model.layers[0], inputs["X"].T, weights)
+    for old, new in (("*0.333333333333", ""), ("m > p - W", "m >= p - W")):
+        assert old in one.text
+        wrong = replace(one, text=one.text.replace(old, new))
+        assert not np.allclose(evaluate(wrong.cascade, inputs, one.sizes)["Y"].T, expected)
+
+
+def test_kinds_of_layers_that_are_shown() -> None:
+    """The small configurations have every kind of part, norm and place."""
+    models = [small(name) for name in SMALL]
+    layers = [layer for model in models for layer in model.layers]
+    mixers = {type(layer.mixer).__name__ for layer in layers}
+    assert {"Attention", "LatentAttention", "StateSpace", "SelectiveScan", "GatedDelta", "NoneType"} == mixers
+    assert {"before", "after", "around", "branch"} == {layer.place for layer in layers}
+    assert set(VECTORS) - {model.norm for model in models} == set()
+    experts = [layer.feed_forward for layer in layers if isinstance(layer.feed_forward, Experts)]
+    assert {"softmax", "sigmoid", "softmax of the chosen"} == {part.scores for part in experts}
+    heads = [layer.mixer for layer in layers if isinstance(layer.mixer, Attention)]
+    assert {"", "shared", "head", "whole"} == {mixer.qk_norm for mixer in heads}
+    for trait in ("sinks", "alibi", "gated", "cap", "window", "chunked", "biased", "scale"):
+        assert any(getattr(mixer, trait) for mixer in heads), trait
+    assert any(isinstance(layer.mixer, LatentAttention) and layer.mixer.q_rank for layer in layers)
+
+
+def shown(*arguments: str) -> str:
+    """What ``fusemax show`` prints."""
+    result = CliRunner().invoke(build(), ["show", *arguments])
+    assert result.exit_code == 0, result.exception
+    return result.output
+
+
+def test_show(tmp_path: Path) -> None:
+    """Each kind of layer with its number and sizes; files that other commands take."""
+    path = tmp_path / "config.json"
+    path.write_text(SMALL["gemma3"].replace("model_type", '"model_type"'))
+    text = shown(str(tmp_path), "--save", str(tmp_path / "layers"))
+    assert "layer, 4 times" in text
+    assert "D=12 H=2 R=2 E=4 F=4 A=2 W=3 K=10" in text
+    assert "QS[h,r,m,p]" in text
+    saved = tmp_path / "layers" / "layer.yaml"
+    assert "three" in shown(str(saved)) or "Einsums" in shown(str(saved))
+    assert {"layer.yaml", "logits.yaml"} == {file.name for file in (tmp_path / "layers").iterdir()}
