@@ -2,9 +2,10 @@
 
 ``python benchmarks/attack.py files --count 100000``, ``... commands --count 5000`` and ``... calls --count 5000`` say at the
 end how many were tried and what each of them ended with; what fails is left in ``results/attack``. ``--seed N`` makes other
-ones. The files are those of the shelves, changed by one to four mutations; they go through ``check``, and the commands that
-take such a file. Calls are those of the Python interface. With ``--tally FILE`` the counts are kept there, and the next call
-goes on where that one ended: a long attack may be made in pieces (``--seconds``).
+ones. The files are those of the shelves, changed by one to four mutations, some then written in another spelling of YAML;
+they go through ``check``, and the commands that take such a file. Trials run in a scratch folder, and can change nothing
+outside of it (``guard.py``). Calls are those of the Python interface. With ``--tally FILE`` the counts are kept there, and the
+next call goes on where that one ended: a long attack may be made in pieces (``--seconds``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -28,6 +30,7 @@ from random import Random
 from typing import Any
 
 from calls import call, call_name
+from guard import refuse_outside, trial_folder
 from trials import FILE, SIZES, SWEEP, Trial, command_trial, file_trial, loaded_once, run_command, shelves
 
 MOST_S, MOST_B = 5.0, 2**30
@@ -152,7 +155,7 @@ def _timed(most_s: float) -> Iterator[None]:
 @contextlib.contextmanager
 def _inside(files: dict[str, bytes]) -> Iterator[None]:
     before = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
+    with trial_folder() as folder:
         os.chdir(folder)
         try:
             for name, content in files.items():
@@ -165,9 +168,13 @@ def _inside(files: dict[str, bytes]) -> Iterator[None]:
 # --- many of them
 
 
-def batch(what: str, seeds: Sequence[str], told: Any) -> None:
-    """Try *seeds* one after the other in this process, and tell how each ended."""
+def batch(what: str, seeds: Sequence[str], scratch: str, told: Any) -> None:
+    """Try *seeds* one after the other in this process, which writes in the folder *scratch* alone; tell how each ended."""
+    from fusemax.compiled import cache_folder
+
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_B, MOST_B))
+    refuse_outside([Path(scratch), cache_folder()])
+    tempfile.tempdir = scratch
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - for the life of the process
     for seed in seeds:
         told.send((seed, None))
@@ -179,8 +186,11 @@ def ended(what: str, seeds: Sequence[str]) -> Iterator[tuple[str, Ended]]:
     """Yield how each of *seeds* ends, in a process of their own; one that kills it is ``gone``."""
     left = list(seeds)
     while left:
+        scratch = tempfile.mkdtemp()
         ours, theirs = multiprocessing.get_context("fork").Pipe(duplex=False)
-        process = multiprocessing.get_context("fork").Process(target=batch, args=(what, left, theirs))
+        process = multiprocessing.get_context("fork").Process(
+            target=batch, args=(what, left, scratch, theirs)
+        )
         process.start()
         theirs.close()
         running: str | None = None
@@ -198,6 +208,7 @@ def ended(what: str, seeds: Sequence[str]) -> Iterator[tuple[str, Ended]]:
             yield running, Ended("gone", "the process ended, or did not answer for a minute")
         process.kill()
         process.join()
+        shutil.rmtree(scratch, ignore_errors=True)
         left = [seed for seed in left if seed not in done]
 
 
@@ -222,6 +233,9 @@ def attack(what: str, count: int, seed: int, seconds: float, out: Path, kept: Pa
 
 def prepare() -> None:
     """Do once what all trials share: read what they start from, and compile what is compiled once for an installation."""
+    from fusemax.compiled import cache_folder
+
+    os.environ.setdefault("FUSEMAX_CACHE", str(cache_folder().parent.parent))  # where trials may write
     loaded_once()
     shelves()
     words = ("simulate", "attention/1-pass", "--machine", "fusemax", "--mapping", "fusemax", "--set", *SIZES)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from spellings import WRITTEN
 
 SIZES = {"B": 1, "H": 2, "E": 64, "F": 64, "M": 512, "P": 512}
 NAMES = (
@@ -29,6 +30,7 @@ def _itself() -> list[Any]:
 
 #: Values of all kinds, each made anew: some are used up by reading them.
 VALUES: tuple[Callable[[], Any], ...] = (
+    *(lambda text=text: text for text in WRITTEN[::4]),
     lambda: 0, lambda: -1, lambda: 1.5, lambda: math.nan, lambda: math.inf, lambda: -math.inf, lambda: 2**53 + 1,
     lambda: 10**5000, lambda: 1e308, lambda: 5e-324, lambda: True, lambda: None, lambda: "", lambda: " ", lambda: "4Ki",
     lambda: "4 XB", lambda: "400", lambda: "400 GB/s", lambda: "1 MiB", lambda: "M", lambda: "M*M", lambda: "M/0",
@@ -38,7 +40,8 @@ VALUES: tuple[Callable[[], Any], ...] = (
     lambda: np.zeros((2, 2)), lambda: np.bool_(True), lambda: fractions.Fraction(1, 3), lambda: decimal.Decimal("NaN"),
     lambda: decimal.Decimal("1.5"), lambda: 1 + 2j, lambda: range(10**12), lambda: range(3), lambda: len, lambda: {1, 2},
     lambda: iter([1, 2]), lambda: {1: 2}, lambda: {None: 1}, lambda: datetime.date(2024, 1, 1), lambda: Path("nowhere"),
-    lambda: Path("/dev/zero"), lambda: Path(), lambda: _itself(), lambda: ["1 MiB", "2 MiB"], lambda: [1, "2", None],
+    lambda: Path("zero"), lambda: Path("pipe"),
+    lambda: Path(), lambda: _itself(), lambda: ["1 MiB", "2 MiB"], lambda: [1, "2", None],
     lambda: {"from": 1, "to": 2, "steps": 10**9}, lambda: {"from": 1, "to": 2},
     lambda: {"from": "1 MiB", "to": "2 MiB", "steps": 3},
     lambda: {"from": 0, "to": 1, "steps": 3, "scale": "log"}, lambda: "latency", lambda: "latency,energy", lambda: "fusemax",

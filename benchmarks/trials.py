@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mutations import ODD, mutated
+from spellings import WRITTEN, spelled
 
 ROOT = Path(__file__).parent.parent
 SIZES = ("B=1", "H=2", "E=64", "F=64", "M=512", "P=512")
@@ -152,6 +153,7 @@ WEIGHTS = {
     "cascade": 6, "mapping": 6, "machine": 4, "sweep": 6, "study": 0.5, "system": 2, "config": 3,
     "certificate": 3, "space": 0.2,
 }  # fmt: skip
+SPELLED = 0.4  #: the part of the files that are spelled otherwise instead of mutated
 WHOLE_MODELS = 0.1  #: the part of machines, systems and configurations that goes through a whole model
 
 
@@ -159,7 +161,8 @@ def file_trial(dice: random.Random) -> Trial:
     """Return a mutated file with a command that reads it."""
     (kind,) = dice.choices(list(WEIGHTS), list(WEIGHTS.values()))
     text, arguments = dice.choice(shelves()[kind]), commands_for(kind, dice)
-    return Trial(arguments, {DATA if DATA in arguments else FILE: mutated(dice, text)})
+    content = spelled(dice, text) if dice.random() < SPELLED else mutated(dice, text)
+    return Trial(arguments, {DATA if DATA in arguments else FILE: content})
 
 
 # --- command lines
@@ -173,11 +176,9 @@ WORDS = (
     "M=" + "+".join(["P"] * 3000), "M0=7", "nobody=1", "=", "M==", "M=4096", "--help", "machine", "mapping", "cascade",
     "study", "latency", "energy", "decode", "prefill", "SQ", "m", "running", "2d.shape=4", "2d.operations.exp=1e9",
     "L3.read=-1 pJ", "L3.read=1e300 pJ", "clock=1e-300 Hz", "2d.rows=1e15", "2d.rows=0.5", "DRAM.size=1 B",
+    *(f"{name}={value}" for name in ("M", "DRAM.bandwidth", "L3.read") for value in WRITTEN),
     "weights=8bit,cache=8bit", "weights=0bit", "weights=1e9B", "latency,energy", "latency,latency", "latency,energy,area",
 )  # fmt: skip
-#: Commands that write nothing, and words that the others must not be given: they are places outside of a trial's folder.
-READING = {"check", "cost", "explain", "list", "passes", "schema", "show"}
-ELSEWHERE = {"../../etc/passwd", "/dev/zero", "/dev/stdin", "/"}
 LONG = {"calibrate", "measure"}  #: jobs of minutes, whatever they are given
 FITS = {
     "cascade": ["attention/1-pass", "attention/3-pass", "softmax/3-pass", "causal/1-pass", "transformer/rotary"],
@@ -226,8 +227,6 @@ def command_trial(dice: random.Random) -> Trial:
         arguments.insert(dice.randrange(len(arguments) + 1), dice.choice(WORDS))
     if name == "run":
         arguments += ["--out", "out"]
-    if name not in READING:
-        arguments = [FILE if word in ELSEWHERE else word for word in arguments]
     files = {FILE: SWEEP, "config.json": '{"model_type": "llama"}', "space.yaml": SPACE}
     return Trial(tuple(arguments), {at: text.encode() for at, text in files.items()})
 

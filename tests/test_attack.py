@@ -30,6 +30,49 @@ def test_nothing_ends_in_a_traceback(what: str, count: int, tmp_path: Path):
     assert what in printed
 
 
+TRIED = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from guard import refuse_outside
+inside, outside = Path(sys.argv[2]), Path(sys.argv[3])
+kept = outside / "kept"
+refuse_outside([inside])
+(inside / "new").write_text("x")
+(inside / "new").replace(inside / "moved")
+os.chdir(inside)
+folder = os.open("..", os.O_RDONLY)
+tries = {
+    "write": lambda: kept.write_text("x"), "append": lambda: open(kept, "a"), "make": lambda: (outside / "new").touch(),
+    "remove": kept.unlink, "move": lambda: kept.rename(inside / "here"), "onto": lambda: os.replace("moved", kept),
+    "folder": lambda: (outside / "new").mkdir(), "link": lambda: (outside / "new").symlink_to(kept),
+    "mode": lambda: kept.chmod(0), "up": lambda: Path("../new").write_text("x"), "shell": lambda: os.system("true"),
+    "behind": lambda: Path("away/kept").write_text("x"), "from a folder": lambda: os.mkdir("new", dir_fd=folder),
+}
+for name, action in tries.items():
+    try:
+        action()
+        print(name)
+    except PermissionError:
+        pass
+"""
+
+
+def test_an_attack_changes_nothing_outside_of_its_folder(tmp_path: Path):
+    """Whatever its words name, by whichever way: files elsewhere stay as they are, also for root."""
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    (outside / "kept").write_text("as it was", encoding="utf-8")
+    (inside / "away").symlink_to(outside)
+    command = [sys.executable, "-c", TRIED, str(BENCHMARKS), str(inside), str(outside)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["away", "inside", "kept", "moved", "outside"]
+    assert (outside / "kept").read_text(encoding="utf-8") == "as it was"
+
+
 @pytest.mark.parametrize(("case", "count"), [("flips", 8), ("pairs", 1), ("code", 1)])
 def test_a_disturbed_run_is_right_or_says_no(case: str, count: int):
     """No wrong table, no traceback, no file left behind."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from fusemax.compiled import compiled
 
 BLOCK = "int64(float64[:, ::1], int64, float64[:, :], float64[::1], float64[::1], int64)"
 
 
-@njit(BLOCK, cache=True, nogil=True)
+@compiled(BLOCK, nogil=True)
 def _add_to_front(table, count, measures, numbers, weights, start):  # pragma: no cover - compiled
     """Put points from *start* on into the front's table; return count, or -1 - point when the table is full."""
     width = measures.shape[0]

@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fusemax.compiled import own_folder
 from fusemax.errors import FusemaxError
 from fusemax.files import replace_file
 
@@ -31,34 +31,6 @@ def load_kept(source: str) -> Mapping[str, Any]:
         except (FusemaxError, OSError):
             pass  # a full disk, or another process that cleans up: the code can do without
     return _in_memory(name, source)
-
-
-def cache_folder() -> Path:
-    """Return the folder for compiled code: below ``$FUSEMAX_CACHE``, or fusemax in the user's cache folder."""
-    base = os.environ.get("FUSEMAX_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "fusemax" / "kernels"
-
-
-def own_folder() -> Path | None:
-    """Return :func:`cache_folder`, made if need be; None where it cannot be written or others could write it too."""
-    try:
-        folder = cache_folder()
-        folder.parent.parent.mkdir(parents=True, exist_ok=True)
-        folder.parent.mkdir(mode=0o700, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        around = [folder, folder.parent]
-        if all(_is_only_ours(path) for path in around) and os.access(folder, os.W_OK):
-            return folder
-    except (OSError, RuntimeError):  # RuntimeError: a user without a home
-        pass
-    return None
-
-
-def _is_only_ours(path: Path) -> bool:
-    if not hasattr(os, "geteuid"):
-        return True
-    status = path.stat()
-    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def _from_folder(folder: Path, name: str, source: str) -> Mapping[str, Any]:

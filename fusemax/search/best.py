@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fusemax import __version__
 from fusemax.cascade.ir import Cascade
+from fusemax.compiled import own_folder
 from fusemax.cost.evaluate import Cost
-from fusemax.cost.kept import own_folder
 from fusemax.errors import FusemaxError
 from fusemax.files import replace_file
 from fusemax.library.digest import digest_of

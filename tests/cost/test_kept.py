@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fusemax.cost.kept import load_kept, own_folder
+from fusemax.compiled import compiled, own_folder
+from fusemax.cost.kept import load_kept
 
 SOURCE = """
 from numba import njit
@@ -100,3 +102,28 @@ def test_processes_side_by_side(folder: Path):
         for _ in range(4)
     ]
     assert [process.communicate() for process in running] == [("18.0\n", "")] * 4
+
+
+def test_every_compiled_function_is_kept_in_the_folder_that_was_asked_for(folder: Path):
+    """The fronts of sweeps and the simulator's clock too, and not beside the source."""
+    code = "import fusemax.cost.front; from fusemax.simulate.pe.formats import machine_exponential"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ})
+
+    assert any("front._add_to_front" in name for name in files(folder))
+
+
+def test_no_place_for_compiled_functions(monkeypatch):
+    """An installation that is read-only, and no home: the function is compiled anew instead of refused."""
+    from numba.core import caching
+
+    def nowhere(_function, _file):
+        return None
+
+    for locator in caching.CacheImpl._locator_classes:
+        monkeypatch.setattr(locator, "from_function", nowhere)
+
+    @compiled("float64(float64)")
+    def twice(x):
+        return 2 * x
+
+    assert twice(21.0) == 42.0

@@ -15,6 +15,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from fusemax.compiled import compiled
 from fusemax.simulate.pe.formats import (
     C0,
     C1,
@@ -37,7 +38,7 @@ SPNV, RNV, RM, PRM, PRM_END, SPD, RD, AV = range(1, len(LANE_CODES))
 K_READ, V_READ, Q_READ, RM_READ, RM_WRITE, RD_READ, RD_WRITE, RNV_READ, RNV_WRITE, AV_WRITE = range(10)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _multiply_stationary(
     held: Floats, west: Floats, north: Floats, east: Floats, south: Floats, first: bool, total
 ):
@@ -49,7 +50,7 @@ def _multiply_stationary(
         south[r] = north[r]
 
 
-@numba.njit(cache=True)
+@compiled()
 def _multiply_flowing(held: Floats, west: Floats, north: Floats, east: Floats, south: Floats, total):
     """Add a product with the value held to the sum that flows down."""
     for r in range(held.size):
@@ -57,7 +58,7 @@ def _multiply_flowing(held: Floats, west: Floats, north: Floats, east: Floats, s
         east[r] = west[r]
 
 
-@numba.njit(cache=True)
+@compiled()
 def _exponential_step(code: Integer, score: Floats, whole: Floats, result: Floats, numbers: Numbers):
     """Do one multiply-add of the exponential: the score's register holds the difference, then the rest."""
     for r in range(score.size):
@@ -77,7 +78,7 @@ def _exponential_step(code: Integer, score: Floats, whole: Floats, result: Float
             result[r] = math.exp(score[r])
 
 
-@numba.njit(cache=True)
+@compiled()
 def _element_step(
     code: Integer, held: Floats, north: Floats, south: Floats, result: Floats, numbers: Numbers
 ):
@@ -241,7 +242,7 @@ def _overlap(place: Place, queries: int) -> int:
     return max(0, place.end - max(place.first, place.diagonal - queries + 1))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _lanes_cycle(
     now: Clock, program: Program, tiles: Tiles, data: Data, registers: Registers, numbers: Numbers, trace
 ):
@@ -266,7 +267,7 @@ def _lanes_cycle(
             trace[c, 0], trace[c, 1] = code, tile
 
 
-@numba.njit(cache=True)
+@compiled()
 def _elements_cycle(
     now: Clock, program: Program, tiles: Tiles, data: Data, registers: Registers, numbers: Numbers, trace
 ):
@@ -292,7 +293,7 @@ def _elements_cycle(
                 trace[r, d - r, 0], trace[r, d - r, 1] = code, tile
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def run(program: Program, tiles: Tiles, data: Data, registers: Registers, numbers: Numbers, trace, done):
     """Run all epochs, and return what was done; ``data`` holds the results.
 

@@ -22,6 +22,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from fusemax.compiled import compiled
+
 LOG2_E = 1.0 / math.log(2.0)
 C0, C1, C2, C3 = 0.9999280735724706, 0.6932609846920404, 0.2426111223509835, 0.055171672325748815
 EXPONENTIAL_CYCLES = 7  #: the subtraction and six multiply-adds
@@ -103,7 +105,7 @@ def horner(value: float, rest: float, coefficient: float, numbers: Numbers) -> f
     return rounded(value * rest + rounded(coefficient, numbers.total), numbers.total)
 
 
-@numba.njit(cache=True)
+@compiled()
 def machine_exponential(difference: float, numbers: Numbers) -> float:
     """Return exp(*difference*) as an array computes it, in the format of sums."""
     low = clamped(difference, numbers)
@@ -117,7 +119,7 @@ def machine_exponential(difference: float, numbers: Numbers) -> float:
     return rounded(value * 2.0**whole, numbers.total)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _round_all(values: NDArray[np.float64], rounding: Rounding) -> NDArray[np.float64]:
     result = np.empty_like(values)
     for position in range(values.size):

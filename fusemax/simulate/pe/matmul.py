@@ -13,11 +13,11 @@ import math
 import time
 from collections.abc import Mapping
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from fusemax.analysis.work import operations
+from fusemax.compiled import compiled
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped, Nest, sides
@@ -30,7 +30,7 @@ from fusemax.simulate.pe.walk import Moved, Walk
 Floats = NDArray[np.float64]
 
 
-@numba.njit(cache=True)
+@compiled()
 def _fold(X: Floats, W: Floats, east: Floats, south: Floats, held: Floats, total: Rounding, words) -> int:
     """Return the cycles of one fold, its sums left in *held* [row, column]; X [rows, K] and W [K, columns] may be ragged."""
     rows, columns, K = held.shape[0], held.shape[1], X.shape[1]

@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
+from fusemax.compiled import compiled
 from fusemax.simulate.tile.columns import (
     ANEW,
     BLOCKED,
@@ -110,7 +110,7 @@ def clock() -> Callable[..., None]:
 def _clock_of(stamp: int) -> Callable[..., Any]:
     """Return ``run``; *stamp* is part of the key under which numba keeps it."""
 
-    @numba.njit(cache=True)
+    @compiled()
     def run(plan, fixed, state, chip, segments, trace, seen):
         """Run every stream to its end; ``chip[STUCK]`` is 1 when tasks wait for each other for ever."""
         chip[STAMP] = stamp
@@ -126,7 +126,7 @@ def visits() -> Callable[..., None]:
 
 @lru_cache(maxsize=1)
 def _visits_of(stamp: int) -> Callable[..., Any]:
-    @numba.njit(cache=True)
+    @compiled()
     def count(plan, fixed, s, spread, inside, cores, carried, counts):
         counts[0] = stamp
         count_visits(plan, fixed, s, spread, inside, cores, carried, counts)

@@ -1,0 +1,65 @@
+"""Where compiled code is kept between processes, and functions whose code is kept there if there is a place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def cache_folder() -> Path:
+    """Return the folder for compiled code: below ``$FUSEMAX_CACHE``, or fusemax in the user's cache folder."""
+    base = os.environ.get("FUSEMAX_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "fusemax" / "kernels"
+
+
+def own_folder() -> Path | None:
+    """Return :func:`cache_folder`, made if need be; None where it cannot be written or others could write it too."""
+    try:
+        folder = cache_folder()
+        folder.parent.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        around = [folder, folder.parent]
+        if all(_is_only_ours(path) for path in around) and os.access(folder, os.W_OK):
+            return folder
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home
+        pass
+    return None
+
+
+def _is_only_ours(path: Path) -> bool:
+    if not hasattr(os, "geteuid"):
+        return True
+    status = path.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
+
+
+def compiled(*signatures: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator as ``numba.njit`` is, whose machine code is kept between processes.
+
+    It is kept in the folder of ``FUSEMAX_CACHE`` where that is given, otherwise beside the source or in the user's cache
+    folder, as numba does. Where none of them can be written (an installation of another user, and no home) the function is
+    compiled anew in each process.
+    """
+    import numba
+
+    njit: Any = numba.njit
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        _place(numba.config)
+        try:
+            return njit(*signatures, cache=True, **options)(function)
+        except RuntimeError:  # "no locator available": there is no place for it
+            return njit(*signatures, **options)(function)
+
+    return decorate
+
+
+def _place(config: Any) -> None:
+    """Let numba keep code where ``FUSEMAX_CACHE`` says, unless numba's own variable says another place."""
+    if os.environ.get("FUSEMAX_CACHE") and not os.environ.get("NUMBA_CACHE_DIR"):
+        folder = own_folder()
+        if folder is not None:
+            config.CACHE_DIR = str(folder)
