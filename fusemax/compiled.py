@@ -44,11 +44,12 @@ def compiled(*signatures: str, **options: Any) -> Callable[[Callable[..., Any]],
     compiled anew in each process.
     """
     import numba
+    from numba.core import config
 
     njit: Any = numba.njit
 
     def decorate(function: Callable[..., Any]) -> Any:
-        _place(numba.config)
+        _place(config)
         try:
             return njit(*signatures, cache=True, **options)(function)
         except RuntimeError:  # "no locator available": there is no place for it
