@@ -75,7 +75,7 @@ def find_machine(name: str, beside: Path | None = None) -> Path:
         return near
     found = known.get(name) or shipped("arch").get(name)
     own_folder = Path(name) / f"{_MACHINE}.yaml"
-    if found is None and _is_file(own_folder):
+    if found is None and is_file(own_folder):
         return own_folder
     return found or _own_file(name) or _refuse(name, "arch/", known)
 
@@ -118,10 +118,10 @@ def _beside(name: str, folder: Path | None) -> Path | None:
     if folder is None:
         return None
     path = folder / name
-    return path if _is_file(path) else None
+    return path if is_file(path) else None
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
     """Return whether a file stands at *path*; none does where no path can be so long."""
     try:
         return path.is_file()
@@ -132,7 +132,7 @@ def _is_file(path: Path) -> bool:
 def _own_file(name: str) -> Path | None:
     """Return the path *name* when it is meant as one: by its ending, or because such a file exists."""
     path = Path(name)
-    return path if path.suffix in _ENDINGS or _is_file(path) else None
+    return path if path.suffix in _ENDINGS or is_file(path) else None
 
 
 def _refuse(name: str, place: str, names: Collection[str]) -> Path:

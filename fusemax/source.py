@@ -105,7 +105,7 @@ def read_yaml(path: Path) -> Document:
     except ValueError as error:
         raise FusemaxError(f"{str(path)!r} is no name of a file ({error})") from None
     except OSError as error:
-        raise FusemaxError(f"{path}: cannot be read ({error.strerror})") from None
+        raise FusemaxError(f"{shortened(str(path), 300)}: cannot be read ({error.strerror})") from None
     return document_of(content, str(path))
 
 

@@ -77,9 +77,9 @@ def check_file(file: Path) -> str:
 
 def _found(file: Path) -> Path:
     """Return *file*, or where there is none that which ships under its name: a study, a cascade, a machine."""
-    from fusemax.shipped import machines, shipped
+    from fusemax.shipped import is_file, machines, shipped
 
-    if file.is_file() or file.suffix:
+    if is_file(file) or file.suffix:
         return file
     shelves = (shipped("studies"), shipped("einsums"), machines())
     return next((shelf[str(file)] for shelf in shelves if str(file) in shelf), file)

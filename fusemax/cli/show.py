@@ -44,12 +44,13 @@ def _is_model(name: str) -> bool:
     """Return whether *name* is a configuration: a folder with one, JSON, or YAML that says the kind of model."""
     from fusemax.errors import FusemaxError
     from fusemax.model.config import is_model
+    from fusemax.shipped import is_file
     from fusemax.source import read_yaml
 
     path = Path(name)
-    if path.suffix == ".json" or (path / "config.json").is_file():
+    if path.suffix == ".json" or is_file(path / "config.json"):
         return True
-    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+    if path.suffix not in (".yaml", ".yml") or not is_file(path):
         return False
     try:
         return is_model(read_yaml(path).data)

@@ -118,3 +118,13 @@ def test_results_survive(tmp_path: Path) -> None:
 
     assert "old" == target.read_text()
     assert [target] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["check", "show", "passes", "run"])
+def test_a_name_that_no_file_can_have(command: str) -> None:
+    """Six thousand letters are told in a few lines."""
+    done = run(command, "+".join(["P"] * 3000))
+
+    assert 1 <= done.returncode <= 2
+    assert "Traceback" not in done.stderr
+    assert 20 < len(done.stderr) < 1500
