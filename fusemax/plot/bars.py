@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import log
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ def bars(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mappi
         _boxes(axes, boxes, look[name], edge=0.3)
     if spec.baseline:
         axes.axhline(1.0, color="black", linewidth=0.8)
-    _flat(axes, panel, content, base, look)
+    _flat(axes, panel, content, spec, base, look)
     ys = [base, *(point.y for points in panel.series.values() for point in points)]
     low, high = min(ys), max(ys)
     if log:
@@ -42,15 +43,17 @@ def bars(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mappi
         axes.set_ylim(min(0.0, low * 1.05), high * 1.05)
 
 
-def _flat(axes: Axes, panel: Panel, content: Chart, base: float, look: Mapping[str, Look]) -> None:
+def _flat(
+    axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, base: float, look: Mapping[str, Look]
+) -> None:
     """Draw a line for each bar that is no taller than a line, such as a ratio of 1 on a logarithmic axis."""
     width = _GROUP / len(content.shown)
-    every = [point.y for points in panel.series.values() for point in points]
-    thin = max((abs(y - base) for y in every), default=0.0) / 60
+    height = (lambda y: abs(log(y / base))) if "y" in spec.log else (lambda y: abs(y - base))
+    thin = max((height(point.y) for points in panel.series.values() for point in points), default=0.0) / 60
     for position, name in enumerate(content.shown):
         shift = (position - len(content.shown) / 2) * width
         for point in panel.series.get(name, ()):
-            if abs(point.y - base) <= thin:
+            if height(point.y) <= thin:
                 left = content.xs.index(point.x) + shift
                 ends = [left + 0.1 * width, left + 0.9 * width]
                 axes.plot(

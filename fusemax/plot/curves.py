@@ -13,11 +13,14 @@ from fusemax.plot.chart import Chart, Panel
 from fusemax.plot.labels import scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
+from fusemax.plot.words import cut, inches, widest
 
 CROWD = 1000  #: points of a panel from which on one mark stands for all that lie together
 CELLS = np.array([90.0, 60.0])  #: of a panel, across and up, in which points lie together
 MANY = 60  #: points of a panel from which on they are drawn small
-LETTER = 0.075  #: inches, for deciding whether the texts of the ticks have room side by side
+LINE = 0.15  #: inches of a line of text
+LONGEST_TEXT = 1.0  #: inches of a text beside a point
+CLOSE = 20  #: lines from which on they are thin, without marks
 
 
 def lines(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
@@ -43,14 +46,16 @@ def _curves(
         _crowd(axes, panel, content, spec, look)
         return
     many = not joined and count > MANY
+    thin = joined and len(content.shown) > CLOSE
     for name in content.shown:
         points = panel.series.get(name, ())
         axes.plot(
             [point.x * factor for point in points],
             [point.y for point in points],
             color=look[name].color,
-            marker=look[name].marker,
+            marker="" if thin else look[name].marker,
             linestyle=look[name].dash if joined else "none",
+            linewidth=0.6 if thin else 1.3,
             markeredgecolor="white",
             markersize=3.0 if many else 4.5,
             markeredgewidth=0.0 if many else 0.4,
@@ -96,20 +101,57 @@ def _annotate(axes: Axes, panel: Panel, factor: float) -> None:
             highest[point.text] = point
     if highest:
         axes.margins(y=0.1)
-        _widen(axes, max(len(text) for text in highest) * LETTER + 0.02)
+        _widen(axes, min(LONGEST_TEXT, widest(list(highest))) + 0.05)
+    short = dict(zip(highest, cut(list(highest), LONGEST_TEXT), strict=True))
+    taken: list[Box] = []
     for text, point in highest.items():
+        place = (point.x * factor, point.y)
+        side, height = _free(axes, place, inches(short[text]), taken)
         axes.annotate(
-            text, (point.x * factor, point.y), (4, 2), textcoords="offset points", ha="left", va="bottom"
+            short[text],
+            place,
+            (4 * side, 2 * height),
+            textcoords="offset points",
+            ha=SIDES[side],
+            va=HEIGHTS[height],
         )
 
 
-def _widen(axes: Axes, inches: float) -> None:
-    """Move the right end of the x axis so that about *inches* are free there, on any scale."""
+SIDES = {1: "left", -1: "right"}
+HEIGHTS = {1: "bottom", -1: "top"}
+TOUCH = 0.02  #: inches by which texts may lie on each other
+Box = tuple[float, float, float, float]
+
+
+def _free(axes: Axes, place: tuple[float, float], width: float, taken: list[Box]) -> tuple[int, int]:
+    """Return on which side of *place*, and whether above or below, a text lies on no other; it is *taken* then."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "axes stand in a figure"
+    x, y = axes.transData.transform(place) / figure.dpi
+    boxes: dict[tuple[int, int], Box] = {}
+    for height in (1, -1):
+        for side in (1, -1):
+            across, up = sorted((x, x + side * width)), sorted((y, y + height * LINE))
+            boxes[side, height] = (across[0], up[0], across[1], up[1])
+    clear = (key for key, box in boxes.items() if not any(_meet(box, other) for other in taken))
+    found = next(clear, (1, 1))
+    taken.append(boxes[found])
+    return found
+
+
+def _meet(one: Box, other: Box) -> bool:
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    return across > TOUCH and min(one[3], other[3]) - max(one[1], other[1]) > TOUCH
+
+
+def _widen(axes: Axes, free: float) -> None:
+    """Move the right end of the x axis so that about *free* inches are empty there, on any scale."""
     figure = axes.get_figure(root=True)
     assert figure is not None, "axes stand in a figure"
     axes.autoscale_view()  # else the limits are those of empty axes until the figure is drawn
     width = axes.get_position().width * figure.get_figwidth()
-    right = axes.transAxes.transform((width / (width - inches), 0.0))
+    free = min(free, 0.5 * width)
+    right = axes.transAxes.transform((width / (width - free), 0.0))
     axes.set_xlim(right=axes.transData.inverted().transform(right)[0])
 
 

@@ -13,11 +13,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 
 from fusemax.plot.chart import Chart, Panel
-from fusemax.plot.labels import axis_label, log_ticks
+from fusemax.plot.labels import axis_label, level_ticks, log_ticks
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
+from fusemax.plot.words import LONGEST_TICK, cut, widest
 
 HEAT = colormaps["cividis"]  #: the same for all colour-blind readers, and in grey print
+BAR = 0.62  #: inches of the scale of colours
 
 
 def heat(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
@@ -26,17 +28,21 @@ def heat(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mappi
     rows = list(content.shown)
     points = [(point, name) for name in rows for point in panel.series.get(name, ())]
     norm = _norm(content, spec)
+    figure, box = axes.get_figure(root=True), axes.get_position()
+    assert figure is not None, "axes stand in a figure"
+    field = box.width * figure.get_figwidth() / len(content.xs) - BAR / len(content.xs)
+    has_room = widest([point.text for point, _ in points]) <= field
     for point, name in points:
         corner = (content.xs.index(point.x) - 0.5, rows.index(name) - 0.5)
         color = HEAT(norm(point.y))
         axes.add_patch(Rectangle(corner, 1.0, 1.0, facecolor=color, edgecolor="white", linewidth=0.6))
-        if point.text:
+        if point.text and has_room:
             light = sum(color[:3]) > 1.7
             axes.text(
                 *_middle(corner), point.text, ha="center", va="center", color="black" if light else "white"
             )
     axes.set_ylim(-0.5, len(rows) - 0.5)
-    axes.set_yticks(range(len(rows)), rows)
+    axes.set_yticks(range(len(rows)), cut(rows, LONGEST_TICK))
     axes.tick_params(axis="y", length=0)
 
 
@@ -55,11 +61,11 @@ def _norm(content: Chart, spec: FigureSpec) -> Normalize:
 
 def colour_bar(figure: Figure, used: Sequence[Axes], content: Chart, spec: FigureSpec) -> None:
     """Draw the scale of colours beside the panels, which give way to it."""
-    room = 0.62 / figure.get_figwidth()
+    room = BAR / figure.get_figwidth()
     left = min(axes.get_position().x0 for axes in used)
     right = max(axes.get_position().x1 for axes in used)
-    names = max(len(name) for name in content.shown)
-    start = left + max(0.0, 0.065 * names - 0.2) / figure.get_figwidth()
+    names = widest(cut(content.shown, LONGEST_TICK))
+    start = left + max(0.0, names - 0.32) / figure.get_figwidth()
     shrink = (right - room - start) / (right - left)
     for axes in used:
         box = axes.get_position()
@@ -70,6 +76,8 @@ def colour_bar(figure: Figure, used: Sequence[Axes], content: Chart, spec: Figur
     bar = figure.colorbar(scale_of_colours, cax=place)
     if "y" in spec.log:
         bar.ax.yaxis.set_major_formatter(log_ticks(bar.ax.yaxis))
+    else:
+        bar.ax.yaxis.set_major_formatter(level_ticks())
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
     bar.ax.set_title(_value_label(content, spec), fontsize="medium", fontweight="normal", loc="right", pad=4)
 

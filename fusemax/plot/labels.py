@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import floor, isfinite, log10
 from typing import TYPE_CHECKING
 
 from fusemax.errors import FusemaxError
@@ -12,7 +13,7 @@ from fusemax.table.column import Column, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, ScalarFormatter
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,29 @@ _UNITS: Mapping[str, Scale] = {
     unit.unit: unit
     for unit in (
         _SHARE,
-        *(Scale("s", 1.0), Scale("ms", 1e3), Scale("us", 1e6), Scale("ns", 1e9)),
+        *(Scale("s", 1.0), Scale("ms", 1e3), Scale("us", 1e6), Scale("ns", 1e9), Scale("ps", 1e12)),
         *(Scale("B", 1.0), Scale("KiB", 2.0**-10), Scale("MiB", 2.0**-20), Scale("GiB", 2.0**-30)),
-        *(Scale("TiB", 2.0**-40), Scale("J", 1.0), Scale("mJ", 1e3), Scale("uJ", 1e6), Scale("kJ", 1e-3)),
-        *(Scale("mm²", 1e6), Scale("um²", 1e12), Scale("W", 1.0), Scale("Hz", 1.0), Scale("GHz", 1e-9)),
+        *(
+            Scale("TiB", 2.0**-40),
+            Scale("PiB", 2.0**-50),
+            Scale("J", 1.0),
+            Scale("mJ", 1e3),
+            Scale("uJ", 1e6),
+        ),
+        *(Scale("nJ", 1e9), Scale("pJ", 1e12), Scale("kJ", 1e-3), Scale("MJ", 1e-6), Scale("mm²", 1e6)),
+        *(Scale("um²", 1e12), Scale("W", 1.0), Scale("mW", 1e3), Scale("kW", 1e-3), Scale("Hz", 1.0)),
+        *(Scale("kHz", 1e-3), Scale("MHz", 1e-6), Scale("GHz", 1e-9)),
     )
 }
+#: The units among which one is chosen by how large the values are, from the smallest to the largest.
+_BY_SIZE: Mapping[str, tuple[str, ...]] = {
+    "s": ("ps", "ns", "us", "ms", "s"),
+    "B": ("B", "KiB", "MiB", "GiB", "TiB", "PiB"),
+    "J": ("pJ", "nJ", "uJ", "mJ", "J", "kJ", "MJ"),
+    "W": ("mW", "W", "kW"),
+    "m2": ("um²", "mm²"),
+}
+FEW_DECADES = 300.0  #: largest over smallest value from which on a logarithmic axis shows powers of ten
 _PLAIN = Scale("", 1.0)
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -66,6 +84,24 @@ def scale(column: Column, unit: str = "") -> Scale:
             raise FusemaxError(f"unit: nothing is shown in {wanted!r}; there are: {', '.join(_UNITS)}")
         return _UNITS[wanted]
     return _SCALES.get(column.unit, _PLAIN)
+
+
+def sized(column: Column, values: Iterable[float], is_log: bool = False) -> Column:
+    """Return *column* with the unit in which the largest of *values* is a number from 1 to 1000.
+
+    On a logarithmic axis of many decades the usual unit stays.
+
+    >>> from fusemax.table.column import measure
+    >>> [sized(measure("latency_s"), values).shown for values in ([2e-5, 1e-6], [0.3], [4.0], [0.0])]
+    ['us', 'ms', 's', '']
+    """
+    found = [abs(value) for value in values if value and isfinite(value)]
+    if column.shown or column.unit not in _BY_SIZE or "(" in column.heading or not found:
+        return column
+    if is_log and max(found) / min(found) >= FEW_DECADES:
+        return column
+    fitting = [unit for unit in _BY_SIZE[column.unit] if max(found) * _UNITS[unit].factor >= 1.0]
+    return replace(column, shown=fitting[-1] if fitting else _BY_SIZE[column.unit][0])
 
 
 def axis_label(column: Column, unit: str = "") -> str:
@@ -113,7 +149,7 @@ def tick(value: object) -> str:
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
-def value_text(value: object, column: Column | None) -> str:
+def value_text(value: object, column: Column | None, digits: int = 3) -> str:
     """Return the text of one value of *column*: a figure with its unit, anything else as a tick.
 
     >>> from fusemax.table.column import Column
@@ -124,7 +160,38 @@ def value_text(value: object, column: Column | None) -> str:
         return tick(value)
     if column is None or column.role != "size" or column.unit in ("", "1"):
         return tick(value)
-    return format_quantity(float(value), column.unit)
+    return format_quantity(float(value), column.unit, digits)
+
+
+def level_ticks() -> ScalarFormatter:
+    """Return the texts of a level axis: plain where the numbers are near 1, else each with its power of ten."""
+    from matplotlib.ticker import ScalarFormatter
+
+    class Whole(ScalarFormatter):
+        """Each text says the whole number: nothing stands apart at the end of the axis."""
+
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            del pos
+            assert self.axis is not None, "ticks stand on an axis"
+            largest = max(map(abs, self.axis.get_view_interval()))
+            if not largest or 1e-3 <= largest < 1e5:
+                return super().__call__(x)
+            return (
+                "0"
+                if x == 0
+                else f"{x / 10.0 ** floor(log10(largest)):.4g}·10{_raised(floor(log10(largest)))}"
+            )
+
+        def get_offset(self) -> str:
+            return ""
+
+    found = Whole(useOffset=False)
+    found.set_scientific(False)
+    return found
+
+
+def _raised(exponent: int) -> str:
+    return str(exponent).translate(_RAISED)
 
 
 def log_ticks(axis: Axis) -> FuncFormatter:
@@ -133,7 +200,7 @@ def log_ticks(axis: Axis) -> FuncFormatter:
 
     def text(value: float, _: int | None) -> str:
         low, high = sorted(axis.get_view_interval())
-        return power(value, plain=low >= 5e-3 and high < 1e4)
+        return power(value, plain=low >= 9e-4 and high < 1e4)
 
     return FuncFormatter(text)
 
@@ -146,6 +213,6 @@ def power(value: float, plain: bool | None = None) -> str:
     """
     if plain or (plain is None and 1e-2 <= value < 1e4):
         return f"{value:.10g}"
-    digits, exponent = f"{value:.0e}".split("e")
-    raised = str(int(exponent)).translate(_RAISED)
+    digits, exponent = f"{value:.3e}".split("e")
+    raised, digits = str(int(exponent)).translate(_RAISED), f"{float(digits):g}"
     return f"10{raised}" if digits == "1" else f"{digits}·10{raised}"

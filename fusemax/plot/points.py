@@ -13,9 +13,10 @@ from fusemax.errors import FusemaxError
 from fusemax.nearest import nearest
 from fusemax.plot.chart import Chart, Keys, Panel, Point, Values
 from fusemax.plot.kinds import KINDS, kind_mistakes, settled
-from fusemax.plot.labels import axis_label, panel_text, scale, tick, value_text
+from fusemax.plot.labels import axis_label, panel_text, scale, sized, tick
 from fusemax.plot.layers import gathered
 from fusemax.plot.spec import FigureSpec
+from fusemax.plot.words import told_apart
 from fusemax.table.column import Column, Role, text
 from fusemax.table.table import Table, Tables, need_columns
 
@@ -45,14 +46,21 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     """
     described, spec = _read(tables, settled(spec))
     table, named_y = described.frame, next(iter(spec.ys))
-    picked = [_named(row, spec, described) for row in _picked(table, spec)]
+    column = described.column(spec.series) if spec.series else None
+    names = _names(table, spec.series, column)
+    picked = [
+        {**row, spec.series: names[row[spec.series]]} if spec.series else row for row in _picked(table, spec)
+    ]
     rows = [row for row in picked if _has_values(row, spec)]
     gaps = [_words(_place(row, spec), spec) for row in picked if not _has_values(row, spec)]
     if not rows:
         raise EmptyFigureError(
             f"{spec.file}: none of the {len(picked)} rows has a value of {named_y} to show"
         )
+    kind = KINDS[spec.kind]
     y = _own(rows, spec, described)
+    if spec.baseline is None and not spec.unit:
+        y = sized(y, _sizes(rows, spec, kind.adds_up), "y" in spec.log)
     values = _values(rows, spec, described, y)
     if spec.baseline is not None:
         values, lost = _relative(values, spec)
@@ -63,19 +71,20 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
         values, notes = gathered(values)
     texts = {_place(row, spec): _filled(spec.annotate, row) for row in rows} if spec.annotate else {}
     # Layers of a stack keep the order of their own rows; elsewhere a series keeps its colour in every figure.
-    kind = KINDS[spec.kind]
-    source = rows if kind.adds_up else table.select(spec.series).to_dicts() if spec.series else []
-    column = described.column(spec.series) if spec.series else None
-    known = dict.fromkeys(_text(row[spec.series], column) for row in source) if spec.series else ("",)
+    source = [row[spec.series] for row in rows] if kind.adds_up and spec.series else names.values()
+    known = dict.fromkeys(source) if spec.series else ("",)
+    x = described.column(spec.x)
+    if x.role == "measure" and not kind.is_categorical:
+        x = sized(x, [row[spec.x] for row in rows if isinstance(row[spec.x], int | float)], "x" in spec.log)
     return Chart(
         **_arranged(
             values, texts, _more(rows, spec, described), [described.column(name) for name in spec.panels]
         ),
         known=(*known, *dict.fromkeys(series for _, series, _ in values if series not in known)),
         notes=notes,
-        title=_title(rows, spec),
+        title=_title(rows, spec, described, x, y),
         gaps=() if kind.lies else tuple(dict.fromkeys(gaps)),
-        x=described.column(spec.x),
+        x=x,
         y=y,
         series_column=column,
     )
@@ -137,15 +146,23 @@ def _common(names: Sequence[Sequence[str]]) -> list[str]:
 SERIES, VALUE = "series", "value"  #: columns of a table in which several columns of y stand below each other
 
 
-def _named(row: dict[str, Any], spec: FigureSpec, table: Table) -> dict[str, Any]:
-    """Return *row* with the text that stands for its series, such as ``2 GB/s``, in place of the value."""
-    if spec.series is None:
-        return row
-    return {**row, spec.series: _text(row[spec.series], table.column(spec.series))}
+def _names(table: polars.DataFrame, series: str | None, column: Column | None) -> dict[Any, str]:
+    """Return the text that stands for each value of *series*, such as ``2 GB/s``, in the order of the table."""
+    values = [] if series is None else table[series].unique(maintain_order=True).to_list()
+    return dict(zip(values, told_apart(values, column), strict=True)) if values else {}
 
 
-def _text(value: object, column: Column | None) -> str:
-    return value if isinstance(value, str) else value_text(value, column)
+def _sizes(rows: Sequence[Row], spec: FigureSpec, adds_up: bool) -> list[float]:
+    """Return the values of y; of stacks the heights of the bars."""
+    if not adds_up:
+        return [row[spec.ys[0]] for row in rows if isinstance(row[spec.ys[0]], int | float)]
+    bars: dict[tuple[Any, ...], float] = {}
+    for row in rows:
+        place = (*(row[name] for name in spec.panels), row[spec.x])
+        bars[place] = bars.get(place, 0.0) + (
+            row[spec.ys[0]] if isinstance(row[spec.ys[0]], int | float) else 0.0
+        )
+    return list(bars.values())
 
 
 def _filled(text: str, row: Row) -> str:
@@ -153,13 +170,29 @@ def _filled(text: str, row: Row) -> str:
     return "".join(before + ("" if name is None else tick(row[name])) for before, name, _, _ in parts)
 
 
-def _title(rows: Sequence[Row], spec: FigureSpec) -> str:
-    """Return the title, its braces filled; a column with several values is refused."""
+def _title(rows: Sequence[Row], spec: FigureSpec, table: Table, x: Column, y: Column) -> str:
+    """Return the title, its braces filled; a column with several values is refused. Without one, say what is shown."""
+    if not spec.title:
+        return _said(spec, table, x, y)
     for name in spec.fields("title"):
         values = dict.fromkeys(tick(row[name]) for row in rows)
         if len(values) > 1:
             raise FusemaxError(f"{spec.file}: title: {name} has several values: {', '.join(values)}")
     return _filled(spec.title, rows[0])
+
+
+def _said(spec: FigureSpec, table: Table, x: Column, y: Column) -> str:
+    """Return what *spec* shows, in words: y, over or by x, and of which rows."""
+    what, along = (
+        (text.partition(" (")[0]) for text in (spec.ylabel or axis_label(y), spec.xlabel or axis_label(x))
+    )
+    if spec.baseline is not None and not spec.ylabel:
+        what = f"{what} relative to {spec.baseline}"
+    one = {name: value for name, value in spec.where.items() if not isinstance(value, tuple | list)}
+    chosen = [panel_text(value, table.column(name)) for name, value in one.items()]
+    chosen = [words for words in chosen if words != what]
+    found = f"{what} {'by' if x.kind == 'text' else 'over'} {along}"
+    return found[:1].upper() + found[1:] + (f": {', '.join(chosen)}" if chosen else "")
 
 
 def _picked(table: polars.DataFrame, spec: FigureSpec) -> list[dict[str, Any]]:

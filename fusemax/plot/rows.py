@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from fusemax.plot.chart import Chart, Panel
-from fusemax.plot.labels import scale, value_text
+from fusemax.plot.labels import level_ticks, scale, value_text
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
+from fusemax.plot.words import LONGEST_NAME, cut
 
 ROW = 0.155  #: inches from one row to the next
 _LARGEST, _SMALLEST = 7.0, 4.4  #: first and last marks: one shows around another at the same place
@@ -47,11 +48,13 @@ def rows(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mappi
                 linestyle="none", markersize=size, markeredgecolor="white", markeredgewidth=0.5, zorder=3, clip_on=False,
             )  # fmt: skip
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_yticks(range(len(names)), [row_label(name, panel, content) for name in names])
+    labels = cut([row_label(name, panel, content) for name in names], LONGEST_NAME)
+    axes.set_yticks(range(len(names)), labels)
     axes.tick_params(axis="y", length=0)
     if "y" not in spec.log:
         whole = content.y.kind == "whole" and scale(content.y, spec.unit).factor == 1.0
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=whole))
+        axes.xaxis.set_major_formatter(level_ticks())
     axes.margins(x=0.08)
     axes.grid(axis="x")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,19 +16,23 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from fusemax.files import replace_file
+from fusemax.plot.words import inches, widest
 
 COLUMN_WIDTH = 3.5  #: inches, of one column of a two-column page
 PAGE_WIDTH = 7.16  #: inches, of both columns
+RIGHT = 0.1  #: inches right of the panels
+HANDLE = 0.52  #: inches beside the text of an entry of a legend
 _DOTS_PER_INCH = 200
 _POINTS = 8.0  #: size of the smallest text
 _LINE = 0.165  #: inches from one line of such text to the next
-_LETTER = 0.068  #: inches, width of a letter of such text
+_ENTRY = 0.145  #: inches from one entry of a legend to the next
 
 SETTINGS: Any = {
     "font.family": "sans-serif",
@@ -103,6 +108,15 @@ def looks(names: Sequence[str], stacked: bool = False) -> Mapping[str, Look]:
     }
 
 
+def graded(names: Sequence[str]) -> Mapping[str, Look]:
+    """Return a look for each of many *names* that are numbers in order: colours from dark to light."""
+    from matplotlib.colors import to_hex
+
+    colours = colormaps["cividis"]
+    last = max(1, len(names) - 1)
+    return {name: Look(to_hex(colours(0.95 * at / last)), "", "o", "-") for at, name in enumerate(names)}
+
+
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw with :data:`SETTINGS` inside, and with the caller's own afterwards."""
@@ -134,7 +148,8 @@ class Frame:
     @property
     def title_lines(self) -> list[str]:
         """The title, cut into the lines that the width has room for."""
-        return textwrap.wrap(self.title, int((self.width - 0.1) / (1.2 * _LETTER)))
+        per_letter = inches(self.title, _POINTS + 1, "bold") / max(1, len(self.title))
+        return textwrap.wrap(self.title, max(10, int((self.width - 0.2) / (1.05 * per_letter or 1.0))))
 
     @property
     def title_height(self) -> float:
@@ -147,15 +162,15 @@ class Frame:
         fits = [
             count
             for count in range(1, len(self.legend) + 1)
-            if sum(widest * _LETTER + 0.5 for widest in self._widths(count)) <= self.width
+            if sum(width + HANDLE for width in self._widths(count)) <= self.width - 0.1
         ]
         return max(fits, default=1)
 
-    def _widths(self, columns: int) -> list[int]:
-        """Return the letters of the longest entry of each of *columns*: matplotlib fills them one after the other, evenly."""
+    def _widths(self, columns: int) -> list[float]:
+        """Return the inches of the widest entry of each of *columns*: matplotlib fills them one after the other, evenly."""
         least, longer = divmod(len(self.legend), columns)
         ends = [least * (at + 1) + min(at + 1, longer) for at in range(columns)]
-        return [max(map(len, self.legend[start:end])) for start, end in zip([0, *ends], ends, strict=False)]
+        return [widest(self.legend[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
     @property
     def legend_rows(self) -> int:
@@ -166,8 +181,8 @@ class Frame:
 def canvas(frame: Frame) -> tuple[Figure, list[list[Axes]]]:
     """Return an empty figure with its texts, and its empty axes row by row."""
     heading = _LINE + 0.04 if frame.has_headings else 0.0
-    top = 0.04 + frame.title_height + frame.legend_rows * 0.175
-    left, right, bottom = frame.left, 0.1, 0.37 + max(0.0, frame.turned_ticks - 0.12)
+    top = 0.04 + frame.title_height + frame.legend_rows * _ENTRY + 0.03 * bool(frame.legend)
+    left, right, bottom = frame.left, RIGHT, 0.37 + max(0.0, frame.turned_ticks - 0.1)
     gap_x, gap_y = frame.gap, 0.12
     step_y = frame.panel_height + heading + gap_y
     height = top + frame.rows * step_y - gap_y + bottom
@@ -182,12 +197,16 @@ def canvas(frame: Frame) -> tuple[Figure, list[list[Axes]]]:
     if frame.title:
         words = {"fontsize": _POINTS + 1, "fontweight": "bold", "ha": "left", "va": "top"}
         figure.text(0.06 / frame.width, 1 - 0.05 / height, "\n".join(frame.title_lines), **words)
-    figure.supxlabel(
-        frame.xlabel, x=0.5 + (left - right) / 2 / frame.width, y=0.05 / height, fontsize=_POINTS
-    )
+    xlabel(figure, frame, frame.xlabel)
     middle = (bottom + height - top) / 2 / height
     figure.supylabel(frame.ylabel, x=0.05 / frame.width, y=middle, va="center", fontsize=_POINTS)
     return figure, grid
+
+
+def xlabel(figure: Figure, frame: Frame, text: str) -> None:
+    """Write *text* below the panels, in place of what stands there."""
+    middle = 0.5 + (frame.left - RIGHT) / 2 / frame.width
+    figure.supxlabel(text, x=middle, y=0.05 / figure.get_figheight(), fontsize=_POINTS)
 
 
 def legend(figure: Figure, frame: Frame, handles: Sequence[Any], length: float) -> None:
@@ -214,9 +233,11 @@ def legend(figure: Figure, frame: Frame, handles: Sequence[Any], length: float) 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Return the SVG and the PNG file of *figure*, with the same bytes each time: no date, no versions."""
     svg, png = io.BytesIO(), io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
-    figure.set_dpi(_DOTS_PER_INCH)  # an SVG is counted in points
-    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # other programs have fonts for it
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
+        figure.set_dpi(_DOTS_PER_INCH)  # an SVG is counted in points
+        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
     return (
         replace_file(folder / f"{name}.svg", svg.getvalue()),
         replace_file(folder / f"{name}.png", png.getvalue()),

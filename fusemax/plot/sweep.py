@@ -12,17 +12,20 @@ from pathlib import Path as File
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.chart import Chart
-from fusemax.plot.curves import LETTER, dot, is_crowded
+from fusemax.plot.curves import dot, is_crowded
 from fusemax.plot.kinds import KINDS, settled
-from fusemax.plot.labels import axis_label, log_ticks, scale, value_text
+from fusemax.plot.labels import FEW_DECADES, axis_label, level_ticks, log_ticks, scale, value_text
+from fusemax.plot.names import heading_room, is_graded, legend_entries, legend_names, notes_of, ticks_of
 from fusemax.plot.points import chart
 from fusemax.plot.rows import ROW, names_of, row_label
 from fusemax.plot.spec import FigureSpec, Picture
-from fusemax.plot.style import PAGE_WIDTH, Frame, Look, canvas, legend, looks, save, styled
+from fusemax.plot.style import PAGE_WIDTH, Frame, Look, canvas, graded, legend, looks, save, styled, xlabel
+from fusemax.plot.words import LONGEST_NAME, cut, inches, widest
 from fusemax.table.store import read_tables
 from fusemax.table.table import Tables
 
@@ -43,20 +46,27 @@ def draw_tables(tables: Tables, folder: File, spec: FigureSpec) -> Picture:
     content, spec = chart(tables, spec), settled(spec)
     kind = KINDS[spec.kind]
     content = in_columns(content) if kind.lies else content
-    look = looks(content.shown if kind.adds_up else content.known, kind.adds_up)
+    by_colour = is_graded(content, spec)
+    known = content.shown if kind.adds_up or by_colour else content.known
+    look = graded(known) if by_colour else looks(known, kind.adds_up)
     with styled():
         frame = _frame(content, spec)
         figure, grid = canvas(frame)
-        used = _fill(grid, content, spec, look, frame.turned_ticks)
+        used = _fill(grid, content, spec, look, frame)
         if kind.handle is not None:
-            handles = [kind.handle(look[name]) for name in content.shown]
+            handles = [kind.handle(look[name]) for name in legend_names(content, spec)]
             legend(figure, frame, handles, 1.8 if kind.is_categorical else 2.6)
         if kind.finish is not None:
             kind.finish(figure, used, content, spec)
         files = save(figure, folder, spec.file)
-    caption = " ".join(
-        text for text in (spec.caption, *content.notes, _crowd(content, spec), _gaps(content.gaps)) if text
+    said = (
+        spec.caption,
+        *content.notes,
+        *notes_of(content, spec, used),
+        _crowd(content, spec),
+        _gaps(content.gaps),
     )
+    caption = " ".join(filter(None, said))
     return Picture(file=spec.file, title=content.title, caption=caption, paths=files)
 
 
@@ -67,6 +77,10 @@ def drawn(
     found: list[Picture] = []
     for number, spec in enumerate(specs):
         progress(number, len(specs), f"drawing {spec.file}")
+        if tables.get(spec.table) is None:
+            caption = f"Not drawn: the study left no {spec.table}, for nothing fits."
+            found.append(Picture(file=spec.file, title=spec.title, caption=caption, paths=()))
+            continue
         try:
             found.append(draw_tables(tables, tables.folder, spec))
         except FusemaxError as error:
@@ -102,7 +116,7 @@ def _frame(content: Chart, spec: FigureSpec) -> Frame:
         return _lying_frame(content, spec)
     rows, columns = _shape(content, spec)
     room = PAGE_WIDTH / columns / max(1, len(content.xs)) if columns > 1 else 2.8 / max(1, len(content.xs))
-    widest = max(len(value_text(x, content.x)) for x in content.xs) * LETTER
+    wide = widest(ticks_of(content))
     alone = len(content.panels) == 1
     return Frame(
         rows=rows,
@@ -110,9 +124,9 @@ def _frame(content: Chart, spec: FigureSpec) -> Frame:
         title=content.title,
         xlabel=spec.xlabel or _xlabel(content, spec),
         ylabel=spec.ylabel or _ylabel(content, spec),
-        legend=_legend(content, spec) if KINDS[spec.kind].handle else (),
-        has_headings=bool(spec.panels) or (KINDS[spec.kind].finish is not None and not content.title),
-        turned_ticks=widest if KINDS[spec.kind].is_categorical and widest > 0.9 * room else 0.0,
+        legend=legend_entries(content, spec) if KINDS[spec.kind].handle else (),
+        has_headings=bool(spec.panels) or KINDS[spec.kind].finish is not None,
+        turned_ticks=wide if KINDS[spec.kind].is_categorical and wide > 0.92 * room else 0.0,
         panel_height=2.1 if alone else 1.25,
     )
 
@@ -120,19 +134,19 @@ def _frame(content: Chart, spec: FigureSpec) -> Frame:
 def _lying_frame(content: Chart, spec: FigureSpec) -> Frame:
     """Return the frame of names below each other: those of the first panel serve all, unless each has its own."""
     names = [[row_label(n, panel, content) for n in names_of(panel, content)] for panel in content.panels]
-    room = max(len(name) for each in names for name in each) * 0.066 + 0.15
+    room = max(widest(cut(each, LONGEST_NAME)) for each in names) + 0.12
     return Frame(
         rows=1,
         columns=len(content.panels),
         title=content.title,
         xlabel=spec.ylabel or _ylabel(content, spec),
         ylabel="",
-        legend=_legend(content, spec),
+        legend=legend_entries(content, spec),
         has_headings=bool(spec.panels),
         turned_ticks=0.0,
         panel_height=ROW * max(map(len, names)) + 0.1,
         left=room,
-        gap=0.16 if spec.panels else room,
+        gap=0.34 if spec.panels else room,
     )
 
 
@@ -152,26 +166,6 @@ def in_columns(content: Chart) -> Chart:
 
 
 MOST_ROWS = 60  #: below each other
-
-
-def _legend(content: Chart, spec: FigureSpec) -> tuple[str, ...]:
-    """Return the entries of the legend; a single series needs none, unless it is compared with another."""
-    if len(content.shown) == 1 and spec.baseline is None:
-        return ()
-    column = content.series_column
-    if column is None or not all(_is_number(name) for name in content.shown):
-        return content.shown
-    first, *others = content.shown  # numbers alone do not say what they are
-    return (f"{axis_label(column)} {first}", *others)
-
-
-def _is_number(text: str) -> bool:
-    """Whether *text* is a number as ticks are written: 64, 1.5K."""
-    try:
-        float(text.rstrip("KMG"))
-    except ValueError:
-        return False
-    return True
 
 
 def _xlabel(content: Chart, spec: FigureSpec) -> str:
@@ -216,7 +210,7 @@ def _slots(content: Chart, spec: FigureSpec) -> list[tuple[int, int]]:
 
 
 def _fill(
-    grid: list[list[Axes]], content: Chart, spec: FigureSpec, look: Mapping[str, Look], turned: float
+    grid: list[list[Axes]], content: Chart, spec: FigureSpec, look: Mapping[str, Look], frame: Frame
 ) -> list[Axes]:
     """Return the axes of all panels, drawn, with the same limits, and ticks at the outer ones alone."""
     slots = _slots(content, spec)
@@ -225,9 +219,11 @@ def _fill(
         axes.set_axis_off()
     for axes, panel in zip(used, content.panels, strict=True):
         KINDS[spec.kind].paint(axes, panel, content, spec, look)
-        if spec.panels:
-            axes.set_title(panel.title, y=1.0)
-    _limits(used, content, spec, turned)
+    if spec.panels:
+        titles = cut([panel.title for panel in content.panels], heading_room(used))
+        for axes, title in zip(used, titles, strict=True):
+            axes.set_title(title, y=1.0)
+    _limits(used, content, spec, frame)
     for axes, (row, column) in zip(used, slots, strict=True):
         is_lowest = (row + 1, column) not in slots
         is_first = (row, column - 1) not in slots
@@ -237,17 +233,17 @@ def _fill(
     return used
 
 
-def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: float) -> None:
+def _limits(used: list[Axes], content: Chart, spec: FigureSpec, frame: Frame) -> None:
     if KINDS[spec.kind].series_on_axis:
         for axes in used:
-            _x_axis(axes, content, spec, turned)
+            _x_axis(axes, content, spec, frame)
         return
     if KINDS[spec.kind].lies:
         _same_x(used)
         for axes in used:
             low, high = axes.get_xlim()
             if "y" in spec.log:
-                _log_ticks(axes.xaxis, high / low)
+                _log_ticks(axes.xaxis, high / low, _length(axes)[0] / 0.42)
         return
     if not KINDS[spec.kind].is_categorical:
         _same_x(used)
@@ -260,12 +256,13 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, turned: float) -
                 (high / low) ** 0.02 if len(used) > 1 else 1.0
             )  # that of a flat panel is too small for all
             axes.set_ylim(low / margin, high * margin)
-            _log_ticks(axes.yaxis, high / low)
+            _log_ticks(axes.yaxis, high / low, _length(axes)[1] / 0.17)
         else:
             axes.set_ylim(low, 104 if is_share and high < 112 else high)
             axes.yaxis.set_major_locator(FixedLocator([0, 25, 50, 75, 100]) if is_share else MaxNLocator(5))
+            axes.yaxis.set_major_formatter(level_ticks())
         axes.grid(axis="y")
-        _x_axis(axes, content, spec, turned)
+        _x_axis(axes, content, spec, frame)
 
 
 def _same_x(used: Sequence[Axes]) -> None:
@@ -282,27 +279,35 @@ def _given_ticks(axes: Axes, content: Chart) -> Sequence[float]:
     for step in (1, 2, 3, 4):
         xs = content.xs[::step]
         places = [axes.transData.transform((x * factor, 1.0))[0] / figure.dpi for x in xs]
-        widths = [len(value_text(x, content.x)) * LETTER for x in xs]
-        needed = [(one + other) / 2 for one, other in pairwise(widths)]
+        widths = [inches(value_text(x, content.x)) for x in xs]
+        needed = [(one + other) / 2 + 0.06 for one, other in pairwise(widths)]
         if all(right - left > room for (left, right), room in zip(pairwise(places), needed, strict=True)):
             return xs
     return ()
 
 
-def _log_ticks(axis: Any, span: float) -> None:
-    """Set ticks at the decades, and at 1, 2, 5 where there are few decades; written plainly."""
-    axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if span < 300 else (1.0,), numticks=12))
+def _length(axes: Axes) -> tuple[float, float]:
+    """Return how wide and how high *axes* are, in inches."""
+    figure, box = axes.get_figure(root=True), axes.get_position()
+    assert figure is not None, "axes stand in a figure"
+    return box.width * figure.get_figwidth(), box.height * figure.get_figheight()
+
+
+def _log_ticks(axis: Any, span: float, room: float) -> None:
+    """Set ticks at the decades, and at 1, 2, 5 where there are few decades: as many as *room* is there for."""
+    close = (1.0, 2.0, 5.0) if span < FEW_DECADES else (1.0,)
+    axis.set_major_locator(LogLocator(base=10, subs=close, numticks=min(12, max(3, int(room)))))
     axis.set_major_formatter(log_ticks(axis))
     axis.set_minor_formatter(NullFormatter())
     axis.set_minor_locator(NullLocator())
 
 
-def _x_axis(axes: Axes, content: Chart, spec: FigureSpec, turned: float) -> None:
+def _x_axis(axes: Axes, content: Chart, spec: FigureSpec, frame: Frame) -> None:
     if KINDS[spec.kind].is_categorical:
         axes.set_xticks(
             range(len(content.xs)),
-            [value_text(x, content.x) for x in content.xs],
-            rotation=90 if turned else 0,
+            ticks_of(content),
+            rotation=90 if frame.turned_ticks else 0,
         )
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.5, len(content.xs) - 0.5)
@@ -314,5 +319,13 @@ def _x_axis(axes: Axes, content: Chart, spec: FigureSpec, turned: float) -> None
         factor = scale(content.x).factor
         axes.set_xticks([x * factor for x in given], [value_text(x, content.x) for x in given])
         axes.xaxis.set_minor_locator(NullLocator())
-    elif "x" in spec.log:
-        _log_ticks(axes.xaxis, high / low)
+        return
+    if "x" in spec.log:
+        _log_ticks(axes.xaxis, high / low, _length(axes)[0] / 0.36)
+    else:
+        axes.xaxis.set_major_formatter(level_ticks())
+    figure = axes.get_figure(root=True)
+    if isinstance(figure, Figure) and not spec.xlabel:
+        xlabel(
+            figure, frame, axis_label(content.x)
+        )  # ticks that are no given values have no unit of their own
