@@ -220,6 +220,7 @@ def _render(content: Mapping[str, Any]) -> str:
         "number": lambda value: "–" if value is None else f"{value:.6g}",
         "tick": lambda value: "" if value is None else tick(value),
         "raw": Markup,
+        "begun": lambda text: text[:1].upper() + text[1:],
     }
     environment.tests["unexplained"] = is_unexplained
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
