@@ -170,27 +170,31 @@ class _Nest:
         """Return where the table of each value begins."""
         rows = ["end = ZERO"] if self.tables else []
         for table in self.tables:
-            rows.append(f"size{table.number} = {' * '.join(f'n{axis}' for axis in table.axes)}")
+            rows.append(f"size{table.number} = {' * '.join(f'n{axis}' for axis in table.axes) or 'ONE'}")
             for value in table.values:
                 rows += [f"at{value} = end", f"end = end + size{table.number}"]
         return rows
 
     def _level(self, depth: int) -> list[str]:
-        """Return what is worked out inside the first *depth* axes, then the tables that are filled there."""
-        rows: list[str] = []
-        for number in self.main:
-            if self._depth(number) == depth:
-                rows += self._statement(number, None)
-        for table in self.tables:
-            if table.depth == depth:
-                rows += self._filled(table)
+        """Return what is worked out inside the first *depth* axes, then the tables that are filled there.
+
+        What all these axes decide stands last of the single values: it may be kept in a table without axes of its own.
+        """
+        here = [number for number in self.main if self._depth(number) == depth]
+        tables = sorted((t for t in self.tables if t.depth == depth), key=lambda table: bool(table.axes))
+        kept = {value for table in tables if not table.axes for value in table.values}
+        rows = [row for number in here if number not in kept for row in self._statement(number, None)]
+        for table in tables:
+            rows += self._filled(table)
+            if not table.axes:
+                rows += [row for number in here if number in kept for row in self._statement(number, None)]
         return rows
 
     def _statement(self, number: int, own: Table | None) -> list[str]:
         """Return the rows that make a node's number: from its operands, or from its table."""
         table = self.table_of.get(number)
         if table is not None and table is not own:
-            return [f"t{number} = tables[at{number} + {self._index(table)}]"]
+            return [f"t{number} = tables[{self._at(number, table)}]"]
         node = self.graph.nodes[number]
         if node.operation == "tile":
             return []
@@ -214,6 +218,10 @@ class _Nest:
         axes = self.needs[self.graph.numbers[Node("parameter", (), name)]]
         return f"values[{self.row_of[name]}, {f'i{next(iter(axes))}' if axes else 'ZERO'}]"
 
+    def _at(self, number: int, table: Table) -> str:
+        """Return where in *table* the value of a node stands now."""
+        return f"at{number} + {self._index(table)}" if table.axes else f"at{number}"
+
     def _index(self, table: Table) -> str:
         """Return the place in *table* of the values that its axes have now."""
         text = f"i{table.axes[0]}"
@@ -228,6 +236,7 @@ class _Nest:
             key = f"({key}) * n{axis} + i{axis}" if axis else "ONE + i0"
         needed = self._closure(table.values, table)
         known = {n for n in self.main if self._depth(n) <= table.depth}
+        known -= set(table.values)
         needed = tuple(n for n in needed if not (n in known and self.needs[n] <= set(range(table.depth))))
         rows: list[str] = []
         for place in range(len(table.axes) + 1):
@@ -240,7 +249,7 @@ class _Nest:
             if place < len(table.axes):
                 axis = table.axes[place]
                 rows += _inside(place, [f"for i{axis} in range(n{axis}):"])
-        stores = [f"tables[at{value} + {self._index(table)}] = t{value}" for value in table.values]
+        stores = [f"tables[{self._at(value, table)}] = t{value}" for value in table.values]
         rows += _inside(len(table.axes), stores)
         state = f"state[{table.number}]"
         key_is = f"key{table.number}"

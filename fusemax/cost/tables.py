@@ -2,7 +2,9 @@
 
 In a nest of loops an operation stands inside the innermost axis that it needs. It is then repeated for every value of the axes
 around that one which it does not need. Operations that need the same axes are one group; a group that would be repeated much
-is worked out over its own axes alone, into a table, so that the order in which a study names its axes costs nothing.
+is worked out over its own axes alone, into a table, so that the order in which a study names its axes costs nothing. Points
+come in blocks, and what stands outside of the loops would be worked out in each of them: if it is much, it has a table too, of
+one entry.
 """
 
 from __future__ import annotations
@@ -23,13 +25,19 @@ WEIGHTS: Mapping[str, float] = {
 }  # fmt: skip
 REPEATED = 4  #: times that a group is repeated, from which a table pays
 PER_VALUE = 4  #: operations for each value that is looked up, from which it pays
+MUCH = (
+    1_000  #: operations of a group from which it is kept, however seldom it is repeated: blocks repeat it too
+)
 MOST_VALUES = 2**21  #: float64 in one table: 16 MiB
 MOST_WORK = 3e9  #: simple operations to fill one table: some seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One group in a table: it is filled inside the first ``depth`` axes, over ``axes``, for the nodes ``values``."""
+    """One group in a table: it is filled inside the first ``depth`` axes, over ``axes``, for the nodes ``values``.
+
+    Without ``axes`` it has one entry for each value, which holds while the outer axes stay where they are.
+    """
 
     number: int
     needs: frozenset[int]
@@ -63,20 +71,25 @@ def tables_of(
     """
     groups: dict[frozenset[int], list[int]] = {}
     for number, axes in enumerate(needs):
-        if axes:
-            groups.setdefault(axes, []).append(number)
+        groups.setdefault(axes, []).append(number)
     found: list[Table] = []
     results = set(wanted)
     for axes, members in sorted(groups.items(), key=lambda entry: (len(entry[0]), sorted(entry[0]))):
-        depth = next(n for n in range(len(lengths) + 1) if n not in axes)
+        depth = _outside(axes, lengths)
         own = tuple(sorted(axis for axis in axes if axis > depth))
         outside = [
             m for m in members if m in results or any(needs[user] != axes for user in users.get(m, ()))
         ]
         values = tuple(m for m in outside if graph.nodes[m].operation != "parameter")
-        if own and values and _pays(graph, members, len(values), depth, own, lengths):
+        if values and _pays(graph, members, len(values), depth, own, lengths):
             found.append(Table(len(found), axes, depth, own, values))
     return tuple(found)
+
+
+def _outside(axes: frozenset[int], lengths: Sequence[int]) -> int:
+    """Return how many of the outermost axes a group needs, those of one value as well; no more than it has a use for."""
+    others = (axis for axis, length in enumerate(lengths) if length > 1 and axis not in axes)
+    return min(next(others, len(lengths)), max(axes, default=-1) + 1)
 
 
 def _pays(
@@ -84,7 +97,10 @@ def _pays(
 ) -> bool:  # fmt: skip
     entries = math.prod(lengths[axis] for axis in own)
     work = sum(WEIGHTS.get(graph.nodes[member].operation, 1.0) for member in members)
+    if not own:  # all axes are those of the innermost loop
+        return depth < len(lengths) and work >= max(MUCH, PER_VALUE * values)
     inside = math.prod(lengths[depth : max(own) + 1])
     if values * entries > MOST_VALUES or work * entries > MOST_WORK:
         return False
-    return inside >= REPEATED * entries and work >= PER_VALUE * values
+    often = work >= MUCH or inside >= REPEATED * entries
+    return often and work >= PER_VALUE * values

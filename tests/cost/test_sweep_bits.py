@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusemax.cost.evaluate import evaluate_lines
-from fusemax.cost.lower import evaluate_grid, grid_of, new_memory
+from fusemax.cost.lower import evaluate_grid, grid_of, new_memory, plain
 from fusemax.cost.model import derive
 from fusemax.cost.program import FitRule, Label, Line, Program
 from fusemax.cost.symbols import ceildiv, least, repeated, symbol
@@ -158,6 +158,35 @@ def test_the_order_of_axes_changes_no_bit(name: str):
         alone = np.array(evaluate_lines(program, program.lines, given)).T
         assert np.array_equal(alone, results, equal_nan=True)
     assert tables > 0
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["points", "M", "clock", "DRAM.bandwidth"])))
+def test_the_tiles_of_a_length_are_dealt_once(order: tuple[str, ...], monkeypatch):
+    """In every order of axes, one of a single point among them, whatever the blocks: the least that any order needs."""
+    program, values = ordered_program("causal")
+    axes = {
+        "points": [(), []],
+        **{name: [(name,), [values[name]]] for name in ("M", "clock", "DRAM.bandwidth")},
+    }
+    grid = grid_of(program, ["latency_s"], [axes[n][0] for n in order], [axes[n][1] for n in order])
+    assert grid.nest is not None
+    functions = plain(grid.nest.text)
+    within = functions["block"].__globals__
+    dealt, lengths = within["dealt_tiles"], []
+
+    def counted(*operands: float):
+        lengths.append(operands)
+        return dealt(*operands)
+
+    monkeypatch.setitem(within, "dealt_tiles", counted)
+    monkeypatch.setitem(functions, "BLOCK", 7)
+    results = np.empty((1, grid.points))
+    evaluate_grid(grid, 0, grid.points, results, new_memory(grid), compiled=False)
+    assert len(lengths) == len(values["M"])
+    monkeypatch.setitem(functions, "BLOCK", 512)
+    whole = np.empty((1, grid.points))
+    evaluate_grid(grid, 0, grid.points, whole, new_memory(grid), compiled=False)
+    assert np.array_equal(whole, results)
 
 
 @pytest.mark.slow
