@@ -21,6 +21,8 @@ def block_of(facts: Facts, skeleton: Skeleton, places: Places) -> Block:
     for tensor in _tensors(facts, skeleton):
         if _passes(facts, skeleton, tensor):
             level = places.state or _needed(facts, skeleton, tensor)
+            if places.outside and _crosses(facts, skeleton, tensor) and _streams_by(facts, skeleton, tensor):
+                level = facts.machine.outermost
             if level is None and _crosses(facts, skeleton, tensor):
                 level = facts.machine.outermost
             if level is not None:
@@ -68,20 +70,55 @@ def _between(facts: Facts, skeleton: Skeleton, groups: Sequence[Sequence[str]]) 
                     yield output.tensor
 
 
-def divided(facts: Facts, skeleton: Skeleton) -> Skeleton | None:
-    """Return *skeleton* with its parts in as many bodies as can be; None if there is nothing to divide.
+def forms_of(facts: Facts, skeleton: Skeleton) -> list[Skeleton]:
+    """Return *skeleton* as it is; with its parts cut where a whole tile has to wait for its reader; in as many bodies as can be.
 
     A running value and whoever reads its last generation share a body; bodies stand in an order of their needs.
     """
-    groups = tuple(_groups(facts, part.einsums) for part in skeleton.parts)
-    if all(len(some) == 1 for some in groups):
-        return None
+    least = tuple(_groups(facts, part.einsums) for part in skeleton.parts)
+    waiting = tuple(
+        _joined_while_passing(facts, skeleton, part, groups)
+        for part, groups in zip(skeleton.parts, least, strict=True)
+    )
+    forms = [skeleton]
+    for groups in (waiting, least):
+        several = None if all(len(some) == 1 for some in groups) else replace(skeleton, groups=groups)
+        if several is not None and several not in forms and _may_stand(facts, several):
+            forms.append(several)
+    return forms
+
+
+def _may_stand(facts: Facts, skeleton: Skeleton) -> bool:
     around = (*skeleton.batch, *skeleton.outer)
-    for part, some in zip(skeleton.parts, groups, strict=True):
-        loops = variables_of(facts, (*around, *part.loops))
-        if not all(fusable(facts, names_, loops) for names_ in some):
-            return None
-    return replace(skeleton, groups=groups)
+    return all(
+        fusable(facts, body.einsums, variables_of(facts, (*around, *body.loops))) for body in skeleton.bodies
+    )
+
+
+def _joined_while_passing(
+    facts: Facts, skeleton: Skeleton, part: Part, groups: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], ...]:
+    """Return *groups* with neighbours in one body as long as values pass from Einsum to Einsum element by element."""
+    loops = (*skeleton.batch, *skeleton.outer, *part.loops)
+    found: list[tuple[str, ...]] = []
+    for group in groups:
+        if found and not any(_waits(facts, skeleton, loops, found[-1], reader) for reader in group):
+            found[-1] = (*found[-1], *group)
+        else:
+            found.append(group)
+    return tuple(found)
+
+
+def _waits(
+    facts: Facts, skeleton: Skeleton, loops: Sequence[str], makers: Sequence[str], reader: str
+) -> bool:
+    """Return whether a tile that *makers* make would have to wait whole for *reader* in one body: an element of it is read more
+    than once, or *reader* also needs a sum or maximum over it."""
+    made = {o.tensor: name for name in makers for o in facts.einsum(name).outputs}
+    reads = [access for access in facts.einsum(reader).reads if access.tensor in made]
+    inside = _inside(facts, skeleton, reader, loops)
+    summed = {v for access in reads for v in facts.einsum(made[access.tensor]).reduced}
+    return any(inside - _variables(access) or summed & _variables(access) for access in reads)
 
 
 def _groups(facts: Facts, einsums: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -199,6 +236,12 @@ def _crosses(facts: Facts, skeleton: Skeleton, tensor: str) -> bool:
     makers = {n for n, part in enumerate(skeleton.parts) if _made_in(facts, part, tensor)}
     readers = {n for n, part in enumerate(skeleton.parts) if tensor in _read(facts, part.einsums)}
     return bool(makers) and bool(readers - makers)
+
+
+def _streams_by(facts: Facts, skeleton: Skeleton, tensor: str) -> bool:
+    """Return whether *tensor* is as long as the stream of one of the parts."""
+    mine = _indexed(facts, skeleton.einsums, tensor)
+    return any(variable_of(facts, digit) in mine for part in skeleton.parts for digit in part.stream)
 
 
 def _made_in(facts: Facts, part: Part, tensor: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fusemax.language.syntax import Expression, Number
 from fusemax.mapping.space import Block, Phase
-from fusemax.search.blocks import block_of, divided
+from fusemax.search.blocks import block_of, forms_of
 from fusemax.search.candidate import Candidate, Tally, best_point, structure_of
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Places, Skeleton, skeletons
@@ -138,7 +138,7 @@ def _variants(
 ) -> Iterator[tuple[Skeleton, Places]]:
     """Yield other forms of the best skeletons: Einsums in bodies of their own, tensors kept elsewhere, both."""
     shapes = [skeleton for _, skeleton in rated]
-    several = [other for skeleton in shapes if (other := divided(facts, skeleton)) is not None]
+    several = [other for skeleton in shapes for other in forms_of(facts, skeleton)[1:]]
     yield from ((skeleton, places) for skeleton in shapes[:1] for places in preferred[1:])
     yield from ((skeleton, preferred[0]) for skeleton in several)
     for skeleton in shapes[1:]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fusemax.mapping.space import Block
-from fusemax.search.blocks import block_of, divided, previous_generation_of
+from fusemax.search.blocks import block_of, forms_of, previous_generation_of
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Places, Skeleton, skeletons
 
@@ -43,6 +43,7 @@ def places_of(facts: Facts) -> list[Places]:
         return [
             Places(only, only),
             Places(only, only, far=True),
+            Places(only, only, outside=True),
             Places(only, None),
             Places(None, only, buffers=1),
             Places(None, None),
@@ -53,6 +54,7 @@ def places_of(facts: Facts) -> list[Places]:
     for state, inputs in pairs:
         for cache in ([levels[0]] if inputs else []) + [None]:
             found.append(Places(levels[state], levels[inputs], cache))
+    found.append(Places(levels[-1], levels[-1], outside=True))
     return [*found, Places(levels[-1], None), Places(None, levels[0], buffers=1), Places(None, None)]
 
 
@@ -79,8 +81,7 @@ def structures_of(facts: Facts, segment: Sequence[str]) -> Iterator[tuple[Skelet
     """Yield every structure of a phase that does *segment*, each once: its skeleton, and its loops with what they keep."""
     seen: set[str] = set()
     for skeleton in skeletons(facts, segment):
-        several = divided(facts, skeleton)
-        for form in (skeleton,) if several is None else (skeleton, several):
+        for form in forms_of(facts, skeleton):
             for places in places_of(facts):
                 block = block_of(facts, form, places)
                 key = f"{block}{form.cuts}{[part.einsums for part in form.bodies]}"
