@@ -68,6 +68,7 @@ class Phase:
     spread: tuple[str, ...] = ()
     schedule: Schedule = "overlapped"
     deal: Deal = "longest_first"
+    in_place: tuple[tuple[str, ...], ...] = ()  #: groups of tensors that share one place
 
     @property
     def name(self) -> str:
@@ -179,7 +180,14 @@ def mapped_phases(
         nest_of(cascade, one, n, sizes) for n, (one, sizes) in enumerate(zip(phases, known, strict=True))
     )
     return Mapped(
-        name=name, title=name, cascade=cascade, nests=nests, bind=bind, spill={}, in_place=(), offload=offload
+        name=name,
+        title=name,
+        cascade=cascade,
+        nests=nests,
+        bind=bind,
+        spill={},
+        offload=offload,
+        in_place=tuple(group for phase in phases for group in phase.in_place),
     )
 
 
@@ -215,6 +223,9 @@ def mapping_data(
     }
     if offload:
         data["offload"] = offload
+    groups = [list(group) for phase in phases for group in phase.in_place]
+    if groups:
+        data["in_place"] = groups
     if len(schedules) == 1:
         data["schedule"] = phases[0].schedule
     return data

@@ -71,7 +71,7 @@ def _between(facts: Facts, skeleton: Skeleton, groups: Sequence[Sequence[str]]) 
 
 
 def forms_of(facts: Facts, skeleton: Skeleton) -> list[Skeleton]:
-    """Return *skeleton* as it is; with its parts cut where a whole tile has to wait for its reader; in as many bodies as can be.
+    """Return *skeleton* as it is; cut where a whole tile would wait for its reader; in as many bodies as can be.
 
     A running value and whoever reads its last generation share a body; bodies stand in an order of their needs.
     """
@@ -112,8 +112,10 @@ def _joined_while_passing(
 def _waits(
     facts: Facts, skeleton: Skeleton, loops: Sequence[str], makers: Sequence[str], reader: str
 ) -> bool:
-    """Return whether a tile that *makers* make would have to wait whole for *reader* in one body: an element of it is read more
-    than once, or *reader* also needs a sum or maximum over it."""
+    """Return whether a tile that *makers* make would have to wait whole for *reader* in one body.
+
+    It does when an element of it is read more than once, and when *reader* also needs a sum or maximum over it.
+    """
     made = {o.tensor: name for name in makers for o in facts.einsum(name).outputs}
     reads = [access for access in facts.einsum(reader).reads if access.tensor in made]
     inside = _inside(facts, skeleton, reader, loops)

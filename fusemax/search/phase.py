@@ -15,6 +15,7 @@ from fusemax.search.blocks import block_of, forms_of
 from fusemax.search.candidate import Candidate, Tally, best_point, structure_of
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Places, Skeleton, skeletons
+from fusemax.search.sharing import shared_places
 from fusemax.search.structures import is_member, places_of, structures_of
 from fusemax.search.tiles import ALL, Tilings, axes_of, refined_axes, seeds, tilings
 from fusemax.search.units import Binding, bindings, shared_out, work_of
@@ -141,9 +142,8 @@ def _variants(
     several = [other for skeleton in shapes for other in forms_of(facts, skeleton)[1:]]
     yield from ((skeleton, places) for skeleton in shapes[:1] for places in preferred[1:])
     yield from ((skeleton, preferred[0]) for skeleton in several)
-    for skeleton in shapes[1:]:
-        yield from ((skeleton, places) for places in preferred[1:])
-    for skeleton in several[:2]:
+    cut = [other for skeleton in shapes[:2] for other in forms_of(facts, skeleton)[1:]]
+    for skeleton in (*cut, *shapes[1:]):
         yield from ((skeleton, places) for places in preferred[1:])
 
 
@@ -201,7 +201,7 @@ def phase_of(facts: Facts, skeleton: Skeleton, block: Block, binding: Binding) -
     schedule = "auto" if any(facts.einsum(name).loop for name in skeleton.einsums) else "overlapped"
     return Phase(
         block=_with_spatial(block, spatial), cuts=skeleton.cuts, bind=binding.bind, offload=_offload(binding),
-        spread=spread, schedule=schedule,
+        spread=spread, schedule=schedule, in_place=shared_places(facts, skeleton, block),
     )  # fmt: skip
 
 
