@@ -98,5 +98,6 @@ def test_as_quick_and_as_frugal_as_what_flat_chose(model: str) -> None:
         assert frugal.cost.traffic_B <= traffic * (1 + 1e-7)
         if length <= 2**12:
             few = {**sizes, "B": 1, "H": 2}
-            moved = simulate(frugal.mapped, machine, few, {}).traffic_B
-            assert moved <= traffic * 2 / (64 * sizes["H"]) * (1 + 1e-7)
+            words = simulate(frugal.mapped, machine, few, {}).words
+            moved = sum(count for key, count in words.items() if key.level == machine.outermost)
+            assert 2 * moved <= traffic * 2 / (64 * sizes["H"]) * (1 + 1e-7)
