@@ -70,6 +70,7 @@ TYPES = {
     "_is_touched_from": f"boolean({', '.join(['List(int64)'] * 3 + ['int64'])})",
     "_inner_columns": f"UniTuple(int64, 2)({', '.join(['List(int64)'] * 3 + ['int64'])})",
     "_has_columns_inside": "boolean(List(int64))",
+    "_fewest_steps": "float64(List(int64))",
     "_outermost_once": "float64(List(int64))",
     "_visited": "Tuple((float64, int64))(List(int64), int64)",
     "tiles_moved": "float64(List(float64))",

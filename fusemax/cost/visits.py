@@ -168,6 +168,24 @@ def _visited(numbers, left):
     return moved + held * 1.0 * min(cores, tasks), left
 
 
+def _fewest_steps(whole):
+    """Return a number of steps below which no visit of all iterations ends: each leaf once, and once on the way back from it.
+
+    Where there is a band, iterations are left out: 0.
+    """
+    if whole[5] >= 0:
+        return 0.0
+    leaves = 1.0
+    for root in range(whole[7]):
+        inner = whole[10 + 5 * root]
+        for loop in range(whole[8]):
+            at = 10 + 5 * whole[7] + 4 * loop
+            if whole[at] == root:
+                inner = whole[at + 1]
+        leaves *= max(1, -(-whole[10 + 5 * root] // inner)) if inner > 0 else 1
+    return 2.0 * leaves - 1.0
+
+
 def _outermost_once(whole):
     """Leave one iteration of the outermost loops that are all alike, each with tiles of its own; return how many there are."""
     roots, often = whole[7], 1.0
@@ -212,6 +230,8 @@ def tiles_moved(numbers):
             size, third = numbers[10 + 5 * alike[n]], (choice >> n) % 2
             weight *= size - 2.0 if third else 3.0 - size
             whole[10 + 5 * alike[n]] = 2 + third
+        if _fewest_steps(whole) > left:
+            return numbers[0] * 1.0
         words, left = _visited(whole, left)
         if left < 0:
             return numbers[0] * 1.0

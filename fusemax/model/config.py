@@ -87,11 +87,13 @@ def _place(document: Document) -> tuple[KeyPath, str]:
     """Return where the keys of the decoder stand, and its kind: inside of a model of several parts, or at the top."""
     data = document.data
     kind = data.get("model_type")
-    inside = next((key for key in INSIDE if isinstance(data.get(key), dict)), None)
+    inside = next((key for key in INSIDE if data.get(key) is not None), None)
     if isinstance(kind, str) and kind in REFUSED:
         raise ProblemsError(
             [document.problem(("model_type",), f"{kind}: {REFUSED[kind][0]}", REFUSED[kind][1])]
         )
+    if inside is not None and not isinstance(data[inside], dict):
+        raise ProblemsError([document.problem((inside,), f"expected keys with values, got {data[inside]!r}")])
     if inside is not None:
         inner = data[inside].get("model_type", kind)
         if isinstance(inner, str) and inner in READERS:

@@ -113,3 +113,34 @@ def test_with_too_many_visits_the_callers_value_stands() -> None:
 
     assert tiles_moved(table(ORDERS[0], point, True, 7.0)) == 7.0
     assert visits.VISITS < 10**5
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 9), st.booleans()), min_size=1, max_size=3),
+    st.data(),
+)
+def test_no_visit_is_shorter_than_was_said(roots: list[tuple[int, int, bool]], data: st.DataObject) -> None:
+    """What is given up before it begins would have been given up on the way: as many steps are taken at the least."""
+    loops = []
+    for root, (size, inner, carried) in enumerate(roots):
+        outer = inner * data.draw(st.integers(1, 3))
+        cuts = [outer, inner] if data.draw(st.booleans()) else [inner]
+        loops += [(root, cut, carried) for cut in cuts]
+        assert size > 0
+    order = sorted(loops, key=lambda loop: -loop[1])  # the larger piece of a root stands outside
+    numbers = [0, 4, 0, 0, 1, -1, -1, len(roots), len(loops), -1]
+    for size, inner, carried in roots:
+        numbers += [size, inner, inner if carried else 0, 10**14, 0]
+    for root, cut, carried in order:
+        numbers += [root, cut, int(carried), data.draw(st.integers(0, 1))]
+    _, left = visits._visited(list(numbers), 10**9)
+    assert visits._fewest_steps(numbers) <= 10**9 - left
+
+
+def test_many_tiles_are_given_up_at_once() -> None:
+    """A product with 160 x 80 tasks has more steps than are taken: nothing is visited, the caller's value stands."""
+    numbers = [
+        5, 132, 0, 0, 1, -1, -1, 2, 2, -1, 20480, 128, 0, 10**14, 0, 10240, 128, 1, 10**14, 0, 0, 128, 0, 1, 1, 128, 1, 1
+    ]  # fmt: skip
+    assert visits._fewest_steps(numbers) == 2 * 160 * 80 - 1 > visits.VISITS
+    assert tiles_moved([float(number) for number in numbers]) == 5.0
