@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from fusemax.cascade.ir import Einsum
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body
@@ -16,11 +17,10 @@ from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import pairs_left
 from fusemax.simulate.tile.cores import Members, busiest_core
 from fusemax.simulate.tile.fits import check_room, lanes_of
-from fusemax.simulate.tile.geometry import cycles_at, digits_of, is_gather, word_B
+from fusemax.simulate.tile.geometry import cycles_at, digits_of, word_B
 from fusemax.simulate.tile.loads import Sharing, served
-from fusemax.simulate.tile.parts import refuse_cut_parts
 from fusemax.simulate.tile.plan import Prepared, prepare
-from fusemax.simulate.tile.regions import conditions_of, points_left
+from fusemax.simulate.tile.regions import Conditions, conditions_of, points_left
 from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Wait, WordsKey
 from fusemax.simulate.tile.room import geometry_of, room_B
 from fusemax.simulate.tile.state import State, brought_to_cores, run_clock
@@ -28,6 +28,7 @@ from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
 from fusemax.simulate.tile.timeline import timeline_of
 from fusemax.simulate.tile.together import together
 from fusemax.simulate.tile.values import Point, point_of
+from fusemax.simulate.tile.visits import named_roots, points_done
 
 CHANNEL, STEP, OTHER = "channel", "the step before", "its turn"
 
@@ -53,7 +54,6 @@ def simulate(
         For sizes and figures that are missing or unknown, tiles that do not fit, conditions (masks), schedules that wait for
         themselves.
     """
-    _refuse_what_is_not_modelled(mapped)
     found = _simulated(mapped, machine, point_of(mapped, machine, sizes, figures or {}), events, fast_forward)
     clock = _held_clock(machine, mapped, sizes, figures or {}, found)
     if clock >= found.clock_Hz:
@@ -105,21 +105,6 @@ def _first_word_s(point: Point, run: _Run) -> float:
     return sum(point.figures.get(f"{level}.latency", 0.0) for level in used)
 
 
-def _refuse_what_is_not_modelled(mapped: Mapped) -> None:
-    """Raise FusemaxError for indices that are read from another tensor: which elements they mean, sizes do not tell."""
-    mistakes = [
-        f"{einsum.name} reads {access}, an index that another tensor gives"
-        for einsum in mapped.cascade.computed
-        for access in einsum.reads
-        if any(map(is_gather, access.indices))
-    ]
-    if mistakes:
-        raise FusemaxError(
-            f"mapping {mapped.name} cannot be simulated tile by tile:\n  " + "\n  ".join(mistakes) + "\n"
-            "  hint: use 'fusemax cost', which counts as if each element were another one"
-        )
-
-
 def _utilization(machine: Machine, point: Point, runs: list[_Run], seconds: float) -> dict[str, float]:
     clock_cycles = seconds * point.figures["clock"] * point.figures["replicas"]
     busy = {unit: sum(run.lane_cycles(unit) for run in runs) for unit in machine.units}
@@ -140,22 +125,20 @@ class _Run:
     ) -> None:
         self.mapped, self.machine, self.nest = mapped, machine, nest
         self.whole = geometry_of(mapped, machine, nest, point)
-        refuse_cut_parts(mapped, self.whole)
         lengths = {root.size_name: self.whole.sizes[root.name] for root in nest.roots.values()}
         self.point = point = replace(point, ranks={**point.ranks, **lengths})
         self.alike = together(mapped, nest, self.whole)
         self.events, self.fast_forward = events, fast_forward
-        conditions = {body.node: conditions_of(mapped, self.alike, point, body) for body in nest.bodies}
-        self.bands = {node: band for node, (band, _) in conditions.items()}
-        self.regions = {name: one for _, regions in conditions.values() for name, one in regions.items()}
+        self.conditions = {b.node: conditions_of(mapped, self.alike, point, b) for b in nest.bodies}
         members = self._busiest_core()
         self.counted: tuple[Prepared, State] | None = None
         sharing = Sharing()
         if members is not None:
             self.counted = self._count(None)
-            mine = self._words_by_stream(*self._count(members), {})
-            everything = self._words_by_stream(*self.counted, self._brought_to_cores())
-            sharing = Sharing(tuple(a / m if m else 1.0 for a, m in zip(everything, mine, strict=True)))
+            sharing = self._sharing(
+                self._words_by_stream(*self.counted, self._brought_to_cores()),
+                self._words_by_stream(*self._count(members), {}),
+            )
         self.timed = prepare(mapped, machine, nest, self.alike, point, sharing, fast_forward, members)
         self.state = State.fresh(self.timed, events)
 
@@ -173,6 +156,19 @@ class _Run:
             return None
         steps = prepare(self.mapped, self.machine, self.nest, self.alike, self.point, Sharing()).steps
         return busiest_core(self.nest, self.alike, spread, cores, steps, deepest_body(self.nest).loops)
+
+    def _sharing(self, everything: Sequence[int], mine: Sequence[int]) -> Sharing:
+        """Return how the busiest core, which moves the words *mine* of *everything*, shares the levels."""
+        assert self.counted is not None
+        levels: dict[str, list[float]] = {}
+        for stream, a, m in zip(self.counted[0].streams, everything, mine, strict=True):
+            for entry in stream.words:
+                both = levels.setdefault(entry.level, [0.0, 0.0])
+                each_B = word_B(self.mapped, self.point, entry.tensor) * a / len(stream.words)
+                both[0] += each_B
+                both[1] += each_B if m else 0.0
+        more = {level: total / told for level, (total, told) in levels.items() if told}
+        return Sharing(tuple(a / m if m else 1.0 for a, m in zip(everything, mine, strict=True)), more)
 
     def _count(self, members: Members | None) -> tuple[Prepared, State]:
         """Run the tasks of *members* on one core alone, for their number only."""
@@ -265,19 +261,26 @@ class _Run:
         """Return the lane-cycles of a stream under a condition: one for each point that it leaves."""
         if stream.body is None or stream.einsum is None or not self._has_condition(stream):
             return 0.0
-        band, region = self.bands[stream.body.node], self.regions.get(stream.einsum)
-        tied = (band.row, band.column) if band is not None else () if region is None else region.roots
+        masks = self.conditions[stream.body.node]
+        einsum = self.mapped.einsum(stream.einsum)
+        tied = (
+            (masks.band.row, masks.band.column) if masks.band is not None else named_roots(self.alike, einsum)
+        )
         total = 0.0
         for operation, share in stream.work:
             digits = digits_of(self.nest, operation.variables) | set(stream.body.loops)
             others = {d for d in digits if self.nest.root_of(d).name not in tied}
-            points = self.alike.points(others, {})
-            if band is not None:
-                points *= pairs_left(self.alike, band, digits)
-            elif region is not None:
-                points *= points_left(self.alike, region, digits, stream.body.loops)
+            points = self.alike.points(others, {}) * self._points(masks, einsum, digits, stream.body.loops)
             total += points * cycles_at(self.mapped, self.machine, self.point, stream.unit, operation) * share
         return total
+
+    def _points(self, masks: Conditions, einsum: Einsum, digits: frozenset[str], loops: Sequence[str]) -> int:
+        """Return how many values *digits* of the ranks that are named take together where *masks* leave a point."""
+        if masks.band is not None:
+            return pairs_left(self.alike, masks.band, digits)
+        if masks.visits is None and einsum.name in masks.regions:
+            return points_left(self.alike, masks.regions[einsum.name], digits, loops)
+        return points_done(self.mapped, self.alike, self.point, einsum, digits)
 
     def buffers(self) -> list[Buffer]:
         """Return the high-water mark of every buffer, and of the values that live in registers."""

@@ -22,6 +22,13 @@ REGIONS = (
     "linear-attention/lightning", "linear-attention/gated-chunked", "linear-attention/infini", "sparse/chunked",
     "state-space/mamba-2-chunked", "variants/stick-breaking",
 )  # fmt: skip
+GATHERED = (
+    "sparse/top-k",
+    "sparse/block-sparse",
+    "sparse/indexed",
+    "sparse/routed-blocks",
+    "sparse/recycled",
+)
 WINDOWED = ("sparse/sliding-window", "sparse/neighbourhood", "sparse/dilated-neighbourhood")
 
 
@@ -92,6 +99,11 @@ FEATURES: Mapping[str, Features] = {
     "no-spread": Features(cores=True, no_spread=True),
     "masked-cores": Features(cascades=MASKED, masks=True, cores=True),
     "windows": Features(cascades=WINDOWED, own_cascades=False),
+    "gathers": Features(cascades=GATHERED, own_cascades=False),
+    "gather-cores": Features(cascades=GATHERED, own_cascades=False, cores=True, gaps=True),
+    "region-digits": Features(
+        cascades=REGIONS, masks=True, regions=True, gaps=True, ragged_spatial=True, shared_dimension=True
+    ),
     "aliases": Features(cascades=ALIASED, aliases=True),
     "foreign": Features(foreign=True),
 }

@@ -11,13 +11,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fusemax.cascade.ir import Cascade, Einsum
-from fusemax.language.syntax import Access, Binary, Call, Condition, Expression, Name, Negative, Number, names
+from fusemax.language.syntax import (
+    Access,
+    Binary,
+    Call,
+    Condition,
+    Expression,
+    Name,
+    Negative,
+    Number,
+    names,
+    walk,
+)
 from fusemax.mapping.nest import Nest, Root
 
 OPERATORS: Mapping[str, Callable[[float, float], float]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
     "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+
+#: Coordinates from here on are those that another tensor names, each point one of its own.
+NAMED = 1 << 40
 
 #: An element of a tensor: its coordinates.
 Element = tuple[int, ...]
@@ -130,12 +144,23 @@ class Space:
             found = set()
             for point in self.points(used, setting):
                 known = {**self.sizes, **point}
-                element = tuple(int(value_of(index, known)) for index in access.indices)
-                there = all(0 <= at < limit for at, limit in zip(element, limits, strict=True))
+                element = tuple(_coordinate(index, known) for index in access.indices)
+                there = all(at >= NAMED or 0 <= at < limit for at, limit in zip(element, limits, strict=True))
                 if there and self._is_before_the_end(access.tensor, element):
                     found.add(element)
             self._memo[key] = frozenset(found)
         return self._memo[key]  # type: ignore[return-value]
+
+    def apart(self, tensor: str, elements: frozenset[Element]) -> frozenset[Element]:
+        """Return *elements* without those that another tensor names in a dimension of which all is among them."""
+        named = [e for e in elements if any(at >= NAMED for at in e)]
+        limits = self.shape(tensor)
+        within = {
+            e for e in named
+            for dim, at in enumerate(e)
+            if at >= NAMED and all((*e[:dim], k, *e[dim + 1 :]) in elements for k in range(limits[dim]))
+        }  # fmt: skip
+        return elements - within
 
     def _is_before_the_end(self, tensor: str, element: Element) -> bool:
         """Return whether *element* is there where ranks of *tensor* are the parts of one that ends inside of a part."""
@@ -188,15 +213,15 @@ class Space:
 
 
 def _variables(expression: Expression) -> tuple[str, ...]:
-    """Return the rank variables in *expression*; a gather is not walked."""
-    if isinstance(expression, Access) and any(
-        isinstance(inner, Access) for index in expression.indices for inner in _parts(index)
-    ):
-        raise NotWalkedError(f"the gather {expression}")
+    """Return the rank variables in *expression*."""
     return tuple(name for name in names(expression) if name[0].islower())
 
 
-def _parts(expression: Expression) -> Iterator[Expression]:
-    from fusemax.language.syntax import walk
-
-    yield from walk(expression)
+def _coordinate(index: Expression, known: Mapping[str, float]) -> int:
+    """Return the coordinate that *index* means; one that another tensor names is a coordinate of its own at each point."""
+    if not any(isinstance(part, Access) for part in walk(index)):
+        return int(value_of(index, known))
+    number = NAMED
+    for name in sorted(set(_variables(index))):
+        number = number * 4096 + int(known[name])
+    return number + (hash(str(index)) % 4096 << 200)

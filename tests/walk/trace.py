@@ -71,8 +71,9 @@ class Trace:
                 made.setdefault(output.tensor, set()).update(elements)
                 if self._leaves(output.tensor, body):
                     given.setdefault(output.tensor, set()).update(elements)
-                    partial = self._seen_before(einsum, elements, body, setting)
+                    partial = self._seen_before(einsum, output.tensor, elements, body, setting)
                     again.setdefault(output.tensor, set()).update(partial)
+        taken = {tensor: set(self.space.apart(tensor, frozenset(found))) for tensor, found in taken.items()}
         yield Step(
             body,
             setting,
@@ -125,7 +126,8 @@ class Trace:
             inside = [n for body in self.nest.bodies if place.covers(body.node) for n in body.einsums]
             accesses = [a for n in inside for e in (self.mapped.einsum(n),) for a in (*e.reads, *e.outputs)]
             mine = [access for access in accesses if access.tensor == place.tensor]
-            elements = {e for access in mine for e in self.space.elements(access, setting)}
+            elements = frozenset(e for access in mine for e in self.space.elements(access, setting))
+            elements = self.space.apart(place.tensor, elements)
             self._tiles[key] = frozenset(self.place(place.tensor, element) for element in elements)
         return self._tiles[key]
 
@@ -162,7 +164,7 @@ class Trace:
         return any(access.tensor == tensor and access.indices[at] == before for access in reader.reads)
 
     def _seen_before(
-        self, einsum: Einsum, elements: frozenset[Element], body: Body, setting: Setting
+        self, einsum: Einsum, tensor: str, elements: frozenset[Element], body: Body, setting: Setting
     ) -> set[Element]:
         """Return those of *elements* that hold a partial sum of this round of the loops outside the reduction."""
         mine = set(einsum.variables)
@@ -177,7 +179,7 @@ class Trace:
         )
         found: set[Element] = set()
         for element in elements:
-            key = (einsum.name, element, foreign)
+            key = (tensor, element, foreign)
             if reduces and key in self._written:
                 found.add(element)
             self._written.add(key)

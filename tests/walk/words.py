@@ -193,7 +193,9 @@ def _of_stay(
     by_event: dict[int, tuple[Event, set[Element]]] = {}
     for element, event in leaving:
         by_event.setdefault(event.when, (event, set()))[1].add(element)
-    return frozenset(fill), [(event, frozenset(elements)) for event, elements in by_event.values()]
+    return trace.space.apart(tensor, frozenset(fill)), [
+        (event, frozenset(elements)) for event, elements in by_event.values()
+    ]
 
 
 def _wanted_outside(trace: Trace, tensor: str, place: Residence, element: Element, later: list[Stay]) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusemax.cascade.ir import affine
-from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Condition
 from fusemax.language.value import finite_value_of
 from fusemax.mapping.nest import Body, Mapped, Root
@@ -37,49 +36,40 @@ class Band:
 
 
 def band_of(mapped: Mapped, geometry: Geometry, point: Point, body: Body) -> Band | None:
-    """Return the band of *body*, None without conditions. An Einsum without one is skipped with the others.
+    """Return the band that the conditions of *body* are; None where they are none, or of several kinds.
 
-    Raises
-    ------
-    FusemaxError
-        Naming a condition that is no band between two ranks, and Einsums of one body under different ones.
+    An Einsum without conditions is skipped with the others.
     """
-    found: dict[Band, str] = {}
-    for name in body.einsums:
-        conditions = mapped.einsum(name).conditions
-        if conditions:
-            found.setdefault(_band(mapped, geometry, point, name, conditions), name)
-    if len(found) > 1:
-        raise FusemaxError(
-            f"mapping {mapped.name} cannot be simulated tile by tile: {' and '.join(found.values())} stand in one body under"
-            " different conditions\n  hint: give them one condition, or a body each"
-        )
-    return next(iter(found), None)
+    found = {e.conditions for e in map(mapped.einsum, body.einsums) if e.conditions}
+    bands = {_band(geometry, point, conditions) for conditions in found}
+    return bands.pop() if len(bands) == 1 else None
 
 
-def _band(
-    mapped: Mapped, geometry: Geometry, point: Point, name: str, conditions: Collection[Condition]
-) -> Band:
+def _band(geometry: Geometry, point: Point, conditions: Collection[Condition]) -> Band | None:
     low, high = -FAR, FAR
     ties: set[tuple[str, str, int]] = set()
     for condition in conditions:
-        row, column, sign, limit, upper = _tie(mapped, geometry, point, name, condition)
+        tie = _tie(geometry, point, condition)
+        if tie is None:
+            return None
+        row, column, sign, limit, upper = tie
         ties.add((row, column, sign))
         high = min(high, limit) if upper or condition.comparison == "==" else high
         low = max(low, limit) if not upper or condition.comparison == "==" else low
         if len(ties) > 1:
-            raise _refused(mapped, name, condition)
+            return None
     ((row, column, sign),) = ties
     return Band(row, column, low, high, sign)
 
 
-def _tie(
-    mapped: Mapped, geometry: Geometry, point: Point, name: str, condition: Condition
-) -> tuple[str, str, int, int, bool]:
-    """Return ``(row, column, sign, limit, upper)``: column + sign*row is at most *limit*, or at least, when not *upper*."""
+def _tie(geometry: Geometry, point: Point, condition: Condition) -> tuple[str, str, int, int, bool] | None:
+    """Return ``(row, column, sign, limit, upper)``: column + sign*row is at most *limit*, or at least, when not *upper*.
+
+    None for a condition of another kind.
+    """
     left, right = affine(condition.left), affine(condition.right)
     if left is None or right is None or condition.comparison not in ("<=", "<", ">=", ">", "=="):
-        raise _refused(mapped, name, condition)
+        return None
     known = {**point.known, **{digit.upper(): float(size) for digit, size in geometry.tiles.items()}}
     terms: dict[str, float] = {}
     constant = 0.0
@@ -90,8 +80,8 @@ def _tie(
                 1.0 if factor is None else finite_value_of(factor, known)
             )
     signs = _signs(geometry, {v: f for v, f in terms.items() if f})
-    if signs is None or len(signs) != 2:
-        raise _refused(mapped, name, condition)
+    if signs is None or len(signs) != 2 or constant != round(constant):
+        return None
     (row, one), (column, other) = sorted(signs.items(), reverse=True)
     limit = round(constant) * other
     upper = (condition.comparison in ("<=", "<", "==")) == (other > 0)
@@ -120,14 +110,6 @@ def _position(geometry: Geometry, root: Root, terms: Mapping[str, float]) -> dic
         return {root.name: 1.0}
     names = [digit.name for digit in root.digits]
     return {name: float(geometry.unit(name)) for name in names} if all(n in terms for n in names) else {}
-
-
-def _refused(mapped: Mapped, name: str, condition: Condition) -> FusemaxError:
-    return FusemaxError(
-        f"mapping {mapped.name} cannot be simulated tile by tile: {name} has the condition {condition}\n"
-        "  hint: conditions tie two whole ranks with steps of one, such as m <= p + M - P, all the same two; others run where"
-        " no loop around the body moves what they name"
-    )
 
 
 def tile_of(geometry: Geometry, root: str, digits: Collection[str]) -> int:

@@ -16,6 +16,7 @@ CLASSES: Final = 32  #: kinds of tiles, whole and ragged, of a stream
 MAX_CHANNELS: Final = 12
 MAX_UNITS: Final = 10
 MAX_BANDS: Final = 3  #: conditions of the bodies that one stream serves
+MAX_GAPS: Final = 3  #: roots with a digit that no loop runs over, between two that loops do
 MAX_SHARES: Final = 6  #: tensors that a task takes in several ways
 MAX_BOXES: Final = 5  #: accesses to one tensor
 MAX_TERMS: Final = 2  #: ranks in an index
@@ -25,9 +26,9 @@ BUFFERS: Final = 9  #: one more than the most buffers of a tile
 (
     LOOPS, AGAIN_BIT, KIND, ONLY_AGAIN, UNIT, LATENCY, NEED_COUNT, TOTAL, STAGE, IN_STEP, POSITION, IN_KERNEL,
     FILTERED, MEMBER_DEPTH, MEMBER_AT, BANDS, TOUCH, TOUCH_DEPTH, AFTER, EVEN,
-    RETURNS, SHARES,
-) = range(22)  # fmt: skip
-LOOP_ROOT: Final = 22  #: root of each loop
+    RETURNS, SHARES, NEVER, GAPS,
+) = range(24)  # fmt: skip
+LOOP_ROOT: Final = 24  #: root of each loop
 LOOP_UNIT: Final = LOOP_ROOT + WIDTH  #: elements of the root in one step
 LOOP_CAP: Final = LOOP_UNIT + WIDTH  #: iterations at most
 LOOP_TRIPS: Final = LOOP_CAP + WIDTH  #: iterations, where no tile of the stream is short (EVEN)
@@ -63,7 +64,14 @@ RATE: Final = SHARE_LOOP + WIDTH  #: cycles of each channel per word of each sha
 STEADY: Final = (
     RATE + MAX_SHARES * MAX_CHANNELS
 )  #: cycles of each channel for all other words, by class, likewise
-SHARED: Final = STEADY + MAX_CHANNELS * CLASSES  #: loops shared with each stream; as many columns as streams
+VISIT_AT: Final = (
+    STEADY + MAX_CHANNELS * CLASSES
+)  #: where it stands which iterations of the loops down to each are done, -1
+VISIT_STRIDE: Final = VISIT_AT + WIDTH  #: of each loop, in the record of iterations that are done
+GAP_AT: Final = (
+    VISIT_STRIDE + WIDTH
+)  #: where the kinds of tiles stand of each root with a digit without a loop
+SHARED: Final = GAP_AT + MAX_GAPS  #: loops shared with each stream; as many columns as streams
 
 # --- state[stream, ...]
 (

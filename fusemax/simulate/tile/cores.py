@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 
 from fusemax.errors import FusemaxError
 from fusemax.mapping.nest import Nest
 from fusemax.simulate.tile.bands import Band, pairs_by_kind, tile_of
+from fusemax.simulate.tile.gaps import Gap
 from fusemax.simulate.tile.geometry import Geometry
+from fusemax.simulate.tile.listed import trips_of
+from fusemax.simulate.tile.visits import Visits
 from fusemax.simulate.tile.wanted import BITS
 
 MOST_TASKS = 1 << 24  #: tasks of a nest that are dealt one by one
@@ -53,13 +58,16 @@ class Members:
 class Steps:
     """What one stream does on a unit: its loops, its cycles by class of tile, and what tells classes and tasks apart.
 
-    ``bits`` are those of roots whose last tile is short; ``band`` is the condition, with its tiles of rows and columns.
+    ``bits`` are those of roots whose last tile is short; ``band`` is the condition, with its tiles of rows and columns;
+    ``visits`` are the tasks that are done, where they are listed, ``gaps`` the kinds of tiles where a digit has no loop.
     """
 
     loops: tuple[str, ...]
     cycles: tuple[float, ...]
     bits: Mapping[str, int]
     band: tuple[Band, int, int] | None
+    visits: Visits | None = None
+    gaps: tuple[Gap, ...] = ()
 
 
 def busiest_core(
@@ -79,7 +87,9 @@ def busiest_core(
     order = [loop for loop in loops if loop in spread]
     order += [loop for loop in spread if loop not in order]
     weight = sum((_weights(geometry, spread, tasks, one) for one in steps), np.zeros(len(tasks)))
-    in_order = nest.deal == "in_order" and any(one.band is not None for one in steps)
+    in_order = nest.deal == "in_order" and any(
+        one.band is not None or one.visits is not None for one in steps
+    )
     mine = _dealt(weight, cores, not in_order)
     columns = [list(spread).index(loop) for loop in order]
     return Members(spread=tuple(order), trips=tuple(trips[c] for c in columns), tasks=tasks[mine][:, columns])
@@ -115,6 +125,33 @@ def _starts(geometry: Geometry, spread: Sequence[str], digits: np.ndarray, root:
 
 def _weights(geometry: Geometry, spread: Sequence[str], tasks: np.ndarray, one: Steps) -> np.ndarray:
     """Return the cycles of each task in *one* stream's steps: how many there are of each class, times its cycles."""
+    counts, spans = _tiles(geometry, spread, tasks, one)
+    tied: set[str] = set()
+    if one.visits is not None or one.gaps:
+        tied = _listed_roots(geometry, one)
+        parts = list(_listed(geometry, spread, tasks, one, tied))
+    elif one.band is not None:
+        tied = {one.band[0].row, one.band[0].column}
+        parts = _banded(geometry, spans, one, len(tasks))
+    else:
+        parts = [(0, np.ones(len(tasks)))]
+    others = [root for root in counts if root not in tied]
+    total = np.zeros(len(tasks))
+    for cls, times in parts:
+        for shorts in product(*([0, 1] if root in one.bits else [0] for root in others)):
+            each = times
+            kind = cls
+            for root, short in zip(others, shorts, strict=True):
+                each = each * counts[root][:, short]
+                kind |= one.bits.get(root, 0) * short
+            total += each * one.cycles[kind]
+    return total
+
+
+def _tiles(
+    geometry: Geometry, spread: Sequence[str], tasks: np.ndarray, one: Steps
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return, by root, how many tiles of each task are whole and short, and its first and last element."""
     counts: dict[str, np.ndarray] = {}
     spans: dict[str, np.ndarray] = {}
     for root in {geometry.nest.root_of(loop).name for loop in (*spread, *one.loops)}:
@@ -126,22 +163,74 @@ def _weights(geometry: Geometry, spread: Sequence[str], tasks: np.ndarray, one: 
         count = -(-(spans[root][:, 1] - low + 1) // tile)
         short = (spans[root][:, 1] == size - 1) & (size % tile > 0) & (root in one.bits)
         counts[root] = np.stack([count - short, short], axis=1)
-    pairs = _pairs(geometry, spans, one, len(tasks))
-    row, column = ("", "") if one.band is None else (one.band[0].row, one.band[0].column)
-    total = np.zeros(len(tasks))
-    for cls, cycles in enumerate(one.cycles[: 1 << len(one.bits)]):
-        short_of = {root: int(bool(cls & one.bits.get(root, 0))) for root in {*counts, row, column}}
-        times = np.ones(len(tasks)) if one.band is None else pairs[:, short_of[row], short_of[column]]
-        for root, count in counts.items():
-            times = times if root in (row, column) else times * count[:, short_of[root]]
-        total += times * cycles
-    return total
+    return counts, spans
+
+
+def _listed_roots(geometry: Geometry, one: Steps) -> set[str]:
+    visited = one.visits.loops if one.visits is not None else ()
+    return {gap.root for gap in one.gaps} | {geometry.nest.root_of(loop).name for loop in visited}
+
+
+def _listed(
+    geometry: Geometry, spread: Sequence[str], tasks: np.ndarray, one: Steps, roots: Collection[str]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield, by class of tiles of *roots*, how many such iterations of *one* stream are done in each task, one by one."""
+    loops = [loop for loop in one.loops if geometry.nest.root_of(loop).name in roots]
+    trips = trips_of(geometry, loops)
+    if math.prod(trips) > MOST_TASKS:
+        raise FusemaxError(
+            f"nest {geometry.nest.name} has {math.prod(trips):,} iterations of {', '.join(loops)} under conditions, more than"
+            f" the simulator deals to cores ({MOST_TASKS:,})\n  hint: simulate smaller sizes, or use 'fusemax cost'"
+        )
+    digits = (
+        np.indices(trips, dtype=np.int64).reshape(len(trips), -1).T if loops else np.zeros((1, 0), np.int64)
+    )
+    cls, there = np.zeros(len(digits), np.int64), np.ones(len(digits), bool)
+    for root in sorted(roots):
+        low = _starts(geometry, loops, digits, root)
+        there &= low < geometry.sizes[root]
+        short = low + tile_of(geometry, root, loops) > geometry.sizes[root]
+        cls |= np.where(short, one.bits.get(root, 0), 0)
+    for gap in one.gaps:
+        cls |= gap.kinds[tuple(digits[:, loops.index(loop)] for loop in gap.loops)] << gap.shift
+    if one.visits is not None:
+        at = tuple(digits[:, loops.index(loop)] for loop in one.visits.loops)
+        there &= one.visits.done[at] if at else bool(one.visits.done.any())
+    mine = [loop for loop in spread if loop in loops]
+    counts = trips_of(geometry, mine)
+    inside = _number(digits, [loops.index(loop) for loop in mine], counts)
+    task = _number(tasks, [list(spread).index(loop) for loop in mine], counts)
+    for kind in np.unique(cls[there]).tolist():
+        yield (
+            kind,
+            np.bincount(inside[there & (cls == kind)], minlength=math.prod(counts))[task].astype(float),
+        )
+
+
+def _number(digits: np.ndarray, columns: Sequence[int], counts: Sequence[int]) -> np.ndarray:
+    """Return the mixed-radix number of some *columns* of *digits*."""
+    number = np.zeros(len(digits), np.int64)
+    for column, count in zip(columns, counts, strict=True):
+        number = number * count + digits[:, column]
+    return number
+
+
+def _banded(
+    geometry: Geometry, spans: Mapping[str, np.ndarray], one: Steps, tasks: int
+) -> list[tuple[int, np.ndarray]]:
+    """Return, by class, how many pairs of tiles of each task hold a point of the band."""
+    assert one.band is not None
+    row, column = (one.bits.get(root, 0) for root in (one.band[0].row, one.band[0].column))
+    pairs = _pairs(geometry, spans, one, tasks)
+    return [
+        (row * i | column * j, pairs[:, i, j])
+        for i in ((0, 1) if row else (0,)) for j in ((0, 1) if column else (0,))
+    ]  # fmt: skip
 
 
 def _pairs(geometry: Geometry, spans: Mapping[str, np.ndarray], one: Steps, tasks: int) -> np.ndarray:
     """Return how many pairs of tiles of each task hold a point of the band: [task, row tile short, column tile short]."""
-    if one.band is None:
-        return np.ones((tasks, 1, 1))
+    assert one.band is not None
     band, tall, wide = one.band
     whole = {root: np.tile([0, geometry.sizes[root] - 1], (tasks, 1)) for root in (band.row, band.column)}
     both = np.hstack([spans.get(band.row, whole[band.row]), spans.get(band.column, whole[band.column])])

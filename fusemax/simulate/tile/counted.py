@@ -12,6 +12,7 @@ from fusemax.simulate.tile.columns import (
     SHARE_AT,
     SHARE_WORDS,
     SHARES,
+    WIDTH,
 )
 from fusemax.simulate.tile.inner import inner
 from fusemax.simulate.tile.wanted import span, touched
@@ -26,6 +27,8 @@ def elements(plan, fixed, s, share, digits, corners):
     at = plan[s, SHARE_AT + share]
     if at < 0:
         return touched(plan, fixed, s, digits)
+    if fixed[at] == 0:
+        return listed(fixed, at + 1, plan[s, LOOPS], digits)
     boxes, apart, sides = fixed[at], fixed[at + 1], fixed[at + 2]
     at += 3
     for box in range(boxes):
@@ -35,6 +38,15 @@ def elements(plan, fixed, s, share, digits, corners):
     if boxes == 1:
         return alone(corners, fixed, at, sides)
     return united(corners, boxes, sides) - united(corners, apart, sides)
+
+
+@inner
+def listed(fixed, at, loops, digits):
+    """Return the number in a table that begins with the strides of loops at *at*, where *loops* stand at *digits*."""
+    place = at + WIDTH
+    for k in range(loops):
+        place += digits[k] * fixed[at + k]
+    return fixed[place]
 
 
 @inner

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from fusemax.errors import FusemaxError
 from fusemax.mapping.nest import Body, Mapped, Nest
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import Band, tile_of
@@ -15,6 +14,7 @@ from fusemax.simulate.tile.geometry import Geometry, is_window, residence_digits
 from fusemax.simulate.tile.regions import conditions_of
 from fusemax.simulate.tile.streams import DRAIN, Stream
 from fusemax.simulate.tile.values import Point
+from fusemax.simulate.tile.visits import Visits, either, visits_of
 from fusemax.simulate.tile.wanted import BITS
 
 
@@ -24,41 +24,61 @@ class Filters:
     Attributes
     ----------
     bands
-        By stream: the conditions of the bodies that it serves; none when one of them has none.
+        By stream: the conditions of the bodies that it serves; none when one of them has none, or where tasks are listed.
+    visits
+        By stream: which of its tasks are done, where they are listed.
     record
-        Which tasks the core does, as bits.
+        Which tasks the core does, and which those listed are, as bits.
     """
 
     def __init__(
         self, mapped: Mapped, nest: Nest, geometry: Geometry, point: Point, streams: Sequence[Stream],
         members: Members | None,
     ) -> None:  # fmt: skip
-        self.mapped, self.nest, self.geometry = mapped, nest, geometry
+        self.mapped, self.nest, self.geometry, self.point = mapped, nest, geometry, point
         self.streams, self.members = streams, members
-        of_body = {body.node: conditions_of(mapped, geometry, point, body)[0] for body in nest.bodies}
-        self.tiled = [self._tiled(stream, of_body) for stream in streams]
+        self.of_body = {body.node: conditions_of(mapped, geometry, point, body) for body in nest.bodies}
+        self.tiled = [self._tiled(stream) for stream in streams]
         self.bands = [[band for band, _, _ in tiled] for tiled in self.tiled]
-        self.places, self.record = self._records()
+        self.visits = [self._visits(number) for number in range(len(streams))]
+        for number, visits in enumerate(self.visits):
+            if visits is not None:
+                self.tiled[number], self.bands[number] = [], []
+        self.places, self.visit_places, self.record = self._records()
 
-    def _tiled(
-        self, stream: Stream, of_body: dict[tuple[int, ...], Band | None]
-    ) -> list[tuple[Band, int, int]]:
+    def _tiled(self, stream: Stream) -> list[tuple[Band, int, int]]:
         """Return each condition with the tiles of rows and columns in which its body works."""
         found: dict[tuple[Band, int, int], None] = {}
-        for body in self._served(stream):
-            band = of_body[body.node]
+        for body in self.served(stream):
+            band = self.of_body[body.node].band
             if band is None:
                 return []
             rows, columns = (tile_of(self.geometry, root, body.loops) for root in (band.row, band.column))
             found[band, rows, columns] = None
-        if len(found) > clock.MAX_BANDS:
-            raise FusemaxError(
-                f"nest {self.nest.name} of mapping {self.mapped.name}: {stream.name} serves bodies under {len(found)} "
-                f"conditions, the simulator takes {clock.MAX_BANDS}"
-            )
         return list(found)
 
-    def _served(self, stream: Stream) -> Iterator[Body]:
+    def _visits(self, number: int) -> Visits | None:
+        """Return which tasks of stream *number* are done, where bands do not say it or not what they touch; None else."""
+        stream, bodies = self.streams[number], list(self.served(self.streams[number]))
+        conditions = [self.of_body[body.node] for body in bodies]
+        if not bodies or any(one.band is None and one.visits is None for one in conditions):
+            return None
+        bands = all(one.band is not None for one in conditions)
+        if bands and len(self.tiled[number]) <= clock.MAX_BANDS and self._is_counted(number):
+            return None
+        return either(self.geometry, [self.visits_of_body(body) for body in bodies], stream.loops)
+
+    def visits_of_body(self, body: Body) -> Visits:
+        """Return which iterations of *body* are done."""
+        visits = self.of_body[body.node].visits
+        return visits_of(self.mapped, self.geometry, self.point, body) if visits is None else visits
+
+    def is_masked(self, body: Body) -> bool:
+        """Return whether not all iterations of *body* are done."""
+        one = self.of_body[body.node]
+        return one.band is not None or one.visits is not None
+
+    def served(self, stream: Stream) -> Iterator[Body]:
         """Yield the bodies that a stream serves: its own, or those in a residence that use (what leaves: make) its tensor."""
         if stream.residence is None:
             yield from (body for body in [stream.body] if body is not None)
@@ -72,7 +92,7 @@ class Filters:
                 yield body
 
     def touched_roots(self, number: int) -> set[str]:
-        """Return the roots of a kept tile of which its bodies may touch only a part; none when they touch all of it."""
+        """Return the roots of a kept tile of which its bodies, under bands, may touch only a part; none when all of it."""
         stream, tiled = self.streams[number], self.tiled[number]
         if stream.residence is None or not tiled or self._is_cut(stream):
             return set()
@@ -83,18 +103,19 @@ class Filters:
         }  # fmt: skip
         fixed = set(stream.loops[: self.turning(number)])
         whole = all(self._body_loops(stream, root) <= fixed for root in roots)
-        if whole:
-            return set()
-        parts = {root for root in roots if not self._whole_root(root, digits)}
-        if parts or stream.words[0].accesses or len({(b.row, b.column, b.sign) for b in self.bands[number]}) > 1 or (
-            len(tiled) > 1 and len(roots) > 1
-        ):  # fmt: skip
-            raise FusemaxError(
-                f"nest {self.nest.name} of mapping {self.mapped.name}: {stream.name} moves tiles of which conditions leave "
-                f"a part that the simulator does not count\n  hint: keep {stream.residence.tensor} inside the loops over "
-                f"{' and '.join(sorted(roots))}, or use 'fusemax cost'"
-            )
-        return roots
+        return set() if whole else roots
+
+    def _is_counted(self, number: int) -> bool:
+        """Return whether what bands touch of the tiles of stream *number* is a range of rows, of columns, or of pairs."""
+        stream, tiled = self.streams[number], self.tiled[number]
+        roots = self.touched_roots(number)
+        if not roots or stream.residence is None:
+            return True
+        digits = residence_digits(self.mapped, self.nest, stream.residence)
+        parts = any(not self._whole_root(root, digits) for root in roots)
+        ties = {(band.row, band.column, band.sign) for band, _, _ in tiled}
+        several = len(ties) > 1 or (len(tiled) > 1 and len(roots) > 1)
+        return not (parts or stream.words[0].accesses or several)
 
     def _is_cut(self, stream: Stream) -> bool:
         """Return whether the tile is named by sums of ranks: pairs outside the condition lie outside the tensor too."""
@@ -111,23 +132,29 @@ class Filters:
 
     def _body_loops(self, stream: Stream, root: str) -> set[str]:
         return {
-            loop for body in self._served(stream) for loop in body.loops
+            loop for body in self.served(stream) for loop in body.loops
             if self.nest.root_of(loop).name == root and self.geometry.points([loop], {}) > 1
         }  # fmt: skip
 
     def _whole_root(self, root: str, digits: frozenset[str]) -> bool:
         return all(digit.name in digits for digit in self.nest.roots[root].digits)
 
-    def _records(self) -> tuple[dict[tuple[str, ...], int], np.ndarray]:
-        """Return where the record of the tasks stands that each set of spread loops tells apart, and all of them."""
+    def _records(self) -> tuple[dict[tuple[str, ...], int], list[dict[int, int]], np.ndarray]:
+        """Return where records stand: of the tasks that each set of spread loops tells apart, and of visits, by depth."""
         places: dict[tuple[str, ...], int] = {}
+        listed: list[dict[int, int]] = []
         parts = [np.zeros(0, np.int64)]
-        for stream in self.streams:
+        for stream, visits in zip(self.streams, self.visits, strict=True):
             mine = self._spread(stream)
             if mine and mine not in places and self.members is not None:
                 places[mine] = sum(map(len, parts))
                 parts.append(self.members.record(mine))
-        return places, np.concatenate(parts)
+            listed.append({})
+            for depth in range(1, 1 + len(visits.loops) if visits is not None else 0):
+                assert visits is not None
+                listed[-1][stream.loops.index(visits.loops[depth - 1])] = sum(map(len, parts))
+                parts.append(visits.record(depth))
+        return places, listed, np.concatenate(parts)
 
     def _spread(self, stream: Stream) -> tuple[str, ...]:
         return () if self.members is None else tuple(x for x in stream.loops if x in self.members.spread)
@@ -146,4 +173,18 @@ class Filters:
             at = clock.BAND + b * clock.BAND_WIDTH
             values = (names.index(band.row), names.index(band.column), band.low, band.high, rows, columns)
             row[at : at + clock.BAND_WIDTH] = (*values, -band.sign)
-        row[clock.FILTERED] = bool(mine) or bool(self.tiled[number])
+        self._write_visits(row, number)
+        row[clock.FILTERED] = bool(mine) or bool(self.tiled[number]) or self.visits[number] is not None
+
+    def _write_visits(self, row: np.ndarray, number: int) -> None:
+        """Write which tasks are done, where they are listed, by the loops down to each that matters."""
+        visits, loops = self.visits[number], self.streams[number].loops
+        row[clock.VISIT_AT : clock.VISIT_AT + clock.WIDTH] = -1
+        if visits is None:
+            return
+        row[clock.NEVER] = not visits.done.any()
+        stride = 1
+        for loop, count in zip(reversed(visits.loops), reversed(visits.done.shape), strict=True):
+            row[clock.VISIT_STRIDE + loops.index(loop)] = stride
+            row[clock.VISIT_AT + loops.index(loop)] = self.visit_places[number][loops.index(loop)] * BITS
+            stride *= count

@@ -79,7 +79,9 @@ def access_digits(nest: Nest, access: Access) -> frozenset[str]:
 
 
 def is_window(nest: Nest, index: Expression) -> bool:
-    """Return whether *index* is a sum over several ranks, such as ``p + w``."""
+    """Return whether *index* is a sum over several ranks, such as ``p + w``; not one that another tensor gives."""
+    if is_gather(index):
+        return False
     variables = [name for name in names(index) if is_variable(name)]
     return len({(nest.roots.get(v) or nest.root_of(v)).name for v in variables}) > 1
 

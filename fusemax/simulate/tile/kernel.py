@@ -38,6 +38,7 @@ from fusemax.simulate.tile.columns import (
     REFERENCE,
     RETURNS,
     SEEN_COUNT,
+    SHARES,
     STALL,
     STAMP,
     STEP,
@@ -154,7 +155,7 @@ def count_visits(plan, fixed, s, spread, inside, cores, carried, counts):
         cls, tasks, moves = class_of(plan, fixed, s, digits), np.int64(1), True
         if plan[s, ONLY_AGAIN]:
             moves = not is_first(plan, fixed, s, digits, work, np.int64(ANEW), NOT)
-        words[0] = 0
+        clear(words, MAX_SHARES)
         words_of(plan, fixed, s, cls, digits, corners, words)
         stays = True
         while stays and turned >= 0:
@@ -171,10 +172,9 @@ def count_visits(plan, fixed, s, spread, inside, cores, carried, counts):
             moves = moves and not is_last(plan, fixed, s, before, work, np.int64(ANEW), NOT)
         times = min(cores, tasks * inside)
         brought = times if moves else np.int64(0)
-        if plan[s, ONLY_AGAIN] and carried:
-            brought += times - 1
-        counts[cls] += brought
-        counts[CLASSES] += brought * words[0]
+        more = times - 1 if plan[s, ONLY_AGAIN] and carried else np.int64(0)
+        counts[cls] += brought + more
+        counts[CLASSES] += brought * words[0] + more * (words[1] if plan[s, SHARES] == 2 else words[0])
 
 
 @inner

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped, sides
+from fusemax.simulate.tile.gaps import Gap, gap_of, has_gap
 from fusemax.simulate.tile.geometry import Geometry, cycles_at, digits_of, word_B
 from fusemax.simulate.tile.room import Stock, capacity_B
 from fusemax.simulate.tile.shares import Share
@@ -27,9 +27,11 @@ class Sharing:
     """How cores share what is not each core's own: by stream, all words of the nest for each of one core's.
 
     A core has the part of a shared level's bandwidth that its words are of all words: what the others leave, it takes.
+    ``more`` says, by level, by how much more moves there than in streams of which the core has a part.
     """
 
     words: tuple[float, ...] = ()
+    more: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Loads:
         self.mapped, self.machine, self.geometry, self.point = mapped, machine, geometry, point
         self.nest, self.streams, self.sharing = geometry.nest, tuple(streams), sharing
         self.channels = channels_of(machine)
+        self.gaps: list[tuple[Gap, ...]] = []
         self.bits = [self._bits(s) for s in self.streams]
         self.spilled = self._spilled()
 
@@ -79,35 +82,29 @@ class Loads:
     def _bits(self, stream: Stream) -> tuple[dict[str, int], int]:
         """Return a bit for each root whose last tile is short, and the bit of later visits (0: none)."""
         bits: dict[str, int] = {}
-        bit = 1
+        gaps: list[Gap] = []
+        shift = 0
         for root, k in self.last_loops(stream).items():
-            self._no_gap(stream, root)
             unit, size = self.geometry.unit(stream.loops[k]), self.geometry.sizes[root]
-            if size > unit and size % unit:
-                bits[root] = bit
-                bit *= 2
-        return bits, bit if stream.again and stream.kind == COMPUTE else 0
-
-    def _no_gap(self, stream: Stream, root: str) -> None:
-        digits = [d.name for d in self.nest.roots[root].digits]
-        used = [d in stream.loops for d in digits]
-        skipped = [
-            d for d, u, later in zip(digits, used, _any_after(used), strict=True)
-            if not u and later and self.geometry.points([d], {}) > 1
-        ]  # fmt: skip
-        if skipped:
-            raise FusemaxError(
-                f"nest {self.nest.name} of mapping {self.mapped.name} loops over a tile inside {skipped[0]} but not over "
-                f"{skipped[0]} itself; the simulator walks digits from the outermost one in\n"
-                f"  hint: add {skipped[0]} to the loops around {stream.name}"
-            )
+            if has_gap(self.geometry, self.nest.roots[root], stream.loops):
+                gaps.append(gap_of(self.geometry, self.nest.roots[root], stream.loops, shift))
+                shift += gaps[-1].bits
+            elif size > unit and size % unit:
+                bits[root] = 1 << shift
+                shift += 1
+        self.gaps.append(tuple(gaps))
+        return bits, 1 << shift if stream.again and stream.kind == COMPUTE else 0
 
     def fixed(self, number: int, cls: int) -> dict[str, int]:
         """Return digits of the loops of stream *number* that stand for tiles of class *cls*."""
         bits, _ = self.bits[number]
         fixed: dict[str, int] = {}
+        gaps = {gap.root: gap for gap in self.gaps[number]}
         for loop in self.streams[number].loops:
             root = self.nest.root_of(loop)
+            if root.name in gaps:
+                fixed |= gaps[root.name].fixed(cls)
+                continue
             rest = self.geometry.sizes[root.name] - 1
             for digit in root.digits:
                 value, rest = divmod(rest, self.geometry.unit(digit.name))
@@ -118,11 +115,18 @@ class Loads:
     def classes(self, number: int) -> int:
         """Return how many classes of tasks stream *number* has."""
         bits, again = self.bits[number]
-        return 1 << (len(bits) + (again > 0))
+        return 1 << (len(bits) + sum(gap.bits for gap in self.gaps[number]) + (again > 0))
 
     def total(self, number: int) -> int:
-        """Return the tasks of stream *number*."""
-        return self.geometry.points(self.streams[number].loops, {})
+        """Return the tasks of stream *number*; numbers of tasks that a gap leaves out count too."""
+        stream = self.streams[number]
+        gaps = {gap.root for gap in self.gaps[number]}
+        others = [loop for loop in stream.loops if self.nest.root_of(loop).name not in gaps]
+        total = self.geometry.points(others, {})
+        for root, k in self.last_loops(stream).items():
+            if root in gaps:
+                total *= -(-self.geometry.sizes[root] // self.geometry.unit(stream.loops[k]))
+        return total
 
     # --- work
 
@@ -210,7 +214,7 @@ class Loads:
         """Return how many words *level* moves for each that stream *number* of this core moves there."""
         if self.machine.levels[level].per_core or not self.sharing.words:
             return 1.0
-        return self.sharing.words[number]
+        return self.sharing.words[number] * self.sharing.more.get(level, 1.0)
 
     def _cycles(self, channel: Channel, size_B: float, sharers: float) -> float:
         """Return the cycles in which *channel* moves *size_B* and *sharers* - 1 times as much for others."""
@@ -241,7 +245,3 @@ def served(
         outside = machine.level_names[machine.level_names.index(entry.level) - 1]
         return [(entry.level, 1.0), (outside, here)]
     return [(entry.level, 1.0)]
-
-
-def _any_after(flags: Sequence[bool]) -> list[bool]:
-    return [any(flags[k + 1 :]) for k in range(len(flags))]

@@ -26,6 +26,8 @@ from fusemax.simulate.tile.columns import (
     EPOCHS_KNOWN,
     FILTERED,
     FINISHED,
+    GAP_AT,
+    GAPS,
     HEAD_EPOCH,
     IN_KERNEL,
     IN_STEP,
@@ -66,7 +68,7 @@ from fusemax.simulate.tile.columns import (
     WIDTH,
     WORK,
 )
-from fusemax.simulate.tile.counted import words_of
+from fusemax.simulate.tile.counted import listed, words_of
 from fusemax.simulate.tile.inner import inner
 from fusemax.simulate.tile.walking import (
     FAR,
@@ -137,6 +139,8 @@ def class_of(plan, fixed, s, digits):
                     extent = min(extent - digits[j] * plan[s, LOOP_UNIT + j], plan[s, LOOP_UNIT + j])
             if extent < plan[s, LOOP_UNIT + k]:
                 cls |= plan[s, CLASS_BIT + k]
+    for gap in range(plan[s, GAPS]):
+        cls |= listed(fixed, plan[s, GAP_AT + gap], plan[s, LOOPS], digits)
     return cls
 
 

@@ -17,11 +17,14 @@ from fusemax.simulate.tile.cores import Members, Steps
 from fusemax.simulate.tile.filters import Filters
 from fusemax.simulate.tile.flow import LAST, ZERO, Flow, Need
 from fusemax.simulate.tile.geometry import Geometry
+from fusemax.simulate.tile.listed import table_of
 from fusemax.simulate.tile.loads import Loads, Sharing
 from fusemax.simulate.tile.order import Order
 from fusemax.simulate.tile.shares import Share, Shares
+from fusemax.simulate.tile.stays import words_of_stays
 from fusemax.simulate.tile.streams import (
     COMPUTE,
+    DRAIN,
     FILL,
     Stream,
     shared_loops,
@@ -106,6 +109,7 @@ class _Packer:
             self._need_columns(row, n, needs[n])
             self.filters.write(row, n)
             self._share_columns(row, n, *shares[n])
+            self._gap_columns(row, n)
             row[clock.STAGE], row[clock.IN_STEP], row[clock.POSITION] = stage[n], step[n], position[n]
             row[clock.IN_KERNEL] = stream.body is body
             row[clock.SHARED :] = [shared_loops(self.nest, stream.node, s.node) for s in self.streams]
@@ -127,17 +131,55 @@ class _Packer:
         cycles = tuple(self.loads.lane_work(number, cls)[0] for cls in range(self.loads.classes(number)))
         band = next(iter(self.filters.tiled[number]), None)
         return Steps(
-            loops=self.streams[number].loops, cycles=cycles, bits=self.loads.bits[number][0], band=band
-        )
+            loops=self.streams[number].loops, cycles=cycles, bits=self.loads.bits[number][0], band=band,
+            visits=self.filters.visits[number], gaps=self.loads.gaps[number],
+        )  # fmt: skip
 
     def _shares(self, number: int) -> tuple[list[Share], list[int]]:
         """Return the shares of stream *number* and which one each of its words is; a band that touches a tile is one too."""
+        stream, visits = self.streams[number], self.filters.visits[number]
+        moves = stream.residence is not None and bool(stream.words)
+        if moves and (visits is not None or self.shares.is_listed(stream.words[0])):
+            return self._stays(number), [0] * len(stream.words)
         roots = self.filters.touched_roots(number)
         if not roots:
-            return self.shares.shares(self.streams[number])
-        digits = self.streams[number].words[0].digits
+            return self.shares.shares(stream)
+        digits = stream.words[0].digits
         other = frozenset(d for d in digits if self.nest.root_of(d).name not in roots)
-        return [Share(other, (), 0, frozenset())], [0] * len(self.streams[number].words)
+        return [Share(other, (), 0, frozenset())], [0] * len(stream.words)
+
+    def _stays(self, number: int) -> list[Share]:
+        """Return what transfer *number* moves, listed by task, and of sums that come back what goes on from core to core."""
+        stream, filters = self.streams[number], self.filters
+        made = stream.kind == DRAIN or stream.again
+        uses = [
+            (access, filters.visits_of_body(body) if filters.is_masked(body) else None)
+            for body in filters.served(stream)
+            for einsum in map(self.mapped.einsum, body.einsums)
+            for access in (einsum.outputs if made else einsum.reads)
+            if access.tensor == stream.words[0].tensor
+        ]
+        accesses = list(dict.fromkeys(access for access, _ in uses))
+        tied = {
+            self.nest.root_of(loop).name for _, visits in uses if visits is not None for loop in visits.loops
+        }
+        listing = self.shares.listing(stream.words[0], accesses, tied)
+        tied |= listing.roots(accesses)
+        loops = [loop for loop in stream.loops if self.nest.root_of(loop).name in tied]
+        touched = listing.elements(loops, uses, accesses)
+        done = np.ones([self.geometry.points([loop], {}) for loop in loops], bool)
+        visits = filters.visits[number]
+        if visits is not None:
+            shape = [n if x in visits.loops else 1 for x, n in zip(loops, done.shape, strict=True)]
+            done &= visits.done.reshape(shape)
+        spread = self.mapped.task_loops(self.nest)
+        words = words_of_stays(
+            self.geometry, stream, loops, touched, done.ravel(), filters.members, spread,
+            lambda seen: listing.apart(seen, accesses),
+        )  # fmt: skip
+        digits = self.shares.other_digits(listing, accesses[0]) - set(stream.loops)
+        shares = [Share(digits, (), 0, frozenset(tied), table_of(one)) for one in words]
+        return shares if stream.again else shares[:1]
 
     def _record(
         self, plan: np.ndarray, fixed: np.ndarray, shares: Sequence[tuple[list[Share], list[int]]]
@@ -147,8 +189,13 @@ class _Packer:
         at = len(fixed)
         for n, (mine, _) in enumerate(shares):
             for k, share in enumerate(mine):
-                plan[n, clock.SHARE_AT + k] = at if share.boxes else -1
-                parts.append(np.array(share.numbers() if share.boxes else [], np.int64))
+                numbers = share.numbers()
+                plan[n, clock.SHARE_AT + k] = at if numbers else -1
+                parts.append(np.array(numbers, np.int64))
+                at += len(parts[-1])
+            for k, gap in enumerate(self.loads.gaps[n]):
+                plan[n, clock.GAP_AT + k] = at + 1
+                parts.append(np.array(gap.table(self.streams[n].loops).numbers(), np.int64))
                 at += len(parts[-1])
         return np.concatenate(parts)
 
@@ -158,6 +205,7 @@ class _Packer:
             ("loops around a task", max(len(s.loops) for s in self.streams), clock.WIDTH),
             ("ranks", len(self.roots), clock.MAX_ROOTS),
             ("needs of a task", max(len(n) for n in needs), clock.MAX_NEEDS),
+            ("ranks with digits left out between loops", max(map(len, self.loads.gaps)), clock.MAX_GAPS),
             ("kinds of ragged tiles", max(self.loads.classes(n) for n in range(len(self.streams))), clock.CLASSES),
             ("levels with bandwidth or ports, each way", len(self.loads.channels), clock.MAX_CHANNELS),
             ("units", len(self.units), clock.MAX_UNITS),
@@ -181,7 +229,7 @@ class _Packer:
             row[clock.LOOP_CAP + k] = self.geometry.tiles.get(loop, 1 << 60)
             row[clock.OWN + k] = loop in stream.own
             row[clock.ANEW + k] = loop in stream.anew
-        row[clock.EVEN] = all(
+        row[clock.EVEN] = not self.loads.gaps[number] and all(
             self.geometry.sizes[self.nest.root_of(loop).name] % self.geometry.unit(loop) == 0
             for loop in stream.loops
         )
@@ -240,12 +288,28 @@ class _Packer:
             for c, cycles in enumerate(self.loads.cycles(number, [int(n == k) for n in numbers])):
                 rates[k * clock.MAX_CHANNELS + c] = cycles
             for at, loop in enumerate(stream.loops):
-                row[clock.SHARE_LOOP + at] |= self.nest.root_of(loop).name in share.roots
+                table = share.table
+                moved = (
+                    self.nest.root_of(loop).name in share.roots if table is None else table.strides[at] != 0
+                )
+                row[clock.SHARE_LOOP + at] |= moved
+        visits = self.filters.visits[number]
+        for loop in visits.loops if visits is not None else ():
+            row[clock.SHARE_LOOP + stream.loops.index(loop)] = 1
         roots = self.filters.touched_roots(number)
         if roots:
             bands = self.filters.bands[number]
             row[clock.TOUCH] = (bands[0].row in roots) + 2 * (bands[0].column in roots)
             row[clock.TOUCH_DEPTH] = self.filters.turning(number)
+
+    def _gap_columns(self, row: np.ndarray, number: int) -> None:
+        """Note that numbers of tasks are left out where a digit has no loop, and what does not go on alike there."""
+        gaps = self.loads.gaps[number]
+        row[clock.GAPS] = len(gaps)
+        for gap in gaps:
+            row[clock.FILTERED] = 1
+            for at, loop in enumerate(self.streams[number].loops):
+                row[clock.SHARE_LOOP + at] |= loop in gap.loops
 
     def _need_columns(self, row: np.ndarray, number: int, needs: Sequence[Need]) -> None:
         row[clock.NEED_COUNT] = len(needs)

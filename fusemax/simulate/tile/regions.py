@@ -1,6 +1,7 @@
-"""Conditions of other kinds than a band, where no loop moves what they name: masks inside a chunk, three ranks in one body.
+"""Conditions of other kinds than a band: masks inside a chunk, with steps, of three ranks in one body.
 
-Each task then has the same points left, but for short last tiles: all tasks are done, and only useful work is less.
+Where no loop moves what they name, each task has the same points left, but for short last tiles: all tasks are done, and only
+useful work is less. Else the iterations that are done are listed (visits.py).
 """
 
 from __future__ import annotations
@@ -8,22 +9,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from fusemax.cascade.ir import Einsum, affine, is_variable
-from fusemax.language.syntax import names
-from fusemax.language.value import finite_value_of
+from fusemax.cascade.ir import Einsum
 from fusemax.mapping.nest import Body, Mapped
 from fusemax.simulate.tile.bands import Band, band_of, tile_of
 from fusemax.simulate.tile.geometry import Geometry
+from fusemax.simulate.tile.grid import Grid
 from fusemax.simulate.tile.values import Point
+from fusemax.simulate.tile.visits import Visits, left_by, named_digits, named_roots, visits_of
 
 MOST_POINTS = 1 << 24  #: of the ranks that conditions of one Einsum name, in one task
-COMPARED: Mapping[str, np.ufunc] = {
-    "<=": np.less_equal, "<": np.less, ">=": np.greater_equal, ">": np.greater, "==": np.equal, "!=": np.not_equal,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,64 +36,59 @@ class Region:
     left: tuple[np.ndarray, ...]
 
 
-def conditions_of(
-    mapped: Mapped, geometry: Geometry, point: Point, body: Body
-) -> tuple[Band | None, Mapping[str, Region]]:
-    """Return the band of *body*, and where its conditions are none, the region of each Einsum that has any.
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The conditions of a body: a band, or what single Einsums have left and, where not all iterations are done, which are.
+
+    ``regions`` has Einsums under conditions of other kinds than ``band`` of which each task leaves the same points, but for
+    short tiles.
+    """
+
+    band: Band | None = None
+    regions: Mapping[str, Region] = field(default_factory=dict)
+    visits: Visits | None = None
+
+
+def conditions_of(mapped: Mapped, geometry: Geometry, point: Point, body: Body) -> Conditions:
+    """Return the conditions of *body*.
 
     Raises
     ------
     FusemaxError
-        Naming a condition that is no band between two ranks, and whose ranks loops around the body move.
+        For a condition that is no sum of ranks and sizes, or ties more points than are listed.
     """
-    regions: dict[str, Region] = {}
     masked = [e for e in map(mapped.einsum, body.einsums) if e.conditions]
-    if len({e.conditions for e in masked}) > 1 or (masked and not _is_plain(geometry, masked[0])):
-        for einsum in masked:
-            region = _region(geometry, point, body, einsum)
-            if region is not None:
-                regions[einsum.name] = region
-        if len(regions) == len(masked) and any(all(a.any() for a in r.left) for r in regions.values()):
-            return None, regions
-    return band_of(mapped, geometry, point, body), {}
+    if not masked:
+        return Conditions()
+    plain = len({e.conditions for e in masked}) == 1 and _is_plain(geometry, masked[0])
+    band = band_of(mapped, geometry, point, body) if plain else None
+    if band is not None:
+        return Conditions(band)
+    regions = {e.name: r for e in masked if (r := _region(mapped, geometry, point, body, e)) is not None}
+    if len(regions) == len(masked) and any(all(a.any() for a in r.left) for r in regions.values()):
+        return Conditions(None, regions)
+    return Conditions(None, regions, visits_of(mapped, geometry, point, body))
 
 
 def _is_plain(geometry: Geometry, einsum: Einsum) -> bool:
     """Return whether the conditions tie two ranks, each as a whole."""
-    named = _named(einsum)
-    roots = [geometry.nest.roots[name] for name in _roots(geometry, einsum)]
-    whole = all(root.name in named or {d.name for d in root.digits} <= named for root in roots)
-    return len(roots) == 2 and whole
+    named = named_digits(geometry, einsum)
+    roots = [geometry.nest.roots[name] for name in named_roots(geometry, einsum)]
+    return len(roots) == 2 and all({d.name for d in root.digits} <= named for root in roots)
 
 
-def _named(einsum: Einsum) -> set[str]:
-    sides = [side for condition in einsum.conditions for side in (condition.left, condition.right)]
-    return {name for side in sides for name in names(side) if is_variable(name)}
-
-
-def _root(geometry: Geometry, variable: str) -> str:
-    """Return the root of *variable*, a root itself or one of its digits."""
-    return variable if variable in geometry.nest.roots else geometry.nest.root_of(variable).name
-
-
-def _roots(geometry: Geometry, einsum: Einsum) -> tuple[str, ...]:
-    return tuple(sorted({_root(geometry, name) for name in _named(einsum)}))
-
-
-def _region(geometry: Geometry, point: Point, body: Body, einsum: Einsum) -> Region | None:
-    """Return the region of *einsum*; None where a loop moves what it names, where it is no sum of ranks, or too large."""
-    nest, roots = geometry.nest, _roots(geometry, einsum)
+def _region(mapped: Mapped, geometry: Geometry, point: Point, body: Body, einsum: Einsum) -> Region | None:
+    """Return the region of *einsum*; None where a loop moves what it names, or where one task has too many points."""
+    roots = named_roots(geometry, einsum)
     moving = {loop for loop in body.loops if geometry.points([loop], {}) > 1}
-    moved = {nest.root_of(loop).name for loop in moving}
-    if any(name in moving or (name in nest.roots and name in moved) for name in _named(einsum)):
+    if moving & named_digits(geometry, einsum) or not roots:
         return None
     kinds = list(_kinds(geometry, roots, body.loops))
-    if not roots or any(math.prod(lengths) > MOST_POINTS for lengths, _ in kinds):
+    if any(math.prod(lengths) > MOST_POINTS for lengths, _ in kinds):
         return None
-    left = [_left(geometry, point, einsum, roots, lengths) for lengths, _ in kinds]
-    if any(one is None for one in left):
-        return None
-    return Region(roots, tuple(kinds), tuple(one for one in left if one is not None))
+    grids = [_grid(geometry, roots, lengths) for lengths, _ in kinds]
+    left = tuple(left_by(mapped, geometry, point, einsum, grid) for grid in grids)
+    return Region(roots, tuple(kinds), left)
 
 
 def _kinds(
@@ -111,49 +104,27 @@ def _kinds(
         yield tuple(length for length, _ in chosen), math.prod(times for _, times in chosen)
 
 
-def _values(geometry: Geometry, root: str, length: int, variable: str) -> np.ndarray:
-    """Return the value of *variable*, *root* itself or a digit of it, at each of *length* points from a tile's start."""
-    at = np.arange(length)
-    digits = geometry.nest.roots[root].digits
-    if variable == root and len(digits) > 1:
-        return at
-    value = at // geometry.unit(variable)
-    return value % geometry.tiles[variable] if variable in geometry.tiles else value
-
-
-def _left(
-    geometry: Geometry, point: Point, einsum: Einsum, roots: tuple[str, ...], lengths: tuple[int, ...]
-) -> np.ndarray | None:
-    """Return which points of a task with tiles of *lengths* the conditions leave; None for one that is no sum of ranks."""
-    known = {**point.known, **{digit.upper(): float(size) for digit, size in geometry.tiles.items()}}
-    left = np.ones(lengths, bool)
-    for condition in einsum.conditions:
-        one, other = affine(condition.left), affine(condition.right)
-        if one is None or other is None or condition.comparison not in COMPARED:
-            return None
-        total = np.zeros((1,) * len(lengths))
-        for sign, (factors, rest) in ((1.0, one), (-1.0, other)):
-            total = total + sign * (0.0 if rest is None else finite_value_of(rest, known))
-            for variable, factor in factors.items():
-                root = _root(geometry, variable)
-                axis = roots.index(root)
-                shape = [-1 if k == axis else 1 for k in range(len(lengths))]
-                value = _values(geometry, root, lengths[axis], variable).reshape(shape)
-                total = total + sign * (1.0 if factor is None else finite_value_of(factor, known)) * value
-        left &= COMPARED[condition.comparison](total, 0.0)
-    return left
+def _grid(geometry: Geometry, roots: tuple[str, ...], lengths: tuple[int, ...]) -> Grid:
+    """Return all points of a task with tiles of *lengths*, each from its tile's start."""
+    values: dict[str, np.ndarray] = {}
+    for axis, (root, length) in enumerate(zip(roots, lengths, strict=True)):
+        at = np.arange(length, dtype=np.int64).reshape([-1 if k == axis else 1 for k in range(len(lengths))])
+        for digit in geometry.nest.roots[root].digits:
+            value = at // geometry.unit(digit.name)
+            values[digit.name] = value % geometry.tiles[digit.name] if digit.name in geometry.tiles else value
+        values[root] = at
+    return Grid(roots, lengths, values)
 
 
 def points_left(geometry: Geometry, region: Region, digits: Collection[str], loops: Collection[str]) -> int:
     """Return how many different values *digits* of the named ranks take at points that are left, over all of *loops*."""
     total = 0
     for (lengths, times), left in zip(region.kinds, region.left, strict=True):
-        codes = np.zeros((1,) * len(lengths), np.int64)
-        for axis, root in enumerate(region.roots):
-            shape = [-1 if k == axis else 1 for k in range(len(lengths))]
-            for digit in geometry.nest.roots[root].digits:
-                if digit.name in digits and digit.name not in loops:
-                    value = _values(geometry, root, lengths[axis], digit.name)
-                    codes = codes * (int(value.max()) + 1) + value.reshape(shape)
+        grid = _grid(geometry, region.roots, lengths)
+        mine = [
+            digit.name for root in region.roots for digit in geometry.nest.roots[root].digits
+            if digit.name in digits and digit.name not in loops
+        ]  # fmt: skip
+        codes = grid.number(mine, [int(grid.values[name].max()) + 1 for name in mine])
         total += times * len(np.unique(np.broadcast_to(codes, lengths)[left]))
     return total

@@ -7,16 +7,20 @@ where their ranges meet. Each access is a box, a range in each dimension; dimens
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from fusemax.cascade.ir import affine, is_variable
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Access, Expression, Name, names
 from fusemax.language.value import finite_value_of
-from fusemax.mapping.nest import Mapped, Nest
+from fusemax.mapping.nest import Mapped, Nest, Root
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile.geometry import Geometry, digits_of, is_window
+from fusemax.simulate.tile.geometry import Geometry, digits_of, is_gather, is_window
+from fusemax.simulate.tile.listed import Listing, Table, listed_dims, table_of
+from fusemax.simulate.tile.parts import cut_roots
 from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream, Words
 
 
@@ -24,17 +28,22 @@ from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream, Words
 class Share:
     """Words of one tensor: the union of ``boxes`` without that of the first ``apart``, times the points of ``digits``.
 
-    A box has a row ``(constant, limit, term, factor, term, factor)`` per dimension; a term is a root, ``MAX_ROOTS`` and the
-    position of a loop whose digit it is, or ``-1 - size`` for a digit that runs freely.
+    Or a ``table`` lists them. A box has a row ``(constant, limit, term, factor, term, factor)`` per dimension; a term is a
+    root, ``MAX_ROOTS`` and the position of a loop whose digit it is, or ``-1 - size`` for a digit that runs freely.
     """
 
     digits: frozenset[str]
     boxes: tuple[tuple[tuple[int, ...], ...], ...]
     apart: int
     roots: frozenset[str]
+    table: Table | None = None
 
     def numbers(self) -> list[int]:
-        """Return the share as the clock reads it."""
+        """Return the share as the clock reads it; nothing for what a band touches."""
+        if self.table is not None:
+            return self.table.numbers()
+        if not self.boxes:
+            return []
         flat = [number for box in self.boxes for row in box for number in row]
         return [len(self.boxes), self.apart, len(self.boxes[0]), *flat]
 
@@ -66,7 +75,8 @@ class Shares:
         if not left:
             return []
         apart = tuple(b for b in self._largest(stream, entry.apart) if any(self._meet(a, b) for a in left))
-        if len(left) == 1 and not apart and not any(is_window(self.nest, i) for i in left[0].indices):
+        alone = len(left) == 1 and not apart and not cut_roots(self.mapped, self.geometry, left[0])
+        if alone and not any(is_window(self.nest, i) for i in left[0].indices):
             digits = self._digits(left[0])
             digits = digits if stream.kind == COMPUTE else digits - set(stream.loops)
             return [replace(entry, accesses=(), apart=(), digits=digits)]
@@ -81,19 +91,34 @@ class Shares:
         return left
 
     def _contains(self, stream: Stream, one: Access, other: Access) -> bool:
+        parts = {d.name for root in self._told_whole(one.tensor) for d in root.digits}
         pairs = zip(self._indices(one), self._indices(other), strict=True)
-        return all(mine == its or self._is_whole(stream, mine) for mine, its in pairs)
+        return all(mine == its or self._is_whole(stream, mine, parts) for mine, its in pairs)
+
+    def _told_whole(self, tensor: str) -> list[Root]:
+        """Return the roots of which a part that runs freely means all of its rank: even ones, or cut in *tensor* too."""
+        described = self.mapped.cascade.tensors[tensor]
+        return [
+            root for root in self.nest.roots.values()
+            if self.geometry.sizes[root.name] % self.geometry.unit(root.digits[0].name) == 0
+            or (described.generation is None and {d.size_name for d in root.digits} <= set(described.ranks))
+        ]  # fmt: skip
 
     def _meet(self, one: Access, other: Access) -> bool:
         """Return whether *one* and *other* may name an element in common: not where a constant tells them apart."""
         for mine, its in zip(self._indices(one), self._indices(other), strict=True):
-            fixed = not any(map(is_variable, (*names(mine), *names(its))))
+            fixed = (
+                not any(map(is_variable, (*names(mine), *names(its))))
+                and not is_gather(mine)
+                and not is_gather(its)
+            )
             if fixed and finite_value_of(mine, self.known) != finite_value_of(its, self.known):
                 return False
         return True
 
-    def _is_whole(self, stream: Stream, index: Expression) -> bool:
-        if not isinstance(index, Name) or index.name not in self.nest.roots:
+    def _is_whole(self, stream: Stream, index: Expression, parts: Collection[str]) -> bool:
+        """Return whether *index* runs over all of its rank; a part of a root does so where it is one of *parts*."""
+        if not isinstance(index, Name) or (index.name not in self.nest.roots and index.name not in parts):
             return False
         turning = (d for d in digits_of(self.nest, [index.name]) if d in stream.loops)
         return not any(self.geometry.points([d], {}) > 1 for d in turning)
@@ -128,10 +153,10 @@ class Shares:
             if share not in found:
                 found.append(share)
             numbers.append(found.index(share))
-        if len(found) > clock.MAX_SHARES or any(len(s.boxes) > clock.MAX_BOXES for s in found):
+        if len(found) > clock.MAX_SHARES:
             raise FusemaxError(
-                f"nest {self.nest.name} of mapping {self.mapped.name}: {stream.name} reads one tensor in more ways than the "
-                f"simulator counts ({clock.MAX_SHARES} tensors, {clock.MAX_BOXES} accesses to each)\n"
+                f"nest {self.nest.name} of mapping {self.mapped.name}: {stream.name} reads {len(found)} tensors, each"
+                f" in several ways, more than the simulator counts ({clock.MAX_SHARES})\n"
                 "  hint: 'fusemax cost' counts them"
             )
         return found, numbers
@@ -143,6 +168,8 @@ class Shares:
             k for k, column in enumerate(columns)
             if len(set(column)) > 1 or is_window(self.nest, column[0])
         ]  # fmt: skip
+        if self.is_listed(entry):
+            return self._listed(stream, entry)
         alike = [n for k, column in enumerate(columns) if k not in apart for n in names(column[0])]
         digits = digits_of(self.nest, (n for n in alike if is_variable(n)))
         limits = self._limits(entry.tensor)
@@ -154,6 +181,50 @@ class Shares:
         roots = {self.nest.roots[n].name if n in self.nest.roots else self.nest.root_of(n).name for n in used}
         loops = set(stream.loops) if stream.kind != COMPUTE else set()
         return Share(digits - loops, boxes, len(entry.apart), frozenset(roots))
+
+    def is_listed(self, entry: Words) -> bool:
+        """Return whether the accesses of *entry* are no boxes of ranges."""
+        accesses = (*entry.apart, *entry.accesses)
+        return any(self._is_no_box(access) for access in accesses) or len(accesses) > clock.MAX_BOXES
+
+    def _is_no_box(self, access: Access) -> bool:
+        sums = [affine(index) for index in self._indices(access)]
+        plain = all(one is not None and len(one[0]) <= clock.MAX_TERMS for one in sums)
+        return not plain or bool(cut_roots(self.mapped, self.geometry, access))
+
+    def listing(self, entry: Words, accesses: Sequence[Access], roots: Collection[str]) -> Listing:
+        """Return the dimensions of the tensor of *entry* in which *accesses* differ, are cut, sums, or name *roots*."""
+        described = self.mapped.cascade.tensors[entry.tensor]
+        columns = list(zip(*(access.indices for access in accesses), strict=True))
+        also = {
+            k for k, column in enumerate(columns)
+            if described.ranks[k] != described.generation
+            and (len(set(column)) > 1 or is_window(self.nest, column[0]))
+        }  # fmt: skip
+        cut = {digit for access in accesses for digit in cut_roots(self.mapped, self.geometry, access)}
+        also |= {k for k, rank in enumerate(described.ranks) if rank in cut}
+        dims = listed_dims(self.geometry, self.mapped, entry.tensor, accesses, roots, also)
+        return Listing(self.mapped, self.geometry, self.known, entry.tensor, dims)
+
+    def other_digits(self, listing: Listing, access: Access) -> frozenset[str]:
+        """Return the digits of *access* in the dimensions that are not listed."""
+        generation = self.mapped.cascade.tensors[listing.tensor].generation
+        pairs = zip(self.mapped.cascade.tensors[listing.tensor].ranks, access.indices, strict=True)
+        left = [i for k, (rank, i) in enumerate(pairs) if k not in listing.dims and rank != generation]
+        return digits_of(self.nest, (n for index in left for n in names(index) if is_variable(n)))
+
+    def _listed(self, stream: Stream, entry: Words) -> Share:
+        """Return what a task of a unit takes, listed by the loops that move it."""
+        accesses = (*entry.apart, *entry.accesses)
+        listing = self.listing(entry, accesses, ())
+        roots = listing.roots(accesses)
+        loops = [loop for loop in stream.loops if self.nest.root_of(loop).name in roots]
+        there = listing.elements(loops, [(access, None) for access in entry.apart], accesses)
+        wanted = there | listing.elements(loops, [(access, None) for access in entry.accesses], accesses)
+        trips = [self.geometry.points([loop], {}) if loop in loops else 1 for loop in stream.loops]
+        data = listing.apart(wanted, accesses).sum(axis=1, dtype=np.int64)
+        data = (data - listing.apart(there, accesses).sum(axis=1, dtype=np.int64)).reshape(trips)
+        return Share(self.other_digits(listing, accesses[0]), (), 0, frozenset(roots), table_of(data))
 
     def _limits(self, tensor: str) -> list[int]:
         described = self.mapped.cascade.tensors[tensor]
@@ -178,11 +249,6 @@ class Shares:
             )
             for variable, factor in factors.items()
         ]
-        if len(terms) > clock.MAX_TERMS:
-            raise FusemaxError(
-                f"mapping {self.mapped.name} cannot be simulated tile by tile: {index} has more than {clock.MAX_TERMS} ranks"
-                "\n  hint: 'fusemax cost' counts it"
-            )
         row = [constant, limit]
         for factor, term in sorted(terms, key=lambda t: abs(t[0])):
             row += [term, factor]

@@ -25,6 +25,7 @@ from fusemax.simulate.tile.geometry import (
     residence_digits,
     tile_digits,
 )
+from fusemax.simulate.tile.parts import parted
 
 Part = tuple[str | None, tuple[tuple[Operation, float], ...]]
 COMPUTE, FILL, DRAIN = 0, 1, 2
@@ -170,6 +171,7 @@ class _Reader:
         level = self.home(access.tensor, body.node)
         apart = tuple(a for a in there if self._same_generation(a, access))
         window = any(is_window(self.nest, index) for index in access.indices)
+        window = window or bool(parted(self.mapped, self.nest, access))
         return Words(
             tensor=access.tensor, level=level, kind="read", digits=access_digits(self.nest, access),
             accesses=(access,) if apart or window else (), apart=apart,
@@ -240,6 +242,7 @@ class _Reader:
         """Return the stream of tiles that are made elsewhere: the union of what is read of them inside."""
         reads = tuple(dict.fromkeys(a for a in self._accesses(residence) if a.tensor == residence.tensor))
         union = len(reads) > 1 or any(is_window(self.nest, i) for a in reads for i in a.indices)
+        union = union or any(parted(self.mapped, self.nest, access) for access in reads)
         digits = tile_digits(self.mapped, self.nest, residence)
         own = residence_digits(self.mapped, self.nest, residence) & set(residence.loops)
         return self._transfer(residence, outside, FILL, digits, own, accesses=reads if union else ())

@@ -10,6 +10,7 @@ from fusemax.cascade.ir import is_variable
 from fusemax.language.syntax import names
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.simulate.tile.geometry import Geometry, access_digits, digits_of, is_window
+from fusemax.simulate.tile.parts import parted
 
 
 def together(mapped: Mapped, nest: Nest, geometry: Geometry) -> Geometry:
@@ -68,6 +69,7 @@ def _tied(mapped: Mapped, nest: Nest) -> frozenset[str]:
             einsum = mapped.einsum(name)
             texts = [side for c in einsum.conditions for side in (c.left, c.right)]
             texts += [i for access in einsum.reads for i in access.indices if is_window(nest, i)]
+            texts += [i for access in einsum.reads if parted(mapped, nest, access) for i in access.indices]
             found |= digits_of(nest, (n for text in texts for n in names(text) if is_variable(n)))
             found |= digits_of(nest, [einsum.loop] if einsum.loop is not None else [])
     return frozenset(found)

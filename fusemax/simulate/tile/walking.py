@@ -20,6 +20,7 @@ from fusemax.simulate.tile.columns import (
     LOOP_TRIPS,
     LOOP_UNIT,
     LOOPS,
+    NEVER,
     ROOT_SIZE,
     ROOTS,
     WIDTH,
@@ -121,6 +122,8 @@ def settle(plan, fixed, s, digits, known, top, free, flag):
     """
     if not plan[s, FILTERED]:
         return top
+    if plan[s, NEVER]:
+        return NONE
     if plan[s, LOOPS] == 0:
         return top if touches(plan, fixed, s, NOT, digits) else NONE
     while True:

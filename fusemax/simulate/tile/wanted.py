@@ -26,6 +26,8 @@ from fusemax.simulate.tile.columns import (
     ROOT_SIZE,
     TOUCH,
     TOUCH_DEPTH,
+    VISIT_AT,
+    VISIT_STRIDE,
 )
 from fusemax.simulate.tile.inner import inner
 
@@ -62,6 +64,15 @@ def is_member(plan, fixed, s, digits):
 
 
 @inner
+def is_done(plan, fixed, s, depth, digits):
+    """Return whether something is done where the first *depth* loops of stream *s* stand at *digits*, as it is listed."""
+    at = np.int64(0)
+    for k in range(depth):
+        at += digits[k] * plan[s, VISIT_STRIDE + k]
+    return is_set(fixed, plan[s, VISIT_AT + depth - 1] + at // plan[s, VISIT_STRIDE + depth - 1])
+
+
+@inner
 def is_set(fixed, at):
     """Return bit *at* of the record of tasks."""
     return (fixed[fixed[MEMBERS] + at // BITS] >> (at % BITS)) & 1 == 1
@@ -86,6 +97,8 @@ def first_unwanted(plan, fixed, s, digits, known):
         if depth == plan[s, MEMBER_DEPTH] and not is_member(plan, fixed, s, digits):
             return depth
         if plan[s, BANDS] and not touches(plan, fixed, s, depth, digits):
+            return depth
+        if plan[s, VISIT_AT + depth - 1] >= 0 and not is_done(plan, fixed, s, depth, digits):
             return depth
     return 0
 
