@@ -52,6 +52,7 @@ def levels(form: Plain, table: Table, along: tuple[str, ...]) -> Levels:
                 continue
             step = level[earlier.number] + _separated(table, earlier, later, along)
             level[later.number] = max(level[later.number], step)
+    level = _delayed(form, table, nodes, reached, level, along)
     names = {node.number: node.name for node in nodes}
     grouped = tuple(
         Level(number=number, einsums=tuple(names[n] for n, at in level.items() if at == number))
@@ -61,6 +62,44 @@ def levels(form: Plain, table: Table, along: tuple[str, ...]) -> Levels:
     return Levels(
         levels=grouped, crossing=crossing, read_again=again, conflicts=_conflicts(table, nodes, level, along)
     )
+
+
+def _delayed(
+    form: Plain,
+    table: Table,
+    nodes: Sequence[Node],
+    reached: Mapping[int, set[int]],
+    level: dict[int, int],
+    along: tuple[str, ...],
+) -> dict[int, int]:
+    """Return *level* with Einsums in a later level where a tensor then crosses no more, and none in its place."""
+
+    def latest(node: Node, at: Mapping[int, int]) -> int:
+        after = [later for later in nodes if later.number in reached[node.number]]
+        ends = (at[later.number] - _separated(table, node, later, along) for later in after)
+        return min(ends, default=at[node.number])
+
+    def without(tensor: str, at: dict[int, int]) -> dict[int, int]:
+        before, moved, wanted = _kept(form, nodes, at, along), dict(at), {tensor}
+        while wanted:
+            makers = [n for n in nodes if any(o.tensor in wanted for o in n.outputs)]
+            later = {node.number: latest(node, moved) for node in makers}
+            if not makers or all(moved[number] >= end for number, end in later.items()):
+                return at
+            moved |= later
+            now = _kept(form, nodes, moved, along)
+            wanted = (now - before) | (now & {tensor})
+        return moved
+
+    for tensor in _crossing(form, nodes, level, along)[0]:
+        level = without(tensor, level)
+    return level
+
+
+def _kept(
+    form: Plain, nodes: Sequence[Node], level: Mapping[int, int], along: tuple[str, ...]
+) -> frozenset[str]:
+    return frozenset(name for names in _crossing(form, nodes, level, along) for name in names)
 
 
 def _separated(table: Table, earlier: Node, later: Node, along: tuple[str, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
@@ -18,6 +19,7 @@ from fusemax.analysis.rewrite.verify import Verdict
 from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Cascade
 
+LINE = re.compile(r" \(line \d+\)")
 #: Extents at which forms are ranked against each other: the rank in question, its tiles, every other rank.
 LONG, TILE, OTHER = 4096, 128, 64
 
@@ -46,6 +48,8 @@ class Form:
         The comparison of values with the original; None for the original itself.
     derivation
         The sentences of every step.
+    chain
+        Why it has that many passes: what needs all of the rank before what can be read.
     """
 
     title: str
@@ -60,6 +64,7 @@ class Form:
     footprint: tuple[Footprint, ...]
     verdict: Verdict | None
     derivation: tuple[str, ...]
+    chain: tuple[str, ...] = ()
 
     @property
     def safe(self) -> bool:
@@ -193,9 +198,13 @@ def _made_before(analysis: Analysis, entry: RankPasses) -> tuple[str, ...]:
 def _per_tile(cascade: Cascade, analysis: Analysis, rank: str) -> tuple[str, ...]:
     """Return what has to be kept with an element for each tile, beside what is kept along the whole rank."""
     pieces = [piece.strip() for piece in rank.split(",")]
+    if len(pieces) == 1:
+        pieces = [n for n in cascade.ranks if _one_sequence(cascade, n, rank) and parts(cascade.ranks[n])]
     outer = [parts(cascade.ranks.get(piece))[0] for piece in pieces if parts(cascade.ranks.get(piece))]
-    outer += pieces[:1] if len(pieces) > 1 else []
-    whole = {piece for piece in pieces} | {p for piece in pieces for p in parts(cascade.ranks.get(piece))[1:]}
+    outer += pieces[:1] if "," in rank else []
+    whole = {piece.strip() for piece in rank.split(",")} | {
+        p for piece in pieces for p in parts(cascade.ranks.get(piece))[1:]
+    }
     found = [name for piece in outer if piece in analysis.names for name in _kept(analysis.rank(piece))]
     return tuple(n for n in dict.fromkeys(found) if not whole & set(cascade.tensors[n].ranks))
 
@@ -216,6 +225,17 @@ def _footprint(
     return tuple(made)
 
 
+def _entries(analysis: Analysis, rank: str, wide: bool) -> tuple[RankPasses, ...]:
+    """Return what is known over *rank* and, if *wide*, over the other names of its sequence."""
+    cascade = analysis.cascade
+    if not wide or rank not in cascade.ranks:
+        return (_entry(analysis, rank),)
+    own = sequence(cascade, rank)
+    others = [n for n in analysis.names if n in cascade.ranks and n != rank and sequence(cascade, n) == own]
+    first = (_entry(analysis, rank),) if rank in analysis.names or parts(cascade.ranks[rank]) else ()
+    return (*first, *(analysis.rank(name) for name in others))
+
+
 def form_of(
     cascade: Cascade,
     rank: str,
@@ -223,24 +243,40 @@ def form_of(
     moves: tuple[str, ...],
     verdict: Verdict | None,
     lines: tuple[str, ...],
+    wide: bool = False,
 ) -> Form:
-    """Return *cascade* as a form: its passes, operations and crossing tensors along *rank*."""
+    """Return *cascade* as a form: its passes, operations and crossing tensors along *rank*.
+
+    With *wide*, all names of its sequence count, as several of them are folded.
+    """
     analysis = analyse(cascade)
-    entry = _entry(analysis, rank)
+    entries = _entries(analysis, rank, wide)
     counts = operation_counts(cascade)
     partial = _per_tile(cascade, analysis, rank)
-    crossing = tuple(dict.fromkeys((*_kept(entry), *_made_before(analysis, entry))))
+    crossings = [tuple(dict.fromkeys((*_kept(one), *_made_before(analysis, one)))) for one in entries]
+    kept = [_footprint(analysis, one, partial, names) for one, names in zip(entries, crossings, strict=True)]
     return Form(
         title=title,
         cascade=cascade,
         moves=moves,
-        passes=entry.passes,
-        sweeps=entry.sweeps,
+        passes=max(one.passes for one in entries),
+        sweeps=max(one.sweeps for one in entries),
         operations=counts,
         work=nominal_work(counts, extents(rank, cascade)),
-        crossing=crossing,
+        crossing=tuple(dict.fromkeys(name for names in crossings for name in names)),
         partial=partial,
-        footprint=_footprint(analysis, entry, partial, crossing),
+        footprint=tuple(
+            next((one for one, names in zip(found, crossings, strict=True) if one.tensor in names), found[0])
+            for found in zip(*kept, strict=True)
+        ),
         verdict=verdict,
         derivation=lines,
+        chain=_chain_of(max(entries, key=lambda one: one.passes)),
     )
+
+
+def _chain_of(entry: RankPasses) -> tuple[str, ...]:
+    """Return why there are that many passes, without the lines of a file that may never be written."""
+    longest = max(entry.tensors, key=lambda one: (one.count, one.direct), default=None)
+    steps = longest.steps if longest is not None else ()
+    return tuple(LINE.sub("", str(step)) for step in steps)

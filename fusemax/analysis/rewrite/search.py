@@ -13,7 +13,7 @@ from itertools import combinations
 from fusemax.analysis.passes import analyse
 from fusemax.analysis.rewrite.defer import defer
 from fusemax.analysis.rewrite.draft import Move
-from fusemax.analysis.rewrite.floor import Floor, floor_of
+from fusemax.analysis.rewrite.floor import floor_of
 from fusemax.analysis.rewrite.form import Form, busiest_rank, form_of
 from fusemax.analysis.rewrite.gather import with_moments, without_moments
 from fusemax.analysis.rewrite.given import Given, given_of
@@ -22,99 +22,31 @@ from fusemax.analysis.rewrite.iterate import iterate
 from fusemax.analysis.rewrite.means import spelled_out
 from fusemax.analysis.rewrite.merge import merge
 from fusemax.analysis.rewrite.normal import View, earlier_results, term_of, view
+from fusemax.analysis.rewrite.reduced import DIFFER, NotReducibleError, Reduced
 from fusemax.analysis.rewrite.reorder import reorder
 from fusemax.analysis.rewrite.same import same_up_to_names
 from fusemax.analysis.rewrite.separate import Refusal
-from fusemax.analysis.rewrite.stages import Group, group_of, levels
+from fusemax.analysis.rewrite.stages import Group, Stage, group_of, levels
+from fusemax.analysis.rewrite.strata import apart
 from fusemax.analysis.rewrite.symbols import at_least_zero
 from fusemax.analysis.rewrite.tiles import Frame, frame_of
 from fusemax.analysis.rewrite.verify import Verdict, Witness
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
-from fusemax.nearest import nearest
 
 #: The Einsums of all cascades tried, together: the time that a search takes goes with them; more for long cascades.
 MOST_TRIED = 450
 MOST_CASCADES = 36
 MOST_DEPTH = 4
+MOST_GATHERING = 1  #: rewrites behind which sums that a repair lacks are still added
+NAMED = "means inside a term are named"
 FORMS: Mapping[str, Callable[[Frame, bool], Move | Refusal]] = {"running": iterate, "split": merge}
 
-
-class NotReducibleError(FusemaxError):
-    """A cascade that has no form with as few passes as asked for, with the reasons."""
+__all__ = ["FORMS", "NotReducibleError", "Reduced", "UnknownFormError", "search"]
 
 
 class UnknownFormError(FusemaxError):
     """A form of loops that does not exist."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reduced:
-    """What a search found.
-
-    Attributes
-    ----------
-    forms
-        The equivalent cascades, best first: few passes, safe, little work.
-    floor
-        Outputs that need two passes whatever the algorithm.
-    refused
-        For a reduction, why it cannot be deferred or repaired.
-    complete
-        Whether every rewrite was followed; false when the search stopped at its limit of cascades tried.
-    no_claims
-        What the passes of the original say nothing about, such as reductions by ``or``, which may end early.
-    """
-
-    original: Form
-    rank: str
-    forms: tuple[Form, ...]
-    floor: tuple[Floor, ...]
-    refused: Mapping[str, tuple[str, ...]]
-    complete: bool
-    no_claims: tuple[str, ...] = ()
-
-    def best(self, to: int) -> Form:
-        """Return the best form with at most *to* passes.
-
-        Raises
-        ------
-        NotReducibleError
-            Naming the semantic floor, or the conditions that fail.
-        """
-        found = [form for form in self.forms if form.passes <= to]
-        if found:
-            return found[0]
-        if (self.floor and to < 2) or self.original.passes > to:
-            raise NotReducibleError(self.why_not(to))
-        return self.original
-
-    def named(self, title: str) -> Form:
-        """Return the form called *title*.
-
-        Raises
-        ------
-        NotReducibleError
-            Naming the nearest title, or all.
-        """
-        titles = {form.title: form for form in self.forms}
-        if title not in titles:
-            near = nearest(title, titles)
-            hint = f"did you mean {near!r}?" if near else f"there are: {'; '.join(titles) or 'none'}"
-            raise NotReducibleError(f"{self.original.cascade.name} has no form {title!r}; {hint}")
-        return titles[title]
-
-    def why_not(self, to: int) -> str:
-        """Return why there is no form with at most *to* passes over the rank."""
-        head = (
-            f"{self.original.cascade.name}: no form with {to} pass{'es' if to > 1 else ''} over {self.rank}"
-        )
-        if self.floor and to < 2:
-            return "; ".join((head, *(str(floor) for floor in self.floor)))
-        reasons = [f"{name}: {reason}" for name, why in self.refused.items() for reason in why]
-        if not reasons:
-            reasons = ["no rewrite that the search knows removes the remaining barrier"]
-        return "\n  ".join((head, *reasons))
 
 
 @dataclass(slots=True)
@@ -127,12 +59,17 @@ class _State:
     lines: tuple[str, ...] = ()
     verdict: Verdict | None = None
     depth: int = 0
+    best: Form | None = None  #: the form that this is, where a layer before has been searched
 
 
 @dataclass(slots=True)
 class _Search:
-    original: Cascade
+    """A search over *rank* from the state *begin*; forms are measured over the rank that was *asked* about."""
+
+    begin: _State
     rank: str
+    asked: str
+    wide: bool
     forms: tuple[str, ...]
     given: Given
     witness: Witness
@@ -147,16 +84,16 @@ class _Search:
 
     def run(self) -> None:
         """Visit states in order of depth; keep every verified form."""
-        queue = deque([_State(self.original)])
-        named = spelled_out(self.original, self.rank)
+        queue = deque([self.begin])
+        named = spelled_out(self.begin.cascade, self.rank)
         if named is not None:
-            queue.append(_State(named, lines=("means inside a term are named",)))
+            queue.append(replace(self.begin, cascade=named, lines=(*self.begin.lines, NAMED)))
         seen = {str(state.cascade) for state in queue}
-        most = max(MOST_TRIED, MOST_CASCADES * len(self.original.computed))
+        most = max(MOST_TRIED, MOST_CASCADES * len(self.begin.cascade.computed))
         while queue and self.tried < most:
             state = queue.popleft()
             along = self._seen(state.cascade)
-            if not state.moves or self._keep(state):
+            if state.moves == self.begin.moves or self._keep(state):
                 for result in self._loops(state, along):
                     self._keep(result)
             elif str(state.cascade) not in self.found:
@@ -174,7 +111,7 @@ class _Search:
         along = view(cascade, self.rank)
         kept = {
             name
-            for name in view(self.original, self.rank).positive
+            for name in view(self.begin.cascade, self.rank).positive
             if name.removesuffix(at_least_zero("")) in cascade.tensors
         }
         return replace(along, positive=along.positive | kept)
@@ -188,7 +125,7 @@ class _Search:
         if not verdict.right:
             return False
         title = ", ".join(state.title)
-        form = form_of(state.cascade, self.rank, title, state.moves, verdict, state.lines)
+        form = form_of(state.cascade, self.asked, title, state.moves, verdict, state.lines, self.wide)
         if any(_alike(form, other) for other in self.found.values()):
             return False
         self.found[key] = form
@@ -235,18 +172,25 @@ class _Search:
                     self.refuse(name, f"running or splitting it fails: {reason}")
                 if not any(stage.additive for stage in whole.stages):
                     continue
-                gathering = with_moments(along)
-                if gathering is not None:
-                    state = replace(state, lines=(*state.lines, *gathering.lines))
-                    along = self._seen(gathering.cascade)
-                    whole = group_of(along, along.reductions, additive)
+                yield from self._with_moments(state, along)
             later = group_of(along, tuple(name for name, _ in whole.refused), additive)
             for group in (*_prefixes(along, whole), *_prefixes(along, later)):
                 for tiled in (True, False):
                     yield from self._written(state, along, group, tiled)
 
+    def _with_moments(self, state: _State, along: View) -> Iterator[_State]:
+        """Yield the loop over all reductions with the sums that their repairs lack, where it holds them all."""
+        gathering = with_moments(along) if state.depth <= MOST_GATHERING else None
+        if gathering is not None:
+            fuller = self._seen(gathering.cascade)
+            group = group_of(fuller, fuller.reductions, additive=True)
+            told = replace(state, lines=(*state.lines, *gathering.lines))
+            tried = self.tried
+            yield from self._written(told, fuller, group, True) if not group.refused else ()
+            self.tried = tried  # beside the search, and no more than once or twice a way
+
     def _written(self, state: _State, along: View, group: Group, tiled: bool) -> Iterator[_State]:
-        if not tiled and len(along.variables) > 1:
+        if not tiled and (len(along.variables) > 1 or any(map(_leaves_out, group.stages))):
             return
         frame = frame_of(along, group, tiled)
         if isinstance(frame, Refusal):
@@ -267,13 +211,13 @@ class _Search:
 
     def _guarded(self, frame: Frame, form: str) -> tuple[Move, Verdict] | Refusal:
         """Return the form, with guards for masked points where the plain one fails without them."""
-        best: tuple[Move, Verdict] | Refusal = Refusal("the values differ from the original's")
+        best: tuple[Move, Verdict] | Refusal = Refusal(DIFFER)
         for guarded in (False, True):
             moved = FORMS[form](frame, guarded)
             if isinstance(moved, Refusal):
                 return moved
-            if moved.cascade.outputs != self.original.outputs:
-                moved = replace(moved, cascade=without_moments(moved.cascade, self.original.outputs))
+            if moved.cascade.outputs != self.begin.cascade.outputs:
+                moved = replace(moved, cascade=without_moments(moved.cascade, self.begin.cascade.outputs))
             verdict = self._verified(moved.cascade)
             better = isinstance(best, Refusal) or len(verdict.unsafe) < len(best[1].unsafe)
             if verdict.right and better:
@@ -281,6 +225,11 @@ class _Search:
             if verdict.right and not any("masked" in kind for kind in verdict.unsafe):
                 break
         return best
+
+
+def _leaves_out(stage: Stage) -> bool:
+    """Return whether a fold of points that may be left out has nothing to fold when it is taken point by point."""
+    return bool(stage.einsum.conditions) and len(stage.einsum.reduced) == 1
 
 
 def _alike(form: Form, other: Form) -> bool:
@@ -329,26 +278,46 @@ def search(
     if form is not None and form not in FORMS:
         raise UnknownFormError(f"no form {form!r}; there are: {', '.join(FORMS)}")
     rank = rank or busiest_rank(cascade)
-    start = form_of(cascade, rank, "as written", (), None, ())
+    parted, names = apart(cascade, rank)
+    start = form_of(cascade, rank, "as written", (), None, (), wide=len(names) > 1)
     saved = given_of(cascade, given)
     witness = Witness(saved.reference, given=saved.names)
-    run = _Search(cascade, rank, (form,) if form else tuple(FORMS), saved, witness)
-    run.run()
-    better = [f for f in run.found.values() if _better(f, start)]
-
-    def order(found: Form) -> tuple[int, bool, int, int, int, float]:
-        kept = len(found.crossing), len(found.partial)
-        return found.passes, not found.safe, found.sweeps, *kept, found.work
-
+    forms = (form,) if form else tuple(FORMS)
+    runs = _runs(_State(parted if len(names) > 1 else cascade), rank, names, forms, saved, witness)
+    found = {str(f.cascade): f for run in runs for f in run.found.values()}
+    refused: dict[str, list[str]] = {}
+    for run in runs:
+        for name, reasons in run.refused.items():
+            refused.setdefault(name, []).extend(r for r in reasons if r not in refused.get(name, ()))
     return Reduced(
         original=start,
         rank=rank,
-        forms=_worth_showing(sorted(better, key=order)),
+        forms=_worth_showing(sorted((f for f in found.values() if _better(f, start)), key=_order)),
         floor=floor_of(view(cascade, rank)),
-        refused={name: tuple(reasons) for name, reasons in run.refused.items()},
-        complete=run.complete,
+        refused={name: tuple(reasons) for name, reasons in refused.items()},
+        complete=all(run.complete for run in runs),
         no_claims=tuple(map(str, analyse(cascade).no_claims)),
     )
+
+
+def _runs(
+    begin: _State, rank: str, names: tuple[str, ...], forms: tuple[str, ...], given: Given, witness: Witness
+) -> list[_Search]:
+    """Return the searches over each of the layers *names* of a sequence, each from the best form of the one before."""
+    runs: list[_Search] = []
+    for name in names:
+        run = _Search(begin, name, rank, len(names) > 1, forms, given, witness)
+        run.run()
+        runs.append(run)
+        best = min((f for f in run.found.values() if f.safe and f.passes), key=_order, default=None)
+        if best is not None and (begin.best is None or _order(best) < _order(begin.best)):
+            begin = _State(best.cascade, (best.title,), best.moves, best.derivation, best=best)
+    return runs
+
+
+def _order(found: Form) -> tuple[int, bool, int, int, int, float]:
+    kept = len(found.crossing), len(found.partial)
+    return found.passes, not found.safe, found.sweeps, *kept, found.work
 
 
 def _worth_showing(forms: list[Form]) -> tuple[Form, ...]:

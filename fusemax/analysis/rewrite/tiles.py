@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from fusemax.analysis.plain import sequence
 from fusemax.analysis.rewrite.draft import beside_last, fresh
 from fusemax.analysis.rewrite.normal import View, conditions_with, mentions, replace_accesses, substitute
+from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Group, epilogues
 from fusemax.cascade.ir import Einsum, Rank
@@ -57,10 +59,11 @@ class Frame:
 
     @property
     def ranks(self) -> dict[str, Rank]:
-        """The ranks that splitting adds."""
+        """The ranks that splitting adds; none where the parts are those of another layer's loop."""
         return {
             variable.upper(): Rank(variable.upper(), Binary("*", self.last, Name(self.inner[0].upper())))
             for variable in self.split
+            if self.outer.upper() not in self.seen.cascade.ranks
         }
 
     def points(self, expression: Expression, within: bool = True) -> Expression:
@@ -151,10 +154,15 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
 
 
 def _parts(seen: View) -> tuple[str, tuple[str, ...], dict[str, Expression]]:
+    """Return the parts of the rank: those that its sequence has already, in a loop of another layer, or new ones."""
     whole = seen.variables[0]
     stem = whole.upper()
-    first = fresh(seen.cascade, f"{stem}1")
-    second = fresh(seen.cascade, f"{stem}0", (first,))
+    known = parts(seen.cascade.ranks.get(sequence(seen.cascade, stem)))
+    if len(known) == 2:
+        first, second = known
+    else:
+        first = fresh(seen.cascade, f"{stem}1")
+        second = fresh(seen.cascade, f"{stem}0", (first,))
     index = Binary("+", Binary("*", Name(first.lower()), Name(second)), Name(second.lower()))
     return first.lower(), (second.lower(),), {whole: index}
 
