@@ -15,6 +15,8 @@ from fusemax.analysis.rewrite.symbols import to_sympy
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Number, Reduction, walk
 
+OVERFLOWS = "is not bounded and may overflow"
+
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
@@ -27,7 +29,7 @@ class Exponential:
     def __str__(self) -> str:
         where = f"exp({self.exponent}) in {self.einsum}"
         if self.bound is None:
-            return f"{where} is not bounded and may overflow"
+            return f"{where} {OVERFLOWS}"
         return f"{where} is at most 1: {self.bound} is never below what it is taken from"
 
 

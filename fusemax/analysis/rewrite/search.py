@@ -24,6 +24,7 @@ from fusemax.analysis.rewrite.merge import merge
 from fusemax.analysis.rewrite.normal import View, earlier_results, term_of, view
 from fusemax.analysis.rewrite.reduced import DIFFER, NotReducibleError, Reduced
 from fusemax.analysis.rewrite.reorder import reorder
+from fusemax.analysis.rewrite.safety import OVERFLOWS, safety_lines
 from fusemax.analysis.rewrite.same import same_up_to_names
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Group, Stage, group_of, levels
@@ -289,10 +290,16 @@ def search(
     for run in runs:
         for name, reasons in run.refused.items():
             refused.setdefault(name, []).extend(r for r in reasons if r not in refused.get(name, ()))
+
+    def order(one: Form) -> tuple[float, ...]:
+        *before, work = _order(one)
+        unbounded = [line for line in safety_lines(cascade, one.cascade) if line.endswith(OVERFLOWS)]
+        return (*before, len(unbounded), work)
+
     return Reduced(
         original=start,
         rank=rank,
-        forms=_worth_showing(sorted((f for f in found.values() if _better(f, start)), key=_order)),
+        forms=_worth_showing(sorted((f for f in found.values() if _better(f, start)), key=order)),
         floor=floor_of(view(cascade, rank)),
         refused={name: tuple(reasons) for name, reasons in refused.items()},
         complete=all(run.complete for run in runs),
@@ -315,7 +322,7 @@ def _runs(
     return runs
 
 
-def _order(found: Form) -> tuple[int, bool, int, int, int, float]:
+def _order(found: Form) -> tuple[float, ...]:
     kept = len(found.crossing), len(found.partial)
     return found.passes, not found.safe, found.sweeps, *kept, found.work
 
