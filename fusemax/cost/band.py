@@ -336,3 +336,31 @@ def window_sum(size, start, step, R, tr, other_step, C, tc):
                 total += _held_sum(tiles, step * tr, begin + length, size)
                 total -= _held_sum(tiles, step * tr, begin, size)
     return total * 1.0
+
+
+def window_most(size, start, step, R, tr, other_step, C, tc):
+    """Return the elements of 0 .. size-1 from the first to the last that a tile of an index touches, for the tile with most.
+
+    Arguments as of :func:`window_sum`; gaps between elements are taken to be filled.
+
+    >>> window_most(10, -2, 1, 8, 4, 1, 3, 3)  # two tiles of four with windows of three: -2..3 and 2..7
+    6.0
+    """
+    check_lengths(max(R, size), C, start, step * other_step)
+    size, start, R, tr, C, tc = int(size), int(start), int(R), int(tr), int(C), int(tc)
+    step, other_step = int(step), int(other_step)
+    if tr < 1 or tc < 1 or R < 1 or C < 1 or step < 1 or other_step < 1:
+        return 0.0
+    if -(-C // tc) > -(-R // tr):  # fewer tiles outside
+        step, R, tr, other_step, C, tc = other_step, C, tc, step, R, tr
+    best, last = 0, (R - 1) // tr
+    for j in range(-(-C // tc)):
+        columns = min(C, (j + 1) * tc) - j * tc
+        begin = start + other_step * j * tc
+        inside = max(-(begin // (step * tr)), 0)  # the first tile that begins inside, and the one before it
+        for i in (inside - 1, inside, last):
+            i = min(max(i, 0), last)
+            first = begin + step * i * tr
+            end = first + step * (min(R, (i + 1) * tr) - i * tr - 1) + other_step * (columns - 1)
+            best = max(best, min(end, size - 1) - max(first, 0) + 1)
+    return best * 1.0

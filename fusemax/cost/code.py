@@ -91,6 +91,7 @@ SEVERAL = {
     "busiest_core": 17,
     "dealt_tiles": 21,
     "window_sum": 8,
+    "window_most": 8,
 }
 #: All modules whose functions stand as text in the code, each after those that it needs.
 TEXTS = (band, deal, visits, ragged, lattice, lattice_visits, lattice_tasks, ratio)

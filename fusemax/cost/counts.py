@@ -320,7 +320,6 @@ class _Counter(Residences):
         mask = self.bands[body.node]
         # under a condition that only keeps to the tensor, nothing else is left out
         whole = isinstance(mask, Band) and any(window.is_inside_of(mask) for window in windows)
-        ends = [end for window in shared if (end := window.ends()) is not None]
 
         def words(term: Term, loops: tuple[str, ...], inside: Extents) -> sympy.Expr:
             found = inside.moved(term.digits, loops, stays=False)
@@ -337,6 +336,8 @@ class _Counter(Residences):
                 total += times * words(term, loops, self.extents)
                 continue
             meet = ONE if not term.dropped or mask is None else self._meet(mask, loops, term.dropped)
+            mine = [window.ends() for window in shared if window.all_digits() <= term.digits]
+            ends = [end for end in mine if end is not None]
             total += times * meet * self.over(body, loops, partial(words, term, loops), ends)
         return total
 

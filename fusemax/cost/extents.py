@@ -169,6 +169,12 @@ class Extents:
         loops = self._turning(loops)
         if stays and self._depends(set(mine), loops):
             return self._kept(set(mine), loops)
+        held = self._to_hold(set(mine), loops) if stays else None
+        if held is not None:
+            kinds = self.pieces(self.nest.roots[held], mine)
+            return sum(
+                (count * inside.moved(mine, loops, stays=True) for count, inside in kinds), sympy.Integer(0)
+            )
         result: sympy.Expr = ONE
         for root in self.nest.roots.values():
             result *= self._moved(root, set(mine), loops, stays)
@@ -210,13 +216,26 @@ class Extents:
         roots = [name for name, digits in parts.items() if mine & set(digits)]
         if any(self.nest.root_of(loop).name in roots for loop in foreign):
             return False
-        if any(digit not in mine for root in roots for digit in parts[root]):
+        inner = [own for loop in foreign for own in self._own_inside(mine, loops, loop).items()]
+        if any(digit not in mine for root, own in inner for digit in _up_to(parts[root], own[0])):
             return False
-        return any(
-            parts[root][0] not in inside
-            for loop in foreign
-            for root, inside in self._own_inside(mine, loops, loop).items()
-        )
+        return any(parts[root][0] not in own for root, own in inner)
+
+    def _to_hold(self, mine: set[str], loops: tuple[str, ...]) -> str | None:
+        """Return a root of which the tensor carries a part whose loops stand outside of all loops that are not its own.
+
+        Only where a tile may stay in some places and not in others once those loops are held still: see :meth:`_depends`.
+        """
+        foreign = [loop for loop in loops if loop not in mine]
+        outside = set(loops[: loops.index(foreign[0])]) if foreign else set[str]()
+        shared = {
+            root.name: Part(tuple(d for d in self.part(root).digits if d not in mine), self.part(root).size)
+            for root in map(self.nest.root_of, foreign)
+            if mine & set(self.part(root).digits) and mine & set(self.part(root).digits) <= outside
+        }
+        if not shared or not replace(self, parts={**self.parts, **shared})._depends(mine, loops):
+            return None
+        return next(iter(shared))
 
     def _kept(self, mine: set[str], loops: tuple[str, ...]) -> sympy.Expr:
         """Return the elements moved when a tile that is wanted again at once stays, exact at ragged ends.
@@ -238,18 +257,24 @@ class Extents:
         result: sympy.Expr = ONE
         for root in self.nest.roots.values():
             own = inside.get(root.name)
-            result *= self._alone_in(root, own) if own else self.covered(root, mine)
+            result *= self._alone_in(root, own, mine) if own else self.covered(root, mine)
         return result
 
-    def _alone_in(self, root: Root, own: list[str]) -> sympy.Expr:
+    def _alone_in(self, root: Root, own: list[str], mine: set[str]) -> sympy.Expr:
         names, size = self.part(root).digits, self.part(root).size
         tile = self._product(names[names.index(own[-1]) + 1 :])
         if names[0] in own:
-            return at_most(size, tile) * size
-        around = self._product(names[names.index(own[0]) :])
-        whole = (ceildiv(size, around) - 1) * around
-        rest = size - whole
-        return at_most(around, tile) * whole + at_most(rest, tile) * rest
+            return at_most(size, tile) * self.covered(root, mine)
+        first = names.index(own[0])
+        inside, around = names[first:], self._product(names[first:])
+        whole = ceildiv(size, around) - 1
+        rest = size - whole * around
+        many, one = self._different(inside, around, mine), self._different(inside, rest, mine)
+        return at_most(around, tile) * whole * many + at_most(rest, tile) * one
+
+
+def _up_to(digits: tuple[str, ...], one: str) -> tuple[str, ...]:
+    return digits[: digits.index(one) + 1]
 
 
 def _runs(flags: list[bool]) -> list[tuple[int, int]]:

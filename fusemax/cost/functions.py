@@ -123,6 +123,12 @@ class window_sum(sympy.Function):  # noqa: N801
     nargs = 8
 
 
+class window_most(sympy.Function):  # noqa: N801
+    """Elements of the largest tile of a window: :func:`fusemax.cost.band.window_most`."""
+
+    nargs = 8
+
+
 class dealt_tiles(sympy.Function):  # noqa: N801
     """What the busiest core does of tasks under a band: :func:`fusemax.cost.deal.dealt_tiles`; ``item`` takes one."""
 

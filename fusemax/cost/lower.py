@@ -46,6 +46,7 @@ TYPES = {
     "_spaced": f"int64({', '.join(['int64'] * 6)})",
     "_spaced_sum": f"int64({', '.join(['int64'] * 8)})",
     "window_sum": f"float64({', '.join(['float64'] * 8)})",
+    "window_most": f"float64({', '.join(['float64'] * 8)})",
     "_largest": "int64(List(float64))",
     "_heaviest_left": "int64(List(float64), List(float64))",
     "_tasks_of_band": f"Tuple((List(float64), List(float64)))({', '.join(['int64'] * 10)}, List(float64))",

@@ -234,10 +234,10 @@ class Residences:
         leaf = tuple(loop for loop in first if all(loop in other for other in others))
         return Kept(self.extents, digits, residence.loops, leaf, band)
 
-    def _generation(self, tensor: str) -> str | None:
-        """Return the digit that counts the generations of a running value."""
+    def _generations(self, tensor: str) -> frozenset[str]:
+        """Return the digits that count the generations of a running value."""
         generation = self.cascade.tensors[tensor].generation
-        return None if generation is None else generation.lower()
+        return frozenset() if generation is None else digits_of(self.nest, (generation.lower(),))
 
     def _users(self, residence: Residence) -> tuple[list[Body], list[Body]]:
         made_by, read_by = self._touching(residence.tensor)
@@ -272,7 +272,7 @@ class Residences:
     def _returns(self, residence: Residence, writers: list[Body]) -> bool:
         """Return whether tiles come back: partial sums of a reduction that stays open, or values for the next generation."""
         again = {d for body in writers for n in body.einsums for d in self._reduced_into(n, residence.tensor)}
-        again |= {self._generation(residence.tensor) or ""}
+        again |= self._generations(residence.tensor)
         return any(loop in again for loop in residence.loops)
 
     def _makes(self, name: str, tensor: str) -> bool:
@@ -293,9 +293,11 @@ class Residences:
             room = tiles[0]
             for window in self._windows(residence):
                 if window.all_digits() <= digits_of_way(ways[0]):
-                    room *= window.touched(self.extents, residence.loops)
+                    room *= window.most(self.extents, residence.loops)
             return room
-        return least(sum(tiles, ZERO), self.extents.points(digits_of_way(ways[0])))
+        apart = [len(set(sides)) > 1 for sides in zip(*ways, strict=True)]
+        digits = [way if one else way - set(residence.loops) for way, one in zip(ways[0], apart, strict=True)]
+        return least(sum(tiles, ZERO), self.extents.points(digits_of_way(tuple(digits))))
 
     def _windows(self, residence: Residence) -> Iterator[Window]:
         """Yield the windows of the accesses inside a residence that read its tensor, those that are shifted but once."""

@@ -27,6 +27,7 @@ region_moved: Callable[..., Any] = functions.region_moved
 region_tasks: Callable[..., Any] = functions.region_tasks
 cycle_ratio: Callable[..., Any] = functions.cycle_ratio
 window_sum: Callable[..., Any] = functions.window_sum
+window_most: Callable[..., Any] = functions.window_most
 dealt_tiles: Callable[..., Any] = functions.dealt_tiles
 dealt_tasks: Callable[..., Any] = functions.dealt_tasks
 busiest_core: Callable[..., Any] = functions.busiest_core

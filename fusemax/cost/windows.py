@@ -14,7 +14,7 @@ import sympy
 from fusemax.cascade.ir import Cascade, affine
 from fusemax.cost.extents import ONE, Extents, digits_of
 from fusemax.cost.masks import Band, tiles_of
-from fusemax.cost.symbols import ceildiv, greatest, least, symbol, to_sympy, window_sum
+from fusemax.cost.symbols import ceildiv, greatest, least, symbol, to_sympy, window_most, window_sum
 from fusemax.language.syntax import Access, Name
 from fusemax.mapping.nest import Nest, Root
 
@@ -39,26 +39,60 @@ class Window:
             pairs *= extent
         return least(least(touched, pairs), self.size) / greatest(1, pairs)
 
+    def most(self, extents: Extents, fixed: Collection[str]) -> sympy.Expr:
+        """Return the elements of the largest tile over its pairs: the index may lie outside of the tensor in part."""
+        tiles = self._tiles(extents, fixed)
+        if tiles is None:
+            return self.touched(extents, fixed)
+        pairs: sympy.Expr = ONE
+        for root, digits in zip(self.roots, self.digits, strict=True):
+            pairs *= extents.covered(root, digits - set(fixed))
+        return least(window_most(self.size, self.start, *tiles), pairs) / greatest(1, pairs)
+
     def share(self, extents: Extents, fixed: Collection[str]) -> sympy.Expr:
         """Return the elements of all tiles over all their pairs: exact for two ranks cut from the outside in."""
+        ended = self._ended(extents)
+        if ended is not None:
+            return ended
+        tiles = self._tiles(extents, fixed)
+        if tiles is None:
+            return self.touched(extents, fixed)
+        return window_sum(self.size, self.start, *tiles) / greatest(1, tiles[1] * tiles[4])
+
+    def _tiles(self, extents: Extents, fixed: Collection[str]) -> list[sympy.Expr] | None:
+        """Return step, size and tile of both roots; None where the tiles of one are not known, or where one is held still."""
         tiles = [
             tiles_of(extents, root, digits & set(fixed))
             for root, digits in zip(self.roots, self.digits, strict=True)
         ]
         held = any(root.name in extents.parts for root in self.roots)
-        if held or len(tiles) != 2 or any(found is None for found in tiles):
-            return self.touched(extents, fixed)
+        if held or len(tiles) != 2:
+            return None
         values: list[sympy.Expr] = []
-        pairs: sympy.Expr = ONE
         for root, digits, step, found in zip(self.roots, self.digits, self.steps, tiles, strict=True):
-            assert found is not None
             inner = extents.tile(root, digits)  # what lies inside of the digits that the index has
-            if inner != ONE and set(extents.part(root).digits[: len(digits)]) != digits:
-                return self.touched(extents, fixed)
+            if found is None or (inner != ONE and set(extents.part(root).digits[: len(digits)]) != digits):
+                return None
             size = ceildiv(extents.part(root).size, inner)
             values += [step, size, found.size / inner if digits & set(fixed) else size]
-            pairs *= size
-        return window_sum(self.size, self.start, *values) / greatest(1, pairs)
+        return values
+
+    def _ended(self, extents: Extents) -> sympy.Expr | None:
+        """Return the share where a tile of the first root is held still, at whose end the second one ends; else None."""
+        end = self.ends()
+        if end is None:
+            return None
+        outer = [root.name for root in self.roots].index(end[0])
+        root, other = self.roots[outer], self.roots[1 - outer]
+        part = extents.part(root)
+        if (
+            root.name not in extents.parts
+            or set(part.digits) & self.digits[outer]
+            or other.name in extents.parts
+        ):
+            return None
+        length = extents.covered(other, self.digits[1 - outer])
+        return least(length, part.size) / greatest(1, length)
 
     def all_digits(self) -> frozenset[str]:
         """Return the digits of all roots that the index uses."""

@@ -122,7 +122,7 @@ def digits_of(nest: Nest, variables: Iterable[str]) -> frozenset[str]:
 def _tile_digits(mapped: Mapped, nest: Nest, body: Body, output: Access) -> frozenset[str]:
     """Return the digits inside the tile of a value: those that no loop fixes; one generation is there at a time."""
     generation = mapped.cascade.tensors[output.tensor].generation
-    fixed = {*body.loops, *(() if generation is None else (generation.lower(),))}
+    fixed = {*body.loops, *(() if generation is None else digits_of(nest, (generation.lower(),)))}
     return access_digits(nest, output) - fixed
 
 

@@ -1,0 +1,92 @@
+"""Tiles that stay in some places and not in others, by hand: walk and cost model give the same words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fusemax.cost.evaluate import cost
+from fusemax.cost.model import derive
+from tests.walk.design import Design
+from tests.walk.test_walk import MACHINE, design
+from tests.walk.walker import walk
+
+HEAD: dict[str, Any] = {"title": "t", "source": "s"}
+
+
+def agreed(one: Design) -> dict[tuple[str, str, str], float]:
+    """Return the words of *one* by level, tensor and kind, which walk and cost model give alike."""
+    mapped, machine = one.loaded()
+    found = cost(mapped, derive(mapped, machine), one.sizes).table("words")
+    words = {(k.level, k.tensor, k.action): v for k, v in found.items() if v}
+    assert words == {key[1:]: value for key, value in walk(mapped, machine, one.sizes).words.items()}
+    return words
+
+
+def test_a_lone_tile_stays_at_a_ragged_end_beside_a_part_of_a_rank() -> None:
+    """L[b,m1] is used again by each m0: two tiles of b, of three and one, of which the second finds its one word alone.
+
+    Per m1 with two m0: 2*3 + 1; with one m0: 4.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["B", "M"], "L": ["B", "M1"]}, "ranks": {"M": "M1*M0"}, "outputs": ["Y"],
+        "einsums": "Y[b,m1,m0] = X[b,m1*M0+m0]*L[b,m1]\n",
+    }  # fmt: skip
+    node = {"for": ["m1", "b1", "m0", "b0"], "keep": {"a": ["L"]}, "do": ["Y"]}
+    mapping = {"tiles": {"B0": 3, "M0": 2}, "nests": [node], "bind": {"a": ["Y"]}}
+    machine = {**MACHINE, "units": {"a": {**MACHINE["units"]["a"], "operations": {"mul": 1}}}}
+
+    for length, words in ((4, 2 * 7), (3, 7 + 4)):
+        one = design(mapping, {"B": 4, "M": length}, cascade)
+        one = Design(one.cascade, machine, one.mapping, one.sizes)
+        assert agreed(one)["a", "L", "fill"] == words
+
+
+def test_a_lone_tile_of_a_tensor_with_a_part_of_a_rank_stays() -> None:
+    """L[h,m1], all m1 in a tile: per h1 of three h each of two f brings 3*2 words, the lone h its 2 words once."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["F", "M"], "L": ["H", "M1"]}, "ranks": {"M": "M1*M0"}, "outputs": ["Y"],
+        "einsums": "Y[f,h] = X[f,m1*M0+m0]*L[h,m1] :: sum[m1,m0]\n",
+    }  # fmt: skip
+    node = {"for": ["h1", "f", "h0"], "keep": {"a": ["L"]}, "do": ["Y"]}
+    mapping = {"tiles": {"H0": 3, "M0": 2}, "nests": [node], "bind": {"a": ["Y"]}}
+
+    assert agreed(design(mapping, {"H": 4, "F": 2, "M": 4}, cascade))["a", "L", "fill"] == 2 * 3 * 2 + 2
+
+
+def test_running_values_come_back_where_their_loop_is_cut() -> None:
+    """S[m+1,p] with m in tiles of two inside of which p turns: S of two p comes back for each m but the first, 2*3; the lone p
+    stays for a tile of m and comes back once."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["M", "P"]}, "outputs": ["Y"],
+        "einsums": "S[0,p] = 0\nloop m:\n  S[m+1,p] = S[m,p] + X[m,p]\nY[p] = S[M,p] + S[M,p]\n",
+    }  # fmt: skip
+    node = {"for": ["m1", "p1", "m0", "p0"], "keep": {"a": ["S"]}, "do": ["S"]}
+    nests = [{"keep": {"L1": ["S"]}, "do": [node, {"do": ["Y"]}]}]
+    mapping = {"tiles": {"M0": 2, "P0": 2}, "nests": nests, "bind": {"a": ["S", "Y"]}}
+
+    assert agreed(design(mapping, {"M": 4, "P": 3}, cascade))["a", "S", "fill"] == 2 * 3 + 1
+
+
+def test_two_names_of_places_in_a_chunk_under_a_condition() -> None:
+    """X[n,w] and X[n,u], u <= w, u in a loop: each u takes all of X, four words in chunks of three and one."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["N", "W"]}, "ranks": {"T": "N*W", "U": "W"}, "outputs": ["Y"],
+        "einsums": "Y[n,w,u] = X[n,w] - X[n,u] | u <= w\n",
+    }  # fmt: skip
+    mapping = {"nests": [{"for": ["u"], "do": ["Y"]}], "tiles": {"W": 3}, "bind": {"a": ["Y"]}}
+
+    assert agreed(design(mapping, {"T": 4}, cascade))["DRAM", "X", "read"] == 3 * 4
+
+
+def test_a_short_last_chunk_brings_what_there_is() -> None:
+    """X[n*W+u] in tasks of a chunk each: the last one has one word of three."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["T"], "Z": ["T"]}, "ranks": {"T": "N*W", "U": "W"}, "outputs": ["Y"],
+        "einsums": "Y[n,w] = Z[n*W+w] + X[n*W+u] :: sum[u]\n",
+    }  # fmt: skip
+    node = {"for": ["n"], "keep": {"a": ["X"]}, "do": ["Y"], "spread": ["n"]}
+    mapping = {"nests": [node], "tiles": {"W": 3}, "bind": {"a": ["Y"]}}
+    one = design(mapping, {"T": 4}, cascade)
+    several = Design(one.cascade, {**MACHINE, "replicas": 2}, one.mapping, one.sizes)
+
+    assert agreed(several)["a", "X", "fill"] == 4
