@@ -17,7 +17,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 from random import Random
@@ -347,7 +347,10 @@ def slipped(dice: Random, data: dict[str, Any]) -> tuple[dict[str, Any], str]:
     for _ in range(dice.choice([1, 1, 1, 2])):
         data = deepcopy(data)
         path = dice.choice(list(places(data)))
-        done.append(f"{'.'.join(map(str, path))}: {dice.choice(SLIPS)(dice, data, path)}")
+        with suppress(
+            TypeError, AttributeError, KeyError, IndexError
+        ):  # the first slip left nothing to slip on
+            done.append(f"{'.'.join(map(str, path))}: {dice.choice(SLIPS)(dice, data, path)}")
     return data, "; ".join(done)
 
 

@@ -81,6 +81,28 @@ COMPARISON = (
 )
 LONG_TABLES = {"breakdown": BREAKDOWN, "roofline": ROOFLINE, "comparison": COMPARISON}
 _KNOWN = {column.name: column for column in FIXED}
+#: The columns that tell of every row what readers ask: time, energy, traffic, limit, lost.
+TELLING = {column.tells: column.name for column in FIXED if column.tells}
+#: That every whole table has, at least empty.
+ALWAYS = (TELLING["time"], "bound_s", TELLING["traffic"], TELLING["energy"])
+LAST = ("fits", TELLING["lost"])
+#: After which column those stand whose names begin so.
+_BEGUN = {"covered": (BUSY,), "area_m2": (AREA, TIME)}
+_PLACES = tuple(name for column in FIXED for name in (column.name, *_BEGUN.get(column.name, ())))
+
+
+def place(name: str) -> int:
+    """Return the place of the measure *name* among the columns of a table, to sort by.
+
+    >>> sorted(["limit", "time_x_s", "area_m2", "energy_J", "utilization_x", "latency_s", "area_x_m2"], key=place)
+    ['latency_s', 'energy_J', 'utilization_x', 'area_m2', 'area_x_m2', 'time_x_s', 'limit']
+    """
+    known = (
+        n
+        for n, one in enumerate(_PLACES)
+        if name == one or (one in (BUSY, AREA, TIME) and name.startswith(one))
+    )
+    return next(known, len(_PLACES))
 
 
 def described(

@@ -20,6 +20,7 @@ from fusemax.source import Document, KeyPath
 from fusemax.study.axes import TILES, is_several
 from fusemax.study.axis import Axis
 from fusemax.study.choices import Way, exponents, ways_of
+from fusemax.study.describe import TELLING
 from fusemax.study.designs import Designs
 from fusemax.study.formulas import UNFIT, VERDICT, program_of, reasons_of, with_free_tiles
 from fusemax.study.jobs import Alternative, Job, Keep
@@ -197,7 +198,7 @@ class Drafted(Protocol):
 
 def job_of(
     draft: Drafted, on: Axis, whole: bool, columns: Sequence[str], numeric: Collection[str],
-    alternatives: tuple[Alternative, ...] = (), by: tuple[str, ...] = ("latency_s",), sought: Sought | None = None,
+    alternatives: tuple[Alternative, ...] = (), by: tuple[str, ...] = (TELLING["time"],), sought: Sought | None = None,
 ) -> Job:  # fmt: skip
     """Return the job of a *draft* whose points stand on the axis *on*; it chooses among *alternatives*, or searches."""
     asked, part, points = draft.asked, draft.asked.part, draft.points
@@ -257,7 +258,7 @@ def drafted(
         points=points,
         axes=tuple(axes),
         choices=choices,
-        by=("latency_s",) if isinstance(mapping, str) else tuple(mapping.by),
+        by=(TELLING["time"],) if isinstance(mapping, str) else tuple(mapping.by),
     )
 
 

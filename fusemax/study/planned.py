@@ -9,6 +9,7 @@ from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.library.load import Library
 from fusemax.source import Document
 from fusemax.study.corrections import correction_problems, steps_of
+from fusemax.study.describe import ALWAYS, LAST, place
 from fusemax.study.designs import Designs
 from fusemax.study.draft import Drafted
 from fusemax.study.jobs import Job, Keep, Planned
@@ -17,14 +18,6 @@ from fusemax.study.plan import PartPlanner
 from fusemax.study.spec import StudyFile
 
 WHOLE = 20_000  #: points up to which a study with a grid leaves all that there is to say of each
-LAST = ("fits", "reason")
-#: The order of the columns of measures: whole names, or how they begin and end.
-MEASURES = (
-    ("latency_s", ""), ("bound_s", ""), ("traffic_B", ""), ("energy_J", ""), ("energy_registers_J", ""),
-    ("least_", ""), ("covered", ""),
-    ("utilization_", ""), ("area_m2", ""), ("area_", "_m2"), ("time_", "_s"), ("limit", ""),
-)  # fmt: skip
-ALWAYS = ("latency_s", "bound_s", "traffic_B", "energy_J")  #: that every whole table has, at least empty
 
 
 def planned(
@@ -102,13 +95,7 @@ def _columns(drafts: Sequence[Drafted], whole: bool) -> tuple[list[str], list[Pr
             at = (*asked.at, "outputs") if asked.part.outputs else asked.at
             problems += problems_from(error, asked.document, at)
     chosen = any(draft.asked.part.outputs for draft in drafts)
-    return list(found) if chosen else sorted(found, key=_rank), problems
-
-
-def _rank(name: str) -> int:
-    ranks = (n for n, (start, end) in enumerate(MEASURES) if name == start or ((end or start[-1] == "_") and
-             name.startswith(start) and name.endswith(end)))  # fmt: skip
-    return next(ranks, len(MEASURES))
+    return list(found) if chosen else sorted(found, key=place), problems
 
 
 def _numeric(drafts: Iterable[Drafted]) -> set[str]:

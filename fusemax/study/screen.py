@@ -6,9 +6,11 @@ import shutil
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from fusemax.report.study import Short
+from fusemax.report.study import Points, Short
+from fusemax.report.summary import Headline, Numbers, headline
+from fusemax.study.describe import TELLING
 from fusemax.study.spec import StudyFile
-from fusemax.study.summary import summarize
+from fusemax.table.table import Table
 
 if TYPE_CHECKING:
     import polars
@@ -16,37 +18,47 @@ if TYPE_CHECKING:
 SHOWN = 20  #: rows on the screen
 
 
-def means(study: StudyFile, results: polars.DataFrame, apart: Collection[str]) -> tuple[Short, ...]:
-    """Return the means over the points of each part of *study* that has no grid, or is asked for."""
-    wanted = (
-        [part.name for part in study.parts if not part.grid]
-        if not study.summary.parts
-        else study.summary.parts
-    )
-    wanted = wanted or ([part.name for part in study.parts] if study.summary.baselines else [])
-    found = summarize(study, results, dict.fromkeys(wanted), apart) if wanted else {}
-    return tuple(_short(part, frame) for part, frame in found.items())
+def means(study: StudyFile, results: Table, points: Points) -> tuple[Short, ...]:
+    """Return the means over the points of each part of *study* that has no grid, or is asked for, as the report has them."""
+    asked = study.summary.parts or [part.name for part in study.parts if not part.grid]
+    wanted = asked or ([part.name for part in study.parts] if study.summary.baselines else [])
+    if not wanted or not results.frame.height:
+        return ()
+    numbers = Numbers(results, None, points.labels, points.sums)
+    found: list[Short] = []
+    for part in dict.fromkeys(wanted):
+        there = set(results.frame.filter(results.frame["part"] == part)["configuration"])
+        baselines = [name for name in study.summary.baselines if name in there]
+        found.append(_short(headline(numbers, results, part, baselines)))
+    return tuple(short for short in found if len(short.headings) > short.texts)
 
 
-def _short(part: str, frame: polars.DataFrame) -> Short:
-    headings: list[str] = []
-    for column in frame.columns:
-        name = column.replace("speed_up_over_", "speed-up\n").replace("energy_over_", "energy\n")
-        headings.append(name.replace("utilization_", "util.\n"))
-    rows = [
-        tuple(_mean_cell(column, value) for column, value in zip(frame.columns, record, strict=True))
-        for record in frame.iter_rows()
-    ]
-    texts = sum(not frame.schema[name].is_numeric() for name in frame.columns)
+def _short(head: Headline) -> Short:
+    names = ("configuration", *([head.label] if head.label else []))
+    shares = len(head.columns) - head.shares
+    rows: list[tuple[str, ...]] = []
+    for line in head.lines:
+        values = [cell.ours for cell in line.cells]
+        cells = ["" if v is None else f"{v:.3g}" if n < shares else f"{v:.0%}" for n, v in enumerate(values)]
+        label = [] if head.label is None else [line.label or "all"]
+        rows.append((line.configuration, *label, *cells))
+    headings = (*names, *(_broken(column) for column in head.columns))
     return Short(
-        title=f"{part}: means over the points", headings=tuple(headings), rows=tuple(rows), texts=texts
+        title=f"{head.part}: means over the points", headings=headings, rows=tuple(rows), texts=len(names)
     )
 
 
-def _mean_cell(column: str, value: object) -> str:
-    if not isinstance(value, float):
-        return "" if value is None else str(value)
-    return f"{value:.0%}" if column.startswith("utilization_") else f"{value:.3g}"
+def _broken(heading: str) -> str:
+    """Return *heading* in two lines: what it is, and of what.
+
+    >>> _broken("speed-up over FLAT"), _broken("energy relative to FLAT"), _broken("2d busy")
+    ('speed-up\\nFLAT', 'energy\\nFLAT', '2d\\nbusy')
+    """
+    for words in (" over ", " relative to "):
+        what, between, base = heading.partition(words)
+        if between:
+            return f"{what}\n{base}"
+    return "\n".join(heading.rsplit(" ", 1))
 
 
 def first_rows(lazy: polars.LazyFrame, rows: int, title: str, asked: str) -> Short:
@@ -54,7 +66,7 @@ def first_rows(lazy: polars.LazyFrame, rows: int, title: str, asked: str) -> Sho
     import polars
 
     frame = lazy.head(SHOWN).collect()
-    varying = [name for name in _varying(lazy, rows) if name != "reason"]
+    varying = [name for name in _varying(lazy, rows) if name != TELLING["lost"]]
     cells = {name: [_cell(value) for value in frame[name]] for name in varying}
     widths = {name: max(map(len, (name, *texts))) + 3 for name, texts in cells.items()}
     room = shutil.get_terminal_size((80, 24)).columns
@@ -105,6 +117,8 @@ def _fitting(widths: Mapping[str, int], first: Collection[str], room: int) -> li
 
 
 def _wanted(asked: str, columns: Iterable[str]) -> set[str]:
-    """Return the columns of the measures that the command line names (``latency`` is latency_s), or the time."""
+    """Return the columns of the measures that the command line names, with or without their units, or the time."""
     words = [word for word in asked.replace("-", "").split(",") if word]
-    return {name for name in columns if name in words or name.rpartition("_")[0] in words} or {"latency_s"}
+    return {name for name in columns if name in words or name.rpartition("_")[0] in words} or {
+        TELLING["time"]
+    }

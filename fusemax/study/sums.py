@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fusemax.study.describe import BUSY, FIXED
+from fusemax.study.describe import BUSY, FIXED, TELLING
 from fusemax.study.rows import NO_ROOM, SIZE
 from fusemax.study.spec import StudyPart
 
 ADDED = tuple(column.name for column in FIXED if column.adds == "sum")
-(TIME,) = (column.name for column in FIXED if column.tells == "time")
+TIME, LIMIT = TELLING["time"], TELLING["limit"]
 WORDS = ("machine", "mapping")
 Record = Mapping[str, Any]
 
@@ -41,14 +41,12 @@ def _added(members: Sequence[Record]) -> dict[str, Any]:
         if column.startswith(BUSY) and first[column] is not None:
             busy = ((row.get(column) or 0.0) * row[TIME] for row in members)
             values[column] = sum(busy) / total
-    return {**alike, **words, **values, "limit": _listed(members, "limit", "; "), "fits": True, NO_ROOM: ""}
+    return {**alike, **words, **values, LIMIT: _listed(members, LIMIT, "; "), "fits": True, NO_ROOM: ""}
 
 
 def _is_measure(name: str) -> bool:
     return (
-        name in ADDED
-        or name in ("limit", "fits", NO_ROOM, *WORDS)
-        or name.startswith((BUSY, "area_", "time_"))
+        name in ADDED or name in (LIMIT, "fits", NO_ROOM, *WORDS) or name.startswith((BUSY, "area_", "time_"))
     )
 
 

@@ -138,18 +138,18 @@ def _whole(plan: SweepPlan, out: Path, rows: polars.DataFrame, counts: Counts | 
     found = {
         name: frame for name, frame in found.items() if frame.height or name in ("results", "comparison")
     }
-    short = means(study, results, apart_of(plan.planned))
+    made = {name: table_of(frame, _described(plan, name, frame.columns)) for name, frame in found.items()}
+    points = _points(plan)
+    short = means(study, made["results"], points)
     if counts is not None:
         short = (*short, first_rows(results.lazy(), results.height, study.title, plan.asked))
     return Outcome(
-        tables={
-            name: table_of(frame, _described(plan, name, frame.columns)) for name, frame in found.items()
-        },
+        tables=made,
         short=short,
         said=tuple(said),
         texts=mapping_files(plan.planned, rows, out),
         parquet=("results",),
-        points=_points(plan),
+        points=points,
         took=took,
     )
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import polars
 import pytest
 
+from fusemax.report.study import Points
 from fusemax.report.summary import Numbers, headline
+from fusemax.study.screen import means
 from fusemax.study.spec import StudyFile
-from fusemax.study.summary import summarize
 from fusemax.table.table import table_of
 from tests.study.engine import rows_of_study
 
@@ -50,7 +51,9 @@ def test_listed_sizes_are_columns() -> None:
     identity = table.select("part", "configuration", "B", "seq_len")
     assert [(4, 1024), (4, 4096), (8, 1024), (8, 4096)] * 6 == table.select("B", "seq_len").rows()
     assert not identity.is_duplicated().any()
-    assert summarize(file, table)["both"]["speed_up_over_plain"][0] == pytest.approx(1.0)
+    labels = ("B",)
+    said = headline(Numbers(table_of(table), None, labels), table_of(table), "both", ("plain",))
+    assert said.overall[0].cells[0].ours == pytest.approx(1.0)
 
 
 def test_the_report_says_what_the_screen_says() -> None:
@@ -64,13 +67,9 @@ def test_the_report_says_what_the_screen_says() -> None:
     numbers = Numbers(table_of(table), None, file.label_columns("attention"))
     said = headline(numbers, table_of(table), "attention", ("plain",))
     found = {(line.configuration, line.label or "all"): line.cells[0].ours for line in said.lines}
-    screen = summarize(file, table)["attention"]
-    expected = {
-        (row["configuration"], row["model"]): row["speed_up_over_plain"]
-        for row in screen.iter_rows(named=True)
-    }
-    assert set(expected) == set(found)
-    assert all(value == pytest.approx(found[key]) for key, value in expected.items())
+    (short,) = means(file, table_of(table), Points(labels=tuple(file.label_columns("attention"))))
+    assert ("configuration", "model", "speed-up\nplain") == short.headings[:3]
+    assert {row[:2]: row[2] for row in short.rows} == {key: f"{value:.3g}" for key, value in found.items()}
 
 
 @pytest.mark.parametrize(
