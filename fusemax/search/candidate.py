@@ -159,8 +159,10 @@ def nothing_fits(facts: Facts, segment: Sequence[str], tally: Tally) -> FusemaxE
     """Return the error for a phase without a tiling that fits: the nearest miss, with tensor, level and bytes."""
     where = f"no mapping of {', '.join(segment)} fits this machine"
     if tally.miss is None and facts.within != Within():
+        from fusemax.search.structures import nearest_member
+
         return FusemaxError(
-            f"the space has no member for {', '.join(segment)}: none keeps tensors and cuts ranks as the file says\n"
+            f"the space has no member for {', '.join(segment)}: {nearest_member(facts, segment)}\n"
             "  hint: leave more open ('any'); docs/mapper.md says what is searched"
         )
     if tally.miss is None:

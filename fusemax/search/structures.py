@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from fusemax.mapping.space import Block
 from fusemax.search.blocks import block_of, forms_of, previous_generation_of
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Places, Skeleton, skeletons
+
+LOOKED_AT = 48  #: skeletons among which the nearest to a space without members is looked for
 
 
 def atoms_of(facts: Facts) -> list[tuple[str, ...]]:
@@ -60,21 +63,46 @@ def places_of(facts: Facts) -> list[Places]:
 
 def is_member(facts: Facts, skeleton: Skeleton, block: Block) -> bool:
     """Return whether a structure is in the part of the space that the user leaves."""
+    return not any(_against(facts, skeleton, block))
+
+
+def _against(facts: Facts, skeleton: Skeleton, block: Block) -> tuple[list[str], list[str], list[str]]:
+    """Return in what a structure is not as the user wants it: tiles that it lacks, tensors not kept, and too many kept."""
     carried = {variable.upper() for name in skeleton.einsums for variable in facts.carried[name]}
-    for rank in facts.ranks:
-        wanted = {tile for tile in facts.within.tiles if tile.rstrip("0123456789") == rank}
-        if rank in carried and not wanted <= {
-            d.upper() for d in facts.digits(rank, skeleton.cuts.get(rank, 0))[1:]
-        }:
-            return False
+    uncut: list[str] = []
+    for rank in facts.ranks if facts.within.tiles else ():
+        if rank in carried:
+            cut = {d.upper() for d in facts.digits(rank, skeleton.cuts.get(rank, 0))[1:]}
+            uncut += [
+                tile for tile in facts.within.tiles if tile.rstrip("0123456789") == rank and tile not in cut
+            ]
     if not facts.within.kept and not facts.within.alone:
-        return True
+        return uncut, [], []
     used = {
         access.tensor
         for name in skeleton.einsums
         for access in (*facts.einsum(name).reads, *facts.einsum(name).outputs)
     }
-    return facts.within.allows(block, frozenset(used))
+    return uncut, *facts.within.against(block, frozenset(used))
+
+
+def nearest_member(facts: Facts, segment: Sequence[str]) -> str:
+    """Return in words what the structure for *segment* that is nearest to what the user wants has otherwise."""
+    found = [
+        _against(facts, form, block_of(facts, form, places))
+        for skeleton in islice(skeletons(facts, segment), LOOKED_AT)
+        for form in forms_of(facts, skeleton)
+        for places in places_of(facts)
+    ]
+    if not found:
+        return "no loops suit it"
+    uncut, lacking, more = min(found, key=lambda one: (sum(map(len, one)), one))
+    told = [
+        *([f"has no tile {', '.join(uncut)}"] if uncut else []),
+        *([f"does not keep {', '.join(lacking)}"] if lacking else []),
+        *([f"also keeps {', '.join(more)}"] if more else []),
+    ]
+    return f"the nearest {' and '.join(told)}"
 
 
 def structures_of(facts: Facts, segment: Sequence[str]) -> Iterator[tuple[Skeleton, Block]]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import Problem, raise_if_any
 from fusemax.machine import Machine
-from fusemax.mapping.space import Block
+from fusemax.mapping.space import Block, parts_of, prepared, whole_ranks
 from fusemax.source import Document
 from fusemax.typed import typed
 
 ANY = "any"
-Names = str | list[str]
 
 
 class SpaceFile(BaseModel):
@@ -24,9 +23,9 @@ class SpaceFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    tiles: dict[str, int | str | list[int]] = {}
-    keep: dict[str, Names] = {}
-    bind: dict[str, Names] | str = ANY
+    tiles: dict[str, object] = {}
+    keep: dict[str, object] = {}
+    bind: object = ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +51,22 @@ class Within:
 
     def allows(self, block: Block, used: frozenset[str]) -> bool:
         """Return whether a phase with the loops of *block*, which uses the tensors *used*, is a member."""
+        return not any(self.against(block, used))
+
+    def against(self, block: Block, used: frozenset[str]) -> tuple[list[str], list[str]]:
+        """Return what a phase with the loops of *block*, which uses the tensors *used*, lacks and has too much.
+
+        ``K at L3`` among the first is not kept there and should be, among the second it is and should not.
+        """
         found = frozenset(_keeps(block))
         wanted = {(level, name) for level, names in self.kept.items() for name in names & used}
         others = {
             (level, name) for level, name in found if level in self.alone and name not in self.kept[level]
         }
-        return wanted <= found and not others
+        lacking, more = (
+            sorted(f"{name} at {level}" for level, name in some) for some in (wanted - found, others)
+        )
+        return lacking, more
 
     def may_do(self, einsum: str, unit: str) -> bool:
         """Return whether *unit* may do *einsum*."""
@@ -75,14 +84,13 @@ def within_of(document: Document, cascade: Cascade, machine: Machine) -> Within:
     read = typed(document, SpaceFile)
     raise_if_any(list(_problems(document, read, cascade, machine)))
     keep = {level: _listed(names) for level, names in read.keep.items()}
-    bind = {} if isinstance(read.bind, str) else {unit: _listed(names) for unit, names in read.bind.items()}
     units: dict[str, set[str]] = {}
-    for unit, names in bind.items():
-        for name in names:
+    for unit, names in _by_name(read.bind).items():
+        for name in _listed(names):
             if name != ANY:
                 units.setdefault(name, set()).add(unit)
     return Within(
-        tiles={name: _sizes(value) for name, value in read.tiles.items() if value != ANY},
+        tiles={name: sizes for name, value in read.tiles.items() if (sizes := _sizes(value))},
         kept={level: frozenset(names) - {ANY} for level, names in keep.items()},
         alone=frozenset(level for level, names in keep.items() if ANY not in names),
         units={name: frozenset(some) for name, some in units.items()},
@@ -90,18 +98,22 @@ def within_of(document: Document, cascade: Cascade, machine: Machine) -> Within:
 
 
 def _problems(document: Document, read: SpaceFile, cascade: Cascade, machine: Machine) -> Iterator[Problem]:
+    tiles, by_unit = tile_names(prepared(cascade)), _by_name(read.bind)
     for name, value in read.tiles.items():
-        if value != ANY and (isinstance(value, str) or not _sizes(value) or min(_sizes(value)) < 1):
+        if name not in tiles:
+            yield document.problem(
+                ("tiles", name), f"no tile {name!r} in this space", f"there are: {', '.join(tiles)}", key=True
+            )
+        if value != ANY and not _sizes(value):
             yield document.problem(
                 ("tiles", name), f"expected 'any', a size or a list of sizes, got {value!r}"
             )
-    bind: Mapping[str, Any] = {} if isinstance(read.bind, str) else read.bind
-    if isinstance(read.bind, str) and read.bind != ANY:
+    if read.bind != ANY and not isinstance(read.bind, dict):
         yield document.problem(("bind",), f"expected 'any' or Einsums by unit, got {read.bind!r}")
     einsums = [einsum.name for einsum in cascade.computed]
     checks = (
         ("keep", read.keep, machine.level_names, "level", tuple(cascade.tensors), "tensor"),
-        ("bind", bind, tuple(machine.units), "unit", einsums, "Einsum"),
+        ("bind", by_unit, tuple(machine.units), "unit", einsums, "Einsum"),
     )
     for key, found, places, place, members, member in checks:
         for name, listed in found.items():
@@ -109,6 +121,11 @@ def _problems(document: Document, read: SpaceFile, cascade: Cascade, machine: Ma
                 yield document.problem(
                     (key, name), f"no such {place}", f"there are: {', '.join(places)}", key=True
                 )
+            if not _is_listed(listed):
+                yield document.problem(
+                    (key, name), f"expected 'any', the name of one {member} or a list of them, got {listed!r}"
+                )
+                continue
             for one in _listed(listed):
                 if one != ANY and one not in members:
                     yield document.problem(
@@ -116,14 +133,33 @@ def _problems(document: Document, read: SpaceFile, cascade: Cascade, machine: Ma
                     )
 
 
-def _listed(names: Names) -> list[str]:
-    return [names] if isinstance(names, str) else names
+def tile_names(cascade: Cascade) -> tuple[str, ...]:
+    """Return the names of the tiles that a mapping of the space may have: two of each whole rank, and parts of ranks."""
+    names: list[str] = []
+    for rank in whole_ranks(cascade):
+        names += parts_of(cascade, rank)[1:] or (f"{rank}0", f"{rank}1")
+    return tuple(names)
 
 
-def _sizes(value: int | str | list[int]) -> tuple[int, ...]:
-    if isinstance(value, str):
-        return ()
-    return (value,) if isinstance(value, int) else tuple(sorted(set(value)))
+def _by_name(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _is_listed(names: object) -> bool:
+    return isinstance(names, str) or (
+        isinstance(names, list) and all(isinstance(one, str) for one in cast("list[object]", names))
+    )
+
+
+def _listed(names: object) -> list[str]:
+    return [names] if isinstance(names, str) else cast("list[str]", names)
+
+
+def _sizes(value: object) -> tuple[int, ...]:
+    """Return the sizes that *value* lists, in order; none if one of them is no whole number from one."""
+    some = cast("list[object]", value) if isinstance(value, list) else [value]
+    whole = [one for one in some if isinstance(one, int) and not isinstance(one, bool) and one >= 1]
+    return tuple(sorted(set(whole))) if len(whole) == len(some) else ()
 
 
 def _keeps(block: Block) -> Iterator[tuple[str, str]]:

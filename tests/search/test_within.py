@@ -33,10 +33,12 @@ def test_what_is_settled_holds() -> None:
     assert _best("bind: any\n").cost.latency_s < answer.cost.latency_s
 
 
-def test_a_space_without_members_is_told() -> None:
-    """No structure keeps scores, and nothing else, in L3."""
-    with pytest.raises(FusemaxError, match="the space has no member for"):
-        _best("keep: {L3: [BQK]}\n")
+def test_a_space_without_members_is_told_with_the_nearest_one() -> None:
+    """No structure keeps scores, and nothing else, in L3: running values have to wait somewhere, as does a query's tile."""
+    with pytest.raises(FusemaxError, match=r"no member for BQK.*: the nearest also keeps K at L3, SQ at L3"):
+        _best("keep: {L3: []}\n")
+    with pytest.raises(FusemaxError, match=r"no member for BQK.*: the nearest does not keep K at DRAM"):
+        _best("keep: {DRAM: [K]}\n")
     with pytest.raises(FusemaxError, match="none of the units that the space leaves"):
         _best("bind: {2d: [AV]}\n")  # a division
 
@@ -48,3 +50,30 @@ def test_every_mistake_is_told_with_its_place() -> None:
         _best(text)
     for place in ("1:13: tiles.M0", "2:8: keep.L4", "2:21: keep.L3", "3:8: bind.3d", "3:23: bind.1d"):
         assert f"space.yaml:{place}" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("tiles: {Z0: 4}", "1:9: tiles.Z0: no tile 'Z0' in this space"),
+        ("tiles: {P7: 4}", "1:9: tiles.P7: no tile 'P7' in this space"),
+        ('tiles: {"": 4}', "no tile '' in this space"),
+        ("tiles: {M0: [any, 3]}", "expected 'any', a size or a list of sizes, got ['any', 3]"),
+        ("tiles: {M0: true}", "expected 'any', a size or a list of sizes, got True"),
+        (
+            "keep: {L3: {K: 2}}",
+            "1:12: keep.L3: expected 'any', the name of one tensor or a list of them, got {'K': 2}",
+        ),
+        ("bind: 3", "1:7: bind: expected 'any' or Einsums by unit, got 3"),
+        (
+            "bind: {2d: [3]}",
+            "1:12: bind.2d: expected 'any', the name of one Einsum or a list of them, got [3]",
+        ),
+    ],
+)
+def test_a_mistake_is_told_once(text: str, told: str) -> None:
+    """What is no tile, no size and no list is told in one line with its place, not for each type that it might have been."""
+    with pytest.raises(FusemaxError) as found:
+        _best(text)
+    assert told in str(found.value)
+    assert sum("space.yaml" in line for line in str(found.value).splitlines()) == 1
