@@ -36,7 +36,7 @@ def write_energy(
     parts += _leakage(writer, machine, latency)
     missing = missing_energies(machine, mapped, jobs, moves)
     if not missing:
-        writer.add("energy_J", sum(parts, ZERO), Label("energy"))
+        writer.add("energy_J", sympy.Add(*parts), Label("energy"))
     if machine.power is not None:
         writer.add("energy_most_J", symbol("power") * latency, Label("energy_most"))
     return missing

@@ -280,13 +280,15 @@ class _Derivation:
             lanes: sympy.Expr = symbol("replicas")
             for dimension in self.machine.units[unit].shape:
                 lanes *= symbol(f"{unit}.{dimension}")
-            total: sympy.Expr = sympy.Integer(0)
+            parts: list[sympy.Expr] = []
             for einsum, lane_cycles in einsums.items():
                 share = lane_cycles / (lanes * symbol("clock") * greatest(SHORTEST_S, latency))
-                total += self.writer.add(
-                    f"activity[{unit},{einsum}]", share, Label("activity", unit=unit, einsum=einsum)
+                parts.append(
+                    self.writer.add(
+                        f"activity[{unit},{einsum}]", share, Label("activity", unit=unit, einsum=einsum)
+                    )
                 )
-            self.writer.add(f"utilization[{unit}]", total, Label("utilization", unit=unit))
+            self.writer.add(f"utilization[{unit}]", sympy.Add(*parts), Label("utilization", unit=unit))
 
 
 def _lane_cycles(job: Job) -> sympy.Expr:

@@ -58,6 +58,11 @@ class Residences:
         self.mapped, self.machine, self.nest, self.extents = mapped, machine, nest, extents
         self.cascade = mapped.cascade
         self.order = machine.places
+        self._places = {
+            name: (number, place)
+            for number, body in enumerate(nest.bodies)
+            for place, name in enumerate(body.einsums)
+        }
         self.bands: dict[tuple[int, ...], Mask | None] = {
             body.node: mask_of(mapped, nest, body) for body in nest.bodies
         }
@@ -188,15 +193,8 @@ class Residences:
 
     def _accesses(self, residence: Residence) -> tuple[list[Access], list[Access]]:
         """Return the accesses inside a residence to its tensor: those that make it, and those that read it."""
-        made_by, read_by = self._touching(residence.tensor)
-        names = [
-            name
-            for body in self.nest.bodies
-            if residence.covers(body.node)
-            for name in body.einsums
-            if name in made_by or name in read_by
-        ]
-        einsums = [self.mapped.einsum(name) for name in names]
+        touching = self._touching(residence.tensor)
+        einsums = [self.mapped.einsum(name) for body, name in touching if residence.covers(body.node)]
         made = [
             access for einsum in einsums for access in einsum.outputs if access.tensor == residence.tensor
         ]
@@ -240,19 +238,25 @@ class Residences:
         return frozenset() if generation is None else digits_of(self.nest, (generation.lower(),))
 
     def _users(self, residence: Residence) -> tuple[list[Body], list[Body]]:
-        made_by, read_by = self._touching(residence.tensor)
-        writers = [body for body in self.nest.bodies for name in body.einsums if name in made_by]
-        readers = [body for body in self.nest.bodies for name in body.einsums if name in read_by]
-        return writers, readers
+        touching = self._touching(residence.tensor)
+        made_by, read_by = (
+            {einsum.name for einsum in einsums if not einsum.initial}
+            for einsums in (self.cascade.producers(residence.tensor), self.cascade.readers(residence.tensor))
+        )
+        writers = [body for body, name in touching if name in made_by]
+        return writers, [body for body, name in touching if name in read_by]
 
-    def _touching(self, tensor: str) -> tuple[set[str], set[str]]:
-        """Return the names of the Einsums that make *tensor*, and of those that read it."""
-        made_by = {einsum.name for einsum in self.cascade.producers(tensor) if not einsum.initial}
-        return made_by, {einsum.name for einsum in self.cascade.readers(tensor) if not einsum.initial}
+    def _touching(self, tensor: str) -> list[tuple[Body, str]]:
+        """Return the Einsums of this nest that make *tensor* or read it, each with its body, in their order."""
+        einsums = (*self.cascade.producers(tensor), *self.cascade.readers(tensor))
+        names = {einsum.name for einsum in einsums if not einsum.initial} & self._places.keys()
+        places = sorted(self._places[name] for name in names)
+        return [(self.nest.bodies[body], self.nest.bodies[body].einsums[place]) for body, place in places]
 
     def _read_outside(self, residence: Residence) -> Iterator[Access]:
         """Yield the accesses to a kept tensor by Einsums outside its residence."""
-        here = {name for body in self.nest.bodies for name in body.einsums if residence.covers(body.node)}
+        touching = self._touching(residence.tensor)
+        here = {name for body, name in touching if residence.covers(body.node)}
         for reader in self.cascade.readers(residence.tensor):
             if reader.name not in here and not reader.initial:
                 yield from (access for access in reader.reads if access.tensor == residence.tensor)

@@ -117,14 +117,16 @@ class _NestTimes:
         }
 
     def _unit_times(self) -> dict[str, sympy.Expr]:
-        units = dict.fromkeys(unit for unit, _ in self.cycles)
+        units: dict[str, list[sympy.Expr]] = {}
+        for (unit, _), cycles in self.cycles.items():
+            units.setdefault(unit, []).append(cycles)
         return {
             unit: self.writer.add(
                 f"time_s[{self.name},{unit}]",
-                sum((c for (u, _), c in self.cycles.items() if u == unit), ZERO) / symbol("clock"),
+                sympy.Add(*cycles) / symbol("clock"),
                 Label("time", nest=self.name, unit=unit),
             )
-            for unit in units
+            for unit, cycles in units.items()
         }
 
     def _by_unit(self, times: Mapping[str, sympy.Expr]) -> dict[str, sympy.Expr]:
@@ -223,7 +225,7 @@ class _NestTimes:
     def _computing(self) -> sympy.Expr:
         schedule = self.counts.nest.schedule
         if schedule == "serial":
-            return sum(self.cycles.values(), ZERO)
+            return sympy.Add(*self.cycles.values())
         if isinstance(schedule, Overlap):
             return self._partly(schedule)
         if isinstance(schedule, str):

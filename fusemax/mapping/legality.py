@@ -97,14 +97,13 @@ def _scopes(nest: Nest) -> dict[tuple[int, ...], tuple[str, ...]]:
 def _useless(mapped: Mapped, document: Document) -> Iterator[Problem]:
     """Yield tensors that are kept or staged where no Einsum touches them."""
     for nest in mapped.nests:
+        bodies: dict[str, list[Body]] = {}
+        for body in nest.bodies:
+            for name in body.einsums:
+                for access in (*mapped.einsum(name).reads, *mapped.einsum(name).outputs):
+                    bodies.setdefault(access.tensor, []).append(body)
         for residence in nest.residences:
-            inside = [name for body in nest.bodies if residence.covers(body.node) for name in body.einsums]
-            touched = {
-                access.tensor
-                for name in inside
-                for access in (*mapped.einsum(name).reads, *mapped.einsum(name).outputs)
-            }
-            if residence.tensor not in touched:
+            if not any(residence.covers(body.node) for body in bodies.get(residence.tensor, ())):
                 label = "stage" if residence.staged else "keep"
                 path = (*_node_path(residence.node), label, residence.level)
                 text = f"{residence.tensor} is kept here, but no Einsum inside reads or writes it"

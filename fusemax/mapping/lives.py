@@ -195,8 +195,14 @@ def _needed(mapped: Mapped, order: tuple[str, ...], name: str) -> set[str]:
 
 def _serial(mapped: Mapped, nest: Nest, values: tuple[Value, ...]) -> list[Moment]:
     found: list[Moment] = []
+    carried: dict[Residence, tuple[Body, frozenset[str]]] = {}
+    nodes = {residence.node for residence in nest.residences}
+    everywhere = tuple(Tile(residence=residence) for residence in nest.residences)
     for body in nest.bodies:
-        tiles = tuple(t for r in nest.residences if (t := _while_running(mapped, nest, r, body)) is not None)
+        tiles = everywhere
+        if any(body.node[: len(node)] != node for node in nodes):
+            running = (_while_running(mapped, nest, r, body, carried) for r in nest.residences)
+            tiles = tuple(tile for tile in running if tile is not None)
         for position in range(len(body.einsums)):
             there = {v: 1 for v in values if v.order == body.einsums and _is_there(v, position)}
             found.append(Moment(tiles=tiles, values=there))
@@ -208,16 +214,22 @@ def _is_there(value: Value, position: int) -> bool:
     return value.order.index(value.maker) <= position <= last
 
 
-def _while_running(mapped: Mapped, nest: Nest, residence: Residence, body: Body) -> Tile | None:
+def _while_running(
+    mapped: Mapped, nest: Nest, residence: Residence, body: Body,
+    carried: dict[Residence, tuple[Body, frozenset[str]]],
+) -> Tile | None:  # fmt: skip
     """Return the tile of *residence* as it is while *body* runs; None when it is gone.
 
     Inside its node it is there. While other nodes run, it stays where a loop around both does not change it, and no loop of
-    its own turns inside that one.
+    its own turns inside that one. *carried* holds what was found of a residence: its first body, and the tensor's digits.
     """
     if residence.covers(body.node):
         return Tile(residence=residence)
-    own = residence_digits(mapped, nest, residence)
-    around = set(next(b for b in nest.bodies if residence.covers(b.node)).shared_with(body))
+    if residence not in carried:
+        first = next(b for b in nest.bodies if residence.covers(b.node))
+        carried[residence] = first, residence_digits(mapped, nest, residence)
+    first, own = carried[residence]
+    around = set(first.shared_with(body))
     for position in range(len(residence.loops) - 1, -1, -1):
         loop = residence.loops[position]
         if loop in around and loop not in own:
@@ -336,7 +348,10 @@ def _units(mapped: Mapped, name: str) -> set[str]:
 def _most(found: list[Moment]) -> tuple[Moment, ...]:
     """Return the moments that no other contains, each once, in order."""
     kept: list[Moment] = []
+    different: dict[object, Moment] = {}
     for moment in found:
+        different.setdefault((id(moment.tiles), tuple(moment.values.items())), moment)
+    for moment in different.values():
         if any(_contains(other, moment) for other in kept):
             continue
         kept = [other for other in kept if not _contains(moment, other)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fusemax.cascade.ir import Einsum
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
@@ -23,6 +25,8 @@ def whole_tensors(mapped: Mapped, machine: Machine, nest: Nest) -> tuple[str, ..
         for access in (*mapped.einsum(name).reads, *mapped.einsum(name).outputs)
     }
     cascade = mapped.cascade
+    done = {name: n for n, one in enumerate(mapped.nests) for body in one.bodies for name in body.einsums}
+    bodies = {name: body for body in nest.bodies for name in body.einsums}
     return tuple(
         name
         for name in cascade.tensors
@@ -30,8 +34,8 @@ def whole_tensors(mapped: Mapped, machine: Machine, nest: Nest) -> tuple[str, ..
         and (
             name in cascade.inputs
             or name in cascade.outputs
-            or _passes(mapped, nest, name)
-            or _comes_back(mapped, machine, nest, name)
+            or _passes(mapped, nest, name, done)
+            or _comes_back(mapped, machine, nest, name, bodies)
         )
     )
 
@@ -42,22 +46,25 @@ def whole_digits(mapped: Mapped, nest: Nest, tensor: str) -> frozenset[str]:
     return digits_of(nest, (rank.lower() for rank in found.ranks if rank != found.generation))
 
 
-def _passes(mapped: Mapped, nest: Nest, tensor: str) -> bool:
-    """Return whether *tensor* is made in this nest or before, and read in a later nest than its maker's."""
-    order = list(mapped.nests)
-    here = order.index(nest)
-    done = {name: n for n, one in enumerate(order) for body in one.bodies for name in body.einsums}
+def _passes(mapped: Mapped, nest: Nest, tensor: str, done: Mapping[str, int]) -> bool:
+    """Return whether *tensor* is made in this nest or before, and read in a later nest than its maker's.
+
+    *done* gives the place of each Einsum's nest.
+    """
+    here = mapped.nests.index(nest)
     made = [done[p.name] for p in mapped.cascade.producers(tensor) if p.name in done]
     read = [done[r.name] for r in mapped.cascade.readers(tensor) if r.name in done]
     return bool(made and read) and min(made) <= here <= max(read) and min(made) < max(read)
 
 
-def _comes_back(mapped: Mapped, machine: Machine, nest: Nest, tensor: str) -> bool:
+def _comes_back(
+    mapped: Mapped, machine: Machine, nest: Nest, tensor: str, bodies: Mapping[str, Body]
+) -> bool:
+    names = dict.fromkeys(maker.name for maker in mapped.cascade.producers(tensor))
     return any(
-        _leaves(mapped, machine, nest, body, mapped.einsum(name), tensor)
-        for body in nest.bodies
-        for name in body.einsums
-        if any(output.tensor == tensor for output in mapped.einsum(name).outputs)
+        _leaves(mapped, machine, nest, bodies[name], mapped.einsum(name), tensor)
+        for name in names
+        if name in bodies and any(output.tensor == tensor for output in mapped.einsum(name).outputs)
     )
 
 
