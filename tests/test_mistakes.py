@@ -14,6 +14,7 @@ from tests.mappings import load_mapping
 MISTAKES = Path(__file__).parent / "mistakes"
 MACHINES = {
     "many": "fusemax",
+    "turns": "fusemax",
     "unkept": "fusemax",
     "useless": "fusemax",
     "pass-boundary": "flat",

@@ -251,7 +251,7 @@ class _NestTimes:
         longest = greatest(*busy)
         steady = self.writer.add(
             f"steady_cycles[{self.name}]",
-            cycles_in_turns(busy, schedule.groups, waiting)
+            cycles_in_turns(busy, tile_expression(schedule.groups), waiting)
             if schedule.groups is not None
             else serial - to_sympy(tile_expression(schedule.overlap or Number(0.0))) * (serial - longest),
             Label("steady", nest=self.name),

@@ -36,10 +36,11 @@ MASKS: tuple[Mask, ...] = ("all", "causal", "window")
 class KernelEntry(_Part):
     """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
 
-    ``dtypes``, ``machines`` and ``source`` (a part of a row's source: a version) narrow an entry; ``cascade`` replaces the
+    ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version) and ``wider_than`` (the widths of V above so
+    many, for which a kernel has other code) narrow an entry; ``cascade`` replaces the
     cascade that the mask asks for (a kernel that does all the work under any mask); ``skips`` says by part (``backward``)
     of which mask a kernel leaves out what it hides, where that is less than the row's: ``all`` (of none), ``causal``;
-    ``fused`` says that the kernel is one of those that the study is about.
+    ``fused`` says that the kernel is one of those that the study is about; ``because`` why a part of the work has no mapping.
     """
 
     kernel: str
@@ -49,9 +50,11 @@ class KernelEntry(_Part):
     dtypes: list[str] = Field(default_factory=lambda: list(ELEMENT_B))
     machines: list[str] | None = None
     source: str = ""
+    wider_than: int = Field(default=0, ge=0)
     cascade: str | None = None
     skips: dict[Literal["forward", "backward"], Mask] = Field(default_factory=dict)
     fused: bool = True
+    because: str = ""
 
 
 class Cascades(_Part):
@@ -232,6 +235,7 @@ def _compared(
 def _entry(study: GpuStudy, row: Published, machine: str) -> KernelEntry:
     for entry in study.kernels:
         here = (entry.machines is None or machine in entry.machines) and entry.source in row.source
+        here = here and row.shape.head_dim_v > entry.wider_than
         if entry.kernel == row.kernel and row.dtype in entry.dtypes and here:
             return entry
     raise _LeaveOutError(f"no mapping for kernel {row.kernel} at {row.dtype}")
@@ -240,7 +244,8 @@ def _entry(study: GpuStudy, row: Published, machine: str) -> KernelEntry:
 def _kernel(study: GpuStudy, entry: KernelEntry, machine: str, part: str, shape: Shape) -> Kernel:
     mapping = getattr(entry, part)
     if mapping is None:
-        raise _LeaveOutError(f"no mapping for kernel {entry.kernel}, {part}")
+        why = f": {entry.because}" if entry.because else ""
+        raise _LeaveOutError(f"no mapping for kernel {entry.kernel}, {part}{why}")
     if entry.cascade is not None:
         return Kernel(machine, mapping, entry.cascade)
     if part == "decode":

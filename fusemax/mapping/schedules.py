@@ -35,6 +35,10 @@ class Schedules:
         """Note what *nest*'s schedule, at *path*, gets wrong: unknown Einsums, wrong units, work that it forgets."""
         if isinstance(nest.schedule, Overlap):
             self._hidden(nest.schedule, path)
+            for key in ("overlap", "groups", "wait", "start"):
+                rule = getattr(nest.schedule, key)
+                if rule is not None:
+                    self.ranks.check_rule(rule, (*path, key))
         if isinstance(nest.schedule, str | Overlap):
             return
         mine = [e for body in nest.bodies for e in body.einsums]

@@ -114,14 +114,15 @@ class Overlap(_Part):
 
     ``groups`` of threads take turns on the units, one epoch each, and meet by chance (``cycles_in_turns``): one is as if
     ``serial``, many as if ``overlapped``; ``wait`` is the cycles of an epoch in which a group is on no unit (latencies). Or
-    ``overlap`` says the part itself: 1 as if ``overlapped``, 0 as if ``serial``.
+    ``overlap`` says the part itself: 1 as if ``overlapped``, 0 as if ``serial``. ``groups`` may be a formula, as many as a
+    core has room for: it is rounded down, to 1 at least and ``MOST_GROUPS`` at most.
 
     ``start`` is the time from the launch of a task on its core to its first useful cycle. The memories inside a core count as
     units but for those named in ``hidden``, which work behind the units as the outer levels do.
     """
 
     overlap: Formula | None = None
-    groups: int | None = None
+    groups: Formula | None = None
     wait: Formula = Number(0.0)
     start: Seconds = Number(0.0)
     hidden: list[str] = Field(default_factory=list)
@@ -134,7 +135,7 @@ class Overlap(_Part):
             )
         if self.groups is None and self.wait != Number(0.0):
             raise ValueError("'wait' goes with 'groups': of what overlaps by a part nobody knows who waits")
-        if self.groups is not None and not 1 <= self.groups <= MOST_GROUPS:
+        if isinstance(self.groups, Number) and self.groups.value not in range(1, MOST_GROUPS + 1):
             raise ValueError(f"expected 1 to {MOST_GROUPS} groups, got {self.groups}")
         if isinstance(self.overlap, Number) and not 0 <= self.overlap.value <= 1:
             raise ValueError(f"expected an overlap from 0 (serial) to 1 (overlapped), got {self.overlap}")

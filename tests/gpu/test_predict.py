@@ -50,6 +50,19 @@ def test_tiles_fit_at_every_head_width(machine: str, mapping: str, width: int) -
     cost_of(Kernel(machine, mapping, "attention"), shape(2048, width), "bf16")
 
 
+def test_two_blocks_of_triton_share_a_core_where_registers_hold_both() -> None:
+    """128 queries by 128 keys keep 4 B of each score, 2 B of each weight and 4 B of each output: 128 KiB at width 64, half of
+    the registers, and 160 KiB at 128. Two blocks hide one another's exponentials, one waits for them."""
+    narrow, wide = (
+        cost_of(Kernel("h100", "triton", "attention"), shape(8192, width), "fp16") for width in (64, 128)
+    )
+    alone = [
+        sum(time for label, time in answer.table("time").items() if label.unit) for answer in (narrow, wide)
+    ]
+    assert narrow.latency_s < alone[0]  # one group would take all units' times one after another
+    assert wide.latency_s > alone[1]
+
+
 def test_tiles_that_do_not_fit_are_refused() -> None:
     """Heads of width 512 are beyond these kernels: the level and the bytes are named."""
     with pytest.raises(FusemaxError, match="registers is too small"):

@@ -10,7 +10,7 @@ import pytest
 
 from fusemax.cli.check import check_file
 from fusemax.errors import FusemaxError, ProblemsError
-from fusemax.gpu.compare import compare, study_file
+from fusemax.gpu.compare import LeftOut, Resolved, compare, resolve, study_file
 from fusemax.gpu.published import published
 from fusemax.library.sources import GRADES, graded_figures
 from fusemax.machine import load_machine
@@ -107,6 +107,21 @@ def test_deterministic_rows_and_host_overhead_are_set_apart() -> None:
     assert len(compared) + len(left_out) == len(rows)
     assert all(entry.apart for entry in compared)
     assert error_rows([]) == []
+
+
+def test_wide_heads_have_code_of_their_own_and_what_has_none_says_why() -> None:
+    """An entry for wide heads leaves narrow ones to the next, and a part without a mapping tells the reason of its entry."""
+    study = study_file(STUDIES / "gpu.yaml")
+    rows = [row for row in published() if row.kernel == "efficient" and row.shape.direction == "fwd"]
+    for row in rows:
+        resolved = resolve(study, row)
+        assert isinstance(resolved, Resolved)
+        wide = row.shape.head_dim_v > 128
+        assert resolved.calls[0].kernel.mapping == ("efficient-wide" if wide else "efficient")
+    assert {row.shape.head_dim_v > 128 for row in rows} == {True, False}
+    reasons = [found.reason for row in published() if isinstance(found := resolve(study, row), LeftOut)]
+    assert reasons
+    assert all(": " in reason for reason in reasons)
 
 
 def test_bytes_that_stay_in_the_cache_do_not_judge(tmp_path: Path) -> None:
