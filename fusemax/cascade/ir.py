@@ -231,7 +231,8 @@ class Cascade:
             return None
         return (
             f"cascade {self.name} has a loop inside a loop ({nested[0]}): no mapping runs that yet; "
-            "its values, its passes and its operations are known"
+            "its values, its passes and its operations are known\n  hint: write one loop over the diagonals t = i + j, "
+            "with all cells of a diagonal side by side, as loss/soft-dtw-diagonals does"
         )
 
     def producers(self, tensor: str) -> tuple[Einsum, ...]:

@@ -113,6 +113,8 @@ COUNTS = [
     ("vision/bidirectional-scan", "T", None, 1, "two scans; they go opposite ways, which is no pass"),
     ("loss/soft-dtw", "I", "C", 1, "each place is read once, in the order of the recurrence"),
     ("loss/soft-dtw", "D", "X", 1, "a cost is one sum"),
+    ("loss/soft-dtw-diagonals", "T", None, 1, "a diagonal needs the two before it"),
+    ("loss/soft-dtw-diagonals", "D", "X", 1, "a cost is one sum"),
     ("variants/talking-heads", "M", "J", 3, "heads are mixed key by key; a softmax as written"),
     ("variants/tensor-product", "M", "BK", 3, "keys are made key by key; a softmax as written"),
     ("variants/two-simplicial", "M", "K", 3, "a softmax over pairs as written"),

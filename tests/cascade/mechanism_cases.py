@@ -111,6 +111,7 @@ CASES: dict[str, Case] = {
     "loss/info-nce": Case(vision.info_nce, {"D": 3, "N": 6}),
     "loss/sinkhorn": Case(vision.sinkhorn, {"M": 4, "N": 5, "T": 3}),
     "loss/soft-dtw": Case(more.soft_dtw, {"D": 2, "I": 4, "J": 5}),
+    "loss/soft-dtw-diagonals": Case(more.soft_dtw, {"D": 2, "I": 4, "J": 3}),
     "sparse/chunked": Case(more.chunked, {"E": 3, "F": 2, "P": 12, "W": 4}),
     "sparse/indexed": Case(more.indexed, {**ONE, "N": 2, "C": 2, "R": 2, "J": 3}),
     "sparse/native": Case(

@@ -9,7 +9,7 @@ import pytest
 
 from fusemax.analysis.passes import analyse
 from fusemax.analysis.work import operations
-from fusemax.cascade.build import cascade_from_text
+from fusemax.cascade.build import cascade_from_text, load_cascade
 from fusemax.cascade.evaluate import evaluate
 from fusemax.cascade.ir import Cascade
 from fusemax.cascade.write import cascade_to_yaml
@@ -269,6 +269,8 @@ Y[i,j] = D[i,j]*R[I,J]
 
     assert np.allclose(run(cascade, D=d)["Y"], d * table[4, 5])
     assert "loop inside a loop (L): no mapping runs that yet" in str(cascade.unmappable())
+    assert "as loss/soft-dtw-diagonals does" in str(cascade.unmappable())
+    assert load_cascade("loss/soft-dtw-diagonals").unmappable() is None
     assert 2 == analyse(cascade).passes("I", "D")
 
 
