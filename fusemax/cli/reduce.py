@@ -114,14 +114,11 @@ def write_form(path: Path, form: Form, found: Reduced) -> None:
 
     from fusemax.analysis.rewrite.derivation import explained
     from fusemax.cascade.write import cascade_to_yaml
-    from fusemax.errors import FusemaxError
+    from fusemax.files import replace_file
 
     before = found.original
     title = f"{before.cascade.title} - reduced over {found.rank} from {before.passes} to {form.passes} passes"
     source = f"derived by fusemax reduce ({form.title}) from {before.cascade.name}: {before.cascade.source}"
     doc = explained(before, form, found.rank).split("\n\n")[0]
     text = cascade_to_yaml(replace(form.cascade, title=title, source=source, doc=doc))
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FusemaxError(f"{path}: cannot be written ({error.strerror})") from None
+    replace_file(path, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from fusemax.analysis.rewrite.same import same_up_to_names
 from fusemax.analysis.rewrite.search import NotReducibleError
 from fusemax.cascade.build import cascade_from_text, load_cascade
 from fusemax.cli import build
+from fusemax.errors import FusemaxError
 
 
 def run(*words: str) -> str:
@@ -57,3 +59,12 @@ def test_footprints_in_the_table() -> None:
     """The table says how many words each form keeps; several ranks taken as one as well."""
     assert "QK (M*P), SN (M*P)" in run("attention/3-pass")
     assert "QK (J*M0*P)" in run("sparse/block-sparse", "--rank", "J,M0")
+
+
+def test_a_pipe_is_no_place_for_a_form(tmp_path: Path) -> None:
+    """Nobody may ever read it: the command says so instead of waiting."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(FusemaxError, match="cannot be written"):
+        run("attention/3-pass", "--rank", "M", "-o", str(pipe))
+    assert pipe.is_fifo()
