@@ -39,7 +39,7 @@ WRITTEN = (
     ".png",
 )  #: what a run writes, in the end its report and figures
 TABLES = ("results.parquet", "results.csv")
-ROWS_IN_GROUP = 2**18
+ROWS_IN_GROUP = 2**16  #: what is on its way to the table at one time is some of these
 MEND = (
     "make room, or take another folder with --out; what is finished stays valid, and --resume goes on with it"
 )

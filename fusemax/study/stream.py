@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import polars
 
 CHUNK_POINTS = 2**20
-CHUNK_NUMBERS = 2**22  #: numbers in the chunk of a whole table: 32 MiB
-LEAST_POINTS = 2**16
+CHUNK_NUMBERS = 2**20  #: numbers in the chunk of a whole table: 8 MiB; each thread holds some times as much
+LEAST_POINTS = 2**14
 SEARCHED_POINTS = 16  #: points of a chunk at each of which a mapping is searched for
 ROWS_AS_TEXT = 100_000  #: tables up to this size are written as CSV too
 
@@ -67,8 +67,8 @@ def chunks_of(plan: Planned, points: int | None) -> tuple[Chunk, ...]:
 def _chunk_points(job: Job) -> int:
     """Return how many points of *job* suit a chunk: a power of two, fewer where a whole table has many columns.
 
-    >>> 2 ** int(math.log2(2**22 / 59)), 2 ** int(math.log2(2**22 / 3))
-    (65536, 1048576)
+    >>> 2 ** int(math.log2(2**20 / 59)), 2 ** int(math.log2(2**20 / 3))
+    (16384, 262144)
     """
     if job.sought is not None:
         return SEARCHED_POINTS
