@@ -230,6 +230,7 @@ class _Run:
         return replace(
             row,
             repetitions=times.repetitions,
+            queued=None if times.queued is None else int(times.queued),
             latency_s=times.median_s,
             latency_p10_s=times.p10_s,
             latency_p90_s=times.p90_s,

@@ -37,6 +37,7 @@ class Row:
     seqlen_kv: int | None = None
     head_dim: int | None = None
     repetitions: int | None = None
+    queued: int | None = None
     latency_s: float | None = None
     latency_p10_s: float | None = None
     latency_p90_s: float | None = None

@@ -24,6 +24,9 @@ class Device(Protocol):
 
     kind: str
     name: str
+    queued: (
+        bool | None
+    )  #: whether the last repetitions stood in the queue before the first of them ran; None on a CPU
 
     def wait(self) -> None:
         """Return when all that was begun is done."""
@@ -49,6 +52,7 @@ class Cuda:
     """
 
     kind = "cuda"
+    queued: bool | None = None
 
     def __init__(self) -> None:
         torch = libraries.torch()
@@ -71,11 +75,14 @@ class Cuda:
         spins = [self._events() for _ in range(count)]
         self.wait()
         self._torch.cuda._sleep(HEAD_START_CYCLES)
+        head_start = self._torch.cuda.Event()
+        head_start.record()
         for call, spin in zip(calls, spins, strict=True):
             before()
             self._torch.sum(self._evict, dim=0, out=self._read)
             self._between(call, run)
             self._between(spin, self._spin)
+        self.queued = not head_start.query()
         self.wait()
         return [_seconds(pair) for pair in calls], [SPIN_CYCLES / _seconds(pair) for pair in spins]
 
@@ -109,6 +116,7 @@ class Cpu:
     """The host itself, timed with its clock; its caches are left as they are."""
 
     kind = "cpu"
+    queued: bool | None = None
 
     def __init__(self) -> None:
         self.name = "cpu"
@@ -141,7 +149,8 @@ class Times:
     """The middle and the spread of some repetitions, in seconds, when they ran on the host's clock, and the device's clock.
 
     ``steady_s`` is the time of a call in a row of them without a pause, and ``steady_clock_Hz`` the clock at its end, where
-    that was asked for.
+    that was asked for. ``queued`` says whether the host had all repetitions in the device's queue before the first one ran: if
+    not, gaps between launches may be in the times.
     """
 
     median_s: float
@@ -153,6 +162,7 @@ class Times:
     clock_Hz: float | None = None
     steady_s: float | None = None
     steady_clock_Hz: float | None = None
+    queued: bool | None = None
 
 
 def measure_times(
@@ -169,7 +179,7 @@ def measure_times(
     count = min(MOST, max(FEWEST, int(MEASURE_S / max(estimate_s, 1e-9))))
     began = time.monotonic()
     times, clocks = device.times_s(before, run, count)
-    ended = time.monotonic()
+    ended, queued = time.monotonic(), device.queued
     low, middle, high = numpy.percentile(times, (10, 50, 90))
     steady_s, steady_clock = (
         device.steady_s(run, max(1, round(STEADY_S / max(float(middle), 1e-9)))) if steady else (None, None)
@@ -184,6 +194,7 @@ def measure_times(
         clock_Hz=float(numpy.median(clocks)) if clocks else None,
         steady_s=steady_s,
         steady_clock_Hz=steady_clock,
+        queued=queued,
     )
 
 

@@ -25,6 +25,7 @@ class Stream:
 
     now_s: float = 0.0
     clock_Hz: float = CLOCK_HZ
+    host_s: float = 0.0
     said: list[str] = field(default_factory=list)
 
     def sleep(self, cycles: int) -> None:
@@ -45,6 +46,10 @@ class Event:
     def record(self) -> None:
         self.at_s = self.stream.now_s
 
+    def query(self) -> bool:
+        """Whether the stream is past it: as if the host took ``host_s`` to queue what stands behind."""
+        return self.stream.host_s > self.at_s
+
     def elapsed_time(self, end: Event) -> float:
         return (end.at_s - self.at_s) * 1e3
 
@@ -55,7 +60,7 @@ def device(stream: Stream, patch: pytest.MonkeyPatch) -> timing.Cuda:
         get_device_properties=lambda _: SimpleNamespace(name="stand-in", L2_cache_size=2**20),
         current_device=lambda: 0,
         synchronize=lambda: None,
-        Event=lambda enable_timing: Event(stream) if enable_timing else None,
+        Event=lambda **_: Event(stream),
         _sleep=stream.sleep,
     )
     torch: Any = SimpleNamespace(
@@ -82,6 +87,16 @@ def test_the_clock_is_read_behind_every_call(monkeypatch: pytest.MonkeyPatch) ->
     assert stream.said[:5] == [
         f"sleep {timing.HEAD_START_CYCLES}", "before", "evict", "run", f"sleep {timing.SPIN_CYCLES}",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("host_s", "queued"), [(0.0, True), (0.5, False)])
+def test_a_slow_host_is_told(monkeypatch: pytest.MonkeyPatch, host_s: float, queued: bool) -> None:
+    """A host that takes longer to queue the calls than the device's head start may leave gaps in the times."""
+    stream = Stream(host_s=host_s)
+    cuda = device(stream, monkeypatch)
+    monkeypatch.setattr(timing, "_warm_up", lambda *_: 0.01)
+    found = timing.measure_times(cuda, lambda: None, lambda: stream.work("run", 1e-3))
+    assert found.queued is queued
 
 
 def test_steady_calls_have_nothing_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
