@@ -330,7 +330,7 @@ class _Counter(Residences):
 
         total: sympy.Expr = ZERO
         ways, shifts = ways_of(self.nest, accesses), shifts_of(self.nest, accesses)
-        for times, term in terms_of(self.nest, ways, body.loops, shifts):
+        for times, term in terms_of(self.extents, ways, body.loops, shifts):
             loops = tuple(loop for loop in body.loops if loop not in term.dropped)
             if whole:
                 total += times * words(term, loops, self.extents)

@@ -93,6 +93,30 @@ class Extents:
         inside = [position for position, digit in enumerate(part.digits) if digit in digits]
         return self._product(part.digits[inside[-1] + 1 :]) if inside else part.size
 
+    def held_to_tiles(self, most: sympy.Expr, digits: Collection[str], loops: Collection[str]) -> sympy.Expr:
+        """Return the elements along *digits* of a tile inside *loops*, no more than *most*: on average over all tiles.
+
+        Along digits of several roots (a window), *most*.
+        """
+        roots = [root for root in self.nest.roots.values() if set(self.part(root).digits) & set(digits)]
+        if len(roots) > 1:
+            return most
+
+        def held(size: sympy.Expr) -> sympy.Expr:
+            return size if most == sympy.oo else least(most, size)
+
+        if not roots:
+            return held(ONE)
+        part = self.part(roots[0])
+        outer = [digit for digit in part.digits if digit in loops and digit in digits]
+        if not outer or tuple(outer) != part.digits[: len(outer)]:
+            return held(self.covered(roots[0], set(digits) - set(loops)))
+        tile = self._product(part.digits[len(outer) :])
+        whole, tiles = floor(part.size / tile), ceildiv(part.size, tile)
+        if tile == 1:
+            return held(ONE)
+        return (whole * held(tile) + (tiles - whole) * held(part.size - whole * tile)) / tiles
+
     def pieces(self, root: Root, digits: Collection[str]) -> Pieces:
         """Return the kinds of tiles of *root* that its *digits* number: how many of each kind, and what is inside one.
 

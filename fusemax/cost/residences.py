@@ -113,11 +113,11 @@ class Residences:
         """
         ways = distinct(self.nest, self._ways(residence, earlier), residence.loops)
         words: sympy.Expr = ZERO
-        for times, term in terms_of(self.nest, ways, residence.loops, self._shifts(residence, earlier)):
+        for times, term in terms_of(self.extents, ways, residence.loops, self._shifts(residence, earlier)):
             words += times * self._brought_of(residence, term, made)
         if len(ways) == 2:  # one that its loops do not move holds the other
             for way, other in (ways, reversed(ways)):
-                _, alone = next(terms_of(self.nest, (way,), residence.loops))
+                _, alone = next(terms_of(self.extents, (way,), residence.loops))
                 words = repeated(
                     self._moves(way, other, residence), words, self._brought_of(residence, alone, made)
                 )
@@ -182,7 +182,9 @@ class Residences:
         made, read = self._accesses(residence)
         return ways_of(self.nest, made or read, self._taking_turns(residence, earlier))
 
-    def _shifts(self, residence: Residence, earlier: bool) -> Mapping[Way, Mapping[int, sympy.Expr]]:
+    def _shifts(
+        self, residence: Residence, earlier: bool
+    ) -> Mapping[Way, Mapping[int, tuple[sympy.Expr, ...]]]:
         made, read = self._accesses(residence)
         return shifts_of(self.nest, made or read, self._taking_turns(residence, earlier))
 
@@ -293,15 +295,29 @@ class Residences:
         every = ways_of(self.nest, [*made, *read], self._taking_turns(residence))
         ways = distinct(self.nest, every, residence.loops)
         tiles = [self._kept(residence, digits_of_way(way) - set(residence.loops)).room() for way in ways]
-        if len(tiles) == 1:
-            room = tiles[0]
+        if len(ways) == 1:
             for window in self._windows(residence):
                 if window.all_digits() <= digits_of_way(ways[0]):
-                    room *= window.most(self.extents, residence.loops)
-            return room
-        apart = [len(set(sides)) > 1 for sides in zip(*ways, strict=True)]
-        digits = [way if one else way - set(residence.loops) for way, one in zip(ways[0], apart, strict=True)]
-        return least(sum(tiles, ZERO), self.extents.points(digits_of_way(tuple(digits))))
+                    tiles[0] *= window.most(self.extents, residence.loops)
+        else:
+            apart = [len(set(sides)) > 1 for sides in zip(*ways, strict=True)]
+            way = (
+                way if one else way - set(residence.loops) for way, one in zip(ways[0], apart, strict=True)
+            )
+            tiles = [least(sum(tiles, ZERO), self.extents.points(digits_of_way(tuple(way))))]
+        return sum((*tiles, *self._shifted_room(residence, ways, [*made, *read])), ZERO)
+
+    def _shifted_room(
+        self, residence: Residence, ways: Sequence[Way], accesses: Sequence[Access]
+    ) -> Iterator[sympy.Expr]:
+        """Yield what a tile holds more because accesses of one way are shifted against each other."""
+        loops = frozenset(residence.loops)
+        shifts = shifts_of(self.nest, accesses, self._taking_turns(residence))
+        for way in ways:
+            for place, gaps in shifts.get(way, {}).items():
+                rest = self._kept(residence, digits_of_way(way) - loops - way[place]).room()
+                for gap in gaps:
+                    yield self.extents.held_to_tiles(gap, way[place] - loops, ()) * rest
 
     def _windows(self, residence: Residence) -> Iterator[Window]:
         """Yield the windows of the accesses inside a residence that read its tensor, those that are shifted but once."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import sympy
 
 from fusemax.cascade.ir import affine, is_variable
-from fusemax.cost.extents import digits_of
+from fusemax.cost.extents import Extents, digits_of
 from fusemax.cost.symbols import greatest, to_sympy
 from fusemax.language.syntax import Access, names
 from fusemax.mapping.nest import Nest
@@ -49,12 +49,13 @@ def ways_of(nest: Nest, accesses: Iterable[Access], without: int | None = None) 
 
 def shifts_of(
     nest: Nest, accesses: Iterable[Access], without: int | None = None
-) -> Mapping[Way, Mapping[int, sympy.Expr]]:
-    """Return, for each way, by how much its accesses are shifted against each other along a dimension, where they are.
+) -> Mapping[Way, Mapping[int, tuple[sympy.Expr, ...]]]:
+    """Return, for each way, by how much each of its accesses is shifted against the one before, along a dimension.
 
-    ``RM[m1,p]`` and ``RM[m1+1,p]``, or ``X[i-1]`` and ``X[i+1]``: a tile holds so many elements more.
+    ``RM[m1,p]`` and ``RM[m1+1,p]``, or ``Q[a]`` and ``Q[a+A]``: a tile holds so many elements more, or twice as many if they
+    are further apart than it is long. Infinite where the places of two accesses never meet (``X[2*a]`` and ``X[2*a+1]``).
     """
-    found: dict[Way, dict[int, list[sympy.Expr]]] = {}
+    found: dict[Way, dict[int, list[tuple[sympy.Expr, sympy.Expr]]]] = {}
     for access in accesses:
         (way,) = ways_of(nest, (access,), without)
         kept = [index for place, index in enumerate(access.indices) if place != without]
@@ -62,15 +63,37 @@ def shifts_of(
             terms = affine(index)
             if terms is not None and terms[0]:
                 start = sympy.Integer(0) if terms[1] is None else to_sympy(terms[1])
-                found.setdefault(way, {}).setdefault(place, []).append(start)
-    shifts: dict[Way, dict[int, sympy.Expr]] = {}
+                step, *others = terms[0].values()
+                scale = sympy.Integer(1) if step is None or others else to_sympy(step)
+                found.setdefault(way, {}).setdefault(place, []).append((start, scale))
+    shifts: dict[Way, dict[int, tuple[sympy.Expr, ...]]] = {}
     for way, places in found.items():
         for place, starts in places.items():
-            if len(set(starts)) > 1:
-                shifts.setdefault(way, {})[place] = greatest(*starts) + greatest(
-                    *(-start for start in starts)
-                )
+            different = dict(starts)
+            if len(different) > 1:
+                shifts.setdefault(way, {})[place] = _gaps(list(different), starts[0][1])
     return shifts
+
+
+def _gaps(starts: list[sympy.Expr], step: sympy.Expr) -> tuple[sympy.Expr, ...]:
+    """Return how far each of *starts* is from the one before, in *steps*; of several in an order not known the whole span."""
+    ordered = _in_order(starts)
+    if ordered is None:
+        span = greatest(*starts) + greatest(*(-start for start in starts))
+        return (span,) if len(starts) > 2 else (greatest(starts[0] - starts[1], starts[1] - starts[0]),)
+    gaps = [sympy.expand(after - before) for before, after in pairwise(ordered)]
+    return tuple(gap / step if (gap / step).is_integer or step == 1 else sympy.oo for gap in gaps)
+
+
+def _in_order(starts: list[sympy.Expr]) -> list[sympy.Expr] | None:
+    """Return *starts*, the least one first; None where that is not known."""
+    ordered: list[sympy.Expr] = []
+    for start in starts:
+        signs = [sympy.expand(start - other).is_positive for other in ordered]
+        if None in signs:
+            return None
+        ordered.insert(signs.count(True), start)
+    return ordered
 
 
 def makes(nest: Nest, output: Access, access: Access, loops: Collection[str]) -> bool:
@@ -118,13 +141,14 @@ def _fills(nest: Nest, one: frozenset[str], other: frozenset[str], loops: frozen
 
 
 def terms_of(
-    nest: Nest, ways: Collection[Way], loops: Collection[str], shifts: Mapping[Way, Mapping[int, sympy.Expr]] | None = None
+    extents: Extents, ways: Collection[Way], loops: Collection[str],
+    shifts: Mapping[Way, Mapping[int, tuple[sympy.Expr, ...]]] | None = None,
 ) -> Iterator[tuple[sympy.Expr, Term]]:  # fmt: skip
     """Yield the parts of the union of *ways* inside *loops*: each way, less what two have in common, and so on.
 
     With each comes how often it counts: once, or by how much the accesses of a way are shifted, for what that adds.
     """
-    left = distinct(nest, ways, loops)
+    left = distinct(extents.nest, ways, loops)
     around = frozenset(loops)
     changing = frozenset[str]().union(*(digits_of_way(way) & around for way in left))
     for count in range(1, len(left) + 1):
@@ -136,9 +160,11 @@ def terms_of(
                 sign = sympy.Integer(1 if count % 2 else -1)
                 yield sign, Term(digits, changing - dropped, dropped)
                 if count == 1:
-                    for place, shift in (shifts or {}).get(chosen[0], {}).items():
+                    for place, gaps in (shifts or {}).get(chosen[0], {}).items():
                         edge = digits - (way[place] - around)
-                        yield shift, Term(edge, changing - dropped, dropped)
+                        for gap in gaps:
+                            added = extents.held_to_tiles(gap, way[place], around)
+                            yield added, Term(edge, changing - dropped, dropped)
 
 
 def _meeting(chosen: tuple[Way, ...], loops: frozenset[str]) -> tuple[Way, frozenset[str]] | None:

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+#: What rank D is as long as, and the places in it that an Einsum may read.
+SHIFTS = (
+    ("2*A", ("a", "a+A")), ("A+2", ("a", "a+1", "a+2")), ("A+4", ("a", "a+4")), ("2*A", ("2*a", "2*a+1")),
+    ("2*A+2", ("2*a", "2*a+2")), ("3*A", ("a", "a+A", "a+2*A")),
+)  # fmt: skip
 RANKS = ("A", "B", "C")
 OPERATORS = ("+", "*", "-")
 
@@ -16,6 +21,7 @@ class _Known:
 
     ranks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
+    places: tuple[str, ...] = ("a",)
 
 
 BANDS = ("a <= b", "a >= b", "a < b", "a <= b + A - B", "a > b - 2, a <= b", "a + 1 > b")
@@ -27,24 +33,28 @@ REGIONS = (
 
 
 def draw_cascade(
-    random: Random, alias: bool = False, mask: bool = False, region: bool = False
+    random: Random, alias: bool = False, mask: bool = False, region: bool = False, shift: bool = False
 ) -> dict[str, Any]:  # fmt: skip
     """Return the data of a cascade file of one to four Einsums over three ranks.
 
     With *alias* a fourth rank ``Z`` is another name of ``A``; with *mask* every Einsum over the variables of a condition has
-    that condition, one between ``a`` and ``b``, or with *region* any.
+    that condition, one between ``a`` and ``b``, or with *region* any. With *shift* inputs have a longer rank ``D`` instead of
+    ``A``: two halves of it, or some elements more, are read by an Einsum, or every other element.
     """
     known = _Known()
     for number in range(random.randint(1, 3)):
         ranks = _some(random, RANKS, random.randint(1, 3))
-        known.ranks[f"X{number}"] = ranks
+        known.ranks[f"X{number}"] = tuple("D" if shift and rank == "A" else rank for rank in ranks)
     inputs = dict(known.ranks)
+    places, known.places = random.choice(SHIFTS) if shift else ("", ("a",))
     rows = [_row(random, known, f"T{number}", alias) for number in range(random.randint(1, 4))]
     text = "\n".join(rows)
     used = {name: list(ranks) for name, ranks in inputs.items() if f"{name}[" in text}
     data: dict[str, Any] = {"title": "t", "source": "s", "inputs": used, "einsums": text + "\n"}
     if "z" in text.lower().replace("size", ""):
         data["ranks"] = {"Z": "A"}
+    if any("D" in ranks for ranks in used.values()):
+        data["ranks"] = {"D": places}
     if mask:
         condition = random.choice(REGIONS if region else BANDS)
         data["einsums"] = "\n".join(_masked(row, condition) for row in rows) + "\n"
@@ -73,11 +83,13 @@ def _row(random: Random, known: _Known, name: str, alias: bool) -> str:
     texts: list[str] = []
     variables: list[str] = []
     for tensor in operands:
-        indices = [rank.lower() for rank in known.ranks[tensor]]
+        places = {"D": random.choice(known.places)} if "D" in known.ranks[tensor] else {}
+        indices = [places.get(rank, rank.lower()) for rank in known.ranks[tensor]]
         if alias and "a" in indices and random.randint(0, 1):
             indices[indices.index("a")] = "z"
         texts.append(f"{tensor}[{','.join(indices)}]")
-        variables += [v for v in indices if v not in variables]
+        found = ["a" if places and index == places["D"] else index for index in indices]
+        variables += [v for v in found if v not in variables]
     expression = texts[0] if len(texts) > 1 else f"exp({texts[0]})"
     for text in texts[1:]:
         expression += f" {random.choice(OPERATORS)} {text}"

@@ -70,7 +70,9 @@ class _Drawer:
         """Draw a shipped cascade or make one up."""
         if self.features.own_cascades and self.chance(0.4):
             features = self.features
-            return draw_cascade(self.random, features.aliases, features.masks, features.regions)
+            return draw_cascade(
+                self.random, features.aliases, features.masks, features.regions, features.shifts
+            )
         return self.random.choice(self.features.cascades)
 
     # --- sizes and digits

@@ -29,6 +29,7 @@ GATHERED = (
     "sparse/routed-blocks",
     "sparse/recycled",
 )
+SHIFTED = ("transformer/rotary",)
 WINDOWED = ("sparse/sliding-window", "sparse/neighbourhood", "sparse/dilated-neighbourhood")
 
 
@@ -72,6 +73,7 @@ class Features:
     aliases: bool = False
     masks: bool = False
     regions: bool = False
+    shifts: bool = False
     cores: bool = False
     no_spread: bool = False
     gaps: bool = False
@@ -106,6 +108,9 @@ FEATURES: Mapping[str, Features] = {
     ),
     "aliases": Features(cascades=ALIASED, aliases=True),
     "foreign": Features(foreign=True),
+    "shifts": Features(
+        cascades=SHIFTED, shifts=True, not_simulated="accesses of one tensor that are shifted count once"
+    ),
 }
 
 #: What is drawn only when asked for by name, because the witnesses do not agree there yet.

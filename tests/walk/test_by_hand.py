@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from fusemax.cost.evaluate import cost
 from fusemax.cost.model import derive
 from tests.walk.design import Design
@@ -90,3 +92,33 @@ def test_a_short_last_chunk_brings_what_there_is() -> None:
     several = Design(one.cascade, {**MACHINE, "replicas": 2}, one.mapping, one.sizes)
 
     assert agreed(several)["a", "X", "fill"] == 4
+
+
+@pytest.mark.parametrize(
+    ("other", "length", "words"),
+    [("a+A", "2*A", 5 * 2), ("a+1", "A+1", 5 * 2), ("2*a+1", "2*A", 5 * 2)],
+)
+def test_two_places_that_a_body_reads(other: str, length: str, words: int) -> None:
+    """X[a] and X[a+A], the halves of a rotation: in each of five iterations over a two words, however far apart they are."""
+    first = "2*a" if other.startswith("2") else "a"
+    cascade = {
+        **HEAD, "inputs": {"X": ["D"]}, "ranks": {"D": length}, "outputs": ["Y"],
+        "einsums": f"Y[a] = X[{first}] - X[{other}]\n",
+    }  # fmt: skip
+    assert agreed(design({"nests": [{"for": ["a"], "do": ["Y"]}], "bind": {"a": ["Y"]}}, {"A": 5}, cascade))[
+        "DRAM", "X", "read"
+    ] == words  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("other", "length", "words"), [("a+A", "2*A", 10), ("a+1", "A+1", 4 + 3), ("a+2", "A+2", 5 + 4)]
+)
+def test_two_places_in_tiles(other: str, length: str, words: int) -> None:
+    """Tiles of three and two of a: those of both places together, 3 + min(3, shift) and 2 + min(2, shift)."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["D"]}, "ranks": {"D": length}, "outputs": ["Y"],
+        "einsums": f"Y[a] = X[a] - X[{other}]\n",
+    }  # fmt: skip
+    node = {"for": ["a1"], "keep": {"L1": ["X"]}, "do": ["Y"]}
+    one = design({"tiles": {"A0": 3}, "nests": [node], "bind": {"a": ["Y"]}}, {"A": 5}, cascade)
+    assert agreed(one)["L1", "X", "fill"] == words
