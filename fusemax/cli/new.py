@@ -60,7 +60,7 @@ def write(kind: str, path: Path) -> None:
         raise FusemaxError(f"{shortened(str(path))!r}: too long for the name of a file")
     if path.exists():
         raise FusemaxError(f"{path}: stands there already\n  hint: take another name")
-    title = path.parent.name if kind == "machine" and path.stem == "machine" else path.stem
+    title = path.resolve().parent.name if kind == "machine" and path.stem == "machine" else path.stem
     text = (
         (TEMPLATES / f"{kind}.yaml")
         .read_text(encoding="utf-8")
