@@ -204,7 +204,9 @@ class CostAnswer(Answer):
         from fusemax.cost.explain import explained
         from fusemax.library.sources import sources_of
 
-        steps = explained(self.program, self.values, self.parameters, values.name(number, "number"))
+        steps = explained(
+            self.program, self.values, self.parameters, values.name(number, "number"), self.machine
+        )
         down = values.whole(depth, "depth")
         kept = tuple(step for step in steps if step.depth <= down)
         return Explanation(kept, text_of(kept, sources_of(self.machine), self.changed))

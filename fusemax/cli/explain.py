@@ -18,25 +18,29 @@ def explain(
     ),
     cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
     machine: str = typer.Option(..., "--machine", help="A machine of arch/, or your own file."),
-    mapping: str = typer.Option(..., "--mapping", help="A mapping beside the machine, or your own file."),
+    mapping: str = typer.Option(
+        "best",
+        "--mapping",
+        help="A mapping beside the machine, or your own file; without one, the best one found.",
+    ),
     values: list[str] = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.size=32MiB ..."),
     depth: int = typer.Option(99, "--depth", min=0, help="How many steps down; all if not given."),
     json: bool = typer.Option(False, "--json", help="As JSON, in SI units."),
 ) -> None:
     """Explain a number of a cost: its formula with values, step by step, down to sizes, figures and their sources."""
-    from fusemax.cli.arguments import sizes_and_figures
+    from fusemax.cli.arguments import mapped_on, sizes_and_figures
     from fusemax.cost.evaluate import Evaluator
     from fusemax.cost.explain import explained
     from fusemax.cost.model import derive
-    from fusemax.library.load import design_of
     from fusemax.library.sources import sources_of
 
     sizes, figures = sizes_and_figures(values)
-    design = design_of(machine, mapping, cascade)
-    program = derive(design.mapped, design.machine, figures)
-    answer = Evaluator(design.mapped, program).cost(sizes, figures)
-    steps = [s for s in explained(program, answer.values, answer.parameters, number) if s.depth <= depth]
-    sources = sources_of(design.machine)
+    mapped, described = mapped_on(cascade, machine, mapping, sizes, figures)
+    program = derive(mapped, described, figures)
+    answer = Evaluator(mapped, program).cost(sizes, figures)
+    found = explained(program, answer.values, answer.parameters, number, described)
+    steps = [step for step in found if step.depth <= depth]
+    sources = sources_of(described)
     if json:
         typer.echo(_as_json(steps, sources, figures))
     else:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy
 
 from fusemax.cost.functions import greatest, least
-from fusemax.cost.program import FitRule, Line, Program
+from fusemax.cost.program import FitRule, Label, Line, Program
+from fusemax.cost.roofline import roofline_lines
 from fusemax.cost.symbols import symbol
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import figure_kind, is_figure
+from fusemax.machine import Machine
 from fusemax.nearest import meant
 from fusemax.quantity import format_quantity
 
@@ -45,7 +47,11 @@ class Step:
 
 
 def explained(
-    program: Program, values: Mapping[str, float], parameters: Mapping[str, float], number: str
+    program: Program,
+    values: Mapping[str, float],
+    parameters: Mapping[str, float],
+    number: str,
+    machine: Machine | None = None,
 ) -> tuple[Step, ...]:
     """Return the steps from *number* down, each once, where it is first needed.
 
@@ -55,24 +61,67 @@ def explained(
         Of every line and of every size and figure at the point, in SI units.
     number
         The name of a line (``latency_s``, ``cycles[2d,BQK]``), of a total in short (``latency``), of a figure
-        (``DRAM.bandwidth``), or words of lines of one kind, which are added up (``L3.read``).
+        (``DRAM.bandwidth``), a column of a study (``area_2d_m2``), or words of lines of one kind, which are added up
+        (``L3.read``).
+    machine
+        With it, numbers of its roofline are known too (``speed[2d]``).
 
     Raises
     ------
     FusemaxError
         For a name that means no number, or several kinds of them.
     """
+    program, known = _extended(program, {**parameters, **values}, machine)
     lines = {line.name: line for line in program.lines}
-    known = {**parameters, **values}
     found = _meant(number, program, parameters)
     if isinstance(found, str):
         return tuple(_steps(found, 0, lines, known, set()))
-    total = sum(values[line.name] for line in found)
+    total = sum(known[line.name] for line in found)
     seen: set[str] = set()
     steps = [Step(number, " + ".join(line.name for line in found), total, 0)]
     for line in found:
         steps += _steps(line.name, 1, lines, known, seen)
     return tuple(steps)
+
+
+def _extended(
+    program: Program, known: Mapping[str, float], machine: Machine | None
+) -> tuple[Program, dict[str, float]]:
+    """Return *program* with the lines that studies and rooflines make of its own, and all values."""
+    names = {*known, *(line.name for line in program.lines)}
+    energy, latency = symbol("energy_J"), symbol("latency_s")
+    more = [*(roofline_lines(program, machine) if machine else ())]
+    if {"energy_J", "latency_s"} <= names:
+        more += [
+            Line("energy_delay", energy * latency, Label("energy_delay")),
+            Line("power", energy / latency, Label("power")),
+        ]
+    found, kept = dict(known), []
+    for line in more:
+        value = line.value
+        used = {} if isinstance(value, FitRule) else {one: str(one) for one in value.free_symbols}
+        if isinstance(value, FitRule) or line.name in names or not set(used.values()) <= found.keys():
+            continue
+        at = value.subs({one: found[name] for one, name in used.items()})
+        if at.is_finite:  # there is no intensity without traffic
+            found[line.name] = float(sympy.Float(at))
+            kept.append(line)
+    return replace(program, lines=(*program.lines, *kept)), found
+
+
+def _of_column(number: str, program: Program) -> tuple[Line, ...]:
+    """Return the lines that make up the column *number* of a study: ``area_2d_m2``, ``energy_registers_J``."""
+    if number == "energy_registers_J":
+        return tuple(
+            line for line in program.labelled("component_energy") if line.label.action == "registers"
+        )
+    for kind, begin, end in (("time", "time_", "_s"), ("component_area", "area_", "_m2")):
+        if number.startswith(begin) and number.endswith(end):
+            place = number.removeprefix(begin).removesuffix(end)
+            return tuple(
+                line for line in program.labelled(kind) if place in (line.label.unit, line.label.level)
+            )
+    return ()
 
 
 def _meant(number: str, program: Program, parameters: Mapping[str, float]) -> str | tuple[Line, ...]:
@@ -85,6 +134,8 @@ def _meant(number: str, program: Program, parameters: Mapping[str, float]) -> st
     if number in (*TOTALS, *TOTALS.values()):
         lacking = ", ".join(program.missing.get(number.partition("_")[0], ())) or "what it needs"
         raise FusemaxError(f"{number} is not known: the machine lacks {lacking}")
+    if column_of := _of_column(number, program):
+        return column_of
     parts = number.split(".")
     found = tuple(line for line in program.lines if set(parts) <= _about(line))
     kinds = dict.fromkeys(line.label.kind for line in found)

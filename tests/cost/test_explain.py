@@ -159,3 +159,65 @@ def test_on_the_command_line() -> None:
     assert "arch/fusemax/machine.yaml:8: paper, section VI: the clock of a TPU" in whole
     assert ["latency_s", "launch", "phase_s[AV]"] == [entry["name"] for entry in entries]
     assert math.isclose(entries[0]["value"], entries[1]["value"] + entries[2]["value"])
+
+
+DESIGNS = {
+    "FuseMax": (None, "fusemax", "fusemax", SIZES),
+    "unfused": (None, "flat", "unfused", SIZES),
+    "H100": (None, "h100", "flash3", {"B": 1, "H": 2, "E": 128, "F": 128, "M": 2048, "P": 2048}),
+    "decode": (None, "b200", "decode", {"B": 4, "H": 8, "R": 4, "E": 128, "F": 128, "M": 16384, "P": 1}),
+}
+
+
+@pytest.mark.parametrize("name", list(DESIGNS))
+def test_every_number_of_an_answer_is_explained(name: str) -> None:
+    """All lines, totals, figures and rooflines, on chips and GPUs: the first step has the value that the answer has."""
+    *given, sizes = DESIGNS[name]
+    answer = fm.Design(*given).cost(sizes)
+    roofline = {
+        f"{kind}[{row['unit']}]": row[kind]
+        for row in answer.roofline.rows()
+        for kind in ("speed", "peak", "intensity")
+    }
+    known = {**answer.parameters, **answer.values, **roofline}
+    for number in [*list(known)[:: max(1, len(known) // 60)], *roofline]:
+        step = answer.explain(number).steps[0]
+        assert step.name == number
+        assert step.value == pytest.approx(known[number])
+
+
+def test_columns_of_studies_are_explained() -> None:
+    """Sums over nests, areas and energies of one place, and products of totals."""
+    answer = fm.Design(None, "flat", "unfused").cost(SIZES)
+    for number, expected in (
+        ("energy_delay", answer.energy_J * answer.latency_s),
+        ("power", answer.energy_J / answer.latency_s),
+        ("time_DRAM_s", sum(row["value"] for row in answer.of("time").rows() if row["level"] == "DRAM")),
+        (
+            "energy_registers_J",
+            sum(row["value"] for row in answer.of("component_energy").rows() if row["action"] == "registers"),
+        ),
+    ):
+        assert answer.explain(number).steps[0].value == pytest.approx(expected)
+    assert "energy_J*latency_s" in str(answer.explain("energy_delay"))
+
+
+def test_without_a_mapping_the_best_one_is_explained() -> None:
+    """As ``cost`` does: the number is that of the mapping that a search finds."""
+    words = [
+        "attention/1-pass",
+        "--machine",
+        "fusemax",
+        "--set",
+        "B=1",
+        "--set",
+        "H=1",
+        "--set",
+        "E=64",
+        "--set",
+        "F=64",
+    ]
+    words += ["--set", "M=1024", "--set", "P=1024", "--json"]
+    explained = json.loads(CliRunner().invoke(build(), ["explain", "latency_s", *words]).output)
+    cost = json.loads(CliRunner().invoke(build(), ["cost", *words]).output)
+    assert explained[0]["value"] == pytest.approx(cost["latency_s"])
