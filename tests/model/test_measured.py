@@ -1,9 +1,17 @@
-"""Whole models and elementwise kernels against what others measured; no constant was set on these rows.
+"""Whole models, products and elementwise kernels against what others measured.
 
 ``measured.csv`` holds seconds of a batch, of a first token, or of a step in the middle of a batch: NVIDIA's TensorRT-LLM
 (docs/source/performance.md at 138f96d45f90, static batches), InternLM's lmdeploy (ebe90bc943ee, its static benchmark) and
 gpt-fast (32971d312954, one sequence, 330 W). ``measured-elementwise.csv`` is of linkedin/Liger-Kernel at ead96b618e5c, medians
-on an A100, each number read once and written once. Facts alone are restated. ``pytest -s`` prints the errors.
+on an A100, each number read once and written once. No constant was set on the rows of these two. Facts alone are restated.
+``pytest -s`` prints the errors.
+TensorRT-LLM's page gives its H100 figures for each GPU and does not say so of those of A100. They are taken so too: if not,
+two A100 would read weights and caches at 43% of the bandwidth, where one alone is at 85% in the rows beside.
+
+``measured-products.csv`` is of NVIDIA's aiconfigurator at 095f58a51c4c (a framework's linear layer in a CUDA graph, weights
+cold; those of 8 bits quantise their inputs first), deepseek-ai/DeepGEMM (its tables of February 2025 and at a9967bc27cdc
+and 55ab91f72f76, kernel time, scales by blocks), and the best shapes of stas00/ml-engineering (MAMF, August 2026). The two
+constants of products' mappings were set on its rows of 16 bits of aiconfigurator, and on no other.
 """
 
 from __future__ import annotations
@@ -75,7 +83,7 @@ def predicted_s(row: Mapping[str, str], kept: dict[tuple[str, Widths], Prices]) 
 
 @pytest.mark.slow
 def test_whole_models() -> None:
-    """Batches of TensorRT-LLM on H100 are within 15%; old kernels and host time make the others slower than predicted."""
+    """Batches of TensorRT-LLM on H100 are within 12%; old kernels and host time make the others slower than predicted."""
     kept: dict[tuple[str, Widths], Prices] = {}
     errors: dict[tuple[str, str, str], list[float]] = {}
     for row in rows("measured.csv"):
@@ -87,14 +95,46 @@ def test_whole_models() -> None:
         said = f"{len(found)} rows: median {median(sizes):.0%}, 90th percentile {tenth:.0%}, bias {median(found):.0%}"
         print(*key, said)  # noqa: T201
     batches = {key[:2]: median(map(abs, found)) for key, found in errors.items() if key[2] == "generate"}
-    assert batches["TensorRT-LLM", "h100"] < 0.15
+    assert batches["TensorRT-LLM", "h100"] < 0.12
     assert batches["gpt-fast", "a100"] < 0.20
     assert batches["TensorRT-LLM", "a100"] < 0.25
     assert batches["lmdeploy", "a100"] < 0.25
 
 
+def product_s(row: Mapping[str, str], kept: dict[tuple[str, float], Prices]) -> float:
+    """The time of a product, and of quantising its input where the measured call does so."""
+    narrow = float(row["number_B"])
+    widths = Widths(weights_B=narrow, cache_B=narrow, activations_B=narrow)
+    prices = kept.setdefault((row["machine"], narrow), Prices(row["machine"], widths))
+    sizes = {"R": int(row["rows"]), "K": int(row["inner"]), "N": int(row["columns"])}
+    forms = (("transformer/linear", sizes), ("transformer/linear-split-k", sizes))
+    time_s = prices.price(Step(part="", name="", work="", times=1, forms=forms, weights=("W",))).time_s
+    if widths.narrows and row["source"].startswith("aiconfigurator"):
+        numbers = sizes["R"] * sizes["K"]
+        step = Step(part="", name="", work="", times=1, moved=numbers, narrowed=numbers)
+        time_s += prices.price(step).time_s
+    return time_s
+
+
+@pytest.mark.slow
+def test_products() -> None:
+    """Half of all products are within 12%, nine of ten within 35%; those that nothing was set on within 20% and 50%."""
+    kept: dict[tuple[str, float], Prices] = {}
+    errors: dict[tuple[str, str, str], list[float]] = {}
+    for row in rows("measured-products.csv"):
+        key = row["source"], row["machine"], row["number_B"]
+        errors.setdefault(key, []).append(abs(product_s(row, kept) * 1e6 / float(row["time_us"]) - 1))
+    for key, found in errors.items():
+        tenth = sorted(found)[len(found) * 9 // 10]
+        print(*key, f"{len(found)} rows: median {median(found):.0%}, 90th percentile {tenth:.0%}")  # noqa: T201
+        set_on = key[0] == "aiconfigurator" and key[2] == "2"
+        if len(found) > 10:
+            assert median(found) < (0.12 if set_on else 0.20), key
+            assert tenth < (0.35 if set_on else 0.51), key
+
+
 def test_elementwise() -> None:
-    """Norms and rotary positions: bytes over the bandwidth, and the start of a kernel; half of them within a fifth."""
+    """Norms and rotary positions: bytes over the bandwidth, launch and start of a kernel; half of them within a fifth."""
     errors = []
     for row in rows("measured-elementwise.csv"):
         widths = Widths(activations_B=float(row["number_B"]))
