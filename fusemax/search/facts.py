@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -12,6 +12,7 @@ from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.cascade.sizes import MissingSizeError, resolve_sizes
 from fusemax.cost.evaluate import evaluate_lines
 from fusemax.cost.model import derive
+from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Name, names
 from fusemax.machine import Machine
@@ -144,9 +145,9 @@ class Facts:
 
 def facts_of(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
-    absorb: Sequence[str] = (), within: Within | None = None,
+    absorb: Sequence[str] = (), within: Within | None = None, program: Program | None = None,
 ) -> Facts:  # fmt: skip
-    """Return the facts of a search.
+    """Return the facts of a search; *program* is that of :func:`figures_program`, where somebody has it already.
 
     Raises
     ------
@@ -183,7 +184,7 @@ def facts_of(
         cascade=seen, machine=machine, given=given, open_parts=open_parts, absorb=tuple(absorb),
         within=within or Within(), follows=follows,
         sizes={n: size for n, size in known.items() if n not in {*open_parts, *outer, *follows}},
-        figures=figure_values(seen, machine, given),
+        figures=figure_values(seen, machine, given, program),
     )  # fmt: skip
     object.__setattr__(facts, "items", _items(facts))
     return facts
@@ -203,16 +204,25 @@ def _following(cascade: Cascade, open_parts: Sequence[str], sizes: Mapping[str, 
     return follows
 
 
-def figure_values(cascade: Cascade, machine: Machine, given: Mapping[str, float]) -> dict[str, float]:
+def figures_program(cascade: Cascade, machine: Machine, free: Iterable[str]) -> Program:
+    """Return the program of every figure of *machine*, of which those in *free* may have other values."""
+    nothing = Mapped(name="", title="", cascade=cascade, nests=(), bind={}, spill={}, in_place=())
+    return derive(nothing, machine, dict.fromkeys(free, 1.0))
+
+
+def figure_values(
+    cascade: Cascade, machine: Machine, given: Mapping[str, float], program: Program | None = None
+) -> dict[str, float]:
     """Return every figure of *machine* as a number, with those *given* in place of its own.
+
+    *program* is that of :func:`figures_program` with the names of those given, where somebody has it already.
 
     Raises
     ------
     FusemaxError
         For figures that the machine has not.
     """
-    nothing = Mapped(name="", title="", cascade=cascade, nests=(), bind={}, spill={}, in_place=())
-    program = derive(nothing, machine, given)
+    program = program or figures_program(cascade, machine, given)
     unknown = [name for name in given if name not in program.parameters]
     if unknown:
         raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}")

@@ -26,7 +26,7 @@ from fusemax.search.answer import mapped_text
 from fusemax.search.best import Found, Least, Wanted, best_found
 from fusemax.search.bound import bound_of
 from fusemax.search.candidate import best_point
-from fusemax.search.facts import Facts, facts_of
+from fusemax.search.facts import Facts, facts_of, figures_program
 from fusemax.search.price import Pricer, Prices
 from fusemax.search.tiles import Tilings, axes_for, lane_counts, narrowed, refined_axes, tilings
 from fusemax.search.write import with_tiles
@@ -151,7 +151,8 @@ class Shelf:
 
         A point at which none fits is searched in full.
         """
-        facts = [self._facts(point) for point in points]
+        programs: dict[frozenset[str], Program] = {}  # the figures' program, once for the same names
+        facts = [self._facts(point, programs) for point in points]
         known = [one for one in facts if isinstance(one, Facts)]
         chosen = iter(self._chosen(known))
         answers: list[Found | FusemaxError] = []
@@ -160,9 +161,14 @@ class Shelf:
             answers.append(self._searched(point) if answer is None else answer)
         return answers
 
-    def _facts(self, point: Asked) -> Facts | FusemaxError:
+    def _facts(self, point: Asked, programs: dict[frozenset[str], Program]) -> Facts | FusemaxError:
+        names = frozenset(point[1])
         try:
-            return facts_of(self.cascade, self.machine, *point, self.wanted.absorb, self.wanted.within)
+            if names not in programs:
+                programs[names] = figures_program(self.cascade, self.machine, names)
+            return facts_of(
+                self.cascade, self.machine, *point, self.wanted.absorb, self.wanted.within, programs[names]
+            )
         except FusemaxError as error:
             return error
 
