@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.plan import Prepared
+
+SILENT_S = 2.0  #: compiling that is over by then is not talked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,29 @@ def run_clock(prepared: Prepared, state: State) -> None:
     """Run *prepared* to its end (or until its tasks wait for each other for ever), writing *state*."""
     from fusemax.simulate.tile.kernel import clock as compiled_clock
 
-    compiled_clock()(
-        prepared.plan, prepared.fixed, state.streams, state.chip, state.segments, state.trace, state.seen
-    )  # fmt: skip
+    run = compiled_clock()
+    with told_of_compiling(run):
+        run(prepared.plan, prepared.fixed, state.streams, state.chip, state.segments, state.trace, state.seen)
+
+
+@contextmanager
+def told_of_compiling(function: Any) -> Iterator[None]:
+    """Say on standard error, after two seconds, that *function* is being compiled; not where it was found on disk."""
+
+    def tell() -> None:
+        if not function.signatures:
+            sys.stderr.write(
+                "compiling the simulator: once after an installation or a change, some 20 s ...\n"
+            )
+            sys.stderr.flush()
+
+    timer = threading.Timer(SILENT_S, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def brought_to_cores(prepared: Prepared, stream: int, spread: Sequence[str], cores: int) -> list[int]:
