@@ -302,6 +302,33 @@ def _spaced_sum(size, begin, step, rows, other_step, columns, stride, tiles):
     return total
 
 
+def _rows_of(R, tr, part):
+    """Return the rows of a tile and the number of such tiles: of the whole ones, or of the last one."""
+    if part == 0:
+        return min(tr, R), (R - 1) // tr
+    return R - (R - 1) // tr * tr, 1
+
+
+def _window_sum_at(size, start, step, R, tr, other_step, columns):
+    """Return the elements that all tiles of rows touch together with one tile of *columns*, which begins at *start*."""
+    total = 0
+    for part in range(2):
+        rows, tiles = _rows_of(R, tr, part)
+        first = start + (0 if part == 0 else step * ((R - 1) // tr * tr))
+        wide = step * (rows - 1) + 1
+        pieces, length = 1, wide + other_step * (columns - 1)
+        if step == 1 and other_step > wide:
+            pieces, length = columns, wide
+        elif step > 1:  # with gaps between its elements
+            total += _spaced_sum(size, first, step, rows, other_step, columns, step * tr, tiles)
+            pieces = 0
+        for piece in range(pieces):
+            begin = first + other_step * piece
+            total += _held_sum(tiles, step * tr, begin + length, size)
+            total -= _held_sum(tiles, step * tr, begin, size)
+    return total
+
+
 def window_sum(size, start, step, R, tr, other_step, C, tc):
     """Return the elements that tiles of an index start + step*r + other_step*c touch in 0 .. size-1, over all pairs of tiles.
 
@@ -317,24 +344,21 @@ def window_sum(size, start, step, R, tr, other_step, C, tc):
         step == other_step and -(-C // tc) > -(-R // tr)
     ):  # the larger step, or fewer tiles, outside
         step, R, tr, other_step, C, tc = other_step, C, tc, step, R, tr
+    number, wide = -(-C // tc), other_step * tc
+    low = min(max(-(start // wide), 0), C // tc)  # from here on above 0
+    room = (size - 1 - start - step * (R - 1)) // other_step
+    high = min(max((room + 1) // tc, low), C // tc)  # up to here all inside: these are alike
     total = 0
-    for j in range(-(-C // tc)):
+    if high > low:
+        for part in range(2):
+            rows, tiles = _rows_of(R, tr, part)
+            total += (high - low) * tiles * _spaced(size, start + wide * low, step, rows, other_step, tc)
+    end = min(number, max(-((start - size) // wide), high))  # from here on all outside
+    for j in range(low):
+        total += _window_sum_at(size, start + wide * j, step, R, tr, other_step, tc)
+    for j in range(high, end):
         columns = min(C, (j + 1) * tc) - j * tc
-        for part in range(2):  # whole tiles of rows, and the last one
-            rows = min(tr, R) if part == 0 else R - (R - 1) // tr * tr
-            tiles = (R - 1) // tr if part == 0 else 1
-            first = start + other_step * j * tc + (0 if part == 0 else step * ((R - 1) // tr * tr))
-            wide = step * (rows - 1) + 1
-            pieces, length = 1, wide + other_step * (columns - 1)
-            if step == 1 and other_step > wide:
-                pieces, length = columns, wide
-            elif step > 1:  # with gaps between its elements
-                total += _spaced_sum(size, first, step, rows, other_step, columns, step * tr, tiles)
-                pieces = 0
-            for piece in range(pieces):
-                begin = first + other_step * piece
-                total += _held_sum(tiles, step * tr, begin + length, size)
-                total -= _held_sum(tiles, step * tr, begin, size)
+        total += _window_sum_at(size, start + wide * j, step, R, tr, other_step, columns)
     return total * 1.0
 
 

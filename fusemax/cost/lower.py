@@ -45,6 +45,8 @@ TYPES = {
     "_held_sum": "int64(int64, int64, int64, int64)",
     "_spaced": f"int64({', '.join(['int64'] * 6)})",
     "_spaced_sum": f"int64({', '.join(['int64'] * 8)})",
+    "_rows_of": "UniTuple(int64, 2)(int64, int64, int64)",
+    "_window_sum_at": f"int64({', '.join(['int64'] * 7)})",
     "window_sum": f"float64({', '.join(['float64'] * 8)})",
     "window_most": f"float64({', '.join(['float64'] * 8)})",
     "_largest": "int64(List(float64))",

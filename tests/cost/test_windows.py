@@ -97,3 +97,18 @@ def test_a_sliding_window_brings_the_keys_that_there_are(
     points = sum(q + place >= W - 1 for q in range(P) for place in range(W))
     assert found.values["activity[v,Y]"] * found.latency_s == pytest.approx(points)
     assert there == set(range(P))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (128, 64), (2**30, 2**30)])
+def test_windows_of_any_length(rows: int, columns: int):
+    """Tiles inside of the tensor are alike: of so many as 2^39 in each direction none is visited."""
+    length = 2**39
+    tiles = (length // rows) * (length // columns)
+    assert window_sum(2**40, 0, 1, length, rows, 1, length, columns) == tiles * (rows + columns - 1)
+
+
+@pytest.mark.parametrize("start", [-3, 0, 2**41])
+def test_windows_that_reach_over_the_edges(start: int):
+    """Beyond the last element nothing is touched; before the first one, what is outside is left out."""
+    found = window_sum(2**40, start, 1, 2**39, 2**39, 1, 2**39, 2**39)
+    assert found == max(0, 2**40 - 1 + min(0, start) if start < 2**40 else 0)
