@@ -4,12 +4,12 @@ Every figure of a machine is a named parameter (``L3.size``, ``2d.rows``, ``DRAM
 Values are SI floats; a figure may be a formula of others (``11.63484 um2 * ceil(log2(size/line))``).
 """
 
-from fusemax.machine.amounts import Seconds
+from fusemax.machine.amounts import Bytes, Seconds
 from fusemax.machine.figures import figure_paths, figures
 from fusemax.machine.parts import AccessEnergy, Level, Operation, Registers, Unit
 from fusemax.machine.whole import LaneMemory, Machine, load_machine, machine_of
 
 __all__ = [
-    "AccessEnergy", "LaneMemory", "Level", "Machine", "Operation", "Registers", "Seconds", "Unit",
+    "AccessEnergy", "Bytes", "LaneMemory", "Level", "Machine", "Operation", "Registers", "Seconds", "Unit",
     "figure_paths", "figures", "load_machine", "machine_of",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ from pydantic import (
 from fusemax.errors import FusemaxError
 from fusemax.language.formula import formula
 from fusemax.language.syntax import Call, Expression, Name, Number
-from fusemax.machine import Seconds
+from fusemax.machine import Bytes, Seconds
 from fusemax.nearest import nearest
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_mapping
@@ -190,7 +190,10 @@ class Node(_Part):
 
 
 class MappingFile(_Part):
-    """What a mapping file in ``arch/<machine>/`` holds."""
+    """What a mapping file in ``arch/<machine>/`` holds.
+
+    ``operands`` is the width of a number for which its kernel is: whoever chooses among mappings takes it for no other.
+    """
 
     title: str
     source: str
@@ -206,6 +209,7 @@ class MappingFile(_Part):
     spill: dict[str, list[str]] = Field(default_factory=dict)
     in_place: list[list[str]] = Field(default_factory=list)
     words: dict[str, Any] = Field(default_factory=dict)
+    operands: Bytes | None = None
 
 
 def load_mapping_file(name: str, machine_path: Path) -> tuple[MappingFile, Document]:

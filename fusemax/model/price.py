@@ -266,10 +266,14 @@ class Prices:
             if form not in text and not computed <= words | _views(cascade):
                 continue  # it can bind no Einsum of the form, so that it need not be read
             read = self.mapping(name)
-            if read is not None and _suits(read[0], form, cascade, computed):
+            if read is not None and self._is_for(read[0]) and _suits(read[0], form, cascade, computed):
                 names.append(name)
                 own += [name] * (read[0].cascade == form)
         return own or names
+
+    def _is_for(self, file: MappingFile) -> bool:
+        """Return whether *file* is for operands as wide as these: kernels of 8 bits are no kernels of 16."""
+        return self._figure(file.operands, "") in (None, self.widths.activations_B)
 
     def _cost(self, step: Step, form: str, mapping: str, sizes: Mapping[str, int]) -> Cost | str:
         ready = self._ready(step, form, mapping)

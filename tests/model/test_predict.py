@@ -258,6 +258,15 @@ def test_quantising():
     assert moved["quantise for feed-forward out"].time_s == pytest.approx(4.5e-6 + 512 * 14336 * 3 / 3053e9)
 
 
+def test_a_kernel_of_8_bits_is_none_of_16():
+    """Mappings that say for which operands they are run at that width alone; those that do not say it at any."""
+    wide, narrow = (
+        Prices("h100", Widths(activations_B=width))._suited("grouped/causal") for width in (2.0, 1.0)
+    )
+    assert {"cudnn-fp8", "flash3-fp8", "sage", "sage-triton"} == set(narrow) - set(wide)
+    assert {"flash3", "cudnn"} <= set(wide)
+
+
 def test_energy_of_what_only_moves():
     """A norm's bytes at the energy of the outermost memory's lines, and what the board takes while it runs."""
     passed = Predictor(published("llama-3.1-8b"), "h100", shared=H100).prefill(1, 512)
