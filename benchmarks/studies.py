@@ -49,7 +49,6 @@ def _compared(data: dict[str, Any]) -> None:
 
 
 def _codesign(data: dict[str, Any]) -> None:
-    _sweep(data)
     for part in data["parts"]:
         part["grid"] = {n: v[:1] if n not in ("M", "L3.size") else v for n, v in part.get("grid", {}).items()}
 
@@ -434,6 +433,10 @@ def main() -> None:
             tally: Counter[str] = Counter()
             said: list[str] = []
             whole = small(study)
+            path = folder / "mine.yaml"
+            path.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), encoding="utf-8")
+            if (how := tried(path, folder / "out"))[0] != "ok":
+                sys.exit(f"{study} as it is: {how}")
             for number in range(given.first, given.first + given.count):
                 data, done = (
                     slipped(Random(f"{study} {given.seed} {number}"), whole)

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from fusemax.errors import FusemaxError, raise_if_any
-from fusemax.gpu.compare import Compared, GpuStudy, LeftOut, compare, study_file
+from fusemax.gpu.compare import Compared, GpuStudy, LeftOut, Resolved, compare, resolve, study_file
 from fusemax.gpu.published import Published, published
 from fusemax.library.sources import GRADES, graded_figures
 from fusemax.machine import load_machine
@@ -81,9 +81,13 @@ def plan(document: Document, options: Mapping[str, Any]) -> GpuPlan:
     if not table.is_file():
         hint = "write one, or name a file that 'fusemax gpu measure' made"
         raise_if_any([document.problem(("published",), f"{table}: there is no such file", hint)])
-    return GpuPlan(
-        study=study, path=path, rows=tuple(published(table)), files={path.name: path, study.published: table}
-    )
+    rows = tuple(published(table))
+    found = [resolve(study, row) for row in rows]
+    if not any(isinstance(one, Resolved) and one.row.split == "test" and not one.apart for one in found):
+        reasons = list(dict.fromkeys(one.reason for one in found if isinstance(one, LeftOut)))
+        hint = f"why rows are left out: {'; '.join(reasons[:5])}" if reasons else None
+        raise_if_any([document.problem(("published",), "no row of it judges a prediction", hint)])
+    return GpuPlan(study=study, path=path, rows=rows, files={path.name: path, study.published: table})
 
 
 def tables(plan: GpuPlan, out: Path, progress: Progress) -> Outcome:

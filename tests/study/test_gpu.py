@@ -168,9 +168,12 @@ def test_a_study_in_which_no_row_judges_says_why(tmp_path: Path) -> None:
     (tmp_path / "gpu").mkdir()
     lines = (STUDIES / "gpu" / "published.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (tmp_path / "gpu" / "published.csv").write_text("".join(lines[:3]), encoding="utf-8")
-    with pytest.raises(FusemaxError, match="no row judges: 0 are predicted") as caught:
-        run_file(path, tmp_path / "out")
-    assert "no mapping for kernel flash2 at bf16" in str(caught.value)
+    for step in (lambda: check_file(path), lambda: run_file(path, tmp_path / "out")):
+        with pytest.raises(
+            FusemaxError, match=r"gpu\.yaml:\d+:\d+: published: no row of it judges a prediction"
+        ) as caught:
+            step()
+        assert "no mapping for kernel flash2 at bf16" in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
