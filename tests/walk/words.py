@@ -177,6 +177,7 @@ def _of_stay(
     here: set[Element] = set()
     fill: set[Element] = set()
     newest: dict[Element, tuple[Element, Event]] = {}
+    anew: set[Element] = set()
     leaving: list[tuple[Element, Event]] = []
     for event in stay.events:
         for element in event.taken:
@@ -187,7 +188,12 @@ def _of_stay(
             at = trace.place(tensor, element)
             if at in newest and newest[at][0] != element:
                 leaving += [newest[at]] if newest[at][0] in trace.taken_outside(tensor, place) else []
-            if newest.get(at, (None,))[0] != element or element in event.taken:  # else made again, the same
+            if newest.get(at, (None,))[0] != element:
+                newest[at] = (element, event)
+                anew.discard(element)
+            elif element not in event.taken:  # made again, the same
+                anew.add(element)
+            elif element not in anew:
                 newest[at] = (element, event)
     leaving += [made for made in newest.values() if _wanted_outside(trace, tensor, place, made[0], later)]
     by_event: dict[int, tuple[Event, set[Element]]] = {}
