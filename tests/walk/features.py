@@ -93,6 +93,7 @@ FEATURES: Mapping[str, Features] = {
     "digits": Features(gaps=True, shared_dimension=True, ragged_spatial=True),
     "offload": Features(stage=True, offload=True),
     "running-inside": Features(running_inside=True),
+    "generations-apart": Features(running_inside=True, generations_apart=True),
     "idle-keeps": Features(idle_keeps=True),
     "masks": Features(cascades=MASKED, masks=True),
     "regions": Features(cascades=REGIONS, masks=True, regions=True),
@@ -114,6 +115,4 @@ FEATURES: Mapping[str, Features] = {
 }
 
 #: What is drawn only when asked for by name, because the witnesses do not agree there yet.
-OPEN: Mapping[str, Features] = {
-    "generations-apart": Features(running_inside=True, generations_apart=True),
-}
+OPEN: Mapping[str, Features] = {}
