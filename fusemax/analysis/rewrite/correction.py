@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sympy
 
 from fusemax.analysis.rewrite.separate import Refusal, Separation
+from fusemax.analysis.rewrite.symbols import to_syntax
+from fusemax.language.syntax import names
 
 #: The operation that undoes each operation between H and G; those without one allow deferral only.
 INVERTIBLE = {"*", "+"}
@@ -32,6 +35,15 @@ def tidy(value: sympy.Expr) -> sympy.Expr:
     """Return *value* with exponentials joined and common factors cancelled."""
     joined = sympy.powsimp(value, combine="exp")
     return joined if joined.has(sympy.exp) else sympy.cancel(joined)
+
+
+def parted(value: sympy.Expr, folded: Collection[str]) -> tuple[sympy.Expr, sympy.Expr]:
+    """Return *value* as a factor that is the same for all points folded, and what varies along the *folded* variables."""
+    outside, inside = [], []
+    for factor in sympy.Mul.make_args(value):
+        varies = any(name in folded for s in factor.free_symbols for name in names(to_syntax(s)))
+        (inside if varies else outside).append(factor)
+    return sympy.Mul(*outside), sympy.Mul(*inside)
 
 
 def moments(separation: Separation) -> tuple[tuple[sympy.Expr, sympy.Expr], ...]:

@@ -60,6 +60,16 @@ def separation_of(
     return result if isinstance(result, Refusal) else (term, result)
 
 
+def factors_of(seen: View, einsum: Einsum, waited: tuple[Access, ...]) -> tuple[Access, ...]:
+    """Return those of the earlier results *waited* that are a factor of the whole sum: it need not be taken apart for them."""
+    found = []
+    for access in waited:
+        split = separation_of(seen, einsum, (access,))
+        if not isinstance(split, Refusal) and split[1].operation == "*" and split[1].rank == 1:
+            found.append(access)
+    return tuple(found)
+
+
 def _reaching(seen: View, wanted: set[str], parts: bool) -> set[str]:
     """Return the maps along the rank through which the *wanted* tensors reach a reduction."""
     found: set[str] = set()

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import sympy
 
-from fusemax.analysis.rewrite.correction import common_weight, tidy
+from fusemax.analysis.rewrite.correction import common_weight, parted, tidy
 from fusemax.analysis.rewrite.defer import separation_of
 from fusemax.analysis.rewrite.draft import Move, einsum_of, fresh, remade, variables_in
+from fusemax.analysis.rewrite.loops import renamed_to
 from fusemax.analysis.rewrite.normal import View, earlier_results, term_of
 from fusemax.analysis.rewrite.separate import Refusal, Separation, separate
 from fusemax.analysis.rewrite.symbols import symbol, to_sympy, to_syntax
@@ -56,7 +57,7 @@ def _missing(seen: View, einsum: Einsum, made: list[Einsum]) -> list[Einsum]:
     new: list[Einsum] = []
     for head, rest in separation.terms:
         relative = tidy(head / weight) if weight is not None else head
-        bare = rest.as_coeff_Mul()[1]
+        _, bare = parted(rest, einsum.reduced)
         if not relative.free_symbols or bare == 1 or _gathered(seen, einsum, bare):
             continue
         one = _sum(seen, einsum, sympy.powsimp(kept * bare), (*made, *new))
@@ -83,9 +84,19 @@ def _gathered(seen: View, einsum: Einsum, bare: sympy.Expr) -> bool:
             continue
         earlier = frozenset(symbol(access, seen.positive) for access in waited)
         split = separate(to_sympy(written, seen.positive), earlier, frozenset(), "sum")
-        if isinstance(split, Separation) and split.rank == 1 and split.terms[0][1].as_coeff_Mul()[1] == bare:
+        if (
+            isinstance(split, Separation)
+            and split.rank == 1
+            and _same(split.terms[0][1], bare, einsum.reduced)
+        ):
             return True
     return False
+
+
+def _same(rest: sympy.Expr, wanted: sympy.Expr, folded: tuple[str, ...]) -> bool:
+    """Return whether the sum of *rest* gives that of *wanted*: up to a factor, or to the name of an index."""
+    _, bare = parted(rest, folded)
+    return bare == wanted or renamed_to(wanted, {str(bare): Access("", ())}, folded) is not None
 
 
 def _sum(seen: View, einsum: Einsum, term: sympy.Expr, made: tuple[Einsum, ...]) -> Einsum | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import sympy
 
-from fusemax.analysis.rewrite.correction import common_weight, tidy
+from fusemax.analysis.rewrite.correction import common_weight, parted, tidy
 from fusemax.analysis.rewrite.draft import Move, einsum_of, remade
 from fusemax.analysis.rewrite.loops import Cannot, Writer, joined
 from fusemax.analysis.rewrite.normal import replace_accesses, substitute
@@ -233,7 +233,7 @@ class _Running(Writer):
         for head, rest in stage.separation.terms:
             relative = tidy(head / weight)
             moved = relative.subs(after, simultaneous=True) - relative.subs(before, simultaneous=True)
-            coefficient, bare = rest.as_coeff_Mul()
+            coefficient, bare = parted(rest, stage.einsum.reduced)
             if moved != 0:
                 change += moved * coefficient * self._weighted_moment(stage, bare, weight, before)
         change = sympy.factor(change)
@@ -241,7 +241,16 @@ class _Running(Writer):
         self.lines.append(
             f"correction of {stage.name}: + {to_syntax(change)}, then times {to_syntax(factor)}"
         )
-        return Binary("*", Binary("+", old, to_syntax(change)), to_syntax(factor))
+        return Binary("*", Binary("+", old, self._once_begun(stage, change)), to_syntax(factor))
+
+    def _once_begun(self, stage: Stage, change: sympy.Expr) -> Expression:
+        """Return *change*, or 0 while an earlier result that it is made of is still infinite: nothing is gathered yet."""
+        result = to_syntax(change)
+        for access in stage.earlier:
+            limit, previous = self.limit.get(access.tensor), self.previous(access)
+            if limit is not None and limit != Number(0.0) and self.symbol(previous) in change.free_symbols:
+                result = Call("where", (Call("eq", (previous, limit)), Number(0.0), result))
+        return result
 
     def _weighted_moment(
         self, stage: Stage, bare: sympy.Expr, weight: sympy.Expr, before: dict[Any, Any]
@@ -256,7 +265,7 @@ class _Running(Writer):
                 other.einsum.reduced == stage.einsum.reduced
                 and other.einsum.conditions == stage.einsum.conditions
             )
-            coefficient, gathered = rest.as_coeff_Mul()
+            coefficient, gathered = parted(rest, other.einsum.reduced)
             if not same or gathered != bare:
                 continue
             partial = self.previous(other.einsum.output)

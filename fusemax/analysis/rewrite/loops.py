@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import sympy
 
-from fusemax.analysis.rewrite.correction import correction, moments
+from fusemax.analysis.rewrite.correction import correction, moments, parted
 from fusemax.analysis.rewrite.draft import beside_last, einsum_of, fresh
-from fusemax.analysis.rewrite.normal import replace_accesses
+from fusemax.analysis.rewrite.normal import replace_accesses, substitute
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Stage
 from fusemax.analysis.rewrite.symbols import symbol, to_sympy, to_syntax
@@ -19,9 +20,13 @@ from fusemax.cascade.evaluate import IDENTITY
 from fusemax.cascade.ir import Einsum, is_variable
 from fusemax.cascade.monoid import Monoid
 from fusemax.cascade.views import with_names
+from fusemax.language.parse import parse_expression
 from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number, Reduction, names
+from fusemax.source import Text
 
 JOIN = {"sum": "+", "prod": "*", "max": "max", "min": "min", "or": "max", "and": "min", "any": "max"}
+
+INFINITE = Number(float("inf"))
 
 
 class Cannot(Exception):
@@ -42,6 +47,29 @@ def identity(operator: str, monoid: Monoid | None = None) -> Expression:
     if value in (float("inf"), float("-inf")):
         return Number(float("inf")) if value > 0 else Negative(Number(float("inf")))
     return Number(value)
+
+
+def renamed_to(value: sympy.Expr, gathered: Mapping[str, Access], folded: tuple[str, ...]) -> Access | None:
+    """Return the partial sum of *value* among those *gathered* by term, also where it is one of another index.
+
+    The sum of ``X[d,n]`` is that of ``X[e,n]`` as well, at e in place of d.
+    """
+    if str(value) in gathered:
+        return gathered[str(value)]
+    wanted = to_syntax(value) if isinstance(value, sympy.Symbol) else None
+    for text, partial in gathered.items():
+        have = parse_expression(Text(text)) if isinstance(wanted, Access) else None
+        if not isinstance(have, Access) or not isinstance(wanted, Access) or have.tensor != wanted.tensor:
+            continue
+        table = {
+            old.name: new
+            for old, new in zip(have.indices, wanted.indices, strict=True)
+            if isinstance(old, Name)
+        }
+        kept = all(new == Name(old) for old, new in table.items() if old in folded)
+        if kept and substitute(have, table) == wanted:
+            return replace(partial, indices=tuple(substitute(index, table) for index in partial.indices))
+    return None
 
 
 class Writer:
@@ -69,7 +97,7 @@ class Writer:
         """Return the earlier results that are infinite while nothing but masked points was seen, with that value."""
         found: dict[str, Expression] = {}
         for name in (*self.stage, *self.frame.tails):
-            if name in self.stage and self.stage[name].operator in ("max", "min"):
+            if name in self.stage and self.identity(self.stage[name]) in (INFINITE, Negative(INFINITE)):
                 found[name] = self.identity(self.stage[name])
             elif name in self.stage and self._divides(name):
                 found[name] = Number(0.0)
@@ -241,11 +269,12 @@ class Writer:
         total: sympy.Expr = sympy.Integer(0)
         for head, rest in moments(stage.separation):
             change = head.subs(new, simultaneous=True) - head.subs(old, simultaneous=True)
-            coefficient, bare = rest.as_coeff_Mul()
+            coefficient, bare = parted(rest, stage.einsum.reduced)
+            partial = renamed_to(bare, gathered, stage.einsum.reduced)
             if bare == 1:
                 moment: sympy.Expr = to_sympy(count)
-            elif str(bare) in gathered:
-                moment = self.symbol(gathered[str(bare)])
+            elif partial is not None:
+                moment = self.symbol(partial)
             else:
                 raise Cannot(f"the moment {to_syntax(bare)} is not gathered by any reduction of the loop")
             total += change * coefficient * moment

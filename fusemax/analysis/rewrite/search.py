@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from fusemax.analysis.passes import analyse
-from fusemax.analysis.rewrite.defer import defer
+from fusemax.analysis.rewrite.defer import defer, factors_of
 from fusemax.analysis.rewrite.draft import Move
 from fusemax.analysis.rewrite.floor import floor_of
 from fusemax.analysis.rewrite.form import Form, busiest_rank, form_of
@@ -145,17 +145,19 @@ class _Search:
                 self.refuse(name, written.reason)
                 continue
             waited = earlier_results(along, written)
-            for count in sorted({1, len(waited)} - {0}):
-                for chosen in combinations(waited, count):
-                    moved = defer(along, name, chosen)
-                    told = ", ".join(access.tensor for access in chosen)
-                    if isinstance(moved, Refusal):
-                        self.refuse(name, f"deferring {told} fails: {moved.reason}")
-                    else:
-                        yield _after(state, moved, f"defer {told} in {name}")
-                    moments = defer(along, name, chosen, keep=True) if count == len(waited) else None
-                    if isinstance(moments, Move):
-                        yield _after(state, moments, f"take {name} apart")
+            factors = factors_of(along, einsum, waited) if len(waited) > 2 else ()
+            several = [factors] if 1 < len(factors) < len(waited) else []
+            whole = [waited] if len(waited) > 1 else []
+            for chosen in (*several, *combinations(waited, 1), *whole):
+                moved = defer(along, name, chosen)
+                told = ", ".join(access.tensor for access in chosen)
+                if isinstance(moved, Refusal):
+                    self.refuse(name, f"deferring {told} fails: {moved.reason}")
+                else:
+                    yield _after(state, moved, f"defer {told} in {name}")
+                moments = defer(along, name, chosen, keep=True) if chosen == waited else None
+                if isinstance(moments, Move):
+                    yield _after(state, moments, f"take {name} apart")
         for name, moved in written_out(along):
             yield _after(state, moved, f"write {name} out")
         for name, moved in reorder(along, self.given):

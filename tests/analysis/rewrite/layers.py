@@ -249,6 +249,17 @@ LAYERS = {
         "  DA[m,p] = DO[f,p]*V[f,m] :: sum[f]\n  RS[p] = A[m,p]*DA[m,p] :: sum[m]\n"
         "  DQ[e,p] = A[m,p]*(DA[m,p] - RS[p])*K[e,m] :: sum[m]\n",
     ),
+    "covariance of all pairs of features": (
+        "N", 2, 1,
+        "inputs: {X: [D, N]}\nranks: {E: D}\noutputs: [C]\neinsums: |\n  MU[d] = X[d,n]/N :: sum[n]\n"
+        "  C[d,e] = (X[d,n] - MU[d])*(X[e,n] - MU[e])/(N - 1) :: sum[n]\n",
+    ),
+    "correlation of two batches' normalised features": (
+        "N", 3, 1,
+        "inputs: {A: [D, N], B: [D, N]}\nranks: {E: D}\noutputs: [C]\neinsums: |\n  MA[d] = A[d,n]/N :: sum[n]\n"
+        "  VA[d] = (A[d,n] - MA[d])**2/N :: sum[n]\n  MB[d] = B[d,n]/N :: sum[n]\n  VB[d] = (B[d,n] - MB[d])**2/N :: sum[n]\n"
+        "  C[d,e] = (A[d,n] - MA[d])*rsqrt(VA[d] + 1e-5)*(B[e,n] - MB[e])*rsqrt(VB[e] + 1e-5)/N :: sum[n]\n",
+    ),
     "variance over two ranks": (
         "N,H", 2, 1,
         "inputs: {X: [C, N, H]}\noutputs: [V]\neinsums: |\n  S[c] = X[c,n,h] :: sum[n, h]\n"
