@@ -1,0 +1,74 @@
+"""Single published measurements on chips that nothing was fitted to, within the distance between laboratories."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import pytest
+
+from fusemax.gpu.predict import Kernel, cost_of
+from fusemax.gpu.shape import Shape, flop
+
+#: gpu-mode/ring-attention on GitHub, issue 10: two RTX A5000, FlashAttention-2 at width 64 without a mask; 16k tokens in
+#: all and 32 heads (2048 wide), as in FlashAttention-2's benchmark script: TFLOP/s forward and backward by length.
+A5000 = {
+    512: (84.08, 52.88), 1024: (81.02, 62.54), 2048: (81.31, 70.07), 4096: (81.69, 74.80), 8192: (81.86, 77.42),
+}  # fmt: skip
+#: nshepperd/flash_attn_jax on GitHub, issue 5: RTX 3090, 32 sequences of 1,024 tokens, 8 heads: TFLOP/s by width.
+RTX3090 = {32: 61.11, 64: 64.09, 128: 65.63}
+#: Between laboratories equal shapes differ by 20%.
+NOISE = 0.2
+
+
+def shape(batch: int, heads: int, length: int, width: int, **more: object) -> Shape:
+    """A square call, forward and without a mask unless *more* says otherwise."""
+    sizes = {"head_dim": width, "head_dim_v": width, "causal": False, "direction": "fwd", **more}
+    return Shape(
+        batch=batch, heads=heads, kv_heads=heads, seqlen_q=length, seqlen_kv=length, **sizes,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def rate(machine: str, mapping: str, cascade: str, call: Shape) -> float:
+    """Return the predicted TFLOP/s."""
+    return flop(call) / cost_of(Kernel(machine, mapping, cascade), call, "bf16").latency_s / 1e12
+
+
+def test_flash_attention_2_on_an_a5000() -> None:
+    """Ten rates, forward and backward: 7% at the median, none beyond the noise."""
+    errors: list[float] = []
+    for length, (forward, backward) in A5000.items():
+        batch = 16384 // length
+        found = rate("a5000", "flash2", "attention", shape(batch, 32, length, 64))
+        errors.append(abs(found / forward - 1))
+        call = shape(batch, 32, length, 64, direction="bwd")
+        errors.append(abs(rate("a5000", "flash2-backward", "grouped/backward", call) / backward - 1))
+    assert max(errors) < NOISE
+    assert median(errors) < 0.07
+
+
+@pytest.mark.parametrize("width", RTX3090)
+def test_flash_attention_2_on_an_rtx_3090(width: int) -> None:
+    """Three widths."""
+    found = rate("rtx3090", "flash2", "attention", shape(32, 8, 1024, width))
+    assert found == pytest.approx(RTX3090[width], rel=NOISE)
+
+
+def test_splash_attention_on_a_tpu_v5p() -> None:
+    """marin-community/marin on GitHub, pull request 6330: 0.778 ms for a layer of 8 heads under a causal mask, blocks of 512.
+
+    One laboratory, no constant: within the 30% that chips beside GPUs are held to.
+    """
+    call = shape(1, 8, 8192, 128, causal=True)
+    found = cost_of(Kernel("tpu-v5p", "splash-512", "grouped/causal"), call, "bf16").latency_s
+    assert found == pytest.approx(0.778e-3, rel=0.3)
+
+
+@pytest.mark.parametrize(("causal", "published"), [(False, 1329), (True, 1334)])
+def test_wide_heads_of_aiter(causal: bool, published: float) -> None:
+    """ROCm/aiter on GitHub, pull request 4473: 8 heads of widths 192 and 128, 1.3 million tokens.
+
+    The card is not stated; the rate is above the peak of an MI300X.
+    """
+    call = shape(1, 8, 1_300_000, 192, head_dim_v=128, causal=causal)
+    cascade = "grouped/causal" if causal else "attention"
+    assert rate("mi355x", "flash", cascade, call) == pytest.approx(published, rel=NOISE)
