@@ -7,6 +7,7 @@ weights (any weights prove one), the words, and the space. docs/mapper.md has th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -90,6 +91,7 @@ class Certificate(_Part):
     claim: str
     runner_up: Price | None
     space: Space
+    seal: str = ""
 
 
 def certificate(
@@ -117,7 +119,13 @@ def certificate(
         runner_up=None if other is None else _price(other.latency_s, other.traffic_B, other.energy_J),
         space=_space(answer.facts, strategy, answer.structures, answer.tilings, answer.stopped),
     )  # fmt: skip
-    return json.dumps(held.model_dump(), indent=2) + "\n"
+    return json.dumps(held.model_dump() | {"seal": seal_of(held)}, indent=2) + "\n"
+
+
+def seal_of(held: Certificate) -> str:
+    """Return a hash of everything in a certificate but its seal: it tells a change of what cannot be computed again, too."""
+    content = json.dumps(held.model_dump(exclude={"seal"}), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def claim_of(objective: str, covered: float) -> str:
@@ -203,6 +211,8 @@ def verified(path: Path) -> Verdict:
             mistakes.append("absorb: the mapping absorbs other Einsums than the certificate says")
         if mapped.words or mapped.spill:
             mistakes.append("mapping: words and spill lie outside the space that the bound is for")
+        if held.seal != seal_of(held):
+            mistakes.append("seal: something in it was changed after it was written")
         if not mistakes:
             return Verdict(held.claim, best, held.proof.value)
     raise FusemaxError("\n".join(f"{path}: {mistake}" for mistake in mistakes))

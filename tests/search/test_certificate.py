@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner
 
 from fusemax.cli import build
 from fusemax.errors import FusemaxError
-from fusemax.search.certificate import verified
+from fusemax.search.certificate import Certificate, seal_of, verified
 
 SIZES = ["B=2", "H=2", "M=512", "P=384", "E=32", "F=16"]
 
@@ -72,12 +73,38 @@ TAMPERED = {
 
 @pytest.mark.parametrize("what", TAMPERED)
 def test_a_tampered_certificate_is_refused(what: str, stated: Path, tmp_path: Path) -> None:
-    """Every part of a certificate is computed again, or bound to one that is."""
+    """Every part of a certificate is computed again, or bound to one that is: a new seal does not help."""
     data = json.loads(stated.read_text())
     change, value = TAMPERED[what]
     change(data, value)
+    with suppress(ValueError):
+        data["seal"] = seal_of(Certificate.model_validate(data))
     path = tmp_path / "c.json"
     path.write_text(json.dumps(data))
 
     with pytest.raises(FusemaxError):
         verified(path)
+
+
+def _numbers(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(data, dict):
+        for key, value in cast("dict[str, Any]", data).items():
+            yield from _numbers(value, (*path, key))
+    elif isinstance(data, int | float):
+        yield path
+
+
+def test_no_number_may_be_flipped(stated: Path, tmp_path: Path) -> None:
+    """Counts of what was tried are a record that nobody can compute again; the seal tells that they were changed."""
+    whole = json.loads(stated.read_text())
+    places = list(_numbers(whole))
+    assert ("space", "tilings") in places
+    assert len(places) > 25
+    for place in places:
+        data = json.loads(stated.read_text())
+        _set(*place)(data, lambda v: v + 1)
+        path = tmp_path / "c.json"
+        path.write_text(json.dumps(data))
+
+        with pytest.raises(FusemaxError):
+            verified(path)
