@@ -252,7 +252,6 @@ def _show(record: Mapping[str, Any], title: str) -> None:
     for passed in record["passes"]:
         which = ": first token" if passed["queries"] > 1 else ": last step"
         table = _table(passed, title + which * (len(record["passes"]) > 1))
-        console.width = max(console.width, console.measure(table).maximum)  # figures are never cut
         console.print(table)
     console.print(f"time        {format_quantity(record['time_s'], 's', 4)}", soft_wrap=True)
     console.print(f"tokens      {record['tokens_per_s']:,.4g} per second", soft_wrap=True)
@@ -286,6 +285,8 @@ def _table(passed: Mapping[str, Any], title: str) -> Any:
         )  # fmt: skip
     total = format_quantity(passed["time_s"], "s", 4), format_quantity(passed["traffic_B"], "B", 4)
     table.add_row("all", "", "", total[0], "100.0%", total[1], "", style="bold")
+    for column in table.columns:  # nothing is cut where a terminal is narrow: it wraps the line
+        column.min_width = max(len(str(cell)) for cell in (column.header, *column.cells))
     return table
 
 

@@ -176,12 +176,22 @@ class Maker:
         """Return one chip's part of *whole* that the tensor group shares; fewer than chips are kept by several."""
         n = self.parallel.tensor
         if whole % n and n % whole:
-            raise FusemaxError(f"{n} chips do not divide the {whole} {what} of {self.model.name}")
+            raise FusemaxError(
+                f"{n} chips do not divide the {whole} {what} of {self.model.name}{_hint(whole, n)}"
+            )
         return max(1, whole // n)
 
     def width(self, whole: int, what: str, n: int | None = None) -> int:
         """Return one of *n* chips' columns of a matrix of *whole* columns (those of the tensor group if not given)."""
         n = self.parallel.tensor if n is None else n
         if whole % n:
-            raise FusemaxError(f"{n} chips do not divide the {what} of {whole} of {self.model.name}")
+            raise FusemaxError(
+                f"{n} chips do not divide the {what} of {whole} of {self.model.name}{_hint(whole, n)}"
+            )
         return whole // n
+
+
+def _hint(whole: int, n: int) -> str:
+    """Return the numbers of chips, *n* at the most, that divide *whole*, as a hint."""
+    found = [str(chips) for chips in range(1, min(whole, n) + 1) if whole % chips == 0]
+    return f"\n  hint: tensor may be {', '.join(found)}, such as --chips {found[-1]}; others may share data or stages"

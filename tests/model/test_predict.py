@@ -273,3 +273,19 @@ def test_energy_of_what_only_moves():
     norm = next(row.price for row in passed.rows if row.step.work == "norm")
     assert norm.energy_J == pytest.approx(4 * 512 * 4096 * 2 / 32 * 1004.8e-12 + 70 * norm.time_s)
     assert passed.energy_J > 0
+
+
+@pytest.mark.parametrize("columns", ["30", "60", "200"])
+def test_no_figure_is_cut(small: str, monkeypatch: pytest.MonkeyPatch, columns: str):
+    """However narrow the terminal, every time has its unit and every name all its letters."""
+    monkeypatch.setenv("COLUMNS", columns)
+    shown = run(small, "--machine", "h100", "--phase", "decode", "--set", "M=64").output
+    assert "\u2026" not in shown
+    assert "queries, keys, values" in " ".join(shown.split())
+
+
+def test_chips_that_do_not_divide(small: str):
+    """A system of 72 chips and 512 inner features: the answer says how many chips may share them."""
+    result = run(small, "--system", "gb200-nvl72", "--phase", "generate", "--set", "P=64", "--set", "N=4")
+    said = "72 chips do not divide the feed-forward width of 512 of small\n  hint: tensor may be 1, 2, 4, 8, 16, 32, 64,"
+    assert said in str(result.exception)
