@@ -29,6 +29,8 @@ READERS: Mapping[str, Reader] = {
 }  # fmt: skip
 #: Keys under which a model of several parts (text and images) has the keys of its decoder.
 INSIDE = ("text_config", "llm_config", "language_config")
+_MIXER = "its mixer is not modelled in a whole model"
+_BERT = "model_type: bert takes its sizes with attention to all tokens"
 _CROSS = "an encoder and a decoder with attention from one to the other are not modelled"
 _TWO = "holds two models, of text and of images"
 _TAKE = "write one of text_config and vision_config into a file of its own, with its model_type, such as {kind}_vision_model"
@@ -37,6 +39,18 @@ REFUSED: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(("t5", "mt5", "umt5", "bart", "mbart", "marian", "pegasus", "m2m_100"), (_CROSS, None)),
     **dict.fromkeys(("whisper", "mllama"), (_CROSS, None)),
     **{kind: (_TWO, _TAKE.format(kind=kind)) for kind in ("clip", "siglip", "siglip2")},
+    "gemma3n": ("streams beside the residual and tables for each layer are not modelled", None),
+    **dict.fromkeys(("zamba", "zamba2"), ("attention whose weights several layers share is not modelled", None)),
+    **dict.fromkeys(("falcon_h1", "hymba"), ("attention and states side by side in a layer are not modelled", None)),
+    **dict.fromkeys(
+        ("rwkv", "rwkv5", "rwkv6", "rwkv7"), (_MIXER, "state-space/rwkv-7 has that of RWKV-7 as a cascade")
+    ),
+    **dict.fromkeys(("minimax", "minimax_text_01"), (_MIXER, "linear-attention/lightning has it as a cascade")),
+    "kimi_linear": (_MIXER, "state-space/kimi-delta has it as a cascade"),
+    **dict.fromkeys(("recurrent_gemma", "lfm2", "lfm2_moe"), (_MIXER, None)),
+    **dict.fromkeys(("deberta", "deberta-v2"), ("scores from positions apart from contents are not modelled", _BERT)),
+    "modernbert": ("windows around a token are not modelled", _BERT),
+    "albert": ("layers that share their weights are not modelled", _BERT),
     "deepseek_v32": (
         "sparse attention whose keys an indexer chooses is not modelled",
         "model_type: deepseek_v3 takes it with attention to all keys",

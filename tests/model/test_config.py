@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from fusemax.errors import FusemaxError
-from fusemax.model.config import load_model, model_of
+from fusemax.model.config import READERS, REFUSED, load_model, model_of
 from fusemax.model.shape import Attention
 from fusemax.model.weights import cache, weights
+from fusemax.shipped import shipped
 from fusemax.source import document_of
 from tests.model.configs import CONFIGS, MORE, published
 
@@ -87,6 +88,11 @@ def test_what_a_wrapper_leaves_out():
             "{model_type: clip, text_config: {}}",
             r"write one of text_config and vision_config into a file of its own",
         ),
+        (
+            "{model_type: rwkv7}",
+            "rwkv7: its mixer is not modelled in a whole model\n  hint: state-space/rwkv-7 has",
+        ),
+        ("{model_type: deberta-v2}", "hint: model_type: bert takes its sizes with attention to all tokens"),
         ("{model_type: deepseek_v32}", r"model_type: deepseek_v3 takes it with attention to all keys"),
         (
             "{hidden_size: 5}",
@@ -167,3 +173,10 @@ def test_everything_that_is_missing_at_once():
         "num_local_experts",
     ):
         assert f"{key}: required key is missing" in str(caught.value)
+
+
+def test_what_is_refused_is_not_read():
+    """No kind is both refused and read, and the cascades that stand in the hints are there."""
+    assert not set(REFUSED) & set(READERS)
+    hints = [hint for _, hint in REFUSED.values() if hint and hint.endswith("as a cascade")]
+    assert {hint.split()[0] for hint in hints} <= set(shipped("einsums"))
