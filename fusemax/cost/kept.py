@@ -23,7 +23,7 @@ from fusemax.files import replace_file
 
 def load_kept(source: str) -> Mapping[str, Any]:
     """Return the names that the text *source* of a module of numba functions defines, compiled or taken from what is kept."""
-    name = f"fusemax_kernel_{hashlib.sha256(source.encode()).hexdigest()[:32]}"
+    name = _name(source)
     folder = own_folder()
     if folder is not None:
         try:
@@ -31,6 +31,16 @@ def load_kept(source: str) -> Mapping[str, Any]:
         except (FusemaxError, OSError):
             pass  # a full disk, or another process that cleans up: the code can do without
     return _in_memory(name, source)
+
+
+def is_kept(source: str) -> bool:
+    """Return whether the machine code of *source* is kept already, so that :func:`load_kept` takes no time to compile it."""
+    folder = own_folder()
+    return folder is not None and bool(_noted(folder, _name(source)))
+
+
+def _name(source: str) -> str:
+    return f"fusemax_kernel_{hashlib.sha256(source.encode()).hexdigest()[:32]}"
 
 
 def _from_folder(folder: Path, name: str, source: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fusemax.cost import band, deal
 from fusemax.cost.code import LISTED, SEVERAL, helpers
-from fusemax.cost.kept import load_kept
+from fusemax.cost.kept import is_kept, load_kept
 from fusemax.cost.lower import HEADER, TYPES
 
 
@@ -20,18 +20,32 @@ def compiled_rows(name: str) -> Callable[[np.ndarray], np.ndarray]:
     It takes float64[rows, operands] and returns float64[rows, values], with the bits of the plain function. The first time
     it takes some seconds to compile.
     """
-    return _compiled((name,) if name in LISTED else tuple(SEVERAL))[name]
+    return _compiled(_together(name))[name]
+
+
+@lru_cache(maxsize=64)
+def is_compiled(name: str) -> bool:
+    """Return whether :func:`compiled_rows` of *name* took no time to compile when this was first asked."""
+    return is_kept(_source(_together(name)))
+
+
+def _together(name: str) -> tuple[str, ...]:
+    return (name,) if name in LISTED else tuple(SEVERAL)
 
 
 @lru_cache(maxsize=8)
 def _compiled(names: tuple[str, ...]) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
+    found = load_kept(_source(names))
+    return {name: found[f"{name}_rows"] for name in names}
+
+
+def _source(names: tuple[str, ...]) -> str:
     source = f"from numpy import empty\n{HEADER}{helpers(names)}{''.join(map(_rows, names))}"
     types = {**TYPES, **{f"{name}_rows": "float64[:, ::1](float64[:, ::1])" for name in names}}
     for function, signature in types.items():
         decorated = f'@njit("{signature}", cache=True, nogil=True, error_model="numpy")\ndef {function}('
         source = source.replace(f"\ndef {function}(", f"\n{decorated}")
-    found = load_kept(source)
-    return {name: found[f"{name}_rows"] for name in names}
+    return source
 
 
 def plain(name: str) -> Callable[..., Any]:

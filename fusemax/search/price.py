@@ -19,10 +19,11 @@ import numpy as np
 from fusemax.cost import band
 from fusemax.cost.graph import graph_of
 from fusemax.cost.program import Program
-from fusemax.cost.rows import compiled_rows, plain
+from fusemax.cost.rows import compiled_rows, is_compiled, plain
 from fusemax.language.functions import FUNCTIONS
 
 Array = Any
+SOON = 100  #: from how many rows on a function is called that has been compiled before
 #: From how many rows on a function is compiled.
 OFTEN: Mapping[str, int] = {
     "band_pairs": 500, "band_kinds": 500, "band_turns": 500, "band_most": 100, "window_sum": 500, "window_most": 500,
@@ -49,8 +50,12 @@ def _vector(name: str, function: Callable[..., Any], always: bool = False) -> Ca
 
 
 def _each(name: str, function: Callable[..., Any], rows: Array, often: int | None) -> Array:
-    """Return *function* of each of *rows*: float64[rows] or float64[rows, values]; compiled for *often* of them or more."""
-    if often is not None and len(rows) >= often:
+    """Return *function* of each of *rows*: float64[rows] or float64[rows, values].
+
+    Compiled for *often* of them or more, or for :data:`SOON` where that takes no time to compile.
+    """
+    ready = often is not None and len(rows) >= SOON and is_compiled(name)
+    if often is not None and (ready or len(rows) >= often):
         try:
             found = compiled_rows(name)(np.ascontiguousarray(rows, dtype=np.float64))
         except OverflowError:  # lengths beyond whole numbers of 64 bits

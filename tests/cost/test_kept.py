@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fusemax.compiled import compiled, own_folder
-from fusemax.cost.kept import load_kept
+from fusemax.cost.kept import is_kept, load_kept
 
 SOURCE = """
 from numba import njit
@@ -39,7 +39,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_kept_and_found_again(folder: Path):
     """The second time nothing is compiled: the files are the same."""
+    assert not is_kept(SOURCE.format(factor=2.0))
     assert load_kept(SOURCE.format(factor=2.0))["evaluate"](21.0) == 42.0
+    assert is_kept(SOURCE.format(factor=2.0))
     before = files(folder)
     assert {Path(name).suffix for name in before} == {".py", ".nbi", ".nbc", ".json"}
     assert load_kept(SOURCE.format(factor=2.0))["evaluate"](21.0) == 42.0
