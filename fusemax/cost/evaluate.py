@@ -119,8 +119,14 @@ def sizes_for(mapped: Mapped, program: Program, given: Mapping[str, int]) -> dic
     tiles = program.tiles_given()
     needed = [name for name, value in program.parameters.items() if value is None]
     cascade = mapped.cascade
-    extra = {name: 1 for name in tiles if name in cascade.size_symbols() and name not in given}
-    known = resolve_sizes(cascade, {**extra, **given})
+    extra = [name for name in tiles if name in cascade.size_symbols() and name not in given]
+    known, other = (resolve_sizes(cascade, {**dict.fromkeys(extra, tile), **given}) for tile in (1, 2))
+    loose = sorted(name for name in needed if known.get(name) != other.get(name))
+    if loose:
+        raise SizeError(
+            f"{', '.join(loose)} would follow from a tile that mapping {mapped.name} cuts under 'tiles:'\n"
+            f"  hint: give {', '.join(loose)} instead of its parts"
+        )
     missing = [name for name in needed if name not in known]
     if missing:
         raise MissingSizeError(f"mapping {mapped.name}", sorted(missing))

@@ -101,3 +101,14 @@ def test_what_follows_from_a_tile_cannot_be_set_beside_it() -> None:
     mapped = map_onto(cascade, machine(), mapping_file_of(document), document)
     with pytest.raises(FusemaxError, match="U cannot be set"):
         cost(mapped, derive(mapped, machine()), {"E": 1, "T": 64, "U": 4})
+
+
+def test_a_rank_is_not_made_of_a_part_and_a_tile() -> None:
+    """N chunks of a tile that the mapping gives: T is refused, where it counted as N chunks of one token."""
+    cascade = cascade_of(document_of(CHUNKS), "own")
+    text = "{title: t, source: s, cascade: own, tiles: {W: 8}, nests: [{for: [n], do: [S, Z]}], bind: {v: [S, Z]}}"
+    document = document_of(text)
+    mapped = map_onto(cascade, machine(), mapping_file_of(document), document)
+    with pytest.raises(FusemaxError, match="T would follow from a tile"):
+        cost(mapped, derive(mapped, machine()), {"E": 1, "N": 4})
+    assert cost(mapped, derive(mapped, machine()), {"E": 1, "T": 32}).traffic_B > 0
