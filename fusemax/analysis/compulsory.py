@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import sympy
 
 Expression = Any
+BY_DATA = "is data-dependent"  #: why nothing is known of an index that a tensor gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,56 @@ def read_words(form: Plain, tensor: str) -> sympy.Expr:
     A part of a tensor counts as that part: ``X[0]`` is one word. Parts at different constant coordinates are summed, of
     parts that may overlap the largest counts. What a condition may leave out, or data choose, is not counted.
     """
-    return _together(_part(form, node, reading) for node, reading in form.readings.get(tensor, ()))
+    few = wanted(form)
+    return _together(_part(form, node, reading, few) for node, reading in form.readings.get(tensor, ()))
 
 
 def written_words(form: Plain, tensor: str) -> sympy.Expr:
     """Return how many different words of *tensor* are written at least, as a formula in sizes; batch ranks left out."""
     return _together(
-        _part(form, node, output) for node in form.nodes for output in node.outputs if output.tensor == tensor
+        _part(form, node, output, {})
+        for node in form.nodes
+        for output in node.outputs
+        if output.tensor == tensor
     )
+
+
+def wanted(form: Plain) -> Mapping[tuple[int, str], int]:
+    """Return the output variables of Einsums of which a few coordinates are needed only, by number and name, and how many.
+
+    ``T[m] = X[m]`` need not be made where only ``T[0]`` is read. What data choose is one coordinate at least; running
+    values, outputs and ranks in parts are wanted whole.
+    """
+    few: dict[tuple[int, str], int] = {}
+    parts = {part for digits in form.digits.values() for part in digits}
+    for node in reversed(form.nodes):
+        for output in node.outputs if node.loop is None and not node.einsum.initial else ():
+            readings = form.readings.get(output.tensor, ())
+            for position, index in enumerate(output.indices):
+                whole = output.tensor in form.cascade.outputs or form.ranks[output.tensor][position] in parts
+                if whole or not isinstance(index, Variable):
+                    continue
+                counts = _coordinates(readings, position, few)
+                if counts is not None:
+                    few[node.number, index.name] = max(counts, few.get((node.number, index.name), 0))
+    return few
+
+
+def _coordinates(
+    readings: Sequence[tuple[Node, Reading]], position: int, few: Mapping[tuple[int, str], int]
+) -> int | None:
+    """Return how many coordinates of a position are read at least; None where one reading wants them all."""
+    constants: set[object] = set()
+    most = 1
+    for node, reading in readings:
+        index = reading.indices[position]
+        if isinstance(index, Start | End):
+            constants.add(index)
+        elif isinstance(index, Variable) and (node.number, index.name) in few:
+            most = max(most, few[node.number, index.name])
+        elif not (isinstance(index, Opaque) and index.why == BY_DATA):
+            return None
+    return max(most, (len({type(one) for one in constants}) == 1 and len(constants)) or 1)
 
 
 def moved_once(form: Plain) -> sympy.Expr:
@@ -48,7 +91,7 @@ def moved_once(form: Plain) -> sympy.Expr:
     return sympy.Add(*reads, *(written_words(form, name) for name in cascade.outputs))
 
 
-def _part(form: Plain, node: Node, reading: Reading) -> _Part:
+def _part(form: Plain, node: Node, reading: Reading, few: Mapping[tuple[int, str], int]) -> _Part:
     import sympy
 
     sure = _sure(node, {v for index in reading.indices for v in _variables(index)})
@@ -61,7 +104,10 @@ def _part(form: Plain, node: Node, reading: Reading) -> _Part:
         if not variables or seen & set(variables) or not sure.issuperset(variables):
             continue
         seen |= set(variables)
-        if isinstance(index, Variable) and not index.offset:
+        counts = [few[node.number, name] for name in variables if (node.number, name) in few]
+        if counts:
+            words *= min(counts) if isinstance(index, Variable) else 1
+        elif isinstance(index, Variable) and not index.offset:
             whole.append(rank)
         elif isinstance(index, Variable):
             words *= sympy.Max(1, symbol(rank) - abs(index.offset))

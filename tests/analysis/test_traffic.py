@@ -40,6 +40,11 @@ SMALL = {
         "Y[p] = X[m] :: sum[m] | m <= p",
     ),
     "matrix product": MATRIX_PRODUCT,
+    "one element of a map": ("inputs: {X: [M]}\noutputs: [Y]", "T[m] = X[m]\nY[] = X[0] + T[0]"),
+    "one of many sums": (
+        "inputs: {W: [M, P], Q: [P]}\noutputs: [Y]",
+        "T[m] = W[m,p]*W[m,p] :: max[p]\nU[m] = T[m]*2\nY[p] = U[0] + Q[p]",
+    ),
 }
 
 
@@ -48,6 +53,7 @@ CASES = [
     ("sum, then scale", 3, 2), ("sum, then scale", 3, 3), ("softmax", 2, 2), ("softmax", 3, 4), ("weighted after a sum", 2, 2),
     ("weighted after a sum", 2, 3), ("one of many", 3, 2), ("two parts", 3, 2), ("prefix of a matrix", 3, 2),
     ("prefix of a matrix", 3, 3), ("matrix product", 2, 2), ("matrix product", 2, 3),
+    ("one element of a map", 3, 2), ("one of many sums", 2, 2), ("one of many sums", 2, 3),
 ]  # fmt: skip
 
 
