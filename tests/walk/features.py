@@ -109,9 +109,7 @@ FEATURES: Mapping[str, Features] = {
     ),
     "aliases": Features(cascades=ALIASED, aliases=True),
     "foreign": Features(foreign=True),
-    "shifts": Features(
-        cascades=SHIFTED, shifts=True, not_simulated="accesses of one tensor that are shifted count once"
-    ),
+    "shifts": Features(cascades=SHIFTED, shifts=True),
 }
 
 #: What is drawn only when asked for by name, because the witnesses do not agree there yet.

@@ -139,7 +139,7 @@ class _Packer:
         """Return the shares of stream *number* and which one each of its words is; a band that touches a tile is one too."""
         stream, visits = self.streams[number], self.filters.visits[number]
         moves = stream.residence is not None and bool(stream.words)
-        if moves and (visits is not None or self.shares.is_listed(stream.words[0])):
+        if moves and (visits is not None or self.shares.is_listed(stream.words[0], stream)):
             return self._stays(number), [0] * len(stream.words)
         roots = self.filters.touched_roots(number)
         if not roots:

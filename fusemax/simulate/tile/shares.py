@@ -92,8 +92,8 @@ class Shares:
 
     def _contains(self, stream: Stream, one: Access, other: Access) -> bool:
         parts = {d.name for root in self._told_whole(one.tensor) for d in root.digits}
-        pairs = zip(self._indices(one), self._indices(other), strict=True)
-        return all(mine == its or self._is_whole(stream, mine, parts) for mine, its in pairs)
+        sides = zip(self._indices(one), self._indices(other), self._limits(one.tensor), strict=True)
+        return all(mine == its or self._is_whole(stream, mine, parts, size) for mine, its, size in sides)
 
     def _told_whole(self, tensor: str) -> list[Root]:
         """Return the roots of which a part that runs freely means all of its rank: even ones, or cut in *tensor* too."""
@@ -116,9 +116,12 @@ class Shares:
                 return False
         return True
 
-    def _is_whole(self, stream: Stream, index: Expression, parts: Collection[str]) -> bool:
-        """Return whether *index* runs over all of its rank; a part of a root does so where it is one of *parts*."""
+    def _is_whole(self, stream: Stream, index: Expression, parts: Collection[str], size: int) -> bool:
+        """Return whether *index* runs over all of its rank of *size*; a part of a root does so where it is one of *parts*."""
         if not isinstance(index, Name) or (index.name not in self.nest.roots and index.name not in parts):
+            return False
+        longest = self.geometry.sizes.get(index.name) or self.geometry.tiles.get(index.name, size)
+        if longest < size:
             return False
         turning = (d for d in digits_of(self.nest, [index.name]) if d in stream.loops)
         return not any(self.geometry.points([d], {}) > 1 for d in turning)
@@ -168,7 +171,7 @@ class Shares:
             k for k, column in enumerate(columns)
             if len(set(column)) > 1 or is_window(self.nest, column[0])
         ]  # fmt: skip
-        if self.is_listed(entry):
+        if self.is_listed(entry, stream):
             return self._listed(stream, entry)
         alike = [n for k, column in enumerate(columns) if k not in apart for n in names(column[0])]
         digits = digits_of(self.nest, (n for n in alike if is_variable(n)))
@@ -182,10 +185,21 @@ class Shares:
         loops = set(stream.loops) if stream.kind != COMPUTE else set()
         return Share(digits - loops, boxes, len(entry.apart), frozenset(roots))
 
-    def is_listed(self, entry: Words) -> bool:
-        """Return whether the accesses of *entry* are no boxes of ranges."""
+    def is_listed(self, entry: Words, stream: Stream) -> bool:
+        """Return whether the accesses of *entry* are no boxes of ranges, in a task of *stream*."""
         accesses = (*entry.apart, *entry.accesses)
+        if len(accesses) > 1 and any(self._has_steps(access, stream) for access in accesses):
+            return True
         return any(self._is_no_box(access) for access in accesses) or len(accesses) > clock.MAX_BOXES
+
+    def _has_steps(self, access: Access, stream: Stream) -> bool:
+        """Return whether an index of *access* goes in steps above one, such as ``2*a``, while the loops of *stream* stand."""
+        for factors, _ in filter(None, map(affine, self._indices(access))):
+            for variable, factor in factors.items():
+                free = not digits_of(self.nest, [variable]) <= set(stream.loops)
+                if free and factor is not None and abs(finite_value_of(factor, self.known)) > 1:
+                    return True
+        return False
 
     def _is_no_box(self, access: Access) -> bool:
         sums = [affine(index) for index in self._indices(access)]
