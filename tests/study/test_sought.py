@@ -171,7 +171,7 @@ parts:
         ("fusemax", "cascade: attention/1-pass, mapping: best", "where: [latncy_s < 1 s]", "'latncy_s' is no size"),
         ("fusemax", "cascade: attention/1-pass, mapping: best", "grid: {tiles.M0: [4, 8]}", "tiles that are found"),
         ("fusemax", "cascade: softmax/stable, mapping: best", "", "size"),
-        ("flat", "cascade: variants/soft-cap, mapping: best", "", "no unit of this machine can do"),
+        ("flat", "cascade: causal/masked-1-pass, mapping: best", "", "no unit of this machine can do"),
     ],
 )  # fmt: skip
 def test_check_says_before_a_search_what_it_would_stumble_over(
