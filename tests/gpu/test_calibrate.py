@@ -36,7 +36,7 @@ def found(study: GpuStudy, rows: tuple[Published, ...]) -> dict[str, Group]:
 
 def test_only_calibration_rows_of_known_cards_fit_a_constant(found: dict[str, Group]) -> None:
     """No test row, no card without a stated form, no source with time of the host in it, nothing set apart."""
-    assert {"gpu/flash2", "gpu/flash3", "hopper/cudnn", "hopper/cudnn-backward"} <= set(found)
+    assert {"gpu/flash2", "hopper/flash3", "hopper/cudnn", "hopper/cudnn-backward"} <= set(found)
     for group in found.values():
         assert group.rows
         for resolved in group.rows:
@@ -50,7 +50,7 @@ def test_the_error_is_that_of_the_comparison(
     study: GpuStudy, rows: tuple[Published, ...], found: dict[str, Group]
 ) -> None:
     """The mean |log| at the stated constants is that of the study's own predictions."""
-    group = found["gpu/flash3"]
+    group = found["hopper/flash3"]
     lines = {resolved.row.line for resolved in group.rows}
     compared, _ = compare(study, [row for row in rows if row.line in lines])
     wanted = fmean(abs(math.log(entry.prediction.time_s / entry.row.time_s)) for entry in compared)
@@ -88,9 +88,9 @@ def test_every_stated_constant_is_near_its_fit(found: dict[str, Group]) -> None:
 def test_the_command_prints_stated_and_fitted() -> None:
     """``fusemax gpu calibrate`` for one mapping; a filter that fits nothing is refused."""
     runner = CliRunner()
-    result = runner.invoke(build(), ["gpu", "calibrate", "--only", "gpu/flash3-backward"])
+    result = runner.invoke(build(), ["gpu", "calibrate", "--only", "hopper/flash3-backward"])
     assert result.exit_code == 0
-    assert "gpu/flash3-backward" in result.output
+    assert "hopper/flash3-backward" in result.output
     assert "gpu/flash2" not in result.output
     refused = runner.invoke(build(), ["gpu", "calibrate", "--only", "nothing"])
     assert "no mapping with calibration rows has nothing in its path" in str(refused.exception)

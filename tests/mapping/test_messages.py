@@ -37,7 +37,7 @@ SIZES = {"B": 1, "H": 2, "M": 512, "P": 512, "E": 64, "F": 64}
 )
 def test_a_wrong_schedule_is_told_once(tmp_path, schedule: str, messages: list[str]) -> None:
     """All mistakes, none of forms that were not meant."""
-    text = (ROOT / "arch" / "gpu" / "flash3.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "arch" / "hopper" / "flash3.yaml").read_text(encoding="utf-8")
     start = text.index("\nschedule: ") + 1
     path = tmp_path / "mine.yaml"
     path.write_text(f"{text[:start]}schedule: {schedule}\n", encoding="utf-8")
@@ -58,7 +58,7 @@ def test_a_wrong_schedule_is_told_once(tmp_path, schedule: str, messages: list[s
 )
 def test_a_wrong_nest_is_told_once(tmp_path, old: str, new: str, message: str) -> None:
     """Nests inside nests: the path leads to the mistake, and nothing else is blamed."""
-    text = (ROOT / "arch" / "gpu" / "flash3.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "arch" / "hopper" / "flash3.yaml").read_text(encoding="utf-8")
     path = tmp_path / "mine.yaml"
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(ProblemsError) as caught:
@@ -87,7 +87,7 @@ def test_a_change_that_leads_nowhere_is_told(path: str, message: str) -> None:
 
 def test_a_tensor_is_kept_once_at_a_level(tmp_path) -> None:
     """A second entry would count its words again."""
-    text = (ROOT / "arch" / "gpu" / "flash3.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "arch" / "hopper" / "flash3.yaml").read_text(encoding="utf-8")
     path = tmp_path / "mine.yaml"
     path.write_text(text.replace("shared: [Q]", "shared: [Q, {tensor: Q, buffers: 2}]"), encoding="utf-8")
     with pytest.raises(ProblemsError, match="Q stands under keep at shared twice"):
