@@ -161,6 +161,16 @@ def test_elements_that_another_tensor_names() -> None:
     assert moved_of(run) == dict(walked.words)
 
 
+def test_room_of_a_tensor_read_under_two_names() -> None:
+    """X[a] and X[z] of one tensor of 8 words take the room of both ranges at most, not of all their pairs."""
+    text = "\ntitle: t\nsource: s\ninputs: {X: [A]}\nranks: {Z: A}\noutputs: [Y]\neinsums: |\n  Y[] = X[a]*X[z] :: sum[a,z]\n"
+    mapped = mapped_as(text, {"keep": {"L1": ["X"]}, "do": ["Y"]}, {})
+    (kept,) = simulate(mapped, machine(), {"A": 8}).buffers
+
+    assert kept.tensor == "X"
+    assert kept.high_water_B <= 2 * (8 + 8)
+
+
 def test_what_is_no_sum_of_ranks_is_refused() -> None:
     """A condition on data, which sizes do not tell, is named."""
     text = OWN.format(condition="a*b <= c").replace("X: [A, B, C]", "X: [A, B, C], Z: [H]")

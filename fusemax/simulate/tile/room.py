@@ -14,13 +14,13 @@ from fusemax.mapping.lives import Moment, Tile, moments
 from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.mapping.outermost import whole_digits, whole_tensors
 from fusemax.mapping.spec import Fit
-from fusemax.simulate.tile.geometry import Geometry, tile_digits, word_B
+from fusemax.simulate.tile.geometry import Geometry, tile_words, word_B
 from fusemax.simulate.tile.values import Point, tile_rules
 
 
 def room_B(mapped: Mapped, point: Point, geometry: Geometry, residence: Residence) -> float:  # noqa: N802
     """Return the bytes of one buffer of *residence*."""
-    words = geometry.points(tile_digits(mapped, geometry.nest, residence), {})
+    words = tile_words(mapped, geometry, residence)
     return words * word_B(mapped, point, residence.tensor)
 
 
