@@ -10,24 +10,38 @@ from dataclasses import dataclass
 
 import sympy
 
+from fusemax.analysis.rewrite.ceiling import Ranges
 from fusemax.analysis.rewrite.normal import replace_accesses
 from fusemax.analysis.rewrite.symbols import to_sympy
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Number, Reduction, walk
 
+#: The greatest exponent of which 2^24 exponentials have a sum in 32 bits: log(3.4e38) less log(2^24).
+_MOST = 72.0
 OVERFLOWS = "is not bounded and may overflow"
 
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """One exponential of a cascade: where it stands, its exponent, and the maximum that bounds it (None: none does)."""
+    """One exponential of a cascade: where it stands, its exponent, and the maximum that bounds it (None: none does).
+
+    Without such a maximum, ``most`` is what the exponent is never above, whatever the inputs are (None: nothing small enough).
+    """
 
     einsum: str
     exponent: Expression
     bound: str | None
+    most: float | None = None
+
+    @property
+    def may_overflow(self) -> bool:
+        """Whether nothing that is known bounds it."""
+        return self.bound is None and self.most is None
 
     def __str__(self) -> str:
         where = f"exp({self.exponent}) in {self.einsum}"
+        if self.bound is None and self.most is not None:
+            return f"{where} is at most exp({self.most:g}), whatever the inputs are: no sum of them overflows"
         if self.bound is None:
             return f"{where} {OVERFLOWS}"
         return f"{where} is at most 1: {self.bound} is never below what it is taken from"
@@ -35,7 +49,7 @@ class Exponential:
 
 def exponentials(cascade: Cascade) -> tuple[Exponential, ...]:
     """Return every exponential of *cascade* that runs on data, bounded or not."""
-    bounds = _bounds(cascade)
+    bounds, ranges = _bounds(cascade), Ranges(cascade)
     found = []
     for einsum in cascade.computed:
         for node in walk(einsum.expression):
@@ -44,18 +58,22 @@ def exponentials(cascade: Cascade) -> tuple[Exponential, ...]:
                 and node.function == "exp"
                 and any(isinstance(x, Access) for x in walk(node))
             ):
+                exponent = node.arguments[0]
+                most = ranges.of(exponent)[1]
                 found.append(
-                    Exponential(einsum.name, node.arguments[0], _bound_of(node.arguments[0], bounds))
+                    Exponential(
+                        einsum.name, exponent, _bound_of(exponent, bounds), most if most <= _MOST else None
+                    )
                 )
     return tuple(found)
 
 
 def safety_lines(original: Cascade, derived: Cascade) -> tuple[str, ...]:
     """Return the sentences on exponentials of *derived*: what bounds them, or that nothing does any more."""
-    before = {str(_bare(e.exponent)) for e in exponentials(original) if e.bound is None}
+    before = {str(_bare(e.exponent)) for e in exponentials(original) if e.may_overflow}
     lines = []
     for one in exponentials(derived):
-        as_before = one.bound is None and str(_bare(one.exponent)) in before
+        as_before = one.may_overflow and str(_bare(one.exponent)) in before
         lines.append(f"{one}, as in the original" if as_before else str(one))
     return tuple(dict.fromkeys(lines))
 
