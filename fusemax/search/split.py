@@ -35,16 +35,15 @@ def split(
 
     The program is max sum z_o with z_o <= seconds_ou * y_u (and z_o <= the sum of its parts' z), sum y = 1: its optimal
     weights y prove the bound, and its dual is the split. Solved by the simplex method with Bland's rule, which cannot run in
-    circles.
+    circles; each operation in a unit of time of its own, since some take a billion times as long as others.
 
     >>> split(["a", "b"], {("X", "mac"): Ways({"a": 1.0, "b": 3.0})})[0]
     0.75
     """
     keys = list(seconds)
-    scale = max(
-        (v for ways in seconds.values() for one in (ways.whole, *ways.parts) for v in one.values()),
-        default=1.0,
-    )
+    least = {key: _least_time(ways) for key, ways in seconds.items()}
+    scale = max(least.values(), default=0.0) or 1.0
+    own = {key: time or scale for key, time in least.items()}
     rows: list[dict[int, float]] = []
     origin: dict[int, tuple[tuple[str, str], str]] = {}
     first = len(keys) + sum(len(ways.parts) for ways in seconds.values())
@@ -53,32 +52,40 @@ def split(
         ways = seconds[key]
         for unit, value in ways.whole.items():
             origin[len(rows)] = (key, unit)
-            rows.append({number: 1.0, first + units.index(unit): -value / (scale or 1.0)})
+            rows.append({number: 1.0, first + units.index(unit): -value / own[key]})
         if ways.parts:
             mine = range(extra, extra + len(ways.parts))
             extra += len(ways.parts)
             rows.append({number: 1.0, **dict.fromkeys(mine, -1.0)})
             for variable, one in zip(mine, ways.parts, strict=True):
-                rows += [{variable: 1.0, first + units.index(u): -v / (scale or 1.0)} for u, v in one.items()]
+                rows += [{variable: 1.0, first + units.index(u): -v / own[key]} for u, v in one.items()]
     rows.append({first + u: 1.0 for u in range(len(units))})
-    values, duals = _optimum(rows, len(keys), first + len(units))
+    gains = [own[key] / scale for key in keys]
+    values, duals = _optimum(rows, gains, first + len(units))
     weights = {unit: float(max(0.0, values[first + u])) for u, unit in enumerate(units)}
     total = sum(weights.values())  # none where no operation takes time: any weights prove that
     weights = {unit: weight / total if total else 1 / len(units) for unit, weight in weights.items()}
     shares: dict[tuple[str, str], dict[str, float]] = {key: {} for key in keys}
     for row, (key, unit) in origin.items():
-        shares[key][unit] = float(duals[row])
+        shares[key][unit] = float(duals[row]) * scale / own[key]
     return weighted(seconds, weights), weights, shares
 
 
-def _optimum(rows: Sequence[Mapping[int, float]], summed: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return values and duals of max (sum of the first *summed* variables) with every row <= 0, the last one <= 1."""
+def _least_time(ways: Ways) -> float:
+    """Return the least positive time of all *ways*, or 0: by it the numbers of an operation are near 1."""
+    return min((v for one in (ways.whole, *ways.parts) for v in one.values() if v > 0), default=0.0)
+
+
+def _optimum(
+    rows: Sequence[Mapping[int, float]], gains: Sequence[float], width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return values and duals of max (*gains* times the first variables) with every row <= 0, the last one <= 1."""
     table = np.zeros((len(rows) + 1, width + len(rows) + 1))
     for number, row in enumerate(rows):
         table[number, list(row)] = list(row.values())
         table[number, width + number] = 1.0
     table[len(rows) - 1, -1] = 1.0
-    table[-1, :summed] = -1.0
+    table[-1, : len(gains)] = [-gain for gain in gains]
     basis = [width + number for number in range(len(rows))]
     _simplex(table, basis)
     values = np.zeros(table.shape[1])

@@ -117,6 +117,25 @@ def test_the_split_is_a_bound_and_is_reached(data: st.DataObject) -> None:
         assert least == pytest.approx(1 / sum(1 / value for value in seconds["0", "x"].whole.values()))
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_split_is_reached_by_its_shares_whatever_the_scales(data: st.DataObject) -> None:
+    """A split within the bound that its own weights prove is the best one: also where one takes 10^12 times as long."""
+    units = ["a", "b", "c"][: data.draw(st.integers(1, 3))]
+    seconds = {
+        (str(n), "x"): Ways({unit: data.draw(st.integers(1, 999)) * 10.0**power for unit in units})
+        for n, power in enumerate(data.draw(st.lists(st.integers(-9, 3), min_size=1, max_size=8)))
+    }
+    least, weights, shares = split(units, seconds)
+    loads = [sum(ways.whole[u] * shares[key].get(u, 0.0) for key, ways in seconds.items()) for u in units]
+
+    for key, one in shares.items():
+        if max(seconds[key].whole.values()) > 1e-6 * least:
+            assert sum(one.values()) == pytest.approx(1, rel=1e-4)
+    assert max(loads) == pytest.approx(least, rel=1e-6)
+    assert least == pytest.approx(weighted(seconds, weights))
+
+
 @settings(max_examples=40, deadline=None)
 @given(size=st.integers(1, 24), tile=st.integers(1, 24))
 def test_every_number_of_blocks_has_a_tile_to_try(size: int, tile: int) -> None:
