@@ -108,7 +108,7 @@ def _renamed(document: Document, renamed: Mapping[KeyPath, KeyPath]) -> Document
 
 def _mended(data: dict[str, Any], model: type[Any], mistake: Any, renamed: dict[KeyPath, KeyPath]) -> bool:
     """Mend *mistake* in *data* as it is meant to be; return whether that is plain."""
-    path = _data_path(data, (), mistake["loc"])
+    path = _data_path(data, (), mistake)
     if mistake["type"] == UNKNOWN:
         holder, near = _at(data, path[:-1]), _meant_by(mistake, model, path)
         if near is not None and path[-1] in holder:
@@ -132,11 +132,13 @@ def _meant_by(mistake: Any, model: type[Any], path: KeyPath) -> str | None:
 def _problems_of(document: Document, model: type[Any], at: KeyPath, error: ValidationError) -> list[Problem]:
     problems: list[Problem] = []
     seen: set[tuple[KeyPath, str]] = set()
-    paths = [(at + _data_path(document.data, at, mistake["loc"]), mistake) for mistake in error.errors()]
+    paths = [(at + _data_path(document.data, at, mistake), mistake) for mistake in error.errors()]
     meant = {(*p[:-1], _meant_by(m, model, p)) for p, m in paths if m["type"] == UNKNOWN}
     for path, mistake in paths:
         if mistake["type"] == "missing" and path in meant:
             continue  # it stands there, misspelt
+        if mistake["type"].endswith("_type") and any(_of_right_type(path, p, m["type"]) for p, m in paths):
+            continue  # of several types that the value may have, it has another
         problem = _problem_of(document, model, path, mistake)
         if (path, problem.text) not in seen:
             seen.add((path, problem.text))
@@ -144,8 +146,16 @@ def _problems_of(document: Document, model: type[Any], at: KeyPath, error: Valid
     return problems
 
 
-def _data_path(data: Any, at: KeyPath, loc: tuple[str | int, ...]) -> KeyPath:
-    """Return *loc* without the steps that pydantic adds for unions and keys, as they are not in the data."""
+def _of_right_type(path: KeyPath, place: KeyPath, kind: str) -> bool:
+    """Return whether a mistake of *kind* at *place* minds the size or a part of the value at *path*, not its type."""
+    if place == path:
+        return kind in EXPECTED and not kind.endswith("_type")
+    return place[: len(path)] == path
+
+
+def _data_path(data: Any, at: KeyPath, mistake: Any) -> KeyPath:
+    """Return where *mistake* is, without the steps that pydantic adds for unions and keys, as they are not in the data."""
+    loc: tuple[str | int, ...] = mistake["loc"]
     data = _at(data, at)
     path: list[str | int] = []
     for position, step in enumerate(loc):
@@ -156,7 +166,8 @@ def _data_path(data: Any, at: KeyPath, loc: tuple[str | int, ...]) -> KeyPath:
             path.append(step)
             data = _at(data, (step,))
         elif position == len(loc) - 1 and isinstance(data, dict) and str(step)[0] not in "[<":
-            path.append(step)
+            # a key that is missing; or, where all of *data* is wrong, the type that it would have
+            path += [step] if mistake["type"] == "missing" or mistake["input"] is not data else []
     return tuple(path)
 
 

@@ -45,7 +45,9 @@ def test_tokens_give_the_batch(tmp_path: Path) -> None:
         ("heads: [[8, 3]]", "8 is no multiple of 3"),
         ("heads: [8], batch: [1]", "give either 'batch' or 'tokens'"),
         ("heads: [8], causal: [true], queries: 1", "a causal mask needs as many queries as keys"),
-        ("heads: [0]", "greater than 0"),
+        ("heads: [0]", "heads.0: expected more than 0, got 0"),
+        ("heads: [[8, 0]]", "heads.0.1: expected more than 0, got 0"),
+        ("heads: [[8, many]]", "heads.0.1: expected a whole number, got 'many'"),
     ],
 )
 def test_mistakes_have_a_place(change: str, place: str, tmp_path: Path) -> None:
