@@ -23,6 +23,7 @@ from fusemax.language.syntax import (
     Negative,
     Number,
     Populate,
+    Reduction,
     accesses,
 )
 
@@ -45,7 +46,8 @@ class Operation:
     operands
         Values that it reads per point.
     parts
-        For a pair under one name: the two operations that do the same for a unit without it.
+        For one name of several operations: those that do the same for a unit without it. An ``accumulate``, the addition to a
+        sum of products that a matrix unit may do on the way, has one: ``add``.
     reads
         The tensors among its operands; others are values of operations before it.
     running
@@ -94,7 +96,31 @@ def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
             found[-1] = Operation("mac", space, 3, (last, reduce), last.reads, running=True)
         else:
             found.append(reduce)
-    return tuple(found)
+    return tuple(_accumulated(cascade, operation) for operation in found)
+
+
+def plain_operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
+    """Return the operations of *einsum* without regard to what makes their operands: ``add`` for ``accumulate``."""
+    return tuple(one.parts[0] if len(one.parts) == 1 else one for one in operations(cascade, einsum))
+
+
+def _accumulated(cascade: Cascade, operation: Operation) -> Operation:
+    """Return *operation*, as an accumulation if it adds to a sum of products."""
+    onto = operation.name == "add" and not operation.running
+    onto = onto and any(_is_sum_of_products(cascade, tensor) for tensor in operation.reads)
+    return replace(operation, name="accumulate", parts=(operation,)) if onto else operation
+
+
+def _is_sum_of_products(cascade: Cascade, tensor: str) -> bool:
+    """Return whether what makes *tensor* ends in a sum whose terms are products."""
+    made = [einsum for einsum in cascade.producers(tensor) if not einsum.initial]
+    return bool(made) and all(
+        isinstance(einsum.action, Reduction)
+        and einsum.action.operator == "sum"
+        and isinstance(einsum.expression, Binary)
+        and einsum.expression.operator == "*"
+        for einsum in made
+    )
 
 
 def _joins(cascade: Cascade, monoid: Monoid, space: frozenset[str]) -> Iterator[Operation]:

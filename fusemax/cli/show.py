@@ -104,13 +104,13 @@ def _flow(cascade: Cascade) -> list[str]:
 
 
 def _operations(cascade: Cascade) -> list[str]:
-    from fusemax.analysis.work import operations
+    from fusemax.analysis.work import plain_operations
 
     rows = []
     totals: dict[str, list[str]] = {}
     width = max(len(einsum.name) for einsum in cascade.computed)
     for einsum in cascade.computed:
-        for operation in operations(cascade, einsum):
+        for operation in plain_operations(cascade, einsum):
             count = "*".join(_sizes(cascade, operation.variables)) or "1"
             rows.append(f"{einsum.name:{width}} {operation.name:8} {count}")
             totals.setdefault(operation.name, []).append(count)

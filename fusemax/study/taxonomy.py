@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fusemax.analysis.footprint import footprints
 from fusemax.analysis.passes import Analysis, analyse
 from fusemax.analysis.traffic import Traffic, traffic_bound
-from fusemax.analysis.work import operations
+from fusemax.analysis.work import plain_operations
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.language.value import is_size
@@ -259,7 +259,7 @@ def operation_counts(found: Analysis, study: TaxonomyFile) -> dict[str, float]:
     sizes = _sizes(found, study)
     counts: dict[str, float] = {}
     for einsum in found.cascade.computed:
-        for operation in operations(found.cascade, einsum):
+        for operation in plain_operations(found.cascade, einsum):
             number = math.prod(sizes[variable.upper()] for variable in operation.variables)
             counts[operation.name] = counts.get(operation.name, 0.0) + number
     return counts

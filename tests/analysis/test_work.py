@@ -6,9 +6,11 @@ from itertools import permutations
 
 import pytest
 
-from fusemax.analysis.work import Operation, operations
-from fusemax.cascade.build import cascade_from_text
+from fusemax.analysis.work import Operation, operations, plain_operations
+from fusemax.cascade.build import cascade_from_text, load_cascade
 from fusemax.cascade.ir import Cascade
+from fusemax.machine import load_machine
+from fusemax.mapping.units import missing_operations
 
 CASCADE = """
 title: t
@@ -69,3 +71,31 @@ def test_the_first_operation_of_a_chain_reads_two_tensors() -> None:
     first, last = operations(cascade, cascade.einsum("Y"))
     assert isinstance(first, Operation)
     assert (first.reads, last.reads) == (("A", "B"), ("C",))
+
+
+def test_an_addition_to_a_sum_of_products_is_an_accumulation() -> None:
+    """A matrix unit starts from what is there; sums of exponentials, and of what is no product, it does not do on the way."""
+    cascade = load_cascade("attention/1-pass")
+    done_by = {
+        name: [one.name for one in operations(cascade, cascade.einsum(name))] for name in ("RNV", "RD", "SLD")
+    }
+    (whole,) = operations(cascade, cascade.einsum("RNV"))
+
+    assert done_by == {"RNV": ["accumulate"], "RD": ["add"], "SLD": ["add"]}
+    assert [part.name for part in whole.parts] == ["add"]
+    assert [one.name for one in plain_operations(cascade, cascade.einsum("RNV"))] == ["add"]
+
+
+@pytest.mark.parametrize("machine", ["h100", "rtx4090", "mi300x"])
+def test_matrix_units_of_gpus_do_no_other_additions(machine: str) -> None:
+    """A sum of exponentials cannot be bound to them, whatever it would cost."""
+    described, _ = load_machine(machine)
+    cascade = load_cascade("attention/1-pass")
+    (total,) = operations(cascade, cascade.einsum("SLD"))
+    (onto,) = operations(cascade, cascade.einsum("RNV"))
+    matrix = [unit for unit, one in described.units.items() if "accumulate" in one.operations]
+
+    assert matrix
+    for unit in matrix:
+        assert missing_operations(described, unit, total) == ["add"]
+        assert not missing_operations(described, unit, onto)

@@ -16,7 +16,7 @@ from fusemax.analysis.rewrite.normal import RankError, view
 from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.stages import levels
 from fusemax.analysis.rewrite.verify import Verdict
-from fusemax.analysis.work import operations
+from fusemax.analysis.work import plain_operations
 from fusemax.cascade.ir import Cascade
 
 LINE = re.compile(r" \(line \d+\)")
@@ -94,7 +94,7 @@ def operation_counts(cascade: Cascade) -> dict[str, sympy.Expr]:
     """Return the number of operations of each kind as expressions in the sizes of the ranks (batch ranks left out)."""
     counts: dict[str, sympy.Expr] = {}
     for einsum in cascade.einsums:
-        for operation in operations(cascade, einsum):
+        for operation in plain_operations(cascade, einsum):
             sizes = [sympy.Symbol(v.upper(), positive=True) for v in sorted(operation.variables)]
             counts[operation.name] = counts.get(operation.name, sympy.Integer(0)) + prod(
                 sizes, start=sympy.Integer(1)

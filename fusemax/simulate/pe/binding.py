@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fusemax.analysis.work import operations
+from fusemax.analysis.work import plain_operations
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Access, Call, Expression
 from fusemax.machine import Machine
@@ -140,7 +140,7 @@ def _is_guarded(expression: Expression) -> bool:
 
 def _done(mapped: Mapped, name: str) -> list[str]:
     """Return the names of the operations of an Einsum."""
-    return [operation.name for operation in operations(mapped.cascade, mapped.einsum(name))]
+    return [operation.name for operation in plain_operations(mapped.cascade, mapped.einsum(name))]
 
 
 def _units(mapped: Mapped, machine: Machine) -> tuple[str, str]:
