@@ -116,23 +116,6 @@ def tile_digits(mapped: Mapped, nest: Nest, residence: Residence) -> frozenset[s
     return digits - generation_digits(mapped.cascade, residence.tensor)
 
 
-def tile_words(mapped: Mapped, geometry: Geometry, residence: Residence) -> int:
-    """Return the most elements of a kept tile; of accesses by other variables, never more than all of them together mean."""
-    nest, generation = geometry.nest, generation_digits(mapped.cascade, residence.tensor)
-    accesses = {
-        access
-        for body in nest.bodies if residence.covers(body.node)
-        for einsum in map(mapped.einsum, body.einsums)
-        for access in (*einsum.reads, *einsum.outputs) if access.tensor == residence.tensor
-    }  # fmt: skip
-    fixed = {*residence.loops, *generation}
-    ways = {access_digits(nest, access) - fixed for access in accesses}
-    return min(
-        geometry.points(tile_digits(mapped, nest, residence), {}),
-        sum(geometry.points(way, {}) for way in ways),
-    )
-
-
 def word_B(mapped: Mapped, point: Point, tensor: str) -> float:  # noqa: N802 - the unit is a byte
     """Return the bytes of a word of *tensor*."""
     rule = mapped.words.get(tensor)

@@ -10,12 +10,16 @@ import numpy as np
 
 from fusemax.cascade.ir import affine
 from fusemax.errors import FusemaxError
-from fusemax.language.syntax import Expression
+from fusemax.language.functions import FUNCTIONS
+from fusemax.language.syntax import Binary, Call, Expression, Name, Negative, Number
 from fusemax.language.value import finite_value_of
 from fusemax.simulate.tile.geometry import Geometry
 
 MOST_POINTS = 1 << 27  #: of the ranks that conditions, or accesses to one tensor, tie together
 POINTS_AT_ONCE = 1 << 20
+BINARY: Mapping[str, np.ufunc] = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "**": np.power,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,39 @@ class Grid:
                 total + (1.0 if factor is None else finite_value_of(factor, known)) * self.values[variable]
             )
         return total
+
+    def index(self, expression: Expression, known: Mapping[str, float]) -> np.ndarray:
+        """Return the whole number that an index comes to at each point: ``2*a + w``, ``(i + I - 1) % I``; it reads no tensor.
+
+        Raises
+        ------
+        FusemaxError
+            Where no number comes of it, such as a remainder of 0.
+        """
+        found = self.of(expression, known)
+        if found is None:
+            with np.errstate(all="ignore"):
+                found = self._value(expression, known)
+            if not bool(np.isfinite(found).all()):
+                raise FusemaxError(
+                    f"index {expression} has no value at some points: something is divided by 0 there"
+                )
+        return np.rint(found).astype(np.int64)
+
+    def _value(self, expression: Expression, known: Mapping[str, float]) -> np.ndarray:
+        if isinstance(expression, Number):
+            return np.full((1,) * len(self.roots), float(expression.value))
+        if isinstance(expression, Name):
+            found = self.values.get(expression.name)
+            return np.full((1,) * len(self.roots), known[expression.name]) if found is None else found * 1.0
+        if isinstance(expression, Negative):
+            return -self._value(expression.operand, known)
+        if isinstance(expression, Binary):
+            left, right = self._value(expression.left, known), self._value(expression.right, known)
+            return BINARY[expression.operator](left, right)
+        assert isinstance(expression, Call), "elements that a tensor names are numbered, not computed"
+        operands = [self._value(operand, known) for operand in expression.arguments]
+        return np.asarray(FUNCTIONS[expression.function].array(np, *operands))
 
 
 def grid_of(geometry: Geometry, digits: Collection[str]) -> Grid:

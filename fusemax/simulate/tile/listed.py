@@ -57,13 +57,14 @@ def trips_of(geometry: Geometry, loops: Collection[str]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The dimensions *dims* of a tensor, whose elements are listed."""
+    """The dimensions *dims* of a tensor, whose elements are listed; in those *still* the loops tell a task its one place."""
 
     mapped: Mapped
     geometry: Geometry
     known: Mapping[str, float]
     tensor: str
     dims: tuple[int, ...]
+    still: frozenset[int] = frozenset()
 
     def elements(
         self, loops: Sequence[str], uses: Sequence[tuple[Access, Visits | None]], blocks: Sequence[Access]
@@ -102,12 +103,13 @@ class Listing:
             return seen
         found = seen.copy()
         first = starts[self._block(plain)]
-        own = seen[:, first : first + math.prod(self._sizes(plain))].reshape(len(seen), *self._sizes(plain))
+        sizes = self._counts(plain)
+        own = seen[:, first : first + math.prod(sizes)].reshape(len(seen), *sizes)
         for indices in map(self.indices, blocks):
             dims = tuple(1 + k for k, index in enumerate(indices) if is_gather(index))
             if not dims:
                 continue
-            counts = self._sizes(indices)
+            counts = self._counts(indices)
             whole = np.broadcast_to(own.all(axis=dims, keepdims=True), (len(seen), *counts))
             at = starts[self._block(indices)]
             found[:, at : at + math.prod(counts)] &= ~whole.reshape(len(seen), -1)
@@ -140,7 +142,7 @@ class Listing:
         for indices in map(self.indices, accesses):
             if self._block(indices) not in starts:
                 starts[self._block(indices)] = size
-                size += math.prod(self._sizes(indices))
+                size += math.prod(self._counts(indices))
         return starts, size
 
     def _sizes(self, indices: Sequence[Expression]) -> list[int]:
@@ -149,6 +151,11 @@ class Listing:
             self.geometry.points(self._digits([index]), {}) if is_gather(index) else self._limit(dim)
             for dim, index in zip(self.dims, indices, strict=True)
         ]
+
+    def _counts(self, indices: Sequence[Expression]) -> list[int]:
+        """Return how many values of each index are told apart."""
+        pairs = zip(self.dims, self._sizes(indices), strict=True)
+        return [1 if dim in self.still else size for dim, size in pairs]
 
     def _limit(self, dim: int) -> int:
         described = self.mapped.cascade.tensors[self.tensor]
@@ -165,12 +172,11 @@ class Listing:
                 digits = sorted(self._digits([index]))
                 value = part.number(digits, trips_of(self.geometry, digits))
             else:
-                found = part.of(index, self.known)
-                assert found is not None, "indices are sums of ranks, or gathers"
-                value = np.rint(found).astype(np.int64)
+                value = part.index(index, self.known)
                 there = there & (value >= 0) & (value < size)
             values[dim] = value
-            code = code * size + np.clip(value, 0, size - 1)
+            if dim not in self.still:
+                code = code * size + np.clip(value, 0, size - 1)
         return there & self._before_the_end(values), code
 
     def _before_the_end(self, values: Mapping[int, np.ndarray]) -> np.ndarray:

@@ -163,7 +163,8 @@ class _Packer:
         tied = {
             self.nest.root_of(loop).name for _, visits in uses if visits is not None for loop in visits.loops
         }
-        listing = self.shares.listing(stream.words[0], accesses, tied)
+        together = stream.own & stream.anew if stream.again or stream.returns else stream.own
+        listing = self.shares.listing(stream.words[0], accesses, tied, together)
         tied |= listing.roots(accesses)
         loops = [loop for loop in stream.loops if self.nest.root_of(loop).name in tied]
         touched = listing.elements(loops, uses, accesses)

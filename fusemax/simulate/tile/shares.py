@@ -206,8 +206,13 @@ class Shares:
         plain = all(one is not None and len(one[0]) <= clock.MAX_TERMS for one in sums)
         return not plain or bool(cut_roots(self.mapped, self.geometry, access))
 
-    def listing(self, entry: Words, accesses: Sequence[Access], roots: Collection[str]) -> Listing:
-        """Return the dimensions of the tensor of *entry* in which *accesses* differ, are cut, sums, or name *roots*."""
+    def listing(
+        self, entry: Words, accesses: Sequence[Access], roots: Collection[str], loops: Collection[str]
+    ) -> Listing:
+        """Return the dimensions of the tensor of *entry* in which *accesses* differ, are cut, sums, or name *roots*.
+
+        What is counted together has one iteration of each of *loops*: dimensions that these alone move have one place there.
+        """
         described = self.mapped.cascade.tensors[entry.tensor]
         columns = list(zip(*(access.indices for access in accesses), strict=True))
         also = {
@@ -218,7 +223,12 @@ class Shares:
         cut = {digit for access in accesses for digit in cut_roots(self.mapped, self.geometry, access)}
         also |= {k for k, rank in enumerate(described.ranks) if rank in cut}
         dims = listed_dims(self.geometry, self.mapped, entry.tensor, accesses, roots, also)
-        return Listing(self.mapped, self.geometry, self.known, entry.tensor, dims)
+        still = {
+            k for k in dims
+            if len(set(columns[k])) == 1 and not is_gather(columns[k][0])
+            and digits_of(self.nest, (n for n in names(columns[k][0]) if is_variable(n))) <= set(loops)
+        }  # fmt: skip
+        return Listing(self.mapped, self.geometry, self.known, entry.tensor, dims, frozenset(still))
 
     def other_digits(self, listing: Listing, access: Access) -> frozenset[str]:
         """Return the digits of *access* in the dimensions that are not listed."""
@@ -230,7 +240,7 @@ class Shares:
     def _listed(self, stream: Stream, entry: Words) -> Share:
         """Return what a task of a unit takes, listed by the loops that move it."""
         accesses = (*entry.apart, *entry.accesses)
-        listing = self.listing(entry, accesses, ())
+        listing = self.listing(entry, accesses, (), stream.loops)
         roots = listing.roots(accesses)
         loops = [loop for loop in stream.loops if self.nest.root_of(loop).name in roots]
         there = listing.elements(loops, [(access, None) for access in entry.apart], accesses)

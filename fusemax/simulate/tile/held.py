@@ -1,0 +1,124 @@
+"""How many elements the largest tile of a kept tensor has: each once, whatever accesses mean it, none beyond the tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from fusemax.cascade.ir import affine, is_variable
+from fusemax.language.syntax import Access, Expression, names
+from fusemax.language.value import finite_value_of
+from fusemax.mapping.nest import Mapped, Residence
+from fusemax.simulate.tile.geometry import (
+    Geometry,
+    access_digits,
+    digits_of,
+    generation_digits,
+    is_gather,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where an index goes while the loops around a tile stand: at most ``count`` places from ``start`` on, ``step`` apart.
+
+    ``terms`` is what moves it; indices of the same terms are shifted against each other. ``even`` says that no place between
+    is left out.
+    """
+
+    terms: tuple[tuple[str, int], ...]
+    start: int
+    count: int
+    step: int
+    even: bool
+
+
+def tile_words(mapped: Mapped, geometry: Geometry, known: Mapping[str, float], residence: Residence) -> int:
+    """Return the most elements of a tile of *residence*; *known* are sizes by name. One generation is there at a time.
+
+    A window ``p + w`` over ranges of a and b has a + b - 1 places, not a*b. Of several accesses no more than all together
+    mean, and in no dimension more than the union of their places there, or than the tensor has.
+    """
+    tensor = mapped.cascade.tensors[residence.tensor]
+    accesses = {
+        access
+        for body in geometry.nest.bodies if residence.covers(body.node)
+        for einsum in map(mapped.einsum, body.einsums)
+        for access in (*einsum.reads, *einsum.outputs) if access.tensor == residence.tensor
+    }  # fmt: skip
+    fixed = {*residence.loops, *generation_digits(mapped.cascade, residence.tensor)}
+    sizes = {**known, **{digit.upper(): float(size) for digit, size in geometry.tiles.items()}}
+    sides: list[list[int]] = []
+    together = 1
+    for dim, rank in enumerate(tensor.ranks):
+        if rank == tensor.generation:
+            continue
+        indices = [access.indices[dim] for access in accesses]
+        most = math.inf if any(map(is_gather, indices)) else sizes.get(rank, math.inf)
+        places = [_places(geometry, index, fixed, sizes) for index in indices]
+        sides.append([int(min(most, one.count)) for one in places])
+        union = sum(_union(alike) for alike in _alike(places))
+        together *= int(min(most, union))
+    alone = (math.prod(side[n] for side in sides) for n in range(len(accesses)))
+    each = sum(
+        min(one, _points(geometry, access, fixed)) for one, access in zip(alone, accesses, strict=True)
+    )
+    return min(together, each)
+
+
+def _points(geometry: Geometry, access: Access, fixed: Collection[str]) -> int:
+    return geometry.points(access_digits(geometry.nest, access) - set(fixed), {})
+
+
+def _places(
+    geometry: Geometry, index: Expression, fixed: Collection[str], sizes: Mapping[str, float]
+) -> Places:
+    """Return where *index* goes while the digits *fixed* stand; what is no sum of ranks may be at as many places as points."""
+    digits = digits_of(geometry.nest, (name for name in names(index) if is_variable(name))) - set(fixed)
+    pairs = geometry.points(digits, {})
+    parts = None if is_gather(index) else affine(index)
+    if parts is None:
+        return Places(((str(index), 1),), 0, pairs, 1, even=False)
+    factors, rest = parts
+    start = 0 if rest is None else round(finite_value_of(rest, sizes))
+    terms = tuple(
+        (name, 1 if factor is None else round(finite_value_of(factor, sizes)))
+        for name, factor in sorted(factors.items())
+    )
+    reach, step = 0, 0
+    for name, factor in terms:
+        far, unit = _moved(geometry, name, digits)
+        reach += abs(factor) * far
+        step = math.gcd(step, factor * unit)
+    places = reach // step + 1 if step else 1
+    return Places(terms, start, min(pairs, places), step or 1, even=places <= pairs)
+
+
+def _moved(geometry: Geometry, variable: str, free: Collection[str]) -> tuple[int, int]:
+    """Return how far its *free* digits move *variable* at most, and in what steps; 0 and 0 for one that stands."""
+    root = geometry.nest.roots.get(variable)
+    if root is None:
+        return (geometry.points([variable], {}) - 1, 1) if variable in free else (0, 0)
+    moving = {d.name: n for d in root.digits if d.name in free and (n := geometry.points([d.name], {})) > 1}
+    far = sum((count - 1) * geometry.unit(digit) for digit, count in moving.items())
+    return min(far, geometry.sizes[root.name] - 1), math.gcd(*map(geometry.unit, moving))
+
+
+def _alike(places: Sequence[Places]) -> list[list[Places]]:
+    """Return the different *places* in groups of the same terms, ascending."""
+    groups: dict[tuple[tuple[str, int], ...], list[Places]] = {}
+    for one in sorted(set(places), key=lambda place: place.start):
+        groups.setdefault(one.terms, []).append(one)
+    return list(groups.values())
+
+
+def _union(alike: Sequence[Places]) -> int:
+    """Return how many places are in one of *alike*, which are shifted against each other."""
+    first = alike[0]
+    total = first.count
+    for one, other in pairwise(alike):
+        steps, rest = divmod(other.start - one.start, first.step)
+        total += min(steps, first.count) if first.even and not rest else first.count
+    return total
