@@ -17,7 +17,6 @@ import multiprocessing
 import os
 import resource
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from typing import Any
 
 from calls import call, call_name
 from guard import refuse_outside, trial_folder
+from limits import TooSlowError, timed
 from trials import FILE, SIZES, SWEEP, Trial, command_trial, file_trial, loaded_once, run_command, shelves
 
 MOST_S, MOST_B = 5.0, 2**30
@@ -46,10 +46,6 @@ class Ended:
     how: str
     text: str = ""
     took_s: float = 0.0
-
-
-class TooSlowError(BaseException):
-    """More processor time than a trial may take; no handler of ours or of a library's catches it."""
 
 
 @dataclass(slots=True)
@@ -101,7 +97,7 @@ def trial_of(what: str, seed: str) -> Trial:
 def tried(what: str, trial: Trial, most_s: float = 0.0) -> Ended:
     """Return how *trial* ends in this process; it has *most_s*, or what suits it, of processor time."""
     start_s = time.process_time()
-    with _inside(trial.files), _timed(most_s or _allowed_s(trial.arguments)):
+    with _inside(trial.files), timed(most_s or _allowed_s(trial.arguments)):
         try:
             ended = _called(trial) if what == "calls" else _commanded(trial)
         except TooSlowError:
@@ -137,19 +133,6 @@ def _allowed_s(arguments: Sequence[str]) -> float:
         arguments[:1] == ("cost",) and "--mapping" not in arguments
     )
     return MOST_S + SEARCH_S * searches
-
-
-@contextlib.contextmanager
-def _timed(most_s: float) -> Iterator[None]:
-    def late(*_: object) -> None:
-        raise TooSlowError
-
-    signal.signal(signal.SIGPROF, late)
-    signal.setitimer(signal.ITIMER_PROF, most_s)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 @contextlib.contextmanager

@@ -10,20 +10,20 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import signal
 import sys
 import tempfile
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import yaml
+from limits import TooSlowError, timed
 
 STUDIES = Path(__file__).parent.parent / "studies"
 PLACE = re.compile(r"^\S.*?(?:\.yaml|\.csv|\.json)(?::\d+:\d+|:\d+)?: ")
@@ -356,31 +356,12 @@ def slipped(dice: Random, data: dict[str, Any]) -> tuple[dict[str, Any], str]:
 # --- what comes of them
 
 
-class TooSlowError(BaseException):
-    """More processor time than a study may take."""
-
-
-@contextmanager
-def timed() -> Iterator[None]:
-    """Raise TooSlowError after MOST_S of processor time."""
-
-    def late(*_: object) -> None:
-        raise TooSlowError
-
-    signal.signal(signal.SIGPROF, late)
-    signal.setitimer(signal.ITIMER_PROF, MOST_S)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-
-
 def ended(step: Callable[[], Any]) -> tuple[str, str]:
     """Return how *step* ended: ``ok``, ``said``, ``slow`` or ``traceback``, and what was said."""
     from fusemax.errors import FusemaxError
 
     try:
-        with timed(), warnings.catch_warnings():
+        with timed(MOST_S), warnings.catch_warnings():
             warnings.simplefilter("error")
             step()
     except FusemaxError as error:

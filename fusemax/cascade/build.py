@@ -19,7 +19,6 @@ from fusemax.errors import Problem, ProblemsError, raise_if_any
 from fusemax.language.parse import REDUCTIONS, parse, parse_expression
 from fusemax.language.syntax import Access, Binary, Expression, Loop, Name, Number, Program, Statement, names
 from fusemax.language.value import value_of
-from fusemax.nearest import nearest
 from fusemax.shipped import find
 from fusemax.source import Document, Text, document_of, read_yaml
 from fusemax.typed import typed
@@ -303,10 +302,3 @@ def _never_read(einsums: Iterable[Einsum]) -> list[str]:
     read = {access.tensor for einsum in einsums for access in einsum.reads}
     written = dict.fromkeys(output.tensor for einsum in einsums for output in einsum.outputs)
     return [name for name in written if name not in read]
-
-
-def suggestion(name: str, known: Iterable[str]) -> str | None:
-    """Return a hint with the nearest of *known*, or the list of them."""
-    known = list(known)
-    near = nearest(name, known)
-    return f"did you mean {near!r}?" if near else f"there are: {', '.join(known)}" if known else None

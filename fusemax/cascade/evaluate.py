@@ -31,7 +31,6 @@ from fusemax.language.syntax import (
     Populate,
     Reduction,
     names,
-    walk,
 )
 from fusemax.language.value import value_of
 
@@ -319,10 +318,3 @@ class _Space:
         for variable in variables:
             position = position * self.run.sizes[variable.upper()] + self.coordinates[variable]
         return position
-
-
-def referenced_sizes(expression: Expression) -> tuple[str, ...]:
-    """Return the upper-case names in *expression*."""
-    return tuple(
-        dict.fromkeys(n.name for n in walk(expression) if isinstance(n, Name) and n.name[0].isupper())
-    )

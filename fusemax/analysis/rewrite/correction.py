@@ -67,9 +67,3 @@ def common_weight(separation: Separation) -> sympy.Expr | None:
         if candidate.free_symbols and candidate.is_positive and plain:
             return candidate
     return None
-
-
-def may_vanish(head: sympy.Expr) -> bool:
-    """Return whether H can be 0 (or is not known to be positive), so that dividing by it needs a guard."""
-    numerator, _ = sympy.fraction(sympy.together(head)) if not head.has(sympy.exp) else (head, None)
-    return not any((numerator.is_positive, numerator.is_number, numerator.is_zero is False))
