@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fusemax.analysis.conditions import ALL, SOME, Condition, Relation
+from fusemax.analysis.members import Visit
 from fusemax.analysis.plain import INFINITY, Node
 
 
@@ -41,6 +42,12 @@ class Sweep:
         if name in self.along or name in self.inner:
             return None
         return corner.position + (self.fixed[name][1] if name in self.fixed else 0)
+
+
+def sweep_of(visit: Visit) -> Sweep:
+    """Return how a visit runs: along its rank, with the fibre's coordinates fixed."""
+    fixed = {name: (coordinate, offset) for name, coordinate, offset in visit.fixed}
+    return Sweep(visit.variables, fixed, visit.inner)
 
 
 def is_barrier(

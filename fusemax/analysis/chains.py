@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import pairwise
 
 from fusemax.analysis.answer import Step, TensorPasses
-from fusemax.analysis.barriers import Corner, Sweep, is_barrier
+from fusemax.analysis.barriers import Corner, Sweep, is_barrier, sweep_of
 from fusemax.analysis.domains import complete_visits, sees_one
 from fusemax.analysis.members import Visit
-from fusemax.analysis.order import FIRST, MIDDLE, Order, sweep_of
+from fusemax.analysis.order import FIRST, MIDDLE, Order
 from fusemax.analysis.plain import INFINITY, Plain
 
 
@@ -24,8 +24,6 @@ def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ..
     if states:
         complete = {visit: ends for visit, ends in complete.items() if _in_step(form, visit)}
     chain, corner = _longest(order, complete)
-    if any(sees_one(form.nodes[visit.number], visit) for visit in chain):
-        chain = chain[:1]  # whatever follows one coordinate follows all of it
     if not chain:
         chain = order.cones.only_reader(tensor, positions)
     itself = {visit: ends for visit, ends in complete.items() if visit.tensor == tensor}
@@ -78,6 +76,8 @@ def _longest(order: Order, candidates: Mapping[Visit, frozenset[str]]) -> tuple[
             if number not in named and _agrees(order, visit, ends, corner):
                 named[number] = visit
         chain = order.longest(named, corner) if len(named) > len(best[0]) else ()
+        if any(sees_one(order.form.nodes[visit.number], visit, corner) for visit in named.values()):
+            chain = chain[:1]  # whatever follows one coordinate follows all of it
         if len(chain) > len(best[0]):
             best = (chain, corner)
     return best

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from fusemax.analysis.barriers import Corner, Sweep, sweep_of
 from fusemax.analysis.members import Visit
 from fusemax.analysis.plain import BOTH, INFINITY, Filter, Node, Plain, Variable
 from fusemax.analysis.standing import standing
@@ -131,17 +132,38 @@ def _seen(visit: Visit, one: Filter, shared: bool, own: bool) -> set[str] | None
     return ends
 
 
-def sees_one(node: Node, visit: Visit) -> bool:
-    """Return whether conditions leave a single coordinate of the fibre to a visit: ``m == p``, or a band one wide."""
-    fixed, along = {name for name, _, _ in visit.fixed}, set(visit.variables)
+def sees_one(node: Node, visit: Visit, corner: Corner) -> bool:
+    """Return whether conditions leave a single coordinate of the fibre to a visit at *corner*.
+
+    ``m == p``, a band one wide, or one that the end of the rank cuts: ``m <= p, m >= p - 1`` at p = 0.
+    """
+    sweep, along = sweep_of(visit), frozenset(visit.variables)
+    fixed = {name for name, _, _ in visit.fixed}
     bands: dict[tuple[frozenset[str], frozenset[str]], tuple[float, float]] = {}
     for one in node.filters:
         if one.whole is None:
             continue
         x, y, low, high = one.whole
-        if y <= along and x <= fixed:
+        if y <= along:
             x, y, low, high = y, x, -high, -low
-        if x <= along and y <= fixed:
-            before, after = bands.get((x, y), (-INFINITY, INFINITY))
-            bands[x, y] = max(low, before), min(high, after)
+        ends = _cut(sweep, y, corner) if x <= along else None
+        if ends is None and not (x <= along and y <= fixed):
+            continue
+        before, after = bands.get((x, y), ends or (-INFINITY, INFINITY))
+        bands[x, y] = max(low, before), min(high, after)
     return any(high - low < 1 for low, high in bands.values())
+
+
+def _cut(sweep: Sweep, standing_ones: frozenset[str], corner: Corner) -> tuple[float, float] | None:
+    """Return between what distances a coordinate lies from the one at which variables stand; None where they do not.
+
+    From the first coordinate all are 0 or more away, from the last one none is more than 0.
+    """
+    places = [sweep.standing(name, corner) for name in standing_ones]
+    known = [place for place in places if place is not None]
+    if len(known) < len(places):
+        return None
+    distance = max((abs(place) for place in known), default=0)
+    if corner.side == "start":
+        return (-distance, INFINITY)
+    return (-INFINITY, distance) if corner.side == "end" else (-INFINITY, INFINITY)

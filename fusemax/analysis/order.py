@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fusemax.analysis.barriers import Corner, Sweep, is_barrier
+from fusemax.analysis.barriers import Corner, Sweep, is_barrier, sweep_of
 from fusemax.analysis.conditions import Relation
 from fusemax.analysis.cones import Cones
 from fusemax.analysis.members import Visit
@@ -86,12 +86,6 @@ class Order:
     def _holds(self, one: Relation, u: tuple[int, Sweep], v: tuple[int, Sweep], corner: Corner) -> bool:
         nodes = self.form.nodes
         return is_barrier(one, nodes[u[0]], u[1], nodes[v[0]], v[1], corner)
-
-
-def sweep_of(visit: Visit) -> Sweep:
-    """Return how a visit runs: along its rank, with the fibre's coordinates fixed."""
-    fixed = {name: (coordinate, offset) for name, coordinate, offset in visit.fixed}
-    return Sweep(visit.variables, fixed, visit.inner)
 
 
 def _bits(number: int) -> Iterator[int]:

@@ -389,6 +389,21 @@ def _counts(einsums: str, head: str) -> dict[tuple[str, str], int]:
             2,
             id="a scan beside tiles",
         ),
+        # the band holds two queries, at the last key one: who waits for that one has not waited for a fibre
+        pytest.param(
+            "same: [[M, P]]\ninputs: {R: [M, P]}\noutputs: [B]",
+            "T[m,p] = R[m,p]*2 | m <= p, m >= p - 1\nF[m] = T[m,p] :: max[p] | p <= m\nB[m,p] = T[m,p] - F[m] | p <= m",
+            ("P", "R"),
+            1,
+            id="a band cut at the end",
+        ),
+        pytest.param(
+            "same: [[M, P]]\ninputs: {R: [M, P]}\noutputs: [B]",
+            "T[m,p] = R[m,p]*2 | m <= p\nF[m] = T[m,p] :: max[p] | m >= p\nB[m,p] = T[m,p] - F[m] | m >= p",
+            ("P", "R"),
+            1,
+            id="two masks that meet on the diagonal",
+        ),
     ],
 )
 def test_one_sequence_in_several_ways(head, einsums, query, expected):
