@@ -25,6 +25,37 @@ def switched(n: int, bandwidth_Bps: float) -> networkx.DiGraph:
     return graph
 
 
+def complete(n: int, bandwidth_Bps: float) -> networkx.DiGraph:
+    """Return *n* chips, each with a link to every other; all links of one have *bandwidth_Bps* together."""
+    import networkx
+
+    graph = networkx.DiGraph()
+    for source in range(n):
+        for target in range(n):
+            if source != target:
+                graph.add_edge(source, target, bandwidth_Bps=bandwidth_Bps / (n - 1))
+    return graph
+
+
+def noded(nodes: int, inner: int, inside_Bps: float, between_Bps: float) -> networkx.DiGraph:
+    """Return *nodes* of *inner* chips around a switch each, whose chips have a card each to one switch between all nodes.
+
+    A message between nodes takes four links, so that none inside a node goes over cards.
+    """
+    import networkx
+
+    graph = networkx.DiGraph(links_of_a_hop=4)
+    for chip in ((node, place) for node in range(nodes) for place in range(inner)):
+        for far, card, bandwidth_Bps in (
+            (("switch", chip[0]), None, inside_Bps),
+            ("network", ("card", *chip), between_Bps),
+        ):
+            for way in ((chip, card, far), (far, card, chip)):
+                for link in pairwise(stop for stop in way if stop is not None):
+                    graph.add_edge(*link, bandwidth_Bps=bandwidth_Bps)
+    return graph
+
+
 def ring(n: int, bandwidth_Bps: float) -> networkx.DiGraph:
     """Return *n* chips in a ring of links in one direction."""
     import networkx

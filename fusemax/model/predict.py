@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import nan
 
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Number
@@ -15,7 +14,7 @@ from fusemax.model.price import Price, Prices, Widths
 from fusemax.model.shape import Model
 from fusemax.model.step import Exchange, Pass, Step
 from fusemax.model.steps import quantised, steps_of
-from fusemax.model.system import System, sent_B
+from fusemax.model.system import System
 from fusemax.model.weights import chip_cache, chip_weights
 from fusemax.quantity import format_quantity
 
@@ -149,14 +148,8 @@ class Predictor:
         time_s, algorithm = self.system.collective(
             exchange.operation, size_B, exchange.chips, stride=exchange.stride
         )
-        energy = self.system.links.energy
-        moved_B = sent_B(exchange.operation, size_B, exchange.chips)
-        return Price(
-            time_s=time_s,
-            traffic_B=0.0,
-            energy_J=nan if energy is None else moved_B * energy,
-            limit=algorithm,
-        )
+        energy_J = self.system.energy_J(exchange.operation, size_B, exchange.chips, exchange.stride)
+        return Price(time_s=time_s, traffic_B=0.0, energy_J=energy_J, limit=algorithm)
 
 
 def _held(step: Step) -> int:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import prod
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from math import nan, prod
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
 from fusemax.errors import FusemaxError, ProblemsError
-from fusemax.model.collectives import OPERATIONS, SEND, Group
-from fusemax.model.torus import Side, block, exchange_s, gather_s
+from fusemax.model.network import Call, Library, Links, Network, Part, sent_B
+from fusemax.model.nodes import BETWEEN, INSIDE, Phase, phases, rings
+from fusemax.model.torus import Side
 from fusemax.nearest import meant
-from fusemax.quantity import QuantityError, quantity
 from fusemax.shipped import find, find_machine, shipped
 from fusemax.source import Document, KeyPath, read_yaml
 from fusemax.typed import typed
@@ -21,75 +21,16 @@ from fusemax.typed import typed
 SHELF = "systems/"
 
 
-def _read(unit: str, least: float = 0.0) -> BeforeValidator:
-    def read(value: Any) -> float:
-        if isinstance(value, int | float) and value != 0:
-            raise ValueError(f"expected a quantity in {unit}, got {value!r} without a unit")
-        try:
-            number = quantity(value, unit)
-        except QuantityError as error:
-            raise ValueError(str(error)) from None
-        if number < least:
-            raise ValueError(
-                f"expected nothing below {f'{least:g} {unit}' if least else 'zero'}, got {value!r}"
-            )
-        return number
+class Between(Part):
+    """The links between nodes: how many nodes, what each chip sends to others over its own card, and the libraries there."""
 
-    return BeforeValidator(read)
+    nodes: int = Field(ge=2)
+    links: Links
+    libraries: dict[str, Library] = Field(min_length=1)
 
 
-Seconds = Annotated[float, _read("s")]
-Bandwidth = Annotated[float, _read("B/s", 1.0)]
-Bytes = Annotated[float, _read("B")]
-Joules = Annotated[float, _read("J")]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Links(_Part):
-    """The links of one chip.
-
-    Attributes
-    ----------
-    topology
-        ``switch``: every chip reaches every other at its full bandwidth; ``ring`` and ``torus``: its neighbours.
-    bandwidth
-        What a chip sends, and receives at the same time, over all of its links.
-    sides
-        Chips along each side of a torus.
-    closed
-        Of a torus, whether the ends of each side have a link; all of them if not given.
-    energy
-        Of a byte that a chip sends.
-    """
-
-    topology: Literal["switch", "ring", "torus"]
-    bandwidth: Bandwidth
-    sides: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
-    closed: list[bool] = Field(default_factory=list)
-    energy: Joules | None = None
-
-
-class Library(_Part):
-    """How a library of collectives runs on these links: what a call takes beside its bytes.
-
-    ``start`` is the time of any call, ``round`` that of each round, ``reached`` the part of the bandwidth that large messages
-    get, ``fill`` how many bytes pass at half of that, while a pipeline of chunks fills; ``algorithms`` are those that it
-    chooses from, the quickest by its own time, for buffers up to ``most``.
-    """
-
-    start: Seconds
-    round: Seconds
-    fill: Bytes = 0.0
-    most: Bytes = float("inf")
-    reached: float = Field(default=1.0, ge=1e-6, le=1)
-    algorithms: list[str] = Field(min_length=1)
-
-
-class System(_Part):
-    """Equal chips with links between them."""
+class System(Part):
+    """Equal chips with links between them; in several nodes, ``links`` are those inside a node."""
 
     title: str
     source: str
@@ -98,11 +39,30 @@ class System(_Part):
     chips: int = Field(ge=1)
     links: Links
     libraries: dict[str, Library] = Field(min_length=1)
+    between: Between | None = None
+
+    @property
+    def node(self) -> int:
+        """Chips of one node."""
+        return self.chips if self.between is None else self.chips // self.between.nodes
+
+    @cached_property
+    def networks(self) -> Mapping[str, Network]:
+        """The links inside a node, and those between nodes if there are several."""
+        found = {INSIDE: Network(chips=self.node, links=self.links, libraries=self.libraries)}
+        if self.between is not None:
+            found[BETWEEN] = Network(
+                chips=self.between.nodes, links=self.between.links, libraries=self.between.libraries
+            )
+        return found
 
     def collective(
         self, operation: str, size_B: float, n: int | None = None, library: str | None = None, stride: int = 1
     ) -> tuple[float, str]:
         """Return the time of a collective and the algorithm that is quickest, over *n* chips (all of them if not given).
+
+        Over several nodes it has phases inside nodes and between them, each by the quickest algorithm, of one call that starts
+        once; or it goes around rings through all chips (:mod:`fusemax.model.nodes`).
 
         Parameters
         ----------
@@ -118,64 +78,48 @@ class System(_Part):
         n = self.chips if n is None else n
         if n == 1:
             return 0.0, "nothing to do"
-        found = [
-            called
-            for name, entry in self.libraries.items() if library in (None, name) and size_B <= entry.most
-            for called in self._called(operation, name, size_B, n, stride)
-        ]  # fmt: skip
-        if not found:
-            raise FusemaxError(f"{library or self.title}: no algorithm for {operation}")
+        parts = list(self._phases(operation, size_B, n, stride))
+        calls = [self._quickest(part, library) for part in parts]
+        start_s = max(call.start_s for call in calls)
+        time_s = start_s + sum(call.time_s - call.start_s for call in calls)
+        found = [(time_s, ", ".join(dict.fromkeys(call.name for call in calls)))]
+        if library is None and any(part.where == BETWEEN for part in parts):
+            inner = max(1, self.node // stride)
+            through = rings(self.networks, operation, size_B, n // inner, inner)
+            found += [(call.time_s, call.name) for call in through]
         return min(found)
+
+    def energy_J(self, operation: str, size_B: float, n: int, stride: int = 1) -> float:  # noqa: N802 - the unit is a joule
+        """Return what a chip's bytes in a collective take over links; NaN where the system does not say."""
+        found = 0.0
+        for part in self._phases(operation, size_B, n, stride):
+            energy = self.networks[part.where].links.energy
+            found += sent_B(part.operation, part.size_B, part.n) * (nan if energy is None else energy)
+        return found
 
     def group(self, n: int, stride: int) -> tuple[Side, ...]:
         """Return the sides of the block that *n* chips, *stride* apart, are on a ring or torus."""
-        sides = self.links.sides or [self.chips]
-        closed = self.links.closed or [True] * len(sides)
-        return block(sides, closed, self.links.bandwidth / 2 / len(sides), n, stride)
+        return self.networks[INSIDE].group(n, stride)
 
-    def _called(
-        self, operation: str, library: str, size_B: float, n: int, stride: int
-    ) -> Iterator[tuple[float, str]]:
-        entry = self.libraries[library]
-        for name in entry.algorithms if operation != "send" else SEND:
-            if self.links.topology == "switch" and name in OPERATIONS[operation]:
-                time_s = self._around_switch(operation, entry, name, size_B, n)
-            elif self.links.topology != "switch" and (operation, name) in NEIGHBOURS:
-                sides = self.group(n, stride)
-                reached = size_B / entry.reached
-                time_s = entry.start + NEIGHBOURS[operation, name](sides, reached, entry.round)
-            else:
-                continue
-            yield time_s, f"{library} {name}"
+    def _quickest(self, part: Phase, library: str | None) -> Call:
+        network = self.networks[part.where]
+        calls = network.calls(part.operation, part.size_B, part.n, part.stride, library)
+        if not calls:
+            place = f" {part.where} nodes" if self.between is not None else ""
+            raise FusemaxError(f"{library or self.title}: no algorithm for {part.operation}{place}")
+        return min(calls)
 
-    def _around_switch(self, operation: str, entry: Library, name: str, size_B: float, n: int) -> float:
-        bandwidth = self.links.bandwidth * entry.reached
-        algorithm = OPERATIONS[operation][name]
-        time_s = entry.start + algorithm.time_s(
-            Group(n=n, bandwidth_Bps=bandwidth, round_s=entry.round), size_B
-        )
-        still = Group(n=n, bandwidth_Bps=bandwidth, round_s=0.0)
-        return time_s + algorithm.time_s(still, min(size_B, entry.fill))
-
-
-def sent_B(operation: str, size_B: float, n: int) -> float:  # noqa: N802 - the unit is a byte
-    """Return the bytes that a chip sends in a collective of *size_B* over *n* chips, at the least without help of a switch."""
-    return {"send": 1.0, "all-reduce": 2 * (n - 1) / n}.get(operation, (n - 1) / n) * size_B
-
-
-def _torus_reduce_s(sides: Sequence[Side], size_B: float, round_s: float) -> float:
-    return 2 * gather_s(sides, size_B, round_s)
-
-
-def _neighbour_s(sides: Sequence[Side], size_B: float, round_s: float) -> float:
-    return round_s + size_B / min(side.link_Bps for side in sides)
-
-
-#: What chips with links to their neighbours do, by operation and name of the algorithm.
-NEIGHBOURS: Mapping[tuple[str, str], Callable[[Sequence[Side], float, float], float]] = {
-    ("all-reduce", "ring"): _torus_reduce_s, ("all-gather", "ring"): gather_s, ("reduce-scatter", "ring"): gather_s,
-    ("all-to-all", "direct"): exchange_s, ("send", "one message"): _neighbour_s,
-}  # fmt: skip
+    def _phases(self, operation: str, size_B: float, n: int, stride: int) -> Iterator[Phase]:
+        """Yield what *n* chips, *stride* apart, do one after another: one phase where they are in one node."""
+        if n * stride <= self.node:
+            yield Phase(where=INSIDE, operation=operation, size_B=size_B, n=n, stride=stride)
+            return
+        inner = max(1, self.node // stride)
+        if n % inner or max(stride, self.node) % min(stride, self.node):
+            raise FusemaxError(
+                f"a group of {n} chips, {stride} apart, does not divide over nodes of {self.node} chips"
+            )
+        yield from phases(operation, size_B, n // inner, inner, stride, max(1, stride // self.node))
 
 
 def systems() -> Mapping[str, Path]:
@@ -205,7 +149,7 @@ def system_of(document: Document) -> System:
     system = typed(document, System)
     problems = [
         document.problem(*mistake)
-        for mistake in (*_chip_mistakes(system), *_links_mistakes(system), *_library_mistakes(system))
+        for mistake in (*_chip_mistakes(system), *_node_mistakes(system), *_network_mistakes(system))
     ]
     if problems:
         raise ProblemsError(problems)
@@ -220,30 +164,58 @@ def _chip_mistakes(system: System) -> Iterator[tuple[KeyPath, str, str | None]]:
         yield ("chip",), said, hint or None
 
 
-def _links_mistakes(system: System) -> Iterator[tuple[KeyPath, str, str | None]]:
-    links = system.links
+def _node_mistakes(system: System) -> Iterator[tuple[KeyPath, str, str | None]]:
+    if system.between is None:
+        return
+    if system.chips % system.between.nodes:
+        yield (
+            ("between", "nodes"),
+            f"{system.between.nodes} nodes do not divide the {system.chips} chips",
+            None,
+        )
+    if system.links.topology == "torus":
+        yield (
+            ("between",),
+            "nodes whose chips are a torus are not modelled",
+            "a torus holds all chips at once",
+        )
+    if system.between.links.topology != "switch":
+        said = f"{system.between.links.topology} between nodes is not modelled"
+        yield ("between", "links", "topology"), said, "such as topology: switch"
+
+
+def _network_mistakes(system: System) -> Iterator[tuple[KeyPath, str, str | None]]:
+    for where, network in system.networks.items():
+        at: KeyPath = ("between",) if where == BETWEEN else ()
+        yield from _links_mistakes(at, network)
+        yield from _library_mistakes(at, network)
+
+
+def _links_mistakes(at: KeyPath, network: Network) -> Iterator[tuple[KeyPath, str, str | None]]:
+    links = network.links
     if links.topology == "torus" and not links.sides:
-        yield ("links",), "a torus needs its 'sides'", "such as sides: [4, 4]"
+        yield (*at, "links"), "a torus needs its 'sides'", "such as sides: [4, 4]"
+    if links.topology == "complete" and network.chips == 1:
+        yield (*at, "links", "topology"), "a chip alone has no links to others", "such as topology: switch"
     if links.topology != "torus":
         for key in ("sides", "closed"):
             if getattr(links, key):
-                yield ("links", key), f"a {links.topology} has none", "only a torus has"
-    elif links.sides and prod(links.sides) != system.chips:
-        yield ("links", "sides"), f"they hold {prod(links.sides)} chips, but 'chips' is {system.chips}", None
+                yield (*at, "links", key), f"a {links.topology} has none", "only a torus has"
+    elif links.sides and prod(links.sides) != network.chips:
+        said = f"they hold {prod(links.sides)} chips, but 'chips' is {network.chips}"
+        yield (*at, "links", "sides"), said, None
     if links.closed and links.sides and len(links.closed) != len(links.sides):
-        yield ("links", "closed"), f"expected {len(links.sides)} words, one for each side", None
+        yield (*at, "links", "closed"), f"expected {len(links.sides)} words, one for each side", None
     if not links.bandwidth:
-        yield ("links", "bandwidth"), "expected more than zero", None
+        yield (*at, "links", "bandwidth"), "expected more than zero", None
 
 
-def _library_mistakes(system: System) -> Iterator[tuple[KeyPath, str, str | None]]:
-    switched = system.links.topology == "switch"
-    every = {name for algorithms in OPERATIONS.values() for name in algorithms} - set(SEND)
-    every = every if switched else {name for _, name in NEIGHBOURS} - set(SEND)
-    for library, entry in system.libraries.items():
-        if entry.fill and not switched:
-            yield ("libraries", library, "fill"), f"is not used on a {system.links.topology}", None
+def _library_mistakes(at: KeyPath, network: Network) -> Iterator[tuple[KeyPath, str, str | None]]:
+    topology, known = network.links.topology, network.algorithms()
+    for library, entry in network.libraries.items():
+        if entry.fill and topology in ("ring", "torus"):
+            yield (*at, "libraries", library, "fill"), f"is not used on a {topology}", None
         for number, name in enumerate(entry.algorithms):
-            if name not in every:
-                said = f"no algorithm {name!r}" + ("" if switched else f" on a {system.links.topology}")
-                yield ("libraries", library, "algorithms", number), said, meant(name, sorted(every))
+            if name not in known:
+                said = f"no algorithm {name!r}" + ("" if topology == "switch" else f" on a {topology}")
+                yield (*at, "libraries", library, "algorithms", number), said, meant(name, sorted(known))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fusemax.errors import FusemaxError
 from fusemax.model.collectives import ALL_GATHER, ALL_REDUCE, ALL_TO_ALL, Group
-from fusemax.model.links import ring, simulated_s, switched
+from fusemax.model.links import complete, noded, ring, simulated_s, switched
+from fusemax.model.nodes import phases, ring_rounds, ring_s
 from fusemax.model.system import System, load_system, systems
 from fusemax.model.torus import exchange_s, gather_s
 from fusemax.shipped import find_machine
@@ -45,6 +46,89 @@ def test_rings_need_no_switch():
     assert direct_s > ALL_REDUCE["two-shot"].time_s(group, 6e6)
 
 
+@pytest.mark.parametrize(
+    "name", ["all-reduce one-shot", "all-reduce two-shot", "all-gather direct", "all-to-all direct"]
+)
+@given(n=st.integers(2, 9), size_B=st.floats(1, 1e9), round_s=st.floats(0, 1e-5))
+def test_a_link_to_every_other(name: str, n: int, size_B: float, round_s: float):
+    """What is sent to all at once fills the links of a complete graph, as it fills those to a switch."""
+    entry = ALGORITHMS[name]
+    simulated = simulated_s(complete(n, 1e11), entry.rounds(n, size_B), round_s)
+    assert entry.time_s(Group(n=n, bandwidth_Bps=1e11, round_s=round_s), size_B) == pytest.approx(
+        simulated, rel=1e-12
+    )
+
+
+def test_fewer_chips_of_a_complete_graph():
+    """Two of eight MI300X have one of the seven links of each: 64 GB/s, of which 0.7 are reached (by hand)."""
+    system = load_system("8xmi300x")
+    time_s, _ = system.collective("all-to-all", 2e9, 2, "rccl")
+    filled_B = 2e9 + 8.3e6
+    assert time_s == pytest.approx(11.4e-6 + 3e-6 + filled_B / 2 / (64e9 * 0.7))
+    time_s, _ = system.collective("all-to-all", 2e9, 8, "rccl")
+    assert time_s == pytest.approx(11.4e-6 + 3e-6 + filled_B * 7 / 8 / (448e9 * 0.7))
+
+
+@given(nodes=st.integers(2, 4), inner=st.integers(1, 5), size_B=st.floats(1, 1e9), round_s=st.floats(0, 1e-5),
+       cards=st.floats(0.02, 3))  # fmt: skip
+def test_rings_through_nodes(nodes: int, inner: int, size_B: float, round_s: float, cards: float):
+    """The formula is the time of the messages; every chip gets what every other had."""
+    graph = noded(nodes, inner, 1e11, cards * 1e11)
+    rounds = list(ring_rounds(1, size_B, nodes, inner))
+    assert ring_s(1, size_B, nodes, inner, 1e11, cards * 1e11, round_s) == pytest.approx(
+        simulated_s(graph, rounds, round_s), rel=1e-9
+    )
+    chips = [(node, place) for node in range(nodes) for place in range(inner)]
+    for start in range(inner):  # ring by ring: what came last goes on
+        held = {chip: {chip} for chip in chips}
+        newest = {chip: chip for chip in chips}
+        for messages in rounds:
+            own = messages[start * len(chips) : (start + 1) * len(chips)]
+            newest = {to: newest[source] for source, to, _ in own}
+            for chip, number in newest.items():
+                held[chip].add(number)
+        assert all(numbers == set(chips) for numbers in held.values())
+
+
+@given(nodes=st.integers(2, 4), inner=st.integers(2, 5), size_B=st.floats(1, 1e8), round_s=st.floats(0, 1e-5))
+def test_phases_over_nodes(nodes: int, inner: int, size_B: float, round_s: float):
+    """Rings inside nodes and between them, phase by phase: the sum of their formulas is the time of all messages."""
+    graph = noded(nodes, inner, 4e11, 5e10)
+    total_s = simulated = 0.0
+    for part in phases("all-reduce", size_B, nodes, inner, 1, 1):
+        entry = ALL_REDUCE["ring"] if part.operation == "all-reduce" else ALL_GATHER["ring"]
+        inside = part.where == "inside"
+        group = Group(n=part.n, bandwidth_Bps=4e11 if inside else 5e10, round_s=round_s)
+        total_s += entry.time_s(group, part.size_B)
+        rounds = [
+            [
+                ((other, a), (other, b), size) if inside else ((a, other), (b, other), size)
+                for a, b, size in messages
+                for other in range(nodes if inside else inner)
+            ]
+            for messages in entry.rounds(part.n, part.size_B)
+        ]
+        simulated += simulated_s(graph, rounds, round_s)
+    assert total_s == pytest.approx(simulated, rel=1e-9)
+
+
+def test_two_nodes():
+    """Groups inside a node touch no card; one chip of each node has its card alone; the send is by hand."""
+    one, two = load_system("8xh100"), load_system("2x8xh100")
+    for operation in ("all-reduce", "all-to-all", "send"):
+        assert two.collective(operation, 1e6, 8) == one.collective(operation, 1e6, 8)
+        assert two.collective(operation, 1e6, 16)[0] > one.collective(operation, 1e6, 8)[0]
+    time_s, _ = two.collective("send", 47e6, 2, stride=8)
+    assert time_s == pytest.approx(5.1e-6 + 4e-6 + (47e6 + 0.5e6) / 47e9)
+    # 1 GB over 16 chips around rings: NVIDIA tells 46 to 48 GB/s of a card, the rings inside a node reach 0.65 of 450 GB/s
+    time_s, name = two.collective("all-reduce", 1e9)
+    assert name == "nccl ring through nodes"
+    assert 2 * 15 / 16 * 1e9 / time_s == pytest.approx(0.65 * 450e9 * 8 / 7, rel=0.03)
+    assert two.energy_J("all-gather", 16e6, 16) == pytest.approx(1e6 * 160e-12 + 14e6 * 80e-12)
+    with pytest.raises(FusemaxError, match="a group of 3 chips, 6 apart, does not divide over nodes of 8"):
+        two.collective("all-reduce", 1e6, 3, stride=6)
+
+
 def test_by_hand():
     """Four chips, 4 MB, 100 GB/s, 1 us a round: the ring takes 6 rounds of 1 MB; one shot takes three buffers at once."""
     group = Group(n=4, bandwidth_Bps=100e9, round_s=1e-6)
@@ -62,7 +146,8 @@ def test_shipped_systems(name: str):
     for operation in ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "send"):
         times = [system.collective(operation, 2.0**power)[0] for power in range(8, 31)]
         assert times == sorted(times)
-    assert system.collective("all-reduce", 1 << 30)[1].endswith(("ring", "in-network"))
+    largest = system.collective("all-reduce", 1 << 30)[1]
+    assert largest.endswith(("ring", "in-network", "rccl two-shot", "ring through nodes"))
     assert system.collective("all-reduce", 1e6, 1) == (0.0, "nothing to do")
     assert 0 < system.collective("all-gather", 1e6, 2)[0] < system.collective("all-gather", 1e8, 2)[0]
     assert system.links.energy is not None
@@ -129,6 +214,12 @@ def test_mistakes(tmp_path: Path):
     assert isinstance(load_system("8xh100"), System)
 
 
+BETWEEN = (
+    "between: {nodes: 2, links: {topology: switch, bandwidth: 50 GB/s}, "
+    "libraries: {b: {start: 1 us, round: 1 us, algorithms: [tree]}}}\n"
+)
+
+
 @pytest.mark.parametrize(
     ("change", "place", "message"),
     [
@@ -140,6 +231,19 @@ def test_mistakes(tmp_path: Path):
         (("100 GB/s", "0 GB/s"), "5:", "expected nothing below 1 B/s"),
         (("algorithms: [ring]", "algorithms: [tree]"), "6:", "no algorithm 'tree' on a torus"),
         (("algorithms: [ring]", "fill: 1 MB, algorithms: [ring]"), "6:", "is not used on a torus"),
+        (("topology: torus, sides: [2, 4]", "topology: complete"), "6:", "no algorithm 'ring' on a complete"),
+        (("libraries:", BETWEEN + "libraries:"), "6:", "nodes whose chips are a torus are not modelled"),
+        (
+            ("libraries:", BETWEEN.replace("2,", "3,") + "libraries:"),
+            "6:",
+            "3 nodes do not divide the 8 chips",
+        ),
+        (
+            ("libraries:", BETWEEN.replace("switch", "ring") + "libraries:"),
+            "6:",
+            "ring between nodes is not modelled",
+        ),
+        (("libraries:", BETWEEN.replace("[tree]", "[tee]") + "libraries:"), "6:", "no algorithm 'tee'"),
     ],
 )
 def test_mistakes_of_links(tmp_path: Path, change: tuple[str, str], place: str, message: str):
