@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.language.syntax import (
@@ -76,10 +77,11 @@ class Space:
 
     def root_of(self, name: str) -> Root | None:
         """Return the rank that the variable or digit *name* belongs to."""
-        for root in self.nest.roots.values():
-            if name == root.name or any(digit.name == name for digit in root.digits):
-                return root
-        return None
+        key = ("root", name)
+        if key not in self._memo:
+            mine = (r for r in self.nest.roots.values() if name == r.name or name in _digits(r))
+            self._memo[key] = next(mine, None)
+        return self._memo[key]  # type: ignore[return-value]
 
     def coordinates(self, root: Root) -> list[dict[str, int]]:
         """Return every coordinate of *root*, as values of its own variable and of all its digits."""
@@ -122,8 +124,12 @@ class Space:
 
     def roots_of(self, variables: Iterable[str]) -> tuple[Root, ...]:
         """Return the ranks that *variables* belong to, each once."""
-        found = {root.name: root for name in variables if (root := self.root_of(name)) is not None}
-        return tuple(found.values())
+        names_ = tuple(variables)
+        key = ("roots", names_)
+        if key not in self._memo:
+            found = {root.name: root for name in names_ if (root := self.root_of(name)) is not None}
+            self._memo[key] = tuple(found.values())
+        return self._memo[key]  # type: ignore[return-value]
 
     def points(self, variables: Iterable[str], setting: Setting) -> Iterator[dict[str, int]]:
         """Yield the points of all ranks of *variables* that lie inside *setting*."""
@@ -132,24 +138,62 @@ class Space:
             yield {name: value for point in combination for name, value in point.items()}
 
     def _key(self, what: object, variables: Iterable[str], setting: Setting) -> object:
-        digits = [digit.name for root in self.roots_of(variables) for digit in root.digits]
+        names_ = tuple(variables)
+        key = ("digits", names_)
+        if key not in self._memo:
+            self._memo[key] = tuple(name for root in self.roots_of(names_) for name in _digits(root))
+        digits: tuple[str, ...] = self._memo[key]  # type: ignore[assignment]
         return (what, tuple((name, setting[name]) for name in digits if name in setting))
+
+    def once(self, what: object, variables: Iterable[str], setting: Setting, found: Callable[[], int]) -> int:
+        """Return *found* of *what*, which the loops of *setting* over ranks of *variables* alone decide."""
+        key = self._key(what, variables, setting)
+        if key not in self._memo:
+            self._memo[key] = found()
+        return self._memo[key]  # type: ignore[return-value]
 
     def elements(self, access: Access, setting: Setting) -> frozenset[Element]:
         """Return the elements that *access* means inside *setting*; those that the tensor does not have are left out."""
-        used = _variables(access)
-        key = self._key((access.tensor, str(access)), used, setting)
+        text = str_of(access)
+        key = self._key(text, _variables(access), setting)
         if key not in self._memo:
-            limits = self.shape(access.tensor)
-            found = set()
+            self._memo[key] = frozenset(self._elements(access, setting))
+        return self._memo[key]  # type: ignore[return-value]
+
+    def _elements(self, access: Access, setting: Setting) -> Iterator[Element]:
+        """Yield the elements of *access*: indices that share a rank go through its coordinates together."""
+        limits = self.shape(access.tensor)
+        groups = self._groups(access)
+        parts: list[list[Element]] = []
+        for places in groups:
+            indices = [access.indices[place] for place in places]
+            used = [name for index in indices for name in _variables(index)]
+            found: set[Element] = set()
             for point in self.points(used, setting):
                 known = {**self.sizes, **point}
-                element = tuple(_coordinate(index, known) for index in access.indices)
-                there = all(at >= NAMED or 0 <= at < limit for at, limit in zip(element, limits, strict=True))
-                if there and self._is_before_the_end(access.tensor, element):
-                    found.add(element)
-            self._memo[key] = frozenset(found)
-        return self._memo[key]  # type: ignore[return-value]
+                part = tuple(_coordinate(index, known) for index in indices)
+                if all(at >= NAMED or 0 <= at < limits[p] for at, p in zip(part, places, strict=True)):
+                    found.add(part)
+            parts.append(list(found))
+        order = [place for places in groups for place in places]
+        back = [order.index(place) for place in range(len(order))]
+        for combination in itertools.product(*parts):
+            together = [at for part in combination for at in part]
+            element = tuple(together[place] for place in back)
+            if self._is_before_the_end(access.tensor, element):
+                yield element
+
+    def _groups(self, access: Access) -> list[list[int]]:
+        """Return the places of the indices of *access*, those that share ranks together."""
+        groups: list[tuple[set[str], list[int]]] = []
+        for place, index in enumerate(access.indices):
+            roots = {root.name for root in self.roots_of(_variables(index))}
+            places = [place]
+            for mine, others in [g for g in groups if g[0] & roots]:
+                groups.remove((mine, others))
+                roots, places = roots | mine, others + places
+            groups.append((roots, places))
+        return [places for _, places in groups]
 
     def apart(self, tensor: str, elements: frozenset[Element]) -> frozenset[Element]:
         """Return *elements* without those that another tensor names in a dimension of which all is among them."""
@@ -164,19 +208,29 @@ class Space:
 
     def _is_before_the_end(self, tensor: str, element: Element) -> bool:
         """Return whether *element* is there where ranks of *tensor* are the parts of one that ends inside of a part."""
-        ranks = self.cascade.tensors[tensor].ranks
-        for root in self.nest.roots.values():
-            names = [digit.size_name for digit in root.digits]
-            if len(names) > 1 and all(name in ranks for name in names):
-                position = element[ranks.index(names[0])]
-                for name in names[1:]:
-                    position = position * self.sizes[name] + element[ranks.index(name)]
-                if (
-                    self.cascade.tensors[tensor].generation not in names
-                    and position >= self.sizes[root.size_name]
-                ):
-                    return False
+        for places, sizes, size in self._chunks(tensor):
+            position = 0
+            for place, inner in zip(places, sizes, strict=True):
+                position = position * inner + element[place]
+            if position >= size:
+                return False
         return True
+
+    def _chunks(self, tensor: str) -> list[tuple[list[int], list[int], int]]:
+        """Return where ranks of *tensor* are the parts of one: their places, their sizes, and that of the whole."""
+        key = ("chunks", tensor)
+        if key not in self._memo:
+            described = self.cascade.tensors[tensor]
+            found: list[tuple[list[int], list[int], int]] = []
+            for root in self.nest.roots.values():
+                parts = [digit.size_name for digit in root.digits]
+                cut = len(parts) > 1 and all(name in described.ranks for name in parts)
+                if cut and described.generation not in parts:
+                    places = [described.ranks.index(name) for name in parts]
+                    sizes = [0, *(self.sizes[name] for name in parts[1:])]
+                    found.append((places, sizes, self.sizes[root.size_name]))
+            self._memo[key] = found
+        return self._memo[key]  # type: ignore[return-value]
 
     def shape(self, tensor: str) -> tuple[int, ...]:
         """Return the sizes of *tensor*, generations included."""
@@ -206,12 +260,36 @@ class Space:
         used = [name for c in einsum.conditions for side in (c.left, c.right) for name in names(side)]
         key = self._key(("useful", einsum.name, tuple(wanted)), [*wanted, *used], setting)
         if key not in self._memo:
-            points = self.points([*wanted, *used], setting)
-            found = {tuple(p[v] for v in wanted) for p in points if self.holds(einsum.conditions, p)}
-            self._memo[key] = len(found)
+            self._memo[key] = self._useful(einsum, wanted, used, setting)
         return int(self._memo[key])  # type: ignore[call-overload]
 
+    def _useful(self, einsum: Einsum, wanted: Sequence[str], used: Sequence[str], setting: Setting) -> int:
+        """Return how many different values *wanted* take where the conditions hold: ranks without one each by itself."""
+        tied = {root.name for root in self.roots_of(used)}
+        groups = [[v for v in wanted if (r := self.root_of(v)) and r.name in tied], *self._free(wanted, tied)]
+        many = 1
+        for number, mine in enumerate(groups):
+            points = self.points([*mine, *(used if number == 0 else ())], setting)
+            conditions = einsum.conditions if number == 0 else ()
+            many *= len({tuple(p[v] for v in mine) for p in points if self.holds(conditions, p)})
+        return many
 
+    def _free(self, wanted: Sequence[str], tied: Collection[str]) -> list[list[str]]:
+        roots = [root for root in self.roots_of(wanted) if root.name not in tied]
+        return [[v for v in wanted if (r := self.root_of(v)) and r.name == root.name] for root in roots]
+
+
+def _digits(root: Root) -> tuple[str, ...]:
+    return tuple(digit.name for digit in root.digits)
+
+
+@lru_cache(maxsize=4096)
+def str_of(access: Access) -> str:
+    """Return *access* as text."""
+    return str(access)
+
+
+@lru_cache(maxsize=4096)
 def _variables(expression: Expression) -> tuple[str, ...]:
     """Return the rank variables in *expression*."""
     return tuple(name for name in names(expression) if name[0].islower())
@@ -219,9 +297,16 @@ def _variables(expression: Expression) -> tuple[str, ...]:
 
 def _coordinate(index: Expression, known: Mapping[str, float]) -> int:
     """Return the coordinate that *index* means; one that another tensor names is a coordinate of its own at each point."""
-    if not any(isinstance(part, Access) for part in walk(index)):
+    if isinstance(index, Name):
+        return int(known[index.name])
+    if not _names_elements(index):
         return int(value_of(index, known))
     number = NAMED
     for name in sorted(set(_variables(index))):
         number = number * 4096 + int(known[name])
     return number + (hash(str(index)) % 4096 << 200)
+
+
+@lru_cache(maxsize=4096)
+def _names_elements(index: Expression) -> bool:
+    return any(isinstance(part, Access) for part in walk(index))

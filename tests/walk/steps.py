@@ -88,6 +88,14 @@ class Steps:
         self, unit: str, spatial: Mapping[str, str], variables: Iterable[str], setting: Setting
     ) -> int:
         """Return in how many steps the lanes of *unit* go through all points of *variables* inside *setting*."""
+        return self.space.once(
+            ("rounds", unit, tuple(spatial.items()), tuple(sorted(variables))), sorted(variables), setting,
+            lambda: self._counted(unit, spatial, variables, setting),
+        )  # fmt: skip
+
+    def _counted(
+        self, unit: str, spatial: Mapping[str, str], variables: Iterable[str], setting: Setting
+    ) -> int:
         shape = {d: int(self.figures[f"{unit}.{d}"]) for d in self.machine.units[unit].shape}
         wanted = set(variables)
         groups = [
