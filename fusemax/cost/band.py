@@ -156,12 +156,18 @@ def _alone_in_odd(first, last, tr, columns, tc, low, high, sign, odd):
     return max(0, end - first + 1)
 
 
+def _short_group(tiles, group, sign):
+    """Return how many tiles the first *group* lacks: with *sign* -1, counted from the end, what the last does, else none."""
+    return -tiles % group if sign < 0 else 0
+
+
 def _followed(start, R, tr, columns, c0, tc, low, high, sign, odd, group):
     """Return how often tiles are wanted twice in a row from step *start* of *tr* rows on, and how often it is the *odd* one.
 
     One step ends with the tile with which the next begins, within a *group* of tiles. Steps are looked at one by one.
     """
     again = again_odd = 0
+    short = _short_group(columns // tc, group, sign)
     for i in range(start, -(-R // tr) - 1):
         a, b = row_span(i, R, tr, columns, c0, tc, low, high)
         c, d = row_span(i + 1, R, tr, columns, c0, tc, low, high)
@@ -169,8 +175,8 @@ def _followed(start, R, tr, columns, c0, tc, low, high, sign, odd, group):
             continue
         if sign < 0:
             a, b, c, d = c, d, a, b
-        for j in range(max(a, c) // group, min(b, d) // group + 1):
-            end, begin = min(b, (j + 1) * group - 1), max(c, j * group)
+        for j in range((max(a, c) + short) // group, (min(b, d) + short) // group + 1):
+            end, begin = min(b, (j + 1) * group - 1 - short), max(c, j * group - short)
             if end == begin and a <= end and begin <= d:
                 again += 1
                 again_odd += 1 if end == odd else 0
@@ -224,7 +230,9 @@ def band_turns(R, tr, C, Tc, tc, lo, hi, sign):
     if 0 <= first <= final < tiles:
         c, d = row_span(first, R, tr, columns, c0, tc, low, high)
         a, b = row_span(final, R, tr, columns, c0, tc, low, high)
-        if d >= c and b >= a and ((sign > 0 and c == b) or (sign < 0 and d == a)):
+        short = _short_group(columns // tc, group, sign)
+        alike = sign < 0 and d == a and (c + short) // group == (b + short) // group
+        if d >= c and b >= a and ((sign > 0 and c == b) or alike):
             ends = 1
             ends_odd = 1 if (b if sign > 0 else a) == odd else 0
     return (

@@ -37,6 +37,7 @@ TYPES = {
     "_pairs": f"int64({', '.join(['int64'] * 7)})",
     "_equal_tiles": f"int64({', '.join(['int64'] * 8)})",
     "_alone_in_odd": f"int64({', '.join(['int64'] * 9)})",
+    "_short_group": "int64(int64, int64, int64)",
     "_followed": f"UniTuple(int64, 2)({', '.join(['int64'] * 11)})",
     "band_pairs": f"float64({', '.join(['float64'] * 7)})",
     "band_kinds": f"UniTuple(float64, 4)({', '.join(['float64'] * 7)})",

@@ -65,6 +65,27 @@ def test_turns_of_a_band_equal_a_walk(
     assert tuple(found) == band_turns(R, tr, C, C + tc, tc, lo, lo + wide, sign)
 
 
+@settings(max_examples=300)
+@given(SIZE, TILE, SIZE, TILE, st.integers(1, 5), EDGE, st.integers(-1, 40), SIGN)
+def test_turns_of_a_band_in_groups_equal_a_walk(
+    R: int, tr: int, C: int, tc: int, many: int, lo: int, wide: int, sign: int
+) -> None:
+    """Groups of tiles of columns turn outside of rows: one visit after the other, each to a tile of one group."""
+    rows = walked(R, tr, C, tc, lo, lo + wide, sign)
+    odd = (C - 1) // tc
+    groups = [[[j for j in tiles if j // many == g] for tiles in rows] for g in range(odd // many + 1)]
+    found = [0] * 6
+    for turn in groups:
+        for one, two in pairwise(turn):
+            if one and two and one[-1] == two[0]:
+                found[one[-1] == odd] += 1
+    visits = [j for turn in groups for tiles in turn for j in tiles]
+    if visits and visits[0] == visits[-1]:
+        found[4 + (visits[0] == odd)] += 1
+    turns = band_turns(R, tr, C, many * tc, tc, lo, lo + wide, sign)
+    assert (*found[:2], *found[4:]) == (*turns[:2], *turns[4:])
+
+
 @given(st.integers(-3, 60), st.integers(1, 30), st.integers(-60, 60), st.integers(-200, 200))
 def test_floor_sum_equals_the_sum(n: int, m: int, a: int, b: int) -> None:
     """The closed sum is the sum."""

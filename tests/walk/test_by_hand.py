@@ -122,3 +122,20 @@ def test_two_places_in_tiles(other: str, length: str, words: int) -> None:
     node = {"for": ["a1"], "keep": {"L1": ["X"]}, "do": ["Y"]}
     one = design({"tiles": {"A0": 3}, "nests": [node], "bind": {"a": ["Y"]}}, {"A": 5}, cascade)
     assert agreed(one)["L1", "X", "fill"] == words
+
+
+def test_tiles_under_a_band_that_falls_stay_within_their_group() -> None:
+    """T[a], 1 <= a+b < 4, groups of three a outside of b: a = 1,2 0,1,2 0,1, then 3: eight visits, none at once again.
+
+    The four a that are begun never come back but for the others: 8 leave, 4 return.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["B", "A"]}, "outputs": ["T"],
+        "einsums": "T[a] = X[b,a] - X[b,a] :: max[b] | a + b >= 1, a + b < A\n",
+    }  # fmt: skip
+    machine = {**MACHINE, "units": {"a": {**MACHINE["units"]["a"], "operations": {"sub": 1, "max": 1}}}}
+    node = {"for": ["a1", "b", "a0"], "keep": {"a": ["T"]}, "do": ["T"]}
+    one = design({"tiles": {"A0": 3}, "nests": [node], "bind": {"a": ["T"]}}, {"A": 4, "B": 3}, cascade)
+    words = agreed(Design(one.cascade, machine, one.mapping, one.sizes))
+
+    assert (words["a", "T", "drain"], words["a", "T", "fill"]) == (8, 4)
