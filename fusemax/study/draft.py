@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Protocol
 
 from fusemax.cost.evaluate import sizes_for
 from fusemax.cost.lower import grid_of
@@ -77,8 +76,20 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A job but for its columns, which depend on how many points there are in all."""
+class Drafted:
+    """A job but for its columns, which depend on how many points there are in all.
+
+    Attributes
+    ----------
+    asked
+        The part, with what its jobs need of its study.
+    configuration
+        The one called *name*, its cases applied.
+    numbers
+        The place of each point among all of its part.
+    points, axes
+        The points, and the axes of the grid.
+    """
 
     asked: Asked
     name: str
@@ -86,13 +97,59 @@ class Draft:
     numbers: tuple[int, ...]
     points: tuple[Point, ...]
     axes: tuple[Axis, ...]
-    choices: tuple[Choice, ...]
-    by: tuple[str, ...]
 
     @property
     def size(self) -> int:
         """The number of points."""
         return len(self.points) * prod(axis.length for axis in self.axes)
+
+    def names(self, whole: bool) -> list[str]:
+        """Return the names of the columns of measures, each once; raise FusemaxError for outputs that there are not."""
+        raise NotImplementedError
+
+    def job(self, whole: bool, columns: Sequence[str], numeric: Collection[str]) -> Job:
+        """Return the job; *columns* are those of the whole table, *numeric* the labels that are numbers throughout."""
+        raise NotImplementedError
+
+    def _job(
+        self, on: Axis, whole: bool, columns: Sequence[str], numeric: Collection[str],
+        alternatives: tuple[Alternative, ...] = (), by: tuple[str, ...] = (TELLING["time"],), sought: Sought | None = None,
+    ) -> Job:  # fmt: skip
+        """Return the job whose points stand on the axis *on*; it chooses among *alternatives*, or searches."""
+        asked, part, points = self.asked, self.asked.part, self.points
+        length = asked.study.length
+        grid = tuple(name for axis in self.axes for name in axis.names)
+        several = [n for n, v in [*part.sizes.items(), *part.grid.items()] if is_several(v)]
+        outer = [n for n in on.names if n in several and n not in grid]
+        is_length = length in (*on.names, *grid) or length in points[0].formulas
+        return Job(
+            identity=(*asked.identity.items(), ("part", part.name), ("configuration", self.name)),
+            part=int(asked.at[-1]) if asked.at else 0,
+            machine=self.configuration.machine,
+            labels={
+                name: tuple(int(p.labels[name]) if name in numeric else p.labels[name] for p in points)
+                for name in points[0].labels
+            },
+            numbers=self.numbers,
+            outer=on,
+            axes=self.axes,
+            shown=tuple(n for n in (*outer, *grid) if n != length or n in grid),
+            length=length if is_length else "",
+            alternatives=alternatives,
+            by=by,
+            sought=sought,
+            keep=asked.keep,
+            columns=tuple(columns),
+            whole=whole,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft(Drafted):
+    """A draft whose points each take the best of some *choices*, that of the least *by*."""
+
+    choices: tuple[Choice, ...]
+    by: tuple[str, ...]
 
     def columns(self, choice: Choice, whole: bool) -> dict[str, Column]:
         """Return the columns of one way: all of them, the totals, or what ``outputs`` names."""
@@ -105,13 +162,13 @@ class Draft:
         }
 
     def names(self, whole: bool) -> list[str]:
-        """Return the names of the columns of all ways, each once; raise FusemaxError for outputs that there are not."""
+        """Return the names of the columns of all ways, each once."""
         return list(dict.fromkeys(name for choice in self.choices for name in self.columns(choice, whole)))
 
     def job(self, whole: bool, columns: Sequence[str], numeric: Collection[str]) -> Job:
-        """Return the job; *columns* are those of the whole table, *numeric* the labels that are numbers throughout."""
+        """Return the job, with an alternative for each way."""
         alternatives = tuple(self._alternative(choice, whole) for choice in self.choices)
-        return job_of(self, self.choices[0].outer, whole, columns, numeric, alternatives, self.by)
+        return self._job(self.choices[0].outer, whole, columns, numeric, alternatives, self.by)
 
     def _alternative(self, choice: Choice, whole: bool) -> Alternative:
         program = choice.program
@@ -122,112 +179,29 @@ class Draft:
         length = self.asked.study.length
         extra = [*tiles, *([length] if length in self.points[0].formulas else [])]
         outputs = dict.fromkeys((*lines_of(columns), *lines, *extra))
-        measures = {name: column_called(program, name) for name in self.asked.keep.columns}
-        kept = [line for column in measures.values() for line in lines_of({"": column})]
+        asked_for = [column_called(program, name) for name in self.asked.keep.columns]
+        kept = [line for column in asked_for for line in lines_of({"": column})]
         choosing = self.by if len(self.choices) > 1 or choice.tries else ()
         axes = (choice.outer, *self.axes, *choice.tries)
         named = [axis.names or ("",) for axis in axes]
         values = [axis.values or ((0.0,) * len(self.points),) for axis in axes]
-        trials = 1
-        for axis in choice.tries:
-            trials *= axis.length
+        trials = prod(axis.length for axis in choice.tries)
         nested = self.size * trials >= NESTED_FROM
         table = grid_of(program, [*outputs, UNFIT, VERDICT], named, values, nested=nested)
-        measured = bool(kept or choosing)  # else nobody asks for measures alone
+        lines_kept = [*kept, *choosing, VERDICT]
+        is_asked = bool(kept or choosing)  # else nobody asks for measures alone
+        measures = grid_of(program, lines_kept, named, values, nested=nested) if is_asked else table
         return Alternative(
             mapped=choice.mapped,
             way=choice.way,
             tiles=tuple(tiles),
             trials=trials,
             table=table,
-            measures=grid_of(program, [*kept, *choosing, VERDICT], named, values, nested=nested)
-            if measured
-            else table,
+            measures=measures,
             columns=columns,
             lines=lines,
             reasons=reasons_of(program),
         )
-
-
-class Drafted(Protocol):
-    """What all drafts of jobs have in common."""
-
-    @property
-    def asked(self) -> Asked:
-        """The part, with what its jobs need of its study."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The configuration's name."""
-        ...
-
-    @property
-    def configuration(self) -> Configuration:
-        """The configuration, its cases applied."""
-        ...
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The place of each point among all of its part."""
-        ...
-
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """The points."""
-        ...
-
-    @property
-    def axes(self) -> tuple[Axis, ...]:
-        """The axes of the grid."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """The number of points."""
-        ...
-
-    def names(self, whole: bool) -> list[str]:
-        """Return the names of the columns of measures."""
-        ...
-
-    def job(self, whole: bool, columns: Sequence[str], numeric: Collection[str]) -> Job:
-        """Return the job."""
-        ...
-
-
-def job_of(
-    draft: Drafted, on: Axis, whole: bool, columns: Sequence[str], numeric: Collection[str],
-    alternatives: tuple[Alternative, ...] = (), by: tuple[str, ...] = (TELLING["time"],), sought: Sought | None = None,
-) -> Job:  # fmt: skip
-    """Return the job of a *draft* whose points stand on the axis *on*; it chooses among *alternatives*, or searches."""
-    asked, part, points = draft.asked, draft.asked.part, draft.points
-    length = asked.study.length
-    grid = tuple(name for axis in draft.axes for name in axis.names)
-    fixed = {"part": part.name, "configuration": draft.name}
-    several = [n for n, v in [*part.sizes.items(), *part.grid.items()] if is_several(v)]
-    outer = [n for n in on.names if n in several and n not in grid]
-    is_length = length in (*on.names, *grid) or length in points[0].formulas
-    return Job(
-        identity=(*asked.identity.items(), *fixed.items()),
-        part=int(asked.at[-1]) if asked.at else 0,
-        machine=draft.configuration.machine,
-        labels={
-            name: tuple(int(p.labels[name]) if name in numeric else p.labels[name] for p in points)
-            for name in points[0].labels
-        },
-        numbers=draft.numbers,
-        outer=on,
-        axes=draft.axes,
-        shown=tuple(n for n in (*outer, *grid) if n != length or n in grid),
-        length=length if is_length else "",
-        alternatives=alternatives,
-        by=by,
-        sought=sought,
-        keep=asked.keep,
-        columns=tuple(columns),
-        whole=whole,
-    )
 
 
 def drafted(

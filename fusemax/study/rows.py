@@ -34,31 +34,35 @@ def frame(
 
     values = dict(zip(each.table.outputs, results, strict=True))
     fits = results[-1] == 2.0
+    made = {name: column.of(values) for name, column in each.columns.items()}
+    columns: dict[str, Any] = {"mapping": _mapping(each, values, len(points), tiles)}
+    columns |= {name: _measure(name, made.get(name), fits) for name in job.columns or made}
+    columns |= {"fits": polars.Series(fits), NO_ROOM: _reasons(each, values, fits)}
+    told = {f"{LINE}{name}": values[name] for name, label in each.lines.items() if label.kind in TOLD}
+    return framed(job, points, values, columns, told)
+
+
+def framed(
+    job: Job, points: np.ndarray, values: Mapping[str, np.ndarray], columns: Mapping[str, Any], lines: Mapping[str, Any]
+) -> polars.DataFrame:  # fmt: skip
+    """Return the rows of *points* with *columns*, after those that say which point a row is of.
+
+    Those of a whole job have besides what the tables of a study are made from: their order, all sizes, and *lines*.
+    """
+    import polars
+
     given = identity_at(job, points, values)
     given["machine"] = polars.Series([job.machine], dtype=polars.String).new_from_index(0, len(points))
-    given["mapping"] = _mapping(each, values, len(points), tiles)
-    made = {name: column.of(values) for name, column in each.columns.items()}
-    for name in job.columns or tuple(made):
-        given[name] = _measure(name, made.get(name), fits)
-    given["fits"] = polars.Series("fits", fits)
-    given[NO_ROOM] = _reasons(each, values, fits)
+    given |= columns
     if job.whole:
-        given |= _hidden(job, each, points, values)
+        inner = job.points // job.outer.length
+        place = points // inner
+        given[ORDER] = np.asarray(job.numbers)[place] * inner + points % inner
+        sizes = [(n, name) for n, name in enumerate(job.outer.names) if not is_figure(name)]
+        given |= {f"{SIZE}{name}": np.asarray(job.outer.values[n])[place] for n, name in sizes}
+        given |= lines
     constant = [polars.lit(text, dtype=polars.String).alias(name) for name, text in job.identity]
     return polars.DataFrame(given).select(*constant, polars.all())
-
-
-def _hidden(
-    job: Job, each: Alternative, points: np.ndarray, values: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
-    """Return what the tables of a whole study are made from besides: the order of rows, all sizes, lines."""
-    inner = job.points // job.outer.length
-    place = points // inner
-    columns: dict[str, Any] = {ORDER: np.asarray(job.numbers)[place] * inner + points % inner}
-    sizes = [(n, name) for n, name in enumerate(job.outer.names) if not is_figure(name)]
-    columns |= {f"{SIZE}{name}": np.asarray(job.outer.values[n])[place] for n, name in sizes}
-    lines = [name for name, label in each.lines.items() if label.kind in TOLD]
-    return columns | {f"{LINE}{name}": values[name] for name in lines}
 
 
 def identity_at(job: Job, points: np.ndarray, values: Mapping[str, np.ndarray]) -> dict[str, Any]:

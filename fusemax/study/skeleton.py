@@ -13,7 +13,7 @@ from fusemax.source import Document
 from fusemax.study.axes import is_several
 from fusemax.study.comparison import Rows, mistakes, read_published
 from fusemax.study.describe import LONG_TABLES
-from fusemax.study.jobs import Job, Planned
+from fusemax.study.jobs import Planned
 from fusemax.study.load import problems_from
 from fusemax.study.pictures import column_mistakes, figure_mistakes, specs_of
 from fusemax.study.points import is_outside
@@ -28,7 +28,7 @@ from fusemax.study.results import (
     records_of,
     roofline_frame,
 )
-from fusemax.study.rows import LENGTH, LINE, ORDER, identity_at
+from fusemax.study.rows import LENGTH, LINE, framed
 from fusemax.study.spec import StudyFile
 from fusemax.table.table import Table, Tables, table_of
 
@@ -171,19 +171,11 @@ def _identified(plan: Planned) -> polars.DataFrame:
     """Return the rows of all jobs, with what tells them apart."""
     import polars
 
-    frames = [_identities(job).with_columns(polars.lit(n).alias(JOB)) for n, job in enumerate(plan.jobs)]
+    frames = [
+        framed(job, np.arange(job.points), {}, {}, {}).with_columns(polars.lit(n).alias(JOB))
+        for n, job in enumerate(plan.jobs)
+    ]
     return ordered(plan, polars.concat(frames, how="diagonal_relaxed"))
-
-
-def _identities(job: Job) -> polars.DataFrame:
-    import polars
-
-    points = np.arange(job.points)
-    columns = identity_at(job, points, {})
-    constant = [polars.lit(text, dtype=polars.String).alias(name) for name, text in job.identity]
-    machine = polars.Series([job.machine]).new_from_index(0, len(points))
-    given: dict[str, Any] = {**columns, "machine": machine, ORDER: points}
-    return polars.DataFrame(given).select(*constant, polars.all())
 
 
 def _known(plan: Planned) -> dict[str, list[Any]]:

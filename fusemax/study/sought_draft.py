@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
-from math import prod
 
 from fusemax.cascade.ir import Cascade
 from fusemax.cost.model import derive
@@ -17,7 +16,7 @@ from fusemax.search.best import Wanted
 from fusemax.source import KeyPath, document_of
 from fusemax.study.axes import TILES
 from fusemax.study.axis import Axis
-from fusemax.study.draft import Asked, figures_of, job_of, refuse_fractions
+from fusemax.study.draft import Asked, Drafted, figures_of, refuse_fractions
 from fusemax.study.formulas import MEASURES, ConditionError
 from fusemax.study.jobs import Job
 from fusemax.study.measures import LIMIT, SHORT, columns_of, totals_of
@@ -29,22 +28,11 @@ TRIED = 32  #: points whose sizes and figures are looked at before anything is s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoughtDraft:
-    """A job whose mappings are searched for, but for its columns."""
+class SoughtDraft(Drafted):
+    """A draft whose mappings are searched for; its points stand on the axis *outer*."""
 
-    asked: Asked
-    name: str
-    configuration: Configuration
-    numbers: tuple[int, ...]
-    points: tuple[Point, ...]
-    axes: tuple[Axis, ...]
     outer: Axis
     sought: Sought
-
-    @property
-    def size(self) -> int:
-        """The number of points."""
-        return len(self.points) * prod(axis.length for axis in self.axes)
 
     def names(self, whole: bool) -> list[str]:
         """Return the columns of measures: all that the machine has, the totals, or what ``outputs`` names."""
@@ -63,8 +51,8 @@ class SoughtDraft:
         return [*found, *LEAST]
 
     def job(self, whole: bool, columns: Sequence[str], numeric: Collection[str]) -> Job:
-        """Return the job; parameters are those of :meth:`fusemax.study.draft.Draft.job`."""
-        return job_of(self, self.outer, whole, columns, numeric, sought=self.sought)
+        """Return the job, which searches."""
+        return self._job(self.outer, whole, columns, numeric, sought=self.sought)
 
 
 def columns_on(machine: Machine, cascade: Cascade, totals: bool = False) -> list[str]:

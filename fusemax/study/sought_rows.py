@@ -16,7 +16,6 @@ from fusemax.cost.evaluate import Cost
 from fusemax.cost.program import Line, Program
 from fusemax.cost.roofline import BANDWIDTH, OF_UNITS, roofline
 from fusemax.errors import FusemaxError
-from fusemax.language.figure import is_figure
 from fusemax.language.syntax import Number
 from fusemax.language.value import value_of
 from fusemax.machine import Machine
@@ -28,7 +27,7 @@ from fusemax.study.formulas import MEASURES
 from fusemax.study.jobs import Job, Planned
 from fusemax.study.measures import BREAKDOWN, LIMIT, columns_of
 from fusemax.study.points import names_in
-from fusemax.study.rows import LINE, NO_ROOM, ORDER, SIZE, identity_at
+from fusemax.study.rows import LINE, NO_ROOM, framed
 from fusemax.study.sought import LEAST, Sought, sizes_and_figures, solved
 from fusemax.study.sought_shelf import shelf_for, values_at
 from fusemax.study.values import number_or_formula
@@ -147,35 +146,26 @@ def sought_frame(job: Job, points: np.ndarray, rows: Sequence[Row]) -> polars.Da
 
     assert job.sought is not None
     lengths = np.array([row.values.get(job.sought.length, np.nan) for row in rows])
-    given = identity_at(job, points, {job.sought.length: lengths})
-    given["machine"] = polars.Series([job.machine] * len(rows), dtype=polars.String)
-    given["mapping"] = polars.Series([_words(row) for row in rows], dtype=polars.String)
     made = [measures_of(row.found) if row.found else {} for row in rows]
+    columns: dict[str, Any] = {"mapping": polars.Series([_words(row) for row in rows], dtype=polars.String)}
     for name in job.columns:
         kind = polars.String if name == LIMIT else polars.Float64
         column = polars.Series([one.get(name) for one in made], dtype=kind, strict=False)
-        given[name] = column if name == LIMIT else column.fill_nan(None)
-    given["fits"] = polars.Series([row.found is not None for row in rows], dtype=polars.Boolean)
-    given[NO_ROOM] = polars.Series([row.reason for row in rows], dtype=polars.String)
-    if job.whole:
-        given |= _hidden(job, points, rows)
-    constant = [polars.lit(text, dtype=polars.String).alias(name) for name, text in job.identity]
-    return polars.DataFrame(given).select(*constant, polars.all())
+        columns[name] = column if name == LIMIT else column.fill_nan(None)
+    columns["fits"] = polars.Series([row.found is not None for row in rows], dtype=polars.Boolean)
+    columns[NO_ROOM] = polars.Series([row.reason for row in rows], dtype=polars.String)
+    lines = _lines(job.sought.machine, rows) if job.whole else {}
+    return framed(job, points, {job.sought.length: lengths}, columns, lines)
 
 
-def _hidden(job: Job, points: np.ndarray, rows: Sequence[Row]) -> dict[str, Any]:
+def _lines(machine: Machine, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the hidden columns of whole tables: rooflines, the mapping's file, the rows of the long table."""
     import polars
 
-    assert job.sought is not None
-    inner = job.points // job.outer.length
-    place = points // inner
-    columns: dict[str, Any] = {ORDER: np.asarray(job.numbers)[place] * inner + points % inner}
-    sizes = [(n, name) for n, name in enumerate(job.outer.names) if not is_figure(name)]
-    columns |= {f"{SIZE}{name}": np.asarray(job.outer.values[n])[place] for n, name in sizes}
     texts = [row.found.text if row.found else None for row in rows]
-    columns |= _roofs(job.sought.machine, rows)
     long = [json.dumps(_long(row.found.cost)) if row.found else None for row in rows]
-    return columns | {
+    return {
+        **_roofs(machine, rows),
         TEXT: polars.Series(texts, dtype=polars.String),
         LONG_ROWS: polars.Series(long, dtype=polars.String),
     }
