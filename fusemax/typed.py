@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.nearest import nearest
 from fusemax.source import Document, KeyPath
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
-
-Model = TypeVar("Model", bound="BaseModel")
+Model = TypeVar("Model", bound=BaseModel)
 #: What a value of the wrong type should have been, by pydantic's name of the mistake.
 EXPECTED: Mapping[str, str] = {
     "bool_type": "expected true or false",
@@ -40,6 +39,12 @@ UNKNOWN = "extra_forbidden"  #: pydantic's name for a key that the model does no
 ABOUT: tuple[KeyPath, ...] = (("title",), ("source",), ("doc",))
 
 
+class FilePart(BaseModel):
+    """A part of a file: its values do not change and are of their own types, and it has no keys but its own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+
+
 def typed(document: Document, model: type[Model], at: KeyPath = ()) -> Model:
     """Return the part of *document* at *at* as a *model*.
 
@@ -48,8 +53,6 @@ def typed(document: Document, model: type[Model], at: KeyPath = ()) -> Model:
     ProblemsError
         With every mistake, each with its place, its path and, for a misspelt key, the nearest right one.
     """
-    from pydantic import ValidationError
-
     data = document.data
     for step in at:
         data = data[step]
@@ -72,8 +75,6 @@ def typed_so_far(document: Document, model: type[Model]) -> tuple[Model, Documen
     ProblemsError
         With all mistakes of form, where others hide what is meant.
     """
-    from pydantic import ValidationError
-
     try:
         return typed(document, model), document, []
     except ProblemsError as error:
@@ -225,8 +226,6 @@ def _known_keys(mistake: Any, model: type[Any], path: KeyPath) -> list[str]:
 
 
 def _step_into(candidate: Any, step: str | int) -> list[Any]:
-    from typing import get_args
-
     fields = getattr(candidate, "model_fields", None)
     if fields is not None:
         for name, entry in fields.items():
@@ -237,8 +236,6 @@ def _step_into(candidate: Any, step: str | int) -> list[Any]:
 
 
 def _models_in(annotation: Any) -> list[Any]:
-    from typing import get_args
-
     if hasattr(annotation, "model_fields"):
         return [annotation]
     return [inner for part in get_args(annotation) for inner in _models_in(part)]

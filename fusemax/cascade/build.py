@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from fusemax.cascade.check import check
 from fusemax.cascade.check_sizes import check_sizes
@@ -21,24 +21,20 @@ from fusemax.language.syntax import Access, Binary, Expression, Loop, Name, Numb
 from fusemax.language.value import value_of
 from fusemax.shipped import find
 from fusemax.source import Document, Text, document_of, read_yaml
-from fusemax.typed import typed
+from fusemax.typed import FilePart, typed
 
 Figure = float | int | str
 
 
-class ReductionFile(BaseModel):
+class ReductionFile(FilePart):
     """A reduction of one's own: its identity and its join, lists where a value has several parts."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     identity: Figure | list[Figure]
     join: str | list[str]
 
 
-class CascadeFile(BaseModel):
+class CascadeFile(FilePart):
     """What a file in ``einsums/`` holds."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     title: str
     source: str

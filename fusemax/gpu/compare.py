@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from fusemax.cost.evaluate import Cost
 from fusemax.errors import FusemaxError, raise_if_any
@@ -18,14 +18,11 @@ from fusemax.machine import Seconds, load_machine
 from fusemax.mapping.spec import load_mapping_file
 from fusemax.shipped import UnknownNameError, find
 from fusemax.source import KeyPath
+from fusemax.typed import FilePart, typed
 
 #: Words in a row's remark that set it apart from those that judge the prediction.
 HOST = "host overhead"
 Work = Literal["forward", "backward", "decode", "forward+backward"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 Mask = Literal["all", "causal", "window"]
@@ -33,7 +30,7 @@ Mask = Literal["all", "causal", "window"]
 MASKS: tuple[Mask, ...] = ("all", "causal", "window")
 
 
-class KernelEntry(_Part):
+class KernelEntry(FilePart):
     """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
 
     ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version) and ``wider_than`` (the widths of V above so
@@ -57,7 +54,7 @@ class KernelEntry(_Part):
     because: str = ""
 
 
-class Cascades(_Part):
+class Cascades(FilePart):
     """The cascades of one direction of work, by mask."""
 
     all: str
@@ -65,7 +62,7 @@ class Cascades(_Part):
     window: str
 
 
-class NotFitted(_Part):
+class NotFitted(FilePart):
     """Rows that calibrate nothing, by their card or by a part of their source, and why."""
 
     gpu: str = ""
@@ -77,7 +74,7 @@ class NotFitted(_Part):
         return row.gpu == self.gpu if self.gpu else self.source in row.source
 
 
-class Host(_Part):
+class Host(FilePart):
     """Time of the host in every call of a source whose clock runs while the device waits for the call.
 
     One time for each direction of an *implementation* that is called in the same way, whatever the shape.
@@ -98,7 +95,7 @@ class Host(_Part):
         return float((self.backward if direction == "bwd" else self.forward).value)
 
 
-class GpuStudy(_Part):
+class GpuStudy(FilePart):
     """What a study of kind ``gpu`` holds."""
 
     kind: Literal["gpu"]
@@ -319,7 +316,6 @@ def study_file(path: Path) -> GpuStudy:
         With its mistakes: of form, and every machine, cascade, mapping and number format that does not exist.
     """
     from fusemax.source import read_yaml
-    from fusemax.typed import typed
 
     document = read_yaml(path)
     study = typed(document, GpuStudy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from fusemax.machine.amounts import (
     Bytes,
@@ -19,6 +19,7 @@ from fusemax.machine.amounts import (
     Watts,
 )
 from fusemax.machine.widths import is_width, text_of_widths
+from fusemax.typed import FilePart
 
 
 def keys_of(data: object) -> dict[str, Any]:
@@ -26,13 +27,7 @@ def keys_of(data: object) -> dict[str, Any]:
     return cast("dict[str, Any]", data) if isinstance(data, dict) else {}
 
 
-class Part(BaseModel):
-    """A part of a machine's file: frozen, without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
-
-
-class AccessEnergy(Part):
+class AccessEnergy(FilePart):
     """Energy of one line of a level (of one word of a register file): read, write, fill from outside, drain outwards."""
 
     read: Joules
@@ -41,7 +36,7 @@ class AccessEnergy(Part):
     drain: Joules | None = None
 
 
-class Level(Part):
+class Level(FilePart):
     """One memory level. Without ``size`` it holds everything; without ``bandwidth`` and ``ports`` it is never waited for.
 
     ``ports`` counts lines per cycle and ``bandwidth`` bytes per second, reads and writes pooled; ``read_bandwidth`` is that of
@@ -91,7 +86,7 @@ class Level(Part):
         return self
 
 
-class Operation(Part):
+class Operation(FilePart):
     """What one operation on one lane costs: cycles, and the actions that are charged for energy.
 
     ``widths`` are its cycles by the width of the widest operand (``8 bit``), where they depend on it; ``cycles`` is then the
@@ -103,7 +98,7 @@ class Operation(Part):
     widths: dict[str, Cycles] = Field(default_factory=dict)
 
 
-class Registers(Part):
+class Registers(FilePart):
     """The register file of one lane."""
 
     depth: Count
@@ -111,7 +106,7 @@ class Registers(Part):
     energy: AccessEnergy | None = None
 
 
-class Unit(Part):
+class Unit(FilePart):
     """A compute unit: lanes in one or more dimensions, the operations that a lane does, registers, energy, area.
 
     ``clock`` is its own, if it is not the machine's; the figures of its operations, of ``fill`` and ``drain`` are then still

@@ -17,12 +17,12 @@ from fusemax.language.value import value_of
 from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds, Watts
 from fusemax.machine.change import changed
 from fusemax.machine.figures import Figure, walk_figures
-from fusemax.machine.parts import TAKEN, Level, Part, Registers, Unit
+from fusemax.machine.parts import TAKEN, Level, Registers, Unit
 from fusemax.nearest import nearest
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_machine
 from fusemax.source import Document, read_yaml
-from fusemax.typed import typed
+from fusemax.typed import FilePart, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class LaneMemory:
     described: Registers
 
 
-class Machine(Part):
+class Machine(FilePart):
     """A machine. Levels stand from the outside in; ``replicas`` is the number of equal cores, each with all units.
 
     ``power`` is what the whole board may take: energy is at most that for all the time. ``launch`` is the time that every

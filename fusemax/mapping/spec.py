@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -25,13 +23,9 @@ from fusemax.nearest import nearest
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_mapping
 from fusemax.source import Document, read_yaml
-from fusemax.typed import typed
+from fusemax.typed import FilePart, typed
 
 FIT_KINDS = ("any", "divisors", "power_of_two")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
 
 
 def _expression(value: Any, fits: bool = False) -> Any:
@@ -64,7 +58,7 @@ Sides = Annotated[
 ]
 
 
-class Fit(_Part):
+class Fit(FilePart):
     """A tile as large as a level allows: ``fit(L3)`` of any size, ``fit(L3, divisors)``, ``fit(L3, power_of_two)``."""
 
     level: str
@@ -88,7 +82,7 @@ def _tile(value: Any) -> Any:
 Tile = Annotated[Any, BeforeValidator(_tile), IN_FILE]
 
 
-class Kept(_Part):
+class Kept(FilePart):
     """A tensor kept at a level: in how many buffers (2: the next tile is loaded behind the current one; 0: not budgeted)."""
 
     tensor: str
@@ -100,7 +94,7 @@ class Kept(_Part):
         return {"tensor": data} if isinstance(data, str) else data
 
 
-class Stall(_Part):
+class Stall(FilePart):
     """A wait of so many cycles in every epoch, e.g. for a value to ripple through an array."""
 
     stall: Formula
@@ -109,7 +103,7 @@ class Stall(_Part):
 MOST_GROUPS = 12  #: groups of threads that take turns: more are as good as all units overlapped
 
 
-class Overlap(_Part):
+class Overlap(FilePart):
     """Units that overlap in part; each task begins with a serial epoch.
 
     ``groups`` of threads take turns on the units, one epoch each, and meet by chance (``cycles_in_turns``): one is as if
@@ -172,7 +166,7 @@ Schedule = Annotated[
 Deal = Literal["longest_first", "in_order"]
 
 
-class Node(_Part):
+class Node(FilePart):
     """A loop nest: loops, what is kept inside them, and what is done there (nests, or Einsums that make one body)."""
 
     loops: list[str] = Field(default_factory=list, alias="for")
@@ -189,7 +183,7 @@ class Node(_Part):
     ]
 
 
-class MappingFile(_Part):
+class MappingFile(FilePart):
     """What a mapping file in ``arch/<machine>/`` holds.
 
     ``operands`` is the width of a number for which its kernel is: whoever chooses among mappings takes it for no other.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from fusemax.analysis.rewrite.derivation import explained
 from fusemax.analysis.rewrite.form import Form
@@ -24,15 +24,11 @@ from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, text, truth
 from fusemax.table.table import table_of_rows
-from fusemax.typed import typed_so_far
-
-CONFIG = ConfigDict(extra="forbid", strict=True, frozen=True)
+from fusemax.typed import FilePart, typed_so_far
 
 
-class Known(BaseModel):
+class Known(FilePart):
     """What the literature knows of one cascade."""
-
-    model_config = CONFIG
 
     rank: str
     passes: int = Field(ge=1)
@@ -40,10 +36,8 @@ class Known(BaseModel):
     given: list[str] = Field(default_factory=list)
 
 
-class DerivationsFile(BaseModel):
+class DerivationsFile(FilePart):
     """What a study of kind ``derivations`` says."""
-
-    model_config = CONFIG
 
     kind: str
     title: str

@@ -10,7 +10,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from fusemax.analysis.passes import Analysis, analyse
 from fusemax.analysis.traffic import traffic_bound
@@ -29,16 +29,12 @@ from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import table_of_rows
-from fusemax.typed import typed_so_far
+from fusemax.typed import FilePart, typed_so_far
 
 Record = dict[str, Any]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class PassKernel(_Part):
+class PassKernel(FilePart):
     """A kernel that runs a cascade of so many passes; ``analysed`` names the cascade of the pass bound."""
 
     backend: str
@@ -47,7 +43,7 @@ class PassKernel(_Part):
     analysed: str
 
 
-class PassStudy(_Part):
+class PassStudy(FilePart):
     """What a study of kind ``gpu-passes`` holds."""
 
     kind: Literal["gpu-passes"]

@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.model.config import load_model
@@ -29,7 +29,7 @@ from fusemax.study.pictures import column_mistakes, figure_mistakes, specs_of
 from fusemax.study.values import reading
 from fusemax.table.column import LENGTH, LENGTH_HEADING, measure, piece, remark, size, text, truth
 from fusemax.table.table import table_of_rows
-from fusemax.typed import typed_so_far
+from fusemax.typed import FilePart, typed_so_far
 
 
 def _whole(value: Any) -> int:
@@ -43,11 +43,7 @@ Whole = Annotated[int, reading(_whole)]
 Bytes = Annotated[float, reading(lambda value: quantity(value, "B"))]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Where(_Part):
+class Where(FilePart):
     """Where models run: one machine, or chips that share a model; whether to ``search`` before taking shipped mappings.
 
     ``chips`` share every layer; ``parallel`` says degrees by name instead.
@@ -60,7 +56,7 @@ class Where(_Part):
     search: bool = False
 
 
-class Phase(_Part):
+class Phase(FilePart):
     """What is run: prompts of ``B`` sequences of ``length`` tokens, or one token more for each, ``length`` in the cache."""
 
     phase: Literal["prefill", "decode"]
@@ -68,7 +64,7 @@ class Phase(_Part):
     length: list[Whole]
 
 
-class Words(_Part):
+class Words(FilePart):
     """Widths of numbers."""
 
     weights: Bytes = 2.0
@@ -76,7 +72,7 @@ class Words(_Part):
     activations: Bytes = 2.0
 
 
-class ModelsFile(_Part):
+class ModelsFile(FilePart):
     """What a study of kind ``models`` holds: models, machines and phases, all crossed."""
 
     kind: Literal["models"]

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from fusemax.errors import FusemaxError
 from fusemax.language.formula import formula, substituted
@@ -16,13 +16,10 @@ from fusemax.language.syntax import names
 from fusemax.language.value import is_size, size_fault, value_of
 from fusemax.quantity import QuantityError, quantity
 from fusemax.study.values import number_or_formula
+from fusemax.typed import FilePart
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
-
-
-class Condition(_Part):
+class Condition(FilePart):
     """``NAME COMPARISON VALUE``: a size, a figure or a label against a number, a formula or a text, as written."""
 
     name: str
@@ -87,7 +84,7 @@ def _condition(value: Any) -> Any:
 Where = list[Annotated[Condition, BeforeValidator(_condition)]]
 
 
-class Choice(_Part):
+class Choice(FilePart):
     """One mapping of several, with choices of its own.
 
     ``changes`` are values of the mapping file; to the list at each place of ``perhaps`` any subset of its entries is added;
@@ -107,7 +104,7 @@ def _choice(value: Any) -> Any:
 Measure = Literal["latency_s", "traffic_B", "energy_J"]
 
 
-class BestOf(_Part):
+class BestOf(FilePart):
     """Several mappings, of which each point takes the one with the least *by* among those that fit.
 
     Where two are equal to a billionth in one measure, the next of *by* decides.
@@ -133,7 +130,7 @@ class BestOf(_Part):
 BEST = "best"
 
 
-class Searched(_Part):
+class Searched(FilePart):
     """The best mapping that a search finds at each point, as ``fusemax map`` does.
 
     ``cascade`` is what is to be run, where the configuration does not name it; ``search`` the strategy; ``objective``
@@ -168,7 +165,7 @@ def _no_search(value: Any) -> Any:
     return value
 
 
-class Case(_Part):
+class Case(FilePart):
     """A change of a configuration for the points where all conditions hold."""
 
     where: Where
@@ -177,7 +174,7 @@ class Case(_Part):
     changes: dict[str, Any] = Field(default_factory=dict)
 
 
-class Configuration(_Part):
+class Configuration(FilePart):
     """A machine, a mapping, and what is different from their files; of a mapping that is searched for, the ``cascade``."""
 
     machine: str
@@ -193,7 +190,7 @@ class Configuration(_Part):
     cases: list[Case] = Field(default_factory=list)
 
 
-class StudyPart(_Part):
+class StudyPart(FilePart):
     """Points and configurations that make the rows of one part of the results.
 
     ``tables`` are named rows of sizes and figures; ``sizes`` single values, formulas, or lists; all are crossed. ``sum_over``
@@ -214,7 +211,7 @@ class StudyPart(_Part):
     total_of: list[str] = Field(default_factory=list)
 
 
-class Reason(_Part):
+class Reason(FilePart):
     """Why some rows of a comparison differ: the rows, the quantities, and the words."""
 
     reason: str
@@ -222,7 +219,7 @@ class Reason(_Part):
     where: Where = Field(default_factory=list)
 
 
-class Comparison(_Part):
+class Comparison(FilePart):
     """A table of published values (long form: columns part, configuration, ..., quantity, value) and known differences."""
 
     published: str
@@ -230,7 +227,7 @@ class Comparison(_Part):
     reasons: list[Reason] = Field(default_factory=list)
 
 
-class Correction(_Part):
+class Correction(FilePart):
     """One correction: values of machine files and figures by machine, values of mapping files by mapping.
 
     ``search`` gives configurations more to choose their mapping from, or has the best one searched for. ``registers`` says
@@ -254,7 +251,7 @@ class Correction(_Part):
     changes: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
-class Corrected(_Part):
+class Corrected(FilePart):
     """Corrections of a study.
 
     It runs as it is, with each alone, with those of ``together`` one on another, and with each of ``ends`` on all of these.
@@ -279,7 +276,7 @@ class Corrected(_Part):
         return next(correction for correction in self.corrections if correction.name == name)
 
 
-class Summary(_Part):
+class Summary(FilePart):
     """What the short tables show: which parts, and which configurations the others are measured against."""
 
     parts: list[str] = Field(default_factory=list)

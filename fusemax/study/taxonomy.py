@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from fusemax.analysis.footprint import footprints
 from fusemax.analysis.passes import Analysis, analyse
@@ -28,7 +28,7 @@ from fusemax.study.load import problems_from
 from fusemax.study.values import reading
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import table_of_rows
-from fusemax.typed import typed_so_far
+from fusemax.typed import FilePart, typed_so_far
 
 WHOLE = ("crossing", "read again", "prefix")  #: kinds of footprint that hold a whole fibre
 DEFAULT = 1024  #: coordinates of a rank that the study does not size
@@ -38,11 +38,7 @@ Number = Annotated[float, reading(lambda value: quantity(value, "1"))]
 Bytes = Annotated[float, reading(lambda value: quantity(value, "B"))]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Kernel(_Part):
+class Kernel(FilePart):
     """A published kernel, the cascade that it runs, and the passes that its class says."""
 
     kernel: str
@@ -50,7 +46,7 @@ class Kernel(_Part):
     passes: int
 
 
-class Mechanism(_Part):
+class Mechanism(FilePart):
     """A mechanism by the cascades of its forms, and the rank over which passes are counted."""
 
     name: str
@@ -60,7 +56,7 @@ class Mechanism(_Part):
     online: str | None = None
 
 
-class TaxonomyFile(_Part):
+class TaxonomyFile(FilePart):
     """What a study of kind ``taxonomy`` holds."""
 
     kind: Literal["taxonomy"]
