@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,6 +53,24 @@ def _keep_words(table: Table) -> None:
     for column in table.columns:
         words = [word for cell in (column.header, *column.cells) for word in str(cell).split()]
         column.min_width = max([column.min_width or 0, *map(len, words)])
+
+
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", is_plain: bool = False
+) -> Table:
+    """Return *rows* below their *headings*; one that begins with ``>`` is of numbers, which stand right.
+
+    Without headings rows stand for themselves; a plain table has no lines.
+    """
+    from rich.table import Table
+
+    look: Any = {"box": None, "pad_edge": False} if is_plain else {}
+    found = Table(title=title or None, title_justify="left", show_header=bool(headings), **look)
+    for heading in headings:
+        found.add_column(heading.removeprefix(">"), justify="right" if heading.startswith(">") else "left")
+    for row in rows:
+        found.add_row(*row)
+    return found
 
 
 def columns(rows: Sequence[Sequence[str]], room: int | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -53,26 +53,28 @@ def cost(
         _show(screen, answer, title, program.missing, graded_figures(described), lanes)
 
 
-def as_record(answer: Cost) -> dict[str, Any]:
-    """Return *answer* as plain data: the totals, then every line by kind with what it is about."""
+def finite(value: float) -> float | None:
+    """Return *value*; None where there is none, which JSON has no word for."""
     import math
 
-    def number(value: float) -> float | None:
-        return value if math.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
+
+def as_record(answer: Cost) -> dict[str, Any]:
+    """Return *answer* as plain data: the totals, then every line by kind with what it is about."""
     lines: dict[str, list[dict[str, Any]]] = {}
     for name, label in answer.labels.items():
         about = {key: getattr(label, key) for key in ("nest", "unit", "level", "einsum", "tensor", "action")}
-        entry = {key: value for key, value in about.items() if value} | {"value": number(answer.values[name])}
+        entry = {key: value for key, value in about.items() if value} | {"value": finite(answer.values[name])}
         lines.setdefault(label.kind, []).append(entry)
     return {
         "latency_s": answer.latency_s,
         "bound_s": answer.bound_s,
         "slowest_s": answer.slowest_s,
         "traffic_B": answer.traffic_B,
-        "energy_J": number(answer.energy_J),
-        "energy_most_J": number(answer.energy_most_J),
-        "area_m2": number(answer.area_m2),
+        "energy_J": finite(answer.energy_J),
+        "energy_most_J": finite(answer.energy_most_J),
+        "area_m2": finite(answer.area_m2),
         "utilization": answer.utilization(),
         "limits": answer.limits(),
         "parameters": dict(answer.parameters),
@@ -80,98 +82,82 @@ def as_record(answer: Cost) -> dict[str, Any]:
     }
 
 
-def _show(
-    console: Console,
-    answer: Cost,
-    title: str,
-    missing: Mapping[str, tuple[str, ...]],
-    graded: Mapping[str, int],
-    said: Mapping[str, str],
-) -> None:
-    import math
-
-    from rich.table import Table
-
+def totals(answer: Cost) -> Iterator[tuple[str, str, str]]:
+    """Yield the rows that tell of latency, traffic and energy, with what there is to say of each."""
     from fusemax.quantity import format_quantity
 
     clock = answer.clock_Hz
-    total = Table(title=title, title_justify="left", show_header=False)
-    cycles = f"{answer.latency_s * clock:,.0f} cycles"
-    total.add_row("latency", format_quantity(answer.latency_s, "s", 5), cycles)
+    yield "latency", format_quantity(answer.latency_s, "s", 5), f"{answer.latency_s * clock:,.0f} cycles"
     if clock < answer.parameters["clock"]:
         full = format_quantity(answer.parameters["clock"], "Hz", 4)
-        total.add_row("clock", format_quantity(clock, "Hz", 4), f"held under this load; {full} at most")
-    total.add_row(
-        "lower bound", format_quantity(answer.bound_s, "s", 5), "the busiest unit or level, all else hidden"
-    )
-    total.add_row(
-        "nothing hidden", format_quantity(answer.slowest_s, "s", 5), "all units and levels one after another"
-    )
-    total.add_row("traffic", format_quantity(answer.traffic_B, "B", 5), f"{answer.traffic_B:,.0f} B")
-    if math.isfinite(answer.energy_J):
-        total.add_row("energy", format_quantity(answer.energy_J, "J", 5), "")
-    if math.isfinite(answer.energy_most_J):
-        total.add_row(
-            "energy at most", format_quantity(answer.energy_most_J, "J", 5), "the board's power all the time"
+        yield "clock", format_quantity(clock, "Hz", 4), f"held under this load; {full} at most"
+    bound, slowest = (format_quantity(value, "s", 5) for value in (answer.bound_s, answer.slowest_s))
+    yield "lower bound", bound, "the busiest unit or level, all else hidden"
+    yield "nothing hidden", slowest, "all units and levels one after another"
+    yield "traffic", format_quantity(answer.traffic_B, "B", 5), f"{answer.traffic_B:,.0f} B"
+    if finite(answer.energy_J) is not None:
+        yield "energy", format_quantity(answer.energy_J, "J", 5), ""
+    if finite(answer.energy_most_J) is not None:
+        yield (
+            "energy at most",
+            format_quantity(answer.energy_most_J, "J", 5),
+            "the board's power all the time",
         )
-    if math.isfinite(answer.area_m2):
-        total.add_row("area", f"{answer.area_m2 * 1e6:.5g} mm2", "")
-    for name, figures in missing.items():
-        if figures:
-            total.add_row(name, "not known", f"the machine lacks {', '.join(figures)}")
-    for unit, value in answer.utilization().items():
-        total.add_row(f"utilization {unit}", f"{value:.1%}", said.get(unit, ""))
-    for nest, limit in answer.limits().items():
-        total.add_row("limited by", limit, f"nest {nest}")
+    if finite(answer.area_m2) is not None:
+        yield "area", f"{answer.area_m2 * 1e6:.5g} mm2", ""
+
+
+def _show(
+    console: Console, answer: Cost, title: str, missing: Mapping[str, tuple[str, ...]], graded: Mapping[str, int],
+    said: Mapping[str, str],
+) -> None:  # fmt: skip
+    from fusemax.screen import table
+
+    rows = list(totals(answer))
+    rows += [(n, "not known", f"the machine lacks {', '.join(f)}") for n, f in missing.items() if f]
+    rows += [(f"utilization {u}", f"{v:.1%}", said.get(u, "")) for u, v in answer.utilization().items()]
+    rows += [("limited by", limit, f"nest {nest}") for nest, limit in answer.limits().items()]
     if graded:
         told = ", ".join(f"{count} {grade}" for grade, count in graded.items())
-        total.add_row("figures", str(sum(graded.values())), told)
-    console.print(total)
+        rows.append(("figures", str(sum(graded.values())), told))
+    console.print(table((), rows, title))
     console.print(_work(answer))
     console.print(_words(answer))
-    if math.isfinite(answer.energy_J):
+    if finite(answer.energy_J) is not None:
         console.print(_energy(answer))
 
 
 def _work(answer: Cost) -> Table:
-    from rich.table import Table
+    from fusemax.screen import table
 
-    table = Table("unit", "Einsum", "nest", title="Busy cycles", title_justify="left")
-    table.add_column("cycles", justify="right")
-    table.add_column("of the unit's lanes", justify="right")
     activity = {(lab.unit, lab.einsum): value for lab, value in answer.table("activity").items()}
-    for label, value in answer.table("cycles").items():
-        share = activity[label.unit, label.einsum]
-        table.add_row(label.unit, label.einsum, label.nest, f"{value:,.0f}", f"{share:.2%}")
-    return table
+    rows = (
+        (lab.unit, lab.einsum, lab.nest, f"{value:,.0f}", f"{activity[lab.unit, lab.einsum]:.2%}")
+        for lab, value in answer.table("cycles").items()
+    )
+    return table(("unit", "Einsum", "nest", ">cycles", ">of the unit's lanes"), rows, "Busy cycles")
 
 
 def _words(answer: Cost) -> Table:
-    from rich.table import Table
+    from fusemax.screen import table
 
-    table = Table("level", "tensor", "nest", title="Words moved", title_justify="left")
     kinds = ("read", "write", "fill", "drain")
-    for kind in kinds:
-        table.add_column(kind, justify="right")
-    rows: dict[tuple[str, str, str], dict[str, float]] = {}
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
     for label, value in answer.table("words").items():
-        rows.setdefault((label.level, label.tensor, label.nest), {})[label.action] = value
-    for key in sorted(rows):
-        table.add_row(*key, *(f"{rows[key][kind]:,.0f}" if kind in rows[key] else "" for kind in kinds))
-    return table
+        found.setdefault((label.level, label.tensor, label.nest), {})[label.action] = value
+    rows = (
+        (*key, *(f"{found[key][k]:,.0f}" if k in found[key] else "" for k in kinds)) for key in sorted(found)
+    )
+    return table(("level", "tensor", "nest", *(f">{kind}" for kind in kinds)), rows, "Words moved")
 
 
 def _energy(answer: Cost) -> Table:
-    from rich.table import Table
-
     from fusemax.quantity import format_quantity
+    from fusemax.screen import table
 
-    table = Table("component", title="Energy", title_justify="left")
-    table.add_column("energy", justify="right")
-    table.add_column("share", justify="right")
-    for label, value in sorted(answer.table("component_energy").items(), key=lambda item: -item[1]):
-        table.add_row(label.component, format_quantity(value, "J", 4), f"{value / answer.energy_J:.1%}")
-    return table
+    parts = sorted(answer.table("component_energy").items(), key=lambda item: -item[1])
+    rows = ((lab.component, format_quantity(v, "J", 4), f"{v / answer.energy_J:.1%}") for lab, v in parts)
+    return table(("component", ">energy", ">share"), rows, "Energy")
 
 
 def _show_formulas(console: Console, program: Program) -> None:

@@ -79,11 +79,12 @@ def _source(name: str, sources: Mapping[str, Source], changed: Mapping[str, floa
 
 def _as_json(steps: Sequence[Step], sources: Mapping[str, Source], changed: Mapping[str, float]) -> str:
     import json
-    import math
+
+    from fusemax.cli.cost import finite
 
     entries = [
         {
-            "name": step.name, "value": step.value if math.isfinite(step.value) else None, "depth": step.depth,
+            "name": step.name, "value": finite(step.value), "depth": step.depth,
             "formula": step.formula, "chosen": step.chosen, "source": _source(step.name, sources, changed),
         }
         for step in steps

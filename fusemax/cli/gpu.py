@@ -57,12 +57,12 @@ def calibrate(
 ) -> None:
     """Fit wait and start of GPU mappings again from the calibration rows, beside what their files state."""
     from rich.console import Console
-    from rich.table import Table
 
     from fusemax.gpu.calibrate import calibrate as run
     from fusemax.gpu.calibrate import groups
     from fusemax.gpu.compare import study_file
     from fusemax.gpu.published import published
+    from fusemax.screen import table
     from fusemax.shipped import find
 
     path = find("studies", study)
@@ -74,17 +74,15 @@ def calibrate(
             f"--only: no mapping with calibration rows has {' or '.join(only or ())} in its path"
         )
     fits = run(found)
-    table = Table(title="Wait and start, stated and fitted", title_justify="left")
-    for heading in ("mapping", "rows", "stated", "mean |log|", "fitted", "mean |log|"):
-        table.add_column(
-            heading, justify="left" if heading == "mapping" else "right", no_wrap=heading == "mapping"
-        )
-    for fit in fits:
-        table.add_row(
-            fit.group.label, str(len(fit.group.rows)), str(fit.group.stated), f"{fit.stated_error:.3f}",
-            str(fit.best), f"{fit.best_error:.3f}",
-        )  # fmt: skip
-    Console(highlight=False, markup=False).print(table)
+    rows = (
+        (fit.group.label, str(len(fit.group.rows)), str(fit.group.stated), f"{fit.stated_error:.3f}",
+         str(fit.best), f"{fit.best_error:.3f}")
+        for fit in fits
+    )  # fmt: skip
+    headings = ("mapping", ">rows", ">stated", ">mean |log|", ">fitted", ">mean |log|")
+    found = table(headings, rows, "Wait and start, stated and fitted")
+    found.columns[0].no_wrap = True
+    Console(highlight=False, markup=False).print(found)
 
 
 def _told(summary: Summary, out: Path) -> str:

@@ -63,6 +63,7 @@ def as_record(answer: Answer, text: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from fusemax.cli.cost import as_record as cost_record
+    from fusemax.cli.cost import finite
     from fusemax.search.missing import missing
 
     other = answer.runner_up
@@ -75,7 +76,7 @@ def as_record(answer: Answer, text: str) -> dict[str, Any]:
         | {"latency_s": answer.bound.latency_s},
         "bound_over_best": answer.gap,
         "above_the_bound": dict(missing(answer)),
-        "runner_up": None if other is None else {name: _number(getattr(other, name)) for name in measures},
+        "runner_up": None if other is None else {name: finite(getattr(other, name)) for name in measures},
         "passed": list(answer.passed),
         "structures": answer.structures,
         "tilings": answer.tilings,
@@ -84,54 +85,46 @@ def as_record(answer: Answer, text: str) -> dict[str, Any]:
     }
 
 
-def _number(value: float) -> float | None:
-    import math
-
-    return value if math.isfinite(value) else None
-
-
 def show(console: Console, answer: Answer, title: str, text: str) -> None:
     """Print the best mapping found: a table of what it costs and how good it is, and the file."""
-    import math
-
-    from rich.table import Table
-
+    from fusemax.cli.cost import finite
     from fusemax.quantity import format_quantity
+    from fusemax.screen import table
     from fusemax.search.answer import measure
     from fusemax.search.missing import missing
 
     cost = answer.cost
-    table = Table(
-        title=f"{title}: the best mapping found for {answer.objective}",
-        title_justify="left",
-        show_header=False,
-    )
     cycles = f"{cost.latency_s * cost.parameters['clock']:,.0f} cycles"
-    table.add_row("latency", format_quantity(cost.latency_s, "s", 5), cycles)
-    table.add_row("traffic", format_quantity(cost.traffic_B, "B", 5), f"{cost.traffic_B:,.0f} B")
-    if math.isfinite(cost.energy_J):
-        table.add_row("energy", format_quantity(cost.energy_J, "J", 5), "")
+    rows = [
+        ("latency", format_quantity(cost.latency_s, "s", 5), cycles),
+        ("traffic", format_quantity(cost.traffic_B, "B", 5), f"{cost.traffic_B:,.0f} B"),
+    ]
+    if finite(cost.energy_J) is not None:
+        rows.append(("energy", format_quantity(cost.energy_J, "J", 5), ""))
     bound = answer.bound.of(answer.objective)
     about = f"no mapping is below this; it is {answer.gap:.1%} of the best found"
-    table.add_row(f"bound of {answer.objective}", _quantity(bound, answer.objective), about)
-    for what, part in missing(answer)[:4]:
-        table.add_row("above the bound", f"{part:.1%}", what)
-    for nest, limit in cost.limits().items():
-        table.add_row("limited by", limit if limit != "schedule" else _busiest(answer, nest), f"nest {nest}")
+    rows.append((f"bound of {answer.objective}", _quantity(bound, answer.objective), about))
+    rows += [("above the bound", f"{part:.1%}", what) for what, part in missing(answer)[:4]]
+    rows += [("limited by", limit, f"nest {nest}") for nest, limit in _limits(answer).items()]
     if answer.runner_up is not None:
         value = answer.runner_up.measure(answer.objective)
         best = measure(cost, answer.objective)
         worse = f"{value / best - 1:.2%} more" if best else ""
         phases = f"{len(answer.runner_up.phases)} phases" if len(answer.runner_up.phases) > 1 else "1 phase"
-        table.add_row(
-            "runner-up", _quantity(value, answer.objective), f"{worse}, {phases}, other loops or places"
-        )
+        said = f"{worse}, {phases}, other loops or places"
+        rows.append(("runner-up", _quantity(value, answer.objective), said))
     if answer.passed:
-        table.add_row("passed over", f"{len(answer.passed)} better plans", answer.passed[0].split("\n")[0])
+        rows.append(("passed over", f"{len(answer.passed)} better plans", answer.passed[0].split("\n")[0]))
     counts = f"{answer.structures:,} structures, {answer.tilings:,} tilings"
-    table.add_row("searched", counts, f"{answer.seconds:.1f} s; {ENDS[answer.stopped]}")
-    console.print(table)
+    rows.append(("searched", counts, f"{answer.seconds:.1f} s; {ENDS[answer.stopped]}"))
+    console.print(table((), rows, f"{title}: the best mapping found for {answer.objective}"))
     console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+
+
+def _limits(answer: Answer) -> dict[str, str]:
+    """Return what limits each nest."""
+    limits = answer.cost.limits().items()
+    return {nest: limit if limit != "schedule" else _busiest(answer, nest) for nest, limit in limits}
 
 
 def _busiest(answer: Answer, nest: str) -> str:
@@ -146,25 +139,18 @@ def _busiest(answer: Answer, nest: str) -> str:
 
 def forms_table(found: Forms, objective: str) -> Any:
     """Return the table of the forms of a cascade that were tried, the best first, and why each is where it is."""
-    from rich.table import Table
-
+    from fusemax.screen import table
     from fusemax.search.answer import measure
 
-    table = Table(
-        title=f"forms of {found.reduced.original.cascade.name}, by {objective}", title_justify="left"
-    )
-    for heading in ("form", "passes", objective, "bound", "why"):
-        table.add_column(heading, justify="left" if heading in ("form", "why") else "right")
+    rows: list[tuple[str, ...]] = []
     for one in found.tried:
-        passes = str(one.form.passes)
-        if one.answer is None:
-            table.add_row(one.form.title, passes, "-", "-", one.reason.split("\n")[0])
-            continue
-        value = measure(one.answer.cost, objective)
-        table.add_row(
-            one.form.title, passes, _quantity(value, objective), f"{one.answer.gap:.1%}", reason(one.answer)
-        )
-    return table
+        told = ("-", "-", one.reason.split("\n")[0])
+        if one.answer is not None:
+            value = measure(one.answer.cost, objective)
+            told = (_quantity(value, objective), f"{one.answer.gap:.1%}", reason(one.answer))
+        rows.append((one.form.title, str(one.form.passes), *told))
+    title = f"forms of {found.reduced.original.cascade.name}, by {objective}"
+    return table(("form", ">passes", f">{objective}", ">bound", "why"), rows, title)
 
 
 def form_record(one: Tried) -> dict[str, Any]:
@@ -178,30 +164,21 @@ def form_record(one: Tried) -> dict[str, Any]:
 
 def reason(answer: Answer) -> str:
     """Return in a few words what the price of *answer* is made of."""
-    limits = {
-        limit if limit != "schedule" else _busiest(answer, nest)
-        for nest, limit in answer.cost.limits().items()
-    }
-    phases = len(answer.plan.phases)
-    return f"{phases} phase{'s' * (phases > 1)}, {answer.cost.traffic_B:.3g} B outside, limited by {', '.join(sorted(limits))}"
+    phases, limits = len(answer.plan.phases), sorted(set(_limits(answer).values()))
+    told = f"{phases} phase{'s' * (phases > 1)}, {answer.cost.traffic_B:.3g} B outside"
+    return f"{told}, limited by {', '.join(limits)}"
 
 
 def front_table(points: Sequence[Point], title: str) -> Any:
     """Return the table of a front."""
-    from rich.table import Table
-
+    from fusemax.cli.cost import finite
     from fusemax.quantity import format_quantity
+    from fusemax.screen import table
 
-    table = Table(title=title, title_justify="left")
-    for heading in ("mapping", "latency", "energy", "traffic", "tiles"):
-        table.add_column(heading, justify="left" if heading == "tiles" else "right")
+    rows: list[tuple[str, ...]] = []
     for number, point in enumerate(points, 1):
-        tiles = next(
-            (line for line in point.text.split("\n") if line.startswith("tiles:")), "tiles: by phase"
-        )
-        energy = format_quantity(point.energy_J, "J", 5) if _number(point.energy_J) is not None else "-"
-        table.add_row(
-            str(number), format_quantity(point.latency_s, "s", 5), energy,
-            format_quantity(point.traffic_B, "B", 5), tiles.removeprefix("tiles: "),
-        )  # fmt: skip
-    return table
+        tiles = next((x for x in point.text.split("\n") if x.startswith("tiles:")), "tiles: by phase")
+        energy = format_quantity(point.energy_J, "J", 5) if finite(point.energy_J) is not None else "-"
+        latency, traffic = format_quantity(point.latency_s, "s", 5), format_quantity(point.traffic_B, "B", 5)
+        rows.append((str(number), latency, energy, traffic, tiles.removeprefix("tiles: ")))
+    return table((">mapping", ">latency", ">energy", ">traffic", "tiles"), rows, title)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from fusemax.cli.cost import finite
+
 if TYPE_CHECKING:
     from fusemax.model.parallel import Parallel
     from fusemax.model.passed import Passed
@@ -205,7 +207,7 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
     return {
         "model": model.name, "kind": model.kind, "phase": asked.phase, "batch": asked.batch, "chips": predictor.parallel.chips,
         "parallel": asdict(predictor.parallel), "parallel_text": str(predictor.parallel),
-        "energy_J": _number(energy_J), "energy_per_token_J": _number(energy_J / tokens),
+        "energy_J": finite(energy_J), "energy_per_token_J": finite(energy_J / tokens),
         "chip_seconds_per_token": predictor.parallel.chips * more["time_s"] / tokens,
         "system": links.title if links else None, "unused_keys": list(model.unused),
         "assumed_keys": list(model.assumed), **more, "memory": _memory(memory),
@@ -215,12 +217,12 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
 def _pass(passed: Passed, model: Model) -> dict[str, Any]:
     return {
         "queries": passed.run.queries, "keys": passed.run.keys, "time_s": passed.time_s, "traffic_B": passed.traffic_B,
-        "idle": passed.idle, "energy_J": _number(passed.energy_J), "by_work_s": passed.by_work(),
+        "idle": passed.idle, "energy_J": finite(passed.energy_J), "by_work_s": passed.by_work(),
         "steps": [
             {
                 "layers": 0 if row.step.layer is None else model.layers[row.step.layer].times,
                 "part": row.step.part, "name": row.step.name, "work": row.step.work, "times": row.step.times,
-                "time_s": row.time_s, "traffic_B": row.traffic_B, "energy_J": _number(row.energy_J), "macs": row.operations,
+                "time_s": row.time_s, "traffic_B": row.traffic_B, "energy_J": finite(row.energy_J), "macs": row.operations,
                 "limit": row.price.limit, "cascade": row.price.form or None, "mapping": row.price.mapping or None,
             }
             for row in passed.rows
@@ -233,12 +235,6 @@ def _memory(memory: Memory) -> dict[str, Any]:
         "weights_B": memory.weights_B, "cache_B": memory.cache_B, "activations_B": memory.activations_B,
         "total_B": memory.total_B, "size_B": memory.size_B, "fits": memory.fits,
     }  # fmt: skip
-
-
-def _number(value: float) -> float | None:
-    from math import isfinite
-
-    return value if isfinite(value) else None
 
 
 # --- for people
@@ -267,27 +263,24 @@ def _show(record: Mapping[str, Any], title: str) -> None:
 
 
 def _table(passed: Mapping[str, Any], title: str) -> Any:
-    from rich.table import Table
-
     from fusemax.quantity import format_quantity
+    from fusemax.screen import table
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in ("part", "step", "times", "time", "share", "traffic", "limited by"):
-        table.add_column(
-            heading,
-            justify="right" if heading in ("times", "time", "share", "traffic") else "left",
-            no_wrap=True,
-        )
-    for step in passed["steps"]:
-        table.add_row(
-            step["part"], step["name"], str(step["times"]), format_quantity(step["time_s"], "s", 4),
-            f"{step['time_s'] / passed['time_s']:.1%}", format_quantity(step["traffic_B"], "B", 4), step["limit"],
-        )  # fmt: skip
+    rows = (
+        (step["part"], step["name"], str(step["times"]), format_quantity(step["time_s"], "s", 4),
+         f"{step['time_s'] / passed['time_s']:.1%}", format_quantity(step["traffic_B"], "B", 4), step["limit"])
+        for step in passed["steps"]
+    )  # fmt: skip
+    headings = ("part", "step", ">times", ">time", ">share", ">traffic", "limited by")
+    found = table(headings, rows, title, is_plain=True)
     total = format_quantity(passed["time_s"], "s", 4), format_quantity(passed["traffic_B"], "B", 4)
-    table.add_row("all", "", "", total[0], "100.0%", total[1], "", style="bold")
-    for column in table.columns:  # nothing is cut where a terminal is narrow: it wraps the line
-        column.min_width = max(len(str(cell)) for cell in (column.header, *column.cells))
-    return table
+    found.add_row("all", "", "", total[0], "100.0%", total[1], "", style="bold")
+    for column in found.columns:  # nothing is cut where a terminal is narrow: it wraps the line
+        column.no_wrap, column.min_width = (
+            True,
+            max(len(str(cell)) for cell in (column.header, *column.cells)),
+        )
+    return found
 
 
 def _memory_text(memory: Mapping[str, Any]) -> str:

@@ -314,26 +314,20 @@ def _counted(number: int, word: str, ending: str) -> str:
 
 
 def _detail(console: Console, facts: Facts, entry: RankPasses, tensor: str) -> None:
-    from rich.table import Table
+    from fusemax.screen import table
 
     counted = f": {_counted(entry.passes, 'pass', 'es')}, {_counted(entry.sweeps, 'sweep', 's')}"
     _headed(console, f"\nrank {entry.rank}", counted)
     for number, group in enumerate(entry.groups, start=1):
         console.print(f"  sweep {number}: {', '.join(group)}", markup=False)
     live = facts.footprint(entry.rank)
-    table = Table(box=None, pad_edge=False)
-    for heading, side in (
-        ("tensor", "left"),
-        ("passes", "right"),
-        ("live words", "left"),
-        ("because", "left"),
-    ):
-        table.add_column(heading, justify=side)  # type: ignore[arg-type]
     counts = {one.tensor: one for one in entry.tensors}
-    for name, (kind, words) in live.items():
-        if not tensor or name == tensor:
-            table.add_row(name, str(counts[name].count) if name in counts else "", words, kind)
-    console.print(table)
+    rows = (
+        (name, str(counts[name].count) if name in counts else "", words, kind)
+        for name, (kind, words) in live.items()
+        if not tensor or name == tensor
+    )
+    console.print(table(("tensor", ">passes", "live words", "because"), rows, is_plain=True))
     for text in entry.conflicts:
         console.print(f"  direction conflict: {text}", markup=False)
     one = counts[tensor] if tensor else max(entry.tensors, key=lambda t: (t.count, t.direct))

@@ -77,35 +77,16 @@ def _print(console: Console, found: Reduced, shown: tuple[Form, ...]) -> None:
 
 
 def _table(found: Reduced) -> object:
-    from rich.table import Table
+    from fusemax.screen import table
 
-    table = Table(
-        title=f"{found.original.cascade.name} over {found.rank}",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
-    for heading, side in (
-        ("passes", "right"),
-        ("sweeps", "right"),
-        ("work", "right"),
-        ("keeps", "left"),
-        ("", "left"),
-        ("form", "left"),
-    ):
-        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    rows: list[tuple[str, ...]] = []
     for one in (found.original, *found.forms):
         work = one.work / found.original.work if found.original.work else 1.0
         keeps = ", ".join(f"{kept.tensor} ({kept.words})" for kept in one.kept) or "-"
-        table.add_row(
-            str(one.passes),
-            str(one.sweeps),
-            f"{work:.3f}",
-            keeps,
-            "safe" if one.safe else "unsafe",
-            one.title,
-        )
-    return table
+        counts = (str(one.passes), str(one.sweeps), f"{work:.3f}")
+        rows.append((*counts, keeps, "safe" if one.safe else "unsafe", one.title))
+    headings = (">passes", ">sweeps", ">work", "keeps", "", "form")
+    return table(headings, rows, f"{found.original.cascade.name} over {found.rank}", is_plain=True)
 
 
 def write_form(path: Path, form: Form, found: Reduced) -> None:

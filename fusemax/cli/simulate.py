@@ -148,65 +148,62 @@ def _print(answer: Simulation, title: str, json: bool) -> None:
 
 
 def _totals(answer: Simulation, title: str) -> Table:
-    from rich.table import Table
-
     from fusemax.quantity import format_quantity
+    from fusemax.screen import table
 
-    table = Table(title=title, title_justify="left", show_header=False)
-    table.add_row("latency", format_quantity(answer.latency_s, "s", 5), f"{answer.cycles:,} cycles")
+    rows = [("latency", format_quantity(answer.latency_s, "s", 5), f"{answer.cycles:,} cycles")]
     for phase in answer.phases:
         alike = phase.skipped_cycles / phase.cycles if phase.cycles else 0.0
         text = f"{phase.epochs:,} epochs; {alike:.1%} of the cycles were like earlier ones"
-        table.add_row(f"nest {phase.nest}", f"{phase.cycles:,} cycles", text)
+        rows.append((f"nest {phase.nest}", f"{phase.cycles:,} cycles", text))
         for name, cycles in phase.busy_cycles.items():
-            table.add_row(f"  {name} busy", f"{cycles / max(1, phase.cycles):.1%}", f"{cycles:,} cycles")
+            rows.append((f"  {name} busy", f"{cycles / max(1, phase.cycles):.1%}", f"{cycles:,} cycles"))
     for unit, value in answer.utilization.items():
-        table.add_row(f"utilization {unit}", f"{value:.1%}", "of the lanes, over all cores")
-    return table
+        rows.append((f"utilization {unit}", f"{value:.1%}", "of the lanes, over all cores"))
+    return table((), rows, title)
 
 
 def _print_epoch(console: Console, phase: Phase) -> None:
-    from rich.table import Table
+    from fusemax.screen import table
 
     kernel = phase.kernel
     if kernel is None:
         return
     console.print(f"Epoch found: {kernel}", markup=False, highlight=False, soft_wrap=True)
-    table = Table("unit", "Einsum")
-    for name in ("start", "end", "epochs behind"):
-        table.add_column(name, justify="right")
+    rows: list[tuple[str, ...]] = []
     for unit in dict.fromkeys(task.unit for task in kernel.tasks if task.unit):
         for n in kernel.order(unit):
             task, start = kernel.tasks[n], kernel.starts[n]
-            table.add_row(
-                unit, task.name, f"{float(start):g}", f"{float(start + task.cycles):g}", str(kernel.stages[n])
-            )
-    console.print(table)
+            ends = (f"{float(start):g}", f"{float(start + task.cycles):g}")
+            rows.append((unit, task.name, *ends, str(kernel.stages[n])))
+    console.print(table(("unit", "Einsum", ">start", ">end", ">epochs behind"), rows))
 
 
 def _buffers(answer: Simulation) -> Table:
-    from rich.table import Table
-
     from fusemax.quantity import format_quantity
+    from fusemax.screen import table
 
-    table = Table("level", "tensor", "nest", title="Most held at once", title_justify="left")
-    for name in ("bytes", "tiles", "of"):
-        table.add_column(name, justify="right")
-    for b in answer.buffers:
-        size = format_quantity(b.high_water_B, "B", 4)
-        table.add_row(b.level, b.tensor, b.nest, size, str(b.tiles), str(b.buffers) if b.buffers else "")
-    return table
+    rows = (
+        (
+            b.level,
+            b.tensor,
+            b.nest,
+            format_quantity(b.high_water_B, "B", 4),
+            str(b.tiles),
+            str(b.buffers or ""),
+        )
+        for b in answer.buffers
+    )
+    return table(("level", "tensor", "nest", ">bytes", ">tiles", ">of"), rows, "Most held at once")
 
 
 def _waits(answer: Simulation, most: int = 12) -> Table:
-    from rich.table import Table
+    from fusemax.screen import table
 
     more = len(answer.waits) - most
     title = "Who waited for whom" + (f" (the longest {most}; {more} more in --json)" if more > 0 else "")
-    table = Table("unit", "to do", "waited for", "nest", title=title, title_justify="left")
-    table.add_column("cycles", justify="right")
-    table.add_column("of the run", justify="right")
-    for wait in answer.waits[:most]:
-        share = f"{wait.cycles / max(1, answer.cycles):.2%}"
-        table.add_row(wait.unit, wait.waiting, wait.on, wait.nest, f"{wait.cycles:,}", share)
-    return table
+    rows = (
+        (w.unit, w.waiting, w.on, w.nest, f"{w.cycles:,}", f"{w.cycles / max(1, answer.cycles):.2%}")
+        for w in answer.waits[:most]
+    )
+    return table(("unit", "to do", "waited for", "nest", ">cycles", ">of the run"), rows, title)
