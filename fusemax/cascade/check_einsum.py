@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fusemax.cascade.check_lists import wrong_lists
 from fusemax.cascade.check_names import wrong_accesses, wrong_names
 from fusemax.cascade.ir import Cascade, Einsum, is_variable
 from fusemax.cascade.monoid import PARTS, parts_in
@@ -23,6 +24,7 @@ def check_einsum(cascade: Cascade, einsum: Einsum) -> list[Problem]:
         *_conditions(cascade, einsum),
         *_repeated(einsum),
         *_populated(cascade, einsum),
+        *wrong_lists(cascade, einsum),
         *_divisions(einsum),
     ]
 

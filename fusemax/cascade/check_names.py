@@ -9,6 +9,7 @@ from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable
 from fusemax.cascade.monoid import PARTS
 from fusemax.errors import Problem
 from fusemax.language.functions import FUNCTIONS
+from fusemax.language.hints import FUNCTIONS_SAID
 from fusemax.language.syntax import Access, Call, Name, names, walk
 from fusemax.nearest import meant, nearest
 
@@ -50,7 +51,8 @@ def is_size(cascade: Cascade, name: str) -> bool:
 def _function(call: Call) -> list[Problem]:
     if call.function not in FUNCTIONS:
         text = f"unknown function {call.function!r}"
-        return [Problem(call.place, text, meant(call.function, FUNCTIONS))]
+        hint = FUNCTIONS_SAID.get(call.function) or meant(call.function, FUNCTIONS)
+        return [Problem(call.place, text, hint)]
     wrong = FUNCTIONS[call.function].wrong_number(len(call.arguments))
     return [Problem(call.place, wrong)] if wrong else []
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from fusemax.errors import Problem, ProblemsError
+from fusemax.language.hints import REDUCTIONS_SAID
 from fusemax.language.syntax import (
     Access,
     Assignment,
@@ -227,7 +228,8 @@ class _Parser:
     @staticmethod
     def _known(token: Token, known: tuple[str, ...], what: str) -> None:
         if token.text not in known:
-            raise Mistake(token, f"unknown {what} {token.text!r}", f"there are: {', '.join(known)}")
+            said = REDUCTIONS_SAID.get(token.text) if what == "reduction" else None
+            raise Mistake(token, f"unknown {what} {token.text!r}", said or f"there are: {', '.join(known)}")
 
     def condition(self) -> Condition:
         start = self.next

@@ -20,6 +20,14 @@ HEAD = "title: t\nsource: our own\ninputs: {Q: [E, P]}\n"
         ("  S[p,p] = Q[e,p] :: sum[e]", "5:3", "'p' stands twice in the output S[p,p]"),
         ("  S[e,p] = Q[e,p]/0", "5:18", "Q[e,p]/0 divides by zero"),
         ("  A[p], B[p] = Q[e,p] :: sum[e]", "5:3", "an Einsum writes 1 tensor, got 2"),
+        ("  I[p] = Q[e,p] :: argmax[e -> p]", "5:20", "the list runs along 'p'"),
+        ("  I[p] = Q[e,p] :: argmax[e -> j]", "5:3", "write I[p,j]"),
+        ("  I[e,p,j] = Q[e,p] :: sort[e -> j]", "5:3", "'e' is listed and stands in the output"),
+        ("  I[p,j] = Q[0,p] :: argmax[e -> j]", "5:22", "'e' does not occur on the right-hand side"),
+        ("  I[p,k,j] = Q[e,p] :: argmax[e -> j]", "5:3", "'k' of the output I[p,k,j] is not"),
+        ("  I[p,j] = Q[e,p] :: argmax[e -> j] | j < 2", "5:22", "give the list a rank of its own"),
+        ("  I[p] = Q[e,p] :: argmax[e]", "5:20", "it makes a list, of one place: I[p,j] = X[m,p] :: argmax"),
+        ("  I[e,p] = or(Q[e,p], 0)", "5:12", "'or' is max(a, b)"),
     ],
 )
 def test_einsums(rest: str, place: str, said: str) -> None:

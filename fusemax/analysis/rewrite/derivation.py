@@ -34,6 +34,8 @@ def evidence(form: Form) -> tuple[str, ...]:
             0,
             f"values: equal to the original within {form.verdict.worst:.1e}; {trials} trials; {form.safety}",
         )
+        if form.verdict.where:
+            rows.insert(0, f"holds where {form.verdict.where}: with a short last part the values differ")
     return tuple(rows)
 
 

@@ -1,7 +1,8 @@
 """A product written out where it is read away from its own coordinate, as scores are by a convolution over them.
 
 ``C[m,p] = W[u]*S[m+u,p]`` with ``S[m,p] = Q[e,p]*K[e,m] :: sum[e]`` becomes ``C[m,p] = W[u]*(Q[e,p]*K[e,m+u]) :: sum[u,e]``:
-more operations, but nothing of the size of S is kept.
+more operations, but nothing of the size of S is kept. What is read of S on its diagonal, or in one row, is made by itself:
+``S[m,m]`` is ``Q[e,m]*K[e,m] :: sum[e]``.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fusemax.analysis.rewrite.draft import Move, remade
-from fusemax.analysis.rewrite.normal import View, mentions, substitute
+from fusemax.analysis.rewrite.draft import Move, fresh, remade
+from fusemax.analysis.rewrite.normal import View, conditions_with, mentions, replace_accesses, substitute
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import ProblemsError
 from fusemax.language.syntax import (
@@ -19,6 +20,7 @@ from fusemax.language.syntax import (
     Condition,
     Expression,
     Name,
+    Populate,
     Reduction,
     accesses,
     names,
@@ -43,6 +45,52 @@ def written_out(seen: View) -> Iterator[tuple[str, Move]]:
                 )
             except ProblemsError:
                 continue
+
+    yield from _made_by_themselves(seen)
+
+
+def _made_by_themselves(seen: View) -> Iterator[tuple[str, Move]]:
+    """Yield the cascades in which a diagonal or a row of a product is an Einsum of its own."""
+    for access in dict.fromkeys(a for e in seen.cascade.computed for a in e.reads):
+        maker = seen.maker(access.tensor)
+        changes = _place(access, maker) if maker is not None and seen.touches(access.tensor) else None
+        if maker is None or changes is None or isinstance(maker.action, Populate) or maker.action is None:
+            continue
+        kept = tuple(dict.fromkeys(index for index in access.indices if isinstance(index, Name)))
+        part = Access(fresh(seen.cascade, f"{access.tensor}PART"), kept)
+        own = replace(
+            maker,
+            outputs=(part,),
+            expression=substitute(maker.expression, changes),
+            conditions=conditions_with(maker.conditions, lambda side, c=changes: substitute(side, c)),
+        )
+        result: list[Einsum] = []
+        for einsum in seen.cascade.einsums:
+            change = replace_accesses(einsum.expression, lambda a, o=access, p=part: p if a == o else a)
+            result += (
+                [replace(einsum, expression=change), own]
+                if einsum is maker
+                else [replace(einsum, expression=change)]
+            )
+        line = f"write out: {access} is a part of {access.tensor} that {own} makes by itself"
+        try:
+            cascade = remade(seen.cascade, result)
+        except ProblemsError:
+            continue
+        yield access.tensor, Move(cascade=cascade, kind="write out", lines=(line,))
+
+
+def _place(access: Access, maker: Einsum) -> dict[str, Expression] | None:
+    """Return the indices of *access* by the variables of *maker*; None where they are no diagonal or row of it."""
+    written = [index.name for index in maker.output.indices if isinstance(index, Name)]
+    variables = [index.name for index in access.indices if isinstance(index, Name)]
+    fixed = [index for index in access.indices if not isinstance(index, Name)]
+    own = maker.loop is None and not maker.initial and len(maker.outputs) == 1
+    if not own or len(written) < len(access.indices) or any(names(index) for index in fixed):
+        return None
+    if len(set(variables)) == len(written) or set(variables) & set(maker.reduced):
+        return None
+    return dict(zip(written, access.indices, strict=True))
 
 
 def _factors(expression: Expression) -> tuple[Access, ...]:

@@ -108,6 +108,8 @@ def rank_variables(cascade: Cascade, rank: str) -> tuple[str, ...]:
         digits = parts(known)
         whole = part.lower() in used
         inside = tuple(digit.lower() for digit in digits if digit.lower() in used)
+        if whole and inside and _are_of_another(cascade, part, digits):
+            inside = ()
         if whole and inside:
             raise RankError(
                 f"cascade {cascade.name} runs over {part} both whole and in parts {', '.join(digits)}; "
@@ -119,6 +121,13 @@ def rank_variables(cascade: Cascade, rank: str) -> tuple[str, ...]:
             raise RankError(f"no Einsum of cascade {cascade.name} runs over rank {part}")
         result += [part.lower()] if whole else inside
     return tuple(dict.fromkeys(result))
+
+
+def _are_of_another(cascade: Cascade, rank: str, digits: tuple[str, ...]) -> bool:
+    """Return whether *digits* are the tiles of another rank of as many points, as N1 and N0 are those of N."""
+    owners = [other.name for other in cascade.ranks.values() if parts(other) == digits]
+    named = [name for name in owners if all(digit.startswith(name) for digit in digits)]
+    return bool(named) and rank not in named
 
 
 def _other_names(cascade: Cascade, rank: str, used: set[str]) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ def _form(form: Form, original: Form) -> dict[str, Any]:
         "safe": form.safe,
         "safety": form.safety,
         "error": form.verdict.worst if form.verdict else 0.0,
+        "holds_where": form.verdict.where if form.verdict else "",
         "derivation": list(form.derivation),
         "cascade": cascade_to_yaml(form.cascade),
     }

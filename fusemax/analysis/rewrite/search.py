@@ -314,19 +314,42 @@ def _runs(
 ) -> list[_Search]:
     """Return the searches over each of the layers *names* of a sequence, each from the best form of the one before."""
     runs: list[_Search] = []
-    for name in names:
+    for number, name in enumerate(names):
         run = _Search(begin, name, rank, len(names) > 1, forms, given, witness)
         run.run()
         runs.append(run)
         best = min((f for f in run.found.values() if f.safe and f.passes), key=_order, default=None)
-        if best is not None and (begin.best is None or _order(best) < _order(begin.best)):
+        last = (
+            begin.best.passes
+            if begin.best is not None
+            else form_of(begin.cascade, rank, "", (), None, (), len(names) > 1).passes
+        )
+        tiled = _tiled(run) if number + 1 < len(names) and (best is None or best.passes >= last) else None
+        best = tiled or best
+        if best is not None and (tiled or begin.best is None or _order(best) < _order(begin.best)):
             begin = _State(best.cascade, (best.title,), best.moves, best.derivation, best=best)
     return runs
 
 
+def _tiled(run: _Search) -> Form | None:
+    """Return the split form with the fewest passes over the run's own name of a sequence, if they are fewer than before.
+
+    Where both names of a sequence are folded at once (the loss of rows and of columns), tiles of one name alone gain nothing
+    yet; those of a split form stand in no loop, so that the other name can be cut too.
+    """
+    before = form_of(run.begin.cascade, run.rank, "", (), None, ()).passes
+    found = [form for form in run.found.values() if form.safe and "merge" in form.moves]
+    narrow = [
+        (form_of(form.cascade, run.rank, "", (), None, ()).passes, *_order(form), form) for form in found
+    ]
+    best = min(narrow, key=lambda one: one[:-1], default=None)
+    return best[-1] if best is not None and best[0] < before else None
+
+
 def _order(found: Form) -> tuple[float, ...]:
     kept = len(found.crossing), len(found.partial)
-    return found.passes, not found.safe, found.sweeps, *kept, found.work
+    holds = found.verdict is None or not found.verdict.where
+    return found.passes, not found.safe, not holds, found.sweeps, *kept, found.work
 
 
 def _worth_showing(forms: list[Form]) -> tuple[Form, ...]:
