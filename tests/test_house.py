@@ -174,3 +174,18 @@ def test_a_name_of_a_machine_is_seen() -> None:
     assert ["weight-stationary"] == names_in("by weight-stationary mappings", names)
     assert [] == names_in("write a figure such as L3.size", names)
     assert [] == names_in("a flatter line of 2dots", names)
+
+
+def test_recipes_name_what_is_there() -> None:
+    """Every file that ARCHITECTURE.md names is there, and holds the name before it: `KINDS` (`plot/kinds.py`)."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Where to change what")[2]
+    there = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("[a-z]*/**/*.*")]
+    files = re.findall(r"`([\w/-]+\.(?:py|md|yaml))`", text)
+    assert len(files) > 20
+    assert [] == [
+        name for name in files if not any(path.endswith(f"/{name}") or path == name for path in there)
+    ]
+    named = re.findall(r"`(\w+)`(?: and one entry in `(\w+)`)? \(`([\w/]+\.py)`", text)
+    assert len(named) > 5
+    lost = [(n, f) for *ns, f in named for n in ns if n not in (PACKAGE / f).read_text(encoding="utf-8")]
+    assert [] == lost

@@ -15,7 +15,7 @@ from fusemax.language.parse import COMPARISONS
 from fusemax.language.syntax import names
 from fusemax.language.value import is_size, size_fault, value_of
 from fusemax.quantity import QuantityError, quantity
-from fusemax.study.values import number_or_formula
+from fusemax.study.values import number_or_formula, reading
 from fusemax.typed import FilePart
 
 
@@ -130,6 +130,13 @@ class BestOf(FilePart):
 BEST = "best"
 
 
+def _strategy(value: Any) -> str:
+    from fusemax.search.strategies import strategy
+
+    strategy(str(value))
+    return str(value)
+
+
 class Searched(FilePart):
     """The best mapping that a search finds at each point, as ``fusemax map`` does.
 
@@ -140,7 +147,7 @@ class Searched(FilePart):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    search: Literal["joined", "apart", "exhaustive"] = "joined"
+    search: Annotated[str, reading(_strategy)] = "joined"
     objective: Literal["latency", "energy", "traffic", "edp"] = Field(default="latency", alias="for")
     cascade: str | None = None
     absorb: list[str] = Field(default_factory=list)

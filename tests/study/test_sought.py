@@ -15,9 +15,12 @@ from fusemax.cost.point import cost_of
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
 from fusemax.search.answer import best_mapping, priced_text
+from fusemax.search.plan import Strategy
+from fusemax.search.strategies import STRATEGIES
 from fusemax.study.axis import Axis
 from fusemax.study.jobs import Job
 from fusemax.study.sought_shelf import corners_of
+from fusemax.study.spec import Searched
 from tests.study.engine import run_file
 
 LINEAR = """title: a product
@@ -185,6 +188,15 @@ def test_check_says_before_a_search_what_it_would_stumble_over(
 
     assert said in str(error.value)
     assert f"{path}:" in str(error.value)
+
+
+def test_a_strategy_is_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies take every strategy that the mapper has, and no other."""
+    monkeypatch.setitem(cast("dict[str, Strategy]", STRATEGIES), "mine", STRATEGIES["apart"])
+
+    assert "mine" == Searched.model_validate({"search": "mine"}).search
+    with pytest.raises(ValueError, match="no strategy 'joind'; there are: joined, apart, exhaustive, mine"):
+        Searched.model_validate({"search": "joind"})
 
 
 def test_a_search_of_a_correction(tmp_path: Path) -> None:
