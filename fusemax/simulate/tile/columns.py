@@ -104,8 +104,8 @@ ROOT_SIZE: Final = 13
 STALL: Final = ROOT_SIZE + MAX_ROOTS  #: of each step
 
 # --- chip[...]
-NOW, EPOCH, STEP, BLOCKED, SEGMENT, STRIDE, TRACED, SKIPPED, JUMPS, STUCK, STAMP, EVENTS = range(12)
-UNIT_FREE: Final = 12
+NOW, EPOCH, STEP, BLOCKED, SEGMENT, STRIDE, TRACED, SKIPPED, JUMPS, STUCK, STAMP, EVENTS, TURNED = range(13)
+UNIT_FREE: Final = 13
 CHANNEL_FREE: Final = UNIT_FREE + MAX_UNITS
 BUSY: Final = CHANNEL_FREE + MAX_CHANNELS  #: of each unit, then of each channel
 CURSOR: Final = BUSY + MAX_UNITS + MAX_CHANNELS  #: digits of the epoch after this one
@@ -121,6 +121,14 @@ SEEN_COUNT: Final = REF_DIGITS + WIDTH  #: iterations of each loop that are reme
 KNOWN: Final = SEEN_COUNT + WIDTH  #: room for the epochs' numbers while they move
 CORNERS: Final = KNOWN + EPOCHS_KNOWN  #: room for the ranges of a share's boxes
 CHIP: Final = CORNERS + 4 * MAX_BOXES * MAX_ROOTS
+
+# --- counts[...], of visits of a transfer (kernel.py): by class, then the words of a share
+VISIT_TURNED: Final = CLASSES + 1  #: which loop turned last
+VISIT_BEGUN: Final = VISIT_TURNED + 1
+VISIT_STAMP: Final = VISIT_BEGUN + 1
+VISIT_DIGITS: Final = VISIT_STAMP + 1  #: of the next visit
+VISIT_WORK: Final = VISIT_DIGITS + WIDTH  #: room to work in
+VISITS: Final = VISIT_WORK + 2 * WIDTH + MAX_SHARES + 4 * MAX_BOXES * MAX_ROOTS
 
 # --- policies, and codes of maps between loops
 OVERLAPPED, SERIAL, STEPS, AUTO = range(4)

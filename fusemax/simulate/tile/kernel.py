@@ -1,4 +1,4 @@
-"""The clock of the tile level, compiled: streams of tasks on units and channels, from event to event.
+"""The clock of the tile level, as Python and compiled: streams of tasks on units and channels, from event to event.
 
 A task starts when its unit is free, what it needs is finished and its place is free. Of several that could start on a unit,
 the first in the order of the policy does. Nothing happens between two events.
@@ -7,7 +7,6 @@ the first in the order of the policy does. Nothing happens between two events.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -48,10 +47,16 @@ from fusemax.simulate.tile.columns import (
     STUCK,
     TOTAL,
     TRACED,
+    TURNED,
+    VISIT_BEGUN,
+    VISIT_DIGITS,
+    VISIT_STAMP,
+    VISIT_TURNED,
+    VISIT_WORK,
     WIDTH,
 )
 from fusemax.simulate.tile.counted import words_of
-from fusemax.simulate.tile.inner import inner
+from fusemax.simulate.tile.inner import inner, over_compiled
 from fusemax.simulate.tile.issue import (
     blame,
     issue_tasks,
@@ -62,6 +67,7 @@ from fusemax.simulate.tile.issue import (
     record,
 )
 from fusemax.simulate.tile.needs import class_of, look_ahead, prepare
+from fusemax.simulate.tile.paced import Paced
 from fusemax.simulate.tile.steady import look_for_steady_state
 from fusemax.simulate.tile.walking import (
     EVERY,
@@ -97,61 +103,65 @@ def sources_stamp() -> int:
 
     numba looks only at the file of the function that it keeps on disk, not at those of what that calls.
     """
-    folder = Path(__file__).parent
-    text = b"".join((folder / name).read_bytes() for name in SOURCES)
+    text = b"".join(path.read_bytes() for path in sources())
     return int(hashlib.sha256(text).hexdigest()[:15], 16)
 
 
-def clock() -> Callable[..., None]:
-    """Return the compiled ``run(plan, fixed, state, chip, segments, trace, seen)``, made from the sources as they are now."""
-    return _clock_of(sources_stamp())
+def sources() -> list[Path]:
+    """Return the files of all compiled code here."""
+    return [Path(__file__).parent / name for name in SOURCES]
 
 
 @lru_cache(maxsize=1)
-def _clock_of(stamp: int) -> Callable[..., Any]:
-    """Return ``run``; *stamp* is part of the key under which numba keeps it."""
+def clock() -> Paced:
+    """Return ``run(plan, fixed, state, chip, segments, trace, seen)`` (:func:`go`)."""
+    return Paced(go, lambda: _clock_of(sources_stamp()), sources())
 
-    @compiled()
-    def run(plan, fixed, state, chip, segments, trace, seen):
-        """Run every stream to its end; ``chip[STUCK]`` is 1 when tasks wait for each other for ever."""
+
+@lru_cache(maxsize=1)
+def _clock_of(stamp: int) -> Any:
+    """Return the compiled :func:`go`; *stamp* is part of the key under which numba keeps it."""
+
+    def run(plan, fixed, state, chip, segments, trace, seen, most):
         chip[STAMP] = stamp
-        go(plan, fixed, state, chip, segments, trace, seen)
+        return go(plan, fixed, state, chip, segments, trace, seen, most)
 
-    return run
-
-
-def visits() -> Callable[..., None]:
-    """Return the compiled ``count(plan, fixed, s, spread, inside, cores, carried, counts)`` (:func:`count_visits`)."""
-    return _visits_of(sources_stamp())
+    return compiled()(over_compiled(run))
 
 
 @lru_cache(maxsize=1)
-def _visits_of(stamp: int) -> Callable[..., Any]:
-    @compiled()
-    def count(plan, fixed, s, spread, inside, cores, carried, counts):
-        counts[0] = stamp
-        count_visits(plan, fixed, s, spread, inside, cores, carried, counts)
+def visits() -> Paced:
+    """Return ``count(plan, fixed, s, spread, inside, cores, carried, counts)`` (:func:`count_visits`)."""
+    return Paced(count_visits, lambda: _visits_of(sources_stamp()), sources())
 
-    return count
+
+@lru_cache(maxsize=1)
+def _visits_of(stamp: int) -> Any:
+    def count(plan, fixed, s, spread, inside, cores, carried, counts, most):
+        counts[VISIT_STAMP] = stamp
+        return count_visits(plan, fixed, s, spread, inside, cores, carried, counts, most)
+
+    return compiled()(over_compiled(count))
 
 
 @inner
-def count_visits(plan, fixed, s, spread, inside, cores, carried, counts):
+def count_visits(plan, fixed, s, spread, inside, cores, carried, counts, most):
     """Write how often transfer *s* moves a tile to or from a memory that each core has: by class, and the words of a share.
 
     A tile stays for the next task where tasks in a row want the same one; then each core gets it once, as many of *cores* as
     there are such tasks. *spread* marks the loops that number tasks; *inside* is how many tasks each visit has.
-    Sums that are *carried* on by other tasks come to their cores too.
+    Sums that are *carried* on by other tasks come to their cores too. Returns whether all is counted, after *most* visits.
     """
-    clear(counts, counts.size)
-    digits, before = (
-        counts[CLASSES + 1 : CLASSES + 1 + WIDTH],
-        counts[CLASSES + 1 + WIDTH : CLASSES + 1 + 2 * WIDTH],
-    )
-    work = counts[CLASSES + 1 + 2 * WIDTH : CLASSES + 1 + 3 * WIDTH]
-    words, corners = counts[CLASSES + 1 + 3 * WIDTH :], counts[CLASSES + 1 + 3 * WIDTH + MAX_SHARES :]
-    turned = settle(plan, fixed, s, digits, NOT, np.int64(WIDTH), EVERY, NOT)
-    while turned >= 0:
+    digits = counts[VISIT_DIGITS : VISIT_DIGITS + WIDTH]
+    before, work = counts[VISIT_WORK : VISIT_WORK + WIDTH], counts[VISIT_WORK + WIDTH :]
+    words, corners = counts[VISIT_WORK + 2 * WIDTH :], counts[VISIT_WORK + 2 * WIDTH + MAX_SHARES :]
+    turned = counts[VISIT_TURNED]
+    if not counts[VISIT_BEGUN]:
+        turned = settle(plan, fixed, s, digits, NOT, np.int64(WIDTH), EVERY, NOT)
+        counts[VISIT_BEGUN] = 1
+    visited = np.int64(0)
+    while turned >= 0 and visited < most:
+        visited += 1
         cls, tasks, moves = class_of(plan, fixed, s, digits), np.int64(1), True
         if plan[s, ONLY_AGAIN]:
             moves = not is_first(plan, fixed, s, digits, work, np.int64(ANEW), NOT)
@@ -175,6 +185,8 @@ def count_visits(plan, fixed, s, spread, inside, cores, carried, counts):
         more = times - 1 if plan[s, ONLY_AGAIN] and carried else np.int64(0)
         counts[cls] += brought + more
         counts[CLASSES] += brought * words[0] + more * (words[1] if plan[s, SHARES] == 2 else words[0])
+    counts[VISIT_TURNED] = turned
+    return bool(turned < 0)
 
 
 @inner
@@ -203,11 +215,10 @@ def begin(plan, fixed, state, chip, s, ref_digits):
 
 
 @inner
-def go(plan, fixed, state, chip, segments, trace, seen):
-    """Run every stream to its end."""
-    size, ref = plan.shape[0], fixed[REFERENCE]
-    ref_digits = chip[REF_DIGITS : REF_DIGITS + WIDTH]
-    for s in range(size):
+def start(plan, fixed, state, chip, segments, ref_digits):
+    """Find the first task of every stream, before the first cycle."""
+    ref = fixed[REFERENCE]
+    for s in range(plan.shape[0]):
         begin(plan, fixed, state, chip, s, ref_digits)
     if fixed[POLICY] == STEPS:
         put(chip[CURSOR : CURSOR + WIDTH], ref_digits, WIDTH)
@@ -215,31 +226,50 @@ def go(plan, fixed, state, chip, segments, trace, seen):
         look_ahead(plan, fixed, chip, advance(plan, fixed, ref, chip[CURSOR : CURSOR + WIDTH]))
     chip[BLOCKED] = fixed[STALL] if fixed[POLICY] == STEPS else 0
     record(plan, fixed, state, chip, segments, NOT)
-    turned = NOTHING_TURNED
-    while True:
-        turned = min(turned, land(plan, fixed, state, chip, ref_digits))
+    chip[TURNED] = NOTHING_TURNED
+
+
+@inner
+def finish(plan, fixed, state, chip, segments):
+    """Write down the end; ``chip[STUCK]`` is 1 when tasks wait for each other for ever."""
+    for step in range(chip[STEP] + 1, fixed[STEP_COUNT] if fixed[POLICY] == STEPS else 0):
+        chip[NOW] += fixed[STALL + step]  # the last epoch waits to its end, as the others do
+    record(plan, fixed, state, chip, segments, state[fixed[REFERENCE], FINISHED])
+    for s in range(plan.shape[0]):
+        if state[s, ISSUED] < plan[s, TOTAL]:
+            chip[STUCK] = 1
+
+
+@inner
+def go(plan, fixed, state, chip, segments, trace, seen, most):
+    """Run every stream for *most* events more; return whether the end is reached. All that lasts is in the arrays."""
+    ref = fixed[REFERENCE]
+    ref_digits = chip[REF_DIGITS : REF_DIGITS + WIDTH]
+    if chip[EVENTS] == 0:
+        start(plan, fixed, state, chip, segments, ref_digits)
+    done = np.int64(0)
+    while done < most:
+        done += 1
+        turned = min(chip[TURNED], land(plan, fixed, state, chip, ref_digits))
         if 0 <= turned < NOTHING_TURNED:
             clear(chip[SEEN_COUNT + turned + 1 :], WIDTH - turned - 1)
             if fixed[FAST] and chip[TRACED] >= trace.shape[0]:
                 look(plan, fixed, state, chip, segments, ref_digits, turned, seen)
-        turned = NOTHING_TURNED
+        turned = np.int64(NOTHING_TURNED)
         progress = True
         while progress:
             progress = issue_transfers(plan, fixed, state, chip, trace)
             progress = issue_tasks(plan, fixed, state, chip, trace) or progress
             turned = min(turned, land(plan, fixed, state, chip, ref_digits))
             progress = next_step(plan, fixed, state, chip) or progress
+        chip[TURNED] = turned
         event = next_event(plan, fixed, state, chip)
         if event < 0:
-            break
+            finish(plan, fixed, state, chip, segments)
+            return True
         blame(plan, fixed, state, chip, event - chip[NOW])
         chip[NOW] = event
         chip[EVENTS] += 1
         if chip[EVENTS] % chip[STRIDE] == 0:
             record(plan, fixed, state, chip, segments, state[ref, FINISHED])
-    for step in range(chip[STEP] + 1, fixed[STEP_COUNT] if fixed[POLICY] == STEPS else 0):
-        chip[NOW] += fixed[STALL + step]  # the last epoch waits to its end, as the others do
-    record(plan, fixed, state, chip, segments, state[ref, FINISHED])
-    for s in range(size):
-        if state[s, ISSUED] < plan[s, TOTAL]:
-            chip[STUCK] = 1
+    return False

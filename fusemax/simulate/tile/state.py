@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.plan import Prepared
-
-SILENT_S = 2.0  #: compiling that is over by then is not talked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +58,11 @@ def _memory(prepared: Prepared) -> np.ndarray:
 
 def run_clock(prepared: Prepared, state: State) -> None:
     """Run *prepared* to its end (or until its tasks wait for each other for ever), writing *state*."""
-    from fusemax.simulate.tile.kernel import clock as compiled_clock
+    from fusemax.simulate.tile.kernel import clock as paced_clock
 
-    run = compiled_clock()
-    with told_of_compiling(run):
-        run(prepared.plan, prepared.fixed, state.streams, state.chip, state.segments, state.trace, state.seen)
-
-
-@contextmanager
-def told_of_compiling(function: Any) -> Iterator[None]:
-    """Say on standard error, after two seconds, that *function* is being compiled; not where it was found on disk."""
-
-    def tell() -> None:
-        if not function.signatures:
-            sys.stderr.write(
-                "compiling the simulator: once after an installation or a change, some 20 s ...\n"
-            )
-            sys.stderr.flush()
-
-    timer = threading.Timer(SILENT_S, tell)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    paced_clock()(
+        prepared.plan, prepared.fixed, state.streams, state.chip, state.segments, state.trace, state.seen
+    )
 
 
 def brought_to_cores(prepared: Prepared, stream: int, spread: Sequence[str], cores: int) -> list[int]:
@@ -99,9 +73,8 @@ def brought_to_cores(prepared: Prepared, stream: int, spread: Sequence[str], cor
     flags = np.zeros(clock.WIDTH, np.int64)
     flags[: len(loops)] = [loop in spread for loop in loops]
     inside = prepared.geometry.points([loop for loop in spread if loop not in loops], {})
-    work = 3 * clock.WIDTH + clock.MAX_SHARES + 4 * clock.MAX_BOXES * clock.MAX_ROOTS
     one = prepared.streams[stream]
     carried = prepared.geometry.points([x for x in spread if x not in one.anew], {}) > 1
-    counts = np.zeros(clock.CLASSES + 1 + work, np.int64)
+    counts = np.zeros(clock.VISITS, np.int64)
     visits()(prepared.plan, prepared.fixed, stream, flags, inside, cores, carried, counts)
-    return counts.tolist()
+    return counts[: clock.CLASSES + 1].tolist()

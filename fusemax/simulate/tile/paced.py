@@ -1,0 +1,88 @@
+"""Runs that begin as Python and go on compiled, once it is clear that they are long.
+
+Where a run stands is in arrays, so that compiled code takes it over between two events. A design of some thousand events is
+over before compiled code is even found on disk; and nobody waits for a compiler that no long run asks for.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STEPS_AT_ONCE = 64  #: events between two looks at the watch
+EVERY_STEP = 1 << 62
+SILENT_S = 2.0  #: compiling that is over by then is not talked about
+KEPT_S = 0.3  #: seconds of Python before compiled code is fetched from disk, which takes about as long
+COLD_S = 8.0  #: before it is made, which takes some 20 s
+
+
+@dataclass(slots=True)
+class Paced:
+    """``plain(*arrays, most)`` does at most so many steps and says whether the end is reached; ``compile()`` its twin.
+
+    ``spent_s`` are the seconds of Python so far, of all runs of this process; ``found`` is the twin, worth it from ``from_s``
+    of them on.
+    """
+
+    plain: Callable[..., bool]
+    compile: Callable[[], Any]
+    sources: Sequence[Path]
+    kept_s: float = KEPT_S
+    cold_s: float = COLD_S
+    spent_s: float = 0.0
+    found: Any = None
+    from_s: float = 0.0
+
+    def __call__(self, *arrays: Any) -> None:
+        """Run to the end."""
+        while not self._is_compiled_worth_it():
+            begun = time.perf_counter()
+            done = self.plain(*arrays, STEPS_AT_ONCE)
+            self.spent_s += time.perf_counter() - begun
+            if done:
+                return
+        with told_of_compiling(self.found) if self.from_s == self.cold_s else nullcontext():
+            self.found(*arrays, EVERY_STEP)
+
+    def _is_compiled_worth_it(self) -> bool:
+        """Return whether to go on compiled: soon when that is on disk, late when it has to be made."""
+        if self.found is None and self.spent_s >= self.kept_s:
+            self.found = self.compile()
+            self.from_s = self.kept_s if is_kept(self.found, self.sources) else self.cold_s
+        return self.found is not None and self.spent_s >= self.from_s
+
+
+def is_kept(function: Any, sources: Sequence[Path]) -> bool:
+    """Return whether compiled code of *function* is on disk that is younger than its *sources*."""
+    newest = max(path.stat().st_mtime for path in sources)
+    name = function.py_func.__qualname__.replace("<", "").replace(">", "")
+    folder = function.stats.cache_path
+    if folder is None:
+        return False
+    return any(path.stat().st_mtime > newest for path in Path(folder).glob(f"*{name}*.nbi"))
+
+
+@contextmanager
+def told_of_compiling(function: Any) -> Iterator[None]:
+    """Say on standard error, after two seconds, that *function* is being compiled."""
+
+    def tell() -> None:
+        if not function.signatures:
+            sys.stderr.write(
+                "compiling the simulator: once after an installation or a change, some 20 s ...\n"
+            )
+            sys.stderr.flush()
+
+    timer = threading.Timer(SILENT_S, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
