@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from fusemax.cli.options import CASCADE, JSON, MACHINE, MAPPING, VALUES
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -16,15 +18,11 @@ if TYPE_CHECKING:
 
 
 def cost(
-    cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
-    machine: str = typer.Option(..., "--machine", help="A machine of arch/, or your own file."),
-    mapping: str = typer.Option(
-        "best",
-        "--mapping",
-        help="A mapping beside the machine, or your own file; without one, the best one found.",
-    ),
-    values: list[str] = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.size=32MiB ..."),
-    json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
+    cascade: str = CASCADE,
+    machine: str = MACHINE,
+    mapping: str = MAPPING,
+    values: list[str] = VALUES,
+    json: bool = JSON,
     formulas: bool = typer.Option(False, "--formulas", help="The formulas instead of numbers."),
 ) -> None:
     """Cycles, traffic, energy and utilization of one cascade on one machine under one mapping."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fusemax.cli.options import CASCADE, MACHINE, MAPPING, VALUES
+
 if TYPE_CHECKING:
     from fusemax.cost.explain import Step
     from fusemax.library.sources import Source
@@ -16,14 +18,10 @@ def explain(
     number: str = typer.Argument(
         help="A number: latency_s, traffic_B, energy_J, L3.read, cycles[2d,BQK], DRAM.bandwidth ..."
     ),
-    cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
-    machine: str = typer.Option(..., "--machine", help="A machine of arch/, or your own file."),
-    mapping: str = typer.Option(
-        "best",
-        "--mapping",
-        help="A mapping beside the machine, or your own file; without one, the best one found.",
-    ),
-    values: list[str] = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.size=32MiB ..."),
+    cascade: str = CASCADE,
+    machine: str = MACHINE,
+    mapping: str = MAPPING,
+    values: list[str] = VALUES,
     depth: int = typer.Option(99, "--depth", min=0, help="How many steps down; all if not given."),
     json: bool = typer.Option(False, "--json", help="As JSON, in SI units."),
 ) -> None:

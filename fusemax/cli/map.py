@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from fusemax.cli.options import CASCADE, JSON, MACHINE, VALUES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def map_(
-    cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
-    machine: str = typer.Option(..., "--machine", help="A machine of arch/, or your own file."),
-    values: list[str] = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.size=32MiB ..."),
+    cascade: str = CASCADE,
+    machine: str = MACHINE,
+    values: list[str] = VALUES,
     objective: Literal["latency", "energy", "traffic", "edp"] = typer.Option(
         "latency", "--for", help="What is to be least; edp is latency times energy."
     ),
@@ -51,7 +53,7 @@ def map_(
         "--within",
         help="A file that says what is left open: tiles, keep and bind, each of them named or 'any'.",
     ),
-    json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
+    json: bool = JSON,
 ) -> None:
     """Find the best mapping of a cascade on a machine; say what it costs and how far that is from a lower bound."""
     from fusemax.cascade.build import load_cascade

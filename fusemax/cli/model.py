@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from fusemax.cli.cost import finite
+from fusemax.cli.options import JSON
 
 if TYPE_CHECKING:
     from fusemax.model.parallel import Parallel
@@ -69,7 +70,7 @@ def model(
     out: Path = typer.Option(
         None, "-o", "--report", help="Write a report with pictures, tables and the JSON into this folder."
     ),
-    as_json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units."),
+    as_json: bool = JSON,
 ) -> None:
     """Time, traffic, energy and memory of a whole model: prefill, one step of decoding, or a whole batch."""
     from fusemax.cli.arguments import sizes_and_figures

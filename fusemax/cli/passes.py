@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from fusemax.cli.options import CASCADE
 from fusemax.errors import FusemaxError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ WORD_B = 2  #: bytes of a word unless --word-B says otherwise: 16-bit floating p
 
 
 def passes(
-    cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
+    cascade: str = CASCADE,
     rank: str = typer.Option("", "--rank", help="Only this rank, with everything about it."),
     tensor: str = typer.Option(
         "", "--tensor", help="Only this tensor, with the chain that forces its passes."

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fusemax.cli.options import CASCADE
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def reduce(
-    cascade: str = typer.Argument(help="A cascade of einsums/ by name, or the path of a YAML file."),
+    cascade: str = CASCADE,
     rank: str = typer.Option(
         "", "--rank", help="The rank to pass over less often; the one with most passes if not given."
     ),

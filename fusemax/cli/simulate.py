@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from fusemax.cli.options import CASCADE, MACHINE
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -17,8 +19,8 @@ TASKS_PER_EPOCH = 40  #: tasks written down for each epoch that a trace or a pic
 
 
 def simulate(
-    cascade: str = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file."),
-    machine: str = typer.Option(..., "--machine", help="A machine of arch/, or your own file."),
+    cascade: str = CASCADE,
+    machine: str = MACHINE,
     mapping: str = typer.Option(
         ..., "--mapping", help="A mapping beside the machine, your own file, or best."
     ),

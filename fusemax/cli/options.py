@@ -1,0 +1,17 @@
+"""What several commands ask for: one wording each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+CASCADE: Any = typer.Argument(help="A cascade of einsums/, such as attention/1-pass, or your own file.")
+MACHINE: Any = typer.Option(..., "--machine", help="A machine of arch/, or your own file.")
+MAPPING: Any = typer.Option(
+    "best",
+    "--mapping",
+    help="A mapping beside the machine, or your own file; without one, the best one found.",
+)
+VALUES: Any = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.size=32MiB ...")
+JSON: Any = typer.Option(False, "--json", help="Everything as JSON, in SI units.")
