@@ -21,7 +21,7 @@ def bars(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mappi
     """Draw a group of bars at each x: from 0, or on a logarithmic axis from the baseline, which is 1."""
     width = _GROUP / len(content.shown)
     log = "y" in spec.log
-    floor = 1.0 if spec.baseline else _log_floor(content)
+    floor = 1.0 if spec.baseline else min(point.y for point in content.points) / 2
     base = floor if log else 0.0
     if log:
         axes.set_yscale("log")
@@ -35,7 +35,7 @@ def bars(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mappi
     if spec.baseline:
         axes.axhline(1.0, color="black", linewidth=0.8)
     _flat(axes, panel, content, spec, base, look)
-    ys = [base, *(point.y for points in panel.series.values() for point in points)]
+    ys = [base, *(point.y for point in panel.points)]
     low, high = min(ys), max(ys)
     if log:
         axes.set_ylim(low if low == base else low * 0.93, high * 1.08)
@@ -49,21 +49,15 @@ def _flat(
     """Draw a line for each bar that is no taller than a line, such as a ratio of 1 on a logarithmic axis."""
     width = _GROUP / len(content.shown)
     height = (lambda y: abs(log(y / base))) if "y" in spec.log else (lambda y: abs(y - base))
-    thin = max((height(point.y) for points in panel.series.values() for point in points), default=0.0) / 60
+    thin = max((height(point.y) for point in panel.points), default=0.0) / 60
     for position, name in enumerate(content.shown):
         shift = (position - len(content.shown) / 2) * width
         for point in panel.series.get(name, ()):
             if height(point.y) <= thin:
                 left = content.xs.index(point.x) + shift
                 ends = [left + 0.1 * width, left + 0.9 * width]
-                axes.plot(
-                    ends,
-                    [point.y] * 2,
-                    color=look[name].color,
-                    linewidth=2.5,
-                    solid_capstyle="butt",
-                    zorder=4,
-                )
+                color = look[name].color
+                axes.plot(ends, [point.y] * 2, color=color, linewidth=2.5, solid_capstyle="butt", zorder=4)
 
 
 def _boxes(
@@ -88,11 +82,6 @@ def _boxes(
 
 def _fill_of(look: Look) -> dict[str, Any]:
     return {"facecolor": look.color, "hatch": look.hatch, "edgecolor": "white"}
-
-
-def _log_floor(content: Chart) -> float:
-    ys = [point.y for panel in content.panels for points in panel.series.values() for point in points]
-    return min(ys) / 2
 
 
 def stacks(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:

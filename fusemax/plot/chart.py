@@ -31,6 +31,11 @@ class Panel:
     series: Mapping[str, tuple[Point, ...]]
     title: str = ""
 
+    @property
+    def points(self) -> list[Point]:
+        """The points of all series."""
+        return [point for points in self.series.values() for point in points]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
@@ -46,6 +51,11 @@ class Chart:
     y: Column
     series_column: Column | None = None
     notes: tuple[str, ...] = ()  #: what else a reader has to know of how it is shown
+
+    @property
+    def points(self) -> list[Point]:
+        """The points of all panels."""
+        return [point for panel in self.panels for point in panel.points]
 
     @property
     def shown(self) -> tuple[str, ...]:

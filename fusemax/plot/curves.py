@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from fusemax.plot.chart import Chart, Panel
 from fusemax.plot.labels import scale
 from fusemax.plot.spec import FigureSpec
-from fusemax.plot.style import Look
+from fusemax.plot.style import Look, figure_of, log_scales, room_of
 from fusemax.plot.words import cut, inches, widest
 
 CROWD = 1000  #: points of a panel from which on one mark stands for all that lie together
@@ -37,11 +37,8 @@ def _curves(
     axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look], joined: bool
 ) -> None:
     factor = scale(content.x).factor
-    if "x" in spec.log:
-        axes.set_xscale("log")
-    if "y" in spec.log:
-        axes.set_yscale("log")
-    count = sum(map(len, panel.series.values()))
+    log_scales(axes, spec.log)
+    count = len(panel.points)
     if not joined and count > CROWD:
         _crowd(axes, panel, content, spec, look)
         return
@@ -68,14 +65,14 @@ def _curves(
 
 def is_crowded(content: Chart) -> bool:
     """Return whether a panel has more points than can be told apart."""
-    return any(sum(map(len, panel.series.values())) > CROWD for panel in content.panels)
+    return any(len(panel.points) > CROWD for panel in content.panels)
 
 
 def _crowd(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapping[str, Look]) -> None:
     """Draw one mark for all points of a series that lie together, the darker the more they are."""
     factor = scale(content.x).factor
-    points = [(point.x * factor, point.y) for found in panel.series.values() for point in found]
-    kept = [np.log if axis in spec.log and spec.log != "none" else np.asarray for axis in "xy"]
+    points = [(point.x * factor, point.y) for point in panel.points]
+    kept = [np.log if axis in spec.log else np.asarray for axis in "xy"]
     low, span = zip(*((low, (high - low) or 1.0) for low, high in _ends(points, kept)), strict=True)
     for name in content.shown:
         found = np.array([(point.x * factor, point.y) for point in panel.series.get(name, ())]).reshape(-1, 2)
@@ -96,8 +93,8 @@ def _ends(points: Sequence[tuple[float, float]], kept: Sequence[Any]) -> list[tu
 def _annotate(axes: Axes, panel: Panel, factor: float) -> None:
     """Write each text once, beside the highest of the points that bear it, and make room for it."""
     highest: dict[str, Any] = {}
-    for point in (point for points in panel.series.values() for point in points if point.text):
-        if point.text not in highest or point.y > highest[point.text].y:
+    for point in panel.points:
+        if point.text and (point.text not in highest or point.y > highest[point.text].y):
             highest[point.text] = point
     if highest:
         axes.margins(y=0.1)
@@ -125,9 +122,7 @@ Box = tuple[float, float, float, float]
 
 def _free(axes: Axes, place: tuple[float, float], width: float, taken: list[Box]) -> tuple[int, int]:
     """Return on which side of *place*, and whether above or below, a text lies on no other; it is *taken* then."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None, "axes stand in a figure"
-    x, y = axes.transData.transform(place) / figure.dpi
+    x, y = axes.transData.transform(place) / figure_of(axes).dpi
     boxes: dict[tuple[int, int], Box] = {}
     for height in (1, -1):
         for side in (1, -1):
@@ -146,10 +141,8 @@ def _meet(one: Box, other: Box) -> bool:
 
 def _widen(axes: Axes, free: float) -> None:
     """Move the right end of the x axis so that about *free* inches are empty there, on any scale."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None, "axes stand in a figure"
     axes.autoscale_view()  # else the limits are those of empty axes until the figure is drawn
-    width = axes.get_position().width * figure.get_figwidth()
+    width, _ = room_of(axes)
     free = min(free, 0.5 * width)
     right = axes.transAxes.transform((width / (width - free), 0.0))
     axes.set_xlim(right=axes.transData.inverted().transform(right)[0])

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from fusemax.errors import FusemaxError
-from fusemax.plot.style import PAGE_WIDTH, looks, save, styled
+from fusemax.plot.style import PAGE_WIDTH, head, looks, save, styled
 
 _ROW = 0.155  #: inches, height of a row of the waterfall
 _STRIP = 0.75  #: inches, height of the strip of utilization
@@ -61,8 +61,7 @@ def draw_gantt(title: str, bars: Sequence[Bar], strip: Strip, path: Path) -> tup
         _draw_waterfall(waterfall, rows, bars)
         _name_groups(waterfall, rows, (left - 0.3) / (PAGE_WIDTH - left - _RIGHT))
         _draw_strip(below, strip)
-        height = figure.get_figheight()
-        figure.text(0.06 / PAGE_WIDTH, 1 - 0.05 / height, title, fontsize=9, fontweight="bold", va="top")
+        head(figure, title)
         return save(figure, path.parent, path.stem)
 
 

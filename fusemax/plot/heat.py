@@ -15,7 +15,7 @@ from matplotlib.ticker import NullFormatter
 from fusemax.plot.chart import Chart, Panel
 from fusemax.plot.labels import axis_label, level_ticks, log_ticks
 from fusemax.plot.spec import FigureSpec
-from fusemax.plot.style import Look
+from fusemax.plot.style import Look, room_of
 from fusemax.plot.words import LONGEST_TICK, cut, widest
 
 HEAT = colormaps["cividis"]  #: the same for all colour-blind readers, and in grey print
@@ -28,9 +28,7 @@ def heat(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mappi
     rows = list(content.shown)
     points = [(point, name) for name in rows for point in panel.series.get(name, ())]
     norm = _norm(content, spec)
-    figure, box = axes.get_figure(root=True), axes.get_position()
-    assert figure is not None, "axes stand in a figure"
-    field = box.width * figure.get_figwidth() / len(content.xs) - BAR / len(content.xs)
+    field = (room_of(axes)[0] - BAR) / len(content.xs)
     has_room = widest([point.text for point, _ in points]) <= field
     for point, name in points:
         corner = (content.xs.index(point.x) - 0.5, rows.index(name) - 0.5)
@@ -52,7 +50,7 @@ def _middle(corner: tuple[float, float]) -> tuple[float, float]:
 
 def _norm(content: Chart, spec: FigureSpec) -> Normalize:
     """Return the scale of colours, the same in all panels."""
-    ys = [point.y for panel in content.panels for points in panel.series.values() for point in points]
+    ys = [point.y for point in content.points]
     low, high = min(ys), max(ys)
     if low == high:
         low, high = low * 0.9, high * 1.1 or 1.0

@@ -93,10 +93,9 @@ def kind_mistakes(spec: FigureSpec) -> tuple[str, ...]:
         hint = f"\n  hint: did you mean {near!r}?" if near else ""
         return (f"kind: expected one of {', '.join(KINDS)}, got {spec.kind!r}{hint}",)
     found: list[str] = []
-    wanted = "" if spec.log == "none" else spec.log
-    if kind.is_categorical and "x" in wanted:
+    if kind.is_categorical and "x" in spec.log:
         found.append(f"log: {spec.kind} stand at places of equal width; only y can be logarithmic")
-    if "y" in wanted and "y" not in kind.logs:
+    if "y" in spec.log and "y" not in kind.logs:
         stacked = "layers of a stack add up, which a logarithmic axis does not show"
         found.append(f"log: {stacked if kind.adds_up else f'{spec.kind} have no such axis'}")
     if spec.annotate and not kind.bears_texts:

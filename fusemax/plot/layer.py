@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from fusemax.plot.style import PAGE_WIDTH, Look, looks, save, styled
+from fusemax.plot.style import PAGE_WIDTH, Look, head, looks, save, styled
 from fusemax.quantity import format_quantity
 
 _ROW = 0.19  #: inches, height of a row
@@ -112,7 +112,7 @@ def _canvas(title: str, rows: int, styles: Mapping[str, Look], left: float):
     figure = Figure(figsize=(PAGE_WIDTH, height), dpi=_DOTS_PER_INCH)
     width = PAGE_WIDTH - left - _RIGHT
     axes = figure.add_axes((left / PAGE_WIDTH, _BOTTOM / height, width / PAGE_WIDTH, tall / height))
-    figure.text(0.06 / PAGE_WIDTH, 1 - 0.05 / height, title, fontsize=9, fontweight="bold", va="top")
+    head(figure, title)
     handles = [
         Patch(facecolor=look.color, hatch=look.hatch, edgecolor="black", linewidth=0.3)
         for look in styles.values()

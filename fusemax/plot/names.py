@@ -11,7 +11,7 @@ from fusemax.plot.kinds import KINDS
 from fusemax.plot.labels import axis_label
 from fusemax.plot.rows import names_of, row_label
 from fusemax.plot.spec import FigureSpec
-from fusemax.plot.style import COLUMN_WIDTH, HANDLE, PAGE_WIDTH
+from fusemax.plot.style import COLUMN_WIDTH, HANDLE, PAGE_WIDTH, room_of
 from fusemax.plot.words import LONGEST_NAME, LONGEST_TICK, cut, told_apart
 
 MOST_LOOKS = 8  #: series with a colour each; more of them that are numbers go from dark to light
@@ -73,9 +73,7 @@ def ticks_of(content: Chart) -> tuple[str, ...]:
 
 def heading_room(used: Sequence[Axes]) -> float:
     """Return how wide the heading of a panel may be, in inches of letters that are not bold."""
-    figure = used[0].get_figure(root=True)
-    assert figure is not None, "axes stand in a figure"
-    return used[0].get_position().width * figure.get_figwidth() / 1.14
+    return room_of(used[0])[0] / 1.14
 
 
 def notes_of(content: Chart, spec: FigureSpec, used: Sequence[Axes]) -> list[str]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from fusemax.plot.chart import Chart, Panel, Point
 from fusemax.plot.labels import scale
 from fusemax.plot.spec import FigureSpec
-from fusemax.plot.style import Look
+from fusemax.plot.style import Look, log_scales
 
 FEW = 8  #: points of a series that are drawn large, beaten or not: they are what the others are held against
 
@@ -21,10 +21,7 @@ def front(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mapp
     The stairs bound what can be had: left of them and below there is no point.
     """
     factor = scale(content.x).factor
-    if "x" in spec.log:
-        axes.set_xscale("log")
-    if "y" in spec.log:
-        axes.set_yscale("log")
+    log_scales(axes, spec.log)
     everything = [point for name in content.shown for point in panel.series.get(name, ())]
     best = set(map(id, lowest(everything)))
     stairs = sorted(

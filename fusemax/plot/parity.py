@@ -17,8 +17,7 @@ def parity(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Map
     """Draw the points and the diagonal, on which both numbers are equal; both axes have the same limits in all panels."""
     dots(axes, panel, content, spec, look)
     factor = scale(content.x).factor
-    points = [point for each in content.panels for found in each.series.values() for point in found]
-    ends = [value for point in points for value in (point.x * factor, point.y)]
+    ends = [value for point in content.points for value in (point.x * factor, point.y)]
     room = 1.5 if spec.log == "xy" else 1.0
     low, high = min(ends) / room, max(ends) * room
     axes.plot([low, high], [low, high], color="0.35", linewidth=0.8, zorder=1)

@@ -329,7 +329,7 @@ def _check_log(values: Values, spec: FigureSpec) -> None:
         on_axes = (("x", spec.x, place[2]), ("y", spec.ys[0], y))
         for axis, column, value in on_axes:
             is_low = isinstance(value, int | float) and value <= 0
-            if axis in spec.log and spec.log != "none" and is_low:
+            if axis in spec.log and is_low:
                 here = _words(place, spec)
                 raise FusemaxError(
                     f"{spec.file}: {column}: {value!r} has no place on a logarithmic axis ({here})"

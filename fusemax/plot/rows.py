@@ -20,13 +20,13 @@ _LARGEST, _SMALLEST = 7.0, 4.4  #: first and last marks: one shows around anothe
 
 def names_of(panel: Panel, content: Chart) -> list[Any]:
     """Return the rows of *panel*, in the order of the table."""
-    there = {point.x for points in panel.series.values() for point in points}
+    there = {point.x for point in panel.points}
     return [x for x in content.xs if x in there]
 
 
 def row_label(name: Any, panel: Panel, content: Chart) -> str:
     """Return the text of the row *name*, with what its points say in brackets."""
-    texts = (point.text for points in panel.series.values() for point in points if point.x == name)
+    texts = (point.text for point in panel.points if point.x == name)
     said = next(filter(None, texts), "")
     return f"{value_text(name, content.x)} ({said})" if said else value_text(name, content.x)
 

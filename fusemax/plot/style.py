@@ -195,12 +195,39 @@ def canvas(frame: Frame) -> tuple[Figure, list[list[Axes]]]:
         sizes = (panel_width / frame.width, frame.panel_height / height)
         grid.append([figure.add_axes((at / frame.width, base / height, *sizes)) for at in lefts])
     if frame.title:
-        words = {"fontsize": _POINTS + 1, "fontweight": "bold", "ha": "left", "va": "top"}
-        figure.text(0.06 / frame.width, 1 - 0.05 / height, "\n".join(frame.title_lines), **words)
+        head(figure, "\n".join(frame.title_lines))
     xlabel(figure, frame, frame.xlabel)
     middle = (bottom + height - top) / 2 / height
     figure.supylabel(frame.ylabel, x=0.05 / frame.width, y=middle, va="center", fontsize=_POINTS)
     return figure, grid
+
+
+def figure_of(axes: Axes) -> Figure:
+    """Return the figure in which *axes* stand."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "axes stand in a figure"
+    return figure
+
+
+def room_of(axes: Axes) -> tuple[float, float]:
+    """Return how wide and how high *axes* are, in inches."""
+    figure, box = figure_of(axes), axes.get_position()
+    return box.width * figure.get_figwidth(), box.height * figure.get_figheight()
+
+
+def log_scales(axes: Axes, log: str) -> None:
+    """Make those of the two axes logarithmic that *log* names: ``x``, ``y`` or ``xy``."""
+    if "x" in log:
+        axes.set_xscale("log")
+    if "y" in log:
+        axes.set_yscale("log")
+
+
+def head(figure: Figure, title: str) -> None:
+    """Write the *title* in the upper left corner."""
+    width, height = figure.get_figwidth(), figure.get_figheight()
+    words = {"fontsize": _POINTS + 1, "fontweight": "bold", "ha": "left", "va": "top"}
+    figure.text(0.06 / width, 1 - 0.05 / height, title, **words)
 
 
 def xlabel(figure: Figure, frame: Frame, text: str) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path as File
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from fusemax.errors import FusemaxError
@@ -24,7 +23,20 @@ from fusemax.plot.names import heading_room, is_graded, legend_entries, legend_n
 from fusemax.plot.points import chart
 from fusemax.plot.rows import ROW, names_of, row_label
 from fusemax.plot.spec import FigureSpec, Picture
-from fusemax.plot.style import PAGE_WIDTH, Frame, Look, canvas, graded, legend, looks, save, styled, xlabel
+from fusemax.plot.style import (
+    PAGE_WIDTH,
+    Frame,
+    Look,
+    canvas,
+    figure_of,
+    graded,
+    legend,
+    looks,
+    room_of,
+    save,
+    styled,
+    xlabel,
+)
 from fusemax.plot.words import LONGEST_NAME, cut, inches, widest
 from fusemax.table.store import read_tables
 from fusemax.table.table import Tables
@@ -243,7 +255,7 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, frame: Frame) ->
         for axes in used:
             low, high = axes.get_xlim()
             if "y" in spec.log:
-                _log_ticks(axes.xaxis, high / low, _length(axes)[0] / 0.42)
+                _log_ticks(axes.xaxis, high / low, room_of(axes)[0] / 0.42)
         return
     if not KINDS[spec.kind].is_categorical:
         _same_x(used)
@@ -256,7 +268,7 @@ def _limits(used: list[Axes], content: Chart, spec: FigureSpec, frame: Frame) ->
                 (high / low) ** 0.02 if len(used) > 1 else 1.0
             )  # that of a flat panel is too small for all
             axes.set_ylim(low / margin, high * margin)
-            _log_ticks(axes.yaxis, high / low, _length(axes)[1] / 0.17)
+            _log_ticks(axes.yaxis, high / low, room_of(axes)[1] / 0.17)
         else:
             axes.set_ylim(low, 104 if is_share and high < 112 else high)
             axes.yaxis.set_major_locator(FixedLocator([0, 25, 50, 75, 100]) if is_share else MaxNLocator(5))
@@ -273,24 +285,15 @@ def _same_x(used: Sequence[Axes]) -> None:
 
 def _given_ticks(axes: Axes, content: Chart) -> Sequence[float]:
     """Return the given values of x whose ticks have room side by side: all, or each second, third or fourth; else none."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None, "axes stand in a figure"
-    factor = scale(content.x).factor
+    dpi, factor = figure_of(axes).dpi, scale(content.x).factor
     for step in (1, 2, 3, 4):
         xs = content.xs[::step]
-        places = [axes.transData.transform((x * factor, 1.0))[0] / figure.dpi for x in xs]
+        places = [axes.transData.transform((x * factor, 1.0))[0] / dpi for x in xs]
         widths = [inches(value_text(x, content.x)) for x in xs]
         needed = [(one + other) / 2 + 0.06 for one, other in pairwise(widths)]
         if all(right - left > room for (left, right), room in zip(pairwise(places), needed, strict=True)):
             return xs
     return ()
-
-
-def _length(axes: Axes) -> tuple[float, float]:
-    """Return how wide and how high *axes* are, in inches."""
-    figure, box = axes.get_figure(root=True), axes.get_position()
-    assert figure is not None, "axes stand in a figure"
-    return box.width * figure.get_figwidth(), box.height * figure.get_figheight()
 
 
 def _log_ticks(axis: Any, span: float, room: float) -> None:
@@ -321,11 +324,8 @@ def _x_axis(axes: Axes, content: Chart, spec: FigureSpec, frame: Frame) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
         return
     if "x" in spec.log:
-        _log_ticks(axes.xaxis, high / low, _length(axes)[0] / 0.36)
+        _log_ticks(axes.xaxis, high / low, room_of(axes)[0] / 0.36)
     else:
         axes.xaxis.set_major_formatter(level_ticks())
-    figure = axes.get_figure(root=True)
-    if isinstance(figure, Figure) and not spec.xlabel:
-        xlabel(
-            figure, frame, axis_label(content.x)
-        )  # ticks that are no given values have no unit of their own
+    if not spec.xlabel:  # ticks that are no given values have no unit of their own
+        xlabel(figure_of(axes), frame, axis_label(content.x))
