@@ -11,10 +11,11 @@ from fusemax.cost.model import derive
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
+from fusemax.mapping.spec import Overlap
 from fusemax.simulate.tile.result import Simulation
 from fusemax.simulate.tiles import simulate
 from tests.walk.design import Design
-from tests.walk.walker import Walk, walk
+from tests.walk.walker import Walk, machine_figures, walk
 
 RELATIVE = 1e-9
 
@@ -43,15 +44,25 @@ def compared(design: Design, not_simulated: str = "") -> Outcome:
     """Return where the three witnesses differ on *design*; the simulator is left out for the reason *not_simulated*."""
     try:
         mapped, machine = design.loaded()
-        answer = cost(mapped, derive(mapped, machine), design.sizes)
     except FusemaxError as error:
         return Outcome(refused=str(error))
-    walked = walk(mapped, machine, design.sizes)
+    return witnessed(mapped, machine, design.sizes, not_simulated)
+
+
+def witnessed(mapped: Mapped, machine: Machine, sizes: Mapping[str, int], not_simulated: str = "") -> Outcome:
+    """Return where the three witnesses differ on *mapped* with *sizes*, as :func:`compared` does."""
+    try:
+        answer = cost(mapped, derive(mapped, machine), sizes)
+    except FusemaxError as error:
+        return Outcome(refused=str(error))
+    fitted = {(k.nest, k.tensor): int(value) for k, value in answer.table("tile").items()}
+    spilled = {(k.nest, k.level): value for k, value in answer.table("spilled").items()}
+    walked = walk(mapped, machine, sizes, fitted, spilled)
     run: Simulation | None = None
     reason = not_simulated or None
     if not not_simulated:
         try:
-            run = simulate(mapped, machine, design.sizes)
+            run = simulate(mapped, machine, sizes)
         except FusemaxError as error:
             reason = str(error)
     found = [
@@ -59,7 +70,7 @@ def compared(design: Design, not_simulated: str = "") -> Outcome:
         *_cycles(walked, answer, run, mapped, machine),
         *_room(walked, answer, mapped, machine.outermost),
         *_live(walked, answer, mapped, machine.outermost),
-        *_order(answer, run),
+        *_order(answer, run, mapped),
     ]
     return Outcome(not_simulated=reason, differences=tuple(found))
 
@@ -100,17 +111,18 @@ def _cycles(
         mine = {key: value for key, value in cycles.items() if key[0] == nest}
         each = [_unequal("cycles", {"walk": dict(core), "cost": mine}) for core in cores or ({},)]
         found += min(each, key=len)  # of several cores that are equally busy one
-    lanes = {u: answer.parameters.get("replicas", 1.0) for u in machine.units}
+    figures = machine_figures(machine)
+    lanes = {u: figures["replicas"] for u in machine.units}
     for unit, described in machine.units.items():
         for dimension in described.shape:
-            lanes[unit] *= answer.parameters[f"{unit}.{dimension}"]
-    clock = answer.parameters["clock"]
+            lanes[unit] *= figures[f"{unit}.{dimension}"]
+    clock = figures["clock"]
     by = {
         "walk": {(u,): v for u, v in walked.useful.items()},
         "cost": {(u,): v * lanes[u] * clock * answer.latency_s for u, v in answer.utilization().items()},
     }
-    if run is not None and run.latency_s:
-        by["simulate"] = {(u,): v * lanes[u] * clock * run.latency_s for u, v in run.utilization.items()}
+    if run is not None:
+        by["simulate"] = {(u,): v * lanes[u] * run.cycles for u, v in run.utilization.items()}
     return found + _unequal("useful lane-cycles", by)
 
 
@@ -154,7 +166,10 @@ def _masked(mapped: Mapped) -> set[str]:
     return {n.name for n in mapped.nests for body in n.bodies if conditions & set(body.einsums)}
 
 
-def _order(answer: Cost, run: Simulation | None) -> list[Difference]:
+def _order(answer: Cost, run: Simulation | None, mapped: Mapped) -> list[Difference]:
+    """Return which of bound, schedule and simulation is above the next; units that overlap in part are not in order."""
+    if any(isinstance(nest.schedule, Overlap) for nest in mapped.nests):
+        return []
     found: list[Difference] = []
     times = {"bound": answer.bound_s, "schedule": answer.latency_s}
     if run is not None:

@@ -59,6 +59,9 @@ class _Drawer:
         ]
         machine = draw_machine(self.random, list(dict.fromkeys(known)), self.features.cores)
         self.levels, self.units = list(machine["levels"]), list(machine["units"])
+        if self.features.spill or self.features.fit:
+            for level in self.levels[1:]:
+                machine["levels"][level]["size"] = f"{self.random.choice([64, 256, 1024, 4096])} B"
         self.offered = {unit: machine["units"][unit]["operations"] for unit in self.units}
         self.dimensions = {unit: list(machine["units"][unit]["shape"]) for unit in self.units}
         mapping = self.mapping(described)
@@ -91,7 +94,7 @@ class _Drawer:
     def mapping(self, described: str | Mapping[str, Any]) -> dict[str, Any]:
         """Draw tiles, nests and everything around them."""
         self.parts = self._parts()
-        self.tiles: dict[str, int] = {}
+        self.tiles: dict[str, int | str] = {}
         self.digits: dict[str, list[str]] = {}
         inner = {part for parts in self.parts.values() for part in parts}
         roots = [name for name in self.whole.ranks if name not in inner]
@@ -99,7 +102,8 @@ class _Drawer:
         for name in roots:
             self.digits[name.lower()] = self._digits(name)
         bind = self._bind()
-        nests = [self._nest(group) for group in self._groups()]
+        self.grouped = self._groups()
+        nests = [self._nest(group) for group in self.grouped]
         mapping: dict[str, Any] = {
             "title": "t", "source": "s", "cascade": described if isinstance(described, str) else "own",
             "absorb": self.absorbed, "tiles": self.tiles, "nests": nests, "bind": bind,
@@ -109,7 +113,31 @@ class _Drawer:
             mapping["words"] = {t: "4 B" for t in self.some(list(self.whole.tensors), 0.2)}
         if self.features.offload:
             mapping["offload"] = self._offload()
+        if self.features.spill:
+            tensors = list(self.whole.tensors)
+            mapping["spill"] = {
+                level: found for level in self.levels[1:] if (found := self.some(tensors, 0.7))
+            }
+            mapping["in_place"] = (
+                [self.shuffled(tensors)[:2]] if self.chance(0.4) and len(tensors) > 1 else []
+            )
+        if self.features.schedules:
+            for nest, group in zip(nests, self.grouped, strict=True):
+                nest["schedule"] = self._schedule(group)
         return {key: value for key, value in mapping.items() if value not in ([], {})}
+
+    def _schedule(self, einsums: list[Einsum]) -> Any:
+        """Draw steps, or units that overlap in part."""
+        if self.chance(0.3):
+            return {"overlap": self.random.choice([0, 0.3, 1]), "start": f"{self.random.randint(0, 9)} ns"}
+        if self.chance(0.3):
+            return {"groups": self.random.randint(1, 3), "wait": self.random.randint(0, 9)}
+        steps: list[dict[str, Any]] = []
+        for einsum in einsums:
+            if not steps or self.chance(0.6):
+                steps.append({})
+            steps[-1].setdefault(self.unit_of[einsum.name], []).append(einsum.name)
+        return [*steps, *([{"stall": self.random.randint(1, 9)}] if self.chance(0.2) else [])]
 
     def _offload(self) -> dict[str, dict[str, float]]:
         """Draw parts of operations that the other unit takes."""
@@ -148,6 +176,9 @@ class _Drawer:
         cuts = self.random.choice([0, 0, 1, 1, 2])
         for k in range(cuts):
             self.tiles[f"{name}{k}"] = self.random.randint(1, 5 if k == 0 else 3)
+        if self.features.fit and cuts and len(self.levels) > 1 and self.chance(0.4):
+            rule = self.random.choice(["", ", divisors", ", power_of_two"])
+            self.tiles[f"{name}{cuts - 1}"] = f"fit({self.random.choice(self.levels[1:])}{rule})"
         return [f"{name.lower()}{k}" for k in range(cuts, -1, -1)] if cuts else [name.lower()]
 
     def _bind(self) -> dict[str, list[str]]:

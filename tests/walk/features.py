@@ -64,6 +64,12 @@ class Features:
         Tensors that only pass through a level.
     offload
         Parts of operations on the other unit.
+    spill
+        Small levels, tensors that may overflow them, and tensors that share a place.
+    fit
+        Small levels, and tiles as large as one of them allows.
+    schedules
+        Steps, and units that overlap in part.
     not_simulated
         Why the simulator is not compared; empty where it is.
     """
@@ -85,6 +91,9 @@ class Features:
     generations_apart: bool = False
     stage: bool = False
     offload: bool = False
+    spill: bool = False
+    fit: bool = False
+    schedules: bool = False
     not_simulated: str = ""
 
 
@@ -109,6 +118,9 @@ FEATURES: Mapping[str, Features] = {
     ),
     "aliases": Features(cascades=ALIASED, aliases=True),
     "foreign": Features(foreign=True),
+    "spill": Features(spill=True, cores=True),
+    "fit": Features(fit=True),
+    "schedules": Features(schedules=True, cores=True),
     "shifts": Features(cascades=SHIFTED, shifts=True),
 }
 

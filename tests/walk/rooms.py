@@ -29,17 +29,20 @@ def most_at_once(
 ) -> dict[str, float]:
     """Return, by level, the bytes of the kept tiles that are there at once, at the fullest moment.
 
-    A tile is there from the first iteration that wants it to the last, before another takes its place.
+    A tile is there from the first iteration that wants it to the last, before another takes its place. Tensors that are in one
+    place take the room of the largest.
     """
-    changes: dict[str, list[float]] = {}
+    there: dict[str, dict[tuple[str, ...], dict[str, list[float]]]] = {}
     for place in trace.nest.residences:
         if place.staged or not place.buffers:
             continue
-        level = changes.setdefault(place.level, [0.0] * (len(steps) + 1))
+        group = next((g for g in trace.mapped.in_place if place.tensor in g), (place.tensor,))
+        tensors = there.setdefault(place.level, {}).setdefault(group, {})
+        mine = tensors.setdefault(place.tensor, [0.0] * len(steps))
         for tile, first, last in _tiles(trace, steps, place):
-            level[first] += len(tile) * word_bytes(place)
-            level[last + 1] -= len(tile) * word_bytes(place)
-    return {level: _highest(mine) for level, mine in changes.items()}
+            for when in range(first, last + 1):
+                mine[when] += len(tile) * word_bytes(place)
+    return {level: _highest(list(groups.values())) for level, groups in there.items()}
 
 
 def _tiles(
@@ -59,9 +62,7 @@ def _tiles(
     return found
 
 
-def _highest(changes: Sequence[float]) -> float:
-    total, highest = 0.0, 0.0
-    for change in changes:
-        total += change
-        highest = max(highest, total)
-    return highest
+def _highest(groups: Sequence[dict[str, list[float]]]) -> float:
+    """Return the most that *groups* of tensors take at once: of each group its largest."""
+    largest = [list(map(max, zip(*tensors.values(), strict=True))) for tensors in groups]
+    return max(map(sum, zip(*largest, strict=True)), default=0.0)

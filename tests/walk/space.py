@@ -6,6 +6,7 @@ Nothing here counts by formula: a rank is the list of its coordinates, a tile th
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ def value_of(expression: Expression, known: Mapping[str, float]) -> float:
     if isinstance(expression, Number):
         return expression.value
     if isinstance(expression, Name):
-        return known[expression.name]
+        return known[expression.name if expression.name in known else figure_name(expression.name)]
     if isinstance(expression, Negative):
         return -value_of(expression.operand, known)
     if isinstance(expression, Binary):
@@ -59,7 +60,15 @@ def value_of(expression: Expression, known: Mapping[str, float]) -> float:
     if isinstance(expression, Call) and expression.function in ("min", "max"):
         pick = min if expression.function == "min" else max
         return pick(value_of(argument, known) for argument in expression.arguments)
+    if isinstance(expression, Call) and expression.function in ("floor", "ceil"):
+        nearest = math.floor if expression.function == "floor" else math.ceil
+        return nearest(value_of(expression.arguments[0], known))
     raise NotWalkedError(f"the value of {expression}")
+
+
+def figure_name(name: str) -> str:
+    """Return the figure that *name* stands for: ``at_shared_dot_size`` is ``shared.size``."""
+    return name.removeprefix("at_").replace("_dot_", ".")
 
 
 @dataclass(frozen=True)

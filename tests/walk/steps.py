@@ -20,16 +20,18 @@ from tests.walk.trace import Step
 Work = Counter[tuple[str, str]]
 
 
-def jobs(mapped: Mapped, machine: Machine, einsum: Einsum) -> list[tuple[str, Operation, float]]:
+def jobs(
+    mapped: Mapped, machine: Machine, figures: Mapping[str, float], einsum: Einsum
+) -> list[tuple[str, Operation, float]]:
     """Return what *einsum* is made of: unit, operation and the part of it that this unit does."""
     found: list[tuple[str, Operation, float]] = []
     when = mapped.when.get(einsum.name)
-    often = 1.0 if when is None else value_of(when, {})
+    often = 1.0 if when is None else value_of(when, figures)
     for index, operation in enumerate(operations(mapped.cascade, einsum)):
         unit = mapped.bind[einsum.name, index]
         for part in lowered(machine, unit, operation, taken_parts(mapped.offload, einsum.name)):
             others = mapped.offload.get((einsum.name, part.name), {})
-            taken = {other: value_of(share, {}) for other, share in others.items()}
+            taken = {other: value_of(share, figures) for other, share in others.items()}
             rest = 1.0 - sum(taken.values())
             found += [(unit, part, rest)] if rest > 1e-12 else []
             found += [(other, part, share) for other, share in taken.items() if share > 0]
@@ -64,7 +66,9 @@ class Steps:
     def __init__(self, mapped: Mapped, machine: Machine, figures: Mapping[str, float], space: Space) -> None:
         self.mapped, self.machine, self.figures, self.space = mapped, machine, figures, space
         self.jobs = {
-            name: jobs(mapped, machine, mapped.einsum(name)) for b in space.nest.bodies for name in b.einsums
+            name: jobs(mapped, machine, figures, mapped.einsum(name))
+            for b in space.nest.bodies
+            for name in b.einsums
         }
 
     def of(self, step: Step) -> tuple[Work, Work]:

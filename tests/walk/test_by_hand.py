@@ -18,9 +18,11 @@ HEAD: dict[str, Any] = {"title": "t", "source": "s"}
 def agreed(one: Design) -> dict[tuple[str, str, str], float]:
     """Return the words of *one* by level, tensor and kind, which walk and cost model give alike."""
     mapped, machine = one.loaded()
-    found = cost(mapped, derive(mapped, machine), one.sizes).table("words")
-    words = {(k.level, k.tensor, k.action): v for k, v in found.items() if v}
-    assert words == {key[1:]: value for key, value in walk(mapped, machine, one.sizes).words.items()}
+    answer = cost(mapped, derive(mapped, machine), one.sizes)
+    words = {(k.level, k.tensor, k.action): v for k, v in answer.table("words").items() if v}
+    spilled = {(k.nest, k.level): value for k, value in answer.table("spilled").items()}
+    walked = walk(mapped, machine, one.sizes, spilled=spilled)
+    assert words == {key[1:]: value for key, value in walked.words.items()}
     return words
 
 
@@ -139,3 +141,21 @@ def test_tiles_under_a_band_that_falls_stay_within_their_group() -> None:
     words = agreed(Design(one.cascade, machine, one.mapping, one.sizes))
 
     assert (words["a", "T", "drain"], words["a", "T", "fill"]) == (8, 4)
+
+
+def test_what_has_no_room_is_taken_from_outside() -> None:
+    """X, eight words of two bytes, in a level of eight bytes: half of it is outside.
+
+    Each of three f takes eight words from L1, of which four are in DRAM; the other four were brought from there once.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["A"], "Z": ["F"]}, "outputs": ["Y"], "einsums": "Y[f,a] = X[a] - Z[f]\n",
+    }  # fmt: skip
+    nest = {"keep": {"L1": ["X"]}, "do": [{"for": ["f"], "do": ["Y"]}]}
+    mapping = {"nests": [nest], "bind": {"a": ["Y"]}, "spill": {"L1": ["X"]}}
+    machine = {**MACHINE, "levels": {**MACHINE["levels"], "L1": {"size": "8 B"}}}
+    one = design(mapping, {"A": 8, "F": 3}, cascade)
+    words = agreed(Design(one.cascade, machine, one.mapping, one.sizes))
+
+    assert (words["L1", "X", "read"], words["L1", "X", "fill"]) == (3 * 8, 8)
+    assert words["DRAM", "X", "read"] == 3 * 8 / 2 + 8 / 2

@@ -68,8 +68,10 @@ def machine_figures(machine: Machine) -> dict[str, float]:
     return known
 
 
-def spaces(mapped: Mapped, machine: Machine, given: Mapping[str, int]) -> list[Space]:
-    """Return the ranks of each nest with all sizes known."""
+def spaces(
+    mapped: Mapped, machine: Machine, given: Mapping[str, int], fitted: Mapping[tuple[str, str], int]
+) -> list[Space]:
+    """Return the ranks of each nest with all sizes known; *fitted* are the tiles that rules find, by nest and name."""
     numbers = machine_figures(machine)
     found: list[Space] = []
     for nest in mapped.nests:
@@ -77,9 +79,12 @@ def spaces(mapped: Mapped, machine: Machine, given: Mapping[str, int]) -> list[S
         partition: dict[str, int] = {}
         for root in nest.roots.values():
             for digit in root.digits[1:]:
-                if isinstance(digit.rule, Fit) or digit.rule is None:
-                    raise NotWalkedError("a tile found by fit()")
-                size = int(value_of(digit.rule, {**numbers, **given}))
+                if isinstance(digit.rule, Fit):
+                    size = fitted[nest.name, digit.size_name]
+                elif digit.rule is None:
+                    raise NotWalkedError("a tile without a size")
+                else:
+                    size = int(value_of(digit.rule, {**numbers, **given}))
                 digits[digit.name] = size
                 if digit.size_name in mapped.cascade.ranks:
                     partition[digit.size_name] = size
@@ -98,8 +103,18 @@ def word_bytes(
     return numbers.get(f"{level}.registers.word", numbers["word"])
 
 
-def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
-    """Return what is counted in a walk through every iteration of *mapped* on *machine*."""
+def walk(
+    mapped: Mapped,
+    machine: Machine,
+    sizes: Mapping[str, int],
+    fitted: Mapping[tuple[str, str], int] | None = None,
+    spilled: Mapping[tuple[str, str], float] | None = None,
+) -> Walk:
+    """Return what is counted in a walk through every iteration of *mapped* on *machine*.
+
+    Tiles that rules such as ``fit(L1)`` find are given in *fitted*, by nest and name; the part of what may spill that has no
+    room at a level in *spilled*, by nest and level.
+    """
     numbers = machine_figures(machine)
     cores = int(numbers["replicas"])
     words: Counter[tuple[str, str, str, str]] = Counter()
@@ -107,8 +122,9 @@ def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
     useful: Counter[str] = Counter()
     room: dict[tuple[str, str, str], float] = {}
     live: dict[tuple[str, str], float] = {}
-    for nest, space in zip(mapped.nests, spaces(mapped, machine, sizes), strict=True):
+    for nest, space in zip(mapped.nests, spaces(mapped, machine, sizes, fitted or {}), strict=True):
         trace = Trace(mapped, nest, space)
+        outside = {level: part for (name, level), part in (spilled or {}).items() if name == nest.name}
         steps = trace.steps()
         counter = Steps(mapped, machine, numbers, space)
         work = [counter.of(step) for step in steps]
@@ -125,7 +141,7 @@ def walk(mapped: Mapped, machine: Machine, sizes: Mapping[str, int]) -> Walk:
         cycles[nest.name] = tuple(
             dict(found) for found in busy.values() if sum(found.values()) >= most * (1 - 1e-12)
         )
-        for (level, tensor, kind), value in words_of(trace, machine, steps, tasks, cores).items():
+        for (level, tensor, kind), value in words_of(trace, machine, steps, tasks, cores, outside).items():
             words[nest.name, level, tensor, kind] += value
         for (level, tensor), value in largest_tiles(trace).items():
             room[nest.name, level, tensor] = value * word_bytes(mapped, machine, numbers, level, tensor)

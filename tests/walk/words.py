@@ -43,14 +43,55 @@ def chain(machine: Machine, residences: Iterable[Residence], body: Body, tensor:
     return sorted(mine, key=lambda r: (order.index(r.level), len(r.node)))
 
 
+@dataclass
+class Tally:
+    """Counts words, of which a level that overflows leaves a part outside.
+
+    ``spilled`` is that part, by level, for the tensors of ``mapped.spill``.
+    """
+
+    trace: Trace
+    machine: Machine
+    spilled: Mapping[str, float]
+    words: Words = field(default_factory=Counter)
+
+    def _outside(self, level: str, tensor: str) -> float:
+        return self.spilled.get(level, 0.0) if tensor in self.trace.mapped.spill.get(level, ()) else 0.0
+
+    def accessed(self, level: str, tensor: str, kind: str, many: float) -> None:
+        """Add *many* words that are read or written at *level*: those that it has no room for at the one around it too."""
+        self.words[level, tensor, kind] += many  # type: ignore[assignment]
+        part = self._outside(level, tensor)
+        if part:
+            around = self.machine.level_names[self.machine.level_names.index(level) - 1]
+            self.words[around, tensor, kind] += many * part  # type: ignore[assignment]
+
+    def moved(self, outer: str, level: str, tensor: str, kinds: tuple[str, str], many: float) -> None:
+        """Add *many* words between two levels, but at *outer* those that stay there."""
+        part = self._outside(level, tensor)
+        if part:
+            self.words[outer, tensor, kinds[0]] += many * (1 - part)  # type: ignore[assignment]
+        else:
+            self.accessed(outer, tensor, kinds[0], many)
+        self.words[level, tensor, kinds[1]] += many  # type: ignore[assignment]
+
+
 def words_of(
-    trace: Trace, machine: Machine, steps: Sequence[Step], tasks: Sequence[Task], cores: int
+    trace: Trace,
+    machine: Machine,
+    steps: Sequence[Step],
+    tasks: Sequence[Task],
+    cores: int,
+    spilled: Mapping[str, float],
 ) -> Words:
-    """Return the words of one nest: of all *steps* in their order, each of one of *tasks*, which go to so many *cores*."""
-    words: Words = Counter()
+    """Return the words of one nest: of all *steps* in their order, each of one of *tasks*, which go to so many *cores*.
+
+    *spilled* is the part of what may spill that is outside, by level.
+    """
+    tally = Tally(trace, machine, spilled)
     for tensor in trace.cascade.tensors:
-        _words_of_tensor(trace, machine, steps, tasks, cores, tensor, words)
-    return words
+        _words_of_tensor(trace, machine, steps, tasks, cores, tensor, tally)
+    return tally.words
 
 
 def _words_of_tensor(
@@ -60,7 +101,7 @@ def _words_of_tensor(
     tasks: Sequence[Task],
     cores: int,
     tensor: str,
-    words: Words,
+    tally: Tally,
 ) -> None:
     inbox: dict[tuple[Residence, ...], list[tuple[Step, Event]]] = defaultdict(list)
     for when, step in enumerate(steps):
@@ -70,8 +111,8 @@ def _words_of_tensor(
             continue
         places = tuple(chain(machine, trace.nest.residences, step.body, tensor))
         level = places[-1].level if places else machine.outermost
-        words[level, tensor, "read"] += len(taken | again)
-        words[level, tensor, "write"] += len(given)
+        tally.accessed(level, tensor, "read", len(taken | again))
+        tally.accessed(level, tensor, "write", len(given))
         inbox[places].append((step, Event(when, frozenset({tasks[when]}), taken | again, given)))
     while inbox:
         depth = max(len(places) for places in inbox)
@@ -93,10 +134,8 @@ def _words_of_tensor(
             here = [(step, event) for _, step, event in events]
             moved = _moves(trace, tensor, place, here, cores if own else 1)
             for _, event in moved:
-                words[outer, tensor, "read"] += event.times * len(event.taken)
-                words[place.level, tensor, "fill"] += event.times * len(event.taken)
-                words[outer, tensor, "write"] += event.times * len(event.given)
-                words[place.level, tensor, "drain"] += event.times * len(event.given)
+                tally.moved(outer, place.level, tensor, ("read", "fill"), event.times * len(event.taken))
+                tally.moved(outer, place.level, tensor, ("write", "drain"), event.times * len(event.given))
             if moved:
                 inbox[around] += moved
                 inbox[around].sort(key=lambda entry: entry[1].when)
