@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any
 
 from fusemax.cascade.ir import Cascade
@@ -28,7 +28,7 @@ from fusemax.source import document_of
 OBJECTIVES: Mapping[str, str] = {
     "latency": "s", "energy": "J", "traffic": "B", "edp": "J s",
 }  # fmt: skip
-HOPELESS_S = 6.0  #: when to stop looking for a first mapping that fits
+HOPELESS_S = 6.0  #: seconds of work after which to stop looking for a first mapping that fits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +100,9 @@ def best_mapping(
     begun = monotonic()
     facts = facts_of(cascade, machine, sizes, figures, absorb, within)
     check_objective(facts, objective)
-    under_way = Search(
-        facts, objective, bound_of(facts), clock=Clock(begun + seconds, begun + min(seconds, HOPELESS_S))
-    )
+    hopeless = process_time() + min(seconds, HOPELESS_S)
+    clock = Clock(begun + seconds, hopeless, begun + seconds + HOPELESS_S)
+    under_way = Search(facts, objective, bound_of(facts), clock=clock)
     plans, asked = _listen(under_way, search, watch)
     if not plans:
         notes = under_way.tally.notes

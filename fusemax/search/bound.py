@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fusemax.mapping.space import roots_of
 from fusemax.search.facts import Facts, Piece
 from fusemax.search.split import Ways, split, weighted
-from fusemax.search.words import compulsory, fewest_words, points_of
+from fusemax.search.useful import Case, cases_of, useful_points
+from fusemax.search.words import compulsory, fewest_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,33 +55,42 @@ class Bound:
 def bound_of(facts: Facts, segment: Sequence[str] | None = None, again: bool = False) -> Bound:
     """Return the bounds of the Einsums of *segment* (all, if not given), whatever is done before and after them.
 
-    *again* adds what is read again because it does not fit; of the whole cascade only.
+    *again* adds what is read again because it does not fit; of the whole cascade only. Where the sizes of tiles are open, what
+    is certain is the least over all of them: for all Einsums in narrow ranges of sizes, for a segment in wide ones.
     """
     mine = tuple(segment or facts.names)
-    seconds = dict(_seconds(facts, mine, useful_part(facts)))
-    _, weights, shares = split(facts.owners, seconds)
-    return _bound(facts, mine, seconds, weights, shares, fewest_words(facts) if again else 0.0)
+    cases = cases_of(facts, coarse=segment is not None)
+    times = [dict(_seconds(facts, mine, case)) for case in cases]
+    found = [split(facts.owners, seconds) for seconds in times]
+    _, weights, shares = min(found, key=lambda one: one[0])
+    if len(cases) > 1:  # one set of weights has to prove them all
+        tried = {tuple(one[1].values()): one for one in found}.values()
+        _, weights, shares = max(tried, key=lambda one: min(weighted(seconds, one[1]) for seconds in times))
+    return _bound(facts, mine, cases, weights, shares, fewest_words(facts) if again else 0.0)
 
 
 def proved_by(facts: Facts, weights: Mapping[str, float], again: bool) -> Bound:
     """Return the bounds of the whole cascade that *weights* of the units, not negative and of sum 1, prove."""
-    seconds = dict(_seconds(facts, facts.names, useful_part(facts)))
-    return _bound(facts, facts.names, seconds, weights, {}, fewest_words(facts) if again else 0.0)
+    return _bound(facts, facts.names, cases_of(facts), weights, {}, fewest_words(facts) if again else 0.0)
 
 
 def _bound(
-    facts: Facts, segment: Sequence[str], seconds: Mapping[tuple[str, str], Ways], weights: Mapping[str, float],
+    facts: Facts, segment: Sequence[str], cases: Sequence[Case], weights: Mapping[str, float],
     shares: Mapping[tuple[str, str], Mapping[str, float]], least: float,
 ) -> Bound:  # fmt: skip
-    part = useful_part(facts)
-    words = dict(compulsory(facts, segment, part))
+    words = min((compulsory(facts, segment, case) for case in cases), key=lambda one: sum(one.values()))
     moved = max(sum(words.values()), least)
     made = {output.tensor for name in segment for output in facts.einsum(name).outputs}
-    written = sum(count for tensor, count in words.items() if tensor in made)
+    written = min(
+        sum(count for tensor, count in compulsory(facts, segment, case).items() if tensor in made)
+        for case in cases
+    )
     return Bound(
-        units_s=weighted(seconds, weights), prices=dict(weights), shares=shares, words=words, least_words=least,
-        traffic_B=moved * facts.figures["word"], memory_s=_memory_s(facts, moved, written),
-        launch_s=facts.figures["launch"], energy_J=_energy(facts, segment, part, moved),
+        units_s=min(weighted(dict(_seconds(facts, segment, case)), weights) for case in cases),
+        prices=dict(weights), shares=shares, words=words, least_words=least,
+        traffic_B=moved * facts.figures["word"],
+        memory_s=_memory_s(facts, moved, written), launch_s=facts.figures["launch"],
+        energy_J=min(_energy(facts, segment, case, moved) for case in cases),
     )  # fmt: skip
 
 
@@ -102,54 +111,31 @@ def _memory_s(facts: Facts, moved: float, written: float) -> float:
     return max(times)
 
 
+def moving_s(facts: Facts, traffic_B: float) -> float:
+    """Return the seconds that the outermost level takes for so many bytes at most, whichever way they go."""
+    words = traffic_B / facts.figures["word"]
+    return max(_memory_s(facts, words, 0.0), _memory_s(facts, words, words))
+
+
 # ------------------------------------------------------------------------------------ work
 
 
-def useful_part(facts: Facts) -> float:
-    """Return the least part of all points at which an Einsum has something to do: one, unless there are conditions.
-
-    Under affine conditions it is the exact part of their points; under other conditions, and where a size of a condition is a
-    tile that the search chooses, nothing is held to be certain.
-    """
-    conditions = {c for einsum in facts.cascade.computed for c in einsum.conditions}
-    if not conditions:
-        return 1.0
-    from fusemax.cost.conditions import mask_of, share_of, sizes_named
-    from fusemax.errors import ProblemsError
-    from fusemax.mapping.nest import Body, Mapped, Nest
-
-    roots = roots_of(facts.cascade, {})
-    parts: list[float] = []
-    mapped = Mapped(name="", title="", cascade=facts.cascade, nests=(), bind={}, spill={}, in_place=())
-    for einsum in facts.cascade.computed:
-        if not einsum.conditions:
-            continue
-        body = Body(node=(0,), opened=((),), spatial={}, einsums=(einsum.name,))
-        nest = Nest(name="", roots=roots, bodies=(body,), residences=(), schedule="overlapped")
-        try:
-            mask = mask_of(mapped, nest, body)
-        except ProblemsError:
-            return 0.0
-        if mask is None or not sizes_named(mask, nest) <= facts.sizes.keys():
-            return 0.0
-        parts.append(share_of(mask, nest, facts.sizes))
-    return min(parts, default=1.0)
-
-
-def _seconds(facts: Facts, segment: Sequence[str], part: float) -> Iterator[tuple[tuple[str, str], Ways]]:
+def _seconds(facts: Facts, segment: Sequence[str], case: Case) -> Iterator[tuple[tuple[str, str], Ways]]:
     """Yield, by (Einsum, operation), the seconds that each unit would take for all of it, on all lanes of all cores."""
 
-    def seconds(unit: str, pieces: Sequence[Piece]) -> float:
+    def seconds(name: str, unit: str, pieces: Sequence[Piece]) -> float:
         lanes = facts.cores * facts.figures["clock"]
         for size in facts.lanes[unit].values():
             lanes *= size
-        return sum(points_of(facts, piece.variables) * part * piece.cycles for piece in pieces) / lanes
+        return sum(useful_points(facts, name, p.variables, case) * p.cycles for p in pieces) / lanes
 
     for name in segment:
         for item in facts.items[name]:
-            whole = by_owner(facts, {unit: seconds(unit, pieces) for unit, pieces in item.alone.items()})
+            whole = by_owner(
+                facts, {unit: seconds(name, unit, pieces) for unit, pieces in item.alone.items()}
+            )
             parts = tuple(
-                by_owner(facts, {unit: seconds(unit, [piece]) for unit, piece in one.items()})
+                by_owner(facts, {unit: seconds(name, unit, [piece]) for unit, piece in one.items()})
                 for one in item.parts
             )
             yield (name, item.operation), Ways(whole, parts if all(parts) else ())
@@ -164,12 +150,15 @@ def by_owner(facts: Facts, values: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def _energy(facts: Facts, segment: Sequence[str], part: float, moved: float) -> float:
+def _energy(facts: Facts, segment: Sequence[str], case: Case, moved: float) -> float:
+    def joules(name: str, pieces: Sequence[Piece]) -> float:
+        return sum(useful_points(facts, name, p.variables, case) * p.energy_J for p in pieces)
+
     total = 0.0
     for name in segment:
         for item in facts.items[name]:
-            whole = {unit: _joules(facts, pieces, part) for unit, pieces in item.alone.items()}
-            parts = tuple({unit: _joules(facts, [p], part) for unit, p in one.items()} for one in item.parts)
+            whole = {unit: joules(name, pieces) for unit, pieces in item.alone.items()}
+            parts = tuple({unit: joules(name, [p]) for unit, p in one.items()} for one in item.parts)
             total += Ways(whole, parts if all(parts) else ()).weighted(
                 dict.fromkeys(facts.machine.units, 1.0)
             )
@@ -178,7 +167,3 @@ def _energy(facts: Facts, segment: Sequence[str], part: float, moved: float) -> 
         least = min(facts.figures[f"{outer}.energy.{kind}"] for kind in ("read", "write"))
         total += moved * facts.figures["word"] / facts.figures[f"{outer}.line"] * least
     return total
-
-
-def _joules(facts: Facts, pieces: Sequence[Piece], part: float) -> float:
-    return sum(points_of(facts, piece.variables) * part * piece.energy_J for piece in pieces)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from fusemax.cost.model import derive
 from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError
 from fusemax.mapping.space import Phase, mapped_phases
+from fusemax.search.divided import closed
 from fusemax.search.facts import Facts
-from fusemax.search.price import Pricer, Prices
+from fusemax.search.price import Pricer, Prices, joined
 from fusemax.search.tiles import ALL, Tilings
 from fusemax.search.within import Within
 
@@ -37,9 +39,10 @@ class Candidate:
 
     @classmethod
     def at(cls, phase: Phase, grid: Tilings, found: Prices, point: int) -> Candidate:
-        """Return the candidate at one point of a grid."""
+        """Return the candidate at one point of a grid, the parts that units take among its choices."""
+        phase, tiles = closed(phase, grid.at(point))
         return cls(
-            phase=phase, tiles=grid.at(point), latency_s=float(found.latency_s[point]),
+            phase=phase, tiles=tiles, latency_s=float(found.latency_s[point]),
             energy_J=float(found.energy_J[point]), traffic_B=float(found.traffic_B[point]),
         )  # fmt: skip
 
@@ -73,6 +76,9 @@ def _values(facts: Facts, program: Program, tiles: Mapping[str, Any]) -> dict[st
 
 
 AT_ONCE = 64  #: points that are priced at once where that takes a walk over tasks
+FIRST = 64  #: points of a grid that are priced first, to know how long the others take
+PIECE_S = 0.3  #: seconds that the points take which are priced at once: then one looks whether to go on
+GOLDEN = (5**0.5 - 1) / 2  #: multiples of it lie far from each other
 
 
 @dataclass(frozen=True)
@@ -84,42 +90,73 @@ class Structure:
     values: Mapping[str, Any]
     small: bool  #: whether all ranks are small, so that every tiling is priced exactly
 
-    def prices(self, grid: Tilings, tally: Tally, objective: str | None = None) -> Prices:
+    def prices(
+        self, grid: Tilings, tally: Tally, objective: str | None = None, below: float = np.inf,
+        over: Callable[[bool], bool] = lambda found: False,
+    ) -> Prices:  # fmt: skip
         """Return the prices on *grid*; the nearest miss is noted where nothing fits.
 
         Where a price takes a walk over tasks and an *objective* is given, only the most promising points get theirs:
-        the others are infinite.
+        the others are infinite. Where all are above *below* without a walk, there is none: prices are those of equal shares.
+        Points that are not reached before it is *over* (asked with whether one fits so far) are infinite and do not fit.
         """
-        tally.tilings += grid.points
         sizes = {name: np.asarray(size, dtype=np.float64) for name, size in grid.sizes.items()}
         most = self.pricer.walks
         if objective is not None and not self.small and most and grid.points > most:
-            found = self._walked(sizes, grid.points, objective)
+            found = self._walked(sizes, grid.points, objective, below, over)
         else:
-            found = self.pricer({**self.values, **sizes}, grid.points)
-        if not found.fits.any():
+            found = self._in_pieces(sizes, grid.points, False, over)
+        tally.tilings += int(np.isfinite(found.lack_B).sum()) or grid.points
+        if not found.fits.any() and np.isfinite(found.lack_B).any():
             nearest = int(np.argmin(found.lack_B))
             if tally.miss is None or found.lack_B[nearest] < tally.miss[0]:
-                tally.miss = (float(found.lack_B[nearest]), self.phase, grid.at(nearest))
+                tally.miss = (float(found.lack_B[nearest]), *closed(self.phase, grid.at(nearest)))
         return found
 
-    def _walked(self, sizes: Mapping[str, np.ndarray], points: int, objective: str) -> Prices:
-        rough = self.pricer({**self.values, **sizes}, points, evenly=True)
+    def _in_pieces(
+        self, sizes: Mapping[str, np.ndarray], points: int, evenly: bool, over: Callable[[bool], bool]
+    ) -> Prices:
+        """Return the prices of all points, those that lie far from each other together: all at once where that is quick."""
+        order = np.argsort((np.arange(points) * GOLDEN) % 1.0) if points > FIRST else np.arange(points)
+        pieces: list[Prices] = []
+        done, size = 0, FIRST
+        while done < points:
+            begun = monotonic()
+            some = order[done : done + size]
+            here = {name: values[some] for name, values in sizes.items()}
+            pieces.append(self.pricer({**self.values, **here}, len(some), evenly))
+            done += len(some)
+            size = max(1, int(size * min(1e3, PIECE_S / max(monotonic() - begun, 1e-6))))
+            if over(any(piece.fits.any() for piece in pieces)):
+                break
+        back = np.argsort(order)
+        return joined(pieces, points - done).at(back)
+
+    def _walked(
+        self, sizes: Mapping[str, np.ndarray], points: int, objective: str, below: float, over: Callable[[bool], bool]
+    ) -> Prices:  # fmt: skip
+        rough = self._in_pieces(sizes, points, True, over)
         measure = np.where(rough.fits, rough.measure(objective), np.inf)
         order = np.argsort(measure, kind="stable")
+        if measure[order[0]] > below:
+            return rough
         latency = np.full(points, np.inf)
         energy, traffic = rough.energy_J.copy(), rough.traffic_B.copy()
-        least = np.inf
+        least, done, size = np.inf, 0, 1
         most = min(points, self.pricer.walks)
-        for start in range(0, most, AT_ONCE):
-            some = order[start : min(most, start + AT_ONCE)]
+        while done < most:
+            begun = monotonic()
+            some = order[done : min(most, done + size)]
             if not measure[some[0]] < least:  # equal shares are no larger than what the busiest core does
                 break
-            exact = self.pricer(
-                {**self.values, **{name: size[some] for name, size in sizes.items()}}, len(some)
-            )
+            here = {name: values[some] for name, values in sizes.items()}
+            exact = self.pricer({**self.values, **here}, len(some))
             latency[some], energy[some], traffic[some] = exact.latency_s, exact.energy_J, exact.traffic_B
             least = min(least, float(np.min(exact.measure(objective)[exact.fits], initial=np.inf)))
+            done += len(some)
+            if over(True):
+                break
+            size = max(1, min(AT_ONCE, int(size * min(64.0, PIECE_S / max(monotonic() - begun, 1e-6)))))
         energy[np.isinf(latency)] = np.inf
         traffic[np.isinf(latency)] = np.inf
         return Prices(latency_s=latency, energy_J=energy, traffic_B=traffic, lack_B=rough.lack_B)
@@ -155,9 +192,14 @@ def best_point(found: Prices, objective: str) -> int | None:
     return int(numbers[order[0]])
 
 
-def nothing_fits(facts: Facts, segment: Sequence[str], tally: Tally) -> FusemaxError:
-    """Return the error for a phase without a tiling that fits: the nearest miss, with tensor, level and bytes."""
+def nothing_fits(facts: Facts, segment: Sequence[str], tally: Tally, hurried: bool = False) -> FusemaxError:
+    """Return the error for a phase without a tiling that fits: the nearest miss, with tensor, level and bytes.
+
+    *hurried*: the time was up before all was tried.
+    """
     where = f"no mapping of {', '.join(segment)} fits this machine"
+    if hurried:
+        where = f"no mapping of {', '.join(segment)} that fits was found before the time was up (--seconds gives more)"
     if tally.miss is None and facts.within != Within():
         from fusemax.search.structures import nearest_member
 

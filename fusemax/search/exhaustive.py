@@ -23,6 +23,7 @@ from fusemax.search.shapes import Skeleton, variable_of
 from fusemax.search.structures import atoms_of, structures_of
 from fusemax.search.tiles import Axis, Tilings, tilings
 from fusemax.search.units import Binding, Spatial, Work, choices_of, options
+from fusemax.search.useful import least_size
 
 MOST = 50_000  #: structures with their bindings and lanes that are priced
 TILINGS = 200_000  #: tilings of one structure that are priced
@@ -78,7 +79,10 @@ def members(facts: Facts, segment: Sequence[str]) -> Iterator[tuple[Skeleton, Ph
 def _open_sizes(facts: Facts) -> Iterator[dict[str, int]]:
     """Yield every size of the parts of ranks that are open."""
     ranks = [next(rank for rank in facts.ranks if part in facts.parts(rank)) for part in facts.open_parts]
-    for sizes in product(*(range(1, facts.sizes[rank] + 1) for rank in ranks)):
+    least = [least_size(facts, part) for part in facts.open_parts]
+    for sizes in product(
+        *(range(low, facts.sizes[rank] + 1) for low, rank in zip(least, ranks, strict=True))
+    ):
         yield dict(zip(facts.open_parts, sizes, strict=True))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
+from typing import Any
 
 from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Cascade, Einsum
@@ -73,6 +74,8 @@ class Facts:
         By rank that is as long as an open part (``J0: I0``), that part: its size is that of the tile.
     fused
         What is known so far of which Einsums may share which loops.
+    masks
+        By Einsum with conditions, its mask (:mod:`fusemax.search.useful`), once somebody has asked.
     """
 
     cascade: Cascade
@@ -86,6 +89,7 @@ class Facts:
     within: Within = field(default_factory=Within)
     items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict[str, tuple[Item, ...]])
     fused: dict[tuple[tuple[str, ...], tuple[str, ...]], bool] = field(default_factory=dict)
+    masks: Mapping[str, Any] | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -13,10 +13,11 @@ from itertools import pairwise
 from fusemax.search.bound import bound_of
 from fusemax.search.candidate import Candidate, nothing_fits
 from fusemax.search.facts import Facts
-from fusemax.search.phase import candidates
+from fusemax.search.phase import Clock, candidates
 from fusemax.search.plan import Plan, Search
 from fusemax.search.structures import atoms_of
 from fusemax.search.tiles import lane_counts
+from fusemax.search.useful import least_size
 
 WORTH = 0.97  #: several phases are tried where bounds leave more than this part of the time, energy or traffic of one
 
@@ -30,8 +31,12 @@ def joined(search: Search) -> Iterator[Plan]:
     atoms = atoms_of(search.facts)
     everything = tuple(name for atom in atoms for name in atom)
     whole = None
-    for candidate in _phases(search, everything, {}) if len(atoms) <= 2 * FEW else ():
+    first = (
+        search.clock.half() if len(atoms) > 1 else search.clock
+    )  # there is another way, if nothing is found
+    for candidate in _phases(search, everything, {}, clock=first) if len(atoms) <= 2 * FEW else ():
         whole = candidate
+        search.clock.hope()
         yield Plan((candidate,))
     if whole is not None:
         alone = Plan((whole,))
@@ -75,20 +80,21 @@ def _fixed(facts: Facts, whole: Candidate | None) -> list[dict[str, int]]:
         sizes: dict[str, int] = {}
         for part in facts.open_parts:
             rank = next(rank for rank in facts.ranks if part in facts.parts(rank))
-            sizes[part] = min(size, facts.sizes[rank])
+            sizes[part] = min(max(size, least_size(facts, part)), facts.sizes[rank])
         found.append(sizes)
     return [one for number, one in enumerate(found) if one and one not in found[:number]]
 
 
 def _phases(
-    search: Search, segment: tuple[str, ...], fixed: Mapping[str, int], effort: int | None = None
-) -> Iterator[Candidate]:
+    search: Search, segment: tuple[str, ...], fixed: Mapping[str, int], effort: int | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Candidate]:  # fmt: skip
     effort = (search.effort if len(segment) > 1 else 1) if effort is None else effort
     key = (segment, tuple(sorted(fixed.items())), effort)
     floor = bound_of(search.facts, segment).of(search.objective) if search.objective != "edp" else 0.0
     search.found[key] = None
     for candidate in candidates(
-        search.facts, segment, search.objective, fixed, search.tally, floor, effort, search.clock
+        search.facts, segment, search.objective, fixed, search.tally, floor, effort, clock or search.clock
     ):
         search.found[key] = candidate
         yield candidate
@@ -132,7 +138,9 @@ def _merged(search: Search, atoms: Sequence[tuple[str, ...]], fixed: Mapping[str
     found = [_best(search, run, fixed, effort) or _best(search, run, fixed) for run in atoms]
     if not all(found):
         lost = next(run for run, one in zip(atoms, found, strict=True) if one is None)
-        search.tally.notes.append(str(nothing_fits(search.facts, lost, search.tally)))
+        search.tally.notes.append(
+            str(nothing_fits(search.facts, lost, search.tally, search.clock.over(found=False)))
+        )
         return
     growing = _Runs(list(atoms), [one for one in found if one is not None])
     yield growing.plan

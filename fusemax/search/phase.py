@@ -6,21 +6,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from math import inf
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any
 
 from fusemax.language.syntax import Expression, Number
 from fusemax.mapping.space import Block, Phase
 from fusemax.search.blocks import block_of, forms_of
 from fusemax.search.candidate import Candidate, Tally, best_point, structure_of
+from fusemax.search.choice import IDLE, Choice
+from fusemax.search.divided import near, opened, taken_again
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Places, Skeleton, skeletons
 from fusemax.search.sharing import shared_places
 from fusemax.search.structures import is_member, places_of, structures_of
-from fusemax.search.tiles import ALL, Tilings, axes_of, refined_axes, seeds, tilings
-from fusemax.search.units import Binding, bindings, shared_out, work_of
+from fusemax.search.tiles import ALL, Axis, Tilings, axes_of, narrowed, refined_axes, tilings
+from fusemax.search.units import Binding
 
 NEAR = 0.995  #: the part of a price that its bound must cover to end a search
+GAIN = 0.999  #: what is not below this part of the best is no gain
+BINDINGS = 6  #: bindings of a structure that are derived at most
+HASTY, HASTE = (
+    2,
+    0.9,
+)  #: the same at a first look, and what part of the time of the first a second one may promise
+FAR = 1.2  #: structures whose price is so far above the best are not looked at closely
 PATIENCE = 40  #: structures without a gain of a thousandth that end a stage, where all is still to be gained
 LEAST = 4  #: the same, where nothing is
 FIRST = 3  #: skeletons that are tried without effort
@@ -60,7 +69,7 @@ def candidates(
             break
         yield from hunt.tried(skeleton, block_of(facts, skeleton, places_))[1]
     hunt.begin()
-    if hunt.ended or max(facts.sizes.values(), default=1) > ALL:
+    if hunt.ended or not hunt.small:
         return
     for skeleton, block in islice(structures_of(facts, segment), SMALL):
         yield from hunt.tried(skeleton, block)[1]
@@ -69,14 +78,26 @@ def candidates(
 
 
 class Clock:
-    """When to stop: for better mappings (*until*), and for a first one that fits (*hopeless*); moments of ``monotonic``."""
+    """When to stop: at *until*, a moment of ``monotonic``; while nothing is known that fits at *hopeless* instead, one of
+    ``process_time`` (who waits for other programs is not without hope), or at *latest*."""
 
-    def __init__(self, until: float = inf, hopeless: float = inf) -> None:
-        self.until, self.hopeless = until, hopeless
+    def __init__(self, until: float = inf, hopeless: float = inf, latest: float = inf) -> None:
+        self.until, self.hopeless, self.latest = until, hopeless, latest
+
+    def hope(self) -> None:
+        """Something that fits is known: all that is looked for from now on has the same time."""
+        self.hopeless, self.latest = inf, self.until
+
+    def half(self) -> Clock:
+        """Return a clock that gives up half as soon while nothing is known."""
+        now, worked = monotonic(), process_time()
+        return Clock(self.until, (worked + self.hopeless) / 2, (now + min(self.until, self.latest)) / 2)
 
     def over(self, found: bool) -> bool:
         """Return whether the time is up for who has *found* something, or nothing yet."""
-        return monotonic() > (self.until if found else self.hopeless)
+        if found:
+            return monotonic() > self.until
+        return process_time() > self.hopeless or monotonic() > self.latest
 
 
 class _Hunt:
@@ -88,7 +109,9 @@ class _Hunt:
     ) -> None:  # fmt: skip
         self.facts, self.objective, self.fixed, self.tally = facts, objective, fixed, tally
         self.floor, self.clock, self.quick = floor, clock, quick
+        self.small = max(facts.sizes.values(), default=1) <= ALL
         self.best: Candidate | None = None
+        self.known: dict[str, tuple[Binding, ...]] = {}  # by loops of a structure, the best binding found
         self.gained = 0
         self.seen: set[str] = set()
 
@@ -96,11 +119,15 @@ class _Hunt:
         """Begin a stage: patience is new."""
         self.gained = self.tally.structures
 
+    def late(self, found: bool = False) -> bool:
+        """Return whether the time is up; that for a first one ends with one that is *found*."""
+        return self.clock.over(found or self.best is not None)
+
     @property
     def over(self) -> bool:
         """Whether nothing better is to be had or the time is up."""
         reached = self.best is not None and self.floor >= NEAR * self.best.measure(self.objective)
-        return reached or self.clock.over(self.best is not None)
+        return reached or self.late()
 
     @property
     def ended(self) -> bool:
@@ -119,19 +146,72 @@ class _Hunt:
         self.seen.add(key)
         mine: Candidate | None = None
         better: list[Candidate] = []
-        for found in _structures(
-            self.facts, skeleton, block, self.objective, self.fixed, self.tally, self.quick
-        ):
+        for found in self._bound(skeleton, block):
             if mine is None or found.order(self.objective) < mine.order(self.objective):
                 mine = found
             if self.best is None or found.order(self.objective) < self.best.order(self.objective):
-                if self.best is None or found.measure(self.objective) < 0.999 * self.best.measure(
+                if self.best is None or found.measure(self.objective) < GAIN * self.best.measure(
                     self.objective
                 ):
                     self.gained = self.tally.structures
                 self.best = found
                 better.append(found)
         return mine, better
+
+    def _bound(self, skeleton: Skeleton, block: Block) -> Iterator[Candidate]:
+        """Yield the best candidate of each binding of one structure that may be better than what is known."""
+        grid = tilings(self.facts, axes_of(self.facts, skeleton, self.fixed))
+        shape = f"{skeleton.cuts}{skeleton.bodies}"
+        choice = Choice(self.facts, skeleton, grid, self.objective, self.known.get(shape, ()))
+        mine, idle = inf, 0
+        for number in range(HASTY if self.quick else BINDINGS):
+            best = inf if self.best is None else self.best.measure(self.objective)
+            binding = choice.next(
+                inf if self.small else GAIN * min(best, HASTE * mine if self.quick else mine)
+            )
+            if binding is None or (number > 0 and self.late()):
+                return
+            phase = phase_of(self.facts, skeleton, block, binding)
+            found = self._priced(phase, grid, binding, choice, best)
+            value = inf if found is None else found.measure(self.objective)
+            idle = 0 if value < GAIN * mine else idle + 1
+            if found is not None:
+                if value < mine:
+                    self.known[shape] = (taken_again(binding, found.phase),)
+                mine = min(mine, value)
+                yield found
+            if not self.small and (idle >= IDLE or (value > FAR * best and choice.begun)):
+                return
+
+    def _priced(
+        self, phase: Phase, grid: Tilings, binding: Binding, choice: Choice, best: float
+    ) -> Candidate | None:
+        phase, parts = opened(phase)
+        structure = structure_of(self.facts, phase, self.tally)
+        if structure is None:
+            return None
+        open_ = tuple(Axis("", name, (value,)) for name, value in parts.items())
+        grid = tilings(self.facts, (*grid.axes, *open_)) if parts else grid
+        found = structure.prices(grid, self.tally, self.objective, FAR * best, self.late)
+        point = best_point(found, self.objective)
+        if point is None:
+            return None
+        answers = [Candidate.at(phase, grid, found, point)]
+        if answers[0].measure(self.objective) <= FAR * best:
+            axes = refined_axes(self.facts, grid, point, self.fixed)
+            fine = tilings(self.facts, narrowed([_wider(axis, parts) for axis in axes]))
+            more = structure.prices(fine, self.tally, self.objective, FAR * best, self.late)
+            other = best_point(more, self.objective)
+            if other is not None:
+                answers.append(Candidate.at(phase, fine, more, other))
+        answer = min(answers, key=lambda answer: answer.order(self.objective))
+        choice.found(binding, found.fits, answer.tiles)
+        return answer
+
+
+def _wider(axis: Axis, parts: Mapping[str, int]) -> Axis:
+    """Return *axis* with more values if it is one of the open *parts* of operations, not too many."""
+    return replace(axis, values=near(parts[axis.digit], len(parts) > 1)) if axis.digit in parts else axis
 
 
 def _variants(
@@ -145,47 +225,6 @@ def _variants(
     cut = [other for skeleton in shapes[:2] for other in forms_of(facts, skeleton)[1:]]
     for skeleton in (*cut, *shapes[1:]):
         yield from ((skeleton, places) for places in preferred[1:])
-
-
-def _structures(
-    facts: Facts, skeleton: Skeleton, block: Block, objective: str, fixed: Mapping[str, int], tally: Tally,
-    quick: bool,
-) -> Iterator[Candidate]:  # fmt: skip
-    """Yield the best candidate of each binding of one skeleton with its tensors kept; of the likeliest binding if *quick*."""
-    axes = axes_of(facts, skeleton, fixed)
-    grid = tilings(facts, axes)
-    found: dict[str, Binding] = {}
-    for seed in seeds(facts, axes):
-        binding = bindings(facts, work_of(facts, skeleton, seed), objective)
-        found.setdefault(_key(binding), binding)
-    ordered = sorted(found.values(), key=lambda b: b.energy_J if objective == "energy" else b.cycles)
-    tried: set[str] = set()
-    for binding in ordered[:1] if quick else ordered[:2]:
-        best = None
-        for _ in range(1 if quick else 2):
-            if _key(binding) in tried:
-                break
-            tried.add(_key(binding))
-            phase = phase_of(facts, skeleton, block, binding)
-            best = _priced(facts, skeleton, phase, grid, objective, fixed, tally)
-            if best is None:
-                break
-            yield best
-            if quick:
-                break
-            works = work_of(facts, skeleton, best.tiles)
-            if objective in ("latency", "edp") and len(facts.machine.units) > 1:
-                other = shared_out(facts, works, binding)
-                if other is not binding:
-                    phase = phase_of(facts, skeleton, block, other)
-                    found_too = _priced(facts, skeleton, phase, grid, objective, fixed, tally)
-                    if found_too is not None:
-                        yield found_too
-            binding = bindings(facts, works, objective)
-
-
-def _key(binding: Binding) -> str:
-    return f"{binding.spatial}{sorted(binding.bind.items())}{sorted(binding.taken.items())}"
 
 
 def phase_of(facts: Facts, skeleton: Skeleton, block: Block, binding: Binding) -> Phase:
@@ -216,23 +255,3 @@ def _with_spatial(block: Block, spatial: Mapping[tuple[str, ...], Any]) -> Block
     if block.do and isinstance(block.do[0], str):
         return replace(block, spatial=spatial[block.do])  # pyright: ignore[reportArgumentType]
     return replace(block, do=tuple(_with_spatial(one, spatial) for one in block.do if isinstance(one, Block)))
-
-
-def _priced(
-    facts: Facts, skeleton: Skeleton, phase: Phase, grid: Tilings, objective: str, fixed: Mapping[str, int],
-    tally: Tally,
-) -> Candidate | None:  # fmt: skip
-    structure = structure_of(facts, phase, tally)
-    if structure is None:
-        return None
-    found = structure.prices(grid, tally, objective)
-    point = best_point(found, objective)
-    if point is None:
-        return None
-    answers = [Candidate.at(phase, grid, found, point)]
-    fine = tilings(facts, refined_axes(facts, grid, point, fixed))
-    more = structure.prices(fine, tally, objective)
-    other = best_point(more, objective)
-    if other is not None:
-        answers.append(Candidate.at(phase, fine, more, other))
-    return min(answers, key=lambda answer: answer.order(objective))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from fusemax.search.bound import Bound, bound_of
+from fusemax.search.bound import Bound, bound_of, moving_s
 from fusemax.search.candidate import Candidate, Tally
 from fusemax.search.facts import Facts
 from fusemax.search.phase import NEAR, Clock
@@ -70,8 +70,7 @@ class Search:
 
     def near(self, plan: Plan) -> bool:
         """Return whether *plan* is so near to the bound that no more is looked for."""
-        wanted = NEAR * plan.measure(self.objective)
-        return self.bound.of(self.objective) >= wanted or self.full.of(self.objective) >= wanted
+        return self.proof(plan).of(self.objective) >= NEAR * plan.measure(self.objective)
 
     @cached_property
     def full(self) -> Bound:
@@ -79,10 +78,13 @@ class Search:
         return bound_of(self.facts, again=True)
 
     def proof(self, plan: Plan) -> Bound:
-        """Return the bound to be claimed for *plan*: the full one, if it was needed."""
-        return (
-            self.bound if self.bound.of(self.objective) >= NEAR * plan.measure(self.objective) else self.full
-        )
+        """Return the bound to be claimed for *plan*: the full one, if it was needed and may be higher.
+
+        No bound of words is above those that a plan moves: where even those take less time than the units do, it cannot be.
+        """
+        enough = self.bound.of(self.objective) >= NEAR * plan.measure(self.objective)
+        hidden = self.objective == "latency" and self.bound.units_s >= moving_s(self.facts, plan.traffic_B)
+        return self.bound if enough or hidden else self.full
 
 
 Strategy = Callable[[Search], Iterator[Plan]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,15 @@ def _each(name: str, function: Callable[..., Any], rows: Array, often: int | Non
             pass
         else:
             return found if name in MANY else found[:, 0]
+    if name in WALKED:
+        return np.array([_walked(name, tuple(row)) for row in rows.tolist()], dtype=np.float64)
     return np.array([function(*row) for row in rows.tolist()], dtype=np.float64)
+
+
+@lru_cache(maxsize=4096)
+def _walked(name: str, row: tuple[float, ...]) -> Any:
+    """Return the function called *name* of a row; structures of one search walk the same tasks again and again."""
+    return plain(name)(*row)
 
 
 def _different(columns: Sequence[Array]) -> tuple[Array, Array]:
@@ -220,6 +228,24 @@ class Prices:
     def measure(self, objective: str) -> np.ndarray:
         """Return the value of *objective* at every point."""
         return MEASURES[objective](self)
+
+    def at(self, places: np.ndarray) -> Prices:
+        """Return the prices at other places: int[points]."""
+        return Prices(
+            latency_s=self.latency_s[places], energy_J=self.energy_J[places], traffic_B=self.traffic_B[places],
+            lack_B=self.lack_B[places],
+        )  # fmt: skip
+
+
+def joined(pieces: Sequence[Prices], lacking: int) -> Prices:
+    """Return *pieces* one after another, and after them as many points as are *lacking*: they cost and lack all."""
+    rest = np.full(lacking, math.inf)
+    return Prices(
+        latency_s=np.concatenate([*(one.latency_s for one in pieces), rest]),
+        energy_J=np.concatenate([*(one.energy_J for one in pieces), rest]),
+        traffic_B=np.concatenate([*(one.traffic_B for one in pieces), rest]),
+        lack_B=np.concatenate([*(one.lack_B for one in pieces), rest]),
+    )
 
 
 MEASURES: Mapping[str, Callable[[Any], Any]] = {

@@ -15,6 +15,7 @@ import numpy as np
 
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Skeleton
+from fusemax.search.useful import least_size
 
 POINTS = 16_000  #: tilings that one grid holds at most
 ALL = 24  #: ranks of up to this size are tried at every tile
@@ -23,7 +24,10 @@ BLOCKS = 24  #: numbers of blocks that are all tried; larger ones by steps
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One choice: of the size of an innermost tile (``blocks`` false), or of the number of blocks of the rank."""
+    """One choice: of the size of an innermost tile (``blocks`` false), or of the number of blocks of the rank.
+
+    Without a rank: of the part of an operation that a unit takes.
+    """
 
     rank: str
     digit: str
@@ -107,7 +111,9 @@ def axes_for(
         elif not used & {one.lower() for one in facts.parts(rank)}:
             values = (1,)
         else:
-            values = allowed(facts, part, facts.sizes[rank]) or inner_sizes(facts, facts.sizes[rank])
+            least = least_size(facts, part)  # with a shorter tile a condition would hold nowhere
+            some = allowed(facts, part, facts.sizes[rank]) or inner_sizes(facts, facts.sizes[rank])
+            values = tuple(value for value in some if value >= least) or some
         axes.append(Axis(rank, part, values))
     return narrowed(axes)
 
@@ -163,7 +169,9 @@ def refined_axes(facts: Facts, grid: Tilings, point: int, fixed: Mapping[str, in
         high = axis.values[min(len(axis.values) - 1, place + 1)]
         if axis.blocks:
             found: Iterable[int] = _between(low, high, value, 32)
-        elif axis.digit in fixed or len(axis.values) == 1 or axis.digit in facts.within.tiles:
+        elif (
+            not axis.rank or axis.digit in fixed or len(axis.values) == 1 or axis.digit in facts.within.tiles
+        ):
             found = axis.values
         else:
             size = facts.sizes[axis.rank]

@@ -18,6 +18,7 @@ from fusemax.search.shapes import Part, Skeleton, variable_of
 from fusemax.search.split import Ways, split
 
 FRONT = 24  #: load vectors that a join keeps
+PARTS = 256  #: of how many a unit takes some of an operation
 Spatial = Mapping[str, str]
 
 
@@ -233,7 +234,7 @@ def shared_out(facts: Facts, works: Sequence[Work], binding: Binding) -> Binding
             for item in facts.items[name]:
                 unit = binding.bind[name, item.indices[0]]
                 for number, piece in enumerate(item.units[unit]):
-                    others = _offering(facts, item, number, piece)
+                    others = offering(facts, item, number, piece)
                     cycles = {
                         u: cycles_of(facts, work, u, spatial.get(u, {}), [p]) for u, p in others.items()
                     }
@@ -262,7 +263,7 @@ def shared_out(facts: Facts, works: Sequence[Work], binding: Binding) -> Binding
         bind.update(dict.fromkeys(((name, index) for index in item.indices), home))
         total = sum(parts.values())
         for unit, part in parts.items():
-            rounded = round(256 * part / total) / 256 if total else 0.0
+            rounded = round(PARTS * part / total) / PARTS if total else 0.0
             if unit != home and rounded:
                 taken[(name, operation), unit] = rounded
     return replace(binding, bind=bind, taken=taken)
@@ -283,7 +284,7 @@ def _home(item: Item, unit: str, parts: Mapping[str, float]) -> str:
     return largest if all(whole) else unit
 
 
-def _offering(facts: Facts, item: Item, number: int, piece: Piece) -> dict[str, Piece]:
+def offering(facts: Facts, item: Item, number: int, piece: Piece) -> dict[str, Piece]:
     """Return the units that offer the operation of *piece* by itself, each with its own piece."""
     found = {
         unit: ps[number]

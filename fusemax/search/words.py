@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import inf, prod
 
 from fusemax.analysis.passes import analyse
 from fusemax.analysis.traffic import least_words
-from fusemax.cascade.ir import Affine, Einsum, affine, is_variable
+from fusemax.cascade.ir import Affine, affine, is_variable
 from fusemax.cost.rooms import capacity_B
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Access, names
 from fusemax.search.facts import Facts
+from fusemax.search.useful import ALL_KNOWN, Case, useful_points
 
 IN_FLIGHT = 4  #: words that a lane may hold beside its registers: operands, a result, a sum
 
@@ -51,43 +52,27 @@ def fewest_words(facts: Facts) -> float:
         return 0.0
 
 
-def points_of(facts: Facts, variables: frozenset[str]) -> float:
-    """Return the points of *variables*; of a rank that the cascade cuts where the mapper may choose, no fewer than this."""
-    points = 1.0
-    for rank in facts.ranks:
-        parts = facts.parts(rank)
-        if not parts:
-            points *= facts.sizes.get(rank, 1) if rank.lower() in variables else 1
-            continue
-        mine = [part for part in parts if part.lower() in variables]
-        if len(mine) == len(parts):
-            points *= facts.sizes[rank]
-        elif not any(part in facts.open_parts for part in parts):
-            for part in mine:
-                points *= facts.sizes.get(part, 1)
-    return points
-
-
-def compulsory(facts: Facts, segment: Sequence[str], part: float) -> Iterator[tuple[str, float]]:
-    """Yield, by tensor, the words that must come in from, or go out to, the outermost level."""
+def compulsory(facts: Facts, segment: Sequence[str], case: Case = ALL_KNOWN) -> dict[str, float]:
+    """Return, by tensor, the words that must come in from, or go out to, the outermost level under all conditions."""
     inside = set(segment)
     made = {o.tensor for name in segment for o in facts.einsum(name).outputs}
-    seen: set[str] = set()
+    words: dict[str, float] = {}
     for name in segment:
         einsum = facts.einsum(name)
         for access in einsum.reads:
-            if access.tensor not in made and access.tensor not in seen:
-                seen.add(access.tensor)
-                yield access.tensor, _touched(facts, access) * part
+            if access.tensor not in made:
+                least = useful_points(facts, name, _touched(facts, access), case)
+                words[access.tensor] = max(least, words.get(access.tensor, 0.0))
         for access in einsum.outputs:
             readers = {reader.name for reader in facts.cascade.readers(access.tensor)}
-            leaves = access.tensor in facts.cascade.outputs or readers - inside
-            if leaves and access.tensor not in seen:
-                seen.add(access.tensor)
-                yield access.tensor, _written(facts, einsum, access) * part
+            if access.tensor in facts.cascade.outputs or readers - inside:
+                least = useful_points(facts, name, _written(facts, access), case)
+                words[access.tensor] = max(least, words.get(access.tensor, 0.0))
+    return words
 
 
-def _written(facts: Facts, einsum: Einsum, access: Access) -> float:
+def _written(facts: Facts, access: Access) -> frozenset[str]:
+    """Return the variables of the elements that an access writes for others: of generations the last."""
     tensor = facts.cascade.tensors[access.tensor]
     if tensor.generation is None:
         return _touched(facts, access)
@@ -96,8 +81,9 @@ def _written(facts: Facts, einsum: Einsum, access: Access) -> float:
     return _touched(facts, Access(access.tensor, rest, access.place))
 
 
-def _touched(facts: Facts, access: Access) -> float:
-    """Return elements that an access certainly touches: those of its plain indices; gathers and windows count as one."""
+def _touched(facts: Facts, access: Access) -> frozenset[str]:
+    """Return the variables of elements that an access certainly touches, those of its plain indices; gathers and windows count
+    as one."""
     variables: set[str] = set()
     for index in access.indices:
         used = {name for name in names(index) if is_variable(name)}
@@ -105,7 +91,7 @@ def _touched(facts: Facts, access: Access) -> float:
         plain = len(used) <= 1 or _one_rank(facts, used)
         if terms is not None and plain and not _offset(terms):
             variables |= used
-    return points_of(facts, frozenset(variables))
+    return frozenset(variables)
 
 
 def _offset(terms: Affine) -> bool:

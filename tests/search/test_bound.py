@@ -6,7 +6,7 @@ import pytest
 
 from fusemax.library.load import Library
 from fusemax.search.answer import best_mapping
-from fusemax.search.bound import bound_of, useful_part
+from fusemax.search.bound import bound_of
 from fusemax.search.facts import facts_of
 from fusemax.search.missing import missing
 from fusemax.search.words import IN_FLIGHT, fast_words
@@ -45,24 +45,6 @@ def test_a_product_moves_no_fewer_words_than_its_bound(words: int) -> None:
     assert answer.bound.least_words >= least * (1 - 1e-12)
     assert answer.bound.traffic_B <= answer.cost.traffic_B <= 2 * 2 * (2 * 256**3 / size**0.5 + 256**2)
     assert sum(part for _, part in missing(answer)) == pytest.approx(1 - answer.gap, abs=0.01)
-
-
-def test_the_part_under_a_mask_is_claimed_where_its_sizes_are_known() -> None:
-    """10 * 11 / 2 of 100 points under a causal mask; inside chunks of a length that the search chooses, nothing."""
-    machine = Library().machine(MACHINE.replace("SIZE", "512"))
-    causal = PRODUCT.replace(":: sum[k]", ":: sum[k] | k <= i")
-    chunks = """
-title: sums inside chunks
-source: our own
-inputs: {A: [P], B: [P]}
-ranks: {P: N*W, U: W}
-outputs: [Z]
-einsums: |
-  Z[n,w] = A[n*W+w]*B[n*W+u] :: sum[u] | u <= w
-"""
-
-    assert useful_part(facts_of(Library().cascade(causal), machine, {"I": 10, "J": 3, "K": 10})) == 0.55
-    assert useful_part(facts_of(Library().cascade(chunks), machine, {"P": 64})) == 0
 
 
 def test_nothing_is_claimed_where_a_level_has_no_size() -> None:
