@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 from fusemax.cascade.ir import Cascade
 from fusemax.language.formula import formula_names
-from fusemax.language.syntax import Expression, Name, names
+from fusemax.language.syntax import Name
 from fusemax.machine import Machine, figures
 from fusemax.mapping.nest import Digit, Root
 from fusemax.mapping.notes import Notes
+from fusemax.mapping.space import parts_of
 from fusemax.mapping.spec import Fit, MappingFile, Rule
 from fusemax.mapping.tiles import TileError, written_out
 from fusemax.source import KeyPath
@@ -44,9 +45,9 @@ class Ranks:
                 continue
             digits.setdefault(base, []).append((number, key.lower(), rule))
         roots: dict[str, Root] = {}
-        for name, rank in self.cascade.ranks.items():
+        for name in self.cascade.ranks:
             if self._partition_of(name) is None:
-                roots[name.lower()] = self._root(name, rank.size, digits.get(name, []), tiles, path)
+                roots[name.lower()] = self._root(name, digits.get(name, []), tiles, path)
         return roots
 
     def _cut(self, key: str) -> tuple[str, int | None]:
@@ -74,10 +75,9 @@ class Ranks:
         return self.file.nests[int(path[1])].tiles
 
     def _root(
-        self, name: str, size: Expression | None, cuts: list[tuple[int, str, object]], tiles: Mapping[str, object],
-        path: KeyPath,
+        self, name: str, cuts: list[tuple[int, str, object]], tiles: Mapping[str, object], path: KeyPath,
     ) -> Root:  # fmt: skip
-        parts = self._parts(name, size)
+        parts = parts_of(self.cascade, name)
         if parts:
             digits = [Digit(parts[0].lower(), None)]
             for part in parts[1:]:
@@ -99,21 +99,8 @@ class Ranks:
         outer = Digit(f"{name.lower()}{len(cuts)}", None)
         return Root(name.lower(), (outer, *(Digit(key, rule) for _, key, rule in cuts)))  # type: ignore[misc]
 
-    def _parts(self, name: str, size: Expression | None) -> tuple[str, ...]:
-        if size is None or isinstance(size, Name):
-            return ()
-        used = names(size)
-        variables = {v for e in self.cascade.einsums for v in e.variables}
-        is_product = (
-            all(n in self.cascade.ranks for n in used) and "+" not in str(size) and "-" not in str(size)
-        )
-        return used if is_product and len(used) > 1 and any(n.lower() in variables for n in used) else ()
-
     def _partition_of(self, name: str) -> str | None:
-        for whole, rank in self.cascade.ranks.items():
-            if whole != name and name in self._parts(whole, rank.size):
-                return whole
-        return None
+        return next((whole for whole in self.cascade.ranks if name in parts_of(self.cascade, whole)), None)
 
     def check_rule(self, rule: object, path: KeyPath) -> None:
         """Note names in *rule* that are no figure of the machine and no size."""

@@ -91,7 +91,16 @@ def parts_of(cascade: Cascade, rank: str) -> tuple[str, ...]:
     used = names(size)
     variables = {v for e in cascade.einsums for v in e.variables}
     is_product = all(n in cascade.ranks for n in used) and "+" not in str(size) and "-" not in str(size)
-    return used if is_product and len(used) > 1 and any(n.lower() in variables for n in used) else ()
+    cut = is_product and len(used) > 1 and any(n.lower() in variables for n in used)
+    return used if cut and not _only_as_long(cascade, rank, variables) else ()
+
+
+def _only_as_long(cascade: Cascade, rank: str, variables: Collection[str]) -> bool:
+    """Return whether *rank* is walked as a whole, and only as long as another one that is cut: ``P: M1*M0`` beside M."""
+    others = (
+        name for name, one in cascade.ranks.items() if name != rank and one.size == cascade.ranks[rank].size
+    )
+    return rank.lower() in variables and any(name.lower() not in variables for name in others)
 
 
 def whole_ranks(cascade: Cascade) -> tuple[str, ...]:

@@ -112,3 +112,26 @@ def test_a_rank_is_not_made_of_a_part_and_a_tile() -> None:
     with pytest.raises(FusemaxError, match="T would follow from a tile"):
         cost(mapped, derive(mapped, machine()), {"E": 1, "N": 4})
     assert cost(mapped, derive(mapped, machine()), {"E": 1, "T": 32}).traffic_B > 0
+
+
+TWICE = """
+title: keys as many as queries, by chunks
+source: our own
+inputs: {Q: [E, P], K: [E, M]}
+ranks: {P: M1*M0, M: M1*M0}
+outputs: [Z]
+einsums: |
+  S[m1,m0,p] = Q[e,p]*K[e,m1*M0+m0] :: sum[e] | m1*M0 + m0 <= p
+  Z[p] = exp(S[m1,m0,p]) :: sum[m1,m0] | m1*M0 + m0 <= p
+"""
+
+
+def test_a_rank_that_is_only_as_long_as_one_that_is_cut_stays_whole() -> None:
+    """P is walked as p, M by its parts: a mapping may cut P, and its parts are those of M alone."""
+    cascade = cascade_of(document_of(TWICE), "own")
+    answer = best_mapping(cascade, machine(), {"E": 4, "M": 32, "M0": 8}, seconds=5)
+    loops = [root.digits for nest in answer.mapped.nests for root in nest.roots.values() if root.name == "p"]
+
+    assert all(digit.name.startswith("p") for digits in loops for digit in digits)
+    with pytest.raises(FusemaxError, match=r"P = M1\*M0, needs a size for M0"):
+        best_mapping(cascade, machine(), {"E": 4, "M": 32})
