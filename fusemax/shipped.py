@@ -8,6 +8,7 @@ without its ending, such as ``attention/one_pass``. A path of the user's own may
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from fusemax.errors import FusemaxError
@@ -94,23 +95,34 @@ def find_mapping(
         When there is no such mapping; the message names what is near, or all that lie beside the machine.
     """
     own = _beside(name, beside)
-    if own is not None:
-        return own
-    neighbours = mappings_beside(machine_path, shared)
-    found = neighbours.get(name) or shipped("arch").get(name) or _own_file(name)
-    return found or _refuse(name, f"{machine_path.parent}/", neighbours)
+    return own if own is not None else mappings_for(machine_path, shared).find(name)
 
 
-def mappings_beside(machine_path: Path, shared: Collection[str] = ()) -> dict[str, Path]:
-    """Return the files beside the machine's own and in the folders *shared* of ``arch``, by name; the nearest first."""
+@dataclass(frozen=True, slots=True)
+class Mappings:
+    """The mappings that a machine finds by name: those *near* it, and *all* of ``arch``. The shelf is looked through once."""
+
+    folder: Path
+    near: Mapping[str, Path]
+    all: Mapping[str, Path]
+
+    def find(self, name: str) -> Path:
+        """Return the file of the mapping called *name*, or the user's own at that path; raise UnknownNameError without one."""
+        found = self.near.get(name) or self.all.get(name) or _own_file(name)
+        return found or _refuse(name, f"{self.folder}/", self.near)
+
+
+def mappings_for(machine_path: Path, shared: Collection[str] = ()) -> Mappings:
+    """Return the mappings of the machine in *machine_path*: beside its file, and in the folders *shared* of ``arch``."""
     files = sorted(path for ending in _ENDINGS for path in machine_path.parent.glob(f"*{ending}"))
-    found = {path.stem: path for path in files}
-    found.pop(machine_path.stem, None)
+    near = {path.stem: path for path in files}
+    near.pop(machine_path.stem, None)
+    every = shipped("arch")
     for folder in shared:
-        for full, path in shipped("arch").items():
+        for full, path in every.items():
             if full.rpartition("/")[0] == folder and path.stem != _MACHINE:
-                found.setdefault(path.stem, path)
-    return found
+                near.setdefault(path.stem, path)
+    return Mappings(machine_path.parent, near, every)
 
 
 def _beside(name: str, folder: Path | None) -> Path | None:

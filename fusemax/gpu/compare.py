@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +16,9 @@ from fusemax.gpu.predict import ELEMENT_B, Call, Kernel, Prediction, costs_of, p
 from fusemax.gpu.published import Published
 from fusemax.gpu.shape import Direction, Shape, compulsory_bytes, flop
 from fusemax.machine import Seconds, load_machine
-from fusemax.mapping.spec import load_mapping_file
-from fusemax.shipped import UnknownNameError, find
-from fusemax.source import KeyPath
+from fusemax.mapping.spec import mapping_file_of
+from fusemax.shipped import Mappings, UnknownNameError, find, mappings_for
+from fusemax.source import KeyPath, read_yaml
 from fusemax.typed import FilePart, typed
 
 #: Words in a row's remark that set it apart from those that judge the prediction.
@@ -315,8 +316,6 @@ def study_file(path: Path) -> GpuStudy:
     ProblemsError
         With its mistakes: of form, and every machine, cascade, mapping and number format that does not exist.
     """
-    from fusemax.source import read_yaml
-
     document = read_yaml(path)
     study = typed(document, GpuStudy)
     raise_if_any([document.problem(at, text) for at, text in _missing(study)])
@@ -325,10 +324,11 @@ def study_file(path: Path) -> GpuStudy:
 
 def _missing(study: GpuStudy) -> Iterator[tuple[KeyPath, str]]:
     """Yield the place and the message of every name that stands for nothing."""
-    machines: dict[str, Path] = {}
+    machines: dict[str, Mappings] = {}
     for gpu, name in study.machines.items():
         try:
-            machines[name] = load_machine(name)[1]
+            machine, path = load_machine(name)
+            machines[name] = mappings_for(path, machine.mappings)
         except UnknownNameError as error:
             yield ("machines", gpu), str(error)
     names: dict[KeyPath, str] = {
@@ -343,12 +343,13 @@ def _missing(study: GpuStudy) -> Iterator[tuple[KeyPath, str]]:
             find("einsums", name)
         except UnknownNameError as error:
             yield at, str(error)
+    right = cache(lambda path: mapping_file_of(read_yaml(path)))  # many machines share a mapping
     for number, entry in enumerate(study.kernels):
-        yield from _missing_of(entry, ("kernels", number), machines)
+        yield from _missing_of(entry, ("kernels", number), machines, right)
 
 
 def _missing_of(
-    entry: KernelEntry, at: KeyPath, machines: Mapping[str, Path]
+    entry: KernelEntry, at: KeyPath, machines: Mapping[str, Mappings], check: Callable[[Path], object]
 ) -> Iterator[tuple[KeyPath, str]]:
     for position, dtype in enumerate(entry.dtypes):
         if dtype not in ELEMENT_B:
@@ -359,18 +360,18 @@ def _missing_of(
     for position, name in enumerate(entry.machines or ()):
         if name not in machines:
             yield (*at, "machines", position), f"{name!r} is no machine of this study: {', '.join(machines)}"
-    paths = [path for name, path in machines.items() if entry.machines is None or name in entry.machines]
+    shelves = [found for name, found in machines.items() if entry.machines is None or name in entry.machines]
     for part in ("forward", "backward", "decode"):
         mapping = getattr(entry, part)
-        refusals = [_refusal(mapping, path) for path in paths] if mapping is not None else []
+        refusals = [_refusal(mapping, shelf, check) for shelf in shelves] if mapping is not None else []
         if refusals and all(refusals):
             yield (*at, part), str(refusals[0])
 
 
-def _refusal(mapping: str, machine_path: Path) -> str | None:
-    """Return why the machine has no mapping of that name, None where it has."""
+def _refusal(mapping: str, shelf: Mappings, check: Callable[[Path], object]) -> str | None:
+    """Return why a machine has no mapping of that name, None where it has; *check* raises what is wrong with the file."""
     try:
-        load_mapping_file(mapping, machine_path)
+        check(shelf.find(mapping))
     except UnknownNameError as error:
         return str(error)
     return None

@@ -26,7 +26,7 @@ from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import MappingFile, load_mapping_file
 from fusemax.model.step import Step
-from fusemax.shipped import find_machine, mappings_beside
+from fusemax.shipped import find_machine, mappings_for
 from fusemax.source import Document
 
 LEAST_BETWEEN_B = 2.0
@@ -103,7 +103,7 @@ class Prices:
     def files(self) -> dict[str, tuple[str, str]]:
         """The path and the text of each mapping that lies with the machine, by name."""
         path = find_machine(self.machine)
-        beside = mappings_beside(path, self.described.mappings)
+        beside = mappings_for(path, self.described.mappings).near
         return {name: (str(file), Path(file).read_text(encoding="utf-8")) for name, file in beside.items()}
 
     def mapping(self, name: str) -> tuple[MappingFile, Document] | None:
