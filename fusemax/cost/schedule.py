@@ -184,7 +184,7 @@ class _NestTimes:
 
     def slowest(self) -> sympy.Expr:
         """Return the time in which nothing is hidden: all units and levels one after another, waits and starts with them."""
-        times = sum((*self.units.values(), *self.levels.values()), self._first_word())
+        times = sum((*self.units.values(), *self._reached().values()), self._first_word())
         schedule, epochs = self.counts.nest.schedule, self._busiest(lambda counts: counts.epochs)
         waits: sympy.Expr = ZERO
         if isinstance(schedule, Overlap):
@@ -202,8 +202,18 @@ class _NestTimes:
             f"computing_s[{self.name}]", computing, Label("computing", nest=self.name)
         )
         begin = self._begin()
-        time = self._first_word() + greatest(computing, *(begin + level for level in self.levels.values()))
+        time = self._first_word() + greatest(
+            computing, *(begin + level for level in self._reached().values())
+        )
         return self.writer.add(f"phase_s[{self.name}]", time, Label("phase", nest=self.name))
+
+    def _reached(self) -> Mapping[str, sympy.Expr]:
+        """Return the time of each level as the schedule's accesses reach its bandwidth: of the outermost one maybe a part."""
+        schedule = self.counts.nest.schedule
+        if not isinstance(schedule, Overlap) or schedule.reached == 1:
+            return self.levels
+        outermost, part = self.machine.outermost, to_sympy(Number(schedule.reached))
+        return {name: time / part if name == outermost else time for name, time in self.levels.items()}
 
     def _first_word(self) -> sympy.Expr:
         """Return the seconds until the first word is through all levels that the nest uses: their latencies."""

@@ -112,13 +112,15 @@ class Overlap(FilePart):
     core has room for: it is rounded down, to 1 at least and ``MOST_GROUPS`` at most.
 
     ``start`` is the time from the launch of a task on its core to its first useful cycle. The memories inside a core count as
-    units but for those named in ``hidden``, which work behind the units as the outer levels do.
+    units but for those named in ``hidden``, which work behind the units as the outer levels do. ``reached`` is the part of the
+    outermost level's bandwidth that its accesses get, by their pattern.
     """
 
     overlap: Formula | None = None
     groups: Formula | None = None
     wait: Formula = Number(0.0)
     start: Seconds = Number(0.0)
+    reached: float = Field(default=1.0, ge=0.01, le=1)
     hidden: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")

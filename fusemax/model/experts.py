@@ -31,10 +31,18 @@ def feed_forward_steps(maker: Maker, part: FeedForward | Experts) -> Iterator[St
 
 
 def summed(maker: Maker, name: str) -> Iterator[Step]:
-    """Yield the all-reduce over the chips that share matrices, if there are several."""
+    """Yield the sum over the chips that share matrices, if there are several: whole for each, or its tokens for each."""
     if maker.parallel.tensor > 1:
         numbers = maker.run.tokens * maker.model.d_model
-        yield maker.exchange(f"all-reduce {name}", "all-reduce", numbers, maker.parallel.tensor)
+        operation = "all-reduce" if maker.parallel.sequence == 1 else "reduce-scatter"
+        yield maker.exchange(f"{operation} {name}", operation, numbers, maker.parallel.tensor)
+
+
+def gathered(maker: Maker, name: str, rows: int | None = None) -> Iterator[Step]:
+    """Yield what brings chips the tokens of each other that they share between products, *rows* of them (all if not given)."""
+    if maker.parallel.sequence > 1:
+        numbers = (maker.run.tokens if rows is None else rows) * maker.model.d_model
+        yield maker.exchange(f"all-gather {name}", "all-gather", numbers, maker.parallel.sequence)
 
 
 def dense_steps(maker: Maker, part: FeedForward, what: str) -> Iterator[Step]:
@@ -68,7 +76,7 @@ def _sent_to_experts(maker: Maker, part: Experts) -> Iterator[Step]:
     yield maker.exchange("tokens to experts", "all-to-all", numbers, parallel.expert)
     yield from _experts(maker, part, groups, rows, part.expert.d_ff)
     yield maker.exchange("tokens from experts", "all-to-all", numbers, parallel.expert)
-    if parallel.tensor > 1:
+    if parallel.tensor > 1 and parallel.sequence == 1:
         yield maker.exchange("tokens of all", "all-gather", run.tokens * d_model, parallel.tensor)
 
 

@@ -25,6 +25,9 @@ class Parallel:
     ----------
     tensor
         Chips that share every matrix and every head (Megatron-LM, arXiv 1909.08053, section 3).
+    sequence
+        Chips of a tensor group that share the tokens of what lies between its products, norms and residuals (Korthikanti et
+        al., arXiv 2205.05198, section 4.2.2): 1, or as many as ``tensor``.
     context
         Chips that share the tokens of a sequence, and its cache.
     data
@@ -42,6 +45,7 @@ class Parallel:
     """
 
     tensor: int = 1
+    sequence: int = 1
     context: int = 1
     data: int = 1
     pipeline: int = 1
@@ -66,7 +70,7 @@ class Parallel:
 
 
 ALONE = Parallel()  #: one chip
-DEGREES = ("tensor", "context", "data", "pipeline", "expert", "micro")
+DEGREES = ("tensor", "sequence", "context", "data", "pipeline", "expert", "micro")
 FACTORS = {"imbalance": (1.0, 1e3), "overlap": (0.0, 1.0)}  #: the others, with what they may be
 
 
@@ -113,6 +117,8 @@ def parallel_from(text: str) -> Parallel:
 def refusals(model: Model, parallel: Parallel) -> list[str]:
     """Return why *parallel* cannot run *model*: nothing if it can."""
     found: list[str] = []
+    if parallel.sequence not in (1, parallel.tensor):
+        found.append(f"sequence={parallel.sequence}: expected 1, or as many as tensor={parallel.tensor}")
     if parallel.pipeline > model.depth:
         found.append(f"pipeline={parallel.pipeline}: {model.name} has {model.depth} layers")
     if parallel.micro > 1 and parallel.pipeline == 1:

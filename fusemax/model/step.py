@@ -134,6 +134,11 @@ class Maker:
         """How chips share the pass."""
         return self.run.parallel
 
+    @property
+    def between(self) -> int:
+        """Tokens of which one chip has what lies between products."""
+        return ceil(self.run.tokens / self.parallel.sequence)
+
     def step(self, name: str, work: str, times: int = 1, **more: Any) -> Step:
         """Return a step that a layer runs *times* times."""
         return Step(part=self.part, name=name, work=work, times=times * self.times, layer=self.number, **more)
@@ -153,7 +158,7 @@ class Maker:
 
     def norm(self, name: str, times: int = 1, rows: int | None = None, width: int | None = None) -> Step:
         """Return a norm: with the residual that is added before it (two inputs, two outputs), or of *width* alone."""
-        rows = self.run.tokens if rows is None else rows
+        rows = self.between if rows is None and width is None else self.run.tokens if rows is None else rows
         moved = (4 if width is None else 2) * rows * (width or self.model.d_model)
         return self.step(name, "norm", times, moved=moved)
 

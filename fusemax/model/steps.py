@@ -12,7 +12,7 @@ from dataclasses import replace
 from math import ceil
 
 from fusemax.errors import FusemaxError
-from fusemax.model.experts import feed_forward_steps, summed
+from fusemax.model.experts import feed_forward_steps, gathered, summed
 from fusemax.model.mixers import mixer_steps
 from fusemax.model.parallel import refusals
 from fusemax.model.shape import Model
@@ -52,19 +52,23 @@ def _layer(maker: Maker) -> Iterator[Step]:
     half = layer.norms if parts == 1 else max(1, layer.norms // 2)
     if layer.mixer is not None:
         yield maker.norm("norm", half)
+        yield from gathered(maker, "for the mixer")
         yield from mixer_steps(maker, layer.mixer)
         if layer.feed_forward is None or not layer.parallel:
             yield from summed(maker, "after the mixer")
     if layer.feed_forward is not None:
         if parts == 1 or layer.norms > half:
             yield maker.norm("norm", layer.norms if parts == 1 else layer.norms - half)
+        if parts == 1 or not layer.parallel:
+            yield from gathered(maker, "for the feed-forward")
         yield from feed_forward_steps(maker, layer.feed_forward)
 
 
 def _logits(maker: Maker) -> Iterator[Step]:
     model, run, n = maker.model, maker.run, maker.parallel.tensor
     rows = run.tokens if run.decoding or not run.last_only else run.sequences
-    yield maker.norm("norm", rows=rows)
+    yield maker.norm("norm", rows=ceil(rows / maker.parallel.sequence))
+    yield from gathered(maker, "for the logits", rows)
     yield maker.product("logits", "logits", model.d_model, ceil(model.head / n), rows)
     if n > 1:
         yield maker.exchange("logits of all", "all-gather", rows * model.head, n)

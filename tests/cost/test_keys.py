@@ -266,3 +266,18 @@ def test_nothing_hidden(schedule: Any, wait: float) -> None:
     moved = 2 * OUTSIDE / 16e9 + 2 * (READ + WRITTEN) / 32e9
     assert found.slowest_s == pytest.approx(8e-9 + moved + wait + 3e-6)
     assert found.bound_s <= found.latency_s <= found.slowest_s * (1 + 1e-12)
+
+
+def test_reached_part_of_the_bandwidth():
+    """Accesses that get half of DRAM's bandwidth: what waits for it takes twice, the bound stays."""
+    for bandwidth, ratio in (("1 GB/s", 2), ("1 TB/s", 1)):
+        on = machine({"bandwidth": bandwidth}, {}, {})
+        plans = [mapped(on, {"schedule": {"overlap": 1, "reached": part}}) for part in (1, 0.5)]
+        plain, slower = (cost(plan, derive(plan, on), SIZES) for plan in plans)
+        assert slower.latency_s == pytest.approx(ratio * plain.latency_s)
+        assert slower.bound_s == plain.bound_s
+        assert slower.slowest_s - plain.slowest_s == pytest.approx(
+            2 * OUTSIDE / (1e9 if ratio == 2 else 1e12)
+        )
+    with pytest.raises(FusemaxError, match="reached"):
+        mapped(on, {"schedule": {"overlap": 1, "reached": 1.5}})

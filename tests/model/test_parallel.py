@@ -214,6 +214,32 @@ def test_a_window_needs_its_neighbour() -> None:
     assert (second.operation, second.numbers) == ("all-gather", 8192 * 16 * 256)
 
 
+def test_tokens_are_shared_between_products() -> None:
+    """By hand, 512 tokens of Llama 3.1 8B over eight chips: norms see 64 each, each sum has two halves."""
+    plain = Pass(batch=1, queries=512, keys=512, parallel=Parallel(tensor=8))
+    shared = Pass(batch=1, queries=512, keys=512, parallel=Parallel(tensor=8, sequence=8))
+    steps = steps_of(published("llama-3.1-8b"), shared)
+    names = [step.name for step in steps if step.part == "layer"]
+    assert names == [
+        "norm", "all-gather for the mixer", "queries, keys, values", "rotary positions", "attention", "output",
+        "reduce-scatter after the mixer", "norm", "all-gather for the feed-forward", "feed-forward in", "activation",
+        "feed-forward out", "reduce-scatter after the feed-forward",
+    ]  # fmt: skip
+    assert {step.moved for step in steps if step.name == "norm" and step.part == "layer"} == {4 * 64 * 4096}
+    sent = [step.exchange for step in steps if step.part == "layer" and step.exchange is not None]
+    assert {(one.numbers, one.chips) for one in sent} == {(512 * 4096, 8)}
+    last = named("llama-3.1-8b", shared)["all-gather for the logits"].exchange
+    assert last is not None
+    assert last.numbers == 4096  # of the last token alone
+    assert macs("llama-3.1-8b", shared) == macs("llama-3.1-8b", plain)
+    ring = {"tensor=8": 0.0, "tensor=8,sequence=8": 0.0}
+    for text in ring:
+        rows = pod("llama-3.1-8b", text).prefill(1, 512).rows
+        ring[text] = sum(row.time_s for row in rows if row.step.exchange is not None and row.step.layer == 0)
+    # as many bytes; one call more to start for each (2 us), in two rounds instead of the ring's 14 (1 us each)
+    assert ring["tensor=8,sequence=8"] == pytest.approx(ring["tensor=8"] + 2 * 32 * (2e-6 - 12e-6))
+
+
 def test_hidden_exchanges() -> None:
     """Half of every exchange is hidden while there is work; none where nothing is said; never more than the work lasts."""
     open_, half = (pod("llama-3.1-8b", f"tensor=8{more}").prefill(1, 2048) for more in ("", ",overlap=0.5"))
@@ -236,6 +262,7 @@ def test_hidden_exchanges() -> None:
     ("model", "text", "message"),
     [
         ("llama-3.1-8b", "tensor=3", "3 chips do not divide the 32 heads"),
+        ("llama-3.1-8b", "tensor=4,sequence=2", "sequence=2: expected 1, or as many as tensor=4"),
         ("llama-3.1-8b", "pipeline=33", "pipeline=33: llama-3.1-8b has 32 layers"),
         ("llama-3.1-8b", "micro=2", "micro=2: micro-batches need pipeline stages"),
         ("llama-3.1-8b", "data=3", "data=3: 8 sequences do not divide into 3 parts"),

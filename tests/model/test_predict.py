@@ -86,7 +86,7 @@ def test_decoding_is_as_fast_as_memory():
     traffic = sum(row.traffic_B for row in products)
     assert read_B <= traffic < 1.01 * read_B
     starts_s = sum(row.step.times for row in products) * 5e-6
-    assert read_B / 3053e9 <= sum(row.time_s for row in products) <= read_B / 3053e9 + starts_s
+    assert read_B / 3053e9 <= sum(row.time_s for row in products) <= read_B / (0.92 * 3053e9) + starts_s
 
 
 def test_narrow_weights_move_less():
