@@ -43,9 +43,10 @@ def write_report(folder: Path, record: Mapping[str, Any], title: str, command: s
     folder.mkdir(parents=True, exist_ok=True)
     write_tables(folder, {"steps": table_of_rows(rows, STEPS), "memory": table_of_rows(kept, MEMORY)})
     replace_file(folder / "model.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+    works = [work for one in passes.values() for work in one["by_work_s"]]
     pictures = (
-        *_layers(folder, passes),
-        _times(folder, passes),
+        *_layers(folder, passes, works),
+        _times(folder, passes, works),
         _memory(folder, memory, record["memory"]["size_B"]),
     )
     page = Study(
@@ -59,7 +60,7 @@ def _named(one: Mapping[str, Any]) -> str:
     return "decode" if one["queries"] == 1 else "prefill"
 
 
-def _layers(folder: Path, passes: Mapping[str, Mapping[str, Any]]) -> list[Picture]:
+def _layers(folder: Path, passes: Mapping[str, Mapping[str, Any]], works: Sequence[str]) -> list[Picture]:
     found = []
     for name, one in passes.items():
         spans = [
@@ -71,13 +72,13 @@ def _layers(folder: Path, passes: Mapping[str, Mapping[str, Any]]) -> list[Pictu
         ]  # fmt: skip
         title = f"One layer of each kind, {name}"
         file = f"layer-{name}"
-        paths = draw_layer(title, spans, folder, file)
+        paths = draw_layer(title, spans, folder, file, works)
         caption = "Steps in their order, one after another; beside each its time, and what limits it."
         found.append(Picture(file=file, title=title, caption=caption, paths=paths))
     return found
 
 
-def _times(folder: Path, passes: Mapping[str, Mapping[str, Any]]) -> Picture:
+def _times(folder: Path, passes: Mapping[str, Mapping[str, Any]], works: Sequence[str]) -> Picture:
     title = "Where the time of a pass goes"
     wholes = [
         Whole(
@@ -86,7 +87,7 @@ def _times(folder: Path, passes: Mapping[str, Mapping[str, Any]]) -> Picture:
         )
         for name, one in passes.items()
     ]  # fmt: skip
-    paths = draw_wholes(title, wholes, "1", folder, "time")
+    paths = draw_wholes(title, wholes, "1", folder, "time", works)
     caption = "All layers, by kind of work, as shares of each pass."
     return Picture(file="time", title=title, caption=caption, paths=paths)
 

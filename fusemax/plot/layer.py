@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from fusemax.plot.style import PAGE_WIDTH, Look, head, looks, save, styled
 from fusemax.quantity import format_quantity
@@ -44,9 +46,14 @@ class Whole:
     said: str = ""
 
 
-def draw_layer(title: str, spans: Sequence[Span], folder: Path, file: str) -> tuple[Path, Path]:
-    """Return the SVG and the PNG: each of *spans* in a row, one after another, each part from 0; colours tell the work."""
-    styles = looks(list(dict.fromkeys(span.work for span in spans)), stacked=True)
+def draw_layer(
+    title: str, spans: Sequence[Span], folder: Path, file: str, works: Sequence[str] = ()
+) -> tuple[Path, Path]:
+    """Return the SVG and the PNG: each of *spans* in a row, one after another, each part from 0; colours tell the work.
+
+    *works* are those of all pictures that are seen together: each has one colour in all of them.
+    """
+    styles = _styles(works, [span.work for span in spans])
     with styled():
         names = max(len(span.name) for span in spans)
         figure, axes = _canvas(title, len(spans), styles, _GROUP + 0.12 + _LETTER * names)
@@ -55,26 +62,23 @@ def draw_layer(title: str, spans: Sequence[Span], folder: Path, file: str) -> tu
             _box(axes, number, start, span.time_s, styles[span.work])
             most = max(most, start + span.time_s)
         for number, (span, start) in enumerate(zip(spans, _starts(spans), strict=True)):
-            text = f" {format_quantity(span.time_s, 's', 3)}, {span.limit}"
-            late = start + span.time_s > 0.6 * most
-            at = start if late else start + span.time_s
-            axes.text(
-                at,
-                number,
-                f"{text} " if late else text,
-                va="center",
-                ha="right" if late else "left",
-                fontsize=6.5,
-            )
+            is_late = start + span.time_s > 0.6 * most
+            text = f"{format_quantity(span.time_s, 's', 3)}, {span.limit}"
+            _beside(axes, number, start if is_late else start + span.time_s, text, -1 if is_late else 1)
         _scaled(axes, most, "s")
         _rows(axes, [span.name for span in spans])
         _groups(axes, [span.part for span in spans])
         return save(figure, folder, file)
 
 
-def draw_wholes(title: str, wholes: Sequence[Whole], unit: str, folder: Path, file: str) -> tuple[Path, Path]:
-    """Return the SVG and the PNG: a bar for each of *wholes*, cut into its parts; a line stands at its mark."""
-    styles = looks(list(dict.fromkeys(part for whole in wholes for part in whole.parts)), stacked=True)
+def draw_wholes(
+    title: str, wholes: Sequence[Whole], unit: str, folder: Path, file: str, works: Sequence[str] = ()
+) -> tuple[Path, Path]:
+    """Return the SVG and the PNG: a bar for each of *wholes*, cut into its parts; a line stands at its mark.
+
+    *works* as for :func:`draw_layer`.
+    """
+    styles = _styles(works, [part for whole in wholes for part in whole.parts])
     with styled():
         names = max(len(whole.name) for whole in wholes)
         figure, axes = _canvas(title, len(wholes), styles, 0.12 + _LETTER * names)
@@ -84,15 +88,25 @@ def draw_wholes(title: str, wholes: Sequence[Whole], unit: str, folder: Path, fi
             for part, value in whole.parts.items():
                 _box(axes, number, left, value, styles[part])
                 left += value
-            axes.text(
-                left, number, f" {format_quantity(left, unit, 3)}", va="center", ha="left", fontsize=6.5
-            )
+            _beside(axes, number, left, whole.said or format_quantity(left, unit, 3))
             if whole.mark is not None:
                 axes.plot([whole.mark] * 2, [number - 0.46, number + 0.46], color="black", linewidth=1.6)
             most = max(most, left, whole.mark or 0.0)
         _scaled(axes, most, unit)
         _rows(axes, [whole.name for whole in wholes])
         return save(figure, folder, file)
+
+
+def _styles(works: Sequence[str], shown: Sequence[str]) -> dict[str, Look]:
+    """Return the looks of what is *shown*, by their places among all *works*."""
+    every = looks(list(dict.fromkeys((*works, *shown))), stacked=True)
+    return {name: every[name] for name in every if name in shown}
+
+
+def _beside(axes, row: int, at: float, text: str, side: int = 1) -> None:
+    """Write *text* right of *at* in a *row*, or left of it."""
+    place = {"xytext": (2 * side, 0), "textcoords": "offset points", "va": "center", "fontsize": 6.5}
+    axes.annotate(text, (at, row), ha="left" if side > 0 else "right", **place)
 
 
 def _starts(spans: Sequence[Span]) -> list[float]:
@@ -161,9 +175,10 @@ def _groups(axes, parts: Sequence[str]) -> None:
 
 def _scaled(axes, most: float, unit: str) -> None:
     """Set the ticks of the x axis with their unit, from 0 to a bit more than *most*."""
+    size = 1024.0 ** int(log(most, 1024)) if unit == "B" and most >= 1 else 1.0
+    axes.set_xticks([size * tick for tick in MaxNLocator(6).tick_values(0, most / size or 1.0)])
     axes.set_xlim(0, 1.02 * most if most else 1.0)
     axes.xaxis.set_major_formatter(lambda value, _: _tick(value, unit))
-    axes.locator_params(axis="x", nbins=6)
 
 
 def _tick(value: float, unit: str) -> str:
