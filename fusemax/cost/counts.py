@@ -25,7 +25,7 @@ from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
 from fusemax.cost.masks import Band
 from fusemax.cost.region import Region
 from fusemax.cost.residences import Move, Residences, Room
-from fusemax.cost.symbols import at_most, ceildiv, lanes_along, to_sympy
+from fusemax.cost.symbols import at_most, ceildiv, groups_of, lanes_along, symbol, to_sympy
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
 from fusemax.cost.tasks_region import UnderRegion, under_region
 from fusemax.cost.ways import Term, digits_of_way, makes, shifts_of, terms_of, ways_of
@@ -68,7 +68,9 @@ class NestCounts:
     ``epochs`` is the number of iterations around the deepest body, ``tasks`` that of the loops spread over cores;
     ``band`` the condition of the deepest body and ``extents`` the sizes of its tiles. ``kinds`` are the tasks by what they
     hold, each with the counts of one of them; under a band whose roots are spread they are what tasks are made of, tiles of
-    each kind outside of the band and touched pairs of each kind (``under`` says how they are dealt).
+    each kind outside of the band and touched pairs of each kind (``under`` says how they are dealt). Where groups of
+    cores share the level ``shared``, tasks are those of groups, ``kinds`` count the fullest core's part of them, and
+    ``together`` says what moves at that level in one of each kind.
     """
 
     nest: Nest
@@ -82,17 +84,24 @@ class NestCounts:
     band: Mask | None
     kinds: tuple[tuple[sympy.Expr, NestCounts], ...] = ()
     under: UnderBand | UnderRegion | None = None
+    shared: str | None = None
+    together: tuple[tuple[Move, ...], ...] = ()
+
+    @property
+    def cores(self) -> sympy.Expr:
+        """The number of cores to which tasks are dealt; of groups of them, where these share a level."""
+        return symbol("replicas") if self.shared is None else groups_of(self.shared)
 
 
 def count(mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> NestCounts:
     """Return the counts of *nest*; *extents* knows the symbols of its tile sizes."""
-    whole = _Counter(mapped, machine, nest, extents)
+    whole = Counter(mapped, machine, nest, extents)
     if not whole.spread:
         return whole.counts()
     under = whole.spread_under_a_mask()
     if under is None:
         kinds = [
-            (kind.count, _Counter(mapped, machine, nest, kind.extents, whole))
+            (kind.count, Counter(mapped, machine, nest, kind.extents, whole))
             for kind in kinds_of(nest, whole.spread, extents)
         ]
         whole.kinds = tuple(kinds)
@@ -106,11 +115,13 @@ def _written(digits: frozenset[str], loops: tuple[str, ...], inside: Extents) ->
     return inside.moved(digits, loops, stays=False)
 
 
-class _Counter(Residences):
-    """Counts one nest, or one kind of its tasks: then *whole* counts the nest."""
+class Counter(Residences):
+    """Counts one nest, or one kind of its tasks: then *whole* counts the nest. What is kept at *elsewhere* others count."""
+
+    elsewhere: str | None = None
 
     def __init__(
-        self, mapped: Mapped, machine: Machine, nest: Nest, extents: Extents, whole: _Counter | None = None
+        self, mapped: Mapped, machine: Machine, nest: Nest, extents: Extents, whole: Counter | None = None
     ) -> None:
         super().__init__(mapped, machine, nest, extents, whole)
         self.bodies = nest.bodies
@@ -172,9 +183,9 @@ class _Counter(Residences):
         place = self.mapped.einsum(body.einsums[0]).place or Place("<cascade>", 1, 1)
         return ProblemsError([Problem(place, text, hint)])
 
-    def of_part(self, part: TaskPart) -> _Counter:
+    def of_part(self, part: TaskPart) -> Counter:
         """Return the counter of one part of a task: a touched pair of tiles, or what is done in any case."""
-        found = _Counter(self.mapped, self.machine, self.nest, part.extents, self)
+        found = Counter(self.mapped, self.machine, self.nest, part.extents, self)
         found.bodies = tuple(b for b in self.nest.bodies if self._group(b) == part.group)
         found.residences = tuple(
             r for r in self.nest.residences if self._group_of_pairs(r, part.columns) == part.group
@@ -299,7 +310,7 @@ class _Counter(Residences):
             yield from self._reads(body)
             yield from self._writes(body)
         for residence in self.residences:
-            if not residence.staged and residence.level != self.machine.outermost:
+            if not residence.staged and residence.level not in (self.machine.outermost, self.elsewhere):
                 yield from self.transfers(residence)
 
     def _reads(self, body: Body) -> Iterator[Move]:

@@ -14,7 +14,7 @@ import sympy
 from fusemax.cost.counts import Job, Move, NestCounts
 from fusemax.cost.program import Label, Writer
 from fusemax.cost.registers import write_registers
-from fusemax.cost.symbols import symbol, to_sympy
+from fusemax.cost.symbols import groups_of, symbol, to_sympy
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 
@@ -100,7 +100,7 @@ def _leakage(writer: Writer, machine: Machine, latency: sympy.Expr) -> list[symp
         if u.leakage
     ]
     leaks += [
-        (Label("component_energy", level=name, action="leakage"), name, cores if level.per_core else ONE)
+        (Label("component_energy", level=name, action="leakage"), name, _copies(machine, name))
         for name, level in machine.levels.items()
         if level.leakage
     ]
@@ -110,10 +110,18 @@ def _leakage(writer: Writer, machine: Machine, latency: sympy.Expr) -> list[symp
     ]
 
 
+def _copies(machine: Machine, level: str) -> sympy.Expr:
+    """Return how many of *level* there are: one, or one for each core or group of them."""
+    if machine.of_groups(level):
+        return groups_of(level)
+    return symbol("replicas") if machine.levels[level].per_core else ONE
+
+
 def write_area(writer: Writer, machine: Machine) -> tuple[str, ...]:
     """Write the area of every component in square metres, and ``area_m2`` when all of them are known.
 
-    Every core has all units and all levels ``per_core``: their parts count ``replicas`` times. Return the names of the figures
+    Every core has all units and all levels ``per_core``: their parts count ``replicas`` times; those of a level that groups of
+    cores share as often as there are groups. Return the names of the figures
     that the machine lacks for the total. The outermost level is not on the chip.
     """
     cores = symbol("replicas")
@@ -121,7 +129,7 @@ def write_area(writer: Writer, machine: Machine) -> tuple[str, ...]:
         (Label("component_area", unit=name), name, unit.area, cores) for name, unit in machine.units.items()
     ]
     parts += [
-        (Label("component_area", level=name), name, level.area, cores if level.per_core else ONE)
+        (Label("component_area", level=name), name, level.area, _copies(machine, name))
         for name, level in machine.levels.items()
         if name != machine.outermost or level.area
     ]

@@ -238,9 +238,27 @@ def check_tiles(mapped: Mapped, answer: Cost) -> None:
         for (tile, nest), value in tiles.items()
         if not (1 <= value < math.inf and value == int(value))
     ]
+    broken += _broken_groups(mapped, answer)
     if broken:
         raise CapacityError("\n".join(broken))
     _check_room(mapped, answer)
+
+
+def _broken_groups(mapped: Mapped, answer: Cost) -> list[str]:
+    """Return what is wrong with groups of cores: unequal ones, and more iterations side by side than cores in one."""
+    known = {**answer.parameters, **answer.values}
+    found = [
+        f"{known[f'{label.level}.shared_by']:g} cores share {label.level}, which does not divide all {known['replicas']:g}\n"
+        f"  hint: change {label.level}.shared_by or replicas"
+        for label, groups in answer.table("groups").items()
+        if groups != int(groups)
+    ]
+    return found + [
+        f"nest {label.nest} of mapping {mapped.name} has {trips:g} iterations side by side, and {label.level} is shared by"
+        f" {known[f'{label.level}.shared_by']:g} cores\n  hint: cut the loops under side_by_side by the cores of a group"
+        for label, trips in answer.table("beside").items()
+        if trips > known[f"{label.level}.shared_by"]
+    ]
 
 
 def _check_room(mapped: Mapped, answer: Cost) -> None:

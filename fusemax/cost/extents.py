@@ -159,6 +159,19 @@ class Extents:
             (others, turns * inner),
         )
 
+    def at_first(self, digit: str) -> Extents:
+        """Return the extents in the first iteration of the loop over *digit*: nowhere is there more."""
+        root = self.nest.root_of(digit)
+        part = self.part(root)
+        position = part.digits.index(digit)
+        inner = self._product(part.digits[position + 1 :])
+        turns = floor(part.size / (inner * self.sizes[digit])) if position else sympy.Integer(0)
+        rest = part.size - turns * inner * self.sizes[digit] if position else part.size
+        held = Part(
+            (*part.digits[:position], *part.digits[position + 1 :]), turns * inner + least(rest, inner)
+        )
+        return replace(self, parts={**self.parts, root.name: held})
+
     def trips(self, digit: str) -> sympy.Expr:
         """Return the number of iterations of the loop over *digit* alone."""
         return self.covered(self.nest.root_of(digit), (digit,))

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import sympy
 
-from fusemax.cost.counts import Job, Move, NestCounts, count
+from fusemax.cost.counts import Job, Move, NestCounts
 from fusemax.cost.energy import write_area, write_energy
 from fusemax.cost.extents import Extents
+from fusemax.cost.groups import count
 from fusemax.cost.power import at_held_clock
 from fusemax.cost.program import FitRule, Label, Program, Writer
 from fusemax.cost.rooms import Rooms, capacity_B, rooms_of, word_B
 from fusemax.cost.schedule import write_times
-from fusemax.cost.symbols import greatest, symbol, to_sympy
+from fusemax.cost.symbols import greatest, groups_of, symbol, to_sympy
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Number, names
 from fusemax.machine import Machine, figures
@@ -50,6 +51,8 @@ class _Derivation:
 
     def run(self) -> Program:
         self._figures()
+        for level in filter(self.machine.of_groups, self.machine.levels):
+            self.writer.add(f"groups[{level}]", groups_of(level), Label("groups", level=level))
         self._sizes()
         derived = [self._nest(nest) for nest in self.mapped.nests]
         latency = write_times(self.writer, self.machine, self.mapped, [(d.counts, d.moves) for d in derived])
@@ -155,11 +158,16 @@ class _Derivation:
         rooms = rooms_of(self.mapped, self.machine, extents, counts.rooms)
         self._tiles(nest, extents, rooms)
         spilled = self._occupancy(nest, rooms)
+        if counts.shared is not None:
+            label = Label("beside", nest=nest.name, level=counts.shared)
+            self.writer.add(f"beside[{nest.name},{counts.shared}]", extents.points(nest.beside), label)
         kinds = tuple(
             (times, replace(kind, moves=tuple(self._spilled(kind.moves, spilled))))
             for times, kind in counts.kinds
         )
-        return Derived(counts=replace(counts, kinds=kinds), moves=tuple(self._spilled(counts.moves, spilled)))
+        together = tuple(tuple(self._spilled(moves, spilled)) for moves in counts.together)
+        counts = replace(counts, kinds=kinds, together=together)
+        return Derived(counts=counts, moves=tuple(self._spilled(counts.moves, spilled)))
 
     def _digit_symbols(self, nest: Nest) -> dict[str, sympy.Expr]:
         suffix = f"@{nest.name}" if len(self.mapped.nests) > 1 else ""
@@ -228,7 +236,7 @@ class _Derivation:
                 self.writer.add(f"room_B[{nest.name},{number},{place},{tensor}]", size, label)
             if self.mapped.spill.get(place):
                 fraction = greatest(sympy.Integer(0), 1 - capacity / occupied)
-                if place == self.machine.level_names[1]:
+                if self.machine.around(place) == self.machine.outermost:
                     over += greatest(sympy.Integer(0), occupied - capacity)
                 name = f"spilled[{nest.name},{place}]"
                 spilled[place] = self.writer.add(
@@ -250,7 +258,7 @@ class _Derivation:
                 and move.tensor in self.mapped.spill[move.level]
                 and move.kind in ("read", "write")
             ):
-                outside = self.machine.level_names[self.machine.level_names.index(move.level) - 1]
+                outside = self.machine.around(move.level)
                 yield Move(tensor=move.tensor, level=outside, kind=move.kind, words=move.words * here)
 
     # --- totals

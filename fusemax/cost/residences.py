@@ -57,6 +57,7 @@ class Residences:
     ) -> None:
         self.mapped, self.machine, self.nest, self.extents = mapped, machine, nest, extents
         self.cascade = mapped.cascade
+        self.cores: sympy.Expr = symbol("replicas")  #: of which each has its own memories
         self.order = machine.places
         self._places = {
             name: (number, place)
@@ -148,7 +149,7 @@ class Residences:
         if not self._is_of_a_core(residence.level) or not self.spread:
             return within
         many = self._to_cores(residence, term, kept, share, made)
-        return many if self.nest.spread else repeated(symbol("replicas"), many, within)
+        return many if self.nest.spread else repeated(self.cores, many, within)
 
     def _to_cores(
         self, residence: Residence, term: Term, kept: Kept, share: sympy.Expr, made: bool
@@ -162,17 +163,18 @@ class Residences:
             if all(len(self.extents.part(self.nest.root_of(loop)).digits) == 1 for loop in same):
                 return total
             return (
-                kept.to_cores(self.spread, total / share) * share
+                kept.to_cores(self.spread, total / share, self.cores) * share
             )  # at a ragged end fewer tasks want a tile
         same = self._same_in_a_row(residence, kept.digits)
         if self.whole is not self:
-            return within * least(same, symbol("replicas")) / same
+            return within * least(same, self.cores) / same
         if not isinstance(kept.band, Band):
             if kept.band is not None:
-                return kept.to_cores(self.spread, within) * share
-            return within * least(same, symbol("replicas"))
+                return kept.to_cores(self.spread, within, self.cores) * share
+            return within * least(same, self.cores)
         apart = replace(kept, apart=frozenset(self.spread)).words() * share
-        return kept.to_cores(self.spread, repeated(symbol("replicas"), apart / share, within / share)) * share
+        otherwise = repeated(self.cores, apart / share, within / share)
+        return kept.to_cores(self.spread, otherwise, self.cores) * share
 
     def _ways(self, residence: Residence, earlier: bool = False) -> tuple[Way, ...]:
         """Return the ways by which a kept tensor is made inside, or else read there.

@@ -15,6 +15,7 @@ from fusemax.cost.counts import Room
 from fusemax.cost.extents import Extents
 from fusemax.cost.symbols import greatest, least, repeated, symbol, to_sympy
 from fusemax.machine import Machine
+from fusemax.mapping.groups import shared_level, with_shared_tiles
 from fusemax.mapping.lives import Moment, Tile, Value, moments
 from fusemax.mapping.nest import Mapped, Residence
 from fusemax.mapping.outermost import whole_digits, whole_tensors
@@ -136,12 +137,20 @@ class Rooms:
         spread = self.mapped.task_loops(self.extents.nest)
         if level is None or level.per_core or not spread:
             return size
+        if level.shared_by is not None:
+            return size * least(symbol(f"{value.place}.shared_by"), self._busy(spread))
         return size * least(symbol("replicas"), self.extents.points(spread))
+
+    def _busy(self, spread: Sequence[str]) -> sympy.Expr:
+        """Return how many cores of a group work at once: those of the loops side by side, or all for which there are tasks."""
+        return self.extents.points(self.extents.nest.beside or spread)
 
 
 def rooms_of(mapped: Mapped, machine: Machine, extents: Extents, kept: Sequence[Room]) -> Rooms:
     """Return what the nest of *extents* keeps where; *kept* are its counted residences."""
     words = {room.residence: room.words for room in kept}
     nest = extents.nest
+    level = shared_level(machine, nest)
+    nest = nest if level is None else with_shared_tiles(nest, level)
     whole = whole_tensors(mapped, machine, nest)
     return Rooms(mapped, machine, extents, words, moments(mapped, machine, nest), whole)

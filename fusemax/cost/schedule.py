@@ -69,7 +69,7 @@ class _NestTimes:
             for number, (_, kind) in enumerate(counts.kinds)
         ]
         times = (
-            dealt([times for times, _ in counts.kinds], weights)
+            dealt([times for times, _ in counts.kinds], weights, counts.cores)
             if counts.under is None
             else counts.under.dealt(weights, counts.nest.deal == "in_order")
         )
@@ -143,7 +143,8 @@ class _NestTimes:
             moved = [move for move in self.moves if move.level == name]
             if not moved or not level.is_waited_for:
                 continue
-            size = self._core_bytes(name) if level.per_core else self._bytes(name, self.moves)
+            own = level.per_core or name == self.counts.shared
+            size = self._core_bytes(name) if own else self._bytes(name, self.moves)
             ways: list[sympy.Expr] = []
             if level.bandwidth is not None:
                 ways.append(size / symbol(f"{name}.bandwidth"))
@@ -152,7 +153,7 @@ class _NestTimes:
             for way, kinds in (("read", ("read", "drain")), ("write", ("write", "fill"))):
                 if getattr(level, f"{way}_bandwidth") is not None:
                     part = sum((self._bytes(name, [move]) for move in moved if move.kind in kinds), ZERO)
-                    part *= size / self._bytes(name, moved) if level.per_core else sympy.Integer(1)
+                    part *= size / self._bytes(name, moved) if own else sympy.Integer(1)
                     ways.append(part / symbol(f"{name}.{way}_bandwidth"))
             time = greatest(*ways) if len(ways) > 1 else ways[0]
             label = Label("time", nest=self.name, level=name)
@@ -160,7 +161,10 @@ class _NestTimes:
         return times
 
     def _core_bytes(self, level: str) -> sympy.Expr:
-        """Return the bytes that move at a level inside the busiest core."""
+        """Return the bytes that move at a level inside the busiest core, or at one that the busiest group of cores shares."""
+        if level == self.counts.shared:
+            pairs = zip(self.parts, self.counts.together, strict=True)
+            return sum((times * self._bytes(level, moves) for (times, _), moves in pairs), ZERO)
         everything = self._bytes(level, self.moves)
         if not self.counts.kinds:
             return self._busiest(lambda _: everything)
@@ -189,7 +193,7 @@ class _NestTimes:
         waits: sympy.Expr = ZERO
         if isinstance(schedule, Overlap):
             waits = self._waiting(schedule)
-            times += self._begin() * ceildiv(self.counts.tasks, symbol("replicas"))
+            times += self._begin() * ceildiv(self.counts.tasks, self.counts.cores)
         elif not isinstance(schedule, str):
             stalls = [step.stall for step in schedule if isinstance(step, Stall)]
             waits = sum((to_sympy(tile_expression(stall)) * epochs for stall in stalls), ZERO)
@@ -271,7 +275,7 @@ class _NestTimes:
             self._busiest(lambda counts: counts.tasks),
         )
         fill = (serial - steady) * tasks / greatest(1, epochs)
-        rounds = ceildiv(self.counts.tasks, symbol("replicas"))
+        rounds = ceildiv(self.counts.tasks, self.counts.cores)
         start = rounds * self._begin() * symbol("clock")
         overhead = self.writer.add(f"start_cycles[{self.name}]", fill + start, Label("start", nest=self.name))
         return steady + overhead

@@ -12,7 +12,7 @@ from fusemax.cost.conditions import Mask
 from fusemax.cost.extents import ONE, Extents
 from fusemax.cost.masks import Band, tiles_of
 from fusemax.cost.region import Region
-from fusemax.cost.symbols import band_most, band_turns, item, least, repeated, symbol
+from fusemax.cost.symbols import band_most, band_turns, item, least, repeated
 from fusemax.cost.visited import Visited
 from fusemax.cost.visited_region import Inside
 
@@ -43,8 +43,8 @@ class Kept:
             return self._inside(self.band).words()
         return _UnderBand(self, self._turned()).words()
 
-    def to_cores(self, spread: Collection[str], otherwise: sympy.Expr) -> sympy.Expr:
-        """Return the words of all tiles that come to a memory of each core, whose tasks the loops in *spread* number.
+    def to_cores(self, spread: Collection[str], otherwise: sympy.Expr, cores: sympy.Expr) -> sympy.Expr:
+        """Return the words of all tiles that come to a memory of each of *cores*, whose tasks the loops in *spread* number.
 
         A tile that several tasks in a row want comes to as many cores, also where a loop inside of the place makes them;
         *otherwise* stands where that is not known.
@@ -52,15 +52,15 @@ class Kept:
         inside = set(spread) - set(self.loops)
         if inside:
             loops = tuple(loop for loop in self.leaf if loop in inside or loop in self.loops)
-            return replace(self, loops=loops).to_cores(spread, otherwise)
+            return replace(self, loops=loops).to_cores(spread, otherwise, cores)
         if isinstance(self.band, Region):
-            return self._inside(self.band, spread).words(symbol("replicas"))
+            return self._inside(self.band, spread).words(cores)
         band = None if self.band is None else self._turned()
         sharing = self._sharing(spread)
         if sharing == 1:  # every task has a tile of its own
             return otherwise
         visited = Visited(self.extents, self.digits, self.loops, self.leaf, band, spread)
-        words = visited.words(otherwise, symbol("replicas"), sharing)
+        words = visited.words(otherwise, cores, sharing)
         return otherwise if words is None else words
 
     def _sharing(self, spread: Collection[str]) -> sympy.Expr | None:

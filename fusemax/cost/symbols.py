@@ -54,6 +54,15 @@ def symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, positive=True)
 
 
+def groups_of(level: str) -> sympy.Expr:
+    """Return how many groups of cores there are that share a *level* each.
+
+    >>> groups_of("pair")
+    replicas/pair.shared_by
+    """
+    return symbol("replicas") / symbol(f"{level}.shared_by")
+
+
 def lanes_along(unit: str, dimension: str) -> sympy.Expr:
     """Return the lanes of *unit* along a dimension, or along several together.
 

@@ -257,13 +257,15 @@ def _inside(extents: Extents, band: Band, row: Part, column: Part) -> Extents:
     return replace(extents, parts={**extents.parts, band.row: row, band.column: column})
 
 
-def dealt(counts: Sequence[sympy.Expr], weights: Sequence[sympy.Expr]) -> tuple[sympy.Expr, ...]:
-    """Return how many tasks of each kind the busiest core does: the heaviest first, each to the core that is free first."""
+def dealt(
+    counts: Sequence[sympy.Expr], weights: Sequence[sympy.Expr], cores: sympy.Expr
+) -> tuple[sympy.Expr, ...]:
+    """Return how many tasks of each kind the busiest of *cores* does: the heaviest first, each to the one free first."""
     if len(counts) == 1:
-        return (ceildiv(counts[0], symbol("replicas")),)
+        return (ceildiv(counts[0], cores),)
     pairs = [
         *zip(counts, weights, strict=True),
         *[(sympy.Integer(0), sympy.Integer(0))] * (KINDS - len(counts)),
     ]
-    whole = busiest_core(symbol("replicas"), *(value for pair in pairs for value in pair))
+    whole = busiest_core(cores, *(value for pair in pairs for value in pair))
     return tuple(item(whole, number) for number in range(len(counts)))

@@ -86,6 +86,7 @@ LEVEL_FIGURES = (
     "ports",
     "latency",
     "leakage",
+    "shared_by",
 )
 
 

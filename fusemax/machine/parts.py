@@ -41,8 +41,8 @@ class Level(FilePart):
 
     ``ports`` counts lines per cycle and ``bandwidth`` bytes per second, reads and writes pooled; ``read_bandwidth`` is that of
     what leaves the level alone (reads from inside, drains), ``write_bandwidth`` that of what comes in. ``per_core`` says that
-    each of the machine's ``replicas`` has its own. ``latency`` is the time until the first word of a phase is there,
-    ``leakage`` the power that it takes at all times.
+    each of the machine's ``replicas`` has its own, ``shared_by`` how many neighbouring cores share one, each such group one
+    of its own. ``latency`` is the time until the first word of a phase is there, ``leakage`` what it takes at all times.
     """
 
     bandwidth: BytesPerSecond | None = None
@@ -56,6 +56,7 @@ class Level(FilePart):
     energy: AccessEnergy | None = None
     area: dict[str, SquareMetres] = Field(default_factory=dict)
     per_core: bool = False
+    shared_by: Count | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -78,6 +79,14 @@ class Level(FilePart):
         """Whether moving words at this level takes time."""
         ways = (self.bandwidth, self.read_bandwidth, self.write_bandwidth, self.ports)
         return any(way is not None for way in ways)
+
+    @model_validator(mode="after")
+    def _of_one_core_or_several(self) -> Level:
+        if self.per_core and self.shared_by is not None:
+            raise ValueError(
+                "a level that each core has (per_core) is not shared_by several: remove one of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _lines(self) -> Level:

@@ -17,6 +17,7 @@ from fusemax.language.value import value_of
 from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds, Watts
 from fusemax.machine.change import changed
 from fusemax.machine.figures import Figure, walk_figures
+from fusemax.machine.groups import wrong_groups
 from fusemax.machine.parts import TAKEN, Level, Registers, Unit
 from fusemax.nearest import nearest
 from fusemax.quantity import QuantityError
@@ -130,6 +131,15 @@ class Machine(FilePart):
         """
         return self.units[unit].shares or unit
 
+    def of_groups(self, level: str) -> bool:
+        """Return whether groups of cores share *level*, each group one of its own (``shared_by``)."""
+        return level in self.levels and self.levels[level].shared_by is not None
+
+    def around(self, level: str) -> str:
+        """Return the level around *level*, those that groups of cores share left out: where what spills from it is."""
+        names = [name for name in self.levels if name == level or not self.of_groups(name)]
+        return names[names.index(level) - 1]
+
     @property
     def level_names(self) -> tuple[str, ...]:
         """The levels' names from the outside in."""
@@ -169,7 +179,26 @@ def machine_of(document: Document) -> Machine:
     ]
     raise_if_any(problems)
     raise_if_any(list(_impossible(document, walked)))
+    if any(map(machine.of_groups, machine.levels)):
+        raise_if_any(
+            [
+                document.problem(("levels", name, *([key] if key else [])), text, hint, key=not key)
+                for name, key, text, hint in wrong_groups(machine.levels, _values(walked))
+            ]
+        )
     return machine
+
+
+def _values(walked: Sequence[Figure]) -> dict[str, float]:
+    """Return the values of figures of which none needs itself."""
+    known: dict[str, float] = {}
+    waiting = [(name, figure) for _, name, figure in walked]
+    while waiting:
+        for name, figure in waiting:
+            if all(used in known for used in formula_names(figure)):
+                known[name] = value_of(figure, known)
+        waiting = [entry for entry in waiting if entry[0] not in known]
+    return known
 
 
 def _impossible(document: Document, walked: Sequence[Figure]) -> Iterator[Problem]:

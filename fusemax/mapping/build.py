@@ -13,6 +13,7 @@ from fusemax.language.syntax import Expression, Name
 from fusemax.language.value import value_of
 from fusemax.machine import Machine
 from fusemax.mapping.binding import Binding
+from fusemax.mapping.groups import group_problems
 from fusemax.mapping.legality import dataflow_problems
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.mapping.nodes import Nodes
@@ -80,6 +81,7 @@ class _Builder:
             when=self._when(),
         )
         problems = self.notes.problems or dataflow_problems(mapped, self.machine, self.document)
+        problems = problems or list(dict.fromkeys(group_problems(mapped, self.machine, self.document)))
         if problems:
             raise ProblemsError(problems)
         return mapped

@@ -106,7 +106,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nest:
-    """A phase: one top-level nest, run to its end before the next begins."""
+    """A phase: one top-level nest, run to its end before the next begins.
+
+    ``beside`` are those loops of ``spread`` that run side by side on the cores of a group.
+    """
 
     name: str
     roots: Mapping[str, Root]
@@ -115,6 +118,7 @@ class Nest:
     schedule: Schedule
     spread: tuple[str, ...] = ()
     deal: Deal = "longest_first"
+    beside: tuple[str, ...] = ()
 
     def root_of(self, digit: str) -> Root:
         """Return the root that *digit* belongs to."""

@@ -35,12 +35,14 @@ class Nodes:
         nest = Nest(
             name=name, roots=roots, bodies=tuple(bodies), residences=tuple(residences),
             schedule=node.schedule if node.schedule is not None else self.file.schedule, spread=tuple(node.spread),
-            deal=node.deal or "longest_first",
+            deal=node.deal or "longest_first", beside=tuple(node.side_by_side),
         )  # fmt: skip
         for position, loop in enumerate(node.spread):
             self.notes.known(
                 loop, _common(bodies), "loop around all of this nest", (*path, "spread", position)
             )
+        for position, loop in enumerate(node.side_by_side):
+            self.notes.known(loop, node.spread, "loop in spread", (*path, "side_by_side", position))
         where: KeyPath = (*path, "schedule") if node.schedule is not None else ("schedule",)
         self.schedules.check(nest, bound, where)
         return nest
@@ -55,8 +57,10 @@ class Nodes:
         opened = (*outside, tuple(node.loops))
         loops = (*outer, *node.loops)
         spatial = {**spatial, **self._spatial(node, path, loops, roots)}
-        if len(path) > 2 and (node.tiles or node.spread or node.deal or node.schedule is not None):
-            self.notes.fail(path, "tiles, spread, deal and schedule belong to a top-level nest", key=True)
+        own = node.tiles or node.spread or node.side_by_side or node.deal or node.schedule is not None
+        if len(path) > 2 and own:
+            text = "tiles, spread, side_by_side, deal and schedule belong to a top-level nest"
+            self.notes.fail(path, text, key=True)
         for staged, table, label in ((False, node.keep, "keep"), (True, node.stage, "stage")):
             for level, entries in table.items():
                 names = [entry.tensor for entry in entries]

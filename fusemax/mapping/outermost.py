@@ -51,7 +51,7 @@ def _passes(mapped: Mapped, nest: Nest, tensor: str, done: Mapping[str, int]) ->
 
     *done* gives the place of each Einsum's nest.
     """
-    here = mapped.nests.index(nest)
+    here = nest.bodies[0].node[0]  # its number
     made = [done[p.name] for p in mapped.cascade.producers(tensor) if p.name in done]
     read = [done[r.name] for r in mapped.cascade.readers(tensor) if r.name in done]
     return bool(made and read) and min(made) <= here <= max(read) and min(made) < max(read)

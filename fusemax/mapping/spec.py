@@ -175,6 +175,7 @@ class Node(FilePart):
     name: str | None = None
     tiles: dict[str, Tile] = Field(default_factory=dict)
     spread: list[str] = Field(default_factory=list)
+    side_by_side: list[str] = Field(default_factory=list)
     deal: Deal | None = None
     keep: dict[str, list[Kept]] = Field(default_factory=dict)
     stage: dict[str, list[Kept]] = Field(default_factory=dict)

@@ -238,7 +238,7 @@ class Prices:
         cores = self.described.replicas
         many = self._figure(cores, "replicas") or 1.0
         levels = (
-            (self._figure(level.leakage, f"{name}.leakage") or 0.0) * (many if level.per_core else 1.0)
+            (self._figure(level.leakage, f"{name}.leakage") or 0.0) * self._copies(name, many)
             for name, level in self.described.levels.items()
         )
         units = (
@@ -246,6 +246,13 @@ class Prices:
             for name, unit in self.described.units.items()
         )
         return (sum(levels) + sum(units)) * time_s
+
+    def _copies(self, level: str, cores: float) -> float:
+        """Return how many of *level* there are on *cores*: one, or one for each core or group of them."""
+        described = self.described.levels[level]
+        if self.described.of_groups(level):
+            return cores / (self._figure(described.shared_by, f"{level}.shared_by") or cores)
+        return cores if described.per_core else 1.0
 
     def _figure(self, expression: object, name: str) -> float | None:
         """Return the figure *name* as it was set, or as the machine has it; None where that is a formula or nothing."""

@@ -138,8 +138,8 @@ class Facts:
 
     @cached_property
     def inner_levels(self) -> tuple[str, ...]:
-        """The levels inside the outermost, from the outside in."""
-        return self.machine.level_names[1:]
+        """The levels inside the outermost, from the outside in, but for those that groups of cores share: unused so far."""
+        return tuple(name for name in self.machine.level_names[1:] if not self.machine.of_groups(name))
 
     @cached_property
     def cores(self) -> int:

@@ -111,8 +111,9 @@ def _problems(document: Document, read: SpaceFile, cascade: Cascade, machine: Ma
     if read.bind != ANY and not isinstance(read.bind, dict):
         yield document.problem(("bind",), f"expected 'any' or Einsums by unit, got {read.bind!r}")
     einsums = [einsum.name for einsum in cascade.computed]
+    levels = tuple(name for name in machine.level_names if not machine.of_groups(name))
     checks = (
-        ("keep", read.keep, machine.level_names, "level", tuple(cascade.tensors), "tensor"),
+        ("keep", read.keep, levels, "level", tuple(cascade.tensors), "tensor"),
         ("bind", by_unit, tuple(machine.units), "unit", einsums, "Einsum"),
     )
     for key, found, places, place, members, member in checks:

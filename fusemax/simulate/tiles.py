@@ -7,23 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body
+from fusemax.mapping.groups import with_shared_tiles
 from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import pairs_left
 from fusemax.simulate.tile.cores import Members, busiest_core
+from fusemax.simulate.tile.counting import Counted, run_for_numbers, sharing_of
 from fusemax.simulate.tile.fits import check_room, lanes_of
-from fusemax.simulate.tile.geometry import cycles_at, digits_of, word_B
+from fusemax.simulate.tile.geometry import Geometry, cycles_at, digits_of, word_B
+from fusemax.simulate.tile.groups import groups_in
 from fusemax.simulate.tile.loads import Sharing, served
-from fusemax.simulate.tile.plan import Prepared, prepare
+from fusemax.simulate.tile.plan import prepare
 from fusemax.simulate.tile.regions import Conditions, conditions_of, points_left
 from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Wait, WordsKey
 from fusemax.simulate.tile.room import geometry_of, room_B
-from fusemax.simulate.tile.state import State, brought_to_cores, run_clock
+from fusemax.simulate.tile.state import State, run_clock
 from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
 from fusemax.simulate.tile.timeline import timeline_of
 from fusemax.simulate.tile.together import together
@@ -127,58 +131,64 @@ class _Run:
         self.whole = geometry_of(mapped, machine, nest, point)
         lengths = {root.size_name: self.whole.sizes[root.name] for root in nest.roots.values()}
         self.point = point = replace(point, ranks={**point.ranks, **lengths})
-        self.alike = together(mapped, nest, self.whole)
+        self.groups = groups_in(mapped, machine, self.whole, point)
+        self.alike = together(mapped, nest, self.whole) if self.groups is None else self.whole
+        mine = self.alike if self.groups is None else self.groups.first  # of the core that is timed
         self.events, self.fast_forward = events, fast_forward
         self.conditions = {b.node: conditions_of(mapped, self.alike, point, b) for b in nest.bodies}
-        members = self._busiest_core()
-        self.counted: tuple[Prepared, State] | None = None
+        members = self._busiest_core(mine)
+        self.counted: Counted | None = None
+        self.shared: Counted | None = None
         sharing = Sharing()
-        if members is not None:
-            self.counted = self._count(None)
-            sharing = self._sharing(
-                self._words_by_stream(*self.counted, self._brought_to_cores()),
-                self._words_by_stream(*self._count(members), {}),
-            )
-        self.timed = prepare(mapped, machine, nest, self.alike, point, sharing, fast_forward, members)
+        if members is not None or self.groups is not None:
+            self.counted = self._over_cores(self._count(self.alike, None))
+            sharing = self._sharing(self.counted, self._count(mine, members), members)
+        self.timed = prepare(mapped, machine, nest, mine, point, sharing, fast_forward, members)
         self.state = State.fresh(self.timed, events)
 
     def run(self) -> Phase:
         run_clock(self.timed, self.state)
         self._not_stuck()
-        self.counted = self.counted or (self.timed, self.state)
+        self.counted = self.counted or self._over_cores(Counted(self.timed, self.state))
         return self._phase()
 
-    def _busiest_core(self) -> Members | None:
-        """Return the tasks of the core that has most to do; None: all of them."""
-        cores = int(self.point.figures["replicas"])
+    def _busiest_core(self, geometry: Geometry) -> Members | None:
+        """Return the tasks, in *geometry*, of the core that has most to do; None: all of them."""
+        cores = int(self.point.figures["replicas"]) if self.groups is None else self.groups.count
         spread = self.mapped.task_loops(self.nest)
-        if cores == 1 or self.alike.points(spread, {}) == 1:
+        if cores == 1 or geometry.points(spread, {}) == 1:
             return None
-        steps = prepare(self.mapped, self.machine, self.nest, self.alike, self.point, Sharing()).steps
-        return busiest_core(self.nest, self.alike, spread, cores, steps, deepest_body(self.nest).loops)
+        steps = prepare(self.mapped, self.machine, self.nest, geometry, self.point, Sharing()).steps
+        return busiest_core(self.nest, geometry, spread, cores, steps, deepest_body(self.nest).loops)
 
-    def _sharing(self, everything: Sequence[int], mine: Sequence[int]) -> Sharing:
-        """Return how the busiest core, which moves the words *mine* of *everything*, shares the levels."""
-        assert self.counted is not None
-        levels: dict[str, list[float]] = {}
-        for stream, a, m in zip(self.counted[0].streams, everything, mine, strict=True):
-            for entry in stream.words:
-                both = levels.setdefault(entry.level, [0.0, 0.0])
-                each_B = word_B(self.mapped, self.point, entry.tensor) * a / len(stream.words)
-                both[0] += each_B
-                both[1] += each_B if m else 0.0
-        more = {level: total / told for level, (total, told) in levels.items() if told}
-        return Sharing(tuple(a / m if m else 1.0 for a, m in zip(everything, mine, strict=True)), more)
+    def _sharing(self, everything: Counted, mine: Counted, members: Members | None) -> Sharing:
+        """Return how the busiest core, which does *members* and moves what *mine* counted, shares the levels."""
+        total, group = everything.words(), mine.words()
+        if self.groups is not None:
+            cores = self._count(self.whole, self.groups.of_group(self.whole, members))
+            cores = cores.of_cores(self.nest.spread, self.whole.points(self.nest.beside, {}), self._has_own)
+            group = cores.with_groups(
+                self.groups, self._count(self.groups.geometry, self.groups.as_group(members))
+            )
+            shared = self._count(self.groups.geometry, None)
+            self.shared = shared.of_groups(self.groups)
+            total = everything.with_groups(self.groups, self.shared)
+            self.counted = replace(everything, instead=tuple(everything.at(self.groups.level).values()))
+        size_B = partial(word_B, self.mapped, self.point)
+        return sharing_of(everything.prepared.streams, size_B, total, mine.words(), group)
 
-    def _count(self, members: Members | None) -> tuple[Prepared, State]:
+    def _count(self, geometry: Geometry, members: Members | None) -> Counted:
         """Run the tasks of *members* on one core alone, for their number only."""
-        everything = prepare(
-            self.mapped, self.machine, self.nest, self.alike, self.point, Sharing(), self.fast_forward,
-            members,
+        return run_for_numbers(
+            prepare(
+                self.mapped, self.machine, geometry.nest, geometry, self.point, Sharing(), self.fast_forward, members
+            )
         )  # fmt: skip
-        state = State.fresh(everything, 0)
-        run_clock(everything, state)
-        return everything, state
+
+    def _over_cores(self, counted: Counted) -> Counted:
+        """Return what all cores move: a memory that every core has gets tiles in each of them."""
+        cores = int(self.point.figures["replicas"])
+        return counted.of_cores(self.mapped.task_loops(self.nest), cores, self._has_own)
 
     def _not_stuck(self) -> None:
         if not self.state.chip[clock.STUCK]:
@@ -204,38 +214,16 @@ class _Run:
     def words(self) -> dict[WordsKey, float]:
         """Return words by tensor, level and kind, as counted task by task."""
         assert self.counted is not None
-        prepared, state = self.counted
         exact: dict[tuple[WordsKey, float], int] = {}
-        per_core = self._brought_to_cores()
-        for n, stream in enumerate(prepared.streams):
-            for entry, moved in zip(stream.words, _moved(prepared, state, n, per_core.get(n)), strict=True):
-                for level, part in served(self.mapped, self.machine, prepared.spilled, entry):
-                    key = WordsKey(self.nest.name, level, entry.tensor, entry.kind)
-                    exact[key, part] = exact.get((key, part), 0) + moved
+        spilled = self.counted.prepared.spilled
+        for entry, moved in (*self.counted.entries(), *(self.shared.entries() if self.shared else ())):
+            for level, part in served(self.mapped, self.machine, spilled, entry):
+                key = WordsKey(self.nest.name, level, entry.tensor, entry.kind)
+                exact[key, part] = exact.get((key, part), 0) + moved
         total: dict[WordsKey, float] = {}
         for (key, part), count in exact.items():
             total[key] = total.get(key, 0) + (count if part == 1.0 else count * part)
         return total
-
-    def _words_by_stream(
-        self, prepared: Prepared, state: State, per_core: Mapping[int, list[int]]
-    ) -> list[int]:
-        """Return the words of each stream, of all tensors and levels together."""
-        return [sum(_moved(prepared, state, n, per_core.get(n))) for n in range(len(prepared.streams))]
-
-    def _brought_to_cores(self) -> dict[int, list[int]]:
-        """Return how often each transfer brings a tile to a memory that every core has, by stream, on several cores."""
-        cores = int(self.point.figures["replicas"])
-        assert self.counted is not None
-        prepared, _ = self.counted
-        spread = self.mapped.task_loops(self.nest)
-        if cores == 1 or not spread:
-            return {}
-        return {
-            n: brought_to_cores(prepared, n, spread, cores)
-            for n, stream in enumerate(prepared.streams)
-            if self._has_own(stream.residence)
-        }
 
     def _has_own(self, residence: Residence | None) -> bool:
         """Return whether each core has the place of *residence* for itself."""
@@ -245,7 +233,7 @@ class _Run:
     def lane_cycles(self, unit: str) -> float:
         """Return the cycles of all lanes of *unit*, over all cores."""
         assert self.counted is not None
-        prepared, state = self.counted
+        prepared, state = self.counted.prepared, self.counted.state
         return sum(
             state.moved(n, cls) * each
             for n, stream in enumerate(prepared.streams)
@@ -285,9 +273,10 @@ class _Run:
     def buffers(self) -> list[Buffer]:
         """Return the high-water mark of every buffer, and of the values that live in registers."""
         found: list[Buffer] = []
-        for residence in self.nest.residences:
+        kept = self.nest if self.groups is None else with_shared_tiles(self.nest, self.groups.level)
+        for residence, tile in zip(self.nest.residences, kept.residences, strict=True):
             tiles = self._tiles_alive(residence)
-            size = room_B(self.mapped, self.point, self.whole, residence)
+            size = room_B(self.mapped, self.point, self.whole, tile)
             found.append(
                 Buffer(
                     nest=self.nest.name, level=residence.level, tensor=residence.tensor, high_water_B=size * tiles,
@@ -365,18 +354,6 @@ class _Run:
             Event(name=streams[s].name, unit=_place(streams[s]), number=number, start=start, end=end)
             for s, number, start, end in rows
         )
-
-
-def _moved(prepared: Prepared, state: State, number: int, counts: Sequence[int] | None) -> list[int]:
-    """Return how many words of each entry stream *number* moved; *counts* tells how often tiles came to several cores."""
-    found: list[int] = []
-    for per_class, share in zip(prepared.words[number], prepared.shares[number], strict=True):
-        if share >= 0:
-            found.append(state.touched(prepared, number, share) if counts is None else counts[clock.CLASSES])
-        else:
-            times = [state.moved(number, cls) for cls in range(clock.CLASSES)] if counts is None else counts
-            found.append(sum(times[cls] * words for cls, words in enumerate(per_class)))
-    return found
 
 
 def _place(stream: Stream) -> str:

@@ -48,7 +48,14 @@ class FractionError(FusemaxError):
 
 NESTED_FROM = 1000  #: points from which code for many that follow one another pays
 TRY = "try."  #: before the name of a tile: the power of two that is tried
-SAID = ("tile", "occupancy", "capacity", "room")  #: kinds of lines that messages are made of
+SAID = (
+    "tile",
+    "groups",
+    "beside",
+    "occupancy",
+    "capacity",
+    "room",
+)  #: kinds of lines that messages are made of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

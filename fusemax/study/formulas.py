@@ -153,6 +153,10 @@ def _verdict(
     ]
     fits = [_whole(f"fits[{name}]", name) for name in sizes]
     fits += [_whole(f"fits[{line.name}]", line.name) for line in program.labelled("tile")]
+    fits += [_whole(f"fits[{line.name}]", line.name) for line in program.labelled("groups")]
+    for line in program.labelled("beside"):
+        most: Any = at_most(symbol(line.name), symbol(f"{line.label.level}.shared_by"))
+        fits.append(Line(f"fits[{line.name}]", most, Label(VERDICT)))
     for line in program.labelled("occupancy"):
         if not mapped.spill.get(line.label.level):
             place = f"[{line.label.nest},{line.label.level}]"
@@ -180,6 +184,7 @@ def reasons_of(program: Program) -> tuple[str, ...]:
     """Return what each bit of the line ``unfit`` of a *program* means, in words."""
     found: list[str] = []
     tiles = {line.name: line.label for line in program.labelled("tile")}
+    groups = {line.name: line.label for line in (*program.labelled("groups"), *program.labelled("beside"))}
     for line in program.labelled(VERDICT):
         if not line.name.startswith("fits["):
             continue
@@ -187,6 +192,13 @@ def reasons_of(program: Program) -> tuple[str, ...]:
         nest, _, level = name.rpartition(",")
         if name in tiles:
             found.append(f"tile {tiles[name].tensor} of nest {tiles[name].nest} is no whole number from 1")
+        elif name in groups and not groups[name].nest:
+            found.append(
+                f"{groups[name].level} is shared by a number of cores that does not divide all of them"
+            )
+        elif name in groups:
+            said = f"nest {groups[name].nest} has more iterations side by side"
+            found.append(f"{said} than cores share {groups[name].level}")
         elif nest:
             found.append(f"{level} is too small in nest {nest}")
         else:

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fusemax.mapping.nest import Mapped, Nest
+from tests.walk.groups import Grouping, Task, dealt_in_groups
 from tests.walk.steps import Work
 from tests.walk.trace import Step
-
-Task = tuple[int, ...]
 
 
 def spread_loops(mapped: Mapped, nest: Nest) -> tuple[str, ...]:
@@ -32,7 +31,12 @@ def tasks_of(mapped: Mapped, nest: Nest, steps: Sequence[Step]) -> list[Task]:
 
 
 def cores_of(
-    nest: Nest, tasks: Sequence[Task], work: Sequence[Work], cores: int, masked: bool
+    nest: Nest,
+    tasks: Sequence[Task],
+    work: Sequence[Work],
+    cores: int,
+    masked: bool,
+    grouping: Grouping | None = None,
 ) -> dict[Task, int]:
     """Return the core of each task; *work* holds the cycles of each step, *tasks* the task of each.
 
@@ -42,6 +46,8 @@ def cores_of(
     weights: Counter[Task] = Counter()
     for task, part in zip(tasks, work, strict=True):
         weights[task] += sum(part.values())  # type: ignore[assignment]
+    if grouping is not None:
+        return dealt_in_groups(grouping, weights, cores)
     order = list(weights)
     if not (masked and nest.deal == "in_order"):
         order.sort(key=lambda task: -weights[task])

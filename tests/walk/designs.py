@@ -57,15 +57,20 @@ class _Drawer:
         known = [
             p.name for e in self.whole.computed for o in operations(self.whole, e) for p in (o, *o.parts)
         ]
-        machine = draw_machine(self.random, list(dict.fromkeys(known)), self.features.cores)
+        machine = draw_machine(
+            self.random, list(dict.fromkeys(known)), self.features.cores, self.features.groups
+        )
         self.levels, self.units = list(machine["levels"]), list(machine["units"])
         if self.features.spill or self.features.fit:
             for level in self.levels[1:]:
                 machine["levels"][level]["size"] = f"{self.random.choice([64, 256, 1024, 4096])} B"
         self.offered = {unit: machine["units"][unit]["operations"] for unit in self.units}
         self.dimensions = {unit: list(machine["units"][unit]["shape"]) for unit in self.units}
+        self.shared = next((n for n, level in machine["levels"].items() if "shared_by" in level), None)
+        self.group = machine["levels"][self.shared]["shared_by"] if self.shared else 1
         mapping = self.mapping(described)
-        if not self.features.no_spread and any("spread" not in node for node in mapping["nests"]):
+        alone = not self.features.no_spread and not self.features.groups
+        if alone and any("spread" not in node for node in mapping["nests"]):
             machine.pop("replicas", None)
         return Design(described, machine, mapping, self.sizes(whole))
 
@@ -212,7 +217,43 @@ class _Drawer:
             node["spread"] = loops[: self.random.randint(1, len(loops))]
             if self.chance(0.4):
                 node["deal"] = self.random.choice(["longest_first", "in_order"])
-        return node
+        return self._grouped(node) if self.features.groups else node
+
+    def _carries(self, tensor: str, loops: list[str]) -> bool:
+        """Return whether *tensor* runs over the rank of one of *loops*."""
+        accesses = [a for e in self.whole.computed for a in (*e.reads, *e.outputs) if a.tensor == tensor]
+        used = {name for access in accesses for index in access.indices for name in names(index)}
+        return any(
+            used & {root, *digits} for root, digits in self.digits.items() if {*loops} & {root, *digits}
+        )
+
+    def _grouped(self, node: dict[str, Any]) -> dict[str, Any]:
+        """Let the innermost loops in spread run side by side, where something is kept at the level that groups share.
+
+        What all cores share is kept around the loops; what groups share too, now and then.
+        """
+        outer = self.levels[: self.levels.index(self.shared)] if self.shared else []
+        around = {level: entries for level in outer if (entries := _taken(node, level))}
+        if self.shared and not node.get("spread"):
+            here = around.setdefault(self.levels[0], [])
+            here += [entry for entry in _taken(node, self.shared) if _tensor(entry) not in map(_tensor, here)]
+        elif self.shared and self.chance(0.2):
+            around[self.shared] = _taken(node, self.shared)
+            around[self.shared] = [
+                e for e in around[self.shared] if not self._carries(_tensor(e), node["spread"])
+            ]
+        around = {level: entries for level, entries in around.items() if entries}
+        spread = node.pop("spread", [])
+        deal = {"deal": node.pop("deal")} if "deal" in node else {}
+        beside = spread[-self.random.choice([1, 1, 1, 2]) :]
+        for loop in beside:
+            if loop.upper() in self.tiles:
+                self.tiles[loop.upper()] = self.random.randint(1, self.group)
+        found = {**({"keep": around} if around else {}), **({"spread": spread, **deal} if spread else {})}
+        kept = self.shared in around or (self.shared and _has(node, self.shared))
+        if kept and beside:
+            found["side_by_side"] = beside
+        return {**found, "do": [node]} if found else node
 
     def _node(
         self,
@@ -407,3 +448,27 @@ class _Drawer:
                     if self.features.shared_dimension and self.chance(0.3):
                         mine.setdefault(self.random.choice(free), dimension)
         return found
+
+
+def _tensor(entry: Any) -> str:
+    return entry["tensor"] if isinstance(entry, dict) else entry
+
+
+def _taken(node: dict[str, Any], level: str) -> list[Any]:
+    """Take what *node* and those inside it keep at *level* out of them, each tensor once."""
+    found = {_tensor(entry): entry for entry in node.get("keep", {}).pop(level, [])}
+    for key in ("keep", "stage"):
+        node.get(key, {}).pop(level, None)
+        if key in node and not node[key]:
+            del node[key]
+    for child in node["do"]:
+        if isinstance(child, dict):
+            for entry in _taken(child, level):
+                found.setdefault(_tensor(entry), entry)
+    return list(found.values())
+
+
+def _has(node: dict[str, Any], level: str) -> bool:
+    """Return whether *node*, or one inside it, keeps or stages something at *level*."""
+    mine = any(node.get(key, {}).get(level) for key in ("keep", "stage"))
+    return bool(mine) or any(isinstance(child, dict) and _has(child, level) for child in node["do"])

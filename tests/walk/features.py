@@ -70,6 +70,8 @@ class Features:
         Small levels, and tiles as large as one of them allows.
     schedules
         Steps, and units that overlap in part.
+    groups
+        Levels that groups of cores share, and loops side by side.
     not_simulated
         Why the simulator is not compared; empty where it is.
     """
@@ -94,6 +96,7 @@ class Features:
     spill: bool = False
     fit: bool = False
     schedules: bool = False
+    groups: bool = False
     not_simulated: str = ""
 
 
@@ -108,6 +111,12 @@ FEATURES: Mapping[str, Features] = {
     "regions": Features(cascades=REGIONS, masks=True, regions=True),
     "region-cores": Features(cascades=REGIONS, masks=True, regions=True, cores=True, no_spread=True),
     "cores": Features(cores=True),
+    "groups": Features(cores=True, groups=True),
+    "group-digits": Features(
+        cores=True, groups=True, gaps=True, ragged_spatial=True, shared_dimension=True, stage=True
+    ),
+    "group-aliases": Features(cascades=ALIASED, aliases=True, cores=True, groups=True),
+    "group-windows": Features(cascades=WINDOWED, own_cascades=False, cores=True, groups=True),
     "no-spread": Features(cores=True, no_spread=True),
     "masked-cores": Features(cascades=MASKED, masks=True, cores=True),
     "windows": Features(cascades=WINDOWED, own_cascades=False),

@@ -9,7 +9,9 @@ from typing import Any
 UNITS = {"a": ("rows", "columns"), "v": ("lanes",)}
 
 
-def draw_machine(random: Random, operations: Sequence[str], cores: bool) -> dict[str, Any]:
+def draw_machine(
+    random: Random, operations: Sequence[str], cores: bool, groups: bool = False
+) -> dict[str, Any]:
     """Return the data of a machine whose units do all of *operations*; pairs such as ``mac`` are left out now and then."""
     levels: dict[str, Any] = {"DRAM": {"bandwidth": f"{random.choice([1, 3, 16, 64])} GB/s"}}
     for name in ("L2", "L1")[: random.randint(0, 2)]:
@@ -21,7 +23,24 @@ def draw_machine(random: Random, operations: Sequence[str], cores: bool) -> dict
         for name in list(levels)[1:]:
             if random.randint(0, 1):
                 levels[name]["per_core"] = True
+    if groups:
+        _share(random, data)
     return data
+
+
+def _share(random: Random, data: dict[str, Any]) -> None:
+    """Let groups of cores share a level: what is further in each core has for itself."""
+    levels, group = data["levels"], random.randint(1, 4)
+    if len(levels) == 1:
+        levels["L2"] = _level(random)
+    data["replicas"] = group * random.randint(1, 3)
+    shared = random.choice(list(levels)[1:])
+    for number, name in enumerate(levels):
+        levels[name].pop("per_core", None)
+        if name == shared:
+            levels[name]["shared_by"] = group
+        elif number > list(levels).index(shared):
+            levels[name]["per_core"] = True
 
 
 def _level(random: Random) -> dict[str, Any]:

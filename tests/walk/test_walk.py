@@ -18,6 +18,7 @@ from tests.walk.compare import compared
 from tests.walk.design import Design
 from tests.walk.designs import draw_design
 from tests.walk.features import FEATURES
+from tests.walk.groups import Grouping
 from tests.walk.laws import broken_laws
 from tests.walk.trace import Trace
 from tests.walk.walker import walk
@@ -187,6 +188,11 @@ def _plant_in_deal(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cores, "spread_loops", lambda *_: ())
 
 
+def _plant_in_groups(patch: pytest.MonkeyPatch) -> None:
+    """The walk lets each core of a group bring its own tiles to the level that they share."""
+    patch.setattr(Grouping, "seen", lambda _, place: place)
+
+
 @pytest.mark.parametrize(
     ("plant", "kinds"),
     [
@@ -198,6 +204,7 @@ def _plant_in_deal(patch: pytest.MonkeyPatch) -> None:
         (_plant_in_cost, ["windows"]),
         (_plant_in_cost, ["aliases"]),
         (_plant_in_deal, ["masked-cores", "no-spread"]),
+        (_plant_in_groups, ["groups"]),
     ],
 )
 def test_a_planted_error_is_found(

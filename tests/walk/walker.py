@@ -16,6 +16,7 @@ from fusemax.machine import Machine, figures
 from fusemax.mapping.nest import Mapped, Residence
 from fusemax.mapping.spec import Fit
 from tests.walk.cores import cores_of, tasks_of
+from tests.walk.groups import grouping_of
 from tests.walk.rooms import largest_tiles, most_at_once
 from tests.walk.space import NotWalkedError, Space, value_of
 from tests.walk.steps import Steps
@@ -130,7 +131,8 @@ def walk(
         work = [counter.of(step) for step in steps]
         tasks = tasks_of(mapped, nest, steps)
         masked = any(mapped.einsum(name).conditions for body in nest.bodies for name in body.einsums)
-        core_of = cores_of(nest, tasks, [cycles_ for cycles_, _ in work], cores, masked)
+        grouping = grouping_of(machine, numbers, nest)
+        core_of = cores_of(nest, tasks, [cycles_ for cycles_, _ in work], cores, masked, grouping)
         busy: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
         for task, (cycles_, useful_) in zip(tasks, work, strict=True):
             for (unit, _), value in cycles_.items():
@@ -141,12 +143,13 @@ def walk(
         cycles[nest.name] = tuple(
             dict(found) for found in busy.values() if sum(found.values()) >= most * (1 - 1e-12)
         )
-        for (level, tensor, kind), value in words_of(trace, machine, steps, tasks, cores, outside).items():
+        counted = words_of(trace, machine, steps, tasks, cores, outside, grouping)
+        for (level, tensor, kind), value in counted.items():
             words[nest.name, level, tensor, kind] += value
-        for (level, tensor), value in largest_tiles(trace).items():
+        for (level, tensor), value in largest_tiles(trace, grouping).items():
             room[nest.name, level, tensor] = value * word_bytes(mapped, machine, numbers, level, tensor)
         bytes_of = partial(_bytes_of, mapped, machine, numbers)
-        for level, value in most_at_once(trace, steps, bytes_of).items():
+        for level, value in most_at_once(trace, steps, bytes_of, grouping).items():
             live[nest.name, level] = value
     return Walk(_nonzero(words), cycles, _nonzero(useful), _nonzero(room), live)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Body, Residence
-from tests.walk.cores import Task
+from tests.walk.groups import Grouping, Task, together
 from tests.walk.space import Element
 from tests.walk.trace import Step, Trace
 
@@ -83,6 +83,7 @@ def words_of(
     tasks: Sequence[Task],
     cores: int,
     spilled: Mapping[str, float],
+    grouping: Grouping | None = None,
 ) -> Words:
     """Return the words of one nest: of all *steps* in their order, each of one of *tasks*, which go to so many *cores*.
 
@@ -90,7 +91,7 @@ def words_of(
     """
     tally = Tally(trace, machine, spilled)
     for tensor in trace.cascade.tensors:
-        _words_of_tensor(trace, machine, steps, tasks, cores, tensor, tally)
+        _words_of_tensor(trace, machine, steps, tasks, cores, tensor, tally, grouping)
     return tally.words
 
 
@@ -102,6 +103,7 @@ def _words_of_tensor(
     cores: int,
     tensor: str,
     tally: Tally,
+    grouping: Grouping | None,
 ) -> None:
     inbox: dict[tuple[Residence, ...], list[tuple[Step, Event]]] = defaultdict(list)
     for when, step in enumerate(steps):
@@ -132,7 +134,10 @@ def _words_of_tensor(
                 continue
             own = place.level not in machine.levels or machine.levels[place.level].per_core
             here = [(step, event) for _, step, event in events]
-            moved = _moves(trace, tensor, place, here, cores if own else 1)
+            if grouping is not None and not own:
+                moved = _moves_of_groups(trace, tensor, place, here, steps, cores, grouping)
+            else:
+                moved = _moves(trace, tensor, place, here, cores if own else 1)
             for _, event in moved:
                 tally.moved(outer, place.level, tensor, ("read", "fill"), event.times * len(event.taken))
                 tally.moved(outer, place.level, tensor, ("write", "drain"), event.times * len(event.given))
@@ -161,6 +166,25 @@ def _moves(
             last = Event(stay.events[-1].when, wanting, _carried(stay), frozenset(), times - 1)
             moved.append((step, last))
     return [(step, event) for step, event in moved if event.taken or event.given]
+
+
+def _moves_of_groups(
+    trace: Trace, tensor: str, place: Residence, events: list[tuple[Step, Event]], steps: Sequence[Step], cores: int,
+    grouping: Grouping,
+) -> list[tuple[Step, Event]]:  # fmt: skip
+    """Return what comes to and leaves a *place* that groups of cores share: what they want at one time comes once to each.
+
+    A tile that groups in a row want comes to as many of them, if there are so many. All cores' levels see groups go on alike.
+    """
+    order = together(steps, grouping)
+    at = {when: moment for moment, when in enumerate(order)}
+    seen = [(step, replace(event, when=at[event.when])) for step, event in events]
+    many = 1
+    if place.level == grouping.level:
+        many = cores // grouping.cores
+        seen = [(step, replace(e, tasks=frozenset(map(grouping.team, e.tasks)))) for step, e in seen]
+    moved = _moves(trace, tensor, grouping.seen(place), seen, many)
+    return [(step, replace(event, when=order[event.when])) for step, event in moved]
 
 
 def _carried(stay: Stay) -> frozenset[Element]:

@@ -83,7 +83,7 @@ def busiest_core(
     FusemaxError
         When there are more tasks than are dealt one by one.
     """
-    tasks, trips = _tasks(geometry, spread)
+    tasks, trips = tasks_of(geometry, spread)
     order = [loop for loop in loops if loop in spread]
     order += [loop for loop in spread if loop not in order]
     weight = sum((_weights(geometry, spread, tasks, one) for one in steps), np.zeros(len(tasks)))
@@ -95,7 +95,7 @@ def busiest_core(
     return Members(spread=tuple(order), trips=tuple(trips[c] for c in columns), tasks=tasks[mine][:, columns])
 
 
-def _tasks(geometry: Geometry, spread: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+def tasks_of(geometry: Geometry, spread: Sequence[str]) -> tuple[np.ndarray, list[int]]:
     """Return the digits of every task in the order of *spread*, and the most iterations of each loop."""
     trips = [geometry.points([loop], {}) for loop in spread]
     box = 1

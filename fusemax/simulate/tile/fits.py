@@ -29,7 +29,7 @@ def check_room(mapped: Mapped, machine: Machine, point: Point, nests: Sequence[G
             there = capacity_B(point, place, memory, lanes)
             if place == machine.outermost:
                 needed += over
-            elif (place,) == machine.level_names[1:2] and mapped.spill.get(place):
+            elif mapped.spill.get(place) and machine.around(place) == machine.outermost:
                 over = max(0.0, needed - there)
             if needed > there and not mapped.spill.get(place):
                 parts = stock.parts_B(point, whole, place)

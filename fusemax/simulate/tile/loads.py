@@ -27,10 +27,12 @@ class Sharing:
     """How cores share what is not each core's own: by stream, all words of the nest for each of one core's.
 
     A core has the part of a shared level's bandwidth that its words are of all words: what the others leave, it takes.
-    ``more`` says, by level, by how much more moves there than in streams of which the core has a part.
+    ``more`` says, by level, by how much more moves there than in streams of which the core has a part. ``group`` is as
+    ``words``, of the words of the group of cores that share a level with this one.
     """
 
     words: tuple[float, ...] = ()
+    group: tuple[float, ...] = ()
     more: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -214,6 +216,8 @@ class Loads:
         """Return how many words *level* moves for each that stream *number* of this core moves there."""
         if self.machine.levels[level].per_core or not self.sharing.words:
             return 1.0
+        if self.machine.of_groups(level):
+            return self.sharing.group[number]
         return self.sharing.words[number] * self.sharing.more.get(level, 1.0)
 
     def _cycles(self, channel: Channel, size_B: float, sharers: float) -> float:
@@ -242,6 +246,6 @@ def served(
         return [(entry.level, 1 - inner)]
     here = spilled.get(entry.level, 0.0)
     if here and entry.tensor in mapped.spill[entry.level] and entry.kind in ("read", "write"):
-        outside = machine.level_names[machine.level_names.index(entry.level) - 1]
+        outside = machine.around(entry.level)
         return [(entry.level, 1.0), (outside, here)]
     return [(entry.level, 1.0)]

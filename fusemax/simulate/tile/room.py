@@ -10,6 +10,7 @@ from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Name
 from fusemax.language.value import finite_value_of
 from fusemax.machine import LaneMemory, Machine
+from fusemax.mapping.groups import shared_level, with_shared_tiles
 from fusemax.mapping.lives import Moment, Tile, moments
 from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.mapping.outermost import whole_digits, whole_tensors
@@ -38,6 +39,8 @@ class Stock:
     @classmethod
     def of(cls, mapped: Mapped, machine: Machine, nest: Nest) -> Stock:
         """Return the stock of *nest*."""
+        level = shared_level(machine, nest)
+        nest = nest if level is None else with_shared_tiles(nest, level)
         whole = whole_tensors(mapped, machine, nest)
         return cls(mapped, machine, nest, moments(mapped, machine, nest), whole)
 
@@ -91,10 +94,13 @@ class Stock:
                 yield value.tensor, words * copies * word_B(self.mapped, point, value.tensor)
 
     def _cores(self, point: Point, geometry: Geometry, place: str) -> float:
-        """Return how many cores have values of their own in *place*: all that are busy, in a level that they share."""
+        """Return how many cores have values of their own in *place*: all that are busy, where they or a group share it."""
         level = self.machine.levels.get(place)
         if level is None or level.per_core or not self.nest.spread:
             return 1.0
+        if level.shared_by is not None:
+            busy = geometry.points(self.nest.beside or self.nest.spread, {})
+            return min(point.figures[f"{place}.shared_by"], busy)
         return min(point.figures["replicas"], geometry.points(self.nest.spread, {}))
 
 
