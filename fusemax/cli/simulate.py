@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from fusemax.simulate.tile.result import Phase, Simulation
 
+EPOCHS_SHOWN = 6  #: by a trace or a picture, where nothing is said
 TASKS_PER_EPOCH = 40  #: tasks written down for each epoch that a trace or a picture shows
 
 
@@ -32,17 +33,24 @@ def simulate(
     json: bool = typer.Option(False, "--json", help="Everything as JSON, in SI units and cycles."),
     trace: Path = typer.Option(None, "--trace", help="Write the first tasks for Perfetto, as JSON."),
     gantt: Path = typer.Option(None, "--gantt", help="Draw the first tasks and the utilization, as SVG."),
-    epochs: int = typer.Option(6, "--epochs", min=1, help="How many epochs a trace or a picture shows."),
+    epochs: int = typer.Option(
+        None, "--epochs", min=1, help="How many epochs a trace or a picture shows (6, if nothing is said)."
+    ),
 ) -> None:
     """Run a mapping on a machine: cycles, who waited for whom, how full each buffer was."""
     from fusemax.cli.arguments import mapped_on, sizes_and_figures
     from fusemax.errors import FusemaxError
 
+    if level == "pe" and (trace or gantt):
+        raise FusemaxError("--trace and --gantt show tiles; leave them out with --level pe")
+    if level != "pe" and formats:
+        raise FusemaxError("--formats runs registers in each number format; give --level pe with it")
+    if epochs is not None and not (trace or gantt):
+        raise FusemaxError("--epochs says how much --trace or --gantt shows; give one of them with it")
+    epochs = epochs or EPOCHS_SHOWN
     sizes, figures = sizes_and_figures(values)
     mapped, described = mapped_on(cascade, machine, mapping, sizes, figures)
     if level == "pe":
-        if trace or gantt:
-            raise FusemaxError("--trace and --gantt show tiles; leave them out with --level pe")
         from fusemax.simulate.array import command
 
         command(mapped, described, sizes, figures, json, formats)

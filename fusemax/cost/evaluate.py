@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from fusemax.cascade.sizes import MissingSizeError, SizeError, resolve_sizes
 from fusemax.cost.lower import point_text, run
 from fusemax.cost.power import HELD
 from fusemax.cost.program import Label, Line, Program
 from fusemax.errors import FusemaxError
-from fusemax.language.figure import is_figure
+from fusemax.mapping.given import sizes_given
 from fusemax.mapping.nest import Mapped
-from fusemax.nearest import meant
-from fusemax.quantity import format_quantity
-
-TILE_HINT = (
-    "use smaller tiles, keep less at {}, or let tensors share a place ('in_place:') or spill ('spill:'); "
-    "what is taken in blocks and never there whole is kept with 'buffers: 0'"
-)
-WHOLE_HINT = "inputs, outputs and what passes between nests are there as a whole; take smaller sizes or a larger 'size'"
+from fusemax.mapping.refused import check_figures, too_small
 
 
 class CapacityError(FusemaxError):
@@ -99,38 +91,9 @@ class Cost:
         return limits
 
 
-def check_not_given(mapped: Mapped, program: Program, given: Collection[str]) -> None:
-    """Raise SizeError where a size is *given* that the mapping says itself: a tile, or what is as long as one."""
-    tiles = program.tiles_given()
-    cut = sorted(name for name in given if name in tiles)
-    if cut:
-        raise SizeError(f"{', '.join(cut)} cannot be set: mapping {mapped.name} cuts it under 'tiles:'")
-    sizes = {line.label.tensor for line in program.labelled("size")}
-    following = sorted(name for name in given if name in sizes)
-    if following:
-        raise SizeError(
-            f"{', '.join(following)} cannot be set: it is as long as a tile that mapping {mapped.name} cuts under 'tiles:'"
-        )
-
-
 def sizes_for(mapped: Mapped, program: Program, given: Mapping[str, int]) -> dict[str, int]:
     """Return every size that *program* needs, from the *given* ones; raise SizeError naming what is missing."""
-    check_not_given(mapped, program, given)
-    tiles = program.tiles_given()
-    needed = [name for name, value in program.parameters.items() if value is None]
-    cascade = mapped.cascade
-    extra = [name for name in tiles if name in cascade.size_symbols() and name not in given]
-    known, other = (resolve_sizes(cascade, {**dict.fromkeys(extra, tile), **given}) for tile in (1, 2))
-    loose = sorted(name for name in needed if known.get(name) != other.get(name))
-    if loose:
-        raise SizeError(
-            f"{', '.join(loose)} would follow from a tile that mapping {mapped.name} cuts under 'tiles:'\n"
-            f"  hint: give {', '.join(loose)} instead of its parts"
-        )
-    missing = [name for name in needed if name not in known]
-    if missing:
-        raise MissingSizeError(f"mapping {mapped.name}", sorted(missing))
-    return {name: known[name] for name in needed}
+    return sizes_given(mapped, [name for name, value in program.parameters.items() if value is None], given)
 
 
 @dataclass(frozen=True)
@@ -204,10 +167,7 @@ def costs(
 def _parameters(
     mapped: Mapped, program: Program, sizes: Mapping[str, int], figures: Mapping[str, float]
 ) -> dict[str, float]:
-    unknown = [name for name in figures if name not in program.parameters]
-    if unknown:
-        hint = meant(unknown[0], [name for name in program.parameters if is_figure(name)])
-        raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}\n  hint: {hint}")
+    check_figures(figures, program.parameters, [line.name for line in program.labelled("figure")])
     parameters = {name: value for name, value in program.parameters.items() if value is not None}
     given = Program(
         parameters={name: figures.get(name, value) for name, value in program.parameters.items()},
@@ -273,22 +233,10 @@ def _check_room(mapped: Mapped, answer: Cost) -> None:
             for lab, value in answer.table("room").items()
             if (lab.nest, lab.level) == (label.nest, label.level) and value > 0
         }
-        parts = ", ".join(
-            f"{tensor} {_bytes(value)}" for tensor, value in sorted(rooms.items(), key=lambda r: -r[1])
-        )
         whole = any(
             (lab.nest, lab.level, lab.action) == (label.nest, label.level, "whole")
             for lab in answer.table("room")
         )
-        hint = WHOLE_HINT if whole else TILE_HINT.format(label.level)
-        mistakes.append(
-            f"{label.level} is too small in nest {label.nest} of mapping {mapped.name}: "
-            f"{_bytes(needed)} needed ({parts}), {_bytes(have)} there\n  hint: {hint}"
-        )
+        mistakes.append(too_small(label.level, label.nest, mapped.name, needed, rooms, have, whole))
     if mistakes:
         raise CapacityError("\n".join(mistakes))
-
-
-def _bytes(value: float) -> str:
-    exact = f" ({value:,.0f} B)" if value >= 1024 else ""
-    return format_quantity(value, "B") + exact

@@ -11,7 +11,6 @@ from typing import Any
 
 import sympy
 
-from fusemax.cost.evaluate import check_not_given
 from fusemax.cost.program import Label, Line, Program
 from fusemax.cost.roofline import roofline_lines
 from fusemax.cost.symbols import at_most, ceildiv, equal, floor, less, symbol, to_sympy
@@ -19,6 +18,7 @@ from fusemax.errors import FusemaxError
 from fusemax.language.figure import is_figure
 from fusemax.language.syntax import Expression
 from fusemax.machine import Machine
+from fusemax.mapping.given import check_not_given
 from fusemax.mapping.nest import Mapped
 from fusemax.nearest import nearest
 from fusemax.study.spec import Condition
@@ -85,7 +85,7 @@ def program_of(
     ConditionError
         For a condition on what is not there.
     """
-    check_not_given(mapped, program, {*given, *formulas})
+    check_not_given(mapped, {*given, *formulas})
     named = {name: to_sympy(value) for name, value in formulas.items()}
     named |= _rank_sizes(mapped, program, {*given, *formulas})
     parameters = {**program.parameters, **dict.fromkeys(given)}

@@ -13,7 +13,9 @@ from fusemax.language.syntax import Number
 from fusemax.language.value import finite_value_of, value_of
 from fusemax.machine import Machine, figures
 from fusemax.mapping.build import tile_expression
+from fusemax.mapping.given import sizes_given
 from fusemax.mapping.nest import Digit, Mapped, Nest
+from fusemax.mapping.refused import check_figures
 from fusemax.mapping.spec import Fit
 from fusemax.simulate.pe.walk import Walk
 
@@ -43,9 +45,7 @@ def figure_values(machine: Machine, changed: Mapping[str, float]) -> dict[str, f
         Naming the changed figures that the machine does not have.
     """
     known = figures(machine)
-    unknown = [name for name in changed if name not in known]
-    if unknown:
-        raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}")
+    check_figures(changed, known)
     values = {name: value.value for name, value in known.items() if isinstance(value, Number)} | dict(changed)
     waiting = {name: value for name, value in known.items() if name not in values}
     progress = True
@@ -64,6 +64,7 @@ def numbers_of(
 ) -> Numbers:
     """Return all numbers of *nest* for the *given* sizes and *changed* figures; tiles that fit a level are found by trying."""
     values = figure_values(machine, changed)
+    sizes_given(mapped, [root.size_name for root in nest.roots.values()], given)
     tiles = {d.size_name for root in nest.roots.values() for d in root.digits if d.rule is not None}
     extra = {n: 1 for n in tiles if n in mapped.cascade.size_symbols() and n not in given}
     sizes = resolve_sizes(mapped.cascade, {**extra, **given})

@@ -87,8 +87,8 @@ def first_alike(plan, fixed, chip, s, ref_digits, level, first, last, free, flag
     starts = visits_first(plan, fixed, chip, s, ref_digits, level, first, NOT, free, flag)
     ends = visits_first(plan, fixed, chip, s, ref_digits, level, first, YES, free, flag)
     low, high = first, max(first, last)
+    middle = high  # most often all of it is alike
     while low < high:
-        middle = (low + high + 1) // 2
         if (
             visits_first(plan, fixed, chip, s, ref_digits, level, middle, NOT, free, flag) == starts
             and visits_first(plan, fixed, chip, s, ref_digits, level, middle, YES, free, flag) == ends
@@ -96,6 +96,7 @@ def first_alike(plan, fixed, chip, s, ref_digits, level, first, last, free, flag
             low = middle
         else:
             high = middle - 1
+        middle = (low + high + 1) // 2
     return min(low, last)
 
 
@@ -123,8 +124,8 @@ def untouched_from(plan, fixed, s, band, ref_digits, level, first, last):
     columns = span(plan, fixed, s, column, level, ref_digits)
     start, end = rows if root == row else columns
     low, high = first - 1, last
+    middle = high
     while low < high:  # what holds up to an iteration holds up to those before
-        middle = (low + high + 1) // 2
         mine = (start + first * unit, min(start + (middle + 1) * unit - 1, end))
         whole = (
             all_touched(plan, fixed, s, band, mine, columns)
@@ -135,4 +136,5 @@ def untouched_from(plan, fixed, s, band, ref_digits, level, first, last):
             low = middle
         else:
             high = middle - 1
+        middle = (low + high + 1) // 2
     return low

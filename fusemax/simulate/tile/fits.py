@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
+from fusemax.mapping.refused import too_small
 from fusemax.simulate.tile.geometry import Geometry
 from fusemax.simulate.tile.room import Stock, capacity_B
 from fusemax.simulate.tile.values import Point
-
-WHOLE_HINT = "inputs, outputs and what passes between nests are there as a whole; take smaller sizes or a larger 'size'"
 
 
 def check_room(mapped: Mapped, machine: Machine, point: Point, nests: Sequence[Geometry]) -> None:
@@ -33,20 +32,10 @@ def check_room(mapped: Mapped, machine: Machine, point: Point, nests: Sequence[G
                 over = max(0.0, needed - there)
             if needed > there and not mapped.spill.get(place):
                 parts = stock.parts_B(point, whole, place)
-                mistakes.append(_too_small(mapped, machine, whole, place, needed, there, parts))
+                outside = place == machine.outermost
+                mistakes.append(too_small(place, whole.nest.name, mapped.name, needed, parts, there, outside))
     if mistakes:
         raise FusemaxError("\n".join(mistakes))
-
-
-def _too_small(
-    mapped: Mapped, machine: Machine, whole: Geometry, place: str, needed: float, there: float, parts: dict[str, float]
-) -> str:  # fmt: skip
-    told = ", ".join(f"{name} {size:,.0f} B" for name, size in sorted(parts.items(), key=lambda p: -p[1]))
-    hint = WHOLE_HINT if place == machine.outermost else f"use smaller tiles, or keep less at {place}"
-    return (
-        f"{place} is too small in nest {whole.nest.name} of mapping {mapped.name}: {needed:,.0f} B needed "
-        f"({told}), {there:,.0f} B there\n  hint: {hint}"
-    )
 
 
 def lanes_of(machine: Machine, point: Point, name: str) -> float:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from fusemax.cascade.sizes import MissingSizeError, resolve_sizes
+from fusemax.cascade.sizes import resolve_sizes
 from fusemax.errors import FusemaxError
 from fusemax.language.formula import substituted
-from fusemax.language.syntax import Expression
+from fusemax.language.syntax import Expression, names
 from fusemax.language.value import finite_value_of
 from fusemax.machine import Machine, figures
+from fusemax.mapping.given import as_long_as_tiles, sizes_given, tiles_cut
 from fusemax.mapping.nest import Mapped, Nest
+from fusemax.mapping.refused import check_figures
+from fusemax.mapping.spec import Fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +43,20 @@ def point_of(
         For sizes that are missing, unknown or not whole, and figures that the machine does not have.
     """
     formulas = dict(figures(machine))
-    unknown = [name for name in changed if name not in formulas]
-    if unknown:
-        raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}")
-    cascade = mapped.cascade
-    roots = {root.size_name for nest in mapped.nests for root in nest.roots.values()}
-    cuts = {d.size_name for n in mapped.nests for r in n.roots.values() for d in r.digits if d.rule}
-    stand_in = {name: 1 for name in cuts & set(cascade.size_symbols()) if name not in sizes}
-    ranks = resolve_sizes(cascade, {**stand_in, **sizes})
-    missing = sorted(name for name in roots if name not in ranks)
-    if missing:
-        raise MissingSizeError(f"mapping {mapped.name}", sorted(missing))
-    kept = {name: value for name, value in ranks.items() if name not in stand_in}
+    check_figures(changed, formulas)
+    sizes_given(mapped, _needed(mapped, formulas), sizes)
+    cut = tiles_cut(mapped).intersection(mapped.cascade.size_symbols())
+    ranks = resolve_sizes(mapped.cascade, {**dict.fromkeys(cut, 1), **sizes})
+    kept = {name: value for name, value in ranks.items() if name not in cut}
     return Point(_figures(formulas, changed), kept, dict(sizes))
+
+
+def _needed(mapped: Mapped, formulas: Collection[str]) -> list[str]:
+    """Return the sizes of the ranks that nests cut, and those that rules of tiles name."""
+    roots = {root.size_name for nest in mapped.nests for root in nest.roots.values()}
+    rules = [rule for nest in mapped.nests for rule in tile_rules(nest).values() if not isinstance(rule, Fit)]
+    named = {name for rule in rules for name in names(rule)}  # type: ignore[arg-type]
+    return sorted((roots | named) - as_long_as_tiles(mapped) - tiles_cut(mapped) - set(formulas))
 
 
 def _figures(formulas: Mapping[str, Expression], changed: Mapping[str, float]) -> dict[str, float]:

@@ -1,0 +1,94 @@
+"""Sizes that a mapping wants to be given, and those that it says itself: a tile, what is as long as one, what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from fusemax.cascade.sizes import MissingSizeError, SizeError, resolve_sizes
+from fusemax.language.syntax import Name, names
+from fusemax.mapping.nest import Digit, Mapped
+
+
+def tiles_cut(mapped: Mapped) -> frozenset[str]:
+    """Return the parts of ranks that *mapped* cuts; one that it leaves open (``P1: P1``) is a size like others."""
+    return frozenset(digit.size_name for digit in _cut(mapped))
+
+
+def as_long_as_tiles(mapped: Mapped) -> frozenset[str]:
+    """Return the ranks of the cascade that are as long as a tile which *mapped* cuts (``J0: I0`` where it cuts I by I0)."""
+    cut = {name for name in tiles_cut(mapped) if name in mapped.cascade.ranks}
+    roots = {root.size_name: root for nest in mapped.nests for root in nest.roots.values()}
+    found: set[str] = set()
+    for name, root in roots.items():
+        rank = mapped.cascade.ranks.get(name)
+        used = set(() if rank is None or rank.size is None else names(rank.size))
+        if used & cut and not used & {digit.size_name for digit in root.digits}:
+            found.add(name)
+    return frozenset(found)
+
+
+def check_not_given(mapped: Mapped, given: Collection[str]) -> None:
+    """Raise SizeError where a size is *given* that the mapping says itself.
+
+    That is a tile, what is as long as one, or how many tiles a rank has that is given too.
+    """
+    cut = tiles_cut(mapped)
+    where = f"mapping {mapped.name} cuts"
+    mistakes = [
+        f"{name} cannot be set: {where} it under 'tiles:'" for name in sorted(cut.intersection(given))
+    ]
+    mistakes += [
+        f"{name} cannot be set: it is as long as a tile that {where} under 'tiles:'"
+        for name in sorted(as_long_as_tiles(mapped).intersection(given))
+    ]
+    mistakes += [
+        f"{name} cannot be set: it follows from {whole} and what {where} under 'tiles:'"
+        for name, whole in sorted(dict(_left(mapped)).items())
+        if name in given and whole in given
+    ]
+    if mistakes:
+        raise SizeError("\n".join(mistakes))
+
+
+def sizes_given(mapped: Mapped, needed: Iterable[str], given: Mapping[str, int]) -> dict[str, int]:
+    """Return every size that is *needed*, from the *given* ones.
+
+    Raises
+    ------
+    SizeError
+        Naming what is missing, what cannot be set, and what would follow from a tile.
+    """
+    check_not_given(mapped, given)
+    needed = list(needed)
+    cascade = mapped.cascade
+    extra = [name for name in tiles_cut(mapped) if name in cascade.size_symbols() and name not in given]
+    known, other = (resolve_sizes(cascade, {**dict.fromkeys(extra, tile), **given}) for tile in (1, 2))
+    loose = sorted(name for name in needed if known.get(name) != other.get(name))
+    if loose:
+        raise SizeError(
+            f"{', '.join(loose)} would follow from a tile that mapping {mapped.name} cuts under 'tiles:'\n"
+            f"  hint: give {', '.join(loose)} instead of its parts"
+        )
+    missing = [name for name in needed if name not in known]
+    if missing:
+        raise MissingSizeError(f"mapping {mapped.name}", sorted(missing))
+    return {name: known[name] for name in needed}
+
+
+def _cut(mapped: Mapped) -> Iterator[Digit]:
+    for nest in mapped.nests:
+        for root in nest.roots.values():
+            for digit in root.digits:
+                own = isinstance(digit.rule, Name) and digit.rule.name == digit.size_name
+                if digit.rule is not None and not own:
+                    yield digit
+
+
+def _left(mapped: Mapped) -> Iterator[tuple[str, str]]:
+    """Yield the size of each outermost part that the mapping leaves as it comes, all inside it cut, and the whole's."""
+    cut = tiles_cut(mapped)
+    for nest in mapped.nests:
+        for root in nest.roots.values():
+            first, *inner = root.digits
+            if first.rule is None and inner and all(digit.size_name in cut for digit in inner):
+                yield first.size_name, root.size_name
