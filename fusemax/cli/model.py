@@ -70,29 +70,56 @@ def model(
     out: Path = typer.Option(
         None, "-o", "--report", help="Write a report with pictures, tables and the JSON into this folder."
     ),
+    explain: str = typer.Option(
+        "",
+        "--explain",
+        help="Where the time of a step comes from, such as attention: formulas, figures, sources.",
+    ),
+    depth: int = typer.Option(2, "--depth", min=0, help="With --explain: how many steps of formulas down."),
     as_json: bool = JSON,
 ) -> None:
     """Time, traffic, energy and memory of a whole model: prefill, one step of decoding, or a whole batch."""
     from fusemax.cli.arguments import sizes_and_figures
+
+    sizes, figures = sizes_and_figures(values)
+    predictor = _predictor(config, machine, system, _widths(words), (chips, parallel), figures, search)
+    asked = _asked(phase, sizes)
+    if explain:
+        typer.echo(_explained(predictor, asked, explain, depth))
+        return
+    record = _answer(predictor, asked, predictor.system)
+    title = f"{predictor.model.name} ({predictor.model.kind}), {phase} on {system or machine}"
+    _told(record, title, out, as_json)
+
+
+def _predictor(
+    config: Path, machine: str, system: str, widths: Widths, shared: tuple[int, str], figures: Mapping[str, float],
+    search: bool,
+) -> Predictor:  # fmt: skip
+    """Return what prices the model in *config*; *shared* says how many chips share it, or their degrees."""
     from fusemax.errors import FusemaxError
     from fusemax.model.config import load_model
     from fusemax.model.predict import Predictor
     from fusemax.model.system import load_system
 
-    sizes, figures = sizes_and_figures(values)
     if bool(machine) == bool(system):
         raise FusemaxError(
             "--machine or --system: say one of them, such as --machine h100 or --system 8xh100"
         )
     links = load_system(system) if system else None
-    shared = _parallel(links, chips, parallel, system)
-    asked = _asked(phase, sizes)
-    predictor = Predictor(
-        load_model(config), machine or links.chip if links else machine, _widths(words), links, shared, figures, search
-    )  # fmt: skip
-    record = _answer(predictor, asked, links)
-    title = f"{predictor.model.name} ({predictor.model.kind}), {phase} on {system or machine}"
-    _told(record, title, out, as_json)
+    parallel = _parallel(links, *shared, system)
+    chip = machine or links.chip if links else machine
+    return Predictor(load_model(config), chip, widths, links, parallel, figures, search)
+
+
+def _explained(predictor: Predictor, asked: Asked, step: str, depth: int) -> str:
+    from fusemax.cli.model_explain import explained
+    from fusemax.errors import FusemaxError
+
+    if asked.phase == "generate":
+        raise FusemaxError("--explain: goes with --phase prefill or decode, of which a batch is made")
+    run = predictor.decode if asked.phase == "decode" else predictor.prefill
+    return explained(predictor, run(asked.batch, asked.length), step, depth)
 
 
 def _told(record: Mapping[str, Any], title: str, out: Path | None, as_json: bool) -> None:

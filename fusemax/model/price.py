@@ -143,6 +143,26 @@ class Prices:
             self.priced[key] = self._price(step)
         return self.priced[key]
 
+    def behind(self, step: Step, price: Price) -> tuple[Evaluator, dict[str, int], dict[str, float]] | None:
+        """Return what the *price* of *step* was worked out with: a mapping on the machine, sizes and figures.
+
+        None for a step that has no mapping.
+        """
+        if not price.form:
+            return None
+        sizes = dict(step.forms)[price.form]
+        if price.mapping != FOUND:
+            ready = self._ready(step, price.form, price.mapping)
+            assert not isinstance(ready, str), "it was priced"
+            given = {name: value for name, value in sizes.items() if name in _sizes(ready.mapped)}
+            return ready, given, self._given(ready.program)
+        cascade = self.cascade(price.form)
+        given = {n: v for n, v in sizes.items() if n in {*cascade.ranks, *cascade.size_symbols()}}
+        figures = {**self.figures, "word": self.widths.activations_B}
+        kept = self.kept[price.form, tuple(self._narrow(step))]
+        costs = [(ready, cost) for ready, _ in kept if (cost := _cost_of(ready, given, figures)) is not None]
+        return next(ready for ready, cost in costs if cost.latency_s == price.time_s), given, figures
+
     def _price(self, step: Step) -> Price:
         if self.search:
             found = [
