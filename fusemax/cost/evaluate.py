@@ -93,7 +93,8 @@ class Cost:
 
 def sizes_for(mapped: Mapped, program: Program, given: Mapping[str, int]) -> dict[str, int]:
     """Return every size that *program* needs, from the *given* ones; raise SizeError naming what is missing."""
-    return sizes_given(mapped, [name for name, value in program.parameters.items() if value is None], given)
+    needed = [name for name, value in program.parameters.items() if value is None]
+    return sizes_given(mapped, needed, given, needed)
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,13 @@ def as_long_as_tiles(mapped: Mapped) -> frozenset[str]:
     return frozenset(found)
 
 
-def check_not_given(mapped: Mapped, given: Collection[str]) -> None:
+def check_not_given(mapped: Mapped, given: Collection[str], left_open: Collection[str] = ()) -> None:
     """Raise SizeError where a size is *given* that the mapping says itself.
 
-    That is a tile, what is as long as one, or how many tiles a rank has that is given too.
+    That is a tile, what is as long as one, or how many tiles a rank has that is given too. Tiles *left_open* are chosen by
+    somebody else, in place of the mapping's.
     """
-    cut = tiles_cut(mapped)
+    cut = tiles_cut(mapped).difference(left_open)
     where = f"mapping {mapped.name} cuts"
     mistakes = [
         f"{name} cannot be set: {where} it under 'tiles:'" for name in sorted(cut.intersection(given))
@@ -43,25 +44,28 @@ def check_not_given(mapped: Mapped, given: Collection[str]) -> None:
     ]
     mistakes += [
         f"{name} cannot be set: it follows from {whole} and what {where} under 'tiles:'"
-        for name, whole in sorted(dict(_left(mapped)).items())
+        for name, whole in sorted(dict(_left(mapped, cut)).items())
         if name in given and whole in given
     ]
     if mistakes:
         raise SizeError("\n".join(mistakes))
 
 
-def sizes_given(mapped: Mapped, needed: Iterable[str], given: Mapping[str, int]) -> dict[str, int]:
-    """Return every size that is *needed*, from the *given* ones.
+def sizes_given(
+    mapped: Mapped, needed: Iterable[str], given: Mapping[str, int], left_open: Collection[str] = ()
+) -> dict[str, int]:
+    """Return every size that is *needed*, from the *given* ones; tiles *left_open* are chosen by somebody else.
 
     Raises
     ------
     SizeError
         Naming what is missing, what cannot be set, and what would follow from a tile.
     """
-    check_not_given(mapped, given)
+    check_not_given(mapped, given, left_open)
     needed = list(needed)
     cascade = mapped.cascade
-    extra = [name for name in tiles_cut(mapped) if name in cascade.size_symbols() and name not in given]
+    cut = tiles_cut(mapped).difference(left_open)
+    extra = [name for name in cut if name in cascade.size_symbols() and name not in given]
     known, other = (resolve_sizes(cascade, {**dict.fromkeys(extra, tile), **given}) for tile in (1, 2))
     loose = sorted(name for name in needed if known.get(name) != other.get(name))
     if loose:
@@ -84,9 +88,8 @@ def _cut(mapped: Mapped) -> Iterator[Digit]:
                     yield digit
 
 
-def _left(mapped: Mapped) -> Iterator[tuple[str, str]]:
-    """Yield the size of each outermost part that the mapping leaves as it comes, all inside it cut, and the whole's."""
-    cut = tiles_cut(mapped)
+def _left(mapped: Mapped, cut: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the size of each outermost part that the mapping leaves as it comes, all inside it *cut*, and the whole's."""
     for nest in mapped.nests:
         for root in nest.roots.values():
             first, *inner = root.digits

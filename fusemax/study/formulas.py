@@ -85,7 +85,8 @@ def program_of(
     ConditionError
         For a condition on what is not there.
     """
-    check_not_given(mapped, {*given, *formulas})
+    left_open = [name for name, value in program.parameters.items() if value is None]
+    check_not_given(mapped, {*given, *formulas}, left_open)
     named = {name: to_sympy(value) for name, value in formulas.items()}
     named |= _rank_sizes(mapped, program, {*given, *formulas})
     parameters = {**program.parameters, **dict.fromkeys(given)}
