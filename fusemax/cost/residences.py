@@ -16,7 +16,7 @@ from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import least, repeated, symbol
 from fusemax.cost.ways import Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
 from fusemax.cost.windows import Window, windows_of
-from fusemax.language.syntax import Access
+from fusemax.language.syntax import Access, Name
 from fusemax.machine import Machine
 from fusemax.mapping.build import variables_of
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
@@ -80,6 +80,7 @@ class Residences:
         writers, _ = self._users(residence)
         words = self._brought(residence)
         if not any(residence.covers(body.node) for body in writers):
+            words -= self._set_before(residence)
             yield Move(tensor=tensor, level=outside, kind="read", words=words, serves=level)
             yield Move(tensor=tensor, level=level, kind="fill", words=words)
             return
@@ -123,6 +124,27 @@ class Residences:
                     self._moves(way, other, residence), words, self._brought_of(residence, alone, made)
                 )
         return words
+
+    def _set_before(self, residence: Residence) -> sympy.Expr:
+        """Return how many words of a running value that is only read inside are the value before its first iteration.
+
+        That one is set where it is kept and never comes: of as many tiles as there are generations, one.
+        """
+        tensor = self.cascade.tensors[residence.tensor]
+        initial = any(einsum.initial for einsum in self.cascade.producers(residence.tensor))
+        if tensor.generation is None or not initial:
+            return ZERO
+        variable, place = Name(tensor.generation.lower()), tensor.ranks.index(tensor.generation)
+        _, read = self._accesses(residence)
+        earlier = [access for access in read if access.indices[place] == variable]
+        if not earlier:
+            return ZERO
+        ways = distinct(self.nest, ways_of(self.nest, earlier), residence.loops)
+        parts = (
+            times * self._brought_of(residence, term)
+            for times, term in terms_of(self.extents, ways, residence.loops)
+        )
+        return sum(parts, ZERO) / self.extents.points(digits_of(self.nest, (variable.name,)))
 
     def _moves(self, way: Way, other: Way, residence: Residence) -> sympy.Expr:
         """Return the iterations of the loops that move *way* where *other* is moved by loops of its own."""
@@ -191,9 +213,11 @@ class Residences:
         return shifts_of(self.nest, made or read, self._taking_turns(residence, earlier))
 
     def _taking_turns(self, residence: Residence, earlier: bool = False) -> int | None:
-        """Return the dimension of a running value whose elements take each other's place."""
+        """Return the dimension of a running value whose elements take each other's place: where it is made."""
         tensor = self.cascade.tensors[residence.tensor]
-        return None if tensor.generation is None or earlier else tensor.ranks.index(tensor.generation)
+        if tensor.generation is None or earlier or not self._accesses(residence)[0]:
+            return None
+        return tensor.ranks.index(tensor.generation)
 
     def _accesses(self, residence: Residence) -> tuple[list[Access], list[Access]]:
         """Return the accesses inside a residence to its tensor: those that make it, and those that read it."""

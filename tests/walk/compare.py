@@ -15,9 +15,10 @@ from fusemax.mapping.spec import Overlap
 from fusemax.simulate.tile.result import Simulation
 from fusemax.simulate.tiles import simulate
 from tests.walk.design import Design
-from tests.walk.walker import Walk, machine_figures, walk
+from tests.walk.walker import Walk, iterations, machine_figures, spaces, walk
 
 RELATIVE = 1e-9
+MOST_ITERATIONS = 6000  #: of a design that is walked: one of them takes some ten microseconds for each tensor
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ def witnessed(mapped: Mapped, machine: Machine, sizes: Mapping[str, int], not_si
         return Outcome(refused=str(error))
     fitted = {(k.nest, k.tensor): int(value) for k, value in answer.table("tile").items()}
     spilled = {(k.nest, k.level): value for k, value in answer.table("spilled").items()}
+    if iterations(spaces(mapped, machine, sizes, fitted)) > MOST_ITERATIONS:
+        return Outcome(refused="too many iterations to walk")
     walked = walk(mapped, machine, sizes, fitted, spilled)
     run: Simulation | None = None
     reason = not_simulated or None

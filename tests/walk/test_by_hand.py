@@ -8,6 +8,7 @@ import pytest
 
 from fusemax.cost.evaluate import cost
 from fusemax.cost.model import derive
+from tests.walk.compare import compared
 from tests.walk.design import Design
 from tests.walk.test_walk import MACHINE, design
 from tests.walk.walker import walk
@@ -159,3 +160,25 @@ def test_what_has_no_room_is_taken_from_outside() -> None:
 
     assert (words["L1", "X", "read"], words["L1", "X", "fill"]) == (3 * 8, 8)
     assert words["DRAM", "X", "read"] == 3 * 8 / 2 + 8 / 2
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [("S[m+1,p] + S[m+1,p]", 4 * 3), ("S[m,p] + S[m+1,p]", (2 * 4 - 1) * 3), ("S[m,p] + S[m,p]", 3 * 3)],
+)
+@pytest.mark.parametrize("inner", [[], ["p"]])
+def test_each_generation_comes_where_it_is_only_read(read: str, words: int, inner: list[str]) -> None:
+    """S of three p is made in each of four m and read from registers that keep it: each generation comes, the set one never.
+
+    Of two that are read side by side both come: the tile is another one with each m.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["M", "P"]}, "outputs": ["Y"],
+        "einsums": f"S[0,p] = 0\nloop m:\n  S[m+1,p] = S[m,p] + X[m,p]\n  Y[m,p] = {read}\n",
+    }  # fmt: skip
+    reader = {"for": inner, "keep": {"a": ["S"]}, "do": ["Y"]}
+    nest = {"for": ["m"], "keep": {"L1": ["S"]}, "do": [{"do": ["S"]}, reader]}
+    one = design({"nests": [nest], "bind": {"a": ["S", "Y"]}}, {"M": 4, "P": 3}, cascade)
+
+    assert agreed(one)["a", "S", "fill"] == words
+    assert not compared(one).differences

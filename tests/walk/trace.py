@@ -128,13 +128,22 @@ class Trace:
             mine = [access for access in accesses if access.tensor == place.tensor]
             elements = frozenset(e for access in mine for e in self.space.elements(access, setting))
             elements = self.space.apart(place.tensor, elements)
-            self._tiles[key] = frozenset(self.place(place.tensor, element) for element in elements)
+            self._tiles[key] = frozenset(self.place(place, element) for element in elements)
         return self._tiles[key]
 
-    def place(self, tensor: str, element: Element) -> Element:
-        """Return where *element* is stored: generations of a running value take each other's place."""
-        generation = self.generation(tensor)
-        return element if generation is None else (*element[:generation], *element[generation + 1 :])
+    def place(self, place: Residence, element: Element) -> Element:
+        """Return where *element* is stored in *place*: generations of a running value take each other's place where made.
+
+        Where they are only read they are elements like others.
+        """
+        generation = self.generation(place.tensor)
+        if generation is None or not self._is_made_in(place):
+            return element
+        return (*element[:generation], *element[generation + 1 :])
+
+    def _is_made_in(self, place: Residence) -> bool:
+        makers = [e.name for e in self.cascade.producers(place.tensor) if not e.initial]
+        return any(place.covers(self.body_of[name].node) for name in makers if name in self.body_of)
 
     def loops_of_windows(self, tensor: str) -> frozenset[str]:
         """Return the digits that move a window over *tensor* (``K[e,p+w]``: those of p and of w; of ``n1*N0+u`` n1 alone)."""

@@ -6,7 +6,7 @@ It is written from docs/mappings.md and docs/machines.md and shares no counting 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -93,6 +93,19 @@ def spaces(
             Space(mapped.cascade, nest, resolve_sizes(mapped.cascade, {**given, **partition}), digits)
         )
     return found
+
+
+def iterations(spaces_: Iterable[Space]) -> int:
+    """Return how many iterations all bodies have together, before any condition leaves some out."""
+    total = 0
+    for space in spaces_:
+        for body in space.nest.bodies:
+            many = 1
+            for root in space.roots_of(body.loops):
+                mine = [digit.name for digit in root.digits if digit.name in body.loops]
+                many *= len({tuple(point[d] for d in mine) for point in space.coordinates(root)})
+            total += many
+    return total
 
 
 def word_bytes(

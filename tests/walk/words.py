@@ -244,11 +244,11 @@ def _of_stay(
     leaving: list[tuple[Element, Event]] = []
     for event in stay.events:
         for element in event.taken:
-            if trace.place(tensor, element) not in here and trace.comes_from_outside(tensor, element, place):
+            if trace.place(place, element) not in here and trace.comes_from_outside(tensor, element, place):
                 fill.add(element)
-        here |= {trace.place(tensor, element) for element in event.taken | event.given}
+        here |= {trace.place(place, element) for element in event.taken | event.given}
         for element in event.given:
-            at = trace.place(tensor, element)
+            at = trace.place(place, element)
             if at in newest and newest[at][0] != element:
                 leaving += [newest[at]] if newest[at][0] in trace.taken_outside(tensor, place) else []
             if newest.get(at, (None,))[0] != element:
@@ -269,7 +269,7 @@ def _of_stay(
 
 def _wanted_outside(trace: Trace, tensor: str, place: Residence, element: Element, later: list[Stay]) -> bool:
     """Return whether *element* is needed once its tile has left *place*: by the user, another body, or the place itself."""
-    if _taken_next(trace, tensor, element, later):
+    if _taken_next(trace, place, element, later):
         return True
     last = trace.generation(tensor)
     if last is not None:
@@ -279,14 +279,14 @@ def _wanted_outside(trace: Trace, tensor: str, place: Residence, element: Elemen
     return tensor in trace.cascade.outputs or _read_outside(trace, tensor, place)
 
 
-def _taken_next(trace: Trace, tensor: str, element: Element, later: list[Stay]) -> bool:
+def _taken_next(trace: Trace, place: Residence, element: Element, later: list[Stay]) -> bool:
     """Return whether a later stay takes *element* before its place is made anew."""
-    at = trace.place(tensor, element)
+    at = trace.place(place, element)
     for stay in later:
         for event in stay.events if at in stay.tile else ():
             if element in event.taken:
                 return True
-            if any(trace.place(tensor, given) == at for given in event.given):
+            if any(trace.place(place, given) == at for given in event.given):
                 return False
     return False
 

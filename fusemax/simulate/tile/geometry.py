@@ -110,10 +110,15 @@ def residence_digits(mapped: Mapped, nest: Nest, residence: Residence) -> frozen
     return frozenset(found)
 
 
-def tile_digits(mapped: Mapped, nest: Nest, residence: Residence) -> frozenset[str]:
-    """Return the digits that run inside a kept tile: those no loop fixes; one generation is there at a time."""
-    digits = residence_digits(mapped, nest, residence) - set(residence.loops)
-    return digits - generation_digits(mapped.cascade, residence.tensor)
+def produced_inside(mapped: Mapped, nest: Nest, residence: Residence) -> bool:
+    """Return whether a body inside *residence* writes its tensor."""
+    return any(
+        output.tensor == residence.tensor
+        for body in nest.bodies
+        if residence.covers(body.node)
+        for name in body.einsums
+        for output in mapped.einsum(name).outputs
+    )
 
 
 def word_B(mapped: Mapped, point: Point, tensor: str) -> float:  # noqa: N802 - the unit is a byte

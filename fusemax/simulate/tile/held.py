@@ -17,6 +17,7 @@ from fusemax.simulate.tile.geometry import (
     digits_of,
     generation_digits,
     is_gather,
+    produced_inside,
 )
 
 
@@ -36,8 +37,9 @@ class Places:
 
 
 def tile_words(mapped: Mapped, geometry: Geometry, known: Mapping[str, float], residence: Residence) -> int:
-    """Return the most elements of a tile of *residence*; *known* are sizes by name. One generation is there at a time.
+    """Return the most elements of a tile of *residence*; *known* are sizes by name.
 
+    Where a running value is made one generation is there at a time; where it is only read, all that are.
     A window ``p + w`` over ranges of a and b has a + b - 1 places, not a*b. Of several accesses no more than all together
     mean, and in no dimension more than the union of their places there, or than the tensor has.
     """
@@ -48,15 +50,20 @@ def tile_words(mapped: Mapped, geometry: Geometry, known: Mapping[str, float], r
         for einsum in map(mapped.einsum, body.einsums)
         for access in (*einsum.reads, *einsum.outputs) if access.tensor == residence.tensor
     }  # fmt: skip
-    fixed = {*residence.loops, *generation_digits(mapped.cascade, residence.tensor)}
+    made = produced_inside(mapped, geometry.nest, residence)
+    fixed = {*residence.loops, *(generation_digits(mapped.cascade, residence.tensor) if made else ())}
     sizes = {**known, **{digit.upper(): float(size) for digit, size in geometry.tiles.items()}}
     sides: list[list[int]] = []
     together = 1
     for dim, rank in enumerate(tensor.ranks):
-        if rank == tensor.generation:
+        if rank == tensor.generation and made:
             continue
         indices = [access.indices[dim] for access in accesses]
-        most = math.inf if any(map(is_gather, indices)) else sizes.get(rank, math.inf)
+        most = (
+            math.inf
+            if any(map(is_gather, indices))
+            else sizes.get(rank, math.inf) + (rank == tensor.generation)
+        )
         places = [_places(geometry, index, fixed, sizes) for index in indices]
         sides.append([int(min(most, one.count)) for one in places])
         union = sum(_union(alike) for alike in _alike(places))

@@ -15,6 +15,7 @@ import numpy as np
 
 from fusemax.compiled import compiled
 from fusemax.simulate.tile.columns import (
+    AGAIN_BIT,
     ANEW,
     BLOCKED,
     CLASSES,
@@ -163,8 +164,10 @@ def count_visits(plan, fixed, s, spread, inside, cores, carried, counts, most):
     while turned >= 0 and visited < most:
         visited += 1
         cls, tasks, moves = class_of(plan, fixed, s, digits), np.int64(1), True
-        if plan[s, ONLY_AGAIN]:
+        if plan[s, ONLY_AGAIN] or plan[s, AGAIN_BIT]:
             moves = not is_first(plan, fixed, s, digits, work, np.int64(ANEW), NOT)
+            cls |= plan[s, AGAIN_BIT] if moves else np.int64(0)
+            moves = moves or plan[s, ONLY_AGAIN] == 0
         clear(words, MAX_SHARES)
         words_of(plan, fixed, s, cls, digits, corners, words)
         stays = True

@@ -95,7 +95,8 @@ class Loads:
                 bits[root] = 1 << shift
                 shift += 1
         self.gaps.append(tuple(gaps))
-        return bits, 1 << shift if stream.again and stream.kind == COMPUTE else 0
+        by_visit = stream.again if stream.kind == COMPUTE else any(entry.again for entry in stream.words)
+        return bits, 1 << shift if by_visit else 0
 
     def fixed(self, number: int, cls: int) -> dict[str, int]:
         """Return digits of the loops of stream *number* that stand for tiles of class *cls*."""

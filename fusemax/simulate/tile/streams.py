@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Einsum, is_variable
-from fusemax.language.syntax import Access, names
+from fusemax.language.syntax import Access, Expression, Name, names
 from fusemax.language.value import finite_value_of
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
@@ -22,8 +22,8 @@ from fusemax.simulate.tile.geometry import (
     digits_of,
     generation_digits,
     is_window,
+    produced_inside,
     residence_digits,
-    tile_digits,
 )
 from fusemax.simulate.tile.parts import parted
 
@@ -241,11 +241,33 @@ class _Reader:
     def _filled(self, residence: Residence, outside: str) -> Stream:
         """Return the stream of tiles that are made elsewhere: the union of what is read of them inside."""
         reads = tuple(dict.fromkeys(a for a in self._accesses(residence) if a.tensor == residence.tensor))
-        union = len(reads) > 1 or any(is_window(self.nest, i) for a in reads for i in a.indices)
-        union = union or any(parted(self.mapped, self.nest, access) for access in reads)
-        digits = tile_digits(self.mapped, self.nest, residence)
-        own = residence_digits(self.mapped, self.nest, residence) & set(residence.loops)
-        return self._transfer(residence, outside, FILL, digits, own, accesses=reads if union else ())
+        carried = residence_digits(self.mapped, self.nest, residence)
+        loops = frozenset(residence.loops)
+        stream = self._transfer(residence, outside, FILL, carried - loops, carried & loops)
+        generations = self._generations(residence.tensor)
+        words: list[Words] = []
+        for mine, is_set in (
+            self._by_generation(residence, reads) if generations <= loops else [(reads, False)]
+        ):
+            union = len(mine) > 1 or any(is_window(self.nest, i) for a in mine for i in a.indices)
+            union = union or any(parted(self.mapped, self.nest, access) for access in mine)
+            words += (replace(w, accesses=mine if union else (), again=is_set) for w in stream.words)
+        first = any(entry.again for entry in words)
+        return replace(stream, words=tuple(words), anew=loops - generations if first else stream.anew)
+
+    def _by_generation(
+        self, residence: Residence, reads: Sequence[Access]
+    ) -> list[tuple[tuple[Access, ...], bool]]:
+        """Return *reads* by generation, and whether it is the earlier one, of which the first is set and never comes."""
+        rank = self.cascade.tensors[residence.tensor].generation
+        if rank is None:
+            return [(tuple(reads), False)]
+        at = self.cascade.tensors[residence.tensor].ranks.index(rank)
+        initial = any(einsum.initial for einsum in self.cascade.producers(residence.tensor))
+        found: dict[Expression, list[Access]] = {}
+        for access in reads:
+            found.setdefault(access.indices[at], []).append(access)
+        return [(tuple(mine), initial and index == Name(rank.lower())) for index, mine in found.items()]
 
     def _brought_back(self, residence: Residence, outside: str, returning: frozenset[str]) -> Stream:
         """Return the stream of tiles that come back: with partial sums, or with an earlier generation."""
@@ -340,17 +362,6 @@ class _Reader:
 def depth_of(machine: Machine, residence: Residence) -> tuple[int, int]:
     """Return how far inside *residence* is: deeper nodes first, then levels from the outermost one to the units."""
     return len(residence.node), machine.places.index(residence.level)
-
-
-def produced_inside(mapped: Mapped, nest: Nest, residence: Residence) -> bool:
-    """Return whether a body inside *residence* writes its tensor."""
-    return any(
-        output.tensor == residence.tensor
-        for body in nest.bodies
-        if residence.covers(body.node)
-        for name in body.einsums
-        for output in mapped.einsum(name).outputs
-    )
 
 
 def shared_loops(nest: Nest, one: tuple[int, ...], other: tuple[int, ...]) -> int:
