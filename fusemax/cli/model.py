@@ -14,7 +14,7 @@ from fusemax.cli.options import JSON
 
 if TYPE_CHECKING:
     from fusemax.model.parallel import Parallel
-    from fusemax.model.passed import Passed
+    from fusemax.model.passed import Host, Passed
     from fusemax.model.predict import Memory, Predictor
     from fusemax.model.price import Widths
     from fusemax.model.shape import Model
@@ -62,6 +62,7 @@ def model(
     words: str = typer.Option(
         "", "--words", help="Widths of numbers: weights=8bit,cache=8bit,activations=16bit."
     ),
+    host: str = typer.Option("", "--host", help="What the host takes: pass=1ms,kernel=5us (each launch)."),
     search: bool = typer.Option(
         False,
         "--search",
@@ -82,7 +83,8 @@ def model(
     from fusemax.cli.arguments import sizes_and_figures
 
     sizes, figures = sizes_and_figures(values)
-    predictor = _predictor(config, machine, system, _widths(words), (chips, parallel), figures, search)
+    wide, waits = _widths(words), _host(host)
+    predictor = _predictor(config, machine, system, wide, (chips, parallel), figures, search, waits)
     asked = _asked(phase, sizes)
     if explain:
         typer.echo(_explained(predictor, asked, explain, depth))
@@ -94,7 +96,7 @@ def model(
 
 def _predictor(
     config: Path, machine: str, system: str, widths: Widths, shared: tuple[int, str], figures: Mapping[str, float],
-    search: bool,
+    search: bool, host: Host,
 ) -> Predictor:  # fmt: skip
     """Return what prices the model in *config*; *shared* says how many chips share it, or their degrees."""
     from fusemax.errors import FusemaxError
@@ -109,7 +111,7 @@ def _predictor(
     links = load_system(system) if system else None
     parallel = _parallel(links, *shared, system)
     chip = machine or links.chip if links else machine
-    return Predictor(load_model(config), chip, widths, links, parallel, figures, search)
+    return Predictor(load_model(config), chip, widths, links, parallel, figures, search, host)
 
 
 def _explained(predictor: Predictor, asked: Asked, step: str, depth: int) -> str:
@@ -205,6 +207,26 @@ def _widths(text: str) -> Widths:
         if not 0.25 <= found[f"{name}_B"] <= 8:
             raise FusemaxError(f"--words {name}: expected from 2 bit to 8 B, got {width}")
     return Widths(**found)
+
+
+def _host(text: str) -> Host:
+    from fusemax.errors import FusemaxError
+    from fusemax.model.passed import Host
+    from fusemax.quantity import QuantityError, quantity
+
+    found: dict[str, float] = {}
+    for entry in filter(None, text.split(",")):
+        name, _, said = (part.strip() for part in entry.partition("="))
+        if name not in ("pass", "kernel") or f"{name}_s" in found:
+            why = "is said twice" if f"{name}_s" in found else "is none of pass, kernel"
+            raise FusemaxError(f"--host: {name!r} {why}\n  hint: such as pass=1ms,kernel=5us")
+        try:
+            found[f"{name}_s"] = quantity(said, "s")
+        except QuantityError as error:
+            raise FusemaxError(f"--host {name}: {error}\n  hint: such as {name}=5us") from None
+        if not 0 <= found[f"{name}_s"] <= 60 or not said[-1:].isalpha():
+            raise FusemaxError(f"--host {name}: expected a time from 0 to 60 s with its unit, got {said!r}")
+    return Host(**found)
 
 
 def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[str, Any]:

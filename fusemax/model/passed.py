@@ -77,6 +77,29 @@ class Passed:
         return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What the host takes: ``kernel_s`` to launch each kernel, beside the chip's work, and ``pass_s`` before each pass.
+
+    A chip that is quicker than its host launches waits for it: a framework that records no graphs of kernels is so.
+    """
+
+    pass_s: float = 0.0
+    kernel_s: float = 0.0
+
+
+def waited(rows: Sequence[Row], host: Host) -> list[Row]:
+    """Return the row of the time in which the chip waits for its *host*, if it does."""
+    launches = sum(row.step.times for row in rows)
+    behind_s = max(0.0, launches * host.kernel_s - sum(row.time_s for row in rows))
+    time_s = host.pass_s + behind_s
+    if not time_s:
+        return []
+    step = Step(part="host", name="waiting for the host", work="host", times=1)
+    limit = "launches" if behind_s > host.pass_s else "before the pass"
+    return [Row(step=step, price=Price(time_s=time_s, traffic_B=0.0, energy_J=0.0, limit=limit))]
+
+
 PIPELINE = "pipeline"  #: the kind of work of the micro-batches behind the first
 
 

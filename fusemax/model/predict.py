@@ -9,7 +9,7 @@ from functools import cached_property
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Number
 from fusemax.model.parallel import ALONE, Parallel, share_of_batch
-from fusemax.model.passed import Passed, Row, followed, hidden
+from fusemax.model.passed import Host, Passed, Row, followed, hidden, waited
 from fusemax.model.price import Price, Prices, Widths
 from fusemax.model.shape import Model
 from fusemax.model.step import Exchange, Pass, Step
@@ -64,6 +64,7 @@ class Predictor:
     parallel: Parallel = ALONE
     figures: Mapping[str, float] = field(default_factory=dict)
     search: bool = False
+    host: Host = field(default_factory=Host)
     shared: Prices | None = None  #: of the same machine, kept from one model to the next
 
     @cached_property
@@ -86,7 +87,11 @@ class Predictor:
         run = self._pass(batch, queries, keys)
         rows = [Row(step=step, price=self._price(step)) for step in self._steps(run)]
         rows = hidden(rows, self.parallel)
-        return Passed(run=run, rows=(*rows, *followed(self.model, run, rows)))
+        if self.parallel.pipeline > 1 and self.host != Host():
+            raise FusemaxError(
+                "the hosts of pipeline stages are not modelled: leave out one of host and pipeline"
+            )
+        return Passed(run=run, rows=(*rows, *followed(self.model, run, rows), *waited(rows, self.host)))
 
     def prefill(self, batch: int, length: int) -> Passed:
         """Return the pass that reads *length* tokens of each of *batch* sequences."""

@@ -5,6 +5,14 @@
 gpt-fast (32971d312954, one sequence, 330 W). ``measured-elementwise.csv`` is of linkedin/Liger-Kernel at ead96b618e5c, medians
 on an A100, each number read once and written once. No constant was set on the rows of these two. Facts alone are restated.
 ``pytest -s`` prints the errors.
+``measured-more.csv`` holds batches of these and other frameworks on other chips: NVIDIA's TensorRT-LLM (the same page, and
+docs/source/blogs/H200launch.md, H100vsA100.md and Falcon180B-H200.md, releases 0.5 to 0.7), AMD's vLLM 0.10 on eight MI300X
+(repository ROCm/vllm at 040de12d45c1, docs/dev-docker/README.md), Oracle's blog on these chips, vLLM's own benchmark of 2024
+on H200 (32 tokens read, 128 made), llama.cpp's pull requests 15131, 24216 and 14262 (chunks of a prompt of 512 tokens on
+GeForce cards), NVIDIA's FasterTransformer (df4a75348601, docs/gpt_guide.md: sampling, to 32 A100 of four nodes), and of the
+same with Llama 2 70B (repository sfc-gh-zhwang/llm_benchmark). All were predicted before anything was changed for them; they
+are seen now.
+
 TensorRT-LLM's page gives its H100 figures for each GPU and does not say so of those of A100. They are taken so too: if not,
 two A100 would read weights and caches at 43% of the bandwidth, where one alone is at 85% in the rows beside.
 
@@ -24,7 +32,7 @@ from statistics import median
 import pytest
 
 from fusemax.model.config import model_of
-from fusemax.model.parallel import Parallel
+from fusemax.model.parallel import Parallel, parallel_from
 from fusemax.model.predict import Predictor
 from fusemax.model.price import Prices, Widths
 from fusemax.model.shape import Model
@@ -45,7 +53,18 @@ KEYS = (
     "num_hidden_layers",
     "vocab_size",
 )
+GPT = {  # width, heads, layers: FasterTransformer's guide
+    "GPT-350M": (1024, 16, 24), "GPT-1.3B": (2048, 32, 24), "GPT-6.7B": (4096, 32, 32), "GPT-20B": (6144, 48, 44),
+    "GPT-89B": (12288, 96, 48), "GPT-175B": (12288, 96, 96), "Megatron-530B": (20480, 128, 105),
+}  # fmt: skip
+WHOLE = {
+    "Falcon-180B": "{model_type: falcon, hidden_size: 14848, num_attention_heads: 232, num_kv_heads: 8, num_hidden_layers: 80,"
+    " vocab_size: 65024, new_decoder_architecture: true, parallel_attn: true, bias: false}",
+    "Llama-3.2-1B": "{model_type: llama, hidden_size: 2048, num_attention_heads: 32, num_key_value_heads: 8, head_dim: 64,"
+    " intermediate_size: 8192, num_hidden_layers: 16, vocab_size: 128256, tie_word_embeddings: true}",
+}
 PUBLISHED = {
+    "Llama-3.1-405B": "llama-3.1-405b",
     "Llama-3.1-8B": "llama-3.1-8b", "Llama-3.1-70B": "llama-3.1-70b", "Mixtral-8x7B": "mixtral-8x7b", "GPT-J 6B": "gpt-j-6b",
 }  # fmt: skip
 
@@ -60,6 +79,12 @@ def model(name: str) -> Model:
     """The model that a row names."""
     if name in PUBLISHED:
         return published(PUBLISHED[name])
+    if name in WHOLE:
+        return model_of(document_of(WHOLE[name], "m.yaml"), name)
+    if name in GPT:
+        width, heads, layers = GPT[name]
+        text = f"n_embd: {width}, n_head: {heads}, n_layer: {layers}, vocab_size: 51200, n_positions: 2048"
+        return model_of(document_of(f"{{model_type: gpt2, {text}}}", "m.yaml"), name)
     keys = ", ".join(f"{key}: {value}" for key, value in zip(KEYS, SHAPES[name], strict=True))
     return model_of(document_of(f"{{model_type: llama, {keys}}}", "m.yaml"), name)
 
@@ -79,6 +104,40 @@ def predicted_s(row: Mapping[str, str], kept: dict[tuple[str, Widths], Prices]) 
     if row["quantity"] == "prefill":
         return predictor.prefill(batch, first).time_s
     return predictor.decode(batch, first + new // 2).time_s
+
+
+def more_s(row: Mapping[str, str], kept: dict[tuple[str, Widths], Prices]) -> float:
+    """The time that a row of other chips measured, as it is predicted."""
+    widths = Widths(**{name: float(row[name]) for name in ("weights_B", "cache_B", "activations_B")})
+    system = load_system(row["system"]) if "x" in row["system"].removeprefix("rtx") else None
+    machine = system.chip if system else row["system"]
+    prices = kept.setdefault((machine, widths), Prices(machine, widths))
+    predictor = Predictor(
+        model(row["model"]), machine, widths, system, parallel_from(row["parallel"]), shared=prices
+    )
+    batch, first, new = (int(row[key]) for key in ("batch", "input", "output"))
+    if row["quantity"] == "chunk":
+        return predictor.passed(batch, first, new).time_s
+    return predictor.generated_s(batch, first, new if row["quantity"] == "generate" else 1)
+
+
+@pytest.mark.slow
+def test_more_models() -> None:
+    """Frameworks of today are met; those of 2023 read keys once for each query head of a group, and wait for their host."""
+    kept: dict[tuple[str, Widths], Prices] = {}
+    errors: dict[tuple[str, str, str], list[float]] = {}
+    for row in rows("measured-more.csv"):
+        key = row["source"], row["system"], row["quantity"]
+        errors.setdefault(key, []).append(more_s(row, kept) / float(row["value_s"]) - 1)
+    for key, found in errors.items():
+        sizes = sorted(map(abs, found))
+        tenth = sizes[len(sizes) * 9 // 10]
+        said = f"{len(found)} rows: median {median(sizes):.0%}, 90th percentile {tenth:.0%}, bias {median(found):.0%}"
+        print(*key, said)  # noqa: T201
+    found = {key: median(map(abs, values)) for key, values in errors.items()}
+    assert found["vLLM 0.10 (ROCm)", "8xmi300x", "generate"] < 0.15
+    assert found["llama.cpp", "rtx4090", "chunk"] < 0.20
+    assert found["TensorRT-LLM 0.5", "l40s", "generate"] < 0.20
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from fusemax.errors import FusemaxError
 from fusemax.model.experts import routed
 from fusemax.model.mixers import pairs_seen
 from fusemax.model.parallel import Parallel
+from fusemax.model.passed import Host
 from fusemax.model.predict import Predictor
 from fusemax.model.price import Prices, Widths
 from fusemax.model.shape import Experts
@@ -291,3 +292,17 @@ def test_chips_that_do_not_divide(small: str):
     result = run(small, "--system", "gb200-nvl72", "--phase", "generate", "--set", "P=64", "--set", "N=4")
     said = "72 chips do not divide the feed-forward width of 512 of small\n  hint: tensor may be 1, 2, 4, 8, 16, 32, 64,"
     assert said in str(result.exception)
+
+
+def test_a_chip_waits_for_its_host():
+    """By hand: what launches take beyond the chip's own time, and the time before each pass; quick launches are hidden."""
+    plain = Predictor(published("llama-3.1-8b"), "h100", shared=H100).decode(1, 128)
+    launches = sum(row.step.times for row in plain.rows)
+    assert launches == 2 + 32 * 9 + 1  # the embedding, nine kernels a layer, the last norm and the logits
+    for host, more_s in (
+        (Host(pass_s=2e-3), 2e-3), (Host(kernel_s=1e-6), 0.0),
+        (Host(kernel_s=50e-6, pass_s=1e-3), launches * 50e-6 - plain.time_s + 1e-3),
+    ):  # fmt: skip
+        found = Predictor(published("llama-3.1-8b"), "h100", shared=H100, host=host).decode(1, 128)
+        assert found.time_s == pytest.approx(plain.time_s + more_s)
+        assert found.energy_J == plain.energy_J
