@@ -86,9 +86,14 @@ class Example:
     text: str
 
 
-def _cascade(name: str) -> Cascade:
+def cascade_text(name: str) -> str:
+    """Return the file of the cascade called *name*."""
     lines = [line.removeprefix("        ") for line in CASCADES[name].strip("\n").split("\n")]
-    return Library().cascade(f"title: {name}\nsource: our own\n" + "\n".join(lines) + "\n")
+    return f"title: {name}\nsource: our own\n" + "\n".join(lines) + "\n"
+
+
+def _cascade(name: str) -> Cascade:
+    return Library().cascade(cascade_text(name))
 
 
 def example(seed: int) -> Example:
