@@ -78,13 +78,11 @@ def _bound(
     facts: Facts, segment: Sequence[str], cases: Sequence[Case], weights: Mapping[str, float],
     shares: Mapping[tuple[str, str], Mapping[str, float]], least: float,
 ) -> Bound:  # fmt: skip
-    words = min((compulsory(facts, segment, case) for case in cases), key=lambda one: sum(one.values()))
+    each = [compulsory(facts, segment, case) for case in cases]
+    words = min(each, key=lambda one: sum(one.values()))
     moved = max(sum(words.values()), least)
     made = {output.tensor for name in segment for output in facts.einsum(name).outputs}
-    written = min(
-        sum(count for tensor, count in compulsory(facts, segment, case).items() if tensor in made)
-        for case in cases
-    )
+    written = min(sum(count for tensor, count in one.items() if tensor in made) for one in each)
     return Bound(
         units_s=min(weighted(dict(_seconds(facts, segment, case)), weights) for case in cases),
         prices=dict(weights), shares=shares, words=words, least_words=least,

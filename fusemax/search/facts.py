@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, partial
 from math import inf
 from typing import Any
 
@@ -112,11 +112,19 @@ class Facts:
 
     def parts(self, rank: str) -> tuple[str, ...]:
         """Return the ranks that the cascade cuts *rank* into."""
-        return parts_of(self.cascade, rank)
+        return self._parts[rank]
+
+    @cached_property
+    def _parts(self) -> Mapping[str, tuple[str, ...]]:
+        return {rank: parts_of(self.cascade, rank) for rank in self.cascade.ranks}
 
     def digits(self, rank: str, cuts: int) -> tuple[str, ...]:
         """Return the digits of *rank* under so many cuts."""
-        return digits_of_rank(self.cascade, rank, cuts)
+        return self._digits(rank, cuts)
+
+    @cached_property
+    def _digits(self) -> Callable[[str, int], tuple[str, ...]]:
+        return cache(partial(digits_of_rank, self.cascade))
 
     @cached_property
     def lanes(self) -> Mapping[str, Mapping[str, int]]:
