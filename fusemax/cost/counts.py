@@ -22,7 +22,6 @@ from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum
 from fusemax.cost.conditions import Mask
 from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
-from fusemax.cost.masks import Band
 from fusemax.cost.region import Region
 from fusemax.cost.residences import Move, Residences, Room
 from fusemax.cost.symbols import at_most, ceildiv, groups_of, lanes_along, symbol, to_sympy
@@ -330,7 +329,7 @@ class Counter(Residences):
         shared = {(window.digits, window.steps): window for window in reversed(windows)}.values()
         mask = self.bands[body.node]
         # under a condition that only keeps to the tensor, nothing else is left out
-        whole = isinstance(mask, Band) and any(window.is_inside_of(mask) for window in windows)
+        whole = mask is not None and any(window.is_inside_of(mask) for window in windows)
 
         def words(term: Term, loops: tuple[str, ...], inside: Extents) -> sympy.Expr:
             found = inside.moved(term.digits, loops, stays=False)

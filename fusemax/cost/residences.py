@@ -162,7 +162,8 @@ class Residences:
         if isinstance(kept.band, Region):  # what ends with a tile is counted as it is there
             kept = replace(kept, ends=tuple(end for w in windows if (end := w.ends()) is not None))
             windows = [window for window in windows if window.ends() is None]
-        if isinstance(kept.band, Band) and any(window.is_inside_of(kept.band) for window in windows):
+        band = kept.band
+        if band is not None and any(window.is_inside_of(band) for window in windows):
             kept = replace(kept, band=None)
         share: sympy.Expr = ONE
         for window in windows:

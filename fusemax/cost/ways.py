@@ -61,9 +61,9 @@ def shifts_of(
         kept = [index for place, index in enumerate(access.indices) if place != without]
         for place, index in enumerate(kept):
             terms = affine(index)
-            if terms is not None and terms[0]:
+            if terms is not None:
                 start = sympy.Integer(0) if terms[1] is None else to_sympy(terms[1])
-                step, *others = terms[0].values()
+                step, *others = terms[0].values() or (None,)
                 scale = sympy.Integer(1) if step is None or others else to_sympy(step)
                 found.setdefault(way, {}).setdefault(place, []).append((start, scale))
     shifts: dict[Way, dict[int, tuple[sympy.Expr, ...]]] = {}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sympy
 
 from fusemax.cascade.ir import Cascade, affine
+from fusemax.cost.conditions import Mask
 from fusemax.cost.extents import ONE, Extents, digits_of
 from fusemax.cost.masks import Band, tiles_of
 from fusemax.cost.symbols import ceildiv, greatest, least, symbol, to_sympy, window_most, window_sum
@@ -112,12 +113,20 @@ class Window:
                 return root.name, self.roots[1 - k].name
         return None
 
-    def is_inside_of(self, band: Band) -> bool:
-        """Return whether *band* holds just those points whose index the tensor has: from its first element on."""
-        roots = {root.name for root in self.roots}
-        return (
-            band.sign < 0 and roots == {band.row, band.column} and sympy.simplify(band.low + self.start) == 0
-        )
+    def is_inside_of(self, mask: Mask) -> bool:
+        """Return whether *mask* holds just those points whose index the tensor has: from its first element on."""
+        roots = [root.name for root in self.roots]
+        if isinstance(mask, Band):
+            same = mask.sign < 0 and {*roots} == {mask.row, mask.column}
+            return same and sympy.simplify(mask.low + self.start) == 0
+        if sorted(axis.root for axis in mask.axes) != sorted(roots):
+            return False
+        sides = [self.digits[roots.index(axis.root)] == {*axis.digits} for axis in mask.axes]
+        steps = [self.steps[roots.index(axis.root)] for axis in mask.axes]
+        ends = ((-1, self.start), (1, self.size - 1 - self.start))
+        inside = {(*(sympy.expand(sign * step) for step in steps), sympy.expand(end)) for sign, end in ends}
+        rows = [(*row.steps, sympy.expand(row.bound)) for row in mask.rows if any(row.steps)]
+        return all(sides) and bool(rows) and inside.issuperset(rows)
 
 
 def windows_of(nest: Nest, cascade: Cascade, access: Access) -> Iterator[Window]:

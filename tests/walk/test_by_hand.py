@@ -182,3 +182,59 @@ def test_each_generation_comes_where_it_is_only_read(read: str, words: int, inne
 
     assert agreed(one)["a", "S", "fill"] == words
     assert not compared(one).differences
+
+
+def test_every_generation_leaves_that_is_read_in_another_nest() -> None:
+    """S of three p stays in L1 while four m make it anew; a later nest reads S[m+1]: all four leave, twelve words."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["M", "P"]}, "outputs": ["Y"],
+        "einsums": "S[0,p] = 0\nloop m:\n  S[m+1,p] = S[m,p] + X[m,p]\n  Y[m,p] = S[m+1,p] + S[m+1,p]\n",
+    }  # fmt: skip
+    maker = {"keep": {"L1": ["S"]}, "do": [{"for": ["m"], "do": ["S"]}]}
+    nests = [maker, {"for": ["m"], "do": ["Y"]}]
+    one = design({"nests": nests, "bind": {"a": ["S", "Y"]}}, {"M": 4, "P": 3}, cascade)
+
+    assert agreed(one)["L1", "S", "drain"] == 4 * 3
+    assert not compared(one).differences
+
+
+def test_places_that_are_named_by_numbers() -> None:
+    """N[0,m], N[1,m] and N[2,m] are three words for each of four m, from DRAM to L1 and from there."""
+    cascade = {
+        **HEAD, "inputs": {"N": ["J", "M"]}, "outputs": ["Y"], "einsums": "Y[m] = N[0,m] - N[1,m] - N[2,m]\n",
+    }  # fmt: skip
+    nest = {"for": ["m"], "keep": {"L1": ["N"]}, "do": ["Y"]}
+    one = design({"nests": [nest], "bind": {"a": ["Y"]}}, {"M": 4, "J": 3}, cascade)
+    words = agreed(one)
+
+    assert (words["L1", "N", "fill"], words["L1", "N", "read"]) == (3 * 4, 3 * 4)
+    assert not compared(one).differences
+
+
+def edges(places: int, taps: int, step: int) -> int:
+    """Return how many pairs of a place and one of *taps* around it, *step* apart, lie within *places*."""
+    return sum(0 <= m + step * (u - taps // 2) < places for m in range(places) for u in range(taps))
+
+
+@pytest.mark.parametrize("places", [1, 2, 9])
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("loops", [["d", "u"], ["u", "d"], ["u", "m"], ["m", "u"]])
+def test_taps_beside_the_ends_of_a_row(places: int, step: int, loops: list[str]) -> None:
+    """Y[d,m] takes X[d,m+s*(u-1)] of three u, where it is there: kept inside of u, five words d for each pair of m and u.
+
+    With both in tiles of one; with m inside of the tile every u has its places once, as many as there are pairs.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["D", "M"]}, "outputs": ["Y"],
+        "einsums": f"Y[d,m] = X[d,m+{step}*u-{step}]/U :: sum[u] | m + {step}*u >= {step}, m + {step}*u < M + {step}\n",
+    }  # fmt: skip
+    machine = {
+        **MACHINE,
+        "units": {"a": {**MACHINE["units"]["a"], "operations": {"mac": 1, "div": 1, "add": 1}}},
+    }
+    nest = {"for": loops, "keep": {"L1": ["X"]}, "do": ["Y"]}
+    one = design({"nests": [nest], "bind": {"a": ["Y"]}}, {"M": places, "D": 5, "U": 3}, cascade)
+    one = Design(one.cascade, machine, one.mapping, one.sizes)
+
+    assert agreed(one)["L1", "X", "fill"] == 5 * edges(places, 3, step)
+    assert not compared(one).differences

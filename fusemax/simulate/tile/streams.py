@@ -281,7 +281,9 @@ class _Reader:
         digits = self._made_digits(residence)
         own = digits & set(residence.loops)
         if self._read_by_generation(residence):
-            own |= self._generations(residence.tensor) & set(residence.loops)
+            generations = self._generations(residence.tensor)
+            own |= generations & set(residence.loops)
+            digits |= generations  # those that no loop around it tells apart leave together
         stream = self._transfer(residence, outside, DRAIN, digits - set(residence.loops), own)
         return replace(stream, returns=bool(returning), anew=frozenset(residence.loops) - returning)
 
