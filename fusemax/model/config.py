@@ -47,9 +47,8 @@ REFUSED: Mapping[str, tuple[str, str | None]] = {
     ),
     **dict.fromkeys(("minimax", "minimax_text_01"), (_MIXER, "linear-attention/lightning has it as a cascade")),
     "kimi_linear": (_MIXER, "state-space/kimi-delta has it as a cascade"),
-    **dict.fromkeys(("recurrent_gemma", "lfm2", "lfm2_moe"), (_MIXER, None)),
+    **dict.fromkeys(("recurrent_gemma",), (_MIXER, None)),
     **dict.fromkeys(("deberta", "deberta-v2"), ("scores from positions apart from contents are not modelled", _BERT)),
-    "modernbert": ("windows around a token are not modelled", _BERT),
     "albert": ("layers that share their weights are not modelled", _BERT),
     "deepseek_v32": (
         "sparse attention whose keys an indexer chooses is not modelled",

@@ -110,14 +110,18 @@ def _over_cache(maker: Maker, attention: Step, heads: int, query: int, value: in
 def _heads(maker: Maker, sizes: dict[str, int], window: int | None) -> Step:
     run, context = maker.run, maker.parallel.context
     queries, keys = run.queries // context if not run.decoding else 1, run.keys
+    if window is not None and not maker.model.causal:
+        window = 2 * (window // 2) + 1
     seen = keys if window is None else min(keys, window)
     forms: list[tuple[str, Sizes]] = []
     if run.decoding:
         keys = ceil(seen / context)
         one = sizes | {"P": 1, "M": keys}
         forms = [("grouped/split-k", one), ("grouped/causal", one)]
-    elif not maker.model.causal:
+    elif not maker.model.causal and seen == keys:
         forms = [("attention", sizes | {"P": queries, "M": keys})]
+    elif not maker.model.causal:  # priced as a window of as many keys up to the query's place
+        forms = [("grouped/window", sizes | {"P": queries, "M": keys, "W": window})]
     elif window is not None and window < keys:
         keys = min(keys, queries + window) if context > 1 else keys
         forms = [("grouped/window", sizes | {"P": queries, "M": keys, "W": window})]
@@ -168,7 +172,10 @@ def _absorbed(maker: Maker, mixer: LatentAttention, heads: int) -> Iterator[Step
 def pairs_seen(queries: int, keys: int, window: int | None, causal: bool) -> int:
     """Return the pairs of a query and a key that it sees; the queries are the last of the keys' tokens."""
     if not causal:
-        return queries * keys
+        away = keys if window is None else window // 2
+        return (
+            queries * keys if away >= keys else queries * (2 * away + 1) - away * (away + 1) * queries // keys
+        )
     first = keys - queries + 1
     if window is None or window >= keys:
         return (first + keys) * queries // 2

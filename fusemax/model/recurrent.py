@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
-from fusemax.model.shape import GatedDelta, Recurrent, SelectiveScan, StateSpace
+from fusemax.model.shape import GatedDelta, Recurrent, SelectiveScan, ShortConvolution, StateSpace
 from fusemax.model.step import Maker, Step
 
 CHUNK = 256  #: tokens that a kernel works on before it writes its states, as the authors' kernels do
@@ -17,6 +17,8 @@ def recurrent_steps(maker: Maker, mixer: Recurrent) -> Iterator[Step]:
         yield from _state_space(maker, mixer)
     elif isinstance(mixer, GatedDelta):
         yield from _gated_delta(maker, mixer)
+    elif isinstance(mixer, ShortConvolution):
+        yield from _short_convolution(maker, mixer)
     else:
         yield from _scan(maker, mixer)
 
@@ -39,6 +41,14 @@ def _gated_delta(maker: Maker, mixer: GatedDelta) -> Iterator[Step]:
     yield _convolution(maker, inner + shared)
     yield _states(maker, 2 * inner + shared, inner * mixer.key_dim)
     yield maker.norm("norm of the states", width=inner)
+    yield maker.product("out of the mixer", "output", inner, width)
+
+
+def _short_convolution(maker: Maker, mixer: ShortConvolution) -> Iterator[Step]:
+    """Yield the steps of a gated convolution: one kernel takes its three inputs and makes one output."""
+    width, inner = maker.model.d_model, maker.width(mixer.inner, "channels")
+    yield maker.product("into the mixer", "projection", width, 3 * inner)
+    yield maker.step("gated convolution", "convolution", moved=4 * maker.run.tokens * inner)
     yield maker.product("out of the mixer", "output", inner, width)
 
 

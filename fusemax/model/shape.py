@@ -21,8 +21,9 @@ class Attention:
     head_dim, value_dim
         Elements of a query or key, and of a value.
     window, chunked
-        How many keys, up to its own place, a query sees; None for all. Where it is ``chunked``, the sequence is cut into
-        pieces of that length, and a query sees those of its own piece.
+        How many keys, up to its own place, a query sees; None for all. In a model that is not causal, those at most half of it
+        away before and behind. Where it is ``chunked``, the sequence is cut into pieces of that length, and a query sees those
+        of its own piece.
     biased, out_biased
         Whether the projections of queries, keys and values have biases, and that of the output.
     qk_norm
@@ -155,7 +156,16 @@ class GatedDelta:
         return self.inner + 2 * self.key_heads * self.key_dim
 
 
-Recurrent = StateSpace | SelectiveScan | GatedDelta
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortConvolution:
+    """A convolution over the last ``taps`` tokens of ``inner`` channels, between two gates (LFM2, arXiv 2511.23404)."""
+
+    inner: int
+    taps: int
+    biased: bool = False
+
+
+Recurrent = StateSpace | SelectiveScan | GatedDelta | ShortConvolution
 Mixer = Attention | LatentAttention | Recurrent
 
 
@@ -214,6 +224,8 @@ class Layer:
         The two parts; a layer may lack one of them.
     norms
         How many norms it has.
+    bare
+        Whether no norm stands before its mixer, where others have one.
     place
         Where they stand: ``before`` each part (of parallel parts, one for both where there is one), ``after`` each sum with
         the residual, ``around`` each part (before it, and between it and the residual), or ``branch`` (only between).
@@ -225,6 +237,7 @@ class Layer:
     norms: int = 2
     place: Place = "before"
     parallel: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

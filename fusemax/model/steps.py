@@ -49,9 +49,10 @@ def steps_of(model: Model, run: Pass) -> tuple[Step, ...]:
 def _layer(maker: Maker) -> Iterator[Step]:
     layer = maker.layer
     parts = 1 if layer.mixer is None or layer.feed_forward is None else 2
-    half = layer.norms if parts == 1 else max(1, layer.norms // 2)
+    half = layer.norms if parts == 1 else 0 if layer.bare else max(1, layer.norms // 2)
     if layer.mixer is not None:
-        yield maker.norm("norm", half)
+        if half:
+            yield maker.norm("norm", half)
         yield from gathered(maker, "for the mixer")
         yield from mixer_steps(maker, layer.mixer)
         if layer.feed_forward is None or not layer.parallel:

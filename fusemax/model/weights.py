@@ -21,6 +21,7 @@ from fusemax.model.shape import (
     Norm,
     Recurrent,
     SelectiveScan,
+    ShortConvolution,
     StateSpace,
     norm_of_heads,
 )
@@ -39,6 +40,9 @@ def mixer_weights(mixer: Mixer | None, d_model: int, norm: Norm = "rms") -> int:
         biases = into + d_model if mixer.biased else 0
         inside = mixer.mixed * (mixer.taps + mixer.conv_biased) + 3 * mixer.heads + mixer.inner
         return d_model * into + biases + inside + mixer.inner * d_model
+    if isinstance(mixer, ShortConvolution):
+        biases = 4 * mixer.inner + d_model if mixer.biased else 0
+        return 4 * mixer.inner * d_model + mixer.inner * mixer.taps + biases
     if isinstance(mixer, GatedDelta):
         into = mixer.mixed + mixer.inner + 2 * mixer.heads
         inside = mixer.mixed * mixer.taps + 2 * mixer.heads + mixer.value_dim
@@ -154,6 +158,8 @@ def _state_words(mixer: Recurrent, n: int) -> int:
     """Return the numbers of a recurrent mixer's state on one of *n* chips: its own, and the convolution's last inputs."""
     if isinstance(mixer, SelectiveScan):
         return ceil(mixer.inner / n) * (mixer.state + mixer.taps - 1)
+    if isinstance(mixer, ShortConvolution):
+        return ceil(mixer.inner / n) * (mixer.taps - 1)
     heads = max(1, mixer.heads // n)
     if isinstance(mixer, GatedDelta):
         shared = 2 * max(1, mixer.key_heads // n) * mixer.key_dim

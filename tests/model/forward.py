@@ -22,6 +22,7 @@ from fusemax.model.shape import (
     Mixer,
     Model,
     SelectiveScan,
+    ShortConvolution,
     StateSpace,
 )
 
@@ -102,6 +103,8 @@ def attention(model: Model, part: Attention, x: Array, w: Weights) -> Array:
     scale = part.head_dim**-0.5 if part.scale is None else part.scale
     for p, h, r in np.ndindex(tokens, part.kv_heads, group):
         seen = [m for m in range(tokens) if not model.causal or m <= p]
+        if part.window is not None and not model.causal:
+            seen = [m for m in seen if abs(p - m) <= part.window // 2]
         if part.window is not None and model.causal:
             seen = [
                 m
@@ -206,6 +209,16 @@ def gated_delta(part: GatedDelta, x: Array, w: Weights) -> Array:
     return np.einsum("ojif,pjif->po", w["WO"], out)
 
 
+def short_convolution(part: ShortConvolution, x: Array, w: Weights) -> Array:
+    """LFM2's mixer: one gate, the last tokens' sum under filters (the last entry is the token's own), another gate."""
+    before, behind, source = (x @ w[f"W{name}"].T + w.get(f"Y{name}", 0.0) for name in ("PB", "PC", "PX"))
+    gated, out = before * source, np.zeros_like(source)
+    for p in range(len(x)):
+        for back in range(min(part.taps, p + 1)):
+            out[p] += w["CF"][:, part.taps - 1 - back] * gated[p - back]
+    return (behind * (out + w.get("YC", 0.0))) @ w["WO"].T + w.get("BWO", 0.0)
+
+
 def dense(part: FeedForward, x: Array, w: Weights, names: tuple[str, str, str], bias: str = "B") -> Array:
     """A dense part with the weights of these names: on the way in, beside it, and out."""
     gate = x @ w[f"W{names[0]}"].T + w.get(f"{bias}{names[0]}", 0.0)
@@ -252,6 +265,8 @@ def mixed(model: Model, mixer: Mixer, x: Array, w: Weights) -> Array:
         return latent(mixer, x, w)
     if isinstance(mixer, StateSpace):
         return state_space(mixer, x, w)
+    if isinstance(mixer, ShortConvolution):
+        return short_convolution(mixer, x, w)
     return gated_delta(mixer, x, w) if isinstance(mixer, GatedDelta) else scan(mixer, x, w)
 
 
@@ -272,7 +287,8 @@ def forward(model: Model, layer: Layer, x: Array, w: Weights) -> Array:
     for part, tags in ((layer.mixer, "13"), (layer.feed_forward, "24")):
         if part is None:
             continue
-        given = rows(model.norm, x, w, tags[0]) if before else x
+        bare = layer.bare and part is layer.mixer
+        given = rows(model.norm, x, w, tags[0]) if before and not bare else x
         made = (
             worked(part, given, w)
             if isinstance(part, FeedForward | Experts)

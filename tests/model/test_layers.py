@@ -104,6 +104,12 @@ SMALL = {
         f"{{model_type: nemotron_h, {DENSE}, hybrid_override_pattern: 'M-*M', mamba_num_heads: 4, mamba_head_dim: 3,"
         " ssm_state_size: 5, n_groups: 2, conv_kernel: 3}}"
     ),
+    "lfm2": f"{{model_type: lfm2, {DENSE}, layer_types: [conv, conv, full_attention, conv], conv_bias: true}}",
+    "lfm2_moe": (
+        f"{{model_type: lfm2_moe, {DENSE}, full_attn_idxs: [1], num_dense_layers: 2, num_experts: 6, num_experts_per_tok: 2,"
+        " moe_intermediate_size: 5}}"
+    ),
+    "modernbert": f"{{model_type: modernbert, {ENCODER}, vocab_size: 7, local_attention: 4}}",
     "bert": f"{{model_type: bert, {ENCODER}, vocab_size: 7, max_position_embeddings: 9, hidden_act: gelu}}",
     "vit": f"{{model_type: vit, {ENCODER}, image_size: 4, patch_size: 2, hidden_act: gelu}}",
     "clip": f"{{model_type: clip_vision_model, {ENCODER}, image_size: 4, patch_size: 2}}",
@@ -189,7 +195,15 @@ def test_kinds_of_layers_that_are_shown() -> None:
     models = [small(name) for name in SMALL]
     layers = [layer for model in models for layer in model.layers]
     mixers = {type(layer.mixer).__name__ for layer in layers}
-    assert {"Attention", "LatentAttention", "StateSpace", "SelectiveScan", "GatedDelta", "NoneType"} == mixers
+    assert {
+        "Attention",
+        "LatentAttention",
+        "StateSpace",
+        "SelectiveScan",
+        "GatedDelta",
+        "ShortConvolution",
+        "NoneType",
+    } == mixers
     assert {"before", "after", "around", "branch"} == {layer.place for layer in layers}
     assert set(VECTORS) - {model.norm for model in models} == set()
     experts = [layer.feed_forward for layer in layers if isinstance(layer.feed_forward, Experts)]

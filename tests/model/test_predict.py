@@ -53,6 +53,14 @@ def test_pairs_of_attention(queries: int, keys: int, window: int | None):
     assert seen == pairs_seen(queries, keys, window, causal=True)
 
 
+@pytest.mark.parametrize(("tokens", "window"), [(7, None), (7, 4), (9, 5), (3, 4), (2, 4), (1, 4), (4, 8)])
+def test_pairs_of_an_encoder(tokens: int, window: int | None):
+    """Tokens at most half a window apart see each other, counted one by one."""
+    far = tokens if window is None else window // 2
+    seen = sum(abs(p - m) <= far for p in range(tokens) for m in range(tokens))
+    assert seen == pairs_seen(tokens, tokens, window, causal=False)
+
+
 def test_gemma_at_128k():
     """Decoding one token on a cache of 128 Ki: 52 layers see 1,024 keys, 10 see all."""
     run = Pass(batch=1, queries=1, keys=131072)

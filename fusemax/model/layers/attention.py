@@ -30,7 +30,7 @@ def attention_lines(mixer: Attention, x: str, causal: bool, norm: Norm) -> Lines
     if mixer.rotary:
         sizes["A"] = mixer.rotary // 2
     if mixer.window is not None:
-        sizes["W"] = mixer.window
+        sizes["W"] = mixer.window if causal else mixer.window // 2
     return joined([*found, Lines(sizes=sizes, follows={"M": "P"})])
 
 
@@ -85,7 +85,7 @@ def turned_lines(name: str, heads: str, token: str, low: str, high: str) -> Line
 
 def _condition(mixer: Attention, causal: bool) -> str:
     if not causal:
-        return ""
+        return "" if mixer.window is None else " | m <= p + W, m >= p - W"
     if mixer.window is None:
         return " | m <= p"
     return " | m <= p, m // W == p // W" if mixer.chunked else " | m <= p, m > p - W"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from fusemax.model.layers.lines import Lines, joined, linear, lines, normed
-from fusemax.model.shape import GatedDelta, Recurrent, SelectiveScan, StateSpace
+from fusemax.model.shape import GatedDelta, Recurrent, SelectiveScan, ShortConvolution, StateSpace
 
 
 def state_lines(mixer: Recurrent, x: str) -> Lines:
     """Return the Einsums of *mixer*."""
     if isinstance(mixer, StateSpace):
         return _state_space(mixer, x)
+    if isinstance(mixer, ShortConvolution):
+        return _short_convolution(mixer, x)
     return _gated_delta(mixer, x) if isinstance(mixer, GatedDelta) else _scan(mixer, x)
 
 
@@ -59,6 +61,26 @@ def _state_space(mixer: StateSpace, x: str) -> Lines:
         "G": mixer.groups, "I": mixer.heads // mixer.groups, "V": mixer.head_dim, "U": mixer.state, "W": mixer.taps,
     }  # fmt: skip
     return joined([*found, Lines(sizes=sizes, said=("NA is negative, one for each head",))])
+
+
+def _short_convolution(mixer: ShortConvolution, x: str) -> Lines:
+    """Return a convolution over the last W tokens of I channels, with one gate before it and one behind."""
+    biased = mixer.biased
+    found = [
+        linear(name, "i,p", f"W{name}[i,d]", f"{x}[d,p]", "d", f"Y{name}[i]" if biased else "")
+        for name in ("PB", "PC", "PX")
+    ]
+    bias = " + YC[i]" if biased else ""
+    found += [
+        lines(
+            "PZ[i,p] = PB[i,p]*PX[i,p]",
+            "PV[i,p] = CF[i,w]*PZ[i,p+w-W+1] :: sum[w] | p + w >= W - 1",
+            f"PY[i,p] = PC[i,p]*(PV[i,p]{bias})" if biased else "PY[i,p] = PC[i,p]*PV[i,p]",
+            CF="I W", **({"YC": "I"} if biased else {}),
+        ),
+        linear("AO", "o,p", "WO[o,i]", "PY[i,p]", "i", "BWO[o]" if biased else ""),
+    ]  # fmt: skip
+    return joined([*found, Lines(sizes={"I": mixer.inner, "W": mixer.taps})])
 
 
 def _scan(mixer: SelectiveScan, x: str) -> Lines:

@@ -93,11 +93,16 @@ def _beside(model: Model, layer: Layer, mixed: str) -> Lines:
 
 def _source(layer: Layer, name: str, tag: str) -> str:
     """Return the tensor that a part reads: a normalised one where a norm stands before it."""
-    return {"1": "XN", "2": "ZN"}[tag] if layer.place in ("before", "around") else name
+    return {"1": "XN", "2": "ZN"}[tag] if _has_norm(layer, tag) else name
+
+
+def _has_norm(layer: Layer, tag: str) -> bool:
+    """Return whether a norm stands before a layer's mixer (1) or its feed-forward part (2)."""
+    return layer.place in ("before", "around") and not (layer.bare and tag == "1")
 
 
 def _before(model: Model, layer: Layer, name: str, rank: str, tag: str) -> Lines:
-    if layer.place not in ("before", "around"):
+    if not _has_norm(layer, tag):
         return Lines()
     return normed(model.norm, name, _source(layer, name, tag), f"{rank},p", rank, tag=tag)
 
@@ -136,7 +141,8 @@ def _part(layer: Layer, x: str) -> Lines:
 def _titled(model: Model, layer: Layer) -> str:
     names = {
         "Attention": "attention", "LatentAttention": "latent attention", "StateSpace": "Mamba-2", "SelectiveScan": "Mamba",
-        "GatedDelta": "gated delta rule", "FeedForward": "feed-forward", "Experts": "experts", "NoneType": "",
+        "GatedDelta": "gated delta rule", "ShortConvolution": "short convolution",
+        "FeedForward": "feed-forward", "Experts": "experts", "NoneType": "",
     }  # fmt: skip
     parts = [names[type(part).__name__] for part in (layer.mixer, layer.feed_forward)]
     if isinstance(layer.mixer, Attention) and layer.mixer.window is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from fusemax.model.reading.keys import Keys
-from fusemax.model.reading.parts import attention, depth, feed_forward, width
+from fusemax.model.reading.parts import attention, depth, each, feed_forward, width
 from fusemax.model.shape import FeedForward, Layer, Model, Place
 
 
@@ -90,10 +90,32 @@ def read_clip_text(keys: Keys, name: str, kind: str) -> Model:
     )  # fmt: skip
 
 
+def read_modern_bert(keys: Keys, name: str, kind: str) -> Model:
+    """Return a ModernBERT (arXiv 2412.13663): a window around a token in all but each n-th layer, no norm before the first."""
+    d_model, layers = width(keys), depth(keys)
+    every = keys.count("global_attn_every_n_layers", default=3)
+    length = keys.count("local_attention", default=128)
+    biased, shifted = keys.flag("attention_bias"), keys.flag("norm_bias")
+    inner = feed_forward(keys, gated=True, biased=keys.flag("mlp_bias"), act="gelu")
+    kinds = keys.words("layer_types", layers, ("sliding_attention", "full_attention"))
+
+    def layer(number: int) -> Layer:
+        narrow = kinds[number] == "sliding_attention" if kinds else number % every != 0
+        mixer = attention(keys, d_model, window=length if narrow else None, biased=biased, out_biased=biased)
+        first = number == 0
+        return Layer(mixer=mixer, feed_forward=inner, times=1, norms=1 if first else 2, bare=first)
+
+    found, order = each(keys, layer)
+    return Model(
+        name=name, kind=kind, d_model=d_model, vocabulary=keys.count("vocab_size"), layers=found, order=order,
+        norm="layer" if shifted else "layer without shift", causal=False, last_norms=2,
+    )  # fmt: skip
+
+
 Reader = Callable[[Keys, str, str], Model]
 ENCODERS: Mapping[str, Reader] = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra"), read_bert),
     **dict.fromkeys(("vit", "deit", "clip_vision_model", "siglip_vision_model"), read_image),
-    "distilbert": read_distilbert,
+    "distilbert": read_distilbert, "modernbert": read_modern_bert,
     "clip_text_model": read_clip_text, "siglip_text_model": read_clip_text,
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 
 from fusemax.model.reading.keys import Keys
@@ -15,6 +16,7 @@ from fusemax.model.shape import (
     Mixer,
     Model,
     SelectiveScan,
+    ShortConvolution,
     StateSpace,
 )
 
@@ -216,8 +218,62 @@ def read_granite_hybrid(keys: Keys, name: str, kind: str) -> Model:
     return decoder(keys, name, kind, *each(keys, layer), tied=True, residual=residual)
 
 
+def read_lfm2(keys: Keys, name: str, kind: str) -> Model:
+    """Return an LFM2: attention where the keys say so, else a gated convolution; experts behind some."""
+    d_model, layers = width(keys), depth(keys)
+    kinds = keys.words("layer_types", layers, ("conv", "full_attention"))
+    seen = keys.places("full_attn_idxs", layers)
+    if kinds is None and seen is None:
+        keys.fail(
+            "layer_types", "required key is missing", "a list with conv or full_attention for each layer"
+        )
+    inside = (
+        {number for number, one in enumerate(kinds or ()) if one == "full_attention"}
+        if kinds
+        else seen or set()
+    )
+    full = attention(keys, d_model, qk_norm="shared")
+    short = ShortConvolution(
+        inner=d_model, taps=keys.count("conv_L_cache", default=3), biased=keys.flag("conv_bias")
+    )
+    dense = _lfm2_inner(keys, kind)
+    part: FeedForward | Experts = dense
+    first = layers
+    if kind == "lfm2_moe":
+        first = keys.count("num_dense_layers", default=2, least=0)
+        part = chosen(
+            keys,
+            Experts(
+                count=keys.count("num_experts"), per_token=keys.count("num_experts_per_tok"),
+                expert=feed_forward(keys, "moe_intermediate_size"), scores="sigmoid",
+                router_biased="choice" if keys.flag("use_expert_bias", default=True) else "",
+                normalised=keys.flag("norm_topk_prob", default=True), scale=keys.number("routed_scaling_factor", default=1.0),
+            ),
+        )  # fmt: skip
+
+    def layer(number: int) -> Layer:
+        return Layer(
+            mixer=full if number in inside else short, feed_forward=dense if number < first else part, times=1
+        )
+
+    tied = keys.flag("tie_embedding", default=True)
+    return decoder(keys, name, kind, *each(keys, layer), tied=tied)
+
+
+def _lfm2_inner(keys: Keys, kind: str) -> FeedForward:
+    """Return the dense part: two thirds of what is said, times a factor, up to the next multiple, where it is adjusted."""
+    found = feed_forward(keys, "block_ff_dim", "intermediate_size")
+    if not keys.flag("block_auto_adjust_ff_dim", default=kind == "lfm2"):
+        return found
+    factor = keys.number("block_ffn_dim_multiplier", default=1.0, least=1e-3)
+    multiple = keys.count("block_multiple_of", default=256)
+    inner = int(factor * int(2 * found.d_ff / 3))
+    return replace(found, d_ff=multiple * ceil(inner / multiple))
+
+
 Reader = Callable[[Keys, str, str], Model]
 RECURRENT: Mapping[str, Reader] = {
     "mamba": read_mamba, "falcon_mamba": read_mamba, "mamba2": read_mamba_2, "jamba": read_jamba,
     "nemotron_h": read_nemotron_h, "bamba": read_bamba, "granitemoehybrid": read_granite_hybrid,
+    "lfm2": read_lfm2, "lfm2_moe": read_lfm2,
 }  # fmt: skip
