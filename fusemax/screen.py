@@ -49,9 +49,10 @@ def console(stderr: bool = False, highlight: bool = True) -> Console:
 
 
 def _keep_words(table: Table) -> None:
-    """Give each column of *table* at least the room of its longest word."""
+    """Give each column of *table* at least the room of its longest word; of its longest line, where lines are not wrapped."""
     for column in table.columns:
-        words = [word for cell in (column.header, *column.cells) for word in str(cell).split()]
+        texts = [str(cell) for cell in (column.header, *column.cells)]
+        words = [word for text in texts for word in (text.split("\n") if column.no_wrap else text.split())]
         column.min_width = max([column.min_width or 0, *map(len, words)])
 
 

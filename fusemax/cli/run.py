@@ -50,13 +50,12 @@ def run(
 
 def run_into(study: str, out: Path | None = None, options: Mapping[str, Any] | None = None) -> Finished:
     """Run the *study* called so into *out*, with a bar on a terminal, and say what came out."""
-    from rich.console import Console
-
+    from fusemax.screen import console as screen
     from fusemax.shipped import find
     from fusemax.study.run import run_study
 
     path = find("studies", study)
-    console = Console(highlight=False)
+    console = screen(highlight=False)
     with _Bar(console) as progress:
         target = out or Path("results") / path.stem
         finished = run_study(path, target, command(study, out, options or {}), options or {}, progress)
@@ -82,27 +81,24 @@ def _show(console: Console, finished: Finished) -> None:
         console.print(_table(short))
     for text in (*outcome.said, outcome.took):
         if text:
-            console.print(text, markup=False)
+            console.print(text, soft_wrap=True)
     for picture in finished.pictures:
         if not picture.paths:
-            console.print(f"no figure {picture.file}: {picture.caption}", markup=False)
+            console.print(f"no figure {picture.file}: {picture.caption}", soft_wrap=True)
     names = [path.name for path in finished.files if path.suffix in (".csv", ".parquet", ".txt")]
     drawn = sum(bool(picture.paths) for picture in finished.pictures)
-    console.print(f"\nin {folder}: {', '.join(names)}; {drawn} figures (SVG, PNG)", markup=False)
-    console.print(f"read first: {finished.report}", markup=False)
+    console.print(f"\nin {folder}: {', '.join(names)}; {drawn} figures (SVG, PNG)", soft_wrap=True)
+    console.print(f"read first: {finished.report}", soft_wrap=True)
 
 
 def _table(short: Short) -> Table:
     from rich.box import SIMPLE
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(short.title), title_justify="left", box=SIMPLE, pad_edge=False)
+    table = Table(title=short.title, title_justify="left", box=SIMPLE, pad_edge=False)
     for number, heading in enumerate(short.headings):
         is_text = number < short.texts
-        table.add_column(
-            escape(heading), justify="left" if is_text else "right", no_wrap=not number or not is_text
-        )
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=not number or not is_text)
     firsts = [row[0] for row in short.rows]
     grouped = short.texts > 1 and len(set(firsts)) < len(firsts)
     before = ""
@@ -111,7 +107,7 @@ def _table(short: Short) -> Table:
         if grouped and before and not repeated:
             table.add_section()
         before = row[0]
-        table.add_row(*map(escape, ("", *row[1:]) if repeated else row))
+        table.add_row(*(("", *row[1:]) if repeated else row))
     return table
 
 

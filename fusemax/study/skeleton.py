@@ -112,9 +112,14 @@ def _stand_in(name: str, study: StudyFile, plan: Planned) -> Table:
 
 
 def _long(name: str, study: StudyFile, plan: Planned) -> Table | None:
-    """Return the long table *name* that there will be, each value 1; None where it is too long to be laid out."""
+    """Return the long table *name* that there will be, each value 1.
+
+    None where it is too long to be laid out, or has rows of mappings that are still to be found.
+    """
     import polars
 
+    if any(job.sought is not None for job in plan.jobs):
+        return None
     if sum(job.points * len(job.lines) for job in plan.jobs) > 10 * MOST_LAID_OUT:
         return None
     lines = dict.fromkeys(line for job in plan.jobs for line in job.lines)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -188,6 +191,36 @@ def test_check_says_before_a_search_what_it_would_stumble_over(
 
     assert said in str(error.value)
     assert f"{path}:" in str(error.value)
+
+
+def test_figures_of_what_makes_up_a_mapping_that_is_still_to_be_found(tmp_path: Path) -> None:
+    """Energy by component and a roofline beside a configuration of a file: check cannot lay them out, and says no more."""
+    (tmp_path / "product.yaml").write_text(LINEAR, encoding="utf-8")
+    study = """kind: sweep
+title: "a [bold]study[/bold]"
+source: own
+parts:
+- name: points
+  sizes: {I: 64, K: 64, O: 64}
+  configurations:
+    "a configuration with a long name": {machine: fusemax, mapping: best, cascade: product.yaml}
+    "another one with a long name": {machine: flat, mapping: best, cascade: product.yaml}
+summary: {parts: [points]}
+figures:
+- {file: energy, kind: stacks, x: configuration, y: value, series: component, table: breakdown, where: {kind: energy}}
+- {file: roof, kind: roofline, x: intensity, y: speed, series: configuration, table: roofline, where: {unit: 2d}}
+"""
+    (tmp_path / "study.yaml").write_text(study, encoding="utf-8")
+    assert "study, sweep" == check_file(tmp_path / "study.yaml")
+
+    command = [sys.executable, "-m", "fusemax", "run", "study.yaml", "-o", "out"]
+    room = {**os.environ, "COLUMNS": "50"}
+    said = subprocess.run(command, cwd=tmp_path, env=room, capture_output=True, text=True, check=True).stdout
+
+    assert {"energy.svg", "roof.svg"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert "2 figures" in said
+    assert "a configuration with a long name" in said
+    assert "…" not in said
 
 
 def test_a_strategy_is_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
