@@ -9,6 +9,7 @@ from fusemax.language.syntax import Access
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Mapped, Nest, Residence
+from fusemax.simulate.tile.apart import Apart
 from fusemax.simulate.tile.geometry import access_digits, digits_of
 from fusemax.simulate.tile.streams import (
     COMPUTE,
@@ -57,9 +58,11 @@ class Flow:
     """Finds the needs of every stream of a nest. ``window`` values of a tensor in registers may be alive at once."""
 
     def __init__(
-        self, mapped: Mapped, machine: Machine, nest: Nest, streams: Sequence[Stream], window: int
-    ) -> None:
+        self, mapped: Mapped, machine: Machine, nest: Nest, streams: Sequence[Stream], window: int,
+        apart: Apart | None = None,
+    ) -> None:  # fmt: skip
         self.mapped, self.machine, self.nest = mapped, machine, nest
+        self.apart = apart or Apart()
         self.streams, self.window = tuple(streams), window
         self.cascade = mapped.cascade
         self.einsums = by_einsum(self.streams)
@@ -68,6 +71,7 @@ class Flow:
         """Return the needs of stream *number*, each once."""
         stream = self.streams[number]
         found = list(self._compute(number) if stream.kind == COMPUTE else self._transfer(number))
+        found += self._place_of_others(stream)
         return tuple(dict.fromkeys(need for need in found if need.on != number))
 
     # --- index maps
@@ -220,6 +224,35 @@ class Flow:
     def _reads(self, stream: Stream, tensors: Sequence[str]) -> bool:
         assert stream.einsum is not None
         return any(access.tensor in tensors for access in self.mapped.einsum(stream.einsum).reads)
+
+    def _place_of_others(self, stream: Stream) -> Iterator[Need]:
+        """Yield what must be over before *stream* may fill a place in which tiles of another node are before it."""
+        for mine in self._begun_by(stream):
+            for other in self.apart.of(mine):
+                inside = [n for n, s in enumerate(self.streams) if other.covers(s.node) and s.kind == COMPUTE]
+                last = max(inside, key=lambda n: self.streams[n].key)
+                stores = [n for n, s in enumerate(self.streams) if s.kind == DRAIN and s.residence == other]
+                for number in (last, *stores):
+                    for source in self._before(stream, self.streams[number]):
+                        yield Need(on=number, kind=DATA, source=source)
+
+    def _begun_by(self, stream: Stream) -> Iterator[Residence]:
+        """Yield the places that tasks of *stream* begin to fill: by a transfer, or with what they make."""
+        if stream.kind == FILL and stream.residence is not None:
+            yield stream.residence
+        for residence in self.nest.residences if stream.kind == COMPUTE else ():
+            if residence.covers(stream.node) and self._writes(stream, residence.tensor):
+                yield residence
+
+    def _before(self, reader: Stream, other: Stream) -> Iterator[tuple[int, ...]]:
+        """Yield the maps from *reader* to the last task of *other*, in another node, that comes before it."""
+        shared = shared_loops(self.nest, reader.node, other.node)
+        rest = (LAST,) * (len(other.loops) - shared)
+        if other.key < reader.key:
+            yield (*range(shared), *rest)
+            return
+        for at in range(shared):
+            yield (*range(at), -2 - at, *(LAST,) * (shared - at - 1), *rest)
 
     # --- transfers
 

@@ -13,6 +13,7 @@ from fusemax.mapping.dependence import deepest_body
 from fusemax.mapping.modulo import Kernel
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.simulate.tile import columns as clock
+from fusemax.simulate.tile.apart import apart_of
 from fusemax.simulate.tile.cores import Members, Steps
 from fusemax.simulate.tile.filters import Filters
 from fusemax.simulate.tile.flow import LAST, ZERO, Flow, Need
@@ -384,6 +385,7 @@ class _Packer:
         window = (
             WINDOW_OVERLAPPED if self.order.policy() in (clock.OVERLAPPED, clock.AUTO) else clock.UNLIMITED
         )
-        flow = Flow(self.mapped, self.machine, self.nest, self.streams, window)
+        apart = apart_of(self.mapped, self.machine, self.geometry)
+        flow = Flow(self.mapped, self.machine, self.nest, self.streams, window, apart)
         found = [flow.needs(n) for n in range(len(self.streams))]
         return [self.order.widened(n, needs) for n, needs in enumerate(found)] if self.order.kernel else found
