@@ -97,13 +97,14 @@ class Host(FilePart):
 
 
 class GpuStudy(FilePart):
-    """What a study of kind ``gpu`` holds."""
+    """What a study of kind ``gpu`` holds; the rows of ``unfitted``, a second table, calibrate nothing and all judge."""
 
     kind: Literal["gpu"]
     title: str
     source: str
     doc: str = ""
     published: str
+    unfitted: str | None = None
     machines: dict[str, str]
     forward: Cascades
     backward: Cascades
@@ -196,12 +197,23 @@ def _resolved(study: GpuStudy, row: Published) -> Resolved:
             _kernel(study, entry, machine, part, row.shape),
             replace(row.shape, direction="bwd" if part == "backward" else "fwd"),
             row.dtype,
-            row.clock_Hz,
+            _clock_Hz(row, machine),
             row.measured,
         )
         for part in (("forward", "backward") if work == "forward+backward" else (work,))
     ]
     return Resolved(row, machine, work, tuple(found), _apart(row, entry))
+
+
+def _clock_Hz(row: Published, machine: str) -> float | None:
+    """Return the clock to which the chip of *row* was held: the one that is stated, or what a lower limit of power leaves.
+
+    Dynamic power goes with the third power of the clock, voltage rising beside it.
+    """
+    board = load_machine(machine)[0]
+    if row.measured or row.clock_Hz is not None or row.power_W is None or board.power is None:
+        return row.clock_Hz
+    return float(board.clock.value) * min(1.0, row.power_W / float(board.power.value)) ** (1 / 3)
 
 
 def _compared(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -77,17 +77,25 @@ def plan(document: Document, options: Mapping[str, Any]) -> GpuPlan:
     del options
     path = Path(document.file)
     study = study_file(path)
-    table = path.parent / study.published
-    if not table.is_file():
-        hint = "write one, or name a file that 'fusemax gpu measure' made"
-        raise_if_any([document.problem(("published",), f"{table}: there is no such file", hint)])
-    rows = tuple(published(table))
+    names = {"published": study.published} | ({"unfitted": study.unfitted} if study.unfitted else {})
+    files = {name: path.parent / name for name in names.values()}
+    hint = "write one, or name a file that 'fusemax gpu measure' made"
+    raise_if_any(
+        [
+            document.problem((key,), f"{files[name]}: there is no such file", hint)
+            for key, name in names.items()
+            if not files[name].is_file()
+        ]
+    )
+    rows = tuple(published(files[study.published]))
+    if study.unfitted:
+        rows += tuple(replace(row, split="test") for row in published(files[study.unfitted]))
     found = [resolve(study, row) for row in rows]
     if not any(isinstance(one, Resolved) and one.row.split == "test" and not one.apart for one in found):
         reasons = list(dict.fromkeys(one.reason for one in found if isinstance(one, LeftOut)))
         hint = f"why rows are left out: {'; '.join(reasons[:5])}" if reasons else None
         raise_if_any([document.problem(("published",), "no row of it judges a prediction", hint)])
-    return GpuPlan(study=study, path=path, rows=rows, files={path.name: path, study.published: table})
+    return GpuPlan(study=study, path=path, rows=rows, files={path.name: path, **files})
 
 
 def tables(plan: GpuPlan, out: Path, progress: Progress) -> Outcome:

@@ -18,6 +18,20 @@ MACHINES = (
     *("a100", "a100-pcie", "h100", "h100-pcie", "h200", "h20", "b200", "gb200", "gb300"),
     *("h800", "rtx4090", "rtx5090", "l20", "mi300x", "mi355x"),
     *("l40s", "a10", "a5000", "rtx2080ti"),
+    *(
+        "a30",
+        "a40",
+        "rtx-a6000",
+        "l4",
+        "t4",
+        "v100",
+        "gh200",
+        "b300",
+        "jetson-agx-orin",
+        "max1550",
+        "arc-b580",
+        "mi250x",
+    ),
 )
 STUDY = ROOT / "studies" / "gpu.yaml"
 
@@ -52,8 +66,13 @@ def test_tiles_fit_at_every_head_width(machine: str, mapping: str, width: int) -
 
 
 @pytest.mark.parametrize(
-    ("machine", "peak"), [("l40s", 362e12), ("a10", 125e12), ("a5000", 111.1e12), ("rtx2080ti", 53.8e12)]
-)
+    ("machine", "peak"),
+    [
+        ("l40s", 362e12), ("a10", 125e12), ("a5000", 111.1e12), ("rtx2080ti", 53.8e12), ("a30", 165e12), ("a40", 149.7e12),
+        ("rtx-a6000", 154.8e12), ("l4", 121e12), ("t4", 65e12), ("v100", 125e12), ("jetson-agx-orin", 42.6e12),
+        ("max1550", 839e12), ("arc-b580", 116.7e12), ("mi250x", 191.5e12),
+    ],
+)  # fmt: skip
 def test_cards_without_a_published_time_have_the_rates_of_their_data_sheets(
     machine: str, peak: float
 ) -> None:

@@ -16,7 +16,7 @@ SIZES = {"B": 1, "H": 2, "R": 1, "P": 2048, "M": 2048, "E": 128, "F": 128}
 MAPPINGS = [
     ("tpu-v4", "splash"), ("tpu-v5e", "splash"), ("tpu-v5p", "splash"), ("tpu-v6e", "splash"), ("tpu-v7x", "splash"),
     ("tpu-v5e", "flash-128"), ("ascend-910b2", "flash"), ("neuron-v2", "flash"), ("fsa", "systolic"),
-    ("flatattention", "flat"),
+    ("flatattention", "flat"), ("tpu-v3", "splash"), ("neuron-v3", "flash"), ("gaudi2", "flash"), ("gaudi3", "flash"),
 ]  # fmt: skip
 
 
@@ -34,6 +34,7 @@ def figures(machine: str, mapping: str, **sizes: int) -> tuple[Any, Any]:
         ("tpu-v4", "splash", "mxu", 275e12), ("tpu-v5e", "splash", "mxu", 197e12), ("tpu-v5p", "splash", "mxu", 459e12),
         ("tpu-v6e", "splash", "mxu", 918e12), ("tpu-v7x", "splash", "mxu", 2307e12),
         ("ascend-910b2", "flash", "cube", 24 * 2 * 4096 * 1.8e9), ("flatattention", "flat", "matrix", 1012e12),
+        ("tpu-v3", "splash", "mxu", 123e12), ("gaudi2", "flash", "mme", 432e12), ("gaudi3", "flash", "mme", 1677e12),
     ],
 )  # fmt: skip
 def test_peaks(machine: str, mapping: str, unit: str, peak: float) -> None:
