@@ -197,7 +197,7 @@ def _resolved(study: GpuStudy, row: Published) -> Resolved:
             _kernel(study, entry, machine, part, row.shape),
             replace(row.shape, direction="bwd" if part == "backward" else "fwd"),
             row.dtype,
-            _clock_Hz(row, machine),
+            _clock_hz(row, machine),
             row.measured,
         )
         for part in (("forward", "backward") if work == "forward+backward" else (work,))
@@ -205,7 +205,7 @@ def _resolved(study: GpuStudy, row: Published) -> Resolved:
     return Resolved(row, machine, work, tuple(found), _apart(row, entry))
 
 
-def _clock_Hz(row: Published, machine: str) -> float | None:
+def _clock_hz(row: Published, machine: str) -> float | None:
     """Return the clock to which the chip of *row* was held: the one that is stated, or what a lower limit of power leaves.
 
     Dynamic power goes with the third power of the clock, voltage rising beside it.
