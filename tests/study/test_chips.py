@@ -62,6 +62,18 @@ def test_a_tile_of_fsa() -> None:
     assert answer.latency_s * 1.5e9 == pytest.approx(2 * 16 * 16 * (5 * 128 + 10))
 
 
+@pytest.mark.parametrize(
+    ("cascade", "window", "tiles"),
+    [("grouped/causal", {}, 16 * 17 // 2), ("grouped/window", {"W": 257}, 1 + 2 + 14 * 3)],
+)
+def test_masked_tiles_of_fsa(cascade: str, window: dict[str, int], tiles: int) -> None:
+    """Tiles of 128 that a mask leaves are done in full: of 257 keys the first query of a tile sees those of three, the last too."""
+    design = design_of("fsa", "systolic", cascade)
+    answer = cost(design.mapped, derive(design.mapped, design.machine), {**SIZES, **window})
+
+    assert answer.latency_s * 1.5e9 == pytest.approx(2 * tiles * (5 * 128 + 10))
+
+
 def test_a_block_of_a_tpu() -> None:
     """128 rows pass for each product; 3 and 2 operations of 4 x 1024 lanes, one exponential; the rest is the grid's step."""
     _, answer = figures("tpu-v5e", "flash-128")
