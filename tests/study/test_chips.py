@@ -67,7 +67,7 @@ def test_a_tile_of_fsa() -> None:
     [("grouped/causal", {}, 16 * 17 // 2), ("grouped/window", {"W": 257}, 1 + 2 + 14 * 3)],
 )
 def test_masked_tiles_of_fsa(cascade: str, window: dict[str, int], tiles: int) -> None:
-    """Tiles of 128 that a mask leaves are done in full: of 257 keys the first query of a tile sees those of three, the last too."""
+    """Tiles of 128 that a mask leaves are done in full: of 257 keys a tile of queries sees three tiles."""
     design = design_of("fsa", "systolic", cascade)
     answer = cost(design.mapped, derive(design.mapped, design.machine), {**SIZES, **window})
 

@@ -45,18 +45,22 @@ def read(path: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped study over one row in forty of the published table."""
+    """The shipped study over one row in forty of each of its two tables."""
     home = tmp_path_factory.mktemp("gpu")
     (home / "gpu").mkdir()
-    lines = (STUDIES / "gpu" / "published.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    (home / "gpu" / "published.csv").write_text("".join([lines[0], *lines[1::40]]), encoding="utf-8")
+    for name in ("published.csv", "public.csv"):
+        lines = (STUDIES / "gpu" / name).read_text(encoding="utf-8").splitlines(keepends=True)
+        (home / "gpu" / name).write_text("".join([lines[0], *lines[1::40]]), encoding="utf-8")
     (home / "gpu.yaml").write_text((STUDIES / "gpu.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     return run_file(home / "gpu.yaml", home / "out")
 
 
 def test_every_published_row_is_predicted_or_left_out_with_a_reason(folder: Path) -> None:
     """No row is lost, and each that is left out says why."""
-    rows = published(folder.parent / "gpu" / "published.csv")
+    rows = [
+        *published(folder.parent / "gpu" / "published.csv"),
+        *published(folder.parent / "gpu" / "public.csv"),
+    ]
     left_out = read(folder / "left-out.csv")
     assert len(rows) == len(read(folder / "comparison.csv")) + len(left_out)
     assert all(row["reason"] for row in left_out)
@@ -73,6 +77,14 @@ def test_only_test_rows_judge(folder: Path) -> None:
             assert len(mine) == int(row["rows"])
             assert median(abs(e) for e in errors) == pytest.approx(float(row["predicted_median"]))
             assert median(errors) == pytest.approx(float(row["predicted_signed"]))
+
+
+def test_rows_of_the_second_table_all_judge(folder: Path) -> None:
+    """Whatever the side of their shape: they calibrate nothing."""
+    rows = published(folder.parent / "gpu" / "public.csv")
+    assert {row.split for row in rows} == {"calibration", "test"}
+    sources = {row.source for row in rows}
+    assert {row["split"] for row in read(folder / "comparison.csv") if row["source"] in sources} == {"test"}
 
 
 def test_every_prediction_comes_with_the_error_of_its_class(folder: Path) -> None:
@@ -164,7 +176,10 @@ def test_a_study_in_which_no_row_judges_says_why(tmp_path: Path) -> None:
     text = (STUDIES / "gpu.yaml").read_text(encoding="utf-8")
     start = text.index("kernels:")
     path = tmp_path / "gpu.yaml"
-    path.write_text(text[:start] + "kernels:\n- {kernel: none, forward: flash2}\n", encoding="utf-8")
+    unfitted = next(line for line in text.splitlines(keepends=True) if line.startswith("unfitted:"))
+    path.write_text(
+        text[:start].replace(unfitted, "") + "kernels:\n- {kernel: none, forward: flash2}\n", encoding="utf-8"
+    )
     (tmp_path / "gpu").mkdir()
     lines = (STUDIES / "gpu" / "published.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (tmp_path / "gpu" / "published.csv").write_text("".join(lines[:3]), encoding="utf-8")
