@@ -16,7 +16,7 @@ from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import least, repeated, symbol
 from fusemax.cost.ways import Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
 from fusemax.cost.windows import Window, windows_of
-from fusemax.language.syntax import Access, Name
+from fusemax.language.syntax import Access
 from fusemax.machine import Machine
 from fusemax.mapping.build import variables_of
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
@@ -134,9 +134,8 @@ class Residences:
         initial = any(einsum.initial for einsum in self.cascade.producers(residence.tensor))
         if tensor.generation is None or not initial:
             return ZERO
-        variable, place = Name(tensor.generation.lower()), tensor.ranks.index(tensor.generation)
         _, read = self._accesses(residence)
-        earlier = [access for access in read if access.indices[place] == variable]
+        earlier = [access for access in read if tensor.is_earlier(access)]
         if not earlier:
             return ZERO
         ways = distinct(self.nest, ways_of(self.nest, earlier), residence.loops)
@@ -144,7 +143,7 @@ class Residences:
             times * self._brought_of(residence, term)
             for times, term in terms_of(self.extents, ways, residence.loops)
         )
-        return sum(parts, ZERO) / self.extents.points(digits_of(self.nest, (variable.name,)))
+        return sum(parts, ZERO) / self.extents.points(self._generations(residence.tensor))
 
     def _moves(self, way: Way, other: Way, residence: Residence) -> sympy.Expr:
         """Return the iterations of the loops that move *way* where *other* is moved by loops of its own."""

@@ -117,10 +117,15 @@ class Space:
         return self._memo[key]  # type: ignore[return-value]
 
     def values_of_loop(self, loop: str, setting: Setting) -> list[int]:
-        """Return the values that *loop* takes inside the loops of *setting*, in ascending order."""
+        """Return the values that *loop* takes inside the loops of *setting*, in the order in which they come."""
         root = self.root_of(loop)
         assert root is not None
-        return sorted({point[loop] for point in self.inside(root, setting)})
+        return sorted({point[loop] for point in self.inside(root, setting)}, reverse=self._descends(root))
+
+    def _descends(self, root: Root) -> bool:
+        """Return whether generations follow each other from the last to the first along *root*."""
+        names_ = {root.size_name, *(digit.size_name for digit in root.digits)}
+        return any(names_.intersection(tensor.descending) for tensor in self.cascade.tensors.values())
 
     def settings(self, loops: Iterable[str], around: Setting) -> Iterator[dict[str, int]]:
         """Yield the settings of *loops*, outermost first, inside *around*."""

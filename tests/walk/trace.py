@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fusemax.cascade.ir import Einsum
-from fusemax.language.syntax import Name, names
+from fusemax.language.syntax import names
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
 from tests.walk.space import Element, Setting, Space
 
@@ -85,7 +85,7 @@ class Trace:
         generation = self.generation(tensor)
         return (
             generation is not None
-            and element[generation] == 0
+            and element[generation] == self._ends(tensor)[0]
             and any(e.initial for e in self.cascade.producers(tensor))
         )
 
@@ -100,6 +100,18 @@ class Trace:
         if tensor not in self._made:
             self._made[tensor] = set().union(*(s.given.get(tensor, frozenset()) for s in self.all_steps))
         return element in self._made[tensor]
+
+    def is_last(self, tensor: str, element: Element) -> bool:
+        """Return whether *element* is of the last generation of *tensor*."""
+        generation = self.generation(tensor)
+        return generation is not None and element[generation] == self._ends(tensor)[1]
+
+    def _ends(self, tensor: str) -> tuple[int, int]:
+        """Return the generation that is set and the last one that is made."""
+        described = self.cascade.tensors[tensor]
+        assert described.generation is not None
+        ends = (0, self.space.sizes[described.generation])
+        return (ends[1], ends[0]) if described.generation in described.descending else ends
 
     def generation(self, tensor: str) -> int | None:
         """Return which coordinate of *tensor* tells its generations apart."""
@@ -165,12 +177,8 @@ class Trace:
         return any(self._of_next_generation(reader, tensor) for reader in readers)
 
     def _of_next_generation(self, reader: Einsum, tensor: str) -> bool:
-        generation = self.cascade.tensors[tensor].generation
-        at = self.generation(tensor)
-        if generation is None or at is None:
-            return False
-        before = Name(generation.lower())
-        return any(access.tensor == tensor and access.indices[at] == before for access in reader.reads)
+        described = self.cascade.tensors[tensor]
+        return any(access.tensor == tensor and described.is_earlier(access) for access in reader.reads)
 
     def _seen_before(
         self, einsum: Einsum, tensor: str, elements: frozenset[Element], body: Body, setting: Setting

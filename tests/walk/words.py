@@ -271,11 +271,8 @@ def _wanted_outside(trace: Trace, tensor: str, place: Residence, element: Elemen
     """Return whether *element* is needed once its tile has left *place*: by the user, another body, or the place itself."""
     if _taken_next(trace, place, element, later):
         return True
-    last = trace.generation(tensor)
-    if last is not None:
-        rank = trace.cascade.tensors[tensor].ranks[last]
-        if element[last] != trace.space.sizes[rank]:
-            return element in trace.taken_outside(tensor, place)
+    if trace.generation(tensor) is not None and not trace.is_last(tensor, element):
+        return element in trace.taken_outside(tensor, place)
     return tensor in trace.cascade.outputs or _read_outside(trace, tensor, place)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Einsum, is_variable
-from fusemax.language.syntax import Access, Expression, Name, names
+from fusemax.language.syntax import Access, Expression, names
 from fusemax.language.value import finite_value_of
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
@@ -259,15 +259,15 @@ class _Reader:
         self, residence: Residence, reads: Sequence[Access]
     ) -> list[tuple[tuple[Access, ...], bool]]:
         """Return *reads* by generation, and whether it is the earlier one, of which the first is set and never comes."""
-        rank = self.cascade.tensors[residence.tensor].generation
-        if rank is None:
+        tensor = self.cascade.tensors[residence.tensor]
+        if tensor.generation is None:
             return [(tuple(reads), False)]
-        at = self.cascade.tensors[residence.tensor].ranks.index(rank)
+        at = tensor.ranks.index(tensor.generation)
         initial = any(einsum.initial for einsum in self.cascade.producers(residence.tensor))
         found: dict[Expression, list[Access]] = {}
         for access in reads:
             found.setdefault(access.indices[at], []).append(access)
-        return [(tuple(mine), initial and index == Name(rank.lower())) for index, mine in found.items()]
+        return [(tuple(mine), initial and tensor.is_earlier(mine[0])) for mine in found.values()]
 
     def _brought_back(self, residence: Residence, outside: str, returning: frozenset[str]) -> Stream:
         """Return the stream of tiles that come back: with partial sums, or with an earlier generation."""
