@@ -29,6 +29,11 @@ GATHERED = (
     "sparse/routed-blocks",
     "sparse/recycled",
 )
+RECURRENT = (
+    "variants/stick-breaking-running", "linear-attention/causal", "linear-attention/gated", "state-space/mamba-2",
+    "state-space/gated-delta", "state-space/rwkv-7", "state-space/mlstm", "variants/sinkhorn", "variants/softmax-1-online",
+    "loss/cross-entropy-online",
+)  # fmt: skip
 SHIFTED = ("transformer/rotary",)
 WINDOWED = ("sparse/sliding-window", "sparse/neighbourhood", "sparse/dilated-neighbourhood")
 
@@ -129,6 +134,9 @@ FEATURES: Mapping[str, Features] = {
     "foreign": Features(foreign=True),
     "spill": Features(spill=True, cores=True),
     "fit": Features(fit=True),
+    "recurrences": Features(
+        cascades=RECURRENT, own_cascades=False, running_inside=True, generations_apart=True, cores=True
+    ),
     "schedules": Features(schedules=True, cores=True),
     "shifts": Features(cascades=SHIFTED, shifts=True),
 }

@@ -238,3 +238,19 @@ def test_taps_beside_the_ends_of_a_row(places: int, step: int, loops: list[str])
 
     assert agreed(one)["L1", "X", "fill"] == 5 * edges(places, 3, step)
     assert not compared(one).differences
+
+
+def test_an_element_that_is_named_lies_in_all_of_its_rank() -> None:
+    """W[d,m1*M0+m0] of all m in L1 and W[d,Y[n]] beside it, n in a loop around both: W comes once, 2*5 words."""
+    cascade = {
+        **HEAD, "inputs": {"W": ["D", "M"], "I": ["N"]}, "outputs": ["S", "Z"], "ranks": {"M": "M1*M0"},
+        "einsums": "S[d,n] = W[d,m1*M0+m0] - I[n] :: max[m1,m0]\nZ[d,n] = W[d,I[n]] - I[n]\n",
+    }  # fmt: skip
+    machine = {**MACHINE, "units": {"a": {**MACHINE["units"]["a"], "operations": {"sub": 1, "max": 1}}}}
+    node = {"for": ["n"], "keep": {"L1": ["W"]}, "do": [{"for": ["m1"], "do": ["S"]}, {"do": ["Z"]}]}
+    mapping = {"tiles": {"M0": 2}, "nests": [node], "bind": {"a": ["S", "Z"]}}
+    one = design(mapping, {"D": 2, "M": 5, "N": 3}, cascade)
+    one = Design(one.cascade, machine, one.mapping, one.sizes)
+
+    assert agreed(one)["L1", "W", "fill"] == 2 * 5
+    assert not compared(one).differences

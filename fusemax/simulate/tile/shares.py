@@ -118,13 +118,25 @@ class Shares:
 
     def _is_whole(self, stream: Stream, index: Expression, parts: Collection[str], size: int) -> bool:
         """Return whether *index* runs over all of its rank of *size*; a part of a root does so where it is one of *parts*."""
-        if not isinstance(index, Name) or (index.name not in self.nest.roots and index.name not in parts):
+        name = index.name if isinstance(index, Name) else self._put_together(index)
+        if name not in self.nest.roots and name not in parts:
             return False
-        longest = self.geometry.sizes.get(index.name) or self.geometry.tiles.get(index.name, size)
+        longest = self.geometry.sizes.get(name) or self.geometry.tiles.get(name, size)
         if longest < size:
             return False
-        turning = (d for d in digits_of(self.nest, [index.name]) if d in stream.loops)
+        turning = (d for d in digits_of(self.nest, [name]) if d in stream.loops)
         return not any(self.geometry.points([d], {}) > 1 for d in turning)
+
+    def _put_together(self, index: Expression) -> str:
+        """Return the root whose digits *index* puts together again (``m1*M0 + m0``); empty if there is none."""
+        factors, start = affine(index) or ({}, None)
+        if start is not None and finite_value_of(start, self.known) != 0:
+            return ""
+        steps = {v: 1.0 if f is None else finite_value_of(f, self.known) for v, f in factors.items()}
+        for root in self.nest.roots.values():
+            if steps == {digit.name: self.geometry.unit(digit.name) for digit in root.digits}:
+                return root.name
+        return ""
 
     def _indices(self, access: Access) -> tuple[Expression, ...]:
         """Return the indices of *access* without that of its generation: one generation is there at a time."""
