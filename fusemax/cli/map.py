@@ -51,7 +51,10 @@ def map_(
     space: Path = typer.Option(
         None,
         "--within",
-        help="A file that says what is left open: tiles, keep and bind, each of them named or 'any'.",
+        help="A file that says what is left open: tiles, keep, bind and spread, each of them named or 'any'.",
+    ),
+    spread: str = typer.Option(
+        "", "--spread", help="The ranks whose loops may be dealt to cores, such as b,h; all, if not given."
     ),
     json: bool = JSON,
 ) -> None:
@@ -65,11 +68,11 @@ def map_(
     described, _ = load_machine(machine)
     design = (load_cascade(cascade), described, sizes, figures)
     choices: dict[str, Any] = {"absorb": absorb, "seconds": seconds}
-    _refuse_together(weighed, rewrite, proof, space)
+    _refuse_together(weighed, rewrite, proof, space is not None, bool(spread))
     if weighed:
         _front(weighed, design, choices, out, f"{cascade} on {machine}", json)
         return
-    choices |= {"objective": objective, "search": strategy} | _narrowed(space, design)
+    choices |= {"objective": objective, "search": strategy} | _narrowed(space, spread, design)
     answer, forms = _searched(design, choices, rewrite)
     if forms is not None and forms.is_rewritten:
         cascade = _write_form(forms, out, proof)
@@ -78,25 +81,27 @@ def map_(
     _write(answer, text, cascade, machine, (sizes, figures), strategy, out, proof, json)
 
 
-def _refuse_together(weighed: str, rewrite: bool, proof: Path | None, space: Path | None) -> None:
+def _refuse_together(weighed: str, rewrite: bool, proof: Path | None, space: bool, spread: bool) -> None:
     """Refuse options that contradict each other."""
     from fusemax.errors import FusemaxError
 
     if weighed and (rewrite or proof is not None):
         raise FusemaxError("--front gives many mappings: it goes with neither --rewrite nor --certificate")
-    if space is not None and (weighed or rewrite or proof is not None):
+    if (space or spread) and (weighed or rewrite or proof is not None):
         raise FusemaxError(
-            "--within narrows one search, and its bound is one of that space: no --front, --rewrite or --certificate"
+            f"--{'within' if space else 'spread'} narrows one search, and its bound is one of that space: "
+            "no --front, --rewrite or --certificate"
         )
 
 
-def _narrowed(space: Path | None, design: Design) -> dict[str, Any]:
-    if space is None:
+def _narrowed(space: Path | None, spread: str, design: Design) -> dict[str, Any]:
+    if space is None and not spread:
         return {}
-    from fusemax.search.within import within_of
+    from fusemax.search.within import Within, spread_over, within_of
     from fusemax.source import read_yaml
 
-    return {"within": within_of(read_yaml(space), design[0], design[1])}
+    within = Within() if space is None else within_of(read_yaml(space), design[0], design[1])
+    return {"within": spread_over(spread, within, design[0]) if spread else within}
 
 
 def _searched(design: Design, choices: dict[str, Any], rewrite: bool) -> tuple[Answer, Forms | None]:

@@ -198,6 +198,10 @@ def facts_of(
         sizes={n: size for n, size in known.items() if n not in {*open_parts, *outer, *follows}},
         figures=figure_values(seen, machine, given, program),
     )  # fmt: skip
+    if facts.within.spread is not None and facts.cores == 1:
+        raise FusemaxError(
+            "spread: this machine has one core, to which no loop is dealt\n  hint: leave it out, or set replicas"
+        )
     object.__setattr__(facts, "items", _items(facts))
     return facts
 

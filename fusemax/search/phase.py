@@ -16,7 +16,7 @@ from fusemax.search.candidate import Candidate, Tally, best_point, structure_of
 from fusemax.search.choice import IDLE, Choice
 from fusemax.search.divided import near, opened, taken_again
 from fusemax.search.facts import Facts
-from fusemax.search.shapes import Places, Skeleton, skeletons
+from fusemax.search.shapes import Places, Skeleton, dealt, skeletons
 from fusemax.search.sharing import shared_places
 from fusemax.search.structures import is_member, places_of, structures_of
 from fusemax.search.tiles import ALL, Axis, Tilings, axes_of, narrowed, refined_axes, tilings
@@ -236,7 +236,7 @@ def phase_of(facts: Facts, skeleton: Skeleton, block: Block, binding: Binding) -
     spatial = dict(zip((part.einsums for part in skeleton.bodies), cleaned, strict=True))
     spread: tuple[str, ...] = ()
     if facts.cores > 1:
-        spread = (*skeleton.batch, *skeleton.outer)
+        spread = dealt(facts, skeleton)
     schedule = "auto" if any(facts.einsum(name).loop for name in skeleton.einsums) else "overlapped"
     return Phase(
         block=_with_spatial(block, spatial), cuts=skeleton.cuts, bind=binding.bind, offload=_offload(binding),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from itertools import combinations, permutations, takewhile
 
 from fusemax.analysis.fusion import may_fuse
 from fusemax.cascade.ir import affine
@@ -83,6 +83,8 @@ def skeletons(facts: Facts, segment: Sequence[str]) -> Iterator[Skeleton]:
     """Yield the skeletons of a phase that does the Einsums of *segment*, likely ones first."""
     common = _common(facts, segment)
     batch = tuple(v for v in common if _everywhere(facts, segment, v))
+    if facts.within.spread is not None:  # those that may be dealt to cores stand around the others
+        batch = tuple(sorted(batch, key=lambda v: v not in (facts.within.spread or ())))
     free = tuple(v for v in common if v not in batch and _several(facts, v))
     seen: list[Skeleton] = []
     for still, moving in _divided(facts, segment, batch, free):
@@ -95,6 +97,15 @@ def skeletons(facts: Facts, segment: Sequence[str]) -> Iterator[Skeleton]:
                     if found is not None and found not in seen:
                         seen.append(found)
                         yield found
+
+
+def dealt(facts: Facts, skeleton: Skeleton) -> tuple[str, ...]:
+    """Return the loops of *skeleton* that are dealt to cores: from the outermost on, as long as the user leaves them."""
+    loops = (*skeleton.batch, *skeleton.outer)
+    allowed = facts.within.spread
+    if allowed is None:
+        return loops
+    return tuple(takewhile(lambda loop: variable_of(facts, loop) in allowed, loops))
 
 
 def _divided(

@@ -8,7 +8,7 @@ from itertools import islice
 from fusemax.mapping.space import Block
 from fusemax.search.blocks import block_of, forms_of, previous_generation_of
 from fusemax.search.facts import Facts
-from fusemax.search.shapes import Places, Skeleton, skeletons
+from fusemax.search.shapes import Places, Skeleton, dealt, skeletons
 
 LOOKED_AT = 48  #: skeletons among which the nearest to a space without members is looked for
 
@@ -66,8 +66,13 @@ def is_member(facts: Facts, skeleton: Skeleton, block: Block) -> bool:
     return not any(_against(facts, skeleton, block))
 
 
-def _against(facts: Facts, skeleton: Skeleton, block: Block) -> tuple[list[str], list[str], list[str]]:
-    """Return in what a structure is not as the user wants it: tiles that it lacks, tensors not kept, and too many kept."""
+def _against(
+    facts: Facts, skeleton: Skeleton, block: Block
+) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Return in what a structure is not as the user wants it: tiles that it lacks, tensors not kept, too many kept, and an
+    outermost loop, which always is dealt to cores, that may not be."""
+    first = (*skeleton.batch, *skeleton.outer)[:1]
+    outermost = [] if facts.within.spread is None or dealt(facts, skeleton) else list(first)
     carried = {variable.upper() for name in skeleton.einsums for variable in facts.carried[name]}
     uncut: list[str] = []
     for rank in facts.ranks if facts.within.tiles else ():
@@ -77,13 +82,13 @@ def _against(facts: Facts, skeleton: Skeleton, block: Block) -> tuple[list[str],
                 tile for tile in facts.within.tiles if tile.rstrip("0123456789") == rank and tile not in cut
             ]
     if not facts.within.kept and not facts.within.alone:
-        return uncut, [], []
+        return uncut, [], [], outermost
     used = {
         access.tensor
         for name in skeleton.einsums
         for access in (*facts.einsum(name).reads, *facts.einsum(name).outputs)
     }
-    return uncut, *facts.within.against(block, frozenset(used))
+    return uncut, *facts.within.against(block, frozenset(used)), outermost
 
 
 def nearest_member(facts: Facts, segment: Sequence[str]) -> str:
@@ -96,11 +101,12 @@ def nearest_member(facts: Facts, segment: Sequence[str]) -> str:
     ]
     if not found:
         return "no loops suit it"
-    uncut, lacking, more = min(found, key=lambda one: (sum(map(len, one)), one))
+    uncut, lacking, more, outermost = min(found, key=lambda one: (sum(map(len, one)), one))
     told = [
         *([f"has no tile {', '.join(uncut)}"] if uncut else []),
         *([f"does not keep {', '.join(lacking)}"] if lacking else []),
         *([f"also keeps {', '.join(more)}"] if more else []),
+        *([f"deals {', '.join(outermost)} to cores"] if outermost else []),
     ]
     return f"the nearest {' and '.join(told)}"
 

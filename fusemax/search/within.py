@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
 from fusemax.cascade.ir import Cascade
-from fusemax.errors import Problem, raise_if_any
+from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.machine import Machine
 from fusemax.mapping.space import Block, parts_of, prepared, whole_ranks
 from fusemax.source import Document
@@ -19,13 +19,15 @@ ANY = "any"
 
 
 class SpaceFile(BaseModel):
-    """What a file of a space holds: sizes of tiles, tensors kept at levels, units of Einsums; ``any`` leaves open."""
+    """What a file of a space holds: sizes of tiles, tensors kept at levels, units of Einsums, ranks of loops that are dealt to
+    cores; ``any`` leaves open."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     tiles: dict[str, object] = {}
     keep: dict[str, object] = {}
     bind: object = ANY
+    spread: object = ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +44,15 @@ class Within:
         The levels at which nothing else may be kept.
     units
         By Einsum, the units that may do it.
+    spread
+        The rank variables whose loops may be dealt to cores; None: all.
     """
 
     tiles: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: {})
     kept: Mapping[str, frozenset[str]] = field(default_factory=lambda: {})
     alone: frozenset[str] = frozenset()
     units: Mapping[str, frozenset[str]] = field(default_factory=lambda: {})
+    spread: frozenset[str] | None = None
 
     def allows(self, block: Block, used: frozenset[str]) -> bool:
         """Return whether a phase with the loops of *block*, which uses the tensors *used*, is a member."""
@@ -94,7 +99,35 @@ def within_of(document: Document, cascade: Cascade, machine: Machine) -> Within:
         kept={level: frozenset(names) - {ANY} for level, names in keep.items()},
         alone=frozenset(level for level, names in keep.items() if ANY not in names),
         units={name: frozenset(some) for name, some in units.items()},
+        spread=None if ANY in _listed(read.spread) else frozenset(_listed(read.spread)),
     )
+
+
+def spread_over(names: str, within: Within, cascade: Cascade) -> Within:
+    """Return *within* with the loops that may be dealt to cores narrowed to those of *names*, such as ``b,h``.
+
+    Raises
+    ------
+    FusemaxError
+        For a name that is no rank variable, and where *within* settles the same.
+    """
+    if within.spread is not None:
+        raise FusemaxError(
+            "--spread: the file of --within settles 'spread' too\n  hint: leave one of them out"
+        )
+    wanted = [name.strip() for name in names.split(",")]
+    known = dealt_names(prepared(cascade))
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise FusemaxError(
+            f"--spread: no rank variable {', '.join(map(repr, unknown))}\n  hint: there are {', '.join(known)}"
+        )
+    return replace(within, spread=frozenset(wanted))
+
+
+def dealt_names(cascade: Cascade) -> tuple[str, ...]:
+    """Return the rank variables whose loops, or loops over tiles of them, may be dealt to cores."""
+    return tuple(rank.lower() for rank in whole_ranks(cascade) if not parts_of(cascade, rank))
 
 
 def _problems(document: Document, read: SpaceFile, cascade: Cascade, machine: Machine) -> Iterator[Problem]:
@@ -110,6 +143,7 @@ def _problems(document: Document, read: SpaceFile, cascade: Cascade, machine: Ma
             )
     if read.bind != ANY and not isinstance(read.bind, dict):
         yield document.problem(("bind",), f"expected 'any' or Einsums by unit, got {read.bind!r}")
+    yield from _unknown_loops(document, read.spread, dealt_names(prepared(cascade)))
     einsums = [einsum.name for einsum in cascade.computed]
     levels = tuple(name for name in machine.level_names if not machine.of_groups(name))
     checks = (
@@ -132,6 +166,19 @@ def _problems(document: Document, read: SpaceFile, cascade: Cascade, machine: Ma
                     yield document.problem(
                         (key, name), f"no {member} {one!r}", f"there are: {', '.join(members)}"
                     )
+
+
+def _unknown_loops(document: Document, spread: object, known: Sequence[str]) -> Iterator[Problem]:
+    if not _is_listed(spread) or not spread:
+        yield document.problem(
+            ("spread",), f"expected 'any', a rank variable or a list of them, got {spread!r}"
+        )
+        return
+    for name in _listed(spread):
+        if name != ANY and name not in known:
+            yield document.problem(
+                ("spread",), f"no rank variable {name!r}", f"there are: {', '.join(known)}"
+            )
 
 
 def tile_names(cascade: Cascade) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from fusemax.cascade.build import load_cascade
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
 from fusemax.search.answer import Answer, best_mapping
-from fusemax.search.within import within_of
+from fusemax.search.within import Within, spread_over, within_of
 from fusemax.source import document_of
 
 SIZES = {"B": 1, "H": 2, "M": 1024, "P": 768, "E": 32, "F": 32}
@@ -77,3 +77,33 @@ def test_a_mistake_is_told_once(text: str, told: str) -> None:
         _best(text)
     assert told in str(found.value)
     assert sum("space.yaml" in line for line in str(found.value).splitlines()) == 1
+
+
+def test_only_loops_that_are_left_are_dealt_to_cores() -> None:
+    """Every nest of the answer deals loops over the ranks named alone; the open search is no worse."""
+    cascade, (machine, _) = load_cascade("attention/1-pass"), load_machine("tpu-v4")
+    within = spread_over("h", Within(), cascade)
+    answer = best_mapping(cascade, machine, SIZES, within=within)
+    other = within_of(document_of("spread: [h]", "space.yaml"), cascade, machine)
+
+    assert other == within
+    assert all(
+        nest.spread and {loop.rstrip("0123456789") for loop in nest.spread} == {"h"}
+        for nest in answer.mapped.nests
+    )
+    assert best_mapping(cascade, machine, SIZES).cost.latency_s <= answer.cost.latency_s * 1.001
+
+
+def test_what_cannot_be_dealt_to_cores_is_told() -> None:
+    """Unknown ranks with the known ones, a rank that no nest has outermost, a machine of one core, two ways to say it."""
+    cascade, (machine, _) = load_cascade("attention/1-pass"), load_machine("tpu-v4")
+    with pytest.raises(FusemaxError, match=r"--spread: no rank variable 'z'\n  hint: there are"):
+        spread_over("z,h", Within(), cascade)
+    with pytest.raises(FusemaxError, match="1:9: spread: expected 'any', a rank variable or a list of them"):
+        within_of(document_of("spread: []", "space.yaml"), cascade, machine)
+    with pytest.raises(FusemaxError, match="settles 'spread' too"):
+        spread_over("h", spread_over("b", Within(), cascade), cascade)
+    with pytest.raises(FusemaxError, match="one core, to which no loop is dealt"):
+        best_mapping(cascade, load_machine("fusemax")[0], SIZES, within=spread_over("h", Within(), cascade))
+    with pytest.raises(FusemaxError, match=r"the space has no member for .*the nearest .*deals [bh] to cores"):
+        best_mapping(cascade, machine, SIZES, within=spread_over("e", Within(), cascade))
