@@ -105,5 +105,7 @@ def test_what_cannot_be_dealt_to_cores_is_told() -> None:
         spread_over("h", spread_over("b", Within(), cascade), cascade)
     with pytest.raises(FusemaxError, match="one core, to which no loop is dealt"):
         best_mapping(cascade, load_machine("fusemax")[0], SIZES, within=spread_over("h", Within(), cascade))
-    with pytest.raises(FusemaxError, match=r"the space has no member for .*the nearest .*deals [bh] to cores"):
+    with pytest.raises(
+        FusemaxError, match=r"the space has no member for .*the nearest .*deals [bh] to cores"
+    ):
         best_mapping(cascade, machine, SIZES, within=spread_over("e", Within(), cascade))
