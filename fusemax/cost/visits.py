@@ -221,6 +221,12 @@ def tiles_moved(numbers):
         return numbers[0] * 1.0
     roots = int(numbers[7])
     whole = [0] + [int(value) for value in numbers[1:]]
+    for root in range(roots):
+        if whole[10 + 5 * root + 1] < 1:  # a tile without elements, which is refused behind
+            return numbers[0] * 1.0
+    for loop in range(whole[8]):
+        if whole[10 + 5 * roots + 4 * loop + 1] < 1:
+            return numbers[0] * 1.0
     often, left, total = _outermost_once(whole), VISITS, 0.0
     alike = [r for r in range(roots) if whole[10 + 5 * r + 4] > 0 and whole[10 + 5 * r] > 3]
     for choice in range(2 ** len(alike)):

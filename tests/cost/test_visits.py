@@ -144,3 +144,13 @@ def test_many_tiles_are_given_up_at_once() -> None:
     ]  # fmt: skip
     assert visits._fewest_steps(numbers) == 2 * 160 * 80 - 1 > visits.VISITS
     assert tiles_moved([float(number) for number in numbers]) == 5.0
+
+
+def test_tiles_without_elements():
+    """A tile of none is refused when all is counted; until then the value that stands for too many steps is taken."""
+    product_of_seven = [5, 1, 0, 0, 1, -1, -1, 1, 1, -1, 7, 7, 1, 7, 0, 0, 3, 1, 0]
+    assert tiles_moved(product_of_seven) == 7
+    for place in (11, 16):  # the tile in which the root is touched, and the elements of one iteration
+        numbers = list(product_of_seven)
+        numbers[place] = 0
+        assert tiles_moved(numbers) == 5
