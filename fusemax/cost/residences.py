@@ -184,9 +184,9 @@ class Residences:
             same = [loop for loop in self.spread if loop not in kept.digits]
             if all(len(self.extents.part(self.nest.root_of(loop)).digits) == 1 for loop in same):
                 return total
-            return (
-                kept.to_cores(self.spread, total / share, self.cores) * share
-            )  # at a ragged end fewer tasks want a tile
+            # at a ragged end fewer tasks want a tile: nobody has to look where none is wanted twice in a row
+            wanting = repeated(self._turning_inside(kept, same), ONE, -ONE)
+            return kept.to_cores(self.spread, total / share, self.cores, wanting) * share
         same = self._same_in_a_row(residence, kept.digits)
         if self.whole is not self:
             return within * least(same, self.cores) / same
@@ -197,6 +197,21 @@ class Residences:
         apart = replace(kept, apart=frozenset(self.spread)).words() * share
         otherwise = repeated(self.cores, apart / share, within / share)
         return kept.to_cores(self.spread, otherwise, self.cores) * share
+
+    def _turning_inside(self, kept: Kept, same: Sequence[str]) -> sympy.Expr:
+        """Return how often loops of the tensor's own turn inside of all loops *same*: then tasks in a row want other tiles.
+
+        Those of roots that are spread have fewer iterations at ragged ends, and do not count; none under a condition.
+        """
+        turns: sympy.Expr = ONE
+        if kept.band is not None or not all(loop in kept.loops for loop in same):
+            return turns
+        spread = {self.nest.root_of(loop).name for loop in self.spread}
+        last = max((kept.loops.index(loop) for loop in same), default=-1)
+        for loop in kept.loops[last + 1 :]:
+            if loop in kept.digits and self.nest.root_of(loop).name not in spread:
+                turns *= self.extents.trips(loop)
+        return turns
 
     def _ways(self, residence: Residence, earlier: bool = False) -> tuple[Way, ...]:
         """Return the ways by which a kept tensor is made inside, or else read there.

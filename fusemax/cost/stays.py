@@ -43,16 +43,22 @@ class Kept:
             return self._inside(self.band).words()
         return _UnderBand(self, self._turned()).words()
 
-    def to_cores(self, spread: Collection[str], otherwise: sympy.Expr, cores: sympy.Expr) -> sympy.Expr:
+    def to_cores(
+        self,
+        spread: Collection[str],
+        otherwise: sympy.Expr,
+        cores: sympy.Expr,
+        wanting: sympy.Expr | None = None,
+    ) -> sympy.Expr:
         """Return the words of all tiles that come to a memory of each of *cores*, whose tasks the loops in *spread* number.
 
         A tile that several tasks in a row want comes to as many cores, also where a loop inside of the place makes them;
-        *otherwise* stands where that is not known.
+        *otherwise* stands where that is not known, or where *wanting*, tasks in a row that want a tile, is 1 (-1: not known).
         """
         inside = set(spread) - set(self.loops)
         if inside:
             loops = tuple(loop for loop in self.leaf if loop in inside or loop in self.loops)
-            return replace(self, loops=loops).to_cores(spread, otherwise, cores)
+            return replace(self, loops=loops).to_cores(spread, otherwise, cores, wanting)
         if isinstance(self.band, Region):
             return self._inside(self.band, spread).words(cores)
         band = None if self.band is None else self._turned()
@@ -60,7 +66,7 @@ class Kept:
         if sharing == 1:  # every task has a tile of its own
             return otherwise
         visited = Visited(self.extents, self.digits, self.loops, self.leaf, band, spread)
-        words = visited.words(otherwise, cores, sharing)
+        words = visited.words(otherwise, cores, wanting if sharing is None else sharing)
         return otherwise if words is None else words
 
     def _sharing(self, spread: Collection[str]) -> sympy.Expr | None:
