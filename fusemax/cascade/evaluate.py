@@ -15,6 +15,7 @@ from math import prod
 
 import numpy as np
 
+from fusemax.cascade.gather import apart, put
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.cascade.monoid import Monoid, parts_in
 from fusemax.cascade.sizes import SizeError, resolve_sizes
@@ -190,10 +191,12 @@ class _Run:
         value = np.broadcast_to(value, kept)
         if exists is not None:
             value = np.where(exists, value, np.nan)
-        if where:
-            old[where] = value.reshape(whole) if value.size == prod(whole) else value
-        else:
+        if not where:
             old[...] = value.reshape(())
+        elif value.size == prod(whole):
+            put(old, where, value.reshape(whole))
+        else:
+            old[where] = value
 
     def _running(self, einsum: Einsum) -> set[str]:
         return set(einsum.output_variables) | set(einsum.reduced)
@@ -282,8 +285,8 @@ class _Space:
         if plain is not None:
             return plain
         where = [self.index(index) for index in access.indices]
-        clipped = tuple(np.minimum(np.maximum(w, 0), n - 1) for w, n in zip(where, array.shape, strict=True))
-        return array[clipped]
+        clipped = [np.minimum(np.maximum(w, 0), n - 1) for w, n in zip(where, array.shape, strict=True)]
+        return apart(array, clipped, len(self.shape))
 
     def _plain_access(self, access: Access, array: Array) -> Array | None:
         """Return the values of an access whose indices are variables of the space, each once; None for others."""

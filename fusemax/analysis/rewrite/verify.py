@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 
@@ -229,8 +230,12 @@ class Witness:
             if number == 0:
                 self._offsets(inputs, sizes, extents[0])
                 self._masked(inputs, sizes, extents[0])
-        plain = [(case,) for case in self.cases if case.plain]
-        self.batches = (*plain, tuple(case for case in self.cases if not case.plain))
+        plain = [case for case in self.cases if case.plain]
+        of_a_size = groupby(plain, key=lambda case: case.tile)
+        self.batches = (
+            *(tuple(cases) for _, cases in of_a_size),
+            tuple(case for case in self.cases if not case.plain),
+        )
 
     @cached_property
     def _groups(self) -> tuple[str, ...]:
@@ -256,8 +261,10 @@ class Witness:
 
     def _verdict(self, derived: Cascade) -> Verdict:
         trials: list[Trial] = []
+        ranks = {TRIALS: Rank(name=TRIALS), **derived.ranks}
+        batch = replace(derived, ranks=ranks, batch=(TRIALS, *derived.batch))
         for cases in self.batches:
-            for case, actual in zip(cases, _values(derived, cases, self.given), strict=True):
+            for case, actual in zip(cases, _values(derived, batch, cases, self.given), strict=True):
                 ties = {} if case.plain else self.lists
                 error, defined = _error(case.expected, actual, self.original.outputs, ties)
                 trials.append(Trial(case.kind, error, case.allowed, defined))
@@ -298,8 +305,10 @@ class Witness:
                     self.cases.append(_Case(kind, changed, sizes, tile, expected, 10 * TOLERANCE))
 
 
-def _values(derived: Cascade, cases: Sequence[_Case], given: tuple[str, ...]) -> Iterator[Inputs]:
-    """Yield what *derived* makes of the inputs of each case, all of one shape: they are run together, as a batch."""
+def _values(
+    derived: Cascade, batch: Cascade, cases: Sequence[_Case], given: tuple[str, ...]
+) -> Iterator[Inputs]:
+    """Yield what *derived* makes of the inputs of each case, all of one shape: they are run together, as a *batch* of it."""
     if not cases:
         return
     known = _names_of(derived)
@@ -310,8 +319,6 @@ def _values(derived: Cascade, cases: Sequence[_Case], given: tuple[str, ...]) ->
         {n: case.expected[n] if n in given else case.inputs[n] for n in derived.inputs} for case in cases
     ]
     together = {name: np.stack([one[name] for one in inputs]) for name in derived.inputs}
-    ranks = {TRIALS: Rank(name=TRIALS), **derived.ranks}
-    batch = replace(derived, ranks=ranks, batch=(TRIALS, *derived.batch))
     values = _run(batch, together, sizes)
     for number in range(len(cases)):
         yield {name: values[name][number] for name in derived.tensors}
