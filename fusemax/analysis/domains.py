@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from fusemax.analysis.barriers import Corner, Sweep, sweep_of
-from fusemax.analysis.members import Visit
+from fusemax.analysis.members import Visit, folded_names
 from fusemax.analysis.plain import BOTH, INFINITY, Filter, Node, Plain, Variable
 from fusemax.analysis.standing import standing
 from fusemax.cascade.ir import is_variable
@@ -42,8 +42,9 @@ def complete_visits(
     ]  # who reads beyond what is written makes the fibre longer than that
     own = frozenset.intersection(own, *written)
     found: dict[Visit, frozenset[str]] = {}
+    ranks = len(form.ranks[tensor])
     for visit in every:
-        shared = {words for words in common if not _is_loose(words)}
+        shared = {words for words in common if not _is_loose(words, ranks)}
         ends = _elsewhere(form.nodes[visit.number], visit)
         left_out = [
             one.end
@@ -64,9 +65,12 @@ def complete_visits(
     return found
 
 
-def _is_loose(words: Words) -> bool:
-    """Return whether a condition names a variable that is no coordinate of the fibre: it narrows each visit differently."""
-    return any(is_variable(word) for word in words if word.isidentifier())
+def _is_loose(words: Words, ranks: int) -> bool:
+    """Return whether a condition names what is no coordinate of the fibre, of *ranks*: it narrows each visit differently."""
+    followed = (int(word[1:-1]) for word in words if word[:1] == "<" and word[1:-1].isdigit())
+    return any(number >= ranks for number in followed) or any(
+        is_variable(word) for word in words if word.isidentifier()
+    )
 
 
 def _own_conditions(form: Plain, tensor: str) -> frozenset[Words]:
@@ -108,6 +112,7 @@ def _described(node: Node, visit: Visit, positions: tuple[int, ...]) -> dict[Wor
     touching: Iterable[Filter] = (
         one for one in node.filters if any(v in visit.variables for v in one.variables)
     )
+    names |= folded_names(node, visit.inner & node.reduced, names)
     return {one.renamed(names): one for one in touching}
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from fusemax.analysis.plain import Variable
+from fusemax.analysis.plain import Node, Variable
 from fusemax.errors import Place
 
 Trace = tuple  # ("at", position, offset) | ("start", c) | ("end", c) | ("lost",)
@@ -14,17 +14,42 @@ LOST: Trace = ("lost",)
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """A condition that leaves coordinates of the fibre out, in words; and the end of the others at which it leaves none."""
+    """A condition that leaves coordinates of the fibre out, in words; and the end of the others at which it leaves none.
+
+    ``meets`` says whether every coordinate of the fibre meets it for some place of the others: "alone", "diagonal" where
+    it does at the same place, so that several such conditions are met at once; empty for neither.
+    """
 
     words: tuple[str, ...]
     end: str | None = field(default=None, compare=False)
+    meets: str = field(default="", compare=False)
+
+    def mentions(self, coordinate: int) -> bool:
+        """Return whether the condition is on that coordinate."""
+        return f"<{coordinate}>" in self.words
+
+
+def folded_names(node: Node, folded: Set[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Return names for the *folded* variables of *node*: what their conditions leave out is what no place of them meets.
+
+    A name holds all conditions on its variable, in terms of *names*, so that it is the same wherever they stand together.
+    """
+    found: dict[str, str] = {}
+    for name in sorted(folded):
+        on_it = [one for one in node.filters if name in one.variables]
+        if any(folded & set(one.variables) - {name} for one in on_it):
+            continue
+        told = sorted(" ".join(one.renamed({**names, name: "it"})) for one in on_it)
+        found[name] = f"<any: {', '.join(told)}>"
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """A tensor of the cone: where ρ stands in its indices, how far shifted, and where the others went.
 
-    ``first`` are the positions of ρ in X itself, ``states`` whether X is a state along them; ``narrowed`` are
+    ``first`` are the positions of ρ in X itself, ``ranks`` is how many X has: traces beyond those follow coordinates that
+    are not X's own, of Einsums whose conditions tie them to ρ. ``states`` says whether X is a state along ρ; ``narrowed`` are
     conditions that leave some of ρ out, and ``cut`` says whether a shift on the way has. ``running`` says that each
     element also carries all that came before it along ρ, as a running sum does.
     """
@@ -34,6 +59,7 @@ class Member:
     offsets: tuple[int, ...]
     traces: tuple[Trace, ...]
     first: tuple[int, ...]
+    ranks: int
     narrowed: frozenset[Narrowing] = frozenset()
     states: tuple[bool, ...] = ()
     cut: bool = False

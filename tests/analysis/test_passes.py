@@ -404,6 +404,38 @@ def _counts(einsums: str, head: str) -> dict[tuple[str, str], int]:
             1,
             id="two masks that meet on the diagonal",
         ),
+        # what is read on the diagonal of T is one element of each row: nothing reads a whole one
+        pytest.param(
+            "same: [[M, P]]\ninputs: {X: [M], G: [P]}\noutputs: [Y]",
+            "T[m,p] = X[m]*G[p]\nD[m] = T[m,m]*2\nS[] = D[m] :: sum[m]\nY[m] = D[m] - S[]",
+            ("P", "T"),
+            0,
+            id="a diagonal",
+        ),
+        # T has every p but the diagonal for some key, so that the sum over keys carries all of it
+        pytest.param(
+            "same: [[M, P]]\ninputs: {G: [P], R: [M, P]}\noutputs: [Y]",
+            "T[m,p] = R[m,p] - G[p] | m != p\nU[p] = T[m,p] :: sum[m]\nS[] = U[p] :: max[p]\nY[p] = U[p] - S[]",
+            ("P", "G"),
+            2,
+            id="a sum over rows without their diagonal",
+        ),
+        # at the first key the mask leaves all queries
+        pytest.param(
+            "same: [[M, P]]\ninputs: {D: [M]}\noutputs: [B]",
+            "T[m,p] = D[m] - D[p] | m <= p\nF[m] = T[m,p] :: max[p]\nB[m,p] = T[m,p] - F[m]",
+            ("M", "D"),
+            2,
+            id="a causal difference",
+        ),
+        # the last token has no later one: the others are the fibre of all that follows
+        pytest.param(
+            "same: [[M, P]]\ninputs: {D: [M], X: [P]}\noutputs: [Y]",
+            "T[m] = D[m]*X[p] :: sum[p] | m < p\nS[] = T[m] :: sum[m]\nY[m] = T[m] - S[]",
+            ("M", "D"),
+            2,
+            id="a sum over what comes later",
+        ),
     ],
 )
 def test_one_sequence_in_several_ways(head, einsums, query, expected):
