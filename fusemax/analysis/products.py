@@ -45,12 +45,15 @@ class Product:
         The Einsum that sums.
     inputs
         The inputs from which the two operands come, element by element.
+    operands
+        How the Einsum reads the two.
     products, results
         How many products there are, and how many sums they go into, as formulas in sizes.
     """
 
     einsum: str
     inputs: tuple[str, str]
+    operands: tuple[Reading, Reading]
     products: sympy.Expr
     results: sympy.Expr
 
@@ -69,7 +72,7 @@ def sums_of_products(form: Plain) -> tuple[Product, ...]:
     found: list[Product] = []
     used: set[str] = set()
     for node in form.nodes:
-        for product in _of_node(form, node):
+        for product in products_of(form, node):
             if used.isdisjoint(product.inputs):
                 used.update(product.inputs)
                 found.append(product)
@@ -77,14 +80,15 @@ def sums_of_products(form: Plain) -> tuple[Product, ...]:
     return tuple(found)
 
 
-def _of_node(form: Plain, node: Node) -> Iterator[Product]:
+def products_of(form: Plain, node: Node) -> Iterator[Product]:
+    """Yield the pairs of operands of which *node* sums the products."""
     action = node.einsum.action
     if not isinstance(action, Reduction) or action.operator != "sum" or len(node.outputs) != 1:
         return
     results = node.output_variables
     if any(not set(one.variables) <= results for one in node.filters):
         return
-    factors = set(_factors(node.einsum.expression))
+    factors = set(factors_of(node.einsum.expression))
     reads = [r for r, a in zip(node.reads, node.einsum.reads, strict=True) if a in factors]
     for position, one in enumerate(reads):
         for other in reads[position + 1 :]:
@@ -95,35 +99,41 @@ def _of_node(form: Plain, node: Node) -> Iterator[Product]:
 
 def _pair(form: Plain, node: Node, one: Reading, other: Reading) -> Product | None:
     """Return the sum of products of *one* and *other*, if each result is a sum over what they share."""
-    a, b = _plain_variables(one), _plain_variables(other)
+    a, b = plain_variables(one), plain_variables(other)
     if a is None or b is None or (a | b) & node.reduced != a & b & node.reduced:
         return None
     if not a & b & node.reduced or not (a - b) or not (b - a) or not node.reduced <= a & b:
         return None
-    inputs = _source(form, one.tensor), _source(form, other.tensor)
-    if None in inputs or inputs[0] == inputs[1]:
+    first, second = source_of(form, one.tensor), source_of(form, other.tensor)
+    if first is None or second is None or first == second:
         return None
-    sums = _count(form, node, (a | b) - node.reduced)
+    sums = count_of(form, node, (a | b) - node.reduced)
     if sums is None:
         return None
     terms = size_of(form, sorted(v.upper() for v in node.reduced), {})
-    return Product(einsum=node.name, inputs=inputs, products=sums * terms, results=sums)  # type: ignore[arg-type]
+    return Product(
+        einsum=node.name,
+        inputs=(first, second),
+        operands=(one, other),
+        products=sums * terms,
+        results=sums,
+    )
 
 
-def _factors(expression: Expression) -> Iterator[Access]:
+def factors_of(expression: Expression) -> Iterator[Access]:
     """Return the accesses that are factors of a product."""
     if isinstance(expression, Access):
         yield expression
     elif isinstance(expression, Negative):
-        yield from _factors(expression.operand)
+        yield from factors_of(expression.operand)
     elif isinstance(expression, Binary) and expression.operator == "*":
-        yield from _factors(expression.left)
-        yield from _factors(expression.right)
+        yield from factors_of(expression.left)
+        yield from factors_of(expression.right)
     elif isinstance(expression, Binary) and expression.operator == "/":
-        yield from _factors(expression.left)
+        yield from factors_of(expression.left)
 
 
-def _plain_variables(reading: Reading) -> frozenset[str] | None:
+def plain_variables(reading: Reading) -> frozenset[str] | None:
     """Return the variables of a reading, each in one index; None where an index is not known."""
     if any(isinstance(index, Opaque) for index in reading.indices):
         return None
@@ -131,7 +141,7 @@ def _plain_variables(reading: Reading) -> frozenset[str] | None:
     return frozenset(found) if len(found) == len(set(found)) else None
 
 
-def _source(form: Plain, tensor: str, depth: int = 0) -> str | None:
+def source_of(form: Plain, tensor: str, depth: int = 0) -> str | None:
     """Return the input from which each element of *tensor* is made, an element of its own for each; else None."""
     if tensor in form.cascade.inputs:
         return tensor
@@ -140,14 +150,14 @@ def _source(form: Plain, tensor: str, depth: int = 0) -> str | None:
         return None
     (maker,) = makers
     for reading in maker.reads:
-        if _plain_variables(reading) == maker.output_variables:
-            found = _source(form, reading.tensor, depth + 1)
+        if plain_variables(reading) == maker.output_variables:
+            found = source_of(form, reading.tensor, depth + 1)
             if found is not None:
                 return found
     return None
 
 
-def _count(form: Plain, node: Node, variables: frozenset[str]) -> Words | None:
+def count_of(form: Plain, node: Node, variables: frozenset[str]) -> Words | None:
     """Return how many points *variables* have under the conditions of *node*; None when that is not known."""
     whole = size_of(form, sorted(v.upper() for v in variables), {})
     filters = [one for one in node.filters if set(one.variables) & variables]

@@ -6,7 +6,8 @@ Three reasons, each with its proof:
 * passes: a wavefront argument (Elango et al., "On characterizing the data movement complexity of computational DAGs",
   SPAA 2014) at the times of the barriers. When a pass begins, at most S words are in fast memory, so all but S of the
   cheapest cut between what was loaded before and what the pass reads must be loaded during it, again;
-* sums of products, whatever the passes (:mod:`fusemax.analysis.products`).
+* sums of products, whatever the passes (:mod:`fusemax.analysis.products`), and weighted sums of values whose weights are
+  made of such (:mod:`fusemax.analysis.weighted`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from fusemax.analysis.members import Visit
 from fusemax.analysis.passes import Analysis
 from fusemax.analysis.plain import Plain, Reading, Variable
 from fusemax.analysis.products import Product, sums_of_products
+from fusemax.analysis.weighted import Weighted, weighted_sums
 from fusemax.errors import FusemaxError
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class Traffic:
         The bound from these two for a fast memory of ``S`` words.
     products
         The sums of products that load more than their operands once.
+    weighted
+        The weighted sums whose weights are made of sums of products: both together load more.
     least
         The largest bound of all: ``words``, or what the products load with the rest moved once.
     """
@@ -57,6 +61,7 @@ class Traffic:
     fibres: sympy.Expr
     words: sympy.Expr
     products: tuple[Product, ...]
+    weighted: tuple[Weighted, ...]
     least: sympy.Expr
 
 
@@ -95,19 +100,35 @@ def traffic_bound(
         if len(cuts) > len(best):
             best, fibres = cuts, shared
     extra = fibres * sympy.Add(*(sympy.Max(0, cut - size) for cut in best))
-    products = sums_of_products(form)
-    more = [
-        sympy.Max(0, product.loads(size) - sympy.Add(*(read_words(form, name) for name in product.inputs)))
-        for product in products
-    ]
+    products, chains = sums_of_products(form), weighted_sums(form)
+    more = _beyond_first_loads(form, products, chains, size)
     return Traffic(
         compulsory=compulsory,
         cuts=best,
         fibres=fibres,
         words=compulsory + extra,
         products=products,
-        least=compulsory + sympy.Max(extra, sympy.Add(*more)),
+        weighted=chains,
+        least=compulsory + sympy.Max(extra, more),
     )
+
+
+def _beyond_first_loads(
+    form: Plain, products: Sequence[Product], chains: Sequence[Weighted], capacity: Expression
+) -> Expression:
+    """Return the words that sums of products load beside the first load of each word of their inputs.
+
+    The scores of a weighted sum count with it, or by themselves where that is more.
+    """
+    import sympy
+
+    def beyond(one: Product | Weighted) -> Expression:
+        return sympy.Max(0, one.loads(capacity) - sympy.Add(*(read_words(form, name) for name in one.inputs)))
+
+    inside = {name for chain in chains for name in chain.inputs}
+    alone = [product for product in products if inside.isdisjoint(product.inputs)]
+    groups = [sympy.Max(beyond(chain), beyond(chain.scores)) for chain in chains]
+    return sympy.Add(*(beyond(product) for product in alone), *groups)
 
 
 def least_words(analysis: Analysis, sizes: Mapping[str, float], capacity: float) -> float:

@@ -342,8 +342,9 @@ def _traffic(console: Console, facts: Facts, rank: str, capacity_B: float, buffe
     bound, size_B, missing = facts.traffic(rank, capacity_B)
     _headed(console, f"\ntraffic over {rank} with a fast memory of {buffer}", " (S words)")
     console.print(f"  at least {bound.words} words for each element of the batch", markup=False)
-    for product in bound.products:
-        loads, names = product.loads(symbol("S")), " and ".join(product.inputs)
+    for product in (*bound.products, *bound.weighted):
+        *most, last = product.inputs
+        loads, names = product.loads(symbol("S")), f"{', '.join(most)} and {last}"
         console.print(f"  {product.einsum} loads at least {loads} words, of {names}", markup=False)
     if size_B is None:
         console.print(f"  for bytes, give {missing} with --set", markup=False)
