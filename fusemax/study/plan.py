@@ -228,8 +228,12 @@ class PartPlanner:
 
     def _blamed(self, error: FusemaxError, here: tuple[str | int, ...]) -> tuple[str | int, ...]:
         """Return the keys of what *error* is about: messages start with the name that they mean."""
-        name = str(error).partition(":")[0]
-        return ("grid", name) if name in self.part.grid else here
+        said = str(error)
+        names = (said.partition(":")[0], said.partition(" ")[0])
+        places = (
+            (key, name) for key in ("grid", "sizes") for name in names if name in getattr(self.part, key)
+        )
+        return next(places, here)
 
     def _refuse_unused(self) -> None:
         """Find sizes that no cascade, formula or condition of the part uses."""

@@ -63,16 +63,19 @@ def records_of(plan: Planned, study: StudyFile, rows: polars.DataFrame) -> list[
     return found
 
 
+def added_up(study: StudyFile) -> set[str]:
+    """Return the tables over which every part that has them is added up: their columns tell nothing apart."""
+    summed = {part.sum_over for part in study.parts if part.sum_over}
+    return summed - {n for part in study.parts for n in part.tables if n != part.sum_over}
+
+
 def results_frame(
     plan: Planned, study: StudyFile, rows: polars.DataFrame, records: Sequence[Record]
 ) -> polars.DataFrame:
     """Return the table of results: *rows* as they are where nothing is added up, else *records* with the same columns."""
     import polars
 
-    columns = [name for name in plan.order if name in rows.columns]
-    dropped = {part.sum_over for part in study.parts if part.sum_over}
-    dropped -= {n for part in study.parts if not part.sum_over for n in part.tables}
-    shown = [name for name in columns if name not in dropped]
+    shown = [name for name in plan.order if name in rows.columns and name not in added_up(study)]
     if not any(part.sum_over or part.total_of for part in study.parts):
         return rows.select(shown)
     schema = {name: rows.schema[name] for name in shown}
@@ -113,7 +116,6 @@ def _of_jobs(
         for name in plan.order[: plan.order.index("mapping")]
         if name in rows.columns and name not in place
     ]
-    dropped = {part.sum_over for part in study.parts if part.sum_over}
     frames = [
         make(job, rows.filter((polars.col(JOB) == n) & polars.col("fits")), ["row", *identity])
         for n, job in enumerate(plan.jobs)
@@ -122,7 +124,7 @@ def _of_jobs(
     schema = {**{n: rows.schema[n] for n in ["row", *identity]}, **types}
     frames = [frame for frame in frames if frame.height]
     table = polars.concat(frames) if frames else polars.DataFrame(schema=schema)
-    shown = [name for name in (*identity, *types) if name not in dropped]
+    shown = [name for name in (*identity, *types) if name not in added_up(study)]
     return table.sort("row", maintain_order=True).select(shown)
 
 

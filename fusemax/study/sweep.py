@@ -21,7 +21,14 @@ from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import study_so_far
 from fusemax.study.pictures import specs_of
 from fusemax.study.planned import planned
-from fusemax.study.results import apart_of, breakdown_frame, records_of, results_frame, roofline_frame
+from fusemax.study.results import (
+    added_up,
+    apart_of,
+    breakdown_frame,
+    records_of,
+    results_frame,
+    roofline_frame,
+)
 from fusemax.study.rows import LENGTH
 from fusemax.study.screen import first_rows, means
 from fusemax.study.skeleton import problems_of
@@ -166,12 +173,11 @@ def _described(plan: SweepPlan, name: str, columns: Sequence[str]):
 def _points(plan: SweepPlan) -> Points:
     """Return what the report has to know."""
     study = plan.study
-    summed = {part.sum_over for part in study.parts}
     return Points(
         parts=tuple(study.summary.parts),
         baselines=tuple(study.summary.baselines),
         configurations={n: c.doc for part in study.parts for n, c in part.configurations.items() if c.doc},
-        labels=tuple(name for name in apart_of(plan.planned) if name not in {*summed, LENGTH}),
+        labels=tuple(name for name in apart_of(plan.planned) if name not in {*added_up(study), LENGTH}),
         sums={part.name: tuple(part.total_of) for part in study.parts if part.total_of},
     )
 

@@ -14,7 +14,7 @@ from fusemax.report.summary import Numbers, headline
 from fusemax.study.screen import means
 from fusemax.study.spec import StudyFile
 from fusemax.table.table import table_of
-from tests.study.engine import rows_of_study
+from tests.study.engine import rows_of_study, run_file
 
 CONFIGURATIONS = {
     "plain": {"machine": "flat", "mapping": "unfused"},
@@ -95,3 +95,35 @@ def test_any_table_or_none_will_do(tmp_path: Path, tables: str) -> None:
     assert "in out [b]:" in answer.stdout
     assert (tmp_path / "out [b]" / "report.html").exists()
     assert 1 == polars.read_csv(tmp_path / "out [b]" / "results.csv", glob=False).height
+
+
+ADDED_UP_ONCE = """kind: sweep
+title: one table, in a part of its own and added up
+source: own
+parts:
+- name: each
+  tables: {model: {small: {H: 2, E: 64, F: 64}, wide: {H: 1, E: 128, F: 128}}}
+  sizes: {B: 1, M: 1Ki, P: M}
+  configurations: &mine
+    FuseMax: {machine: fusemax, mapping: fusemax}
+- name: all
+  tables: {model: {small: {H: 2, E: 64, F: 64}, wide: {H: 1, E: 128, F: 128}}}
+  sizes: {B: 1, M: 1Ki, P: M}
+  sum_over: model
+  configurations: *mine
+"""
+
+
+def test_a_table_that_one_part_adds_up_tells_points_of_others_apart(tmp_path: Path) -> None:
+    """The rows of the part that does not add it up keep their labels, in every table and in the report; sums have none."""
+    (tmp_path / "study.yaml").write_text(ADDED_UP_ONCE, encoding="utf-8")
+    out = run_file(tmp_path / "study.yaml", tmp_path / "out")
+
+    results = polars.read_csv(out / "results.csv")
+    assert [("each", "small"), ("each", "wide"), ("all", None)] == list(
+        zip(results["part"], results["model"], strict=True)
+    )
+    small, wide, both = results["latency_s"]
+    assert both == small + wide
+    assert {"small", "wide"} == set(polars.read_csv(out / "breakdown.csv")["model"])
+    assert "small" in (out / "report.html").read_text(encoding="utf-8")
