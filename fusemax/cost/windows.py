@@ -6,8 +6,9 @@ number the tiles of one rank (``m1*M0+m0``) do not overlap.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import sympy
 
@@ -15,9 +16,14 @@ from fusemax.cascade.ir import Cascade, affine
 from fusemax.cost.conditions import Mask
 from fusemax.cost.extents import ONE, Extents, digits_of
 from fusemax.cost.masks import Band, tiles_of
-from fusemax.cost.symbols import ceildiv, greatest, least, symbol, to_sympy, window_most, window_sum
+from fusemax.cost.region import Region
+from fusemax.cost.symbols import ceildiv, floor, greatest, least, symbol, to_sympy, window_most, window_sum
 from fusemax.language.syntax import Access, Name
 from fusemax.mapping.nest import Nest, Root
+
+ZERO = sympy.Integer(0)
+#: Lowest and highest values of an index.
+Bounds = tuple[list[sympy.Expr], list[sympy.Expr]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Window:
         pairs: sympy.Expr = ONE
         for root, digits, step in zip(self.roots, self.digits, self.steps, strict=True):
             extent = extents.covered(root, digits - set(fixed))
-            touched += step * (extent - 1)
+            touched += abs(step) * (extent - 1)
             pairs *= extent
         return least(least(touched, pairs), self.size) / greatest(1, pairs)
 
@@ -48,7 +54,8 @@ class Window:
         pairs: sympy.Expr = ONE
         for root, digits in zip(self.roots, self.digits, strict=True):
             pairs *= extents.covered(root, digits - set(fixed))
-        return least(window_most(self.size, self.start, *tiles), pairs) / greatest(1, pairs)
+        most = reduce(greatest, (window_most(self.size, *part) for part in self._upright(tiles)))
+        return least(most, pairs) / greatest(1, pairs)
 
     def share(self, extents: Extents, fixed: Collection[str]) -> sympy.Expr:
         """Return the elements of all tiles over all their pairs: exact for two ranks cut from the outside in."""
@@ -58,7 +65,8 @@ class Window:
         tiles = self._tiles(extents, fixed)
         if tiles is None:
             return self.touched(extents, fixed)
-        return window_sum(self.size, self.start, *tiles) / greatest(1, tiles[1] * tiles[4])
+        total = sum((window_sum(self.size, *part) for part in self._upright(tiles)), ZERO)
+        return total / greatest(1, tiles[1] * tiles[4])
 
     def _tiles(self, extents: Extents, fixed: Collection[str]) -> list[sympy.Expr] | None:
         """Return step, size and tile of both roots; None where the tiles of one are not known, or where one is held still."""
@@ -114,19 +122,72 @@ class Window:
         return None
 
     def is_inside_of(self, mask: Mask) -> bool:
-        """Return whether *mask* holds just those points whose index the tensor has: from its first element on."""
-        roots = [root.name for root in self.roots]
-        if isinstance(mask, Band):
-            same = mask.sign < 0 and {*roots} == {mask.row, mask.column}
-            return same and sympy.simplify(mask.low + self.start) == 0
-        if sorted(axis.root for axis in mask.axes) != sorted(roots):
+        """Return whether *mask* holds just those points whose index the tensor has, at its beginning, its end or both."""
+        bounds = self._bounds_of_band(mask) if isinstance(mask, Band) else self._bounds_of_region(mask)
+        if bounds is None:
             return False
-        sides = [self.digits[roots.index(axis.root)] == {*axis.digits} for axis in mask.axes]
-        steps = [self.steps[roots.index(axis.root)] for axis in mask.axes]
-        ends = ((-1, self.start), (1, self.size - 1 - self.start))
-        inside = {(*(sympy.expand(sign * step) for step in steps), sympy.expand(end)) for sign, end in ends}
-        rows = [(*row.steps, sympy.expand(row.bound)) for row in mask.rows if any(row.steps)]
-        return all(sides) and bool(rows) and inside.issuperset(rows)
+        low, high = bounds
+        return all(sympy.expand(one) == 0 for one in low) and all(
+            sympy.expand(one + 1 - self.size) == 0 for one in high
+        )
+
+    def _bounds_of_band(self, band: Band) -> Bounds | None:
+        """Return between what *band* keeps the index: its lowest and highest values, as far as it has any."""
+        roots = [root.name for root in self.roots]
+        if sorted(roots) != sorted((band.row, band.column)):
+            return None
+        row, column = (self.steps[roots.index(name)] for name in (band.row, band.column))
+        if abs(column) != 1 or row != -band.sign * column:
+            return None
+        rows, columns = symbol(band.row.upper()), symbol(band.column.upper())
+        ends = (
+            (-rows, columns) if band.sign > 0 else (ZERO, columns + rows)
+        )  # what a band without a bound has
+        low, high = (
+            [] if one == end else [one] for one, end in zip((band.low, band.high), ends, strict=True)
+        )
+        if column < 0:
+            low, high = [-one for one in high], [-one for one in low]
+        return [self.start + one for one in low], [self.start + one for one in high]
+
+    def _bounds_of_region(self, region: Region) -> Bounds | None:
+        """Return between what *region* keeps the index; None if its rows compare anything else."""
+        roots = [root.name for root in self.roots]
+        if sorted(axis.root for axis in region.axes) != sorted(roots):
+            return None
+        if any(self.digits[roots.index(axis.root)] != {*axis.digits} for axis in region.axes):
+            return None
+        steps = [self.steps[roots.index(axis.root)] for axis in region.axes]
+        low: list[sympy.Expr] = []
+        high: list[sympy.Expr] = []
+        for row in region.rows:
+            if all(sympy.expand(a - b) == 0 for a, b in zip(row.steps, steps, strict=True)):
+                high.append(self.start + row.bound)
+            elif all(sympy.expand(a + b) == 0 for a, b in zip(row.steps, steps, strict=True)):
+                low.append(self.start - row.bound)
+            elif any(row.steps):
+                return None
+        return low, high
+
+    def _upright(self, tiles: Sequence[sympy.Expr]) -> Iterator[tuple[sympy.Expr, ...]]:
+        """Yield *tiles* with the start before them, as parts in which no step is below zero.
+
+        An index that falls along one rank rises when that is counted from the end; whole tiles of it and the last, ragged one
+        are parts of their own. One that falls along both is counted from the end of the tensor.
+        """
+        step, rows, tile, other, columns, wide = tiles
+        if step.is_negative and other.is_negative:
+            yield self.size - 1 - self.start, -step, rows, tile, -other, columns, wide
+            return
+        if step.is_negative:
+            step, rows, tile, other, columns, wide = other, columns, wide, step, rows, tile
+        if not other.is_negative:
+            yield (self.start, *tiles)
+            return
+        whole = floor(columns / wide) * wide
+        yield self.start + other * (whole - 1), step, rows, tile, -other, whole, wide
+        if wide not in (ONE, columns):
+            yield self.start + other * (columns - 1), step, rows, tile, -other, columns - whole, wide
 
 
 def windows_of(nest: Nest, cascade: Cascade, access: Access) -> Iterator[Window]:

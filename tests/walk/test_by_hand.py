@@ -254,3 +254,45 @@ def test_an_element_that_is_named_lies_in_all_of_its_rank() -> None:
 
     assert agreed(one)["L1", "W", "fill"] == 2 * 5
     assert not compared(one).differences
+
+
+@pytest.mark.parametrize(("places", "taps"), [(5, 5), (7, 4), (4, 7)])
+@pytest.mark.parametrize(
+    ("loops", "tiles"),
+    [
+        (["p"], {}), (["n"], {}), (["d"], {}), (["p1"], {"P0": 3}), (["n1"], {"N0": 3}),
+        (["p1", "n1"], {"P0": 3, "N0": 2}), (["n1", "p1"], {"P0": 2, "N0": 3}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("condition", [True, False])
+def test_an_index_that_falls_along_a_rank(
+    places: int, taps: int, loops: list[str], tiles: dict[str, int], condition: bool
+) -> None:
+    """X[d,p-n] of a convolution with all that came before: in each pair of tiles the distances between them that X has.
+
+    Without a condition all are moved up by N; X then lacks those from P on.
+    """
+    index = "p-n" if condition else "p-n+N"
+    cascade = {
+        **HEAD, "inputs": {"X": ["D", "P"], "Z": ["D", "N"]}, "outputs": ["Y"],
+        "einsums": f"Y[d,p] = X[d,{index}] - Z[d,n] :: max[n]{' | n <= p' if condition else ''}\n",
+    }  # fmt: skip
+    machine = {**MACHINE, "units": {"a": {**MACHINE["units"]["a"], "operations": {"sub": 1, "max": 1}}}}
+    nest = {"for": loops, "keep": {"L1": ["X"]}, "do": ["Y"]}
+    one = design(
+        {"nests": [nest], "bind": {"a": ["Y"]}, "tiles": tiles}, {"P": places, "N": taps, "D": 2}, cascade
+    )
+    one = Design(one.cascade, machine, one.mapping, one.sizes)
+    sides = [
+        tiles.get(f"{rank}0", 1) if {rank.lower(), f"{rank.lower()}1"} & {*loops} else length
+        for rank, length in (("P", places), ("N", taps))
+    ]
+    tile_of: dict[tuple[int, int], set[int]] = {}
+    for p in range(places):
+        for n in range(taps):
+            at = p - n + (0 if condition else taps)
+            if 0 <= at < places:
+                tile_of.setdefault((p // sides[0], n // sides[1]), set()).add(at)
+
+    assert agreed(one)["L1", "X", "fill"] == 2 * sum(map(len, tile_of.values()))
+    assert not compared(one).differences
