@@ -12,7 +12,9 @@ from fusemax.library.load import design_of
 from fusemax.shipped import machines
 
 #: A mapping of attention for each machine that has a board.
-OTHERS = {"ascend-910b2": "flash", "neuron-v2": "flash", "mi300x": "flash", "mi355x": "flash"}
+OTHERS = dict.fromkeys(
+    ("ascend-910b2", "neuron-v2", "neuron-v3", "gaudi2", "gaudi3", "mi300x", "mi355x"), "flash"
+)
 RESEARCH = {"fusemax", "fusemax-masks", "flat", "fsa", "flatattention"}
 SIZES = {"B": 2, "H": 16, "R": 1, "P": 4096, "M": 4096, "E": 128, "F": 128}
 
