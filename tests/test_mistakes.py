@@ -19,6 +19,7 @@ MACHINES = {
     "useless": "fusemax",
     "pass-boundary": "flat",
     "order": "flat",
+    "groups": "h100",
 }
 
 
