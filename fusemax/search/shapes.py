@@ -100,12 +100,16 @@ def skeletons(facts: Facts, segment: Sequence[str]) -> Iterator[Skeleton]:
 
 
 def dealt(facts: Facts, skeleton: Skeleton) -> tuple[str, ...]:
-    """Return the loops of *skeleton* that are dealt to cores: from the outermost on, as long as the user leaves them."""
+    """Return the loops of *skeleton* that are dealt to cores: from the outermost on, as long as the user leaves them.
+
+    A loop of one iteration is in nobody's way.
+    """
     loops = (*skeleton.batch, *skeleton.outer)
     allowed = facts.within.spread
     if allowed is None:
         return loops
-    return tuple(takewhile(lambda loop: variable_of(facts, loop) in allowed, loops))
+    names_ = {*allowed, *(rank.lower() for rank, size in facts.sizes.items() if size == 1)}
+    return tuple(takewhile(lambda loop: variable_of(facts, loop) in names_, loops))
 
 
 def _divided(
