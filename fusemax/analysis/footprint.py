@@ -116,7 +116,7 @@ def _kind(analysis: Analysis, entry: RankPasses, tensor: str) -> tuple[str, Expr
     carried = [rank for rank in form.ranks[tensor] if is_along(form, rank, along)]
     if not carried:
         return "result", sympy.Integer(1)
-    if form.cascade.tensors[tensor].generation in carried:
+    if form.cascade.tensors[tensor].generation in carried and tensor not in entry.crossing:
         return "state", sympy.Integer(1)
     named = len(carried) == len(along) and "," not in entry.rank
     whole = symbol(entry.rank) if named else size_of(form, carried, {})

@@ -8,7 +8,7 @@ import sympy
 from fusemax.analysis.footprint import footprints, symbol
 from fusemax.analysis.passes import analyse
 from fusemax.analysis.traffic import traffic_bound
-from fusemax.cascade.build import load_cascade
+from fusemax.cascade.build import cascade_from_text, load_cascade
 
 #: cascade, rank, tensor, kind, words with P0 queries together
 LIVE = [
@@ -36,6 +36,17 @@ def test_live(name, rank, tensor, kind, words):
 
     assert kind == found[tensor].kind
     assert 0 == sympy.simplify(found[tensor].words - sympy.sympify(words, names))
+
+
+def test_a_running_value_that_is_read_again_is_kept_whole():
+    """What a scan gave at each step, and a later pass reads at each step, is no single generation."""
+    text = (
+        "title: t\nsource: t\ninputs: {X: [T]}\noutputs: [Y]\neinsums: |\n  A[T] = 0\n  loop t:\n    A[t] = A[t+1] + X[t]\n"
+        "  M[] = A[t] :: max[t]\n  Y[t] = A[t]/M[]\n"
+    )
+    found = {f.tensor: f for f in footprints(analyse(cascade_from_text(text, "t")), "T")}
+
+    assert ("crossing", symbol("T")) == (found["A"].kind, found["A"].words)
 
 
 def test_one_pass_keeps_nothing_that_grows_with_the_keys():
