@@ -9,18 +9,20 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fusemax.errors import FusemaxError
 from fusemax.nearest import nearest
 from fusemax.plot.bars import bars, patch, stacks
 from fusemax.plot.chart import Chart, Panel
 from fusemax.plot.curves import dot, dots, line, lines
 from fusemax.plot.heat import colour_bar, heat
+from fusemax.plot.labels import scale
 from fusemax.plot.pareto import front
 from fusemax.plot.parity import parity
 from fusemax.plot.roofline import roofline
 from fusemax.plot.rows import rows
 from fusemax.plot.spec import FigureSpec, Log
 from fusemax.plot.style import Look
-from fusemax.table.column import Tells
+from fusemax.table.column import Tells, measure
 
 Painter = Callable[[Axes, Panel, Chart, FigureSpec, Mapping[str, Look]], None]
 
@@ -101,9 +103,22 @@ def kind_mistakes(spec: FigureSpec) -> tuple[str, ...]:
     if spec.annotate and not kind.bears_texts:
         others = ", ".join(name for name, other in KINDS.items() if other.bears_texts)
         found.append(f"annotate: {spec.kind} bear no texts; these do: {others}")
+    found += _unit_mistakes(spec)
     if kind.series_on_axis and spec.series is None:
         found.append(f"series: {spec.kind} need one, for the vertical axis")
     return tuple(found)
+
+
+def _unit_mistakes(spec: FigureSpec) -> list[str]:
+    """Return that ``unit`` is one of other values than the names of y say, or of none."""
+    found: list[str] = []
+    for name in spec.ys if spec.unit else ():
+        column = measure(name)
+        try:  # a name that says no unit may be of values with any
+            scale(replace(column, unit="") if column.unit == "1" else column, spec.unit)
+        except FusemaxError as error:
+            found.append(str(error))
+    return found[:1]
 
 
 #: Every kind of figure, by the name that a study gives it.

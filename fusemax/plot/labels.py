@@ -34,25 +34,19 @@ _SCALES: Mapping[str, Scale] = {
     "m2": Scale("mm²", 1e6),
 }
 _SHARE = Scale("%", 100.0)
-#: By the unit in which a figure asks to show an SI value.
-_UNITS: Mapping[str, Scale] = {
-    unit.unit: unit
-    for unit in (
-        _SHARE,
-        *(Scale("s", 1.0), Scale("ms", 1e3), Scale("us", 1e6), Scale("ns", 1e9), Scale("ps", 1e12)),
-        *(Scale("B", 1.0), Scale("KiB", 2.0**-10), Scale("MiB", 2.0**-20), Scale("GiB", 2.0**-30)),
-        *(
-            Scale("TiB", 2.0**-40),
-            Scale("PiB", 2.0**-50),
-            Scale("J", 1.0),
-            Scale("mJ", 1e3),
-            Scale("uJ", 1e6),
-        ),
-        *(Scale("nJ", 1e9), Scale("pJ", 1e12), Scale("kJ", 1e-3), Scale("MJ", 1e-6), Scale("mm²", 1e6)),
-        *(Scale("um²", 1e12), Scale("W", 1.0), Scale("mW", 1e3), Scale("kW", 1e-3), Scale("Hz", 1.0)),
-        *(Scale("kHz", 1e-3), Scale("MHz", 1e-6), Scale("GHz", 1e-9)),
-    )
-}
+_BINARY = {"": 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50}
+#: By the SI unit of values, what a figure may ask to show them in.
+_SHOWN: Mapping[str, tuple[Scale, ...]] = {
+    "1": (_SHARE,),
+    "s": (Scale("s", 1.0), Scale("ms", 1e3), Scale("us", 1e6), Scale("ns", 1e9), Scale("ps", 1e12)),
+    "B": tuple(Scale(f"{prefix}B", 2.0**-power) for prefix, power in _BINARY.items()),
+    "J": (*(Scale("J", 1.0), Scale("mJ", 1e3), Scale("uJ", 1e6), Scale("nJ", 1e9), Scale("pJ", 1e12)),
+          *(Scale("kJ", 1e-3), Scale("MJ", 1e-6))),
+    "m2": (Scale("mm²", 1e6), Scale("um²", 1e12)),
+    "W": (Scale("W", 1.0), Scale("mW", 1e3), Scale("kW", 1e-3)),
+    "Hz": (Scale("Hz", 1.0), Scale("kHz", 1e-3), Scale("MHz", 1e-6), Scale("GHz", 1e-9)),
+}  # fmt: skip
+_UNITS: Mapping[str, Scale] = {scale.unit: scale for scales in _SHOWN.values() for scale in scales}
 #: The units among which one is chosen by how large the values are, from the smallest to the largest.
 _BY_SIZE: Mapping[str, tuple[str, ...]] = {
     "s": ("ps", "ns", "us", "ms", "s"),
@@ -82,6 +76,10 @@ def scale(column: Column, unit: str = "") -> Scale:
     if wanted:
         if wanted not in _UNITS:
             raise FusemaxError(f"unit: nothing is shown in {wanted!r}; there are: {', '.join(_UNITS)}")
+        fitting = [scale.unit for scale in _SHOWN.get(column.unit, ())]
+        if wanted not in fitting and column.unit:
+            there = f"; there are: {', '.join(fitting)}" if fitting else ""
+            raise FusemaxError(f"unit: values in {column.unit!r} are not shown in {wanted!r}{there}")
         return _UNITS[wanted]
     return _SCALES.get(column.unit, _PLAIN)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from fusemax.nearest import meant
+from fusemax.nearest import meant, nearest
 from fusemax.plot.spec import FigureSpec
 from fusemax.source import KeyPath
 from fusemax.typed import words_of
 
 Found = tuple[KeyPath, str, str | None]
+UNKNOWN = "unexpected_keyword_argument"  #: pydantic's name for a key that a figure does not know
 
 
 class HasFigures(Protocol):
@@ -51,7 +52,12 @@ def _read(study: HasFigures) -> Iterator[tuple[FigureSpec | None, list[Found]]]:
             yield TypeAdapter(FigureSpec).validate_python(entry), []
         except ValidationError as error:
             found: dict[KeyPath, Found] = {}
-            for mistake in error.errors():  # of a value that may be of several kinds, one for each
+            mistakes = error.errors()
+            unknown = [str(one["loc"][-1]) for one in mistakes if one["type"] == UNKNOWN]
+            misspelt = {nearest(name, _keys()) for name in unknown}
+            for mistake in mistakes:  # of a value that may be of several kinds, one for each
+                if mistake["type"] == "missing" and mistake["loc"][-1] in misspelt:
+                    continue
                 said = _mistake(number, entry, mistake)
                 found.setdefault(said[0], said)
             yield None, list(found.values())
@@ -61,7 +67,7 @@ def _mistake(number: int, entry: Mapping[str, Any], mistake: Any) -> Found:
     place = tuple(part for part in mistake["loc"] if isinstance(part, int) or part in entry)
     missing = mistake["type"] == "missing"
     name = str(mistake["loc"][-1]) if mistake["loc"] else ""
-    if mistake["type"] == "unexpected_keyword_argument":
+    if mistake["type"] == UNKNOWN:
         return ("figures", number, name), f"unknown key {name!r}", _near(name, _keys())
     text = f"{name}: required key is missing" if missing else words_of(mistake)
     return ("figures", number, *(() if missing else place)), text, None
@@ -113,7 +119,7 @@ def _value_mistakes(number: int, spec: FigureSpec, values: Mapping[str, Iterable
     for name, wanted in spec.where.items():
         for value in wanted if isinstance(wanted, tuple | list) else (wanted,):
             known = list(values.get(name, ()))
-            if known and str(value) not in map(str, known):
+            if known and value not in known and str(value) not in map(str, known):
                 hint = _near(str(value), map(str, known))
                 yield ("figures", number, "where", name), f"no row has {name} = {value!r}", hint
     known = [str(value) for value in values.get(spec.series or "", ())]

@@ -192,6 +192,9 @@ def _known(plan: Planned) -> dict[str, list[Any]]:
         for name, labels in job.labels.items():
             found.setdefault(name, {}).update(dict.fromkeys(labels))
         for axis in (job.outer, *job.axes):
+            for name, values in zip(axis.names, axis.values, strict=True):
+                if name in job.shown:
+                    found.setdefault(name, {}).update(dict.fromkeys(values))
             if job.length in axis.names:
                 lengths = axis.values[axis.names.index(job.length)]
                 found.setdefault(LENGTH, {}).update(dict.fromkeys(map(int, lengths)))

@@ -40,3 +40,7 @@ def test_unit_is_asked_for_by_name() -> None:
     assert "latency (ms)" == axis_label(measure("latency_s"), "ms")
     with pytest.raises(FusemaxError, match="unit: nothing is shown in 'furlong'; there are: %, s, ms"):
         scale(measure("latency_s"), "furlong")
+    with pytest.raises(
+        FusemaxError, match="unit: values in 'B' are not shown in 'ms'; there are: B, KiB, MiB, GiB, TiB, PiB"
+    ):
+        scale(measure("traffic_B"), "ms")

@@ -305,3 +305,22 @@ def test_what_a_stack_would_add_up(tmp_path: Path, where: str, said: str) -> Non
         assert said in refused(path)
     else:
         check_file(path)
+
+
+def test_what_figures_ask_of_a_grid(tmp_path: Path) -> None:
+    """A unit of other values, a value that no point has, a misspelt key told once: though which rows stay is not known yet."""
+    grid = "{B: 1, H: 2, E: 64, F: 64, P: M}\n  grid: {M: [512, 2Ki], L3.size: [4 MiB, 16 MiB]}\n  where: [latency_s < 1]"
+    figures = """figures:
+- {file: a, kind: lines, x: M, y: latency_s, unit: J, where: {L3.size: 4194304}}
+- {file: b, kind: lines, x: M, y: latency_s, unit: ms, where: {L3.size: 4 MiB}}
+- {fille: c, kind: lines, x: M, y: latency_s, series: L3.size}
+"""
+    said = refused(study(tmp_path, sizes=grid, more=figures))
+
+    assert "figures.0.unit: values in 's' are not shown in 'J'; there are: s, ms, us, ns, ps" in said
+    assert (
+        "figures.1.where.L3.size: no row has L3.size = '4 MiB'\n  hint: there are: 4194304.0, 16777216.0"
+        in said
+    )
+    assert "figures.2.fille: unknown key 'fille'\n  hint: did you mean 'file'?" in said
+    assert 3 == said.count("hint: ") + said.count("not shown")
