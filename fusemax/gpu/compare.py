@@ -35,10 +35,11 @@ class KernelEntry(FilePart):
     """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
 
     ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version) and ``wider_than`` (the widths of V above so
-    many, for which a kernel has other code) narrow an entry; ``cascade`` replaces the
-    cascade that the mask asks for (a kernel that does all the work under any mask); ``skips`` says by part (``backward``)
-    of which mask a kernel leaves out what it hides, where that is less than the row's: ``all`` (of none), ``causal``;
-    ``fused`` says that the kernel is one of those that the study is about; ``because`` why a part of the work has no mapping.
+    many, for which a kernel has other code) narrow an entry; ``widths`` are those that a kernel is built for, to the next of
+    which it fills others up; ``cascade`` replaces the cascade that the mask asks for (a kernel that does all the work under any
+    mask); ``skips`` says by part (``backward``) of which mask a kernel leaves out what it hides, where that is less than the
+    row's: ``all`` (of none), ``causal``; ``fused`` says that the kernel is one of those that the study is about; ``because``
+    why a part of the work has no mapping.
     """
 
     kernel: str
@@ -49,10 +50,19 @@ class KernelEntry(FilePart):
     machines: list[str] | None = None
     source: str = ""
     wider_than: int = Field(default=0, ge=0)
+    widths: list[int] = Field(default_factory=list)
     cascade: str | None = None
     skips: dict[Literal["forward", "backward"], Mask] = Field(default_factory=dict)
     fused: bool = True
     because: str = ""
+
+    def worked(self, shape: Shape) -> Shape:
+        """Return *shape* as the kernel works on it: widths are filled up to the next of its own, if it has some."""
+        own = [
+            next((own for own in sorted(self.widths) if own >= w), w)
+            for w in (shape.head_dim, shape.head_dim_v)
+        ]
+        return replace(shape, head_dim=own[0], head_dim_v=own[1])
 
 
 class Cascades(FilePart):
@@ -195,7 +205,7 @@ def _resolved(study: GpuStudy, row: Published) -> Resolved:
     found = [
         Call(
             _kernel(study, entry, machine, part, row.shape),
-            replace(row.shape, direction="bwd" if part == "backward" else "fwd"),
+            replace(entry.worked(row.shape), direction="bwd" if part == "backward" else "fwd"),
             row.dtype,
             _clock_hz(row, machine),
             row.measured,
@@ -225,7 +235,7 @@ def _compared(
         answer = costs[call]
         if isinstance(answer, FusemaxError):
             return LeftOut(row, str(answer).splitlines()[0])
-        found.append((call.shape, answer))
+        found.append((replace(row.shape, direction=call.shape.direction), answer))
     parts = [prediction_of(answer) for _, answer in found]
     host = next((entry for entry in study.host if entry.of(row)), None)
     if host is not None:

@@ -6,8 +6,11 @@ from statistics import median
 
 import pytest
 
+from fusemax.gpu.compare import KernelEntry, compare, study_file
 from fusemax.gpu.predict import Kernel, cost_of
+from fusemax.gpu.published import published
 from fusemax.gpu.shape import Shape, flop
+from fusemax.shipped import ROOT
 
 #: gpu-mode/ring-attention on GitHub, issue 10: two RTX A5000, FlashAttention-2 at width 64 without a mask; 16k tokens in
 #: all and 32 heads (2048 wide), as in FlashAttention-2's benchmark script: TFLOP/s forward and backward by length.
@@ -72,3 +75,41 @@ def test_wide_heads_of_aiter(causal: bool, published: float) -> None:
     call = shape(1, 8, 1_300_000, 192, head_dim_v=128, causal=causal)
     cascade = "grouped/causal" if causal else "attention"
     assert rate("mi355x", "flash", cascade, call) == pytest.approx(published, rel=NOISE)
+
+
+def test_widths_that_a_kernel_is_not_built_for() -> None:
+    """They are filled up to the next one; without a list, and above the widest, a width is its own."""
+    entry = KernelEntry(kernel="mine", widths=[128, 64])
+    assert entry.worked(shape(1, 8, 1024, 56)) == shape(1, 8, 1024, 64)
+    assert entry.worked(shape(1, 8, 1024, 96, head_dim_v=64)) == shape(1, 8, 1024, 128, head_dim_v=64)
+    assert entry.worked(shape(1, 8, 1024, 160)) == shape(1, 8, 1024, 160)
+    assert KernelEntry(kernel="mine").worked(shape(1, 8, 1024, 56)) == shape(1, 8, 1024, 56)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "work", "most"),
+    [
+        ("MI300X", "forward", 0.1), ("MI300X", "backward", 0.15), ("MI355X", "forward", 0.1), ("MI355X", "backward", 0.15),
+        ("A30", "forward", 0.15),
+    ],
+)  # fmt: skip
+def test_the_second_table(gpu: str, work: str, most: float) -> None:
+    """Calls of four sequences of 4,096 tokens and more, one sequence on an A30, without a window: the median by chip.
+
+    Gradients of Q that an MI355X adds up in 32 bits are apart: ``studies/gpu/sources.md`` says so.
+    """
+    table = published(ROOT / "studies" / "gpu" / "public.csv")
+    rows = [
+        row
+        for row in table
+        if (row.gpu, row.shape.direction) == (gpu, "fwd" if work == "forward" else "bwd")
+        and row.shape.batch == (1 if gpu == "A30" else 4)
+        and row.shape.seqlen_q >= 4096
+        and not row.shape.window
+        and not (gpu == "MI355X" and "32 bits" in row.implementation)
+    ]
+    assert len(rows) >= 12
+    compared, left_out = compare(study_file(ROOT / "studies" / "gpu.yaml"), rows)
+    assert not left_out
+    assert median(abs(one.error) for one in compared) < most
+    assert all(one.baselines_s["roofline"] < one.row.time_s for one in compared)
