@@ -35,11 +35,11 @@ class KernelEntry(FilePart):
     """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
 
     ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version) and ``wider_than`` (the widths of V above so
-    many, for which a kernel has other code) narrow an entry; ``widths`` are those that a kernel is built for, to the next of
-    which it fills others up; ``cascade`` replaces the cascade that the mask asks for (a kernel that does all the work under any
-    mask); ``skips`` says by part (``backward``) of which mask a kernel leaves out what it hides, where that is less than the
-    row's: ``all`` (of none), ``causal``; ``fused`` says that the kernel is one of those that the study is about; ``because``
-    why a part of the work has no mapping.
+    many, for which a kernel has other code) narrow an entry; ``widths`` are those that a kernel is built for, to the next
+    of which it fills others up; ``cascade`` replaces the cascade that the mask asks for (a kernel that does all the work
+    under any mask); ``skips`` says by part (``backward``) of which mask a kernel leaves out what it hides, where that is
+    less than the row's: ``all`` (of none), ``causal``; ``fused`` says that the kernel is one of those that the study is
+    about; ``because`` why a part of the work has no mapping.
     """
 
     kernel: str
