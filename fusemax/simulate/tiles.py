@@ -32,7 +32,7 @@ from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
 from fusemax.simulate.tile.timeline import timeline_of
 from fusemax.simulate.tile.together import together
 from fusemax.simulate.tile.values import Point, point_of
-from fusemax.simulate.tile.visits import named_roots, points_done
+from fusemax.simulate.tile.visits import named_digits, named_roots, points_done
 
 CHANNEL, STEP, OTHER = "channel", "the step before", "its turn"
 
@@ -159,7 +159,14 @@ class _Run:
         if cores == 1 or geometry.points(spread, {}) == 1:
             return None
         steps = prepare(self.mapped, self.machine, self.nest, geometry, self.point, Sharing()).steps
-        return busiest_core(self.nest, geometry, spread, cores, steps, deepest_body(self.nest).loops)
+        loops = deepest_body(self.nest).loops
+        return busiest_core(geometry, spread, cores, steps, loops, self._in_order(geometry, spread))
+
+    def _in_order(self, geometry: Geometry, spread: Sequence[str]) -> bool:
+        """Return whether tasks are dealt as the loops in *spread* run: if the nest says so, and a mask makes them unequal."""
+        einsums = (self.mapped.einsum(name) for body in self.nest.bodies for name in body.einsums)
+        masked = any(named_digits(geometry, einsum) & {*spread} for einsum in einsums)
+        return masked and self.nest.deal == "in_order"
 
     def _sharing(self, everything: Counted, mine: Counted, members: Members | None) -> Sharing:
         """Return how the busiest core, which does *members* and moves what *mine* counted, shares the levels."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from fusemax.language.syntax import names
 from fusemax.mapping.nest import Mapped, Nest
 from tests.walk.groups import Grouping, Task, dealt_in_groups
 from tests.walk.steps import Work
@@ -28,6 +29,17 @@ def tasks_of(mapped: Mapped, nest: Nest, steps: Sequence[Step]) -> list[Task]:
     """Return the task that each of *steps* belongs to: its values of the loops that are spread."""
     loops = spread_loops(mapped, nest)
     return [tuple(step.setting[loop] for loop in loops) for step in steps]
+
+
+def has_unequal_tasks(mapped: Mapped, nest: Nest) -> bool:
+    """Return whether a condition compares what a loop over cores runs over: then a mask makes tasks unequal."""
+    spread = {*spread_loops(mapped, nest)}
+    for einsum in (mapped.einsum(name) for body in nest.bodies for name in body.einsums):
+        for condition in einsum.conditions:
+            used = [n for side in (condition.left, condition.right) for n in names(side) if n[0].islower()]
+            if nest.digits_of(used) & spread:
+                return True
+    return False
 
 
 def cores_of(

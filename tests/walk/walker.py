@@ -15,7 +15,7 @@ from fusemax.cascade.sizes import resolve_sizes
 from fusemax.machine import Machine, figures
 from fusemax.mapping.nest import Mapped, Residence
 from fusemax.mapping.spec import Fit
-from tests.walk.cores import cores_of, tasks_of
+from tests.walk.cores import cores_of, has_unequal_tasks, tasks_of
 from tests.walk.groups import grouping_of
 from tests.walk.rooms import largest_tiles, most_at_once
 from tests.walk.space import NotWalkedError, Space, value_of
@@ -143,7 +143,7 @@ def walk(
         counter = Steps(mapped, machine, numbers, space)
         work = [counter.of(step) for step in steps]
         tasks = tasks_of(mapped, nest, steps)
-        masked = any(mapped.einsum(name).conditions for body in nest.bodies for name in body.einsums)
+        masked = has_unequal_tasks(mapped, nest)
         grouping = grouping_of(machine, numbers, nest)
         core_of = cores_of(nest, tasks, [cycles_ for cycles_, _ in work], cores, masked, grouping)
         busy: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)

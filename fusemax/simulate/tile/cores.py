@@ -11,7 +11,6 @@ from itertools import product
 import numpy as np
 
 from fusemax.errors import FusemaxError
-from fusemax.mapping.nest import Nest
 from fusemax.simulate.tile.bands import Band, pairs_by_kind, tile_of
 from fusemax.simulate.tile.gaps import Gap
 from fusemax.simulate.tile.geometry import Geometry
@@ -71,12 +70,12 @@ class Steps:
 
 
 def busiest_core(
-    nest: Nest, geometry: Geometry, spread: Sequence[str], cores: int, steps: Sequence[Steps], loops: Sequence[str]
+    geometry: Geometry, spread: Sequence[str], cores: int, steps: Sequence[Steps], loops: Sequence[str], in_order: bool
 ) -> Members:  # fmt: skip
     """Return the tasks of the core that has most to do, in the order of *loops*.
 
-    Tasks go, heaviest first, each to the core that is free first (those that a mask makes unequal in the order of *spread*, if
-    the nest says so); a task weighs the cycles of all units together, of all *steps*.
+    Tasks go, heaviest first or *in_order* as the loops of *spread* run, each to the core that is free first; a task weighs the
+    cycles of all units together, of all *steps*.
 
     Raises
     ------
@@ -87,9 +86,6 @@ def busiest_core(
     order = [loop for loop in loops if loop in spread]
     order += [loop for loop in spread if loop not in order]
     weight = sum((_weights(geometry, spread, tasks, one) for one in steps), np.zeros(len(tasks)))
-    in_order = nest.deal == "in_order" and any(
-        one.band is not None or one.visits is not None for one in steps
-    )
     mine = _dealt(weight, cores, not in_order)
     columns = [list(spread).index(loop) for loop in order]
     return Members(spread=tuple(order), trips=tuple(trips[c] for c in columns), tasks=tasks[mine][:, columns])
