@@ -116,25 +116,23 @@ class Space:
             self._memo[key] = [point for point in every if all(point[name] == v for name, v in mine)]
         return self._memo[key]  # type: ignore[return-value]
 
-    def values_of_loop(self, loop: str, setting: Setting) -> list[int]:
-        """Return the values that *loop* takes inside the loops of *setting*, in the order in which they come."""
+    def values_of_loop(self, loop: str, setting: Setting, down: bool = False) -> list[int]:
+        """Return the values that *loop* takes inside the loops of *setting*, in ascending order, or *down*."""
         root = self.root_of(loop)
         assert root is not None
-        return sorted({point[loop] for point in self.inside(root, setting)}, reverse=self._descends(root))
+        return sorted({point[loop] for point in self.inside(root, setting)}, reverse=down)
 
-    def _descends(self, root: Root) -> bool:
-        """Return whether generations follow each other from the last to the first along *root*."""
-        names_ = {root.size_name, *(digit.size_name for digit in root.digits)}
-        return any(names_.intersection(tensor.descending) for tensor in self.cascade.tensors.values())
-
-    def settings(self, loops: Iterable[str], around: Setting) -> Iterator[dict[str, int]]:
-        """Yield the settings of *loops*, outermost first, inside *around*."""
+    def settings(
+        self, loops: Iterable[str], around: Setting, down: Collection[str] = ()
+    ) -> Iterator[dict[str, int]]:
+        """Yield the settings of *loops*, outermost first, inside *around*; those over roots in *down* run down."""
         first, *rest = (*loops, None)
         if first is None:
             yield dict(around)
             return
-        for value in self.values_of_loop(first, around):
-            yield from self.settings([r for r in rest if r is not None], {**around, first: value})
+        root = self.root_of(first)
+        for value in self.values_of_loop(first, around, root is not None and root.name in down):
+            yield from self.settings([r for r in rest if r is not None], {**around, first: value}, down)
 
     def roots_of(self, variables: Iterable[str]) -> tuple[Root, ...]:
         """Return the ranks that *variables* belong to, each once."""

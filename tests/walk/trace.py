@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fusemax.cascade.ir import Einsum
@@ -47,11 +47,17 @@ class Trace:
         bodies = [body for body in self.nest.bodies if body.node[: len(node)] == node]
         loops = bodies[0].opened[depth]
         children = list(dict.fromkeys(b.node[: len(node) + 1] for b in bodies if len(b.node) > len(node)))
-        for setting in self.space.settings(loops, around):
+        for setting in self.space.settings(loops, around, self._down(bodies)):
             if not children:
                 yield from self._step(bodies[0], setting)
             for child in children:
                 yield from self._inside(child, depth + 1, setting)
+
+    def _down(self, bodies: Iterable[Body]) -> set[str]:
+        """Return the roots of the loops of the cascade around what *bodies* do that run from the last generation down."""
+        made = [o.tensor for b in bodies for name in b.einsums for o in self.mapped.einsum(name).outputs]
+        ranks = [rank for tensor in made for rank in self.cascade.tensors[tensor].descending]
+        return {root.name for root in self.space.roots_of([rank.lower() for rank in ranks])}
 
     def _step(self, body: Body, setting: Setting) -> Iterator[Step]:
         einsums = [self.mapped.einsum(name) for name in body.einsums]
