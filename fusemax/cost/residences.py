@@ -301,7 +301,7 @@ class Residences:
         touching = self._touching(residence.tensor)
         here = {name for body, name in touching if residence.covers(body.node)}
         for reader in self.cascade.readers(residence.tensor):
-            if reader.name not in here and not reader.initial:
+            if reader.name not in here:
                 yield from (access for access in reader.reads if access.tensor == residence.tensor)
 
     def _wanted_outside(self, residence: Residence) -> bool:

@@ -296,3 +296,19 @@ def test_an_index_that_falls_along_a_rank(
 
     assert agreed(one)["L1", "X", "fill"] == 2 * sum(map(len, tile_of.values()))
     assert not compared(one).differences
+
+
+def test_what_a_running_value_is_set_from_leaves() -> None:
+    """A of three p is made in registers and S[0,p] is set from it: three words are written and leave; none is read."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["P"], "Z": ["M", "P"]}, "outputs": ["Y"],
+        "einsums": "A[p] = X[p] + X[p]\nS[0,p] = A[p]\nloop m:\n  S[m+1,p] = S[m,p] + Z[m,p]\nY[p] = S[M,p] + S[M,p]\n",
+    }  # fmt: skip
+    maker = {"keep": {"a": ["A"]}, "do": ["A"]}
+    nest = {"keep": {"L1": ["S"]}, "do": [{"for": ["m"], "do": ["S"]}, {"do": ["Y"]}]}
+    one = design({"nests": [maker, nest], "bind": {"a": ["A", "S", "Y"]}}, {"P": 3, "M": 2}, cascade)
+    words = agreed(one)
+
+    assert (words["a", "A", "write"], words["a", "A", "drain"]) == (3, 3)
+    assert ("a", "A", "read") not in words
+    assert not compared(one).differences

@@ -178,6 +178,8 @@ class Trace:
         if tensor in self.cascade.outputs:
             return True
         readers = self.cascade.readers(tensor)
+        if any(reader.initial for reader in readers):  # what sets a running value stands in no body
+            return True
         if any(self.body_of[r.name] is not body for r in readers if not r.initial and r.name in self.body_of):
             return True
         return any(self._of_next_generation(reader, tensor) for reader in readers)

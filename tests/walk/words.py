@@ -243,7 +243,8 @@ def _of_stay(
     anew: set[Element] = set()
     leaving: list[tuple[Element, Event]] = []
     for event in stay.events:
-        for element in event.taken:
+        own = event.given if trace.generation(tensor) is not None else frozenset[Element]()
+        for element in event.taken - own:  # generations that follow each other inside of a body never come
             if trace.place(place, element) not in here and trace.comes_from_outside(tensor, element, place):
                 fill.add(element)
         here |= {trace.place(place, element) for element in event.taken | event.given}
@@ -289,8 +290,9 @@ def _taken_next(trace: Trace, place: Residence, element: Element, later: list[St
 
 
 def _read_outside(trace: Trace, tensor: str, place: Residence) -> bool:
-    bodies = [trace.body_of[r.name] for r in trace.cascade.readers(tensor) if r.name in trace.body_of]
-    return any(not place.covers(body.node) for body in bodies)
+    readers = trace.cascade.readers(tensor)
+    bodies = [trace.body_of[r.name] for r in readers if r.name in trace.body_of]
+    return any(reader.initial for reader in readers) or any(not place.covers(body.node) for body in bodies)
 
 
 def total(parts: Iterable[Mapping[tuple[str, str, str], int]]) -> Words:
