@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+SILENT_S = 2.0  #: compiling that is over by then is not talked about
+
+
+@contextmanager
+def told_of_compiling(function: Any, what: str, about_s: int) -> Iterator[None]:
+    """Say on standard error, after two seconds, that *what* is being compiled, if *function* has no code by then.
+
+    *about_s* is how long that takes on a core of its own.
+    """
+
+    def tell() -> None:
+        if not function.signatures:
+            sys.stderr.write(
+                f"compiling {what}: once after an installation or a change, some {about_s} s ...\n"
+            )
+            sys.stderr.flush()
+
+    timer = threading.Timer(SILENT_S, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def cache_folder() -> Path:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from fusemax.compiled import told_of_compiling
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.simulate.pe.attention import run_attention
 from fusemax.simulate.pe.binding import is_attention
+from fusemax.simulate.pe.clock import run
 from fusemax.simulate.pe.formats import FORMATS
 from fusemax.simulate.pe.matmul import is_matmul, run_matmul
 from fusemax.simulate.pe.result import PeResult
@@ -98,7 +101,8 @@ def _warm_up(
 ) -> None:
     """Compile the clock on a problem of one tile, so that compiling is not timed."""
     widths = ("E", "F") if is_attention(mapped) else ()
-    simulate_array(mapped, machine, {n: v if n in widths else 1 for n, v in sizes.items()}, figures)
+    with told_of_compiling(run, "the arrays", 8) if is_attention(mapped) else nullcontext():
+        simulate_array(mapped, machine, {n: v if n in widths else 1 for n, v in sizes.items()}, figures)
 
 
 def _try(mapped, machine, sizes, figures, name: str) -> PeResult | str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fusemax.compiled
+from fusemax.compiled import told_of_compiling
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile import kernel
 from fusemax.simulate.tile.loads import Sharing
@@ -104,3 +108,25 @@ def test_a_long_run_goes_on_compiled() -> None:
     assert ["python", "compiled"] == log
     run()
     assert ["python", "compiled", "compiled"] == log
+
+
+def test_compiling_is_told_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A function that has no code by then is named on standard error; one that has it is not."""
+
+    class Empty:
+        signatures: tuple[int, ...] = ()
+
+    class Full:
+        signatures = (1,)
+
+    monkeypatch.setattr(fusemax.compiled, "SILENT_S", 0.01)
+    for function in (Full(), Empty()):
+        with told_of_compiling(function, "the arrays", 8):
+            time.sleep(0.1)
+
+    assert (
+        capsys.readouterr().err
+        == "compiling the arrays: once after an installation or a change, some 8 s ...\n"
+    )

@@ -6,18 +6,18 @@ over before compiled code is even found on disk; and nobody waits for a compiler
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fusemax.compiled import told_of_compiling
+
+WHAT, WITHIN_S = "the simulator", 20  #: what is compiled, and how long that takes
 STEPS_AT_ONCE = 64  #: events between two looks at the watch
 EVERY_STEP = 1 << 62
-SILENT_S = 2.0  #: compiling that is over by then is not talked about
 KEPT_S = 0.3  #: seconds of Python before compiled code is fetched from disk, which takes about as long
 COLD_S = 8.0  #: before it is made, which takes some 20 s
 
@@ -47,7 +47,7 @@ class Paced:
             self.spent_s += time.perf_counter() - begun
             if done:
                 return
-        with told_of_compiling(self.found) if self.from_s == self.cold_s else nullcontext():
+        with told_of_compiling(self.found, WHAT, WITHIN_S) if self.from_s == self.cold_s else nullcontext():
             self.found(*arrays, EVERY_STEP)
 
     def _is_compiled_worth_it(self) -> bool:
@@ -66,23 +66,3 @@ def is_kept(function: Any, sources: Sequence[Path]) -> bool:
     if folder is None:
         return False
     return any(path.stat().st_mtime > newest for path in Path(folder).glob(f"*{name}*.nbi"))
-
-
-@contextmanager
-def told_of_compiling(function: Any) -> Iterator[None]:
-    """Say on standard error, after two seconds, that *function* is being compiled."""
-
-    def tell() -> None:
-        if not function.signatures:
-            sys.stderr.write(
-                "compiling the simulator: once after an installation or a change, some 20 s ...\n"
-            )
-            sys.stderr.flush()
-
-    timer = threading.Timer(SILENT_S, tell)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
