@@ -142,7 +142,7 @@ def test_more_models() -> None:
 
 @pytest.mark.slow
 def test_whole_models() -> None:
-    """Batches of TensorRT-LLM on H100 are within 12%; old kernels and host time make the others slower than predicted."""
+    """Half of all batches are within 15%; keys read once for each head of a group, and hosts, make others slower."""
     kept: dict[tuple[str, Widths], Prices] = {}
     errors: dict[tuple[str, str, str], list[float]] = {}
     for row in rows("measured.csv"):
@@ -155,9 +155,9 @@ def test_whole_models() -> None:
         print(*key, said)  # noqa: T201
     batches = {key[:2]: median(map(abs, found)) for key, found in errors.items() if key[2] == "generate"}
     assert batches["TensorRT-LLM", "h100"] < 0.12
-    assert batches["gpt-fast", "a100"] < 0.20
-    assert batches["TensorRT-LLM", "a100"] < 0.25
-    assert batches["lmdeploy", "a100"] < 0.25
+    assert batches["gpt-fast", "a100"] < 0.12
+    assert batches["TensorRT-LLM", "a100"] < 0.15
+    assert batches["lmdeploy", "a100"] < 0.15
 
 
 def product_s(row: Mapping[str, str], kept: dict[tuple[str, float], Prices]) -> float:
