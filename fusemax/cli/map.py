@@ -36,7 +36,7 @@ def map_(
     ),
     seconds: float = typer.Option(12.0, "--seconds", min=0.0, help="When to stop looking for better ones."),
     strategy: str = typer.Option(
-        "joined", "--strategy", help="How to search: joined, apart (a phase for each Einsum), or exhaustive."
+        "joined", "--strategy", help="joined, apart (a phase for each Einsum), or exhaustive (however long)."
     ),
     rewrite: bool = typer.Option(
         False,
@@ -69,6 +69,7 @@ def map_(
     design = (load_cascade(cascade), described, sizes, figures)
     choices: dict[str, Any] = {"absorb": absorb, "seconds": seconds}
     _refuse_together(weighed, rewrite, proof, space is not None, bool(spread))
+    _refuse_places(None if weighed else out, proof, out if weighed else None)
     if weighed:
         _front(weighed, design, choices, out, f"{cascade} on {machine}", json)
         return
@@ -92,6 +93,19 @@ def _refuse_together(weighed: str, rewrite: bool, proof: Path | None, space: boo
             f"--{'within' if space else 'spread'} narrows one search, and its bound is one of that space: "
             "no --front, --rewrite or --certificate"
         )
+
+
+def _refuse_places(out: Path | None, proof: Path | None, folder: Path | None) -> None:
+    """Refuse, before a search, files that are folders and folders that are files."""
+    from fusemax.errors import FusemaxError
+
+    for option, path in (("-o", out), ("--certificate", proof)):
+        if path is not None and path.is_dir():
+            raise FusemaxError(f"{option} {path}: this is a folder\n  hint: name a file in it")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise FusemaxError(f"-o {folder}: this is a file\n  hint: --front writes its mappings into a folder")
+    if out is not None and proof is not None and out.absolute() == proof.absolute():
+        raise FusemaxError(f"-o and --certificate: both name {out}")
 
 
 def _narrowed(space: Path | None, spread: str, design: Design) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
+from time import process_time
 
 import pytest
 from typer.testing import CliRunner
@@ -149,3 +150,48 @@ def test_an_interrupt_gives_the_best_so_far_and_its_gap() -> None:
     assert answer.stopped == "asked"
     assert 0 < answer.gap <= 1
     assert answer.cost.latency_s > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["-o", "{folder}"], "-o {folder}: this is a folder"),
+        (["--certificate", "{folder}"], "--certificate {folder}: this is a folder"),
+        (["--front", "latency,energy", "-o", "{file}"], "-o {file}: this is a file"),
+        (["-o", "{file}", "--certificate", "{file}"], "both name {file}"),
+    ],
+)
+def test_places_that_cannot_be_written_are_told_before_a_search(
+    options: list[str], told: str, tmp_path: Path
+) -> None:
+    """A folder for a file, a file for a folder, one file for two things; nothing is written."""
+    file = tmp_path / "file.yaml"
+    file.write_text("mine\n")
+    named = {"folder": str(tmp_path), "file": str(file)}
+    sizes = [
+        part for size in ("B=64", "H=12", "M=4096", "P=4096", "E=64", "F=64") for part in ("--set", size)
+    ]
+    arguments = [
+        "map",
+        "attention/1-pass",
+        "--machine",
+        "fusemax",
+        *sizes,
+        *(one.format(**named) for one in options),
+    ]
+    found = CliRunner().invoke(build(), arguments)
+
+    assert found.exit_code == 1
+    assert told.format(**named) in str(found.exception or found.output)
+    assert file.read_text() == "mine\n"
+
+
+def test_seconds_are_kept_once_something_is_known() -> None:
+    """A search under a mask of three ranks ends soon after its time, and its answer says why; the bound says something."""
+    cascade, (machine, _) = load_cascade("variants/stick-breaking"), load_machine("fusemax")
+    begun = process_time()
+    answer = best_mapping(cascade, machine, {"B": 2, "H": 2, "E": 32, "F": 32, "M": 192}, seconds=1)
+
+    assert answer.stopped in ("time", "bound")
+    assert process_time() - begun < 8  # without pieces a single grid took as long
+    assert 0 < answer.bound.latency_s <= answer.cost.latency_s
