@@ -123,8 +123,11 @@ def _headlines(results: Table, numbers: Numbers, points: Points) -> list[Headlin
     found = []
     for part in points.parts or frame["part"].unique(maintain_order=True):
         names = frame.filter(frame["part"] == part)["configuration"].unique(maintain_order=True).to_list()
-        if points.parts or _differs(numbers, part, names):
-            found.append(headline(numbers, results, part, points.baselines or tuple(names[:1])))
+        baselines = [name for name in points.baselines if name in names] or names[:1]
+        if names and (
+            points.parts or _differs(numbers, part, names)
+        ):  # conditions may have left nothing of a part
+            found.append(headline(numbers, results, part, baselines))
     return found
 
 

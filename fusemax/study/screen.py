@@ -28,6 +28,8 @@ def means(study: StudyFile, results: Table, points: Points) -> tuple[Short, ...]
     found: list[Short] = []
     for part in dict.fromkeys(wanted):
         there = set(results.frame.filter(results.frame["part"] == part)["configuration"])
+        if not there:
+            continue  # conditions have left nothing of it
         baselines = [name for name in study.summary.baselines if name in there]
         found.append(_short(headline(numbers, results, part, baselines)))
     return tuple(short for short in found if len(short.headings) > short.texts)

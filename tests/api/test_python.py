@@ -190,3 +190,16 @@ def test_a_mapping_that_was_found_is_a_design() -> None:
 
     assert found.cost.latency_s == found.design.cost(sizes).latency_s
     assert 0 < found.gap <= 1
+
+
+def test_a_mapping_may_be_called_best(tmp_path: Path) -> None:
+    """The mapper's file is often called so: a sweep takes the file, and searches for nothing."""
+    mapping = tmp_path / "best.yaml"
+    mapping.write_text(
+        find_machine("fusemax").with_name("fusemax.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    sizes = {"B": 1, "H": 2, "E": 64, "F": 64, "P": "M"}
+    mine = fm.Design("attention/1-pass", "fusemax", mapping).sweep({"M": [1024, 4096]}, sizes=sizes)
+    shipped = fm.Design("attention/1-pass", "fusemax", "fusemax").sweep({"M": [1024, 4096]}, sizes=sizes)
+
+    assert list(shipped["latency_s"]) == list(mine["latency_s"])

@@ -127,3 +127,32 @@ def test_a_table_that_one_part_adds_up_tells_points_of_others_apart(tmp_path: Pa
     assert both == small + wide
     assert {"small", "wide"} == set(polars.read_csv(out / "breakdown.csv")["model"])
     assert "small" in (out / "report.html").read_text(encoding="utf-8")
+
+
+LEFT_OUT = """kind: sweep
+title: a part without the baseline, and one without rows
+source: own
+parts:
+- name: one
+  sizes: {B: 1, H: 2, E: 64, F: 64, M: 1Ki, P: M}
+  configurations: {unfused: {machine: flat, mapping: unfused}, FuseMax: {machine: fusemax, mapping: fusemax}}
+- name: two
+  sizes: {B: 1, H: 4, E: 64, F: 64, M: 1Ki, P: M}
+  configurations: {FuseMax: {machine: fusemax, mapping: fusemax}, tile: {machine: fusemax, mapping: one-tile}}
+- name: three
+  sizes: {B: 1, H: 4, E: 64, F: 64, M: 1Ki, P: M}
+  where: [traffic_B > 1e30]
+  configurations: {FuseMax: {machine: fusemax, mapping: fusemax}}
+summary: {parts: [one, two, three], baselines: [unfused]}
+"""
+
+
+def test_a_part_without_its_baseline_or_without_rows_stops_no_run(tmp_path: Path) -> None:
+    """The first configuration stands for a baseline that a part lacks; a part of which nothing is left is not told of."""
+    (tmp_path / "study.yaml").write_text(LEFT_OUT, encoding="utf-8")
+    out = run_file(tmp_path / "study.yaml", tmp_path / "out")
+
+    assert {"one", "two"} == set(polars.read_csv(out / "results.csv")["part"])
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "speed-up over unfused" in page
+    assert "speed-up over FuseMax" in page
