@@ -10,8 +10,9 @@ docs/source/blogs/H200launch.md, H100vsA100.md and Falcon180B-H200.md, releases 
 (repository ROCm/vllm at 040de12d45c1, docs/dev-docker/README.md), Oracle's blog on these chips, vLLM's own benchmark of 2024
 on H200 (32 tokens read, 128 made), llama.cpp's pull requests 15131, 24216 and 14262 (chunks of a prompt of 512 tokens on
 GeForce cards), NVIDIA's FasterTransformer (df4a75348601, docs/gpt_guide.md: sampling, to 32 A100 of four nodes), and of the
-same with Llama 2 70B (repository sfc-gh-zhwang/llm_benchmark). All were predicted before anything was changed for them; they
-are seen now.
+same with Llama 2 70B (repository sfc-gh-zhwang/llm_benchmark). All but FasterTransformer's
+and the RTX 3090's were predicted before anything was changed; those after products' bandwidth was set on other rows. They are
+seen now.
 
 TensorRT-LLM's page gives its H100 figures for each GPU and does not say so of those of A100. They are taken so too: if not,
 two A100 would read weights and caches at 43% of the bandwidth, where one alone is at 85% in the rows beside.
