@@ -19,7 +19,7 @@ WHAT, WITHIN_S = "the simulator", 20  #: what is compiled, and how long that tak
 STEPS_AT_ONCE = 64  #: events between two looks at the watch
 EVERY_STEP = 1 << 62
 KEPT_S = 0.3  #: seconds of Python before compiled code is fetched from disk, which takes about as long
-COLD_S = 8.0  #: before it is made, which takes some 20 s
+COLD_S = 4.0  #: before it is made, which takes some 20 s
 
 
 @dataclass(slots=True)
