@@ -120,14 +120,15 @@ def _points(tables: Tables, points: Points) -> dict[str, Any]:
 def _headlines(results: Table, numbers: Numbers, points: Points) -> list[Headline]:
     """Return the means of each part that the story tells of: those asked for, or all that tell something."""
     frame = results.frame
+    everywhere = set(
+        frame["configuration"]
+    )  # a baseline that is nowhere is a mistake, one of another part is not
     found = []
     for part in points.parts or frame["part"].unique(maintain_order=True):
         names = frame.filter(frame["part"] == part)["configuration"].unique(maintain_order=True).to_list()
-        baselines = [name for name in points.baselines if name in names] or names[:1]
-        if names and (
-            points.parts or _differs(numbers, part, names)
-        ):  # conditions may have left nothing of a part
-            found.append(headline(numbers, results, part, baselines))
+        baselines = [name for name in points.baselines if name in names or name not in everywhere]
+        if points.parts or _differs(numbers, part, names):
+            found.append(headline(numbers, results, part, baselines or names[:1]))
     return found
 
 

@@ -146,7 +146,7 @@ def _whole(plan: SweepPlan, out: Path, rows: polars.DataFrame, counts: Counts | 
         name: frame for name, frame in found.items() if frame.height or name in ("results", "comparison")
     }
     made = {name: table_of(frame, _described(plan, name, frame.columns)) for name, frame in found.items()}
-    points = _points(plan)
+    points = _points(plan, results)
     short = means(study, made["results"], points)
     if counts is not None:
         short = (*short, first_rows(results.lazy(), results.height, study.title, plan.asked))
@@ -170,12 +170,13 @@ def _described(plan: SweepPlan, name: str, columns: Sequence[str]):
     return tuple(known.get(column.name, column) for column in found)
 
 
-def _points(plan: SweepPlan) -> Points:
-    """Return what the report has to know."""
+def _points(plan: SweepPlan, results: polars.DataFrame) -> Points:
+    """Return what the report has to know: of parts and baselines those of which conditions have left rows."""
     study = plan.study
+    parts, configurations = set(results["part"]), set(results["configuration"])
     return Points(
-        parts=tuple(study.summary.parts),
-        baselines=tuple(study.summary.baselines),
+        parts=tuple(name for name in study.summary.parts if name in parts),
+        baselines=tuple(name for name in study.summary.baselines if name in configurations),
         configurations={n: c.doc for part in study.parts for n, c in part.configurations.items() if c.doc},
         labels=tuple(name for name in apart_of(plan.planned) if name not in {*added_up(study), LENGTH}),
         sums={part.name: tuple(part.total_of) for part in study.parts if part.total_of},
