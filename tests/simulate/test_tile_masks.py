@@ -304,6 +304,30 @@ def test_masked_tasks_are_dealt_as_the_mapping_says(P: int, p0: int, m0: int, co
     assert max(loads) == run.phases[0].busy_cycles["lanes"]
 
 
+@pytest.mark.parametrize(
+    ("nest", "tiles", "sizes", "words"),
+    [
+        # p = 0, 1, 2 see keys of m1 = 0 alone: one stay, 3 words; p = 3: key 3; p = 4: keys 0 to 2, 3 and 4
+        ({"for": ["p"], "do": [{"for": ["m1"], "keep": {"L1": ["Y"]}, "do": [{"for": ["m0"], "do": ["S", "Z"]}]}]},
+         {"M0": 3}, {"P": 5, "M": 9}, {"fill Y": 9}),
+        # p = 0, 1: keys 0 and 1, which p = 2 wants again, and key 2; p = 3: two tiles of two keys
+        ({"for": ["p1", "p0"], "do": [{"for": ["m1"], "keep": {"L1": ["Y"]}, "do": [{"for": ["m0"], "do": ["S", "Z"]}]}]},
+         {"P0": 2, "M0": 2}, {"P": 4, "M": 4}, {"fill Y": 2 + 1 + 2 + 2}),
+        # sums of p = 3, 4, 5 stay from m = 2 on, when all three are added to, to m = 5, when p = 5 alone is
+        ({"for": ["m"], "do": [{"for": ["p1"], "keep": {"L1": ["Z"]}, "do": [{"for": ["p0"], "do": ["S", "Z"]}]}]},
+         {"P0": 3}, {"P": 6, "M": 6}, {"fill Z": 2 + 3 + 1 + 3, "drain Z": 3 + 3 + 2 + 3 + 1 + 3}),
+    ],
+)  # fmt: skip
+def test_a_tile_that_stays_for_the_next_row_brings_what_all_its_rows_want(
+    nest: dict[str, Any], tiles: dict[str, int], sizes: dict[str, int], words: dict[str, int]
+) -> None:
+    """The only tile that a mask leaves of a row goes on to the next row, which wants more of it, or less."""
+    run = simulate(masked("m <= p", nest, tiles, machine(), "overlapped"), machine(), {**sizes, "E": 1})
+    moved = {f"{key.kind} {key.tensor}": count for key, count in run.words.items() if key.level == "L1"}
+
+    assert words == {name: moved[name] for name in words}
+
+
 def test_conditions_that_are_no_band_by_hand() -> None:
     """2*m <= p in tiles of 2 of 4: the two pairs with m1 = 0 hold a point; beside m <= p, in one body, (1, 1) does too."""
     described = machine()

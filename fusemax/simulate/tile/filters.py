@@ -11,6 +11,7 @@ from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import Band, tile_of
 from fusemax.simulate.tile.cores import Members
 from fusemax.simulate.tile.geometry import Geometry, is_window, residence_digits
+from fusemax.simulate.tile.lasting import Kept
 from fusemax.simulate.tile.regions import conditions_of
 from fusemax.simulate.tile.streams import DRAIN, Stream
 from fusemax.simulate.tile.values import Point
@@ -115,7 +116,13 @@ class Filters:
         parts = any(not self._whole_root(root, digits) for root in roots)
         ties = {(band.row, band.column, band.sign) for band, _, _ in tiled}
         several = len(ties) > 1 or (len(tiled) > 1 and len(roots) > 1)
-        return not (parts or stream.words[0].accesses or several)
+        if parts or stream.words[0].accesses or several:
+            return False
+        if len(roots) > 1:  # then no loop that changes a pair is one that the tile stays through
+            return True
+        of_columns = tiled[0][0].column in roots
+        kept = Kept(self.geometry, stream, self.turning(number), tiled, of_columns, self.members)
+        return not kept.goes_on_otherwise()
 
     def _is_cut(self, stream: Stream) -> bool:
         """Return whether the tile is named by sums of ranks: pairs outside the condition lie outside the tensor too."""

@@ -144,7 +144,7 @@ def _tasks(
         row = row * count + digits[:, stream.loops.index(loop)]
     there &= done[row]
     if members is not None and any(loop in spread for loop in stream.loops):
-        there &= _belong(stream, members, digits)
+        there &= belong(stream.loops, members, digits)
     return Tasks(trips, shown, digits[there])
 
 
@@ -160,15 +160,15 @@ def _exist(geometry: Geometry, nest: Nest, loops: Sequence[str], digits: np.ndar
     return there
 
 
-def _belong(stream: Stream, members: Members, digits: np.ndarray) -> np.ndarray:
-    """Return which *digits* of the loops of *stream* are iterations in which *members* have a task."""
-    mine = [loop for loop in stream.loops if loop in members.spread]
+def belong(loops: Sequence[str], members: Members, digits: np.ndarray) -> np.ndarray:
+    """Return which *digits* of *loops* are iterations in which *members* have a task."""
+    mine = [loop for loop in loops if loop in members.spread]
     trips = [members.trips[members.spread.index(loop)] for loop in mine]
     known = np.zeros(int(np.prod(trips)), bool)
     at = np.zeros(len(members.tasks), np.int64)
     place = np.zeros(len(digits), np.int64)
     for loop, count in zip(mine, trips, strict=True):
         at = at * count + members.tasks[:, members.spread.index(loop)]
-        place = place * count + digits[:, stream.loops.index(loop)]
+        place = place * count + digits[:, loops.index(loop)]
     known[at] = True
     return known[place]
