@@ -165,3 +165,12 @@ def test_a_narrow_page_is_narrow(tmp_path) -> None:
     assert [] == seen(page, 1280, tmp_path)["over"]
     page.write_text(f"<html><head></head><body><div style='overflow-x:auto'>{words}</div></body></html>")
     assert [] == seen(page, 400, tmp_path)["over"]
+
+
+@pytest.mark.slow
+def test_examples_of_docstrings_are_blocks_of_code(site: Path) -> None:
+    """The reference shows what is typed and what is printed line by line, not as quotations."""
+    page = (site / "reference/python.html").read_text(encoding="utf-8")
+
+    assert '<span class="gp">&gt;&gt;&gt; </span>' in page
+    assert "<blockquote>" not in page
