@@ -19,6 +19,7 @@ MACHINES = {
     "useless": "fusemax",
     "pass-boundary": "flat",
     "order": "flat",
+    "generations": "flat",
     "groups": "h100",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fusemax.analysis.fusion import Fusion
+from fusemax.cascade.generations import recurrent
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import Problem
 from fusemax.language.syntax import Access, Name, Number
@@ -24,7 +25,10 @@ def dataflow_problems(mapped: Mapped, machine: Machine, document: Document) -> l
                 text = _misplaced(mapped, order, number, position[producer.name], access, producer, name)
                 if text:
                     problems.append(document.problem(_path(body), text[0], text[1], key=True))
-    others = (*_useless(mapped, document), *_spread(mapped, document), *_summed_again(mapped, document))
+    others = (
+        *_useless(mapped, document), *_spread(mapped, document), *_summed_again(mapped, document),
+        *_side_by_side(mapped, document),
+    )  # fmt: skip
     problems = _unique([*problems, *others])
     return problems or _unique(list(_fusion(mapped, document)))
 
@@ -45,6 +49,37 @@ def _spread(mapped: Mapped, document: Document) -> Iterator[Problem]:
                 if loop in nest.spread:
                     text = f"{name} needs what the iteration of {loop} before makes: cores cannot do them side by side"
                     yield document.problem(path, text, f"do not spread {loop}")
+
+
+def _side_by_side(mapped: Mapped, document: Document) -> Iterator[Problem]:
+    """Yield digits in lanes of units that do Einsums of a recurrence over them: iterations that follow one another."""
+    loops = recurrent(mapped.cascade)
+    done = {(name, unit) for (name, _), unit in mapped.bind.items()}
+    done |= {(name, unit) for (name, _), parts in mapped.offload.items() for unit in parts}
+    for nest in mapped.nests:
+        for body in nest.bodies:
+            tied = [(name, nest.digits_of((loops[name],))) for name in body.einsums if name in loops]
+            for unit, digit in ((unit, digit) for unit, lanes in body.spatial.items() for digit in lanes):
+                found = [name for name, digits in tied if digit in digits and (name, unit) in done]
+                if found:
+                    verb = "needs" if len(found) == 1 else "need"
+                    text = (
+                        f"{', '.join(found)} {verb} what the iteration of {loops[found[0]]} before makes: "
+                        f"lanes cannot do them side by side"
+                    )
+                    hint = (
+                        f"make {digit} a loop, or leave it out here: then they follow one another in the body"
+                    )
+                    yield document.problem(_lanes_path(body, document, unit, digit), text, hint, key=True)
+
+
+def _lanes_path(body: Body, document: Document, unit: str, digit: str) -> tuple[str | int, ...]:
+    """Return where *digit* runs over lanes of *unit*: at the innermost node around *body* that says so."""
+    for depth in range(len(body.node), 0, -1):
+        path = (*_node_path(body.node[:depth]), "spatial", unit, digit)
+        if path in document.keys:
+            return path
+    return _path(body)
 
 
 def _summed_again(mapped: Mapped, document: Document) -> Iterator[Problem]:

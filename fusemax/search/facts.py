@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 
 from fusemax.analysis.work import Operation, operations
+from fusemax.cascade.generations import recurrent
 from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.cascade.sizes import MissingSizeError, resolve_sizes
 from fusemax.cost.evaluate import evaluate_lines
@@ -143,6 +144,22 @@ class Facts:
     def owners(self) -> tuple[str, ...]:
         """The units that have lanes of their own."""
         return tuple(name for name, owner in self.physical.items() if name == owner)
+
+    @cached_property
+    def recurrent(self) -> Mapping[str, Mapping[str, str]]:
+        """By unit and Einsum of a recurrence that it may do, wholly or in part: the variable of the Einsum's loop."""
+        loops = recurrent(self.cascade)
+        return {
+            unit: {
+                name: loop
+                for name, loop in loops.items()
+                if any(
+                    unit in item.units or any(unit in part for part in item.parts)
+                    for item in self.items[name]
+                )
+            }
+            for unit in self.machine.units
+        }
 
     @cached_property
     def inner_levels(self) -> tuple[str, ...]:

@@ -85,8 +85,12 @@ def _digit_sizes(facts: Facts, rank: str, digits: Sequence[str], tiles: Mapping[
 
 
 def options(facts: Facts, work: Work, unit: str) -> Iterator[Spatial]:
-    """Yield the ways to run digits of a body over the dimensions of *unit*: up to two digits a dimension of several lanes."""
-    digits = list(work.extents)
+    """Yield the ways to run digits of a body over the dimensions of *unit*: up to two digits a dimension of several lanes.
+
+    Never those of the loop of a recurrence whose Einsums the unit may do: their iterations follow one another.
+    """
+    tied = {facts.recurrent[unit][name] for name in work.part.einsums if name in facts.recurrent[unit]}
+    digits = [digit for digit in work.extents if variable_of(facts, digit) not in tied]
     dimensions = [dimension for dimension, lanes in facts.lanes[unit].items() if lanes > 1]
     sets = [some for count in (1, 2) for some in combinations(digits, count)]
     if len(digits) > 5:
