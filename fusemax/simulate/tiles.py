@@ -5,9 +5,8 @@ An independent witness of the cost model: it walks the loops, and shares no form
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import FusemaxError
@@ -28,7 +27,7 @@ from fusemax.simulate.tile.regions import Conditions, conditions_of, points_left
 from fusemax.simulate.tile.result import Buffer, Event, Phase, Simulation, Wait, WordsKey
 from fusemax.simulate.tile.room import geometry_of, room_B
 from fusemax.simulate.tile.state import State, run_clock
-from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream
+from fusemax.simulate.tile.streams import COMPUTE, FILL, Stream, Words
 from fusemax.simulate.tile.timeline import timeline_of
 from fusemax.simulate.tile.together import together
 from fusemax.simulate.tile.values import Point, point_of
@@ -170,19 +169,23 @@ class _Run:
 
     def _sharing(self, everything: Counted, mine: Counted, members: Members | None) -> Sharing:
         """Return how the busiest core, which does *members* and moves what *mine* counted, shares the levels."""
-        total, group = everything.words(), mine.words()
+        total, own = everything.moved_bytes(self._served), mine.moved_bytes(self._served)
+        group = own
         if self.groups is not None:
             cores = self._count(self.whole, self.groups.of_group(self.whole, members))
             cores = cores.of_cores(self.nest.spread, self.whole.points(self.nest.beside, {}), self._has_own)
-            group = cores.with_groups(
-                self.groups, self._count(self.groups.geometry, self.groups.as_group(members))
-            )
+            as_group = self._count(self.groups.geometry, self.groups.as_group(members))
+            group = cores.with_groups(self.groups, as_group, self._served)
             shared = self._count(self.groups.geometry, None)
             self.shared = shared.of_groups(self.groups)
-            total = everything.with_groups(self.groups, self.shared)
+            total = everything.with_groups(self.groups, self.shared, self._served)
             self.counted = replace(everything, instead=tuple(everything.at(self.groups.level).values()))
-        size_B = partial(word_B, self.mapped, self.point)
-        return sharing_of(everything.prepared.streams, size_B, total, mine.words(), group)
+        return sharing_of(total, own, group)
+
+    def _served(self, spilled: Mapping[str, float], entry: Words) -> Iterator[tuple[str, float]]:
+        """Yield the levels that serve the words *entry*, each with the bytes of a word there."""
+        for level, part in served(self.mapped, self.machine, spilled, entry):
+            yield level, part * word_B(self.mapped, self.point, entry.tensor)
 
     def _count(self, geometry: Geometry, members: Members | None) -> Counted:
         """Run the tasks of *members* on one core alone, for their number only."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -208,17 +209,22 @@ def test_a_million_causal_tokens_take_seconds() -> None:
 
 
 def linear(
-    tiles: dict[str, int], spread: list[str], cores: int, sizes: dict[str, int], dram: dict[str, str] | None = None
+    tiles: dict[str, int], spread: list[str], cores: int, sizes: dict[str, int], dram: dict[str, str] | None = None,
+    kept: Sequence[str] = (),
 ) -> Simulation:  # fmt: skip
-    """Return a product on *cores* cores of one multiplier each, with the keys *dram* of the outermost level."""
+    """Return a product on *cores* cores of one multiplier each, with the keys *dram* of the outermost level.
+
+    Tiles of the tensors *kept* stay in registers.
+    """
     data = {
         "title": "t", "source": "s", "clock": "1 GHz", "word": "2 B", "replicas": cores,
-        "levels": {"DRAM": dram or {}}, "units": {"2d": {"shape": {"rows": 1}, "operations": {"mac": 1}}},
+        "levels": {"DRAM": dram or {}},
+        "units": {"2d": {"shape": {"rows": 1}, "operations": {"mac": 1}, "registers": {"depth": 64}}},
     }  # fmt: skip
     described = machine_of(document_of(json.dumps(data)))
     mapping = {
         "title": "t", "source": "s", "cascade": "transformer/linear", "tiles": tiles, "bind": {"2d": ["Y"]},
-        "nests": [{"for": spread, "spread": spread, "do": ["Y"]}],
+        "nests": [{"for": spread, "spread": spread, "keep": {"2d": list(kept)}, "do": ["Y"]}],
     }  # fmt: skip
     document = document_of(json.dumps(mapping))
     mapped = map_onto(load_cascade("transformer/linear"), described, mapping_file_of(document), document)
@@ -256,6 +262,22 @@ def test_cores_that_are_done_leave_their_bandwidth_to_the_others(cores: int) -> 
     run = linear({}, ["r"], cores, {"R": 5, "K": 10, "N": 1}, {"bandwidth": "1 GB/s"})
 
     assert run.cycles == 5 * 42
+
+
+def test_each_way_and_level_is_shared_as_its_own_words_are() -> None:
+    """Four steps of a sum on two cores, of which the first reads no partial sums: 1 word of DRAM a cycle, 16 sums of 4 and 4.
+
+    Read alone: 4*8 + 3*16 = 80 words, of which the busiest core (steps 0 and 2) reads 8 and 8 + 16: 20 and 60 cycles. Read and
+    written, X in registers: 16 + 16 + 3*16 + 4*16 = 144 words, of which X takes 8 and 8 cycles; step 0 reads 4 of W, step 2
+    4 and 16 sums, of 64 words in all for these 24; both write 16 of 64: 4*64/24 + 32 = 42.7 and 20*64/24 + 32 = 85.3 cycles.
+    """
+    sizes = {"R": 4, "K": 4, "N": 4}
+    apart = {"read_bandwidth": "2 GB/s", "write_bandwidth": "64 GB/s"}
+    read = linear({"K0": 1}, ["k1"], 2, sizes, apart)
+    both = linear({"K0": 1}, ["k1"], 2, sizes, {"bandwidth": "2 GB/s"}, kept=["X"])
+
+    assert read.cycles == 20 + 60
+    assert both.cycles == 8 + 43 + 8 + 86
 
 
 def test_tasks_weigh_what_all_their_bodies_do() -> None:

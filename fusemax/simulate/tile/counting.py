@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fusemax.mapping.nest import Residence
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.groups import Groups
-from fusemax.simulate.tile.loads import Sharing
+from fusemax.simulate.tile.loads import WAYS, Moved, Sharing
 from fusemax.simulate.tile.plan import Prepared
 from fusemax.simulate.tile.state import State, brought_to_cores, run_clock
-from fusemax.simulate.tile.streams import Stream, Words
+from fusemax.simulate.tile.streams import Words
+
+Served = Callable[[Mapping[str, float], Words], Iterable[tuple[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,17 @@ class Counted:
                 found.append(sum(times[cls] * words for cls, words in enumerate(per_class)))
         return found
 
-    def words(self) -> list[int]:
-        """Return the words of each stream, of all tensors and levels together."""
-        return [sum(self.moved(n)) for n in range(len(self.prepared.streams))]
+    def moved_bytes(self, by: Served) -> list[Moved]:
+        """Return the bytes of each stream by level and way; *by* says which levels serve its words, and their bytes."""
+        found: list[Moved] = []
+        for n, stream in enumerate(self.prepared.streams):
+            mine: dict[tuple[str, str], float] = {}
+            for entry, count in zip(stream.words, self.moved(n), strict=True):
+                for level, each_B in by(self.prepared.spilled, entry):
+                    key = level, WAYS[entry.kind]
+                    mine[key] = mine.get(key, 0.0) + count * each_B
+            found.append(mine)
+        return found
 
     def entries(self) -> list[tuple[Words, int]]:
         """Return what streams move, and how many words of it; without those that another run counts."""
@@ -83,12 +93,12 @@ class Counted:
             if s.residence is not None and s.residence.level == level
         }
 
-    def with_groups(self, groups: Groups, own: Counted) -> list[int]:
-        """Return the words of each stream; those of the level that *groups* share as *own*, their nest, counts them."""
-        words, theirs, there = self.words(), own.words(), own.at(groups.level)
+    def with_groups(self, groups: Groups, own: Counted, by: Served) -> list[Moved]:
+        """Return the bytes of each stream; those of the level that *groups* share as *own*, their nest, counts them."""
+        moved, theirs, there = self.moved_bytes(by), own.moved_bytes(by), own.at(groups.level)
         for key, number in self.at(groups.level).items():
-            words[number] = theirs[there[key]] if key in there else 0
-        return words
+            moved[number] = theirs[there[key]] if key in there else {}
+        return moved
 
 
 def run_for_numbers(prepared: Prepared) -> Counted:
@@ -98,30 +108,24 @@ def run_for_numbers(prepared: Prepared) -> Counted:
     return Counted(prepared, state)
 
 
-def sharing_of(
-    streams: Sequence[Stream],
-    size_B: Callable[[str], float],
-    everything: Sequence[int],
-    mine: Sequence[int],
-    group: Sequence[int],
-) -> Sharing:
-    """Return how the busiest core, which moves the words *mine* of *everything*, shares the levels; *group* are its group's.
-
-    *size_B* says the bytes of a word of a tensor.
-    """
-    levels: dict[str, list[float]] = {}
-    for stream, a, m in zip(streams, everything, mine, strict=True):
-        for entry in stream.words:
-            both = levels.setdefault(entry.level, [0.0, 0.0])
-            each_B = size_B(entry.tensor) * a / len(stream.words)
-            both[0] += each_B
-            both[1] += each_B if m else 0.0
-    more = {level: total / told for level, (total, told) in levels.items() if told}
+def sharing_of(everything: Sequence[Moved], mine: Sequence[Moved], group: Sequence[Moved]) -> Sharing:
+    """Return how the busiest core, which moves *mine* of *everything*, shares the levels; *group* is what its group moves."""
+    levels: dict[tuple[str, str | None], list[float]] = {}
+    for a, m in zip(everything, mine, strict=True):
+        for (level, way), each_B in a.items():
+            for key in ((level, way), (level, None)):
+                both = levels.setdefault(key, [0.0, 0.0])
+                both[0] += each_B
+                both[1] += each_B if m.get((level, way)) else 0.0
+    more = {key: total / told for key, (total, told) in levels.items() if told}
     return Sharing(_times(everything, mine), _times(group, mine), more)
 
 
-def _times(words: Sequence[int], mine: Sequence[int]) -> tuple[float, ...]:
-    return tuple(w / m if m else 1.0 for w, m in zip(words, mine, strict=True))
+def _times(moved: Sequence[Moved], mine: Sequence[Moved]) -> tuple[Moved, ...]:
+    return tuple(
+        {key: all_B / m[key] for key, all_B in a.items() if m.get(key)}
+        for a, m in zip(moved, mine, strict=True)
+    )
 
 
 def _is_at(place: Residence | None, level: str) -> bool:

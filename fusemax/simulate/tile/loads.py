@@ -22,18 +22,21 @@ READ, WRITE = "read", "write"
 WAYS: Mapping[str, str] = {"read": READ, "drain": READ, "write": WRITE, "fill": WRITE}  #: of words at a level
 
 
+Moved = Mapping[tuple[str, str], float]  #: by level and way: bytes, or how many times as many
+
+
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """How cores share what is not each core's own: by stream, all words of the nest for each of one core's.
+    """How cores share what is not each core's own: by stream, level and way, all bytes of the nest for each of one core's.
 
-    A core has the part of a shared level's bandwidth that its words are of all words: what the others leave, it takes.
-    ``more`` says, by level, by how much more moves there than in streams of which the core has a part. ``group`` is as
-    ``words``, of the words of the group of cores that share a level with this one.
+    A core has the part of a shared level's bandwidth that its bytes are of all bytes: what the others leave, it takes.
+    ``more`` says, by level and way (None: both), by how much more moves there than where the core has a part. ``group`` is as
+    ``moved``, of the bytes of the group of cores that share a level with this one.
     """
 
-    words: tuple[float, ...] = ()
-    group: tuple[float, ...] = ()
-    more: Mapping[str, float] = field(default_factory=dict)
+    moved: tuple[Moved, ...] = ()
+    group: tuple[Moved, ...] = ()
+    more: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,26 +206,25 @@ class Loads:
             for level, part in served(self.mapped, self.machine, self.spilled, entry):
                 key = level, WAYS[entry.kind]
                 each_B = part * word_B(self.mapped, self.point, entry.tensor)
-                size_B[key] = size_B.get(key, 0.0) + count * each_B
+                size_B[key] = size_B.get(key, 0.0) + count * each_B * self._sharers(number, *key)
         return [
             self._cycles(
                 channel,
                 sum(size_B.get((channel.level, way), 0.0) for way in (READ, WRITE) if channel.way in (None, way)),
-                self._sharers(number, channel.level),
             )
             for channel in self.channels
         ]  # fmt: skip
 
-    def _sharers(self, number: int, level: str) -> float:
-        """Return how many words *level* moves for each that stream *number* of this core moves there."""
-        if self.machine.levels[level].per_core or not self.sharing.words:
+    def _sharers(self, number: int, level: str, way: str) -> float:
+        """Return how many bytes *level* moves for each that stream *number* of this core moves there, that *way*."""
+        if not self.sharing.moved or level not in self.machine.levels or self.machine.levels[level].per_core:
             return 1.0
         if self.machine.of_groups(level):
-            return self.sharing.group[number]
-        return self.sharing.words[number] * self.sharing.more.get(level, 1.0)
+            return self.sharing.group[number].get((level, way), 1.0)
+        return self.sharing.moved[number].get((level, way), 1.0)
 
-    def _cycles(self, channel: Channel, size_B: float, sharers: float) -> float:
-        """Return the cycles in which *channel* moves *size_B* and *sharers* - 1 times as much for others."""
+    def _cycles(self, channel: Channel, size_B: float) -> float:
+        """Return the cycles in which *channel* moves *size_B*, and what others move there of which this core has no part."""
         figures, clock_hz = self.point.figures, self.point.figures["clock"]
         name = (
             f"{channel.level}.bandwidth"
@@ -230,11 +232,14 @@ class Loads:
             else f"{channel.level}.{channel.way}_bandwidth"
         )
         cycles = [0.0]
+        described = self.machine.levels[channel.level]
+        if not described.per_core and not self.machine.of_groups(channel.level):
+            size_B *= self.sharing.more.get((channel.level, channel.way), 1.0)
         if name in figures:
-            cycles.append(size_B * sharers / figures[name] * clock_hz)
+            cycles.append(size_B / figures[name] * clock_hz)
         if channel.way is None and f"{channel.level}.ports" in figures:
             lines = size_B / figures[f"{channel.level}.line"]
-            cycles.append(lines / figures[f"{channel.level}.ports"] * sharers)
+            cycles.append(lines / figures[f"{channel.level}.ports"])
         return max(cycles)
 
 
