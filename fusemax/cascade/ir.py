@@ -275,6 +275,20 @@ class Cascade:
             name for name in dict.fromkeys(wanted) if name not in fixed and name not in self.constants
         )
 
+    @cached_property
+    def fixed_places(self) -> tuple[tuple[Access, str, Expression], ...]:
+        """Accesses with an index of numbers and sizes alone (``N[2,m]``), each with the rank and the index."""
+        found = [
+            (access, rank, index)
+            for einsum in self.einsums
+            for access in (*einsum.outputs, *einsum.reads)
+            for rank, index in zip(self.tensors[access.tensor].ranks, access.indices, strict=True)
+            if index != Number(0)
+            and not any(is_variable(n) for n in names(index))
+            and not any(accesses(index))
+        ]
+        return tuple(dict.fromkeys(found))
+
     def batched(self) -> Cascade:
         """Return the same cascade with the batch ranks written out in every access."""
         return self._batched if self.batch else self

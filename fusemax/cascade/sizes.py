@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
@@ -23,16 +23,21 @@ class MissingSizeError(SizeError):
         super().__init__(f"{where} needs a size for {', '.join(self.names)}")
 
 
-def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
+def resolve_sizes(
+    cascade: Cascade, given: Mapping[str, int], standing_in: Collection[str] = ()
+) -> dict[str, int]:
     """Return the size of every rank (and free size) of *cascade*, from the *given* ones.
 
     A partitioned rank ``M = M1*M0`` needs two of its three sizes; with M and M0 given, M1 is rounded up and the last
     tile is ragged. What the cascade gives a default for may be left out. Generative ranks count iterations, not generations.
+    Sizes *standing_in*, among the given, are not the real ones (1 for a tile that is not chosen yet): whether a place is
+    inside of a rank is not asked where that follows from them.
 
     Raises
     ------
     SizeError
-        Naming all sizes that are missing, not used, or not whole numbers of at least 1.
+        Naming all sizes that are missing, not used, or not whole numbers of at least 1; and all places that are named by
+        numbers or sizes and lie outside of their rank.
     """
     known_names = {*cascade.ranks, *cascade.size_symbols()}
     mistakes = [f"{name}={value} is not {_fault(value)}" for name, value in given.items() if _fault(value)]
@@ -56,7 +61,34 @@ def resolve_sizes(cascade: Cascade, given: Mapping[str, int]) -> dict[str, int]:
                 raise SizeError(
                     f"{name}={known[name]}, but the cascade says {name} = {rank.size} = {value:g}"
                 )
+    outside = list(_outside(cascade, known, _following(cascade, given, standing_in)))
+    if outside:
+        raise SizeError("; ".join(outside))
     return known
+
+
+def _outside(cascade: Cascade, known: Mapping[str, int], loose: Collection[str]) -> Iterator[str]:
+    """Yield each access at a fixed place that is not there: ``N[2,m]`` where J is 2 has the places 0 and 1."""
+    for access, rank, index in cascade.fixed_places:
+        if rank in loose or any(name in loose for name in names(index)):
+            continue
+        last = known[rank] - 1 + (rank in cascade.tensors[access.tensor].generations)
+        place = value_of(index, {**cascade.constants, **known})
+        if not 0 <= place <= last:
+            which = "" if str(index) == f"{place:g}" else f"{index} is {place:g}, and "
+            yield f"{access} is not there: {which}rank {rank}={known[rank]} has the places 0 to {last}"
+
+
+def _following(cascade: Cascade, given: Mapping[str, int], standing_in: Collection[str]) -> frozenset[str]:
+    """Return *standing_in* and every size that may follow from those."""
+    loose, before = {*standing_in}, -1
+    while len(loose) > before:
+        before = len(loose)
+        for name, rank in cascade.ranks.items():
+            tied = {name, *(() if rank.size is None else names(rank.size))}
+            if tied & loose:
+                loose |= tied - given.keys()
+    return frozenset(loose)
 
 
 def _to_give(cascade: Cascade, known: Mapping[str, int], missing: Sequence[str]) -> list[str]:

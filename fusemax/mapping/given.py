@@ -66,7 +66,7 @@ def sizes_given(
     cascade = mapped.cascade
     cut = tiles_cut(mapped).difference(left_open)
     extra = [name for name in cut if name in cascade.size_symbols() and name not in given]
-    known, other = (resolve_sizes(cascade, {**dict.fromkeys(extra, tile), **given}) for tile in (1, 2))
+    known, other = (resolve_sizes(cascade, {**dict.fromkeys(extra, tile), **given}, extra) for tile in (1, 2))
     loose = sorted(name for name in needed if known.get(name) != other.get(name))
     if loose:
         raise SizeError(

@@ -202,7 +202,7 @@ def facts_of(
         if not any(one in sizes for one in parts_of(seen, rank))
     )
     follows = _following(seen, open_parts, sizes)
-    known = resolve_sizes(seen, {**{part: 1 for part in open_parts}, **sizes})
+    known = resolve_sizes(seen, {**{part: 1 for part in open_parts}, **sizes}, open_parts)
     outer = {
         parts_of(seen, rank)[0]
         for rank in whole_ranks(seen)

@@ -18,7 +18,17 @@ from fusemax.analysis.rewrite.parts import parts
 from fusemax.cascade.evaluate import evaluate
 from fusemax.cascade.ir import Cascade, Rank
 from fusemax.cascade.sizes import SizeError, resolve_sizes
-from fusemax.language.syntax import Access, Call, Expression, Negative, Populate, accesses, children, names
+from fusemax.language.syntax import (
+    Access,
+    Call,
+    Expression,
+    Negative,
+    Number,
+    Populate,
+    accesses,
+    children,
+    names,
+)
 
 TRIALS = "TRIALS_"  #: the batch rank of trials that are run together
 TOLERANCE = 1e-10
@@ -123,6 +133,9 @@ def example_sizes(
             source, target = einsum.action.source.upper(), einsum.action.target.upper()
             if target in sizes:
                 sizes[target] = min(sizes[target], sizes.get(source, 2))
+    for _, rank, index in cascade.fixed_places:  # N[2,m] needs three places
+        if rank in sizes and isinstance(index, Number):
+            sizes[rank] = max(sizes[rank], int(index.value) + 1)
     return _whole(cascade, sizes)
 
 

@@ -67,7 +67,7 @@ def numbers_of(
     sizes_given(mapped, [root.size_name for root in nest.roots.values()], given)
     tiles = {d.size_name for root in nest.roots.values() for d in root.digits if d.rule is not None}
     extra = {n: 1 for n in tiles if n in mapped.cascade.size_symbols() and n not in given}
-    sizes = resolve_sizes(mapped.cascade, {**extra, **given})
+    sizes = resolve_sizes(mapped.cascade, {**extra, **given}, extra)
     known = {**values, **sizes}
     digit_sizes: dict[str, int] = {}
     fits: list[Digit] = []

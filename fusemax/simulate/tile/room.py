@@ -160,7 +160,7 @@ def _sizes_by_tiles(mapped: Mapped, nest: Nest, point: Point, tiles: Mapping[str
     cuts = {name: size for name, size in cuts.items() if name in symbols}
     if not cuts:
         return {}
-    resolved = resolve_sizes(mapped.cascade, {**cuts, **point.given})
+    resolved = resolve_sizes(mapped.cascade, {**cuts, **point.given}, cuts)
     return {root.name: resolved[root.size_name] for root in nest.roots.values() if root.size_name in resolved}
 
 

@@ -46,7 +46,7 @@ def point_of(
     check_figures(changed, formulas)
     sizes_given(mapped, _needed(mapped, formulas), sizes)
     cut = tiles_cut(mapped).intersection(mapped.cascade.size_symbols())
-    ranks = resolve_sizes(mapped.cascade, {**dict.fromkeys(cut, 1), **sizes})
+    ranks = resolve_sizes(mapped.cascade, {**dict.fromkeys(cut, 1), **sizes}, cut.difference(sizes))
     kept = {name: value for name, value in ranks.items() if name not in cut}
     return Point(_figures(formulas, changed), kept, dict(sizes))
 
