@@ -131,7 +131,8 @@ class _Run:
         lengths = {root.size_name: self.whole.sizes[root.name] for root in nest.roots.values()}
         self.point = point = replace(point, ranks={**point.ranks, **lengths})
         self.groups = groups_in(mapped, machine, self.whole, point)
-        self.alike = together(mapped, nest, self.whole) if self.groups is None else self.whole
+        dealt = mapped.task_loops(nest) if point.figures["replicas"] > 1 else nest.spread
+        self.alike = together(mapped, nest, self.whole, dealt) if self.groups is None else self.whole
         mine = self.alike if self.groups is None else self.groups.first  # of the core that is timed
         self.events, self.fast_forward = events, fast_forward
         self.conditions = {b.node: conditions_of(mapped, self.alike, point, b) for b in nest.bodies}

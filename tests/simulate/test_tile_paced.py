@@ -29,7 +29,7 @@ def prepared_of(case: Case) -> Prepared:
     nest = case.mapped.nests[0]
     point = point_of(case.mapped, case.machine, case.sizes, {})
     whole = geometry_of(case.mapped, case.machine, nest, point)
-    alike = together(case.mapped, nest, whole)
+    alike = together(case.mapped, nest, whole, case.mapped.task_loops(nest))
     return prepare(case.mapped, case.machine, nest, alike, point, Sharing())
 
 

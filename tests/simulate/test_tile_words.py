@@ -196,6 +196,18 @@ def test_partial_sums_go_from_core_to_core() -> None:
     assert found["u", "Y", "drain"] == 4
 
 
+def test_an_outermost_loop_that_is_not_named_in_spread_is_dealt_alone() -> None:
+    """A maximum over 3 x 4 values on three cores: four cycles each; the second and the third bring what was found before."""
+    cascade = {"inputs": {"X": ["A", "B"]}, "outputs": ["T"], "einsums": "T[] = X[a,b] :: max[a,b]"}
+    nest = {"for": ["a", "b"], "keep": {"u": ["T"]}, "do": ["T"]}
+    answer = run(cascade, nest, {"A": 3, "B": 4}, replicas=3, levels={"DRAM": {}})
+    found = words(answer)
+
+    assert answer.cycles == 4
+    assert {found["DRAM", "T", "write"], found["u", "T", "drain"]} == {3}
+    assert {found["DRAM", "T", "read"], found["u", "T", "fill"]} == {2}
+
+
 @pytest.mark.parametrize("sizes", [{"D": 40}, {"D": 7}])
 def test_unions_are_the_same_without_skipping(sizes: dict[str, int]) -> None:
     """Words that depend on where the loops stand hold steady states back, and nothing else changes."""

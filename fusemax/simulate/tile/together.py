@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from fusemax.analysis.work import operations
@@ -13,8 +13,10 @@ from fusemax.simulate.tile.geometry import Geometry, access_digits, digits_of, i
 from fusemax.simulate.tile.parts import parted
 
 
-def together(mapped: Mapped, nest: Nest, geometry: Geometry) -> Geometry:
+def together(mapped: Mapped, nest: Nest, geometry: Geometry, dealt: Collection[str]) -> Geometry:
     """Return *geometry* with loops that always turn together counted as one, the inner: the heads of all sequences, for one.
+
+    *dealt* are the loops that number tasks: of two loops only one of which is dealt to cores, each stays what it is.
 
     Two whole ranks, one loop inside the other everywhere, that every tensor and operation carries both or neither, name the
     same tiles as one rank of all their pairs and another of size 1.
@@ -30,7 +32,7 @@ def together(mapped: Mapped, nest: Nest, geometry: Geometry) -> Geometry:
             whole
             and inside
             and free
-            and all((one in used) == (other in used) for used in _uses(mapped, nest))
+            and all((one in used) == (other in used) for used in _uses(mapped, nest, dealt))
         ):
             sizes[other] *= sizes[one]
             sizes[one] = 1
@@ -50,9 +52,9 @@ def _places(nest: Nest) -> Iterator[tuple[str, ...]]:
     yield from (residence.loops for residence in nest.residences)
 
 
-def _uses(mapped: Mapped, nest: Nest) -> Iterator[frozenset[str]]:
+def _uses(mapped: Mapped, nest: Nest, dealt: Collection[str]) -> Iterator[frozenset[str]]:
     """Yield the digits that go together in each access, operation and deal of tasks."""
-    yield frozenset(nest.spread)
+    yield frozenset(dealt)
     for body in nest.bodies:
         for name in body.einsums:
             einsum = mapped.einsum(name)
