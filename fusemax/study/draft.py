@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from fusemax.cascade.ir import Cascade
+from fusemax.cascade.sizes import SizeError
 from fusemax.cost.evaluate import sizes_for
 from fusemax.cost.lower import grid_of
 from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import is_figure
-from fusemax.language.syntax import Call, Expression, Name, Number
+from fusemax.language.syntax import Binary, Call, Expression, Name, Number
 from fusemax.language.value import is_size, size_fault
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
@@ -263,6 +265,7 @@ def _choice(
     known = {n: v for n, v in derived.parameters.items() if v is not None}
     where = {n: c for n, c in enumerate(part.where) if not is_outside(c, part, swept)}
     refuse_fractions(points[0], tables, axes, known, formulas, where)
+    refuse_places(mapped.cascade, tables, axes, known, formulas, where)
     rules = {name: _rule(name, rule) for name, rule in way.tiles.items()}
     tries = [_tries(n, rule, tables, axes, known, formulas) for n, rule in rules.items()]
     formulas |= {n: Call("min", (Name(f"{TRY}{n}"), rule)) for n, rule in rules.items()}
@@ -289,6 +292,30 @@ def refuse_fractions(
                     raise FractionError(name, f"{text}\n  hint: {hint}")
         except (KeyError, TooManyError):
             continue
+
+
+def refuse_places(
+    cascade: Cascade, tables: Sequence[Mapping[str, float]], axes: Sequence[Axis], known: Mapping[str, float],
+    formulas: Mapping[str, Expression], where: Mapping[int, Condition],
+) -> None:  # fmt: skip
+    """Raise SizeError where a swept size has no place that the cascade names (``N[2,m]``), and no condition may leave it out.
+
+    Where there are too many values to be looked at, or a size follows from others, nothing is said.
+    """
+    for access, rank, index in cascade.fixed_places:
+        more = rank in cascade.tensors[access.tensor].generations
+        beyond = Binary("-", Binary("-", Name(rank), index), Number(0.0 if more else 1.0))
+        for rule, wrong in ((beyond, "beyond the last place of"), (index, "before the first place of")):
+            try:
+                for at, value in values_at(rule, tables, axes, known, formulas):
+                    if value < 0 and not _left_out(at, where):
+                        said = ", ".join(f"{n}={v:g}" for n, v in at.items())
+                        hint = "leave such points out with a condition under 'where'"
+                        raise SizeError(
+                            f"{access} is not there: {wrong} rank {rank} at {said}\n  hint: {hint}"
+                        )
+            except (KeyError, TooManyError):
+                continue
 
 
 def _left_out(at: Mapping[str, float], where: Mapping[int, Condition]) -> bool:

@@ -16,7 +16,7 @@ from fusemax.search.best import Wanted
 from fusemax.source import KeyPath, document_of
 from fusemax.study.axes import TILES
 from fusemax.study.axis import Axis
-from fusemax.study.draft import Asked, Drafted, figures_of, refuse_fractions
+from fusemax.study.draft import Asked, Drafted, figures_of, refuse_fractions, refuse_places
 from fusemax.study.formulas import MEASURES, ConditionError
 from fusemax.study.jobs import Job
 from fusemax.study.measures import LIMIT, SHORT, columns_of, totals_of
@@ -96,6 +96,7 @@ def sought(
     outer = Axis(names=tuple(tables[0]), values=tuple(tuple(table[n] for table in tables) for n in tables[0]))
     where = {n: c for n, c in enumerate(asked.part.where) if not is_outside(c, asked.part, swept)}
     refuse_fractions(points[0], tables, axes, {}, formulas, where)
+    refuse_places(cascade, tables, axes, {}, formulas, where)
     found = Sought(
         cascade=cascade, machine=machine, wanted=wanted_of(mapping, cascade, machine), formulas=formulas,
         where=tuple(where.values()), length=asked.study.length, each=mapping.each,

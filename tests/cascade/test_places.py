@@ -137,11 +137,26 @@ def test_commands_refuse_it(command: str, folder: Path) -> None:
     assert json.loads(right.stdout)
 
 
+def _run(folder: Path, text: str) -> str:
+    """Run a study of *text*; return what is said against it."""
+    study = folder / "study.yaml"
+    study.write_text(text)
+    found = CliRunner().invoke(build(), ["run", str(study), "--out", str(folder / "out")])
+    return str(found.exception) if found.exit_code else ""
+
+
 def test_a_study_refuses_it(folder: Path) -> None:
     """Of two points one is not there: the study says which place, not a number."""
-    study = folder / "study.yaml"
-    study.write_text(STUDY)
-    found = CliRunner().invoke(build(), ["run", str(study), "--out", str(folder / "out")])
+    assert MESSAGE in _run(folder, STUDY)
 
-    assert found.exit_code == 1
-    assert MESSAGE in str(found.exception)
+
+@pytest.mark.parametrize("mapping", ["mapping.yaml", "best, cascade: cascade.yaml"])
+def test_a_grid_refuses_it(mapping: str, folder: Path) -> None:
+    """A size on an axis of its own too, unless a condition leaves such points out."""
+    grid = STUDY.replace("{J: [3, 2], M: 4}", "{M: 4}\n  grid: {J: [3, 2, 4]}\n  WHERE")
+    grid = grid.replace("mapping: mapping.yaml", f"mapping: {mapping}")
+
+    assert "N[2,m] is not there: beyond the last place of rank J at J=2\n" in _run(
+        folder, grid.replace("WHERE", "")
+    )
+    assert not _run(folder, grid.replace("WHERE", "where: [J >= 3]"))
