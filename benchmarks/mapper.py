@@ -37,6 +37,7 @@ OWN: Mapping[str, Mapping[str, int]] = {
     "causal/3-pass": {"P": 512},
     "causal/3-pass-deferred": {"P": 512},
     "variants/alibi": {"P": 512},
+    "variants/nystrom": {"L": 64, "W": 8},
 }
 LACKS = "no unit of this machine can do"
 MASKED = ("under conditions", "mask")

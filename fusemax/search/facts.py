@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from math import inf
@@ -201,13 +201,13 @@ def facts_of(
         for part in parts_of(seen, rank)[1:]
         if not any(one in sizes for one in parts_of(seen, rank))
     )
-    follows = _following(seen, open_parts, sizes)
-    known = resolve_sizes(seen, {**{part: 1 for part in open_parts}, **sizes}, open_parts)
     outer = {
         parts_of(seen, rank)[0]
         for rank in whole_ranks(seen)
-        if any(p in open_parts for p in parts_of(seen, rank))
+        if any(part in open_parts for part in parts_of(seen, rank))
     }
+    follows = _following(seen, open_parts, outer, sizes)
+    known = resolve_sizes(seen, {**{part: 1 for part in open_parts}, **sizes}, open_parts)
     given = dict(figures or {})
     facts = Facts(
         cascade=seen, machine=machine, given=given, open_parts=open_parts, absorb=tuple(absorb),
@@ -223,8 +223,16 @@ def facts_of(
     return facts
 
 
-def _following(cascade: Cascade, open_parts: Sequence[str], sizes: Mapping[str, int]) -> dict[str, str]:
-    """Return the open part that each rank is as long as; raise SizeError where something else follows from an open part."""
+def _following(
+    cascade: Cascade, open_parts: Sequence[str], outer: Collection[str], sizes: Mapping[str, int]
+) -> dict[str, str]:
+    """Return the open part that each rank is as long as.
+
+    Raises
+    ------
+    MissingSizeError
+        Where something else follows from an open part, or from how many of them a rank has (*outer*).
+    """
     follows: dict[str, str] = {}
     unknown = set(open_parts)
     for name, rank in cascade.ranks.items():
@@ -234,6 +242,9 @@ def _following(cascade: Cascade, open_parts: Sequence[str], sizes: Mapping[str, 
             unknown.add(name)
         elif used:
             raise MissingSizeError(f"cascade {cascade.name}, in which {name} = {rank.size},", sorted(used))
+        left = set(outer).intersection(() if rank.size is None or name in sizes else names(rank.size))
+        if left and not parts_of(cascade, name):
+            raise MissingSizeError(f"cascade {cascade.name}, in which {name} = {rank.size},", sorted(left))
     return follows
 
 

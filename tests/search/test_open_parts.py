@@ -135,3 +135,23 @@ def test_a_rank_that_is_only_as_long_as_one_that_is_cut_stays_whole() -> None:
     assert all(digit.name.startswith("p") for digits in loops for digit in digits)
     with pytest.raises(FusemaxError, match=r"P = M1\*M0, needs a size for M0"):
         best_mapping(cascade, machine(), {"E": 4, "M": 32})
+
+
+MEANS = """
+title: means of windows, each beside each
+source: our own
+inputs: {X: [E, T]}
+ranks: {T: L*W, I: L}
+outputs: [Z]
+einsums: |
+  Y[e,l] = X[e,l*W+w]/W :: sum[w]
+  Z[i,l] = Y[e,i]*Y[e,l] :: sum[e]
+"""
+
+
+def test_how_many_tiles_there_are_is_given_where_a_rank_is_as_long() -> None:
+    """I is as long as there are windows: the search does not choose how many that are."""
+    cascade = cascade_of(document_of(MEANS), "own")
+    with pytest.raises(FusemaxError, match="I = L, needs a size for L"):
+        best_mapping(cascade, machine(), {"E": 4, "T": 64})
+    assert best_mapping(cascade, machine(), {"E": 4, "L": 8, "W": 8}, seconds=1).cost.latency_s > 0
