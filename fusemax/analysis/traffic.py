@@ -152,7 +152,7 @@ def least_words(analysis: Analysis, sizes: Mapping[str, float], capacity: float)
     >>> found = analyse(load_cascade("attention/1-pass"))
     >>> sizes = {"B": 1, "H": 1, "E": 64, "F": 64, "M": 16384, "P": 16384}
     >>> round(least_words(found, sizes, 8192) / 1e6)
-    136
+    357
     """
     known = dict(sizes)  # the capacity goes in as a number: a rank may be called S
     bounds = [traffic_bound(analysis, entry.rank, capacity=capacity) for entry in analysis.ranks]

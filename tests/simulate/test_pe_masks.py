@@ -17,14 +17,12 @@ from fusemax.cascade.ir import Cascade
 from fusemax.cost.evaluate import cost
 from fusemax.cost.model import derive
 from fusemax.errors import FusemaxError
-from fusemax.machine import Machine, load_machine, machine_of
+from fusemax.machine import Machine, load_machine
 from fusemax.mapping.build import map_onto
 from fusemax.mapping.spec import load_mapping_file
-from fusemax.shipped import find_machine
 from fusemax.simulate.array import simulate_array
 from fusemax.simulate.pe.attention import run_attention
 from fusemax.simulate.pe.result import Inputs, PeResult
-from fusemax.source import document_of
 from tests.simulate.small_mappings import Case, attention_mapping, mapped_from
 
 CAUSAL = "m1*M0+m0 <= p+M-P"
@@ -76,14 +74,8 @@ ARRAY = {
 
 @cache
 def machine() -> Machine:
-    """Return FuseMax with lanes that also compare and select, a cycle each."""
-    text = find_machine("fusemax").read_text()
-    lanes = text.index("  1d:")
-    return machine_of(
-        document_of(
-            text[:lanes] + text[lanes:].replace("mac: 1\n", "mac: 1\n      eq: 1\n      where: 1\n", 1)
-        )
-    )
+    """Return FuseMax's chip, whose lanes compare and select in a cycle each."""
+    return load_machine("fusemax")[0]
 
 
 def cascade_under(condition: str, factor: str = GUARDED) -> Cascade:
