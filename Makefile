@@ -47,7 +47,8 @@ floors: ## Run the quick tests with the lowest version of every dependency that 
 	$(PYTHON) benchmarks/floors.py > .venv-floors/floors.txt
 	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-floors/floors.txt \
 	  --editable . pytest pytest-xdist hypothesis pint
-	.venv-floors/bin/pytest -n 2 -m "not slow" -o filterwarnings=default $(PYTEST_FLAGS)
+	.venv-floors/bin/pytest -n 2 -m "not slow" -o filterwarnings=default $(PYTEST_FLAGS) \
+	  --deselect tests/test_gallery.py::test_pictures_are_as_they_were_looked_at  # pictures are those of matplotlib 3.11
 
 format: setup ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix --quiet . || true
