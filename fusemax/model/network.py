@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from fusemax.model.collectives import OPERATIONS, SEND, Group
 from fusemax.model.torus import Side, block, exchange_s, gather_s
 from fusemax.quantity import QuantityError, quantity
+from fusemax.typed import FilePart
 
 
 def _read(unit: str, least: float = 0.0) -> BeforeValidator:
@@ -36,13 +37,7 @@ Bytes = Annotated[float, _read("B")]
 Joules = Annotated[float, _read("J")]
 
 
-class Part(BaseModel):
-    """A value of a file in ``arch/systems``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Links(Part):
+class Links(FilePart):
     """The links of one chip.
 
     Attributes
@@ -67,7 +62,7 @@ class Links(Part):
     energy: Joules | None = None
 
 
-class Library(Part):
+class Library(FilePart):
     """How a library of collectives runs on these links: what a call takes beside its bytes.
 
     ``start`` is the time of any call, ``round`` that of each round, ``reached`` the part of the bandwidth that large messages

@@ -10,18 +10,18 @@ from pathlib import Path
 from pydantic import Field
 
 from fusemax.errors import FusemaxError, ProblemsError
-from fusemax.model.network import Call, Library, Links, Network, Part, sent_B
+from fusemax.model.network import Call, Library, Links, Network, sent_B
 from fusemax.model.nodes import BETWEEN, INSIDE, Phase, phases, rings
 from fusemax.model.torus import Side
 from fusemax.nearest import meant
 from fusemax.shipped import find, find_machine, shipped
 from fusemax.source import Document, KeyPath, read_yaml
-from fusemax.typed import typed
+from fusemax.typed import FilePart, typed
 
 SHELF = "systems/"
 
 
-class Between(Part):
+class Between(FilePart):
     """The links between nodes: how many nodes, what each chip sends to others over its own card, and the libraries there."""
 
     nodes: int = Field(ge=2)
@@ -29,7 +29,7 @@ class Between(Part):
     libraries: dict[str, Library] = Field(min_length=1)
 
 
-class System(Part):
+class System(FilePart):
     """Equal chips with links between them; in several nodes, ``links`` are those inside a node."""
 
     title: str
