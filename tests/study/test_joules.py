@@ -15,7 +15,7 @@ from fusemax.shipped import machines
 OTHERS = dict.fromkeys(
     ("ascend-910b2", "neuron-v2", "neuron-v3", "gaudi2", "gaudi3", "mi300x", "mi355x"), "flash"
 )
-RESEARCH = {"fusemax", "fusemax-masks", "flat", "fsa", "flatattention"}
+RESEARCH = {"fusemax", "flat", "fsa", "flatattention"}
 SIZES = {"B": 2, "H": 16, "R": 1, "P": 4096, "M": 4096, "E": 128, "F": 128}
 
 
