@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from fusemax.errors import FusemaxError, raise_if_any
+from fusemax.gpu.accuracy import GROUPS, MODELS, Classes, error_rows, fitted_name, fitted_to
 from fusemax.gpu.compare import Compared, GpuStudy, LeftOut, Resolved, compare, resolve, study_file
 from fusemax.gpu.published import Published, published
 from fusemax.library.sources import GRADES, graded_figures
@@ -22,13 +21,10 @@ from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import table_of_rows
 
 Record = dict[str, Any]
-#: Ends of the bins of sequence length (of the keys), with their names.
-LENGTHS: tuple[tuple[float, str], ...] = ((1024, "≤1K"), (4096, "≤4K"), (16384, "≤16K"), (math.inf, ">16K"))
 #: What predicts, and what a figure calls it.
 WORDS = {
     "predicted": "fusemax", "roofline": "roofline", "max": "max(products, exp)", "sum": "products + exp",
 }  # fmt: skip
-MODELS = tuple(WORDS)
 _ERROR = {
     "median": "of absolute errors",
     "p90": "nine tenths of absolute errors are less",
@@ -115,7 +111,8 @@ def tables(plan: GpuPlan, out: Path, progress: Progress) -> Outcome:
     if not judged:
         raise FusemaxError(_nobody(plan.path, compared, left_out))
     fitted = fitted_to(compared, plan.study)
-    errors = error_rows(judged, fitted)
+    grades = {name: graded_figures(load_machine(name)[0]) for name in {entry.machine for entry in compared}}
+    errors, classes = error_rows(judged, fitted), Classes(judged, fitted)
     apart = [entry for entry in compared if entry.row.split == "test" and entry.apart]
     said = (
         f"{len(judged)} test rows judge; {len(apart)} more are predicted but set apart (see 'apart' in comparison.csv), "
@@ -123,7 +120,9 @@ def tables(plan: GpuPlan, out: Path, progress: Progress) -> Outcome:
     )
     return Outcome(
         tables={
-            "comparison": table_of_rows(map(_Recorder(compared, judged, fitted), compared), COMPARISON),
+            "comparison": table_of_rows(
+                (_record(entry, classes, grades[entry.machine]) for entry in compared), COMPARISON
+            ),
             "errors": table_of_rows(errors, ERRORS),
             "left-out": table_of_rows(map(_reason, left_out), LEFT_OUT),
         },
@@ -142,57 +141,10 @@ def _nobody(study_path: Path, compared: Sequence[Compared], left_out: Sequence[L
     return text + "".join(f"\n  {reason}" for reason in list(reasons)[:5])
 
 
-def fitted_to(compared: Sequence[Compared], study: GpuStudy) -> frozenset[tuple[str, str]]:
-    """Return the machines and mappings to whose rows a constant was fitted."""
-    return frozenset(
-        (entry.machine, entry.mapping)
-        for entry in compared
-        if entry.row.split == "calibration"
-        and not entry.apart
-        and not any(other.holds(entry.row) for other in study.not_fitted)
-    )
-
-
-def fitted_name(entry: Compared, fitted: frozenset[tuple[str, str]]) -> str:
-    """Return the group of *entry* by what its constants were *fitted* to."""
-    mappings = entry.mapping.split("+")
-    known = all((entry.machine, mapping) in fitted for mapping in mappings)
-    return "fitted to this chip" if known else "nothing fitted to this chip"
-
-
-class _Recorder:
-    """Makes a record of each prediction: with its interval, the error of its class, and how well the machine is known."""
-
-    def __init__(
-        self, compared: Sequence[Compared], judged: Sequence[Compared], fitted: frozenset[tuple[str, str]]
-    ) -> None:
-        self.fitted = fitted
-        self.classes: dict[tuple[str, str], list[Compared]] = {}
-        for entry in judged:
-            self.classes.setdefault(self._class(entry), []).append(entry)
-        self.grades = {
-            name: graded_figures(load_machine(name)[0])
-            for name in dict.fromkeys(entry.machine for entry in compared)
-        }
-
-    def __call__(self, entry: Compared) -> Record:
-        others = sorted(
-            abs(other.error) for other in self.classes.get(self._class(entry), ()) if other is not entry
-        )
-        graded = self.grades[entry.machine]
-        return {
-            **_record(self.fitted, entry),
-            "class_median": median(others) if others else None,
-            "class_p90": quantile(others, 0.9) if others else None,
-            **{grade: graded.get(grade, 0) for grade in GRADES},
-        }
-
-    def _class(self, entry: Compared) -> tuple[str, str]:
-        return entry.work, fitted_name(entry, self.fitted)
-
-
-def _record(fitted: frozenset[tuple[str, str]], entry: Compared) -> Record:
+def _record(entry: Compared, classes: Classes, graded: Mapping[str, int]) -> Record:
+    """Return the row of a prediction: its interval, the errors of its class, the *graded* figures of its machine."""
     row, shape = entry.row, entry.row.shape
+    class_median, class_p90 = classes.beside(entry)
     parts = entry.prediction.parts_s
     return {
         "gpu": row.gpu, "chip": GROUPS["chip"](entry), "machine": entry.machine, "kernel": row.kernel,
@@ -202,7 +154,9 @@ def _record(fitted: frozenset[tuple[str, str]], entry: Compared) -> Record:
         "seqlen_q": shape.seqlen_q, "seqlen_kv": shape.seqlen_kv, "head_dim": shape.head_dim,
         "head_dim_v": shape.head_dim_v, "split": row.split, "apart": entry.apart, "measured_s": row.time_s,
         "predicted_s": entry.prediction.time_s, "least_s": entry.prediction.least_s, "most_s": entry.prediction.most_s,
-        "fitted": fitted_name(entry, fitted), "error": entry.error,
+        "fitted": fitted_name(entry, classes.fitted), "error": entry.error,
+        "class_median": class_median, "class_p90": class_p90,
+        **{grade: graded.get(grade, 0) for grade in GRADES},
         "roofline_s": entry.baselines_s["roofline"], "max_s": entry.baselines_s["max"],
         "sum_s": entry.baselines_s["sum"], "limit": entry.prediction.limit,
         "host_s": parts.get("host", 0.0), "launch_s": parts.get("launch", 0.0), "start_s": parts.get("start", 0.0),
@@ -216,73 +170,6 @@ def _reason(entry: LeftOut) -> Record:
         "gpu": row.gpu, "kernel": row.kernel, "dtype": row.dtype, "shape": row.shape.label(),
         "line": row.line, "reason": entry.reason,
     }  # fmt: skip
-
-
-def length_bin(length: int) -> str:
-    """Return the name of the bin of a sequence length.
-
-    >>> length_bin(4096)
-    '≤4K'
-    """
-    return next(name for end, name in LENGTHS if length <= end)
-
-
-GROUPS: dict[str, Callable[[Compared], str]] = {
-    "all": lambda entry: "all",
-    "chip": lambda entry: entry.row.gpu.partition("-")[0],
-    "gpu": lambda entry: entry.row.gpu,
-    "kernel": lambda entry: f"{entry.row.kernel}{' fp8' if entry.row.dtype == 'fp8' else ''}",
-    "mask": lambda entry: (
-        "window" if entry.row.shape.window else "causal" if entry.row.shape.causal else "none"
-    ),
-    "length": lambda entry: length_bin(entry.row.shape.seqlen_kv),
-    "head_dim": lambda entry: f"{entry.row.shape.head_dim}/{entry.row.shape.head_dim_v}",
-    "limit": lambda entry: entry.prediction.limit,
-}
-
-
-def error_rows(judged: Sequence[Compared], fitted: frozenset[tuple[str, str]] = frozenset()) -> list[Record]:
-    """Return, for each way of grouping and each group, the errors of the prediction and of the baselines."""
-    found: list[Record] = []
-    by_fit: dict[str, Callable[[Compared], str]] = {"fitted": lambda entry: fitted_name(entry, fitted)}
-    for by, name_of in {**by_fit, **GROUPS}.items():
-        groups: dict[tuple[str, str], list[Compared]] = {}
-        for entry in judged:
-            groups.setdefault((entry.work, name_of(entry)), []).append(entry)
-        order = {name: number for number, (_, name) in enumerate(LENGTHS)}
-        for (work, name), members in sorted(
-            groups.items(), key=lambda g: (g[0][0], order.get(g[0][1], 0), g[0])
-        ):
-            found.append({"by": by, "work": work, "group": name, **_errors(members)})
-    return found
-
-
-def _errors(members: Sequence[Compared]) -> Record:
-    record: Record = {"rows": len(members)}
-    for model in MODELS:
-        errors = [_error(entry, model) for entry in members]
-        sizes = sorted(abs(error) for error in errors)
-        record[f"{model}_median"] = median(sizes)
-        record[f"{model}_p90"] = quantile(sizes, 0.9)
-        record[f"{model}_signed"] = median(errors)
-    return record
-
-
-def _error(entry: Compared, model: str) -> float:
-    time = entry.prediction.time_s if model == "predicted" else entry.baselines_s[model]
-    return time / entry.row.time_s - 1
-
-
-def quantile(values: Sequence[float], part: float) -> float:
-    """Return the quantile of sorted *values*, straight between neighbours.
-
-    >>> quantile([0.0, 1.0, 2.0], 0.75)
-    1.5
-    """
-    place = part * (len(values) - 1)
-    low = math.floor(place)
-    high = min(low + 1, len(values) - 1)
-    return values[low] + (place - low) * (values[high] - values[low])
 
 
 def _short(errors: Sequence[Record], by: str) -> Short:

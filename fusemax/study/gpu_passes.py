@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from glob import glob, has_magic
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from fusemax.analysis.passes import Analysis, analyse
-from fusemax.analysis.traffic import traffic_bound
 from fusemax.errors import FusemaxError, Problem, raise_if_any
+from fusemax.gpu.bounds import apart, bound_B
+from fusemax.gpu.calls import MeasuredCall, measured_calls, measured_files
 from fusemax.gpu.predict import ELEMENT_B, Kernel, predict
 from fusemax.gpu.shape import Shape, compulsory_bytes
 from fusemax.library.load import Library
 from fusemax.machine import figures as figures_of
-from fusemax.machine import load_machine
 from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Short
 from fusemax.source import Document
@@ -67,7 +64,7 @@ class PassPlan:
 
     study: PassStudy
     analyses: Mapping[str, Analysis]
-    measured: Mapping[tuple[str, int], Record]
+    measured: Mapping[tuple[str, int], MeasuredCall]
     files: Mapping[str, Path]
 
 
@@ -89,12 +86,12 @@ def plan(document: Document, options: Mapping[str, Any]) -> PassPlan:
     designs = Designs(Library(path.parent))
     analyses: dict[str, Analysis] = {}
     problems += _name_problems(study, document, designs, analyses)
-    measured: dict[tuple[str, int], Record] = {}
+    measured: dict[tuple[str, int], MeasuredCall] = {}
     files = {path.name: path, **designs.files}
     for number, pattern in enumerate(study.measured):
         try:
-            for found in _measured_files(path.parent, pattern):
-                measured.update(_measured(found, study))
+            for found in measured_files(path.parent, pattern):
+                measured |= measured_calls(found, study.heads, study.head_dim, study.dtype)
                 files[shown(found)] = found
         except FusemaxError as error:
             problems += problems_from(error, document, ("measured", number))
@@ -182,81 +179,21 @@ def _pass_row(plan: PassPlan, kernel: PassKernel, length: int) -> Record:
         seqlen_kv=length, head_dim=study.head_dim, head_dim_v=study.head_dim, causal=False, direction="fwd",
     )  # fmt: skip
     prediction = predict(Kernel(study.machine, kernel.mapping, kernel.cascade), shape, study.dtype)
-    found = plan.measured.get((kernel.backend, length), {})
+    found = plan.measured.get((kernel.backend, length), MeasuredCall())
     compulsory_B = compulsory_bytes(shape, ELEMENT_B[study.dtype])
     return {
         "backend": kernel.backend,
         "passes": analysis.passes("M"),
         "length": length,
         "compulsory_B": compulsory_B,
-        "bound_B": _bound_bytes(study, analysis, shape),
+        "bound_B": bound_B(analysis, shape, study.machine, study.dtype, study.rows_of_a_task),
         "predicted_B": prediction.traffic_B,
         "predicted_s": prediction.time_s,
         "limit": prediction.limit,
-        "measured_B": found.get("bytes"),
-        "measured_s": found.get("time"),
-        "apart": _apart(study, (prediction.traffic_B - compulsory_B) / 2),
+        "measured_B": found.traffic_B,
+        "measured_s": found.time_s,
+        "apart": apart(study.machine, (prediction.traffic_B - compulsory_B) / 2),
     }
-
-
-def _apart(study: PassStudy, scratch_B: float) -> str:
-    """Return why bytes at DRAM do not judge a kernel that writes *scratch_B* for a later pass of its own: they stay in L2."""
-    cache = figures_of(load_machine(study.machine)[0]).get("L2.size")
-    cache_B = float(getattr(cache, "value", 0))
-    return "what a later pass needs stays in L2" if 0 < scratch_B <= cache_B else ""
-
-
-def _bound_bytes(study: PassStudy, analysis: Analysis, shape: Shape) -> float:
-    """Return the lower bound on the bytes of tasks of so many queries that align their passes, with a core's memory."""
-    known = figures_of(load_machine(study.machine)[0])
-    element_B = ELEMENT_B[study.dtype]
-    bound = traffic_bound(analysis, "M", {"P": "P0"})
-    words_kept = float(getattr(known["registers.size"], "value", 0)) / element_B
-    sizes = {"M": shape.seqlen_kv, "P": shape.seqlen_q, "E": shape.head_dim, "F": shape.head_dim_v}
-    sizes |= {"P0": study.rows_of_a_task, "S": words_kept}
-    tasks = math.ceil(shape.seqlen_q / study.rows_of_a_task)
-
-    def value(expression: Any) -> float:
-        return float(expression.subs({s: sizes[s.name] for s in expression.free_symbols}))
-
-    extra = value(bound.words) - value(bound.compulsory)
-    return shape.batch * shape.heads * element_B * (value(bound.compulsory) + tasks * extra)
-
-
-def _measured_files(folder: Path, pattern: str) -> list[Path]:
-    """Return the files that *pattern* names; a plain name must be one."""
-    paths = sorted(Path(name) for name in glob(str(folder / pattern)))
-    if not paths and not has_magic(pattern):
-        raise FusemaxError(f"{folder / pattern}: cannot be read (no such file)")
-    return paths
-
-
-def _measured(path: Path, study: PassStudy) -> dict[tuple[str, int], Record]:
-    """Return time and DRAM bytes by (backend, length) of the measured rows of a file that have the study's shape."""
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return _measured_rows(csv.DictReader(stream), study)
-    except OSError as error:
-        raise FusemaxError(f"{path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error, ValueError, KeyError) as error:
-        raise FusemaxError(f"{path}: not a CSV file of measurements in UTF-8 ({error})") from None
-
-
-def _measured_rows(rows: Iterable[dict[str, str]], study: PassStudy) -> dict[tuple[str, int], Record]:
-    found: dict[tuple[str, int], Record] = {}
-    for row in rows:
-        length = row.get("seqlen_kv", "")
-        wanted = {
-            "status": "ok", "direction": "fwd", "causal": "0", "heads": str(study.heads), "seqlen_q": length,
-            "head_dim": str(study.head_dim), "dtype": study.dtype,
-        }  # fmt: skip
-        if length and all(row.get(name) == value for name, value in wanted.items()):
-            read, written = row.get("dram_read_B", ""), row.get("dram_write_B", "")
-            found[row["backend"], int(length)] = {
-                "time": float(row["latency_s"]) if row.get("latency_s") else None,
-                "bytes": float(read) + float(written) if read and written else None,
-            }
-    return found
 
 
 FIGURES = (

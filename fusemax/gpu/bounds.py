@@ -1,0 +1,40 @@
+"""What passes must move: the bound of the pass analysis on the bytes of a call, and where measured bytes do not judge it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fusemax.analysis.passes import Analysis
+from fusemax.analysis.traffic import traffic_bound
+from fusemax.gpu.predict import ELEMENT_B
+from fusemax.gpu.shape import Shape
+from fusemax.machine import figures, load_machine
+
+
+def bound_B(analysis: Analysis, shape: Shape, machine: str, dtype: str, task_rows: int) -> float:  # noqa: N802 - bytes
+    """Return the lower bound on the bytes of a call of *shape*, its tasks of *task_rows* queries aligning their passes.
+
+    Each task has the registers of one core of *machine* to keep numbers of *dtype* in.
+    """
+    element_B = ELEMENT_B[dtype]
+    bound = traffic_bound(analysis, "M", {"P": "P0"})
+    sizes = {"M": shape.seqlen_kv, "P": shape.seqlen_q, "E": shape.head_dim, "F": shape.head_dim_v}
+    sizes |= {"P0": task_rows, "S": _size_B(machine, "registers") / element_B}
+
+    def value(expression: Any) -> float:
+        return float(expression.subs({s: sizes[s.name] for s in expression.free_symbols}))
+
+    extra = value(bound.words) - value(bound.compulsory)
+    tasks = math.ceil(shape.seqlen_q / task_rows)
+    return shape.batch * shape.heads * element_B * (value(bound.compulsory) + tasks * extra)
+
+
+def apart(machine: str, scratch_B: float) -> str:
+    """Return why bytes at DRAM do not judge a kernel that writes *scratch_B* for a later pass of its own: they stay in L2."""
+    return "what a later pass needs stays in L2" if 0 < scratch_B <= _size_B(machine, "L2") else ""
+
+
+def _size_B(machine: str, level: str) -> float:  # noqa: N802 - bytes
+    """Return the size of a *level* of *machine*, zero where it has none."""
+    return float(getattr(figures(load_machine(machine)[0]).get(f"{level}.size"), "value", 0))
