@@ -5,103 +5,24 @@ The engine runs the corrected study; what stands here is what is told of its ste
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
-from fusemax.library.load import Library
-from fusemax.nearest import meant
 from fusemax.plot.spec import FigureSpec
-from fusemax.shipped import find
-from fusemax.source import Document, read_yaml
 from fusemax.study.audit_file import AuditFile
+from fusemax.study.audit_plan import MEASURES, AuditPlan, plan
 from fusemax.study.audit_text import remains, report_text, screen
-from fusemax.study.comparison import Published, read_published
-from fusemax.study.corrections import correction_problems, steps_of
+from fusemax.study.corrections import steps_of
 from fusemax.study.describe import described
-from fusemax.study.designs import Designs
-from fusemax.study.jobs import Planned
 from fusemax.study.kind import Kind, Outcome, Progress, about
-from fusemax.study.load import problems_from, study_of
-from fusemax.study.planned import planned
 from fusemax.study.results import records_of, results_frame
-from fusemax.study.spec import Corrected, StudyFile
 from fusemax.study.stream import in_memory
 from fusemax.table.column import measure, text
 from fusemax.table.table import table_of
-from fusemax.typed import typed_so_far
 
 if TYPE_CHECKING:
     import polars
-
-MEASURES = (
-    "latency_s",
-    "traffic_B",
-    "energy_J",
-)  #: what a published table may hold that steps are held against
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditPlan:
-    """An audit, the study that it runs with all steps, the published values, and the files of all."""
-
-    audit: AuditFile
-    study: StudyFile
-    planned: Planned
-    published: tuple[Published, ...]
-    files: Mapping[str, Path]
-
-
-def plan(document: Document, options: Mapping[str, Any]) -> AuditPlan:
-    """Return what the audit in *document* runs; raise ProblemsError with every mistake."""
-    del options
-    audit, document, problems = typed_so_far(document, AuditFile)
-    path = Path(document.file)
-    try:
-        base = read_yaml(find("studies", audit.base, path.parent))
-        study = study_of(base)
-    except FusemaxError as error:
-        raise ProblemsError([*problems, *problems_from(error, document, ("base",))]) from None
-    designs = Designs(Library(Path(base.file).parent))
-    raise_if_any([*problems, *_problems(audit, study, document, designs)])
-    update = {key: getattr(audit, key) for key in Corrected.model_fields}
-    position = next(n for n, part in enumerate(study.parts) if part.name == audit.part)
-    update |= {"parts": [study.parts[position]], "compare": None, "figures": []}
-    corrected = study.model_copy(update=update)
-    jobs = planned(corrected, base, designs=designs)
-    assert study.compare is not None
-    table = Path(base.file).parent / study.compare.published
-    files = {path.name: path, Path(base.file).name: Path(base.file), study.compare.published: table}
-    return AuditPlan(
-        audit=audit,
-        study=corrected,
-        planned=jobs,
-        published=tuple(read_published(table)),
-        files={**files, **jobs.files},
-    )
-
-
-def _problems(audit: AuditFile, study: StudyFile, document: Document, designs: Designs) -> list[Problem]:
-    """Return every name in *audit* that the *study* does not know, and what is wrong with its corrections."""
-    parts = {part.name: part for part in study.parts}
-    if audit.part not in parts:
-        text = f"study {audit.base} has no part {audit.part!r}"
-        return [document.problem(("part",), text, meant(audit.part, parts))]
-    part = parts[audit.part]
-    problems: list[Problem] = []
-    if study.compare is None:
-        said = f"study {audit.base} has no published table to begin with"
-        problems.append(document.problem(("base",), said))
-    named = [(("ours",), audit.ours), *((("against", n), name) for n, name in enumerate(audit.against))]
-    for place, name in named:
-        if name not in part.configurations:
-            said = f"{audit.part} has no configuration {name!r}"
-            problems.append(document.problem(place, said, meant(name, part.configurations)))
-    if problems:
-        return problems
-    return list(correction_problems(audit, [part], document, designs))
 
 
 def tables(plan: AuditPlan, out: Path, progress: Progress) -> Outcome:
@@ -157,7 +78,11 @@ def _published(plan: AuditPlan, keys: Sequence[str]) -> polars.DataFrame:
             key = {name: each.identity.get(name) for name in keys if name not in said}
             row = rows.setdefault(tuple(key.values()), {**said, **key})
             row[each.quantity] = each.entry["value"]
-    return pl.DataFrame(list(rows.values()), infer_schema_length=None)
+    measures = dict.fromkeys(MEASURES, pl.Float64)
+    found = pl.DataFrame(list(rows.values()), infer_schema_length=None)
+    return found.with_columns(
+        pl.lit(None, dtype=t).alias(n) for n, t in measures.items() if n not in found.columns
+    )
 
 
 COLUMNS = (

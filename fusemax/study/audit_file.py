@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fusemax.study.spec import Corrected, size_value
+from fusemax.study.spec import Corrected, Correction, size_value
 from fusemax.study.values import reading
 
 Length = Annotated[int, reading(size_value)]
@@ -30,3 +30,4 @@ class AuditFile(Corrected):
     start: str
     beside: str = ""
     lengths: list[Length] = Field(min_length=1)
+    corrections: list[Correction] = Field(min_length=1)

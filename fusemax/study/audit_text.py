@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 from typing import TYPE_CHECKING
 
 from fusemax.report.study import Short
@@ -18,7 +19,10 @@ HEADINGS = {"alone": "each alone", "together": "one after another", "end": "all 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Arithmetic means of one step against one configuration: over all rows, and by length over the models."""
+    """Arithmetic means of one step against one configuration: over all rows, and by length over the models.
+
+    A mean of no values is no number (``nan``), and reads as a dash.
+    """
 
     path: str
     step: str
@@ -48,7 +52,20 @@ def means(audit: AuditFile, ratios: polars.DataFrame, against: str) -> list[Mean
 
 
 def _mean(frame: polars.DataFrame, column: str) -> float:
-    return float(frame[column].mean())  # type: ignore[arg-type]
+    found = frame[column].drop_nans().mean()
+    return float(found) if isinstance(found, int | float) else nan
+
+
+def _times(value: float) -> str:
+    return "–" if isnan(value) else f"{value:.2f}"
+
+
+def _share(value: float) -> str:
+    return "–" if isnan(value) else f"{value:.1%}"
+
+
+def _ratio(value: float) -> str:
+    return "–" if isnan(value) else f"{value:.3f}"
 
 
 def _length(tokens: int) -> str:
@@ -67,7 +84,7 @@ def screen(audit: AuditFile, ratios: polars.DataFrame) -> Short:
     for each in zip(*tables.values(), strict=True):
         if each[0].path in HEADINGS and each[0].path != before:
             rows.append((f"{HEADINGS[each[0].path]}:", *([""] * 2 * len(tables))))
-        cells = [text for row in each for text in (f"{row.speed_up:.2f}", f"{row.energy:.3f}")]
+        cells = [text for row in each for text in (_times(row.speed_up), _ratio(row.energy))]
         rows.append((_name(each[0]), *cells))
         before = each[0].path
     headings = [text for name in tables for text in (f"speed-up\n{name}", f"energy\n{name}")]
@@ -109,8 +126,12 @@ def _table(audit: AuditFile, rows: Sequence[Means]) -> list[str]:
     ]
     lines = ["| " + " | ".join(head) + " |", "|---|---|" + "---:|" * (len(head) - 2)]
     for row in rows:
-        cells = [f"{row.speed_up:.2f}", *(f"{v:.2f}" for v in row.speed_ups), f"{row.energy:.3f}"]
-        cells += [f"{v:.3f}" for v in row.energies]
+        cells = [
+            _times(row.speed_up),
+            *map(_times, row.speed_ups),
+            _ratio(row.energy),
+            *map(_ratio, row.energies),
+        ]
         lines.append("| " + " | ".join([row.path, _name(row), *cells]) + " |")
     return lines
 
@@ -120,32 +141,40 @@ def remains(audit: AuditFile, ratios: polars.DataFrame) -> str:
     against = audit.against[0]
     rows = {(row.path, row.step): row for row in means(audit, ratios, against)}
     published, start = rows["published", "published"], rows["start", "start"]
-    last = rows["together", audit.together[-1]]
-    titles = [audit.correction(name).title for name in audit.together]
     text = (
-        f"The published averages of {audit.ours} against {against} are a speed-up of {published.speed_up:.2f} and"
-        f" {published.energy:.1%} of the energy. Counting without overflow leaves {start.speed_up:.2f} and {start.energy:.1%}."
-        f" With {', '.join(titles)} together they are {last.speed_up:.2f} and {last.energy:.1%}{audit.beside}."
+        f"The published averages of {audit.ours} against {against} are a speed-up of {_times(published.speed_up)} and"
+        f" {_share(published.energy)} of the energy. Our counts of the same are {_both(start)}."
     )
+    if audit.together:
+        last = rows["together", audit.together[-1]]
+        titles = ", ".join(audit.correction(name).title for name in audit.together)
+        text += f" With {titles} together they are {_both(last)}{audit.beside}."
     for name in audit.ends:
         end = rows["end", name]
         spread = ", ".join(
-            f"{speed:.2f} and {energy:.1%} at {_length(length)}"
+            f"{_times(speed)} and {_share(energy)} at {_length(length)}"
             for length, speed, energy in zip(audit.lengths, end.speed_ups, end.energies, strict=True)
         )
-        text += (
-            f" With {end.title} as well what remains is {end.speed_up:.2f} and {end.energy:.1%} ({spread})."
+        text += f" With {end.title} as well what remains is {_both(end)} ({spread})."
+    return " ".join((text, *_largest([row for (path, _), row in rows.items() if path == "alone"], start)))
+
+
+def _both(mean: Means) -> str:
+    return f"{_times(mean.speed_up)} and {_share(mean.energy)}"
+
+
+def _largest(alone: Sequence[Means], start: Means) -> Iterator[str]:
+    """Yield which single correction moves each average most, of those that have one."""
+    faster = [row for row in alone if not isnan(row.speed_up)]
+    dearer = [row for row in alone if not isnan(row.energy)]
+    if faster:
+        low, high = min(faster, key=lambda r: r.speed_up), max(faster, key=lambda r: r.speed_up)
+        yield (
+            f"Taken alone, the correction that costs most speed-up is '{low.title}' ({_times(start.speed_up)} to"
+            f" {_times(low.speed_up)}), the one that adds most is '{high.title}' (to {_times(high.speed_up)})."
         )
-    return text + " " + _largest(rows, start)
-
-
-def _largest(rows: dict[tuple[str, str], Means], start: Means) -> str:
-    """Return which single correction moves each average most."""
-    alone = [row for (path, _), row in rows.items() if path == "alone"]
-    lowest, highest = min(alone, key=lambda r: r.speed_up), max(alone, key=lambda r: r.speed_up)
-    dearest = max(alone, key=lambda r: r.energy)
-    return (
-        f"Taken alone, the correction that costs most speed-up is '{lowest.title}' ({start.speed_up:.2f} to"
-        f" {lowest.speed_up:.2f}), the one that adds most is '{highest.title}' (to {highest.speed_up:.2f}), and the one that"
-        f" costs most energy is '{dearest.title}' ({start.energy:.1%} to {dearest.energy:.1%})."
-    )
+    if dearer:
+        dearest = max(dearer, key=lambda r: r.energy)
+        yield (
+            f"The one that costs most energy is '{dearest.title}' ({_share(start.energy)} to {_share(dearest.energy)})."
+        )

@@ -114,6 +114,7 @@ def correction_problems(
     study: Corrected, parts: Iterable[StudyPart], document: Document, designs: Designs
 ) -> Iterator[Problem]:
     """Yield what is wrong with the corrections in *document*: names that *parts* lack, values that files cannot have."""
+    yield from _order_problems(study, document)
     configurations = {name: entry for part in parts for name, entry in part.configurations.items()}
     machines = dict.fromkeys(entry.machine for entry in configurations.values())
     uses = {(entry.machine, name) for entry in configurations.values() for name in mappings_of(entry)}
@@ -156,6 +157,21 @@ def correction_problems(
                     document,
                     (*at, "changes", mapping),
                 )
+
+
+def _order_problems(study: Corrected, document: Document) -> Iterator[Problem]:
+    """Yield two corrections of one name, and what ``together`` and ``ends`` name that is none, or name twice."""
+    names = [correction.name for correction in study.corrections]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            yield document.problem(("corrections", number, "name"), f"two corrections are called {name!r}")
+    for key in ("together", "ends"):
+        for number, name in enumerate(getattr(study, key)):
+            if name not in names:
+                hint = meant(name, names) if names else None
+                yield document.problem((key, number), f"no correction is called {name!r}", hint)
+            elif name in getattr(study, key)[:number] or (key == "ends" and name in study.together):
+                yield document.problem((key, number), f"{name!r} is made already")
 
 
 def _figure(designs: Designs, machine: str, name: str, value: Any) -> None:

@@ -44,7 +44,7 @@ def problems_of(study: StudyFile, document: Document, plan: Planned) -> list[Pro
     problems = list(_reductions(study, document, plan)) or list(_repeated(study, document, plan))
     if study.compare is not None and not problems:
         problems += _comparison(study, document, plan)
-    values = {**_known(plan), "part": [part.name for part in study.parts]}
+    values = {**known_values(plan), "part": [part.name for part in study.parts]}
     found = column_mistakes(study, columns_of(study, plan), values)
     problems += [document.problem(*mistake) for mistake in found]
     return problems or list(_figures(study, document, plan))
@@ -183,7 +183,7 @@ def _identified(plan: Planned) -> polars.DataFrame:
     return ordered(plan, polars.concat(frames, how="diagonal_relaxed"))
 
 
-def _known(plan: Planned) -> dict[str, list[Any]]:
+def known_values(plan: Planned) -> dict[str, list[Any]]:
     """Return all values of the columns whose values are known before the study runs."""
     found: dict[str, dict[Any, None]] = {}
     for job in plan.jobs:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from fusemax.errors import FusemaxError
 from fusemax.language.formula import formula, substituted
@@ -267,16 +267,6 @@ class Corrected(FilePart):
     corrections: list[Correction] = Field(default_factory=list)
     together: list[str] = Field(default_factory=list)
     ends: list[str] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        names = [correction.name for correction in self.corrections]
-        if len(set(names)) < len(names):
-            raise ValueError("two corrections have one name")
-        unknown = [name for name in (*self.together, *self.ends) if name not in names]
-        if unknown:
-            raise ValueError(f"no correction is called {', '.join(unknown)}; there are: {', '.join(names)}")
-        return self
 
     def correction(self, name: str) -> Correction:
         """Return the correction called *name*."""

@@ -10,8 +10,8 @@ import pytest
 from fusemax.errors import FusemaxError
 from fusemax.shipped import find
 from fusemax.source import read_yaml
-from fusemax.study.audit import plan
 from fusemax.study.audit_file import AuditFile
+from fusemax.study.audit_plan import plan
 from fusemax.study.corrections import steps_of
 from fusemax.typed import typed
 from tests.study.engine import run_file
@@ -142,11 +142,14 @@ def test_steps_come_in_order():
         (
             "together: [search]",
             "together: [sarch]",
-            "no correction is called sarch; there are: registers, search, port",
+            "25:12: together.0: no correction is called 'sarch'\n  hint: did you mean 'search'",
         ),
         ("part: attention", "part: atention", "study micro24 has no part 'atention'"),
         ("ours: +Binding", "ours: Binding", "attention has no configuration 'Binding'"),
-        ("- name: search", "- name: registers", "two corrections have one name"),
+        ("- name: search", "- name: registers", "two corrections are called 'registers'"),
+        ("[search]", "[search, search]", "'search' is made already"),
+        ("lengths: [1Ki]", "lengths: [3Ki]", "no point has the length 3072"),
+        ("against: [FLAT]", "against: [FLAT, FLAT]", "'FLAT' stands here twice"),
     ],
 )
 def test_mistakes_are_refused(tmp_path: Path, old: str, new: str, message: str):
@@ -164,3 +167,21 @@ def test_the_shipped_audit_is_the_same_each_time(tmp_path: Path):
         run_file(find("studies", "audit"), tmp_path / name)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_an_audit_without_energies_has_dashes(tmp_path: Path) -> None:
+    """What is not published, or not known of a machine, is told as missing, whatever the order of corrections."""
+    text = find("studies", "micro24").read_text()
+    lines = (find("studies", "micro24").parent / "micro24/published.csv").read_text().splitlines()
+    head = next(n for n, line in enumerate(lines) if line.startswith("table,") or "quantity" in line)
+    kept = [line for n, line in enumerate(lines) if n <= head or "energy_J" not in line]
+    (tmp_path / "published.csv").write_text("\n".join(kept) + "\n")
+    (tmp_path / "base.yaml").write_text(text.replace("micro24/published.csv", "published.csv"))
+    (tmp_path / "own.yaml").write_text(
+        SMALL.replace("base: micro24", "base: base.yaml").replace("together: [search]\n", "ends: [port]\n")
+    )
+    folder = run_file(tmp_path / "own.yaml", tmp_path / "out")
+
+    said = (folder / "audit.md").read_text()
+    assert "are a speed-up of 6.72 and – of the energy" in said
+    assert " together " not in said.split("## Against")[0]
