@@ -105,7 +105,7 @@ def kills(folder: Path, study: Path, dice: random.Random, number: int) -> str:
 def _process(study: Path, out: Path, kind: str, resume: bool) -> Any:
     """Return a process that runs the study, started from one that has fusemax loaded already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["fusemax.cli.run", "fusemax.study.sweep", "fusemax.cost.front"])
+    context.set_forkserver_preload(["fusemax.cli.run", "fusemax.study.kinds.sweep", "fusemax.cost.front"])
     return context.Process(target=_in_process, args=(study, out, kind, resume))
 
 

@@ -71,9 +71,8 @@ def find_machine(name: str, beside: Path | None = None) -> Path:
         When there is no such machine; the message names what is near, or all there is.
     """
     known = machines()
-    near = _beside(name, beside) or _beside(f"{name}/{_MACHINE}.yaml", beside)
-    if near is not None:
-        return near
+    if beside is not None:
+        name = from_beside(name, beside)
     found = known.get(name) or shipped("arch").get(name)
     own_folder = Path(name) / f"{_MACHINE}.yaml"
     if found is None and is_file(own_folder):
@@ -123,6 +122,15 @@ def mappings_for(machine_path: Path, shared: Collection[str] = ()) -> Mappings:
             if full.rpartition("/")[0] == folder and path.stem != _MACHINE:
                 near.setdefault(path.stem, path)
     return Mappings(machine_path.parent, near, every)
+
+
+def from_beside(name: str, folder: Path) -> str:
+    """Return the path of what *name*, written in a file of *folder*, means there; *name* where nothing stands there.
+
+    A folder that holds a ``machine.yaml`` stands for it.
+    """
+    found = _beside(name, folder) or _beside(f"{name}/{_MACHINE}.yaml", folder)
+    return name if found is None else str(found)
 
 
 def _beside(name: str, folder: Path | None) -> Path | None:

@@ -58,9 +58,9 @@ def calibrate(
     """Fit wait and start of GPU mappings again from the calibration rows, beside what their files state."""
     from rich.console import Console
 
+    from fusemax.gpu.asked import study_file
     from fusemax.gpu.calibrate import calibrate as run
     from fusemax.gpu.calibrate import groups
-    from fusemax.gpu.compare import study_file
     from fusemax.gpu.published import published
     from fusemax.screen import table
     from fusemax.shipped import find

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from fusemax.gpu.compare import Compared, GpuStudy
+from fusemax.gpu.asked import GpuStudy
+from fusemax.gpu.compare import Compared
 
 Record = dict[str, Any]
 

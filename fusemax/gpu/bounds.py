@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from fusemax.analysis.passes import Analysis
-from fusemax.analysis.traffic import traffic_bound
+from fusemax.analysis.traffic import traffic_bound, value_of
 from fusemax.gpu.predict import ELEMENT_B
 from fusemax.gpu.shape import Shape
 from fusemax.machine import figures, load_machine
@@ -22,12 +21,10 @@ def bound_B(analysis: Analysis, shape: Shape, machine: str, dtype: str, task_row
     sizes = {"M": shape.seqlen_kv, "P": shape.seqlen_q, "E": shape.head_dim, "F": shape.head_dim_v}
     sizes |= {"P0": task_rows, "S": _size_B(machine, "registers") / element_B}
 
-    def value(expression: Any) -> float:
-        return float(expression.subs({s: sizes[s.name] for s in expression.free_symbols}))
-
-    extra = value(bound.words) - value(bound.compulsory)
+    compulsory = value_of(bound.compulsory, sizes)
     tasks = math.ceil(shape.seqlen_q / task_rows)
-    return shape.batch * shape.heads * element_B * (value(bound.compulsory) + tasks * extra)
+    extra = tasks * (value_of(bound.words, sizes) - compulsory)
+    return shape.batch * shape.heads * element_B * (compulsory + extra)
 
 
 def apart(machine: str, scratch_B: float) -> str:

@@ -20,7 +20,8 @@ from fusemax.cost import evaluate
 from fusemax.cost.lower import run
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
-from fusemax.gpu.compare import GpuStudy, LeftOut, Resolved, resolve
+from fusemax.gpu.asked import GpuStudy
+from fusemax.gpu.compare import LeftOut, Resolved, resolve
 from fusemax.gpu.predict import Kernel, figures_for, sizes_for
 from fusemax.gpu.published import Published
 from fusemax.language.syntax import Expression, Number

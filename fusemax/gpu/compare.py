@@ -2,126 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
 from fusemax.cost.evaluate import Cost
-from fusemax.errors import FusemaxError, raise_if_any
+from fusemax.errors import FusemaxError
+from fusemax.gpu.asked import MASKS, Cascades, GpuStudy, KernelEntry
 from fusemax.gpu.predict import ELEMENT_B, Call, Kernel, Prediction, costs_of, prediction_of
 from fusemax.gpu.published import Published
-from fusemax.gpu.shape import Direction, Shape, compulsory_bytes, flop
-from fusemax.machine import Seconds, load_machine
-from fusemax.mapping.spec import mapping_file_of
-from fusemax.shipped import Mappings, UnknownNameError, find, mappings_for
-from fusemax.source import KeyPath, read_yaml
-from fusemax.typed import FilePart, typed
+from fusemax.gpu.shape import Shape, compulsory_bytes, flop
+from fusemax.machine import load_machine
 
 #: Words in a row's remark that set it apart from those that judge the prediction.
 HOST = "host overhead"
 Work = Literal["forward", "backward", "decode", "forward+backward"]
-
-
-Mask = Literal["all", "causal", "window"]
-#: Masks by what they leave: what is hidden by one is hidden by those after it.
-MASKS: tuple[Mask, ...] = ("all", "causal", "window")
-
-
-class KernelEntry(FilePart):
-    """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
-
-    ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version) and ``wider_than`` (the widths of V above so
-    many, for which a kernel has other code) narrow an entry; ``widths`` are those that a kernel is built for, to the next
-    of which it fills others up; ``cascade`` replaces the cascade that the mask asks for (a kernel that does all the work
-    under any mask); ``skips`` says by part (``backward``) of which mask a kernel leaves out what it hides, where that is
-    less than the row's: ``all`` (of none), ``causal``; ``fused`` says that the kernel is one of those that the study is
-    about; ``because`` why a part of the work has no mapping.
-    """
-
-    kernel: str
-    forward: str | None = None
-    backward: str | None = None
-    decode: str | None = None
-    dtypes: list[str] = Field(default_factory=lambda: list(ELEMENT_B))
-    machines: list[str] | None = None
-    source: str = ""
-    wider_than: int = Field(default=0, ge=0)
-    widths: list[int] = Field(default_factory=list)
-    cascade: str | None = None
-    skips: dict[Literal["forward", "backward"], Mask] = Field(default_factory=dict)
-    fused: bool = True
-    because: str = ""
-
-    def worked(self, shape: Shape) -> Shape:
-        """Return *shape* as the kernel works on it: widths are filled up to the next of its own, if it has some."""
-        own = [
-            next((own for own in sorted(self.widths) if own >= w), w)
-            for w in (shape.head_dim, shape.head_dim_v)
-        ]
-        return replace(shape, head_dim=own[0], head_dim_v=own[1])
-
-
-class Cascades(FilePart):
-    """The cascades of one direction of work, by mask."""
-
-    all: str
-    causal: str
-    window: str
-
-
-class NotFitted(FilePart):
-    """Rows that calibrate nothing, by their card or by a part of their source, and why."""
-
-    gpu: str = ""
-    source: str = ""
-    because: str
-
-    def holds(self, row: Published) -> bool:
-        """Return whether *row* is one of them."""
-        return row.gpu == self.gpu if self.gpu else self.source in row.source
-
-
-class Host(FilePart):
-    """Time of the host in every call of a source whose clock runs while the device waits for the call.
-
-    One time for each direction of an *implementation* that is called in the same way, whatever the shape.
-    """
-
-    source: str
-    implementations: list[str]
-    forward: Seconds
-    backward: Seconds
-    because: str
-
-    def of(self, row: Published) -> bool:
-        """Return whether *row* holds this time."""
-        return self.source in row.source and row.implementation in self.implementations
-
-    def time_s(self, direction: Direction) -> float:
-        """Return the seconds in a call of one direction."""
-        return float((self.backward if direction == "bwd" else self.forward).value)
-
-
-class GpuStudy(FilePart):
-    """What a study of kind ``gpu`` holds; the rows of ``unfitted``, a second table, calibrate nothing and all judge."""
-
-    kind: Literal["gpu"]
-    title: str
-    source: str
-    doc: str = ""
-    published: str
-    unfitted: str | None = None
-    machines: dict[str, str]
-    forward: Cascades
-    backward: Cascades
-    decode: str
-    kernels: list[KernelEntry]
-    not_fitted: list[NotFitted] = Field(default_factory=list)
-    host: list[Host] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,72 +223,3 @@ def _baselines(shape: Shape, dtype: str, answer: Cost) -> dict[str, float]:
         "max": max(products_s, exponentials_s, bytes_s),
         "sum": max(products_s + exponentials_s, bytes_s),
     }
-
-
-def study_file(path: Path) -> GpuStudy:
-    """Return the study in the file at *path*.
-
-    Raises
-    ------
-    ProblemsError
-        With its mistakes: of form, and every machine, cascade, mapping and number format that does not exist.
-    """
-    document = read_yaml(path)
-    study = typed(document, GpuStudy)
-    raise_if_any([document.problem(at, text) for at, text in _missing(study)])
-    return study
-
-
-def _missing(study: GpuStudy) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the place and the message of every name that stands for nothing."""
-    machines: dict[str, Mappings] = {}
-    for gpu, name in study.machines.items():
-        try:
-            machine, path = load_machine(name)
-            machines[name] = mappings_for(path, machine.mappings)
-        except UnknownNameError as error:
-            yield ("machines", gpu), str(error)
-    names: dict[KeyPath, str] = {
-        (part, mask): name
-        for part, cascades in (("forward", study.forward), ("backward", study.backward))
-        for mask, name in cascades
-    }
-    entries = enumerate(study.kernels)
-    names |= {("kernels", n, "cascade"): e.cascade for n, e in entries if e.cascade is not None}
-    for at, name in {**names, ("decode",): study.decode}.items():
-        try:
-            find("einsums", name)
-        except UnknownNameError as error:
-            yield at, str(error)
-    right = cache(lambda path: mapping_file_of(read_yaml(path)))  # many machines share a mapping
-    for number, entry in enumerate(study.kernels):
-        yield from _missing_of(entry, ("kernels", number), machines, right)
-
-
-def _missing_of(
-    entry: KernelEntry, at: KeyPath, machines: Mapping[str, Mappings], check: Callable[[Path], object]
-) -> Iterator[tuple[KeyPath, str]]:
-    for position, dtype in enumerate(entry.dtypes):
-        if dtype not in ELEMENT_B:
-            yield (
-                (*at, "dtypes", position),
-                f"number format {dtype!r} is not known; there are: {', '.join(ELEMENT_B)}",
-            )
-    for position, name in enumerate(entry.machines or ()):
-        if name not in machines:
-            yield (*at, "machines", position), f"{name!r} is no machine of this study: {', '.join(machines)}"
-    shelves = [found for name, found in machines.items() if entry.machines is None or name in entry.machines]
-    for part in ("forward", "backward", "decode"):
-        mapping = getattr(entry, part)
-        refusals = [_refusal(mapping, shelf, check) for shelf in shelves] if mapping is not None else []
-        if refusals and all(refusals):
-            yield (*at, part), str(refusals[0])
-
-
-def _refusal(mapping: str, shelf: Mappings, check: Callable[[Path], object]) -> str | None:
-    """Return why a machine has no mapping of that name, None where it has; *check* raises what is wrong with the file."""
-    try:
-        check(shelf.find(mapping))
-    except UnknownNameError as error:
-        return str(error)
-    return None

@@ -14,7 +14,7 @@ from fusemax.model.network import Call, Library, Links, Network, sent_B
 from fusemax.model.nodes import BETWEEN, INSIDE, Phase, phases, rings
 from fusemax.model.torus import Side
 from fusemax.nearest import meant
-from fusemax.shipped import find, find_machine, shipped
+from fusemax.shipped import find, find_machine, from_beside, shipped
 from fusemax.source import Document, KeyPath, read_yaml
 from fusemax.typed import FilePart, typed
 
@@ -147,6 +147,7 @@ def load_system(name: str) -> System:
 def system_of(document: Document) -> System:
     """Return the system that *document* describes; raise FusemaxError with every mistake and its place."""
     system = typed(document, System)
+    system = system.model_copy(update={"chip": from_beside(system.chip, Path(document.file).parent)})
     problems = [
         document.problem(*mistake)
         for mistake in (*_chip_mistakes(system), *_node_mistakes(system), *_network_mistakes(system))

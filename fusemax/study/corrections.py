@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusemax.errors import FusemaxError, Problem
+from fusemax.findings import problems_from
 from fusemax.language.figure import figure_value
 from fusemax.machine import figures
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
 from fusemax.source import Document, KeyPath
 from fusemax.study.designs import Designs
-from fusemax.study.load import problems_from
 from fusemax.study.spec import BestOf, Configuration, Corrected, Correction, Searched, StudyPart
 
 

@@ -101,13 +101,13 @@ class Kind:
 
 #: Where each kind lives.
 KINDS: Mapping[str, str] = {
-    "audit": "fusemax.study.audit:KIND",
-    "sweep": "fusemax.study.sweep:KIND",
-    "taxonomy": "fusemax.study.taxonomy:KIND",
-    "derivations": "fusemax.study.derivations:KIND",
-    "gpu": "fusemax.study.gpu:KIND",
-    "gpu-passes": "fusemax.study.gpu_passes:KIND",
-    "models": "fusemax.study.models:KIND",
+    "audit": "fusemax.study.kinds.audit:KIND",
+    "sweep": "fusemax.study.kinds.sweep:KIND",
+    "taxonomy": "fusemax.study.kinds.taxonomy:KIND",
+    "derivations": "fusemax.study.kinds.derivations:KIND",
+    "gpu": "fusemax.study.kinds.gpu:KIND",
+    "gpu-passes": "fusemax.study.kinds.gpu_passes:KIND",
+    "models": "fusemax.study.kinds.models:KIND",
 }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
+from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.shipped import find
-from fusemax.source import Document, KeyPath, read_yaml
+from fusemax.source import Document, read_yaml
 from fusemax.study.names import mistakes_of
 from fusemax.study.spec import StudyFile
 from fusemax.typed import typed_so_far
@@ -50,11 +50,3 @@ def read_study(path: Path) -> Document:
     if not isinstance(document.data, dict) or not isinstance(document.data.get("kind"), str):
         raise FusemaxError(f"{document.place(())}: a study needs a 'kind', such as 'kind: sweep'")
     return document
-
-
-def problems_from(error: FusemaxError, document: Document, path: KeyPath, key: bool = False) -> list[Problem]:
-    """Return *error* as problems: those of another file as they are, a plain one at the place of *path*."""
-    if isinstance(error, ProblemsError):
-        return list(error.problems)
-    text, _, hint = str(error).partition("\n  hint: ")
-    return [document.problem(path, text, hint or None, key)]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fusemax.errors import FusemaxError, Problem, ProblemsError
+from fusemax.findings import problems_from
 from fusemax.language.figure import figure_value, is_figure
 from fusemax.language.syntax import names
 from fusemax.machine import Machine, figures
@@ -33,7 +34,6 @@ from fusemax.study.designs import Changes, Designs
 from fusemax.study.draft import Asked, Drafted, FractionError, drafted
 from fusemax.study.formulas import ConditionError
 from fusemax.study.jobs import Keep
-from fusemax.study.load import problems_from
 from fusemax.study.points import Point, names_in, points_of, value_mistakes
 from fusemax.study.sought_draft import cascade_for, mistakes_of_search, sought
 from fusemax.study.spec import BestOf, Case, Configuration, Searched, StudyFile, StudyPart, size_value

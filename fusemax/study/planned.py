@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fusemax.errors import FusemaxError, Problem, raise_if_any
+from fusemax.findings import problems_from
 from fusemax.library.load import Library
 from fusemax.source import Document
 from fusemax.study.corrections import correction_problems, steps_of
@@ -13,7 +14,6 @@ from fusemax.study.describe import ALWAYS, LAST, place
 from fusemax.study.designs import Designs
 from fusemax.study.draft import Drafted
 from fusemax.study.jobs import Job, Keep, Planned
-from fusemax.study.load import problems_from
 from fusemax.study.plan import PartPlanner
 from fusemax.study.spec import StudyFile
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusemax.errors import FusemaxError, Problem
+from fusemax.findings import problems_from
 from fusemax.source import Document
 from fusemax.study.axes import is_several
 from fusemax.study.comparison import Rows, mistakes, read_published
 from fusemax.study.describe import LONG_TABLES
 from fusemax.study.jobs import Planned
-from fusemax.study.load import problems_from
 from fusemax.study.pictures import column_mistakes, figure_mistakes, specs_of
 from fusemax.study.points import is_outside
 from fusemax.study.results import (

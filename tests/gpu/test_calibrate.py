@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from fusemax.cli import build
+from fusemax.gpu.asked import GpuStudy, study_file
 from fusemax.gpu.calibrate import STEP, Constants, Group, fit_of, groups
-from fusemax.gpu.compare import GpuStudy, compare, study_file
+from fusemax.gpu.compare import compare
 from fusemax.gpu.published import Published, published
 from fusemax.shipped import ROOT
 

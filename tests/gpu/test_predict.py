@@ -8,7 +8,8 @@ from statistics import median
 import pytest
 
 from fusemax.errors import FusemaxError
-from fusemax.gpu.compare import Compared, compare, study_file
+from fusemax.gpu.asked import study_file
+from fusemax.gpu.compare import Compared, compare
 from fusemax.gpu.predict import Kernel, cost_of, predict
 from fusemax.gpu.published import published
 from fusemax.gpu.shape import Shape, flop

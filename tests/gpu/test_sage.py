@@ -6,7 +6,8 @@ from statistics import median
 
 import pytest
 
-from fusemax.gpu.compare import compare, study_file
+from fusemax.gpu.asked import study_file
+from fusemax.gpu.compare import compare
 from fusemax.gpu.predict import Kernel, cost_of
 from fusemax.gpu.published import published
 from fusemax.gpu.shape import Shape

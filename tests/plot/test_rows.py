@@ -13,10 +13,10 @@ from fusemax.plot.points import chart
 from fusemax.plot.rows import names_of
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.sweep import draw_tables, in_columns
-from fusemax.study.audit import specs as specs_of_audit
-from fusemax.study.derivations import FIGURES as DERIVATIONS
-from fusemax.study.gpu import FIGURES as GPU
-from fusemax.study.taxonomy import FIGURES as TAXONOMY
+from fusemax.study.kinds.audit import specs as specs_of_audit
+from fusemax.study.kinds.derivations import FIGURES as DERIVATIONS
+from fusemax.study.kinds.gpu import FIGURES as GPU
+from fusemax.study.kinds.taxonomy import FIGURES as TAXONOMY
 from fusemax.table.column import count, measure, text
 from fusemax.table.table import Tables, table_of
 

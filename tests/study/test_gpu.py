@@ -11,7 +11,8 @@ import pytest
 from fusemax.cli.check import check_file
 from fusemax.errors import FusemaxError, ProblemsError
 from fusemax.gpu.accuracy import error_rows, length_bin, quantile
-from fusemax.gpu.compare import LeftOut, Resolved, compare, resolve, study_file
+from fusemax.gpu.asked import study_file
+from fusemax.gpu.compare import LeftOut, Resolved, compare, resolve
 from fusemax.gpu.published import published
 from fusemax.library.sources import GRADES, graded_figures
 from fusemax.machine import load_machine

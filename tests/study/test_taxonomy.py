@@ -10,7 +10,7 @@ import pytest
 from fusemax.errors import FusemaxError
 from fusemax.shipped import find
 from fusemax.source import read_yaml
-from fusemax.study.taxonomy import kernel_rows, plan, traffic_rows
+from fusemax.study.kinds.taxonomy import kernel_rows, plan, traffic_rows
 from tests.study.engine import run_file
 
 #: FuseMax (MICRO 2024, arXiv 2406.10491), Table I.

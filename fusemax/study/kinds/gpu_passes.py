@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fusemax.analysis.passes import Analysis, analyse
-from fusemax.errors import FusemaxError, Problem, raise_if_any
+from fusemax.findings import Findings
 from fusemax.gpu.bounds import apart, bound_B
 from fusemax.gpu.calls import MeasuredCall, measured_calls, measured_files
 from fusemax.gpu.predict import ELEMENT_B, Kernel, predict
 from fusemax.gpu.shape import Shape, compulsory_bytes
 from fusemax.library.load import Library
+from fusemax.machine import Machine
 from fusemax.machine import figures as figures_of
 from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Short
@@ -23,7 +24,6 @@ from fusemax.source import Document
 from fusemax.study.designs import Designs
 from fusemax.study.jobs import shown
 from fusemax.study.kind import Kind, Outcome, Progress
-from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import table_of_rows
 from fusemax.typed import FilePart, typed_so_far
@@ -72,61 +72,46 @@ def plan(document: Document, options: Mapping[str, Any]) -> PassPlan:
     """Return what the study in *document* asks; raise ProblemsError with its mistakes, of names and files too."""
     del options
     study, document, problems = typed_so_far(document, PassStudy)
-    path = Path(document.file)
-    problems += [
-        document.problem(
-            ("lengths", position), f"{study.tokens} tokens are no whole number of sequences of {length}"
-        )
-        for position, length in enumerate(study.lengths)
-        if study.tokens % length
-    ]
+    found, path = Findings(document, problems), Path(document.file)
+    for number, length in enumerate(study.lengths):
+        if study.tokens % length:
+            text = f"{study.tokens} tokens are no whole number of sequences of {length}"
+            found.say(("lengths", number), text)
     if study.dtype not in ELEMENT_B:
-        said = f"number format {study.dtype!r} is not known; there are: {', '.join(ELEMENT_B)}"
-        problems.append(document.problem(("dtype",), said))
+        text = f"number format {study.dtype!r} is not known; there are: {', '.join(ELEMENT_B)}"
+        found.say(("dtype",), text)
     designs = Designs(Library(path.parent))
-    analyses: dict[str, Analysis] = {}
-    problems += _name_problems(study, document, designs, analyses)
+    analyses = _analyses(study, designs, found)
     measured: dict[tuple[str, int], MeasuredCall] = {}
     files = {path.name: path, **designs.files}
     for number, pattern in enumerate(study.measured):
-        try:
-            for found in measured_files(path.parent, pattern):
-                measured |= measured_calls(found, study.heads, study.head_dim, study.dtype)
-                files[shown(found)] = found
-        except FusemaxError as error:
-            problems += problems_from(error, document, ("measured", number))
-    raise_if_any(dict.fromkeys(problems))
+        with found.at("measured", number):
+            for file in measured_files(path.parent, pattern):
+                measured |= measured_calls(file, study.heads, study.head_dim, study.dtype)
+                files[shown(file)] = file
+    found.raise_if_any()
     return PassPlan(study=study, analyses=analyses, measured=measured, files=files)
 
 
-def _name_problems(
-    study: PassStudy, document: Document, designs: Designs, analyses: dict[str, Analysis]
-) -> list[Problem]:
-    """Return what is wrong with the machine, the cascades and the mappings; fill in the *analyses*."""
-    problems: list[Problem] = []
-    try:
+def _analyses(study: PassStudy, designs: Designs, found: Findings) -> dict[str, Analysis]:
+    """Return the analyses of the cascades that bound kernels; note what is wrong with machine, cascades and mappings."""
+    analyses: dict[str, Analysis] = {}
+    machine: Machine | None = None
+    with found.at("machine"):
         machine = designs.machine(study.machine)
-    except FusemaxError as error:
-        return problems_from(error, document, ("machine",))
-    if "registers.size" not in figures_of(machine):
-        problems.append(
-            document.problem(("machine",), f"machine {study.machine} has no level called registers")
-        )
+        if "registers.size" not in figures_of(machine):
+            found.say(("machine",), f"machine {study.machine} has no level called registers")
     for number, kernel in enumerate(study.kernels):
         at = ("kernels", number)
-        try:
-            analyses[kernel.analysed] = analyse(designs.library.cascade(kernel.analysed))
-        except FusemaxError as error:
-            problems += problems_from(error, document, (*at, "analysed"))
-        try:
-            designs.library.cascade(kernel.cascade)
-        except FusemaxError as error:
-            problems += problems_from(error, document, (*at, "cascade"))
-        try:
-            designs.library.design(machine, kernel.mapping, kernel.cascade)
-        except FusemaxError as error:
-            problems += problems_from(error, document, (*at, "mapping"))
-    return problems
+        with found.at(*at, "analysed"):
+            analyses[kernel.analysed] = analyse(designs.cascade(kernel.analysed))
+            analyses[kernel.analysed].rank("M")
+        with found.at(*at, "cascade"):
+            designs.cascade(kernel.cascade)
+        if machine is not None:
+            with found.at(*at, "mapping"):
+                designs.library.design(machine, kernel.mapping, kernel.cascade)
+    return analyses
 
 
 PASSES = (

@@ -9,7 +9,8 @@ from typing import Any
 
 from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.gpu.accuracy import GROUPS, MODELS, Classes, error_rows, fitted_name, fitted_to
-from fusemax.gpu.compare import Compared, GpuStudy, LeftOut, Resolved, compare, resolve, study_file
+from fusemax.gpu.asked import GpuStudy, study_of
+from fusemax.gpu.compare import Compared, LeftOut, Resolved, compare, resolve
 from fusemax.gpu.published import Published, published
 from fusemax.library.sources import GRADES, graded_figures
 from fusemax.machine import load_machine
@@ -72,7 +73,7 @@ def plan(document: Document, options: Mapping[str, Any]) -> GpuPlan:
     """Return what the study in *document* predicts; raise ProblemsError with its mistakes or those of the published table."""
     del options
     path = Path(document.file)
-    study = study_file(path)
+    study = study_of(document)
     names = {"published": study.published} | ({"unfitted": study.unfitted} if study.unfitted else {})
     files = {name: path.parent / name for name in names.values()}
     hint = "write one, or name a file that 'fusemax gpu measure' made"

@@ -8,7 +8,7 @@ from math import isnan, nan
 from typing import TYPE_CHECKING
 
 from fusemax.report.study import Short
-from fusemax.study.audit_file import AuditFile
+from fusemax.study.kinds.audit_file import AuditFile
 
 if TYPE_CHECKING:
     import polars

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
+from fusemax.findings import problems_from
 from fusemax.library.load import Library
 from fusemax.nearest import meant
 from fusemax.shipped import find
 from fusemax.source import Document, KeyPath, read_yaml
-from fusemax.study.audit_file import AuditFile
 from fusemax.study.comparison import Published, read_published
 from fusemax.study.corrections import correction_problems
 from fusemax.study.designs import Designs
 from fusemax.study.jobs import Planned
-from fusemax.study.load import problems_from, study_of
+from fusemax.study.kinds.audit_file import AuditFile
+from fusemax.study.load import study_of
 from fusemax.study.planned import planned
 from fusemax.study.rows import LENGTH
 from fusemax.study.skeleton import known_values

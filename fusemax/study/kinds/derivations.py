@@ -13,7 +13,8 @@ from fusemax.analysis.rewrite.derivation import explained
 from fusemax.analysis.rewrite.form import Form
 from fusemax.analysis.rewrite.search import NotReducibleError, Reduced, search
 from fusemax.cascade.ir import Cascade
-from fusemax.errors import FusemaxError, Problem, raise_if_any
+from fusemax.errors import FusemaxError
+from fusemax.findings import Findings
 from fusemax.library.load import Library
 from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Short
@@ -21,7 +22,6 @@ from fusemax.shipped import shipped
 from fusemax.source import Document, KeyPath
 from fusemax.study.jobs import shown
 from fusemax.study.kind import Kind, Outcome, Progress
-from fusemax.study.load import problems_from
 from fusemax.table.column import count, measure, remark, text, truth
 from fusemax.table.table import table_of_rows
 from fusemax.typed import FilePart, typed_so_far
@@ -58,41 +58,33 @@ def plan(document: Document, options: Mapping[str, Any]) -> DerivationsPlan:
     """Return what the study in *document* rewrites; raise ProblemsError with every mistake, of the cascades too."""
     del options
     study, document, problems = typed_so_far(document, DerivationsFile)
+    found, library = Findings(document, problems), Library(Path(document.file).parent)
     if study.cascades is not None and not study.cascades:
-        problems.append(document.problem(("cascades",), "an empty list names no cascade"))
+        found.say(("cascades",), "an empty list names no cascade")
     wanted = list(shipped("einsums")) if study.cascades is None else study.cascades
-    library = Library(Path(document.file).parent)
     cascades: dict[str, Cascade] = {}
     places: list[tuple[KeyPath, str]] = [(("known", name), name) for name in study.known]
     places += [(("cascades", number), name) for number, name in enumerate(wanted)]
-    for path, name in places:
-        try:
+    for place, name in places:
+        with found.at(*place, key=place[0] == "known"):
             cascades[name] = cascades.get(name) or library.cascade(name)
-        except FusemaxError as error:
-            problems += problems_from(error, document, path, key=path[0] == "known")
     for name, known in study.known.items():
         if name in cascades:
-            problems += _rank_problems(document, cascades[name], ("known", name), known.rank)
+            _refuse_names(found, cascades[name], name, known)
         if name not in wanted:
-            problems.append(
-                document.problem(("known", name), "this cascade is not among 'cascades'", key=True)
-            )
-    raise_if_any(problems)
+            found.say(("known", name), "this cascade is not among 'cascades'", key=True)
+    found.raise_if_any()
     path = Path(document.file)
     files = {path.name: path} | {shown(Path(c.file)): Path(c.file) for c in cascades.values()}
     return DerivationsPlan(study=study, cascades={name: cascades[name] for name in wanted}, files=files)
 
 
-def _rank_problems(document: Document, cascade: Cascade, path: KeyPath, rank: str) -> list[Problem]:
-    unknown = [name for name in rank.split(",") if name and name not in cascade.ranks]
-    return [
-        document.problem(
-            (*path, "rank"),
-            f"cascade {cascade.name} has no rank {name!r}",
-            f"there are: {', '.join(cascade.ranks)}",
-        )
-        for name in unknown
-    ]
+def _refuse_names(found: Findings, cascade: Cascade, name: str, known: Known) -> None:
+    """Note the ranks that are *known* of a cascade and that it lacks."""
+    for rank in known.rank.split(","):
+        if rank not in cascade.ranks:
+            text = f"cascade {cascade.name} has no rank {rank!r}"
+            found.say(("known", name, "rank"), text, f"there are: {', '.join(cascade.ranks)}")
 
 
 def tables(plan: DerivationsPlan, out: Path, progress: Progress) -> Outcome:

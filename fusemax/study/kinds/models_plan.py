@@ -1,34 +1,28 @@
-"""The study of kind ``models``: what whole models take on machines and systems, by phase, batch and length."""
+"""What a study of kind ``models`` says, read and checked: models, where they run, phases, and the columns of its tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from fusemax.errors import FusemaxError, Problem, raise_if_any
+from fusemax.errors import FusemaxError
+from fusemax.findings import Findings
 from fusemax.model.config import load_model
 from fusemax.model.parallel import ALONE, Parallel, parallel_of
-from fusemax.model.passed import Passed
-from fusemax.model.predict import Predictor
 from fusemax.model.price import Prices, Widths
 from fusemax.model.shape import Model
 from fusemax.model.system import System, load_system
-from fusemax.quantity import format_quantity, quantity
-from fusemax.report.study import Short
-from fusemax.shipped import find_machine
-from fusemax.source import Document
+from fusemax.quantity import quantity
+from fusemax.shipped import find_machine, from_beside
+from fusemax.source import Document, KeyPath
 from fusemax.study.jobs import shown
-from fusemax.study.kind import About, Kind, Outcome, Progress
-from fusemax.study.load import problems_from
-from fusemax.study.pictures import column_mistakes, figure_mistakes, specs_of
+from fusemax.study.pictures import column_mistakes, figure_mistakes
 from fusemax.study.values import reading
 from fusemax.table.column import LENGTH, LENGTH_HEADING, measure, piece, remark, size, text, truth
-from fusemax.table.table import table_of_rows
 from fusemax.typed import FilePart, typed_so_far
 
 
@@ -125,46 +119,42 @@ BREAKDOWN = (
     measure("share", "of the pass", unit="1", shown="%"),
 )  # fmt: skip
 
-Row = dict[str, Any]
-
 
 def plan(document: Document, options: Mapping[str, Any]) -> ModelsPlan:
     """Return what the study in *document* asks; raise ProblemsError with every mistake, of models and machines too."""
     del options
     study, document, problems = typed_so_far(document, ModelsFile)
-    folder = Path(document.file).parent
+    found, folder = Findings(document, problems), Path(document.file).parent
     files = {Path(document.file).name: Path(document.file)}
-    problems += [document.problem(place, said, hint) for place, said, hint in figure_mistakes(study)]
     models: dict[str, Model] = {}
     for name, path in study.models.items():
-        try:
+        with found.at("models", name):
             models[name] = load_model(folder / path)
             files[path] = folder / path if (folder / path).is_file() else folder / path / "config.json"
-        except FusemaxError as error:
-            problems += problems_from(error, document, ("models", name))
     places: list[Place] = []
     prices: dict[tuple[str, bool], Prices] = {}  # one machine's serve all places that have it
     widths = Widths(
         weights_B=study.words.weights, cache_B=study.words.cache, activations_B=study.words.activations
     )
     for name, where in study.systems.items():
-        try:
-            places.append(_place(name, where, widths, prices))
+        with found.at("systems", name):
+            places.append(_place(name, where, folder, widths, prices))
             files[shown(find_machine(places[-1].machine))] = find_machine(places[-1].machine)
-        except FusemaxError as error:
-            problems += problems_from(error, document, ("systems", name))
-    problems += _figure_problems(document, study)
-    problems += _empty(document, study)
-    raise_if_any(dict.fromkeys(problems))
+    _refuse_figures(found, study)
+    _refuse_empty(found, study)
+    found.raise_if_any()
     return ModelsPlan(study=study, models=models, places=places, files=files)
 
 
-def _place(name: str, where: Where, widths: Widths, known: dict[tuple[str, bool], Prices]) -> Place:
+def _place(
+    name: str, where: Where, folder: Path, widths: Widths, known: dict[tuple[str, bool], Prices]
+) -> Place:
+    """Return where models run; paths are looked up in the *folder* of the study first."""
     if (where.machine is None) == (where.system is None):
         raise FusemaxError("say 'machine' or 'system', one of them")
-    system = None if where.system is None else load_system(where.system)
+    system = None if where.system is None else load_system(from_beside(where.system, folder))
     parallel = _parallel(where, system)
-    machine = system.chip if system is not None else str(where.machine)
+    machine = system.chip if system is not None else from_beside(str(where.machine), folder)
     key = machine, where.search
     prices = known.setdefault(key, Prices(machine, widths, search=where.search))
     assert prices.described.levels, "the machine is read now, so that its mistakes are told"
@@ -187,19 +177,19 @@ def _parallel(where: Where, system: System | None) -> Parallel:
     return parallel
 
 
-def _empty(document: Document, study: ModelsFile) -> Iterator[Problem]:
-    for key in ("models", "systems", "phases"):
-        if not getattr(study, key):
-            yield document.problem((key,), "expected at least one")
+def _refuse_empty(found: Findings, study: ModelsFile) -> None:
+    places: list[KeyPath] = [(key,) for key in ("models", "systems", "phases") if not getattr(study, key)]
+    for place in places:
+        found.say(place, "expected at least one")
     for number, phase in enumerate(study.phases):
         for key in ("B", "length"):
             if not getattr(phase, key):
-                yield document.problem(("phases", number, key), "expected at least one value")
+                found.say(("phases", number, key), "expected at least one value")
 
 
-def _figure_problems(document: Document, study: ModelsFile) -> Iterator[Problem]:
-    if any(True for _ in figure_mistakes(study)):
-        return
+def _refuse_figures(found: Findings, study: ModelsFile) -> None:
+    """Note what is wrong with figures, and what they ask for that the tables will not have."""
+    mistakes = list(figure_mistakes(study))
     columns = {
         "results": [column.name for column in RESULTS],
         "breakdown": [column.name for column in BREAKDOWN],
@@ -208,92 +198,5 @@ def _figure_problems(document: Document, study: ModelsFile) -> Iterator[Problem]
         "model": list(study.models), "system": list(study.systems), "phase": [one.phase for one in study.phases],
         "B": [value for one in study.phases for value in one.B], LENGTH: [n for one in study.phases for n in one.length],
     }  # fmt: skip
-    for place, said, hint in column_mistakes(study, columns, values):
-        yield document.problem(place, said, hint)
-
-
-def tables(plan: ModelsPlan, out: Path, progress: Progress) -> Outcome:
-    """Return ``results`` and ``breakdown``: a row for each model, place and point, and for each kind of its work."""
-    del out
-    results: list[Row] = []
-    breakdown: list[Row] = []
-    points = [
-        (one.phase, batch, length) for one in plan.study.phases for batch in one.B for length in one.length
-    ]
-    total = len(plan.models) * len(plan.places) * len(points)
-    for name, model in plan.models.items():
-        for place in plan.places:
-            for phase, batch, length in points:
-                progress(len(results), total, f"{name} on {place.name}, {phase} of {length}")
-                row = {"model": name, "system": place.name, "phase": phase, "B": batch, LENGTH: length}
-                found, parts = _point(model, place, phase, batch, length)
-                results.append({**row, **found})
-                breakdown += [{**row, **part} for part in parts]
-    return Outcome(
-        tables={"results": table_of_rows(results, RESULTS), "breakdown": table_of_rows(breakdown, BREAKDOWN)},
-        short=tuple(_short(plan, results, one) for one in dict.fromkeys(phase for phase, _, _ in points)),
-    )
-
-
-def _point(model: Model, place: Place, phase: str, batch: int, length: int) -> tuple[Row, list[Row]]:
-    """Return the values of one point, or the reason why there are none; and its times by kind of work."""
-    predictor = Predictor(
-        model, place.machine, place.prices.widths, place.system, place.parallel, shared=place.prices
-    )
-    try:
-        memory = predictor.memory(batch, length, length if phase == "prefill" else 1)
-        kept = {
-            "fits": memory.fits, "weights_B": memory.weights_B, "cache_B": memory.cache_B, "memory_B": memory.total_B,
-        }  # fmt: skip
-        if memory.fits is False:
-            return {**kept, "reason": f"does not fit: {memory}"}, []
-        passed = (predictor.prefill if phase == "prefill" else predictor.decode)(batch, length)
-    except FusemaxError as error:
-        return {"reason": str(error).splitlines()[0]}, []
-    return {**kept, **_measures(passed, batch * (length if phase == "prefill" else 1))}, _works(passed)
-
-
-def _measures(passed: Passed, tokens: int) -> Row:
-    works = passed.by_work()
-    return {
-        "latency_s": passed.time_s, "tokens_per_s": tokens / passed.time_s, "latency_per_token_s": passed.time_s / tokens,
-        "traffic_B": passed.traffic_B, "energy_J": passed.energy_J if isfinite(passed.energy_J) else None,
-        "limit": max(works, key=works.__getitem__),
-    }  # fmt: skip
-
-
-def _works(passed: Passed) -> list[Row]:
-    return [
-        {"work": work, "time_s": time_s, "share": time_s / passed.time_s}
-        for work, time_s in passed.by_work().items()
-    ]
-
-
-def _short(plan: ModelsPlan, rows: Sequence[Row], phase: str) -> Short:
-    """Return the table for a screen: the time of a pass at the longest sequence, by model and place."""
-    mine = [row for row in rows if row["phase"] == phase]
-    length = max(row[LENGTH] for row in mine)
-    batch = min(row["B"] for row in mine)
-    found = {
-        (row["model"], row["system"]): row for row in mine if row[LENGTH] == length and row["B"] == batch
-    }
-    lines = [(name, *(_cell(found[name, place.name]) for place in plan.places)) for name in plan.models]
-    title = f"{phase}: time of a pass, {batch} sequences of {length} tokens"
-    return Short(
-        title=title, headings=("model", *(place.name for place in plan.places)), rows=tuple(lines), texts=1
-    )
-
-
-def _cell(row: Row) -> str:
-    if row.get("latency_s") is not None:
-        return format_quantity(row["latency_s"], "s")
-    return "too large" if row.get("fits") is False else "-"
-
-
-KIND = Kind(
-    plan=plan,
-    about=lambda plan: About(title=plan.study.title, source=plan.study.source, doc=plan.study.doc),
-    files=lambda plan: plan.files,
-    tables=tables,
-    specs=lambda plan: specs_of(plan.study),
-)
+    for mistake in mistakes or column_mistakes(study, columns, values):
+        found.say(*mistake)

@@ -1,0 +1,41 @@
+"""The mistakes of a file as they are found, each with its place, told all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
+from fusemax.source import Document, KeyPath
+
+
+class Findings:
+    """What is wrong in a *document*, found so far: ``problems``."""
+
+    def __init__(self, document: Document, problems: Iterable[Problem] = ()) -> None:
+        self.document = document
+        self.problems = list(problems)
+
+    def say(self, path: KeyPath, text: str, hint: str | None = None, key: bool = False) -> None:
+        """Note *text* of the value at *path*, or of its *key*."""
+        self.problems.append(self.document.problem(path, text, hint, key))
+
+    @contextmanager
+    def at(self, *path: str | int, key: bool = False) -> Iterator[None]:
+        """Note what is refused inside as a mistake at *path*, and go on after it."""
+        try:
+            yield
+        except FusemaxError as error:
+            self.problems += problems_from(error, self.document, path, key)
+
+    def raise_if_any(self) -> None:
+        """Raise ProblemsError with each of the problems once, if there are any."""
+        raise_if_any(dict.fromkeys(self.problems))
+
+
+def problems_from(error: FusemaxError, document: Document, path: KeyPath, key: bool = False) -> list[Problem]:
+    """Return *error* as problems: those of another file as they are, a plain one at the place of *path*."""
+    if isinstance(error, ProblemsError):
+        return list(error.problems)
+    text, _, hint = str(error).partition("\n  hint: ")
+    return [document.problem(path, text, hint or None, key)]
