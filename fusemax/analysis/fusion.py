@@ -219,7 +219,14 @@ def may_fuse(
     >>> [str(v) for v in may_fuse(attention, ["QK", "GM", "SN"], ["m"])]
     ['GM and SN cannot share a loop over m: SN needs GM after its reduction over m has ended']
     """
-    return Fusion(cascade).violations(einsums, loops, parts)
+    return fusion_of(cascade).violations(einsums, loops, parts)
+
+
+def fusion_of(cascade: Cascade) -> Fusion:
+    """Return *cascade* made ready for questions about fusion; the same one when it is asked for again."""
+    if "fusion" not in cascade.known:
+        cascade.known["fusion"] = Fusion(cascade)
+    return cascade.known["fusion"]
 
 
 class Fusion:

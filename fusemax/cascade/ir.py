@@ -6,9 +6,10 @@ value is written before it is read, except for the previous generation of an ite
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from fusemax.cascade.monoid import KNOWN, Monoid
 from fusemax.errors import Place
@@ -218,6 +219,11 @@ class Cascade:
             around = loops
             rows.append("  " * len(loops) + str(einsum))
         return "\n".join(rows)
+
+    @cached_property
+    def known(self) -> dict[Hashable, Any]:
+        """What was worked out of this cascade before, for who asks again; each entry under a name of its own."""
+        return {}
 
     @cached_property
     def computed(self) -> tuple[Einsum, ...]:

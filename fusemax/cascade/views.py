@@ -18,6 +18,13 @@ def without(cascade: Cascade, removed: Collection[str]) -> Cascade:
     FusemaxError
         If one of them reads more than one tensor access, reduces, or writes an output of the cascade.
     """
+    key = ("without", *removed)
+    if key not in cascade.known:
+        cascade.known[key] = _without(cascade, removed)
+    return cascade.known[key]
+
+
+def _without(cascade: Cascade, removed: Collection[str]) -> Cascade:
     sources: dict[str, tuple[Einsum, Access]] = {}
     for name in removed:
         einsum = cascade.einsum(name)

@@ -151,7 +151,11 @@ def called(node: Node) -> str:
 
 def kernel_text(program: Program, outputs: Sequence[str], axes: Axes) -> str:
     """Return the source of ``evaluate`` for *outputs* of *program* over a grid of *axes*, each with its names."""
-    graph, wanted = graph_of(program, outputs)
+    return graph_text(program, *graph_of(program, outputs), axes)
+
+
+def graph_text(program: Program, graph: Graph, wanted: Sequence[int], axes: Axes) -> str:
+    """Return what :func:`kernel_text` does, from the operations of *program* and those *wanted*."""
     return _Writer(program, graph, axes).text(wanted)
 
 

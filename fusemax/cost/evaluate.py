@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 
 import numpy as np
 
-from fusemax.cost.lower import point_text, run
+from fusemax.cost.code import graph_text
+from fusemax.cost.direct import values_at
+from fusemax.cost.graph import Graph, graph_of
+from fusemax.cost.lower import run
 from fusemax.cost.power import HELD
 from fusemax.cost.program import Label, Line, Program
 from fusemax.errors import FusemaxError
@@ -110,9 +114,19 @@ class Evaluator:
         return {line.name: line.label for line in self.program.lines}
 
     @cached_property
+    def operations(self) -> tuple[Graph, tuple[int, ...]]:
+        """The operations of all lines, and which of them are the lines' values."""
+        return graph_of(self.program, list(self.labels))
+
+    @cached_property
     def text(self) -> str:
         """The kernel's text."""
-        return point_text(self.program, list(self.labels))
+        return graph_text(self.program, *self.operations, [tuple(self.program.parameters)])
+
+    @cached_property
+    def asked(self) -> Iterator[int]:
+        """Numbers of the calls: a kernel pays from the second one on."""
+        return count()
 
     def cost(self, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None) -> Cost:
         """Return the cost of one point, as :func:`cost` does."""
@@ -123,13 +137,20 @@ class Evaluator:
     def costs(self, points: Sequence[tuple[Mapping[str, int], Mapping[str, float]]]) -> list[Cost]:
         """Return the costs of many points, as :func:`costs` does."""
         given = [_parameters(self.mapped, self.program, sizes, figures) for sizes, figures in points]
-        order = list(self.program.parameters)
-        matrix = np.array([[point[name] for name in order] for point in given], dtype=np.float64)
-        results = run(self.program, list(self.labels), matrix, self.text).tolist()
+        results = self._rows(given)
         return [
             Cost(dict(zip(self.labels, values, strict=True)), self.labels, point)
             for values, point in zip(results, given, strict=True)
         ]
+
+    def _rows(self, points: Sequence[Mapping[str, float]]) -> list[list[float]]:
+        if len(points) == 1 and next(self.asked) == 0:
+            found = values_at(*self.operations, points[0])
+            if found is not None:
+                return [found]
+        order = list(self.program.parameters)
+        matrix = np.array([[point[name] for name in order] for point in points], dtype=np.float64)
+        return run(self.program, list(self.labels), matrix, self.text).tolist()
 
 
 def cost(

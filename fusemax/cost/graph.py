@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import sympy
 
@@ -18,8 +18,7 @@ from fusemax.cost.program import FitRule, Program
 from fusemax.language.functions import FUNCTIONS
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One operation on earlier nodes; ``value`` is the name of a parameter or tile, a number, or which of several."""
 
     operation: str
@@ -100,8 +99,10 @@ class Graph:
         above: list[int] = []
         below: list[int] = []
         for factor in expression.args:
-            if isinstance(factor, sympy.Pow) and factor.exp.is_Integer and factor.exp < 0:
-                below.append(self.expression(sympy.Pow(factor.base, -factor.exp), names))
+            exponent = factor.exp if isinstance(factor, sympy.Pow) else None
+            if isinstance(exponent, sympy.Integer) and exponent.p < 0:
+                base = factor.base  # type: ignore[union-attr]
+                below.append(self.expression(base if exponent.p == -1 else sympy.Pow(base, -exponent), names))
             else:
                 above.append(self.expression(factor, names))
         top = self._chain("*", above) if above else self.add("number", value=1.0)
@@ -183,3 +184,22 @@ def graph_of(program: Program, outputs: Sequence[str]) -> tuple[Graph, tuple[int
             graph.fit(value, names) if isinstance(value, FitRule) else graph.expression(value, names)
         )
     return graph, tuple(names[name] for name in outputs)
+
+
+NOTHING = frozenset[int]()
+
+
+def searched_in(graph: Graph) -> dict[int, tuple[int, ...]]:
+    """Return the nodes inside the search of each tile: those that depend on the tile."""
+    depends: list[frozenset[int]] = []
+    inside: dict[int, list[int]] = {fit.tile: [] for fit in graph.fits.values()}
+    for number, (operation, operands, _) in enumerate(graph.nodes):
+        found = NOTHING
+        for operand in operands:
+            found = found | depends[operand] if depends[operand] else found
+        if operation == "fit":
+            found -= {graph.fits[number].tile}
+        for tile in found:
+            inside[tile].append(number)
+        depends.append(frozenset({number}) if operation == "tile" else found)
+    return {number: tuple(inside[fit.tile]) for number, fit in graph.fits.items()}

@@ -302,7 +302,7 @@ def run(
 def plain(text: str) -> Mapping[str, Any]:
     """Return the functions of *text* as they are."""
     helpers, head, body = text.rpartition("\n\ndef evaluate(")
-    scope = dict(_helpers(helpers)) if head else _names()
+    scope = dict(helper_functions(helpers)) if head else _names()
     exec(compile(f"{head}{body}", "<cost program>", "exec"), scope)
     return scope
 
@@ -312,7 +312,7 @@ def _names() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=32)
-def _helpers(text: str) -> Mapping[str, Any]:
+def helper_functions(text: str) -> Mapping[str, Any]:
     """Return the functions that a kernel calls, made once for all kernels that call the same."""
     scope = _names()
     exec(compile(text, "<cost program>", "exec"), scope)

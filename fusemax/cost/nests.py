@@ -24,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fusemax.cost.code import SEARCHES, called, helpers
-from fusemax.cost.graph import Graph, Node, graph_of
+from fusemax.cost.graph import Graph, Node, graph_of, searched_in
 from fusemax.cost.program import Program
 from fusemax.cost.tables import WEIGHTS, Table, needs_of, tables_of
 
@@ -88,7 +88,7 @@ class _Nest:
         self.row_of = {name: row for row, (_, name) in enumerate(names)}
         self.fixed = {name: number for number, name in enumerate(program.parameters)}
         self.needs = needs_of(graph, {name: axis for axis, name in names if lengths[axis] > 1})
-        self.searched = _searched(graph)
+        self.searched = searched_in(graph)
         self.readers = self._readers()
         self.tables = tables_of(graph, self.needs, self.readers, wanted, lengths)
         self.table_of = {value: table for table in self.tables for value in table.values}
@@ -332,22 +332,6 @@ class _Nest:
             elif self.work_rows[number] != row:
                 rows.append(f"copy(work, R{row} + base, work, {self._row(number)} + base, count)")
         return rows
-
-
-def _searched(graph: Graph) -> dict[int, tuple[int, ...]]:
-    """Return the nodes inside the search of each tile: those that depend on the tile."""
-    tiles: list[frozenset[int]] = []
-    for number, node in enumerate(graph.nodes):
-        found = frozenset().union(*(tiles[operand] for operand in node.operands))
-        if node.operation == "tile":
-            found = frozenset({number})
-        elif node.operation == "fit":
-            found -= {graph.fits[number].tile}
-        tiles.append(found)
-    return {
-        number: tuple(n for n, inside in enumerate(tiles) if fit.tile in inside and n != fit.tile)
-        for number, fit in graph.fits.items()
-    }
 
 
 def _value(node: Node) -> str:

@@ -126,8 +126,12 @@ class Writer:
 
     def add(self, name: str, value: sympy.Expr | FitRule, label: Label) -> sympy.Symbol:
         """Append a line and return its symbol."""
-        if name in self.names:
-            raise ValueError(f"two lines are called {name!r}")
-        self.names.add(name)
-        self.lines.append(Line(name, value, label))
+        self.append(Line(name, value, label))
         return symbol(name)
+
+    def append(self, line: Line) -> None:
+        """Append *line*, whose name no other has."""
+        if line.name in self.names:
+            raise ValueError(f"two lines are called {line.name!r}")
+        self.names.add(line.name)
+        self.lines.append(line)

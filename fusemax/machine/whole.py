@@ -19,6 +19,7 @@ from fusemax.machine.change import changed
 from fusemax.machine.figures import Figure, walk_figures
 from fusemax.machine.groups import wrong_groups
 from fusemax.machine.parts import TAKEN, Level, Registers, Unit
+from fusemax.machine.structure import Structure, structure_of
 from fusemax.nearest import nearest
 from fusemax.quantity import QuantityError
 from fusemax.shipped import find_machine
@@ -56,6 +57,7 @@ class Machine(FilePart):
     doc: str = ""
     _file: str = PrivateAttr(default="")
     _walked: tuple[Figure, ...] = PrivateAttr(default=())
+    _structure: Structure | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _not_empty(self) -> Machine:
@@ -96,6 +98,13 @@ class Machine(FilePart):
         if not self._walked:
             self._walked = tuple(walk_figures(self))
         return self._walked
+
+    @property
+    def structure(self) -> Structure:
+        """All that formulas of the machine depend on: everything but the numbers of figures; worked out once."""
+        if self._structure is None:
+            self._structure = structure_of(self)
+        return self._structure
 
     @property
     def outermost(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fusemax.analysis.fusion import Fusion
+from fusemax.analysis.fusion import fusion_of
 from fusemax.cascade.generations import recurrent
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import Problem
@@ -103,7 +103,7 @@ def _summed_again(mapped: Mapped, document: Document) -> Iterator[Problem]:
 
 def _fusion(mapped: Mapped, document: Document) -> Iterator[Problem]:
     """Yield what the pass analysis forbids: Einsums under loops that a value they need must have left."""
-    fusion = Fusion(mapped.cascade)
+    fusion = fusion_of(mapped.cascade)
     for nest in mapped.nests:
         parts = {
             digit.name: root.name
