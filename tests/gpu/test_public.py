@@ -26,10 +26,15 @@ NOISE = 0.2
 
 def shape(batch: int, heads: int, length: int, width: int, **more: object) -> Shape:
     """A square call, forward and without a mask unless *more* says otherwise."""
-    sizes = {"head_dim": width, "head_dim_v": width, "causal": False, "direction": "fwd", **more}
-    return Shape(
-        batch=batch, heads=heads, kv_heads=heads, seqlen_q=length, seqlen_kv=length, **sizes,  # type: ignore[arg-type]
-    )  # fmt: skip
+    sizes = {
+        "head_dim": width,
+        "head_dim_v": width,
+        "causal": False,
+        "direction": "fwd",
+        "seqlen_q": length,
+        **more,
+    }
+    return Shape(batch=batch, heads=heads, kv_heads=heads, seqlen_kv=length, **sizes)  # type: ignore[arg-type]
 
 
 def rate(machine: str, mapping: str, cascade: str, call: Shape) -> float:
@@ -57,14 +62,63 @@ def test_flash_attention_2_on_an_rtx_3090(width: int) -> None:
     assert found == pytest.approx(RTX3090[width], rel=NOISE)
 
 
+#: apple/axlearn on GitHub, sample output in tpu_attention_benchmark.py in 2025: TPU v5p, two sequences of 8,192
+#: tokens, width 128, a window of 4,096, blocks of 512: ms forward, and forward with backward, by heads.
+AXLEARN = {16: (1.4, 5.8), 40: (3.2, 15.2), 72: (5.5, 26.2), 88: (6.7, 31.3), 110: (7.2, 37.3)}
+
+
 def test_splash_attention_on_a_tpu_v5p() -> None:
+    """Five shapes, no constant: a third too slow forward at the median, a tenth with the backward pass.
+
+    At 72 heads the matrix units are busy 74% of the published time: they do not wait for the vector unit in turn.
+    """
+    errors: list[tuple[float, float]] = []
+    for heads, (forward, both) in AXLEARN.items():
+        call = shape(2, heads, 8192, 128, causal=True, window=4096)
+        found = cost_of(Kernel("tpu-v5p", "splash-512", "grouped/window"), call, "bf16").latency_s * 1e3
+        back = (
+            cost_of(Kernel("tpu-v5p", "splash-backward", "grouped/backward-window"), call, "bf16").latency_s
+            * 1e3
+        )
+        errors.append((abs(found / forward - 1), abs((found + back) / both - 1)))
+    assert median(error for error, _ in errors) < 0.35
+    assert max(error for _, error in errors) < 0.1
+
+
+def test_a_layer_of_splash_attention_on_a_tpu_v5p() -> None:
     """marin-community/marin on GitHub, pull request 6330: 0.778 ms for a layer of 8 heads under a causal mask, blocks of 512.
 
-    One laboratory, no constant: within the 30% that chips beside GPUs are held to.
+    The kernel is the most of a layer's time, and less than all of it.
     """
     call = shape(1, 8, 8192, 128, causal=True)
     found = cost_of(Kernel("tpu-v5p", "splash-512", "grouped/causal"), call, "bf16").latency_s
-    assert found == pytest.approx(0.778e-3, rel=0.3)
+    assert 0.5 * 0.778e-3 < found < 0.778e-3
+
+
+#: hw-native-sys/pto-isa on GitHub: Ascend 910B2, one head of width 128, in us. kernels/manual/common/flash_atten/README.md: as
+#: many queries as keys; demos/torch_jit/flash_atten/README.md: blocks of 128 queries, one a core, by keys.
+PTO = {1024: 20.96, 2048: 32.461, 4096: 88.902, 8192: 292.626, 16384: 909.058, 32768: 3262.645}
+PTO_CORES = {
+    128: (19.2, 23.42, 38.317, 68.778), 256: (18.604, 23.939, 39.838, 71.212), 512: (18.603, 24.787, 41.475, 74.903),
+    1024: (19.439, 26.221, 43.127, 76.855), 2048: (23.424, 36.055, 59.69, 107.78),
+}  # fmt: skip
+
+
+def test_flash_attention_on_an_ascend() -> None:
+    """26 times, no constant: 18% at the median where all cores work, 8% where up to 16 of 24 do."""
+
+    def error(queries: int, keys: int, published_us: float) -> float:
+        call = shape(1, 1, keys, 128, seqlen_q=queries)
+        found = cost_of(Kernel("ascend-910b2", "flash", "attention"), call, "bf16").latency_s
+        return abs(found * 1e6 / published_us - 1)
+
+    assert median(error(n, n, found) for n, found in PTO.items()) < NOISE
+    few = [
+        error(queries, keys, found)
+        for queries, row in PTO_CORES.items()
+        for keys, found in zip((1024, 2048, 4096, 8192), row, strict=True)
+    ]
+    assert median(few) < 0.08
 
 
 @pytest.mark.parametrize(("causal", "published"), [(False, 1329), (True, 1334)])

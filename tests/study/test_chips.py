@@ -48,12 +48,16 @@ def test_peaks(machine: str, mapping: str, unit: str, peak: float) -> None:
 
 @pytest.mark.parametrize(("machine", "mapping"), MAPPINGS)
 def test_both_witnesses(machine: str, mapping: str) -> None:
-    """The bound is below the schedule, and the simulator agrees within the fill of a few blocks."""
+    """The bound is below the schedule, and the simulator agrees within the fill of a few blocks.
+
+    Groups that meet at units wait for each other, as their times vary; the simulator's do not: a tenth quicker.
+    """
     design, answer = figures(machine, mapping)
     assert answer.bound_s <= answer.latency_s
     found = simulate(design.mapped, design.machine, SIZES)
     assert answer.bound_s <= found.latency_s * (1 + 1e-9)
-    assert 0.95 * answer.latency_s < found.latency_s < 1.6 * answer.latency_s
+    least = 0.9 if machine == "ascend-910b2" else 0.95
+    assert least * answer.latency_s < found.latency_s < 1.6 * answer.latency_s
 
 
 def test_a_tile_of_fsa() -> None:
@@ -75,11 +79,11 @@ def test_masked_tiles_of_fsa(cascade: str, window: dict[str, int], tiles: int) -
 
 
 def test_a_block_of_a_tpu() -> None:
-    """128 rows pass for each product; 3 and 2 operations of 4 x 1024 lanes, one exponential; the rest is the grid's step."""
+    """128 rows pass for each product; 3 and 2 operations of 4 x 1024 lanes; exponentials take two cycles."""
     _, answer = figures("tpu-v5e", "flash-128")
     scores, values, row = 128 * 128 / 4096, 128 * 128 / 4096, 1
     vector = 2 * scores + row + 3 * row  # LM, SLN and SLD, RM; PRM, SPD, RD: of rows they take a step each
-    exponentials = 128 * 128 / 1024 + 1
+    exponentials = 2 * (128 * 128 / 1024 + 1)
     step = (
         128
         + (scores + row)
@@ -97,7 +101,7 @@ def test_a_block_of_a_tpu() -> None:
 
 @pytest.mark.parametrize(("cascade", "blocks"), [("grouped/backward", 8), ("grouped/backward-causal", 6)])
 def test_the_backward_pass_of_a_tpu(cascade: str, blocks: int) -> None:
-    """Five products of 2,048 cycles a block of 1024 x 1024, 1,024 of exponentials, 512 on the lanes; a mask skips one in four.
+    """Five products of 2,048 cycles a block of 1024 x 1024, 2,048 of exponentials, 512 on the lanes; a mask skips one in four.
 
     Two heads of 2,048 tokens have four blocks each; the rest of a block is the grid's step.
     """
@@ -106,7 +110,7 @@ def test_the_backward_pass_of_a_tpu(cascade: str, blocks: int) -> None:
     check_tiles(design.mapped, answer)
     phases = {label.nest: value for label, value in answer.table("phase").items()}
 
-    assert phases["tiles"] * 1.503e9 == pytest.approx(blocks * (5 * 2048 + 1024 + 512 + 0.35e-6 * 1.503e9))
+    assert phases["tiles"] * 1.503e9 == pytest.approx(blocks * (5 * 2048 + 2048 + 512 + 0.35e-6 * 1.503e9))
 
 
 def test_the_backward_pass_of_a_tpu_by_both_witnesses() -> None:
