@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from fusemax.language.formula import formula, substituted
+from fusemax.language.formula import formula, formula_names, substituted
 from fusemax.language.syntax import Binary, Expression, Name
+from fusemax.language.value import value_of
 from fusemax.machine.parts import AccessEnergy, Level, Operation, Registers, Unit
 from fusemax.machine.widths import cycles_at, width_name
 from fusemax.quantity import quantity
@@ -61,6 +62,24 @@ def figures(machine: Described) -> dict[str, Expression]:
 def figure_paths(machine: Described) -> dict[str, tuple[str | int, ...]]:
     """Return the keys under which each figure of *machine* stands in its file, by the figure's full name."""
     return {name: path for path, name, _ in machine.walked}
+
+
+def figure_values(walked: Sequence[Figure], given: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Return the values of figures of which none needs itself; those that are *given* stand for what the machine says.
+
+    >>> from fusemax.machine import load_machine
+    >>> walked = load_machine("l40s")[0].walked
+    >>> round(figure_values(walked)["DRAM.bandwidth"] / 1e9), figure_values(walked, {"DRAM.size": 1.0})["DRAM.size"]
+    (787, 1.0)
+    """
+    known = dict(given or {})
+    waiting = [(name, figure) for _, name, figure in walked if name not in known]
+    while waiting:
+        for name, figure in waiting:
+            if all(used in known for used in formula_names(figure)):
+                known[name] = value_of(figure, known)
+        waiting = [entry for entry in waiting if entry[0] not in known]
+    return known
 
 
 def walk_figures(machine: Described) -> list[Figure]:

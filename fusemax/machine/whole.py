@@ -16,7 +16,7 @@ from fusemax.language.syntax import Number
 from fusemax.language.value import value_of
 from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds, Watts
 from fusemax.machine.change import changed
-from fusemax.machine.figures import Figure, walk_figures
+from fusemax.machine.figures import Figure, figure_values, walk_figures
 from fusemax.machine.groups import wrong_groups
 from fusemax.machine.parts import TAKEN, Level, Registers, Unit
 from fusemax.machine.structure import Structure, structure_of
@@ -192,22 +192,10 @@ def machine_of(document: Document) -> Machine:
         raise_if_any(
             [
                 document.problem(("levels", name, *([key] if key else [])), text, hint, key=not key)
-                for name, key, text, hint in wrong_groups(machine.levels, _values(walked))
+                for name, key, text, hint in wrong_groups(machine.levels, figure_values(walked))
             ]
         )
     return machine
-
-
-def _values(walked: Sequence[Figure]) -> dict[str, float]:
-    """Return the values of figures of which none needs itself."""
-    known: dict[str, float] = {}
-    waiting = [(name, figure) for _, name, figure in walked]
-    while waiting:
-        for name, figure in waiting:
-            if all(used in known for used in formula_names(figure)):
-                known[name] = value_of(figure, known)
-        waiting = [entry for entry in waiting if entry[0] not in known]
-    return known
 
 
 def _impossible(document: Document, walked: Sequence[Figure]) -> Iterator[Problem]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from fusemax.errors import FusemaxError
-from fusemax.language.syntax import Number
 from fusemax.model.parallel import ALONE, Parallel, share_of_batch
 from fusemax.model.passed import Host, Passed, Row, followed, hidden, waited
 from fusemax.model.price import Price, Prices, Widths
@@ -120,10 +119,7 @@ class Predictor:
 
     def memory(self, batch: int, length: int, queries: int = 1) -> Memory:
         """Return what one chip keeps of *batch* sequences of *length* tokens, *queries* of them worked on at once."""
-        described = self.prices.described
-        size = described.levels[described.outermost].size
-        size_B = size.value if isinstance(size, Number) else None
-        size_B = self.figures.get(f"{described.outermost}.size", size_B)
+        size_B = self.prices.moving.values.get(f"{self.prices.described.outermost}.size")
         activations = max(
             (_held(step) for step in steps_of(self.model, self._pass(batch, queries, length))), default=0
         )

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import nan
 from pathlib import Path
 
 from fusemax.cascade.build import load_cascade
@@ -23,17 +22,15 @@ from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Number
 from fusemax.library.load import Library
 from fusemax.machine import Machine
+from fusemax.machine.figures import figure_values
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import MappingFile, load_mapping_file
+from fusemax.model.moved import Moving
 from fusemax.model.step import Step
 from fusemax.shipped import find_machine, mappings_for
 from fusemax.source import Document
 
 LEAST_BETWEEN_B = 2.0
-START_S = 2e-6  #: from a kernel's launch until all of its cores stream: as the mappings of products in arch/gpu have it
-#: Of the bandwidth of a kernel that only reads, the part that one reaches that writes as much: STREAM's copy at 1610 GB/s, its
-#: dot at 1750, on an A100 (repository Azure/AI-benchmarking-guide at 8fd0c6e1bd0f).
-COPIED = 0.92
 WORDS = re.compile(r"\w+")
 Found = tuple[Evaluator, float]  #: a mapping that was found, and how far above the bound it was there
 Content = tuple[tuple[tuple[str, tuple[tuple[str, int], ...]], ...], tuple[str, ...], tuple[str, ...]]
@@ -237,50 +234,18 @@ class Prices:
         mapped = replace(mapped, words={**mapped.words, **widths})
         return Evaluator(mapped, derive(mapped, self.described, self.figures))
 
+    @cached_property
+    def moving(self) -> Moving:
+        """The machine for what only moves data, with the values of its figures."""
+        given = {"word": self.widths.activations_B, **self.figures}
+        return Moving(machine=self.described, values=figure_values(self.described.walked, given))
+
     def _moved(self, step: Step) -> Price:
         """Return the price of a step that only moves its numbers: all of them through the outermost level, once."""
-        machine = self.described
-        level = machine.levels[machine.outermost]
-        bandwidth = self._figure(level.bandwidth, f"{machine.outermost}.bandwidth")
-        launch = self._figure(machine.launch, "launch") or 0.0
-        # a chip whose kernels take no launch has none of its own to start, and its bandwidth is no measured one
-        start, reached = (START_S, COPIED) if launch else (0.0, 1.0)
         moved_B = step.moved * self.widths.between_B + step.narrowed * self.widths.activations_B
-        time_s = launch + start + (moved_B / (reached * bandwidth) if bandwidth else 0.0)
-        energy = level.energy and level.energy.read
-        each_J = self._figure(energy, f"{machine.outermost}.energy.read")
-        line_B = self._figure(level.line, f"{machine.outermost}.line")
-        energy_J = nan if each_J is None or not line_B else moved_B / line_B * each_J + self.idle_J(time_s)
-        return Price(time_s=time_s, traffic_B=moved_B, energy_J=energy_J, limit=machine.outermost)
-
-    def idle_J(self, time_s: float) -> float:  # noqa: N802 - the unit is a joule
-        """Return what the chip's parts take in *time_s* whatever they do, as far as the machine says it in numbers."""
-        cores = self.described.replicas
-        many = self._figure(cores, "replicas") or 1.0
-        levels = (
-            (self._figure(level.leakage, f"{name}.leakage") or 0.0) * self._copies(name, many)
-            for name, level in self.described.levels.items()
-        )
-        units = (
-            (self._figure(unit.leakage, f"{name}.leakage") or 0.0) * many
-            for name, unit in self.described.units.items()
-        )
-        return (sum(levels) + sum(units)) * time_s
-
-    def _copies(self, level: str, cores: float) -> float:
-        """Return how many of *level* there are on *cores*: one, or one for each core or group of them."""
-        described = self.described.levels[level]
-        if self.described.of_groups(level):
-            return cores / (self._figure(described.shared_by, f"{level}.shared_by") or cores)
-        return cores if described.per_core else 1.0
-
-    def _figure(self, expression: object, name: str) -> float | None:
-        """Return the figure *name* as it was set, or as the machine has it; None where that is a formula or nothing."""
-        if name in self.figures:
-            return self.figures[name]
-        if isinstance(expression, int | float):
-            return float(expression)
-        return expression.value if isinstance(expression, Number) else None
+        time_s = self.moving.time_s(moved_B)
+        energy_J = self.moving.energy_J(moved_B, time_s)
+        return Price(time_s=time_s, traffic_B=moved_B, energy_J=energy_J, limit=self.described.outermost)
 
     def _suited(self, form: str) -> list[str]:
         if form not in self.suited:
@@ -304,7 +269,8 @@ class Prices:
 
     def _is_for(self, file: MappingFile) -> bool:
         """Return whether *file* is for operands as wide as these: kernels of 8 bits are no kernels of 16."""
-        return self._figure(file.operands, "") in (None, self.widths.activations_B)
+        width = file.operands.value if isinstance(file.operands, Number) else file.operands
+        return width in (None, self.widths.activations_B)
 
     def _cost(self, step: Step, form: str, mapping: str, sizes: Mapping[str, int]) -> Cost | str:
         ready = self._ready(step, form, mapping)
