@@ -180,7 +180,7 @@ class _Forming:
             value = FitRule(
                 tile=tile,  # type: ignore[arg-type]
                 count=bound,
-                footprint=rooms.footprint(rule.level).subs(list(later.items())),
+                footprint=rooms.needed(rule.level).subs(list(later.items())),
                 capacity=symbol(f"{rule.level}.size"),
                 kind=rule.kind,
             )
@@ -191,14 +191,13 @@ class _Forming:
     def _occupancy(self, nest: Nest, rooms: Rooms) -> dict[str, sympy.Expr]:
         """Write what each level, and each register file, must hold; return the fraction that spills, by level that may."""
         spilled: dict[str, sympy.Expr] = {}
-        over: sympy.Expr = sympy.Integer(0)
         for place in sorted(rooms.places(), key=lambda name: name == self.machine.outermost):
             capacity = capacity_B(self.machine, place)
             if capacity is None:
                 continue
             occupied = self.writer.add(
                 f"occupancy_B[{nest.name},{place}]",
-                rooms.footprint(place) + (over if place == self.machine.outermost else 0),
+                rooms.needed(place),
                 Label("occupancy", nest=nest.name, level=place),
             )
             self.writer.add(
@@ -208,9 +207,7 @@ class _Forming:
                 label = Label("room", nest=nest.name, level=place, tensor=tensor, action=why)
                 self.writer.add(f"room_B[{nest.name},{number},{place},{tensor}]", size, label)
             if self.mapped.spill.get(place):
-                fraction = greatest(sympy.Integer(0), 1 - capacity / occupied)
-                if self.machine.around(place) == self.machine.outermost:
-                    over += greatest(sympy.Integer(0), occupied - capacity)
+                fraction = 1 - capacity / greatest(capacity, occupied)
                 name = f"spilled[{nest.name},{place}]"
                 spilled[place] = self.writer.add(
                     name, fraction, Label("spilled", nest=nest.name, level=place)
@@ -218,21 +215,19 @@ class _Forming:
         return spilled
 
     def _spilled(self, moves: Iterable[Move], spilled: Mapping[str, sympy.Expr]) -> Iterable[Move]:
-        """Yield the moves, with the words that a level cannot hold served by the level outside it."""
+        """Yield the moves, with the words that a level cannot hold served by the level outside it, or what that one lacks."""
         for move in moves:
             inner = spilled.get(move.serves or "")
             if inner is not None and move.tensor in self.mapped.spill[move.serves or ""]:
-                yield _with_words(move, move.words * (1 - inner))
-                continue
+                move = _with_words(move, move.words * (1 - inner))
             yield move
-            here = spilled.get(move.level)
-            if (
-                here is not None
-                and move.tensor in self.mapped.spill[move.level]
-                and move.kind in ("read", "write")
-            ):
-                outside = self.machine.around(move.level)
-                yield Move(tensor=move.tensor, level=outside, kind=move.kind, words=move.words * here)
+            level, words = move.level, move.words
+            while move.kind in ("read", "write") and move.tensor in self.mapped.spill.get(level, ()):
+                if level not in spilled:
+                    break
+                words *= spilled[level]
+                level = self.machine.around(level)
+                yield Move(tensor=move.tensor, level=level, kind=move.kind, words=words)
 
     # --- totals
 

@@ -57,16 +57,35 @@ class Rooms:
     whole: tuple[str, ...]
 
     def places(self) -> tuple[str, ...]:
-        """Return the levels, and the units with registers, in which something takes room."""
+        """Return the levels, and the units with registers, in which something takes room, or spills into."""
         kept = [tile.residence.level for moment in self.moments for tile in moment.tiles]
         made = [value.place for moment in self.moments for value in moment.values]
-        return tuple(dict.fromkeys((*kept, *made, self.machine.outermost)))
+        over = [self.machine.around(level) for level in self.mapped.spill]
+        return tuple(dict.fromkeys((*kept, *made, *over, self.machine.outermost)))
 
     def footprint(self, place: str) -> sympy.Expr:
         """Return the bytes that *place* must have: at the fullest moment, everything that is there."""
         found = [self._at(moment, place) for moment in self.moments]
         distinct = list(dict.fromkeys(found))
         return greatest(*distinct) if distinct else ZERO
+
+    def needed(self, place: str) -> sympy.Expr:
+        """Return the bytes that *place* must have: its footprint, and what spills from the levels next inside of it."""
+        return self.footprint(place) + self._over(place)
+
+    def _over(self, place: str) -> sympy.Expr:
+        """Return the bytes that spill into *place* of tensors that it does not keep anyway."""
+        held = {r.tensor for r in self.words if r.level == place and not r.staged} | {*self._whole(place)}
+        total: sympy.Expr = ZERO
+        for level, tensors in self.mapped.spill.items():
+            size = capacity_B(self.machine, level)
+            if size is None or self.machine.around(level) != place:
+                continue
+            apart = [room for name, _, room in self.parts(level) if name in tensors and name not in held]
+            most = sum(apart, self._over(level))
+            if most != 0:
+                total += least(greatest(ZERO, self.needed(level) - size), most)
+        return total
 
     def parts(self, place: str) -> Iterator[tuple[str, str, sympy.Expr]]:
         """Yield what *place* has to hold at some moment: a tensor, why (``whole``, ``tile``, ``value``), and its bytes."""

@@ -162,6 +162,44 @@ def test_what_has_no_room_is_taken_from_outside() -> None:
     assert words["DRAM", "X", "read"] == 3 * 8 / 2 + 8 / 2
 
 
+def _spilling(levels: dict[str, Any], keep: dict[str, Any], spill: dict[str, Any]) -> Design:
+    """Return eight words X that each of three f takes, kept at some levels of which some overflow."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["A"], "Z": ["F"]}, "outputs": ["Y"], "einsums": "Y[f,a] = X[a] - Z[f]\n",
+    }  # fmt: skip
+    mapping = {
+        "nests": [{"keep": keep, "do": [{"for": ["f"], "do": ["Y"]}]}], "bind": {"a": ["Y"]}, "spill": spill,
+    }  # fmt: skip
+    one = design(mapping, {"A": 8, "F": 3}, cascade)
+    return Design(one.cascade, {**MACHINE, "levels": levels}, one.mapping, one.sizes)
+
+
+@pytest.mark.parametrize(("size", "outside"), [(16, 0.0), (12, 1 / 4)])
+def test_what_has_no_room_at_two_levels_is_taken_from_further_out(size: int, outside: float) -> None:
+    """X, 16 bytes, in L1 of eight: half of it is taken from L2, which sends half of the tile too, 3*4 + 4 words.
+
+    L2 keeps X anyway: it overflows by its own size alone. Of what it gives so much comes from DRAM, and so much less did before.
+    """
+    levels = {**MACHINE["levels"], "L2": {"size": f"{size} B"}, "L1": {"size": "8 B"}}
+    levels = {name: levels[name] for name in ("DRAM", "L2", "L1")}
+    one = _spilling(levels, {"L2": ["X"], "L1": ["X"]}, {"L2": ["X"], "L1": ["X"]})
+    words = agreed(one)
+
+    assert words["L2", "X", "read"] == 3 * 8 / 2 + 8 / 2
+    assert words["DRAM", "X", "read"] == outside * 16 + (1 - outside) * 8
+    assert not compared(one).differences
+
+
+@pytest.mark.parametrize("size", [8, 7])
+def test_what_spills_takes_room_in_the_level_around(size: int) -> None:
+    """Half of X, 16 bytes, spills from L1 into L2, which keeps nothing else: eight bytes have to be there."""
+    levels = {"DRAM": {}, "L2": {"size": f"{size} B"}, "L1": {"size": "8 B"}}
+    outcome = compared(_spilling(levels, {"L1": ["X"]}, {"L1": ["X"]}))
+
+    assert not outcome.differences
+    assert (outcome.refused is None) == (size == 8)
+
+
 @pytest.mark.parametrize(
     ("read", "words"),
     [("S[m+1,p] + S[m+1,p]", 4 * 3), ("S[m,p] + S[m+1,p]", (2 * 4 - 1) * 3), ("S[m,p] + S[m,p]", 3 * 3)],

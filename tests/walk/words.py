@@ -64,15 +64,11 @@ class Tally:
         part = self._outside(level, tensor)
         if part:
             around = self.machine.level_names[self.machine.level_names.index(level) - 1]
-            self.words[around, tensor, kind] += many * part  # type: ignore[assignment]
+            self.accessed(around, tensor, kind, many * part)
 
     def moved(self, outer: str, level: str, tensor: str, kinds: tuple[str, str], many: float) -> None:
         """Add *many* words between two levels, but at *outer* those that stay there."""
-        part = self._outside(level, tensor)
-        if part:
-            self.words[outer, tensor, kinds[0]] += many * (1 - part)  # type: ignore[assignment]
-        else:
-            self.accessed(outer, tensor, kinds[0], many)
+        self.accessed(outer, tensor, kinds[0], many * (1 - self._outside(level, tensor)))
         self.words[level, tensor, kinds[1]] += many  # type: ignore[assignment]
 
 

@@ -18,18 +18,13 @@ def check_room(mapped: Mapped, machine: Machine, point: Point, nests: Sequence[G
     mistakes: list[str] = []
     for whole in nests:
         stock = Stock.of(mapped, machine, whole.nest)
-        over = 0.0
         for place in sorted(stock.places(), key=lambda name: name == machine.outermost):
             if place in machine.levels and machine.levels[place].size is None:
                 continue
-            needed = stock.occupied_B(point, whole, place)
+            needed = stock.needed_B(point, whole, place)
             memory = machine.lane_memories.get(place)
             lanes = 1.0 if memory is None else lanes_of(machine, point, memory.unit)
             there = capacity_B(point, place, memory, lanes)
-            if place == machine.outermost:
-                needed += over
-            elif mapped.spill.get(place) and machine.around(place) == machine.outermost:
-                over = max(0.0, needed - there)
             if needed > there and not mapped.spill.get(place):
                 parts = stock.parts_B(point, whole, place)
                 outside = place == machine.outermost

@@ -191,9 +191,9 @@ class Loads:
         spilled: dict[str, float] = {}
         stock = Stock.of(self.mapped, self.machine, self.nest)
         for level in self.mapped.spill:
-            occupied = stock.occupied_B(self.point, self.geometry, level)
-            if occupied:
-                spilled[level] = max(0.0, 1 - capacity_B(self.point, level, None) / occupied)
+            needed = stock.needed_B(self.point, self.geometry, level)
+            if needed:
+                spilled[level] = max(0.0, 1 - capacity_B(self.point, level, None) / needed)
         return spilled
 
     # --- channels
@@ -246,12 +246,17 @@ class Loads:
 def served(
     mapped: Mapped, machine: Machine, spilled: Mapping[str, float], entry: Words
 ) -> list[tuple[str, float]]:
-    """Return the levels that serve the words *entry*, each with its part: where a level overflows, the level outside it."""
+    """Return the levels that serve the words *entry*, each with its part: where a level overflows, the level outside it.
+
+    What that one has no room for is served by the next one out.
+    """
     inner = spilled.get(entry.serves or "", 0.0)
-    if inner and entry.tensor in mapped.spill[entry.serves or ""]:
-        return [(entry.level, 1 - inner)]
-    here = spilled.get(entry.level, 0.0)
-    if here and entry.tensor in mapped.spill[entry.level] and entry.kind in ("read", "write"):
-        outside = machine.around(entry.level)
-        return [(entry.level, 1.0), (outside, here)]
-    return [(entry.level, 1.0)]
+    part = 1 - inner if entry.tensor in mapped.spill.get(entry.serves or "", ()) else 1.0
+    level, found = entry.level, [(entry.level, part)]
+    while entry.kind in ("read", "write") and entry.tensor in mapped.spill.get(level, ()):
+        part *= spilled.get(level, 0.0)
+        if not part:
+            break
+        level = machine.around(level)
+        found.append((level, part))
+    return found

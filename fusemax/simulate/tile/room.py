@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from fusemax.cascade.sizes import resolve_sizes
@@ -11,7 +11,7 @@ from fusemax.language.syntax import Name
 from fusemax.language.value import finite_value_of
 from fusemax.machine import LaneMemory, Machine
 from fusemax.mapping.groups import shared_level, with_shared_tiles
-from fusemax.mapping.lives import Moment, Tile, moments
+from fusemax.mapping.lives import Moment, Tile, Value, moments
 from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.mapping.outermost import whole_digits, whole_tensors
 from fusemax.mapping.spec import Fit
@@ -45,14 +45,49 @@ class Stock:
         return cls(mapped, machine, nest, moments(mapped, machine, nest), whole)
 
     def places(self) -> tuple[str, ...]:
-        """Return the levels, and the units with registers, in which something takes room."""
+        """Return the levels, and the units with registers, in which something takes room, or spills into."""
         kept = [tile.residence.level for moment in self.moments for tile in moment.tiles]
         made = [value.place for moment in self.moments for value in moment.values]
-        return tuple(dict.fromkeys((*kept, *made, self.machine.outermost)))
+        over = [self.machine.around(level) for level in self.mapped.spill]
+        return tuple(dict.fromkeys((*kept, *made, *over, self.machine.outermost)))
 
     def occupied_B(self, point: Point, geometry: Geometry, place: str) -> float:  # noqa: N802
         """Return the bytes that are in *place* at the fullest moment, all buffers; a shared place counts once."""
         return max((sum(self._at(point, geometry, m, place).values()) for m in self.moments), default=0.0)
+
+    def needed_B(self, point: Point, geometry: Geometry, place: str) -> float:  # noqa: N802
+        """Return the bytes that *place* must have: what is there, and what spills from the levels next inside of it."""
+        return self.occupied_B(point, geometry, place) + self._over_B(point, geometry, place)
+
+    def _over_B(self, point: Point, geometry: Geometry, place: str) -> float:  # noqa: N802
+        """Return the bytes that spill into *place* of tensors that it does not keep anyway."""
+        kept = [tile.residence for moment in self.moments for tile in moment.tiles]
+        held = {kept_.tensor for kept_ in kept if kept_.level == place and not kept_.staged}
+        held |= {*self.whole} if place == self.machine.outermost else set()
+        total = 0.0
+        for level, tensors in self.mapped.spill.items():
+            if self.machine.around(level) != place or self.machine.levels[level].size is None:
+                continue
+            over = self.needed_B(point, geometry, level) - capacity_B(point, level)
+            apart = {name for name in tensors if name not in held}
+            most = self._most_B(point, geometry, level, apart) + self._over_B(point, geometry, level)
+            total += max(0.0, min(over, most))
+        return total
+
+    def _most_B(self, point: Point, geometry: Geometry, place: str, tensors: Collection[str]) -> float:  # noqa: N802
+        """Return the bytes of all tiles and values of *tensors* in *place*, whenever they are there."""
+        tiles = [r for r in self.nest.residences if r.level == place and r.tensor in tensors]
+        copies: dict[Value, int] = {}
+        for moment in self.moments:
+            for value, many in moment.values.items():
+                if value.place == place and value.tensor in tensors:
+                    copies[value] = max(many, copies.get(value, 0))
+        kept = sum(room_B(self.mapped, point, geometry, r) * r.buffers for r in tiles)
+        return kept + sum(self._value_B(point, geometry, value, many) for value, many in copies.items())
+
+    def _value_B(self, point: Point, geometry: Geometry, value: Value, copies: int) -> float:  # noqa: N802
+        words = geometry.points(value.digits, {}) * self._cores(point, geometry, value.place)
+        return words * copies * word_B(self.mapped, point, value.tensor)
 
     def parts_B(self, point: Point, geometry: Geometry, place: str) -> dict[str, float]:  # noqa: N802
         """Return the bytes of what is in *place* at the fullest moment, by tensor."""
@@ -90,8 +125,7 @@ class Stock:
                 yield residence.tensor, room_B(self.mapped, point, geometry, residence) * residence.buffers
         for value, copies in moment.values.items():
             if value.place == place:
-                words = geometry.points(value.digits, {}) * self._cores(point, geometry, place)
-                yield value.tensor, words * copies * word_B(self.mapped, point, value.tensor)
+                yield value.tensor, self._value_B(point, geometry, value, copies)
 
     def _cores(self, point: Point, geometry: Geometry, place: str) -> float:
         """Return how many cores have values of their own in *place*: all that are busy, where they or a group share it."""
@@ -175,7 +209,7 @@ def _fitting(
     capacity = capacity_B(point, rule.level)
 
     def fits(size: int) -> bool:
-        return stock.occupied_B(point, Geometry(nest, sizes, {**tiles, name: size}), rule.level) <= capacity
+        return stock.needed_B(point, Geometry(nest, sizes, {**tiles, name: size}), rule.level) <= capacity
 
     if rule.kind == "power_of_two":
         return max((1 << k for k in range(bound.bit_length()) if fits(1 << k)), default=1)
