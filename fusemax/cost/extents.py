@@ -285,29 +285,41 @@ class Extents:
         times = [self.points(foreign[:count]) for count in range(len(foreign) + 1)]
         result = self.points(mine) * times[-1]
         for number, loop in enumerate(foreign):
-            alone = self._alone(mine, self._own_inside(mine, loops, loop))
+            around = loops[: loops.index(loop)]
+            alone = self._alone(mine, self._own_inside(mine, loops, loop), around)
             result -= alone * (times[number + 1] - times[number])
         return result
 
-    def _alone(self, mine: set[str], inside: Mapping[str, list[str]]) -> sympy.Expr:
-        """Return the elements in whose place each of the loops *inside* has a single iteration."""
+    def _alone(self, mine: set[str], inside: Mapping[str, list[str]], around: Collection[str]) -> sympy.Expr:
+        """Return the elements in whose place, in the loops *around*, each of those *inside* has a single iteration."""
         result: sympy.Expr = ONE
         for root in self.nest.roots.values():
             own = inside.get(root.name)
-            result *= self._alone_in(root, own, mine) if own else self.covered(root, mine)
+            result *= self._alone_in(root, own, mine, around) if own else self.covered(root, mine)
         return result
 
-    def _alone_in(self, root: Root, own: list[str], mine: set[str]) -> sympy.Expr:
+    def _alone_in(self, root: Root, own: list[str], mine: set[str], around: Collection[str]) -> sympy.Expr:
         names, size = self.part(root).digits, self.part(root).size
-        tile = self._product(names[names.index(own[-1]) + 1 :])
-        if names[0] in own:
-            return at_most(size, tile) * self.covered(root, mine)
         first = names.index(own[0])
-        inside, around = names[first:], self._product(names[first:])
-        whole = ceildiv(size, around) - 1
-        rest = size - whole * around
-        many, one = self._different(inside, around, mine), self._different(inside, rest, mine)
-        return at_most(around, tile) * whole * many + at_most(rest, tile) * one
+        while (
+            first > 0 and names[first - 1] not in around
+        ):  # a digit without a loop is in the tile, all of it
+            first -= 1
+        if first == 0:
+            return self._single(names, own, size) * self.covered(root, mine)
+        inside, tile = names[first:], self._product(names[first:])
+        whole = ceildiv(size, tile) - 1
+        rest = size - whole * tile
+        many, one = self._different(inside, tile, mine), self._different(inside, rest, mine)
+        return self._single(inside, own, tile) * whole * many + self._single(inside, own, rest) * one
+
+    def _single(self, names: tuple[str, ...], own: Collection[str], size: sympy.Expr) -> sympy.Expr:
+        """Return 1 if the *own* ones of digits *names* take a single value in *size* elements, else 0."""
+        single: sympy.Expr = ONE
+        for first, last in _runs([name in own for name in names]):
+            held = size if first == 0 else least(size, self._product(names[first:]))
+            single *= at_most(held, self._product(names[last + 1 :]))
+        return single
 
 
 def _up_to(digits: tuple[str, ...], one: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sympy
@@ -153,7 +153,10 @@ class Residences:
             trips *= self.extents.trips(loop) if loop in own else ONE
         return trips
 
-    def _brought_of(self, residence: Residence, term: Term, made: bool = False) -> sympy.Expr:
+    def _brought_of(
+        self, residence: Residence, term: Term, made: bool = False, as_pairs: bool = False
+    ) -> sympy.Expr:
+        """Return the words of the tiles of one *term*; *as_pairs*, those of a window as if no two pairs met in an element."""
         loops = tuple(loop for loop in residence.loops if loop not in term.dropped)
         digits = term.digits | (term.changing & set(loops))
         kept = replace(self._kept(residence, digits, made), loops=loops)
@@ -164,29 +167,41 @@ class Residences:
         band = kept.band
         if band is not None and any(window.is_inside_of(band) for window in windows):
             kept = replace(kept, band=None)
-        share: sympy.Expr = ONE
-        for window in windows:
-            share *= window.share(self.extents, residence.loops)
-        within = kept.words() * share
+        windows = [] if as_pairs else windows
+        within = kept.words() * self._share(windows, residence.loops)
         if not self._is_of_a_core(residence.level) or not self.spread:
             return within
-        many = self._to_cores(residence, term, kept, share, made)
+        many = self._to_cores(residence, term, kept, windows, made)
         return many if self.nest.spread else repeated(self.cores, many, within)
 
+    def _share(self, windows: Sequence[Window], fixed: Collection[str]) -> sympy.Expr:
+        share: sympy.Expr = ONE
+        for window in windows:
+            share *= window.share(self.extents, fixed)
+        return share
+
     def _to_cores(
-        self, residence: Residence, term: Term, kept: Kept, share: sympy.Expr, made: bool
+        self, residence: Residence, term: Term, kept: Kept, windows: Sequence[Window], made: bool
     ) -> sympy.Expr:
-        """Return the words of all tiles that come to a memory inside a core, for each core that needs one."""
+        """Return the words of all tiles that come to a memory inside a core, for each core that needs one.
+
+        What *windows* have of a task's tile depends on where it lies: it is counted over all tasks, not by kind.
+        """
+        share = self._share(windows, residence.loops)
         within = kept.words() * share
         if self.kinds:
-            parts = [times * counter._brought_of(residence, term, made) for times, counter in self.kinds]
+            parts = [
+                times * counter._brought_of(residence, term, made, bool(windows))
+                for times, counter in self.kinds
+            ]
             total = sum(parts, ZERO)
+            here = self._share(windows, {*residence.loops, *self.spread})
             same = [loop for loop in self.spread if loop not in kept.digits]
             if all(len(self.extents.part(self.nest.root_of(loop)).digits) == 1 for loop in same):
-                return total
+                return total * here
             # at a ragged end fewer tasks want a tile: nobody has to look where none is wanted twice in a row
             wanting = repeated(self._turning_inside(kept, same), ONE, -ONE)
-            return kept.to_cores(self.spread, total / share, self.cores, wanting) * share
+            return kept.to_cores(self.spread, total, self.cores, wanting) * here
         same = self._same_in_a_row(residence, kept.digits)
         if self.whole is not self:
             return within * least(same, self.cores) / same

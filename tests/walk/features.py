@@ -139,6 +139,10 @@ FEATURES: Mapping[str, Features] = {
     ),
     "schedules": Features(schedules=True, cores=True),
     "shifts": Features(cascades=SHIFTED, shifts=True),
+    "window-cores": Features(cascades=WINDOWED, own_cascades=False, cores=True, gaps=True),
+    "alias-cores": Features(cascades=ALIASED, aliases=True, cores=True, no_spread=True),
+    "shift-cores": Features(cascades=SHIFTED, shifts=True, cores=True, no_spread=True, foreign=True),
+    "masked-spill": Features(cascades=(*MASKED, *REGIONS), masks=True, regions=True, spill=True, cores=True),
 }
 
 #: What is drawn only when asked for by name, because the witnesses do not agree there yet.

@@ -178,7 +178,7 @@ def _spilling(levels: dict[str, Any], keep: dict[str, Any], spill: dict[str, Any
 def test_what_has_no_room_at_two_levels_is_taken_from_further_out(size: int, outside: float) -> None:
     """X, 16 bytes, in L1 of eight: half of it is taken from L2, which sends half of the tile too, 3*4 + 4 words.
 
-    L2 keeps X anyway: it overflows by its own size alone. Of what it gives so much comes from DRAM, and so much less did before.
+    L2 keeps X anyway: it overflows by its own size alone. So much of what it gives comes from DRAM.
     """
     levels = {**MACHINE["levels"], "L2": {"size": f"{size} B"}, "L1": {"size": "8 B"}}
     levels = {name: levels[name] for name in ("DRAM", "L2", "L1")}

@@ -203,7 +203,7 @@ def _stays(
     Which tile it is follows from the loops alone, not from how much of it a mask leaves. A window that a loop moves is another
     tile, also where it holds the same elements; so is the union of several accesses, when a loop moves one of them.
     """
-    windows = trace.loops_of_windows(tensor) | _moving(trace, place, events)
+    windows = trace.loops_of_windows(tensor) | _moving(trace, place)
     stays: list[tuple[Step, Stay]] = []
     for step, event in sorted(events, key=lambda entry: entry[1].when):
         tile = trace.tile(place, {loop: step.setting[loop] for loop in place.loops})
@@ -215,9 +215,12 @@ def _stays(
     return stays
 
 
-def _moving(trace: Trace, place: Residence, events: list[tuple[Step, Event]]) -> frozenset[str]:
-    """Return the loops of *place* that move its tile, any of its accesses: alone they lead from one tile to another one."""
-    settings = {tuple(step.setting[loop] for loop in place.loops) for step, _ in events}
+def _moving(trace: Trace, place: Residence) -> frozenset[str]:
+    """Return the loops of *place* that move its tile, any of its accesses: alone they lead from one tile to another one.
+
+    Iterations that a mask leaves out are among them.
+    """
+    settings = [tuple(each.values()) for each in trace.space.settings(place.loops, {})]
     found: set[str] = set()
     for number, loop in enumerate(place.loops):
         tiles: dict[tuple[int, ...], set[frozenset[Element]]] = defaultdict(set)

@@ -59,7 +59,7 @@ def _band(geometry: Geometry, point: Point, conditions: Collection[Condition]) -
         if len(ties) > 1:
             return None
     ((row, column, sign),) = ties
-    return Band(row, column, low, high, sign)
+    return Band(row, column, low, high, sign) if low <= high else Band(row, column, FAR, -FAR, sign)
 
 
 def _tie(geometry: Geometry, point: Point, condition: Condition) -> tuple[str, str, int, int, bool] | None:

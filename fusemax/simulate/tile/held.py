@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 from fusemax.cascade.ir import affine, is_variable
 from fusemax.language.syntax import Access, Expression, names
@@ -23,21 +22,30 @@ from fusemax.simulate.tile.geometry import (
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where an index goes while the loops around a tile stand: at most ``count`` places from ``start`` on, ``step`` apart.
+    """Where an index goes while the loops around a tile stand: ``count`` places from ``start`` on at most, ``step`` apart.
 
-    ``terms`` is what moves it; indices of the same terms are shifted against each other. ``even`` says that no place between
-    is left out.
+    ``standing`` are the digits that those loops fix, and ``free`` the others, each with its factor. ``even``: no place between
+    is left out, and it does not matter what moves the index.
     """
 
-    terms: tuple[tuple[str, int], ...]
+    standing: tuple[tuple[str, int], ...]
+    free: tuple[tuple[str, int], ...]
     start: int
     count: int
     step: int
     even: bool
 
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What is the same of indices that may be at the same places."""
+        return (self.standing, self.start % self.step) if self.even else (self.standing, self.free)
 
-def tile_words(mapped: Mapped, geometry: Geometry, known: Mapping[str, float], residence: Residence) -> int:
-    """Return the most elements of a tile of *residence*; *known* are sizes by name.
+
+def tile_words(
+    mapped: Mapped, geometry: Geometry, known: Mapping[str, float], residence: Residence,
+    seen: Mapping[str, int] | None = None,
+) -> int:  # fmt: skip
+    """Return the most elements of a tile of *residence*; *known* are sizes by name, *seen* the most of a root by its name.
 
     Where a running value is made one generation is there at a time; where it is only read, all that are.
     A window ``p + w`` over ranges of a and b has a + b - 1 places, not a*b. Of several accesses no more than all together
@@ -52,6 +60,7 @@ def tile_words(mapped: Mapped, geometry: Geometry, known: Mapping[str, float], r
     }  # fmt: skip
     made = produced_inside(mapped, geometry.nest, residence)
     fixed = {*residence.loops, *(generation_digits(mapped.cascade, residence.tensor) if made else ())}
+    seen = seen or {}
     sizes = {**known, **{digit.upper(): float(size) for digit, size in geometry.tiles.items()}}
     sides: list[list[int]] = []
     together = 1
@@ -64,7 +73,7 @@ def tile_words(mapped: Mapped, geometry: Geometry, known: Mapping[str, float], r
             if any(map(is_gather, indices))
             else sizes.get(rank, math.inf) + (rank == tensor.generation)
         )
-        places = [_places(geometry, index, fixed, sizes) for index in indices]
+        places = [_seen(_places(geometry, index, fixed, sizes), geometry, seen) for index in indices]
         sides.append([int(min(most, one.count)) for one in places])
         union = sum(_union(alike) for alike in _alike(places))
         together *= int(min(most, union))
@@ -73,6 +82,13 @@ def tile_words(mapped: Mapped, geometry: Geometry, known: Mapping[str, float], r
         min(one, _points(geometry, access, fixed)) for one, access in zip(alone, accesses, strict=True)
     )
     return min(together, each)
+
+
+def _seen(places: Places, geometry: Geometry, seen: Mapping[str, int]) -> Places:
+    """Return *places* with no more of them than *seen* says, where what moves the index is of one root that is named there."""
+    roots = {geometry.nest.root_of(digit).name for digit, _ in places.free}
+    most = seen.get(roots.pop(), math.inf) if len(roots) == 1 else math.inf
+    return replace(places, count=int(most)) if most < places.count else places
 
 
 def _points(geometry: Geometry, access: Access, fixed: Collection[str]) -> int:
@@ -87,7 +103,7 @@ def _places(
     pairs = geometry.points(digits, {})
     parts = None if is_gather(index) else affine(index)
     if parts is None:
-        return Places(((str(index), 1),), 0, pairs, 1, even=False)
+        return Places(((str(index), 1),), (), 0, pairs, 1, even=False)
     factors, rest = parts
     start = 0 if rest is None else round(finite_value_of(rest, sizes))
     terms = tuple(
@@ -99,8 +115,22 @@ def _places(
         far, unit = _moved(geometry, name, digits)
         reach += abs(factor) * far
         step = math.gcd(step, factor * unit)
+        start += min(factor, 0) * far  # where a falling index is lowest
     places = reach // step + 1 if step else 1
-    return Places(terms, start, min(pairs, places), step or 1, even=places <= pairs)
+    turning = [(d, by) for d, by in _turning(geometry, terms) if geometry.points([d], {}) > 1]
+    standing = tuple((digit, factor) for digit, factor in turning if digit not in digits)
+    free = tuple((digit, factor) for digit, factor in turning if digit in digits)
+    return Places(standing, free, start, min(pairs, places), step or 1, even=places <= pairs)
+
+
+def _turning(geometry: Geometry, terms: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return the digits of *terms*, each with its factor."""
+    found: list[tuple[str, int]] = []
+    for name, factor in terms:
+        root = geometry.nest.roots.get(name)
+        digits = [name] if root is None else [digit.name for digit in root.digits]
+        found += [(d, factor * (1 if root is None else geometry.unit(d))) for d in digits]
+    return sorted(found)
 
 
 def _moved(geometry: Geometry, variable: str, free: Collection[str]) -> tuple[int, int]:
@@ -114,18 +144,20 @@ def _moved(geometry: Geometry, variable: str, free: Collection[str]) -> tuple[in
 
 
 def _alike(places: Sequence[Places]) -> list[list[Places]]:
-    """Return the different *places* in groups of the same terms, ascending."""
-    groups: dict[tuple[tuple[str, int], ...], list[Places]] = {}
+    """Return the different *places* in groups of the same kind, ascending."""
+    groups: dict[tuple[object, ...], list[Places]] = {}
     for one in sorted(set(places), key=lambda place: place.start):
-        groups.setdefault(one.terms, []).append(one)
+        groups.setdefault((*one.kind, one.even, one.step), []).append(one)
     return list(groups.values())
 
 
 def _union(alike: Sequence[Places]) -> int:
-    """Return how many places are in one of *alike*, which are shifted against each other."""
-    first = alike[0]
-    total = first.count
-    for one, other in pairwise(alike):
-        steps, rest = divmod(other.start - one.start, first.step)
-        total += min(steps, first.count) if first.even and not rest else first.count
+    """Return how many places are in one of *alike*: of ranges with one step what they cover, of others as many as all have."""
+    if not alike[0].even:
+        return sum(one.count for one in alike)
+    total, end = 0, alike[0].start
+    for one in alike:
+        last = one.start + one.count * one.step
+        total += max(0, last - max(end, one.start)) // one.step
+        end = max(end, last)
     return total

@@ -60,14 +60,20 @@ def conditions_of(mapped: Mapped, geometry: Geometry, point: Point, body: Body) 
     masked = [e for e in map(mapped.einsum, body.einsums) if e.conditions]
     if not masked:
         return Conditions()
-    plain = len({e.conditions for e in masked}) == 1 and _is_plain(geometry, masked[0])
-    band = band_of(mapped, geometry, point, body) if plain else None
+    band = plain_band(mapped, geometry, point, body)
     if band is not None:
         return Conditions(band)
     regions = {e.name: r for e in masked if (r := _region(mapped, geometry, point, body, e)) is not None}
     if len(regions) == len(masked) and any(all(a.any() for a in r.left) for r in regions.values()):
         return Conditions(None, regions)
     return Conditions(None, regions, visits_of(mapped, geometry, point, body))
+
+
+def plain_band(mapped: Mapped, geometry: Geometry, point: Point, body: Body) -> Band | None:
+    """Return the band between two whole ranks that the conditions of *body* are; None where they are none, or others."""
+    masked = [e for e in map(mapped.einsum, body.einsums) if e.conditions]
+    plain = len({e.conditions for e in masked}) == 1 and _is_plain(geometry, masked[0])
+    return band_of(mapped, geometry, point, body) if plain else None
 
 
 def _is_plain(geometry: Geometry, einsum: Einsum) -> bool:

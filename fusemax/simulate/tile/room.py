@@ -17,12 +17,14 @@ from fusemax.mapping.outermost import whole_digits, whole_tensors
 from fusemax.mapping.spec import Fit
 from fusemax.simulate.tile.geometry import Geometry, word_B
 from fusemax.simulate.tile.held import tile_words
+from fusemax.simulate.tile.seen import most_seen
 from fusemax.simulate.tile.values import Point, tile_rules
 
 
 def room_B(mapped: Mapped, point: Point, geometry: Geometry, residence: Residence) -> float:  # noqa: N802
     """Return the bytes of one buffer of *residence*."""
-    words = tile_words(mapped, geometry, point.known, residence)
+    seen = most_seen(mapped, geometry, point, residence)
+    words = tile_words(mapped, geometry, point.known, residence, seen)
     return words * word_B(mapped, point, residence.tensor)
 
 

@@ -202,7 +202,19 @@ class Shares:
         accesses = (*entry.apart, *entry.accesses)
         if len(accesses) > 1 and any(self._has_steps(access, stream) for access in accesses):
             return True
-        return any(self._is_no_box(access) for access in accesses) or len(accesses) > clock.MAX_BOXES
+        if any(self._is_no_box(access) or self._has_gaps(access, stream) for access in accesses):
+            return True
+        return len(accesses) > clock.MAX_BOXES
+
+    def _has_gaps(self, access: Access, stream: Stream) -> bool:
+        """Return whether a loop of *stream* stands inside of a digit of its rank that runs freely (``p0`` around ``p1``)."""
+        for name in {n for index in self._indices(access) for n in names(index) if is_variable(n)}:
+            root = self.nest.roots.get(name)
+            digits = [d.name for d in root.digits] if root is not None else []
+            held = [d in stream.loops for d in digits if self.geometry.points([d], {}) > 1]
+            if any(held) and not all(held[: sum(held)]):
+                return True
+        return False
 
     def _has_steps(self, access: Access, stream: Stream) -> bool:
         """Return whether an index of *access* goes in steps above one, such as ``2*a``, while the loops of *stream* stand."""

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from fusemax.analysis.work import operations
 from fusemax.cascade.ir import is_variable
-from fusemax.language.syntax import names
+from fusemax.language.syntax import Access, Name, names
 from fusemax.mapping.nest import Mapped, Nest
-from fusemax.simulate.tile.geometry import Geometry, access_digits, digits_of, is_window
+from fusemax.simulate.tile.geometry import Geometry, access_digits, digits_of
 from fusemax.simulate.tile.parts import parted
 
 
@@ -64,13 +64,15 @@ def _uses(mapped: Mapped, nest: Nest, dealt: Collection[str]) -> Iterator[frozen
 
 
 def _tied(mapped: Mapped, nest: Nest) -> frozenset[str]:
-    """Return the digits whose values matter, not only their number: of conditions, sums of ranks in an index, generations."""
+    """Return the digits whose values matter, not only their number: of conditions, sums in an index, generations."""
     found: set[str] = set()
     for body in nest.bodies:
         for name in body.einsums:
             einsum = mapped.einsum(name)
             texts = [side for c in einsum.conditions for side in (c.left, c.right)]
-            texts += [i for access in einsum.reads for i in access.indices if is_window(nest, i)]
+            texts += [
+                i for access in einsum.reads for i in access.indices if not isinstance(i, Name | Access)
+            ]
             texts += [i for access in einsum.reads if parted(mapped, nest, access) for i in access.indices]
             found |= digits_of(nest, (n for text in texts for n in names(text) if is_variable(n)))
             found |= digits_of(nest, [einsum.loop] if einsum.loop is not None else [])

@@ -1,0 +1,162 @@
+"""Tiles at the ends of tensors and chunks, shifted names, contradictions: by hand, and alike in all three witnesses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fusemax.simulate.tile.room import Stock, geometry_of
+from fusemax.simulate.tile.values import point_of
+from tests.walk.compare import compared
+from tests.walk.design import Design
+from tests.walk.test_by_hand import HEAD, agreed
+from tests.walk.test_walk import MACHINE, design
+
+OPERATIONS = {"mac": 1, "mul": 1, "add": 1, "sub": 1, "exp": 1, "max": 1}
+
+
+def on(one: Design, levels: dict[str, Any] | None = None, replicas: int = 1) -> Design:
+    """Return *one* on a machine with more operations, with other *levels* or several cores."""
+    units = {"a": {**MACHINE["units"]["a"], "operations": OPERATIONS}}
+    machine = {**MACHINE, "units": units, "levels": levels or MACHINE["levels"], "replicas": replicas}
+    return Design(one.cascade, machine, one.mapping, one.sizes)
+
+
+def test_both_halves_of_a_tensor_where_two_loops_turn_together() -> None:
+    """X[b,a] and X[b,a+A], each in three b and four a: two words in each of twelve iterations, none cut off at an end."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["B", "D"]}, "ranks": {"D": "2*A"}, "outputs": ["Y"],
+        "einsums": "Y[b,a] = X[b,a] - X[b,a+A]\n",
+    }  # fmt: skip
+    one = on(
+        design({"nests": [{"for": ["b", "a"], "do": ["Y"]}], "bind": {"a": ["Y"]}}, {"A": 4, "B": 3}, cascade)
+    )
+
+    assert agreed(one)["DRAM", "X", "read"] == 2 * 3 * 4
+    assert not compared(one).differences
+
+
+@pytest.mark.parametrize("loops", [[], ["a"], ["a", "b"]])
+@pytest.mark.parametrize("condition", ["a + b >= 3, a + b < 3", "a <= b - 1, a >= b + 1", "a > b + B"])
+def test_where_no_point_is_left_nothing_is_done(condition: str, loops: list[str]) -> None:
+    """Conditions that contradict each other, or that no pair satisfies, also around a body without a loop: no word moves."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["A"], "Z": ["B"]}, "outputs": ["Y"],
+        "einsums": f"Y[a,b] = X[a] - Z[b] | {condition}\n",
+    }  # fmt: skip
+    node = {"for": loops, "keep": {"L1": ["X"]}, "do": ["Y"]}
+    one = on(design({"nests": [node], "bind": {"a": ["Y"]}}, {"A": 4, "B": 4}, cascade))
+
+    assert agreed(one) == {}
+    assert not compared(one).differences
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+def test_a_chunk_that_ends_early_comes_to_the_cores_that_want_it(cores: int) -> None:
+    """X of seven in chunks of three, places j in a loop over cores: of j = 0 three words come, of j = 1 and 2 two each."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["T"]}, "ranks": {"T": "I1*I0", "J0": "I0"}, "outputs": ["Y", "Z"],
+        "einsums": "Y[i1] = X[i1*I0+j0]*X[i1*I0+j0] :: sum[j0]\nZ[i1,i0] = X[i1*I0+i0]*X[i1*I0+i0]\n",
+    }  # fmt: skip
+    nests = [{"for": ["j0"], "keep": {"DRAM": ["Y"], "a": ["X"]}, "do": ["Y"]}, {"do": ["Z"]}]
+    one = on(
+        design({"tiles": {"I0": 3}, "nests": nests, "bind": {"a": ["Y", "Z"]}}, {"T": 7}, cascade),
+        replicas=cores,
+    )
+
+    assert agreed(one)["a", "X", "fill"] == 3 + 2 + 2
+    assert not compared(one).differences
+
+
+def test_a_window_whose_tile_has_gaps() -> None:
+    """K[p+w], p = 3*p1 + p0 with p0 in a loop around all p1, nine p and one w: three keys in each of three p0."""
+    cascade = {
+        **HEAD, "inputs": {"K": ["N"], "Q": ["W"]}, "ranks": {"N": "P + W - 1"}, "outputs": ["Y"],
+        "einsums": "Y[p] = K[p+w]*Q[w] :: sum[w]\n",
+    }  # fmt: skip
+    node = {"for": ["p2", "p0"], "keep": {"a": ["K"]}, "do": ["Y"]}
+    mapping = {"tiles": {"P0": 3, "P1": 3}, "nests": [node], "bind": {"a": ["Y"]}}
+    one = on(design(mapping, {"P": 9, "W": 1}, cascade))
+
+    assert agreed(one)["a", "K", "fill"] == 9
+    assert not compared(one).differences
+
+
+def test_an_inner_loop_turns_as_often_as_all_of_its_tile_needs() -> None:
+    """S[b] of four, b = 3*b1 + b0 with b0 in a loop and b1 in none, inside two c: four words leave and come back once.
+
+    The last b stands alone in its tile of three, but not in the loop: the tile of b0 = 0 has it beside the first.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["B", "C"]}, "outputs": ["S"], "einsums": "S[b] = X[b,c]*X[b,c] :: sum[c]\n",
+    }  # fmt: skip
+    node = {"for": ["b2", "c", "b0"], "keep": {"a": ["S"]}, "do": ["S"]}
+    mapping = {"tiles": {"B0": 3, "B1": 3}, "nests": [node], "bind": {"a": ["S"]}}
+    words = agreed(on(design(mapping, {"B": 4, "C": 2}, cascade)))
+
+    assert (words["a", "S", "drain"], words["a", "S", "fill"]) == (8, 4)
+
+
+def test_two_names_of_a_chunk_take_room_once_in_the_simulator() -> None:
+    """X[t], t = 2*i1 + i0, is made and read as X[2*i1+j]: two words of each chunk, not four: four bytes hold them."""
+    cascade = {
+        **HEAD, "inputs": {"Z": ["T"]}, "ranks": {"T": "I1*I0", "J0": "I0"}, "outputs": ["Y"],
+        "einsums": "X[t] = Z[t] - Z[t]\nY[i1,i0] = X[i1*I0+j0]*X[i1*I0+i0] :: sum[j0]\n",
+    }  # fmt: skip
+    node = {"for": ["i1"], "keep": {"L1": ["X"]}, "do": [{"do": ["X"]}, {"do": ["Y"]}]}
+    mapping = {"tiles": {"I0": 2}, "nests": [node], "bind": {"a": ["X", "Y"]}}
+    one = on(design(mapping, {"T": 6}, cascade), {"DRAM": {}, "L1": {"size": "4 B"}})
+    outcome = compared(one)
+
+    assert (outcome.refused, outcome.not_simulated, outcome.differences) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("condition", "keys"), [("m <= p", 5), ("m > p - 3, m <= p", 4), ("m + p < 5", 5), ("m <= p + M - P", 8)]
+)
+def test_a_tile_under_a_mask_has_room_for_what_is_touched(condition: str, keys: int) -> None:
+    """Five queries in tiles of two, eight keys one by one: a tile touches at most so many keys, in every witness.
+
+    Of five queries the last sees keys 0 to 4; a window of three from two queries is four keys; m + p < 5 leaves five for the
+    first; with the cache's offset the last query sees all eight.
+    """
+    cascade = {
+        **HEAD, "inputs": {"Q": ["P"], "K": ["M"]}, "outputs": ["Y"],
+        "einsums": f"Y[p] = Q[p]*K[m] :: sum[m] | {condition}\n",
+    }  # fmt: skip
+    node = {
+        "for": ["p1"],
+        "keep": {"L1": ["K"]},
+        "do": [{"for": ["m", "p0"], "keep": {"a": ["Y"]}, "do": ["Y"]}],
+    }
+    mapping = {"tiles": {"P0": 2}, "nests": [node], "bind": {"a": ["Y"]}}
+    sizes = {"P": 5, "M": 8}
+    for size, fits in ((2 * keys, True), (2 * keys - 1, False)):
+        one = on(design(mapping, sizes, cascade), {"DRAM": {}, "L1": {"size": f"{size} B"}})
+        mapped, machine = one.loaded()
+        point = point_of(mapped, machine, sizes, {})
+        needed = Stock.of(mapped, machine, mapped.nests[0]).needed_B(
+            point, geometry_of(mapped, machine, mapped.nests[0], point), "L1"
+        )
+        outcome = compared(one)
+        assert needed == 2 * keys
+        assert not outcome.differences
+        assert (outcome.refused is None) == fits
+
+
+def test_a_tile_that_fits_under_a_mask_is_the_same_everywhere() -> None:
+    """m <= p: nine keys, of which three queries see three: all of them fit into six bytes, in tiles as long as they like."""
+    cascade = {
+        **HEAD, "inputs": {"Q": ["P"], "K": ["M"]}, "outputs": ["Y"],
+        "einsums": "Y[p] = Q[p]*K[m] :: sum[m] | m <= p\n",
+    }  # fmt: skip
+    node = {
+        "for": ["m1"],
+        "keep": {"L1": ["K"]},
+        "do": [{"for": ["p", "m0"], "keep": {"a": ["Y"]}, "do": ["Y"]}],
+    }
+    mapping = {"tiles": {"M0": "fit(L1)"}, "nests": [node], "bind": {"a": ["Y"]}}
+    machine = {"DRAM": {}, "L1": {"size": "6 B"}}
+
+    assert not compared(on(design(mapping, {"P": 3, "M": 9}, cascade), machine)).differences
