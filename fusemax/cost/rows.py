@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -13,39 +14,48 @@ from fusemax.cost.code import LISTED, SEVERAL, helpers
 from fusemax.cost.kept import is_kept, load_kept
 from fusemax.cost.lower import HEADER, TYPES
 
+FUNCTION = re.compile(r"^(def (\w+)\(.*\n(?:(?:[ \t)].*)?\n)*)", re.MULTILINE)  #: with what stands in it
+
 
 def compiled_rows(name: str) -> Callable[[np.ndarray], np.ndarray]:
     """Return the function called *name* (of :data:`~fusemax.cost.code.SEVERAL` or LISTED) for many rows of operands at once.
 
     It takes float64[rows, operands] and returns float64[rows, values], with the bits of the plain function. The first time
-    it takes some seconds to compile.
+    it takes some seconds to compile: it, and what it calls.
     """
-    return _compiled(_together(name))[name]
+    return _compiled(name)
 
 
 @lru_cache(maxsize=64)
 def is_compiled(name: str) -> bool:
     """Return whether :func:`compiled_rows` of *name* took no time to compile when this was first asked."""
-    return is_kept(_source(_together(name)))
+    return is_kept(_source(name))
 
 
-def _together(name: str) -> tuple[str, ...]:
-    return (name,) if name in LISTED else tuple(SEVERAL)
+@lru_cache(maxsize=64)
+def _compiled(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    return load_kept(_source(name))[f"{name}_rows"]
 
 
-@lru_cache(maxsize=8)
-def _compiled(names: tuple[str, ...]) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
-    found = load_kept(_source(names))
-    return {name: found[f"{name}_rows"] for name in names}
-
-
-def _source(names: tuple[str, ...]) -> str:
-    source = f"from numpy import empty\n{HEADER}{helpers(names)}{''.join(map(_rows, names))}"
-    types = {**TYPES, **{f"{name}_rows": "float64[:, ::1](float64[:, ::1])" for name in names}}
+def _source(name: str) -> str:
+    text = f"from numpy import empty\n{HEADER}{helpers([name])}{_rows(name)}"
+    source = _with_only(text, f"{name}_rows")
+    types = {**TYPES, f"{name}_rows": "float64[:, ::1](float64[:, ::1])"}
     for function, signature in types.items():
         decorated = f'@njit("{signature}", cache=True, nogil=True, error_model="numpy")\ndef {function}('
         source = source.replace(f"\ndef {function}(", f"\n{decorated}")
     return source
+
+
+def _with_only(text: str, wanted: str) -> str:
+    """Return *text* without the functions that the one called *wanted* does not call, directly or not."""
+    bodies = {name: body for body, name in FUNCTION.findall(text)}
+    called = {name: bodies.keys() & set(re.findall(r"\w+", body)) for name, body in bodies.items()}
+    kept, reached = set[str](), {wanted}
+    while reached:
+        kept |= reached
+        reached = {other for name in reached for other in called[name]} - kept
+    return FUNCTION.sub(lambda found: found[1] if found[2] in kept else "", text)
 
 
 def plain(name: str) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from fusemax.errors import FusemaxError
 from fusemax.mapping.space import Phase, mapped_phases
 from fusemax.search.divided import closed
 from fusemax.search.facts import Facts
-from fusemax.search.price import Pricer, Prices, joined
+from fusemax.search.price import Pricer, Prices, laid
 from fusemax.search.tiles import ALL, Tilings
 from fusemax.search.within import Within
 
@@ -100,12 +100,14 @@ class Structure:
         the others are infinite. Where all are above *below* without a walk, there is none: prices are those of equal shares.
         Points that are not reached before it is *over* (asked with whether one fits so far) are infinite and do not fit.
         """
-        sizes = {name: np.asarray(size, dtype=np.float64) for name, size in grid.sizes.items()}
-        most = self.pricer.walks
-        if objective is not None and not self.small and most and grid.points > most:
-            found = self._walked(sizes, grid.points, objective, below, over)
+        walked = objective is not None and not self.small and 0 < self.pricer.walks < grid.points
+        if walked:
+            assert objective is not None
+            found = self._walked(grid, objective, below, over)
+        elif self.pricer.walks:
+            found = self._in_pieces(grid, over)
         else:
-            found = self._in_pieces(sizes, grid.points, False, over)
+            found = self._in_slabs(grid, False, over)
         tally.tilings += int(np.isfinite(found.lack_B).sum()) or grid.points
         if not found.fits.any() and np.isfinite(found.lack_B).any():
             nearest = int(np.argmin(found.lack_B))
@@ -113,29 +115,51 @@ class Structure:
                 tally.miss = (float(found.lack_B[nearest]), *closed(self.phase, grid.at(nearest)))
         return found
 
-    def _in_pieces(
-        self, sizes: Mapping[str, np.ndarray], points: int, evenly: bool, over: Callable[[bool], bool]
-    ) -> Prices:
-        """Return the prices of all points, those that lie far from each other together: all at once where that is quick."""
-        order = np.argsort((np.arange(points) * GOLDEN) % 1.0) if points > FIRST else np.arange(points)
+    def _in_slabs(self, grid: Tilings, evenly: bool, over: Callable[[bool], bool]) -> Prices:
+        """Return the prices of all points, some values of the longest axis together, those that lie far from each other.
+
+        What depends on few axes is computed along these alone.
+        """
+        sizes, shape = grid.along(), grid.shape
+        cut = max(range(len(shape)), key=shape.__getitem__, default=-1)
+        values = _scattered(shape[cut] if shape else 1)
         pieces: list[Prices] = []
-        done, size = 0, FIRST
-        while done < points:
+        done, size = 0, max(1, FIRST * len(values) // max(1, grid.points))
+        while done < len(values):
             begun = monotonic()
-            some = order[done : done + size]
-            here = {name: values[some] for name, values in sizes.items()}
-            pieces.append(self.pricer({**self.values, **here}, len(some), evenly))
+            some = values[done : done + size]
+            here = {n: one.take(some, axis=cut) if one.shape[cut] > 1 else one for n, one in sizes.items()}
+            wide = (*shape[:cut], len(some), *shape[cut + 1 :]) if shape else ()
+            pieces.append(self.pricer({**self.values, **here}, wide, evenly))
             done += len(some)
             size = max(1, int(size * min(1e3, PIECE_S / max(monotonic() - begun, 1e-6))))
             if over(any(piece.fits.any() for piece in pieces)):
                 break
-        back = np.argsort(order)
-        return joined(pieces, points - done).at(back)
+        return laid(pieces, shape, cut, values)
+
+    def _in_pieces(self, grid: Tilings, over: Callable[[bool], bool]) -> Prices:
+        """Return the prices of all points, those that lie far from each other together, a walk over tasks for each."""
+        sizes = {name: size.astype(np.float64) for name, size in grid.sizes.items()}
+        points = _scattered(grid.points)
+        pieces: list[Prices] = []
+        done, size = 0, FIRST
+        while done < len(points):
+            begun = monotonic()
+            some = points[done : done + size]
+            here = {name: values[some] for name, values in sizes.items()}
+            pieces.append(self.pricer({**self.values, **here}, (len(some),)))
+            done += len(some)
+            size = max(1, int(size * min(1e3, PIECE_S / max(monotonic() - begun, 1e-6))))
+            if over(any(piece.fits.any() for piece in pieces)):
+                break
+        return laid(pieces, (len(points),), 0, points)
 
     def _walked(
-        self, sizes: Mapping[str, np.ndarray], points: int, objective: str, below: float, over: Callable[[bool], bool]
+        self, grid: Tilings, objective: str, below: float, over: Callable[[bool], bool]
     ) -> Prices:  # fmt: skip
-        rough = self._in_pieces(sizes, points, True, over)
+        sizes = {name: size.astype(np.float64) for name, size in grid.sizes.items()}
+        points = grid.points
+        rough = self._in_slabs(grid, True, over)
         measure = np.where(rough.fits, rough.measure(objective), np.inf)
         order = np.argsort(measure, kind="stable")
         if measure[order[0]] > below:
@@ -150,7 +174,7 @@ class Structure:
             if not measure[some[0]] < least:  # equal shares are no larger than what the busiest core does
                 break
             here = {name: values[some] for name, values in sizes.items()}
-            exact = self.pricer({**self.values, **here}, len(some))
+            exact = self.pricer({**self.values, **here}, (len(some),))
             latency[some], energy[some], traffic[some] = exact.latency_s, exact.energy_J, exact.traffic_B
             least = min(least, float(np.min(exact.measure(objective)[exact.fits], initial=np.inf)))
             done += len(some)
@@ -160,6 +184,11 @@ class Structure:
         energy[np.isinf(latency)] = np.inf
         traffic[np.isinf(latency)] = np.inf
         return Prices(latency_s=latency, energy_J=energy, traffic_B=traffic, lack_B=rough.lack_B)
+
+
+def _scattered(count: int) -> np.ndarray:
+    """Return the numbers below *count* so that those next to each other in it lie far from each other: int[count]."""
+    return np.argsort((np.arange(count) * GOLDEN) % 1.0)
 
 
 def structure_of(facts: Facts, phase: Phase, tally: Tally) -> Structure | None:

@@ -40,12 +40,21 @@ def joined(search: Search) -> Iterator[Plan]:
         yield Plan((candidate,))
     if whole is not None:
         alone = Plan((whole,))
-        if search.near(alone) or divided_floor(search, atoms) >= WORTH * alone.measure(search.objective):
+        if search.near(alone) or not _worth_dividing(search, atoms, alone):
             return
     for fixed in _fixed(search.facts, whole):
         yield from _merged(search, atoms, fixed)
         if search.over:
             return
+
+
+def _worth_dividing(search: Search, atoms: Sequence[tuple[str, ...]], alone: Plan) -> bool:
+    """Return whether bounds leave something to gain with several phases.
+
+    The bound of all Einsums together is no larger than the least sum of bounds of runs, and is known already.
+    """
+    enough = WORTH * alone.measure(search.objective)
+    return search.bound.of(search.objective) < enough and divided_floor(search, atoms) < enough
 
 
 def divided_floor(search: Search, atoms: Sequence[tuple[str, ...]]) -> float:

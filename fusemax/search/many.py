@@ -288,7 +288,7 @@ def _priced(template: Template, facts: Sequence[Facts], grids: Sequence[Tilings]
         columns[name] = np.concatenate([grid.sizes[name] for grid in grids]).astype(np.float64)
     for one in facts[:1]:
         columns |= {name: columns[part] for name, part in one.follows.items() if part in columns}
-    whole = template.pricer(columns, sum(counts))
+    whole = template.pricer(columns, (sum(counts),))
     ends = np.cumsum(counts)[:-1]
     parts = [np.split(one, ends) for one in (whole.latency_s, whole.energy_J, whole.traffic_B, whole.lack_B)]
     return [

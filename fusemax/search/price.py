@@ -213,7 +213,7 @@ class Evaluator:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Prices of a structure: float64[points] each; ``fits`` says where everything kept has room."""
+    """Prices of a structure: float64[points] each, or of another shape; ``fits`` says where everything kept has room."""
 
     latency_s: np.ndarray
     energy_J: np.ndarray
@@ -237,15 +237,24 @@ class Prices:
         )  # fmt: skip
 
 
-def joined(pieces: Sequence[Prices], lacking: int) -> Prices:
-    """Return *pieces* one after another, and after them as many points as are *lacking*: they cost and lack all."""
-    rest = np.full(lacking, math.inf)
+def laid(pieces: Sequence[Prices], shape: tuple[int, ...], axis: int, places: np.ndarray) -> Prices:
+    """Return *pieces* as prices of the points of a grid of *shape*, in order: float64[points].
+
+    They lie one after another along *axis*, at *places* of it. Points that no piece reaches cost and lack all.
+    """
+
+    def whole(arrays: list[np.ndarray]) -> np.ndarray:
+        found = np.full(shape, math.inf)
+        if not shape:
+            return arrays[0].reshape(1)
+        some = np.concatenate(arrays, axis=axis)
+        np.moveaxis(found, axis, 0)[places[: some.shape[axis]]] = np.moveaxis(some, axis, 0)
+        return found.ravel()
+
     return Prices(
-        latency_s=np.concatenate([*(one.latency_s for one in pieces), rest]),
-        energy_J=np.concatenate([*(one.energy_J for one in pieces), rest]),
-        traffic_B=np.concatenate([*(one.traffic_B for one in pieces), rest]),
-        lack_B=np.concatenate([*(one.lack_B for one in pieces), rest]),
-    )
+        latency_s=whole([one.latency_s for one in pieces]), energy_J=whole([one.energy_J for one in pieces]),
+        traffic_B=whole([one.traffic_B for one in pieces]), lack_B=whole([one.lack_B for one in pieces]),
+    )  # fmt: skip
 
 
 MEASURES: Mapping[str, Callable[[Any], Any]] = {
@@ -279,14 +288,17 @@ class Pricer:
         """How many points of a grid may be priced exactly because that takes a walk over tasks or tiles; 0: all."""
         return self._evaluator.walks
 
-    def __call__(self, values: Mapping[str, Array], points: int, evenly: bool = False) -> Prices:
-        """Return the prices at *points* tilings, given as arrays in *values* beside sizes and figures; *evenly* as above."""
-        wide = (points,)
+    def __call__(self, values: Mapping[str, Array], shape: tuple[int, ...], evenly: bool = False) -> Prices:
+        """Return the prices of tilings, given as arrays in *values* beside sizes and figures; *evenly* as above.
+
+        The arrays have *shape*, or are of length 1 along axes that they do not depend on: what depends on few axes is
+        computed along these alone. Prices are float64[shape].
+        """
         values = {**values, **{name: values.get(part, 1.0) for name, part in self._follows.items()}}
         lines = self._evaluator(values, evenly)
-        found = [np.broadcast_to(np.asarray(v, dtype=np.float64), wide) for v in lines]
-        lack = np.full(points, -math.inf)
+        found = [np.broadcast_to(np.asarray(v, dtype=np.float64), shape) for v in lines]
+        lack = np.full(shape, -math.inf)
         for number in range(self._first, len(found), 2):
             lack = np.maximum(lack, found[number] - found[number + 1])
-        energy = found[2] if self._energy else np.full(points, math.nan)
+        energy = found[2] if self._energy else np.full(shape, math.nan)
         return Prices(latency_s=found[0], traffic_B=found[1], energy_J=energy, lack_B=lack)

@@ -48,9 +48,28 @@ class Tilings:
         """The number of tilings."""
         return prod(len(axis.values) for axis in self.axes)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of values on each axis; points are counted with the last axis fastest."""
+        return tuple(len(axis.values) for axis in self.axes)
+
     def at(self, point: int) -> dict[str, int]:
         """Return the tile sizes at one point."""
         return {name: int(values[point]) for name, values in self.sizes.items()}
+
+    def along(self) -> dict[str, np.ndarray]:
+        """Return the size of each tile along the axes that it depends on: float64, of length 1 along all others.
+
+        A number of blocks makes a size together with the tile inside of it.
+        """
+        found: dict[str, np.ndarray] = {}
+        for axis in self.axes:
+            mine = [
+                one == axis or (axis.blocks and one.rank == axis.rank and not one.blocks) for one in self.axes
+            ]
+            wanted = tuple(slice(None) if one else slice(0, 1) for one in mine)
+            found[axis.digit] = self.sizes[axis.digit].reshape(self.shape)[wanted].astype(np.float64)
+        return found
 
 
 def lane_counts(facts: Facts) -> tuple[int, ...]:
