@@ -12,6 +12,7 @@ from fusemax.simulate.tile.loads import WAYS, Moved, Sharing
 from fusemax.simulate.tile.plan import Prepared
 from fusemax.simulate.tile.state import State, brought_to_cores, run_clock
 from fusemax.simulate.tile.streams import Words
+from fusemax.simulate.tile.tally import tally
 
 Served = Callable[[Mapping[str, float], Words], Iterable[tuple[str, float]]]
 
@@ -102,9 +103,11 @@ class Counted:
 
 
 def run_for_numbers(prepared: Prepared) -> Counted:
-    """Run *prepared* on one core alone."""
-    state = State.fresh(prepared, 0)
-    run_clock(prepared, state)
+    """Count *prepared* on one core alone: task by task, or with the clock where there are many."""
+    state = tally(prepared)
+    if state is None:
+        state = State.fresh(prepared, 0)
+        run_clock(prepared, state)
     return Counted(prepared, state)
 
 

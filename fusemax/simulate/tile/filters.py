@@ -8,7 +8,7 @@ import numpy as np
 
 from fusemax.mapping.nest import Body, Mapped, Nest
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile.bands import Band, pairs_left, tile_of
+from fusemax.simulate.tile.bands import Band, tile_of
 from fusemax.simulate.tile.cores import Members
 from fusemax.simulate.tile.geometry import Geometry, is_window, residence_digits
 from fusemax.simulate.tile.lasting import Kept
@@ -175,9 +175,6 @@ class Filters:
             for loop, stride in self.members.strides(mine).items():
                 row[clock.MEMBER_STRIDE + stream.loops.index(loop)] = stride
         row[clock.BANDS] = len(self.tiled[number])
-        row[clock.NEVER] = bool(self.tiled[number]) and not any(
-            pairs_left(self.geometry, band, ()) for band in self.bands[number]
-        )
         names = list(self.nest.roots)
         for b, (band, rows, columns) in enumerate(self.tiled[number]):
             at = clock.BAND + b * clock.BAND_WIDTH
