@@ -13,8 +13,10 @@ import pytest
 from fusemax.errors import FusemaxError
 from fusemax.plot.spec import Picture
 from fusemax.report import Points, Short, Study, write
-from fusemax.report.page import inline_svg
-from fusemax.report.summary import Numbers, agreements, headline
+from fusemax.report.agreement import agreements
+from fusemax.report.numbers import Numbers
+from fusemax.report.pictures import inline_svg
+from fusemax.report.summary import headline
 from fusemax.table.table import table_of
 from tests.study_tables import SPEEDUPS, comparison, draw_all, results, write_tables
 
@@ -266,7 +268,7 @@ def test_a_study_of_another_kind(tmp_path: Path) -> None:
 
 def test_contents_list_the_sections_that_are_there() -> None:
     """Links lead to sections of the page, in order; a page of one section needs none."""
-    from fusemax.report.page import _CONTENTS, _with_contents
+    from fusemax.report.rendered import _CONTENTS, _with_contents
 
     section = '<section id="{0}">\n<h2>{1}</h2>\n</section>\n'
     two = _with_contents(

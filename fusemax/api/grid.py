@@ -14,9 +14,9 @@ from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.study.api import run_plan
 from fusemax.study.designs import Changes, Designs
+from fusemax.study.keep import keep_of
 from fusemax.study.load import study_of
 from fusemax.study.planned import planned
-from fusemax.study.stream import keep_of
 
 if TYPE_CHECKING:
     import polars

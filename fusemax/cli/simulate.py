@@ -82,7 +82,8 @@ def _write(answer: Simulation, title: str, trace: Path | None, gantt: Path | Non
 
 
 def _draw(phase: Phase, title: str, path: Path, epochs: int) -> tuple[Path, ...]:
-    from fusemax.plot.gantt import Bar, Strip, draw_gantt
+    from fusemax.plot.gantt import Bar, draw_gantt
+    from fusemax.plot.strip import Strip
 
     shown = [event for event in phase.events if event.number < epochs and not event.unit.endswith("moves")]
     horizon = max((event.end for event in shown), default=0)

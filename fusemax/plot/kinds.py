@@ -15,11 +15,11 @@ from fusemax.plot.bars import bars, patch, stacks
 from fusemax.plot.chart import Chart, Panel
 from fusemax.plot.curves import dot, dots, line, lines
 from fusemax.plot.heat import colour_bar, heat
-from fusemax.plot.labels import scale
 from fusemax.plot.pareto import front
 from fusemax.plot.parity import parity
 from fusemax.plot.roofline import roofline
 from fusemax.plot.rows import rows
+from fusemax.plot.scales import scale
 from fusemax.plot.spec import FigureSpec, Log
 from fusemax.plot.style import Look
 from fusemax.table.column import Tells, measure

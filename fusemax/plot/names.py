@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from fusemax.plot.canvas import COLUMN_WIDTH, HANDLE
 from fusemax.plot.chart import Chart
 from fusemax.plot.kinds import KINDS
 from fusemax.plot.labels import axis_label
 from fusemax.plot.rows import names_of, row_label
 from fusemax.plot.spec import FigureSpec
-from fusemax.plot.style import COLUMN_WIDTH, HANDLE, PAGE_WIDTH, room_of
+from fusemax.plot.style import PAGE_WIDTH, room_of
 from fusemax.plot.words import LONGEST_NAME, LONGEST_TICK, cut, told_apart
 
 MOST_LOOKS = 8  #: series with a colour each; more of them that are numbers go from dark to light

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 
 from fusemax.plot.chart import Chart, Panel, Point
-from fusemax.plot.labels import scale
+from fusemax.plot.scales import scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look, log_scales
 

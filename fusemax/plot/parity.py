@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from fusemax.plot.chart import Chart, Panel
 from fusemax.plot.curves import dots
-from fusemax.plot.labels import scale
+from fusemax.plot.scales import scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
 

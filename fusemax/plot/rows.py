@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from fusemax.plot.chart import Chart, Panel
-from fusemax.plot.labels import level_ticks, scale, value_text
+from fusemax.plot.labels import level_ticks, value_text
+from fusemax.plot.scales import scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
 from fusemax.plot.words import LONGEST_NAME, cut

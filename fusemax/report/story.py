@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fusemax.plot.labels import tick
-from fusemax.report.summary import Agreement, Case, Headline, Numbers, ratios, unit_of
+from fusemax.report.lead import mean
+from fusemax.report.numbers import Case, Numbers, ratios, unit_of
+from fusemax.report.summary import Headline
+from fusemax.report.words import percent, point_of, share, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,58 +18,6 @@ class Step:
 
     name: str
     text: str
-
-
-def lead(numbers: Numbers, means: Headline, baselines: Sequence[str]) -> str:
-    """Return sentences: how much faster the fastest configuration is than each baseline, and its energy."""
-    fastest = _fastest(numbers, means, baselines)
-    if fastest is None:
-        return ""
-    cases = numbers.cases(means.part, fastest)
-    speeds, energies = [], []
-    for base in (base for base in baselines if base != fastest):
-        gains = ratios(numbers, cases, numbers.time, base, inverse=True)
-        if len(gains) == len(cases):
-            speeds.append(f"{times(_mean(gains))} times as fast as {base} on average{_range(gains)}")
-        shares = ratios(numbers, cases, numbers.energy, base)
-        if len(shares) == len(cases):
-            energies.append(f"{_share(_mean(shares))} energy {_than(_mean(shares))} {base}")
-    if not speeds:
-        return ""
-    part = means.part[:1].upper() + means.part[1:]
-    text = f"{part}: the fastest on average, {fastest}, is {' and '.join(speeds)}, over {len(cases)} points."
-    return f"{text} It takes {' and '.join(energies)}." if energies else text
-
-
-def _fastest(numbers: Numbers, means: Headline, baselines: Sequence[str]) -> str | None:
-    """Return the configuration with the largest mean speed-up over the first baseline, of those that run everywhere."""
-    if not baselines:
-        return None
-    speeds: dict[str, float] = {}
-    for name in means.configurations:
-        cases = numbers.cases(means.part, name)
-        gains = ratios(numbers, cases, numbers.time, baselines[0], inverse=True)
-        if gains and len(gains) == len(cases):
-            speeds[name] = _mean(gains)
-    fastest = max(speeds, key=lambda name: speeds[name], default=None)
-    return None if fastest == baselines[0] else fastest
-
-
-def _mean(values: Mapping[Case, float]) -> float:
-    return sum(values.values()) / len(values)
-
-
-def _range(values: Mapping[Case, float]) -> str:
-    """Return the ends of *values* and where they are; nothing where they read the same."""
-    low, high = min(values, key=lambda case: values[case]), max(values, key=lambda case: values[case])
-    if times(values[low]) == times(values[high]):
-        return ""
-    return f" (from {times(values[low])} for {_point(low)} to {times(values[high])} for {_point(high)})"
-
-
-def _than(ratio: float) -> str:
-    share = _share(ratio)
-    return "than" if share.endswith(("less", "more")) else "as" if share == "the same" else "of"
 
 
 def steps(numbers: Numbers, means: Headline) -> tuple[Step, ...]:
@@ -100,23 +50,14 @@ def _change(numbers: Numbers, cases: Sequence[Case], before: str) -> str:
     gains = ratios(numbers, cases, numbers.time, before, inverse=True)
     if gains and len(gains) == len(cases):
         same = all(abs(gain - 1) < 0.0005 for gain in gains.values())
-        clauses.append("as fast as" if same else f"{times(_mean(gains))} times as fast as")
+        clauses.append("as fast as" if same else f"{times(mean(gains))} times as fast as")
     words = f"{clauses[0]} {before} on average" if clauses else f"beside {before}"
     costs = []
     for column, noun in ((numbers.traffic, "traffic"), (numbers.energy, "energy")):
         shares = ratios(numbers, cases, column, before)
         if shares and len(shares) == len(cases):
-            costs.append(f"{_share(_mean(shares))} {noun}")
+            costs.append(f"{share(mean(shares))} {noun}")
     return f"{words}, with {' and '.join(costs)}" if costs else words
-
-
-def _share(ratio: float) -> str:
-    """Return a ratio as more or less than before."""
-    if abs(ratio - 1) < 0.0005:
-        return "the same"
-    if ratio >= 2:
-        return f"{times(ratio)} times the"
-    return f"{percent(abs(ratio - 1))} {'less' if ratio < 1 else 'more'}"
 
 
 def _busy(numbers: Numbers, cases: Sequence[Case], column: str) -> str:
@@ -131,7 +72,7 @@ def _lost(numbers: Numbers, cases: Sequence[Case]) -> str:
     if not lost:
         return ""
     where = "at no point" if len(lost) == len(cases) else f"not at {len(lost)} of {len(cases)} points"
-    return f"it fits {where}; the first of them is {_point(lost[0])}: {numbers.lost(lost[0])}"
+    return f"it fits {where}; the first of them is {point_of(lost[0])}: {numbers.lost(lost[0])}"
 
 
 def _limits(numbers: Numbers, cases: Sequence[Case]) -> str:
@@ -145,46 +86,3 @@ def _limits(numbers: Numbers, cases: Sequence[Case]) -> str:
     if len(text) > _SHORT:
         return "what limits it changes from point to point: see the column limit of the results"
     return f"what limits it: {text}"
-
-
-def agreement(found: Sequence[Agreement]) -> str:
-    """Return sentences: how many published numbers are met, how many differ, for how many reasons."""
-    rows, equal = sum(item.rows for item in found), sum(item.equal for item in found)
-    unexplained = sum(item.unexplained for item in found)
-    if not rows:
-        return ""
-    close = sum(item.close for item in found)
-    text = f"Of {rows} published numbers, {equal} are equal to ours within 1e-9"
-    text += f" and {close} more within 1e-6." if close else "."
-    known = rows - equal - close - unexplained
-    if known:
-        reasons = len({reason for item in found for reason in item.reasons})
-        text += f" {known} differ for {reasons} known reason{'s' if reasons != 1 else ''}, given below."
-    if unexplained:
-        text += f" {unexplained} differ and nothing says why."
-    return text
-
-
-def times(value: float) -> str:
-    """Return a ratio in three digits.
-
-    >>> times(6.7234), times(10.04), times(0.78712)
-    ('6.72', '10.0', '0.787')
-    """
-    return f"{value:#.3g}".rstrip(".")
-
-
-def percent(value: float) -> str:
-    """Return a share in percent, to a tenth.
-
-    >>> percent(0.997), percent(0.0767), percent(1.0)
-    ('99.7%', '7.7%', '100%')
-    """
-    return f"{100 * value:.1f}".removesuffix(".0") + "%"
-
-
-def _point(case: Case) -> str:
-    """Return the labels and the length of *case* in words."""
-    labels = ", ".join(str(value) for value in case[2] if value is not None)
-    length = "" if case[3] is None else tick(case[3])
-    return " at ".join(text for text in (labels, length) if text) or "one point"

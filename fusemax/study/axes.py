@@ -7,22 +7,19 @@ between cases); the entries of the grid are walked by the kernel.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fusemax.errors import FusemaxError
-from fusemax.language.figure import is_figure
-from fusemax.source import KeyPath
 from fusemax.study.axis import Axis
+from fusemax.study.ranges import numbers
 from fusemax.study.spec import StudyPart
-from fusemax.study.values import number_or_formula, numbers
+from fusemax.study.values import number_or_formula
 
 TILES, SHAPE = "tiles.", ".shape"
 
 
 Shapes = Mapping[str, Sequence[str]]
-#: What is wrong, and the keys inside the part where it stands.
-Mistake = tuple[KeyPath, str]
 
 
 def listed(values: Any) -> list[Any]:
@@ -100,53 +97,6 @@ def _number(name: str, value: Any) -> float:
     if not isinstance(found, int | float):
         raise FusemaxError(f"{name}: the values on an axis are numbers, got the formula {value!r}")
     return float(found)
-
-
-def mistakes_of_axes(part: StudyPart) -> Iterator[Mistake]:
-    """Yield what is wrong with the names of the axes of *part*, each with its keys inside the part."""
-    several = {name for group in groups_of(part) for name in group}
-    for name in part.sizes:
-        if name in part.grid:
-            yield ("grid", name), f"{name} is given twice: among the sizes and in the grid"
-        elif is_figure(name):
-            yield (
-                ("sizes", name),
-                f"{name!r} is a figure of a machine, not a size: give it in a table or a grid",
-            )
-    for table, rows in part.tables.items():
-        if not rows:
-            yield ("tables", table), "a table needs at least one row"
-        for name in dict.fromkeys(name for row in rows.values() for name in row):
-            if name in part.sizes or name in part.grid:
-                yield ("tables", table), f"{name} is given twice: in the table and outside it"
-    seen: set[str] = set()
-    for number, group in enumerate(part.zip):
-        unknown = [name for name in group if name not in part.sizes and name not in part.grid]
-        unknown += [name for name in group if name not in several and name not in unknown]
-        if unknown:
-            there = ", ".join(n for n, v in [*part.sizes.items(), *part.grid.items()] if is_several(v))
-            yield ("zip", number), f"{unknown[0]!r} is no list or range of this part; there are: {there}"
-        if seen & set(group) or len(set(group)) < len(group):
-            yield ("zip", number), "a name stands in two groups"
-        seen |= set(group)
-
-
-def mistakes_of_values(part: StudyPart, shapes: Shapes) -> Iterator[Mistake]:
-    """Yield the lists and ranges of *part* whose values are none, and zipped ones of unequal length."""
-    for group in groups_of(part):
-        lengths: dict[str, int] = {}
-        for name in group:
-            key = ("grid" if name in part.grid else "sizes", name)
-            if key[0] == "sizes" and isinstance(part.sizes[name], list):
-                lengths[name] = len(part.sizes[name])
-                continue
-            try:
-                lengths[name] = axis_of(part, (name,), shapes).length
-            except FusemaxError as error:
-                yield key, str(error).removeprefix(f"{name}: ")
-        if len(set(lengths.values())) > 1:
-            said = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            yield ("zip",), f"zipped entries differ in length: {said}"
 
 
 def points_on(axes: Sequence[Axis]) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fusemax.errors import FusemaxError
-from fusemax.study.spec import BestOf, Choice
+from fusemax.study.choice import BestOf, Choice
 
 EQUAL = 1e-9  #: relative difference below which two values count as equal, and the next measure decides
 MOST = 4096  #: ways of one configuration

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError, Place, Problem, ProblemsError
 from fusemax.nearest import meant
-from fusemax.study.results import Record, sizes_of
-from fusemax.study.rows import LINE
+from fusemax.study.results import sizes_of
+from fusemax.study.rows import LINE, Record
 from fusemax.study.spec import Comparison
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ class Published:
     def quantity(self) -> str:
         """What the value is of."""
         return str(self.entry["quantity"])
+
+    @property
+    def nameless(self) -> Mapping[str, Any]:
+        """What every row of a comparison has and the file does not say: its own name for a table of it, no length."""
+        known = {"table": Path(self.place.file).stem, "seq_len": None}
+        return {name: value for name, value in known.items() if name not in self.entry}
 
     @property
     def names(self) -> list[str]:
@@ -124,7 +130,7 @@ def comparison_frame(compare: Comparison, published: Sequence[Published], rows: 
         reason = _reason(compare, each.quantity, {**sizes_of(row), **each.identity}, difference)
         reason = reason if matched else "the study left the row out"
         ours = {"published": each.entry["value"], "ours": value, "relative_difference": difference}
-        found.append({**each.entry, **ours, "reason": reason})
+        found.append({**each.nameless, **each.entry, **ours, "reason": reason})
     return polars.DataFrame(found, infer_schema_length=None).drop("value")
 
 

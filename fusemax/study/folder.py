@@ -8,19 +8,21 @@ its mark: the hash of the file and of the manifest that it belongs to. A chunk w
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
-from fusemax.files import locked, remove_drafts, sources_digest, write_atomically
-from fusemax.study.chunks import Chunk, Counts, chunk_table
-from fusemax.study.jobs import Job, Planned
+from fusemax.files import locked, remove_drafts
+from fusemax.study.chunks import Counts, chunk_table
+from fusemax.study.jobs import Job
+from fusemax.study.manifest import changes_between, choices_in_words
+from fusemax.study.trials import Chunk
+from fusemax.study.written import MEND, parquet_bytes, write_bytes
 
 if TYPE_CHECKING:
     import polars
@@ -39,10 +41,6 @@ WRITTEN = (
     ".png",
 )  #: what a run writes, in the end its report and figures
 TABLES = ("results.parquet", "results.csv")
-ROWS_IN_GROUP = 2**16  #: what is on its way to the table at one time is some of these
-MEND = (
-    "make room, or take another folder with --out; what is finished stays valid, and --resume goes on with it"
-)
 _OURS = re.compile(rf"\d{{6,}}\.(parquet|json)|{re.escape(MANIFEST)}|{re.escape(JOBS)}")
 
 
@@ -91,7 +89,7 @@ class RunFolder:
             raise FusemaxError(
                 f"{self.path}: an unfinished run stands here\n  hint: --resume goes on with it, --fresh starts over"
             )
-        changed = _changes(self._manifest(CHUNKS, MANIFEST), manifest)
+        changed = changes_between(self._manifest(CHUNKS, MANIFEST), manifest)
         if changed:
             raise FusemaxError(
                 f"{self.path}: the run that stands here is another one; changed: {', '.join(changed)}"
@@ -104,10 +102,10 @@ class RunFolder:
         if not (self.path / DONE).exists() or not (self.path / TABLES[0]).exists():
             return
         stands, wanted = self._manifest(DONE).get("kept"), manifest["kept"]
-        if _choices(stands) != _choices(wanted):
+        if choices_in_words(stands) != choices_in_words(wanted):
+            said = f"a table of {choices_in_words(stands)} stands here, and this run keeps {choices_in_words(wanted)}"
             raise FusemaxError(
-                f"{self.path}: a table of {_choices(stands)} stands here, and this run keeps {_choices(wanted)}"
-                "\n  hint: --fresh writes over it, --out takes another folder"
+                f"{self.path}: {said}\n  hint: --fresh writes over it, --out takes another folder"
             )
 
     def _manifest(self, *steps: str) -> dict[str, Any]:
@@ -145,7 +143,7 @@ class RunFolder:
     def write_chunk(self, chunk: Chunk, frame: polars.DataFrame, counts: Counts) -> None:
         """Write the rows of *chunk*, then its mark: the counts of its points, and the hashes that vouch for it."""
         path = self.chunk_path(chunk)
-        content = _parquet(frame)
+        content = parquet_bytes(frame)
         write_bytes(path, content)
         mark = {"counts": asdict(counts), "sha256": _hash(content), "run": self.run, "chunk": asdict(chunk)}
         write_bytes(path.with_suffix(".json"), _as_text(mark))
@@ -185,88 +183,3 @@ def run_chunk(job: Job, chunk: Chunk, folder: RunFolder) -> Counts:
     frame, counts = chunk_table(job, chunk)
     folder.write_chunk(chunk, frame, counts)
     return counts
-
-
-def manifest_of(plan: Planned, chunk_points: int) -> dict[str, Any]:
-    """Return what identifies a run: version and code, files, jobs and the size of a chunk."""
-    from fusemax import __version__
-
-    return {
-        "fusemax": __version__,
-        "code": sources_digest(),
-        "files": plan.hashes(),
-        "jobs": [job.digest() for job in plan.jobs],
-        "kept": [[job.keep.kind, *job.keep.measures, job.keep.most] for job in plan.jobs],
-        "chunk_points": chunk_points,
-    }
-
-
-def _choices(kept: object) -> str:
-    """Return in words which points the jobs of a manifest keep."""
-    rows = kept if isinstance(kept, list) else []
-    found = dict.fromkeys(_choice(row) for row in rows if isinstance(row, list) and row)
-    return " and ".join(found) or "nothing known"
-
-
-def _choice(row: Sequence[Any]) -> str:
-    kind, *measures, most = row
-    listed = ", ".join(str(measure) for measure in measures)
-    said = {"all": "all points", "front": f"the front of {listed}", "best": f"the {most} best by {listed}"}
-    return said.get(str(kind), str(kind))
-
-
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return what differs between two manifests, in words."""
-    found: list[str] = []
-    if old.get("fusemax") != new["fusemax"]:
-        found.append(f"fusemax {old.get('fusemax')} -> {new['fusemax']}")
-    elif old.get("code") != new["code"]:
-        found.append("the code of fusemax")
-    before, after = old.get("files", {}), new["files"]
-    found += [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
-    words = {"kept": "which points are kept", "chunk_points": "points in a chunk"}
-    found += [text for key, text in words.items() if old.get(key) != new[key]]
-    if not found and old.get("jobs") != new["jobs"]:
-        found.append("what is computed")
-    return found
-
-
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write *content* to *path*, whole or not at all; raise FusemaxError with the reason and what to do."""
-    _write(path, lambda draft: draft.write_bytes(content))
-
-
-def write_frame(frame: polars.DataFrame, path: Path) -> None:
-    """Write *frame* to *path* as Parquet."""
-    write_bytes(path, _parquet(frame))
-
-
-def _parquet(frame: polars.DataFrame) -> memoryview:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="lz4", statistics=False, row_group_size=ROWS_IN_GROUP)
-    return buffer.getbuffer()
-
-
-def concatenated(paths: Sequence[Path], target: Path, columns: Sequence[str]) -> None:
-    """Write *columns* of the chunks at *paths* in order as one Parquet file, in pieces of a fixed number of rows."""
-    import polars
-
-    table = polars.concat([polars.scan_parquet(path, glob=False) for path in paths], how="diagonal_relaxed")
-    table = table.select(columns)
-
-    def sink(draft: Path) -> None:
-        try:
-            table.sink_parquet(
-                draft, compression="lz4", row_group_size=ROWS_IN_GROUP, maintain_order=True, statistics=False
-            )
-        except polars.exceptions.PolarsError as error:
-            raise OSError(str(error).split("\n")[0]) from None
-
-    _write(target, sink)
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    try:
-        write_atomically(path, write)
-    except FusemaxError as error:
-        raise FusemaxError(f"{error}\n  hint: {MEND}") from None

@@ -11,7 +11,6 @@ import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from fusemax.cost.lower import Grid
 from fusemax.cost.program import Label
@@ -19,28 +18,9 @@ from fusemax.mapping.nest import Mapped
 from fusemax.shipped import ROOT
 from fusemax.study.axis import Axis
 from fusemax.study.choices import Way
-from fusemax.study.measures import SHORT, Column
+from fusemax.study.keep import Keep
+from fusemax.study.measures import Column
 from fusemax.study.sought import Sought
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
-    """Which points are kept: all, the front of the measures, or the first ``most`` by one; ``-name`` takes the largest."""
-
-    kind: Literal["all", "front", "best"] = "all"
-    measures: tuple[str, ...] = ()
-    most: int = 0
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of the measures."""
-        names = (name.removeprefix("-") for name in self.measures)
-        return tuple(SHORT.get(name, name) for name in names)
-
-    @property
-    def signs(self) -> tuple[float, ...]:
-        """1 for each measure of which less is better, -1 for the others."""
-        return tuple(-1.0 if name.startswith("-") else 1.0 for name in self.measures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

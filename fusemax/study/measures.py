@@ -11,7 +11,9 @@ from fusemax.cost.program import Line, Program
 from fusemax.cost.roofline import BANDWIDTH, OF_UNITS
 from fusemax.errors import FusemaxError
 from fusemax.nearest import nearest
-from fusemax.study.formulas import MEASURES, VERDICT
+from fusemax.study.formulas import MEASURES
+from fusemax.study.limit import LIMIT, Limit, Values, limit_of
+from fusemax.study.verdict import VERDICT
 
 SHORT: Mapping[str, str] = {
     "latency": "latency_s", "energy": "energy_J", "area": "area_m2", "traffic": "traffic_B",
@@ -24,10 +26,6 @@ BREAKDOWN: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 #: Kinds of lines that tables of a whole study are made from.
 TOLD = (*BREAKDOWN, *OF_UNITS, BANDWIDTH)
-LIMIT = "limit"
-
-#: The values of lines by name: float64[points].
-Values = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,58 +40,6 @@ class Sum:
         for name in self.lines[1:]:
             found = found + values[name]
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class Nest:
-    """The time of one nest, the times of its schedules, and that of each level."""
-
-    name: str
-    total: str
-    schedules: tuple[str, ...]
-    levels: tuple[tuple[str, str], ...]
-
-    def of(self, values: Values) -> tuple[np.ndarray, list[str]]:
-        """Return what sets the time of each point, as places in a list of words."""
-        total = values[self.total]
-        words = ["schedule", *(level for level, _ in self.levels)]
-        waits = np.ones(len(total), dtype=bool)
-        for name in self.schedules:
-            waits &= values[name] != total
-        if not self.levels:
-            return np.zeros(len(total), dtype=np.int64), words
-        slowest = np.argmax(np.stack([values[line] for _, line in self.levels]), axis=0)
-        return np.where(waits, slowest + 1, 0), words
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The column that says, for each nest, what its time is: the schedule of its units, or one level."""
-
-    nests: tuple[Nest, ...]
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The lines that it reads."""
-        found = (
-            n
-            for nest in self.nests
-            for n in (nest.total, *nest.schedules, *(line for _, line in nest.levels))
-        )
-        return tuple(dict.fromkeys(found))
-
-    def of(self, values: Values) -> list[str]:
-        """Return the column's texts."""
-        codes, tables = zip(*(nest.of(values) for nest in self.nests), strict=True)
-        keys, places = np.unique(np.stack(codes), axis=1, return_inverse=True)
-        texts = [
-            ", ".join(
-                f"{nest.name}: {words[code]}"
-                for nest, words, code in zip(self.nests, tables, key, strict=True)
-            )
-            for key in keys.T
-        ]
-        return [texts[place] for place in places.reshape(-1)]
 
 
 Column = Sum | Limit
@@ -117,24 +63,12 @@ def columns_of(program: Program) -> dict[str, Column]:
         name = f"time_{_place(line)}_s"
         times[name] = (*times.get(name, ()), line.name)
     found |= {name: Sum(lines) for name, lines in times.items()}
-    found[LIMIT] = _limit(program)
+    found[LIMIT] = limit_of(program)
     return found
 
 
 def _place(line: Line) -> str:
     return line.label.unit or line.label.level
-
-
-def _limit(program: Program) -> Limit:
-    nests: list[Nest] = []
-    for phase in program.labelled("phase"):
-        nest = phase.label.nest
-        schedules = tuple(line.name for line in program.labelled("computing") if line.label.nest == nest)
-        times = [line for line in program.labelled("time") if line.label.nest == nest and line.label.level]
-        nests.append(
-            Nest(nest, phase.name, schedules, tuple((line.label.level, line.name) for line in times))
-        )
-    return Limit(tuple(nests))
 
 
 def totals_of(program: Program) -> dict[str, Column]:

@@ -17,27 +17,22 @@ from fusemax.machine import Machine, figures
 from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
 from fusemax.source import Document, KeyPath
-from fusemax.study.axes import (
-    TILES,
-    Shapes,
-    axis_of,
-    expanded,
-    groups_of,
-    is_several,
-    listed,
-    mistakes_of_axes,
-    mistakes_of_values,
-    outside,
-    points_on,
-)
+from fusemax.study.asked import Asked, Drafted
+from fusemax.study.axes import Shapes, axis_of, expanded, groups_of, is_several, listed, outside, points_on
+from fusemax.study.cases import figures_given, for_point, places_of_mappings
+from fusemax.study.choice import BestOf, Searched
 from fusemax.study.designs import Changes, Designs
-from fusemax.study.draft import Asked, Drafted, FractionError, drafted
-from fusemax.study.formulas import ConditionError
-from fusemax.study.jobs import Keep
-from fusemax.study.points import Point, names_in, points_of, value_mistakes
-from fusemax.study.sought_draft import cascade_for, mistakes_of_search, sought
-from fusemax.study.spec import BestOf, Case, Configuration, Searched, StudyFile, StudyPart, size_value
-from fusemax.study.values import number_or_formula
+from fusemax.study.drafting import drafted
+from fusemax.study.keep import Keep
+from fusemax.study.mistakes import mistakes_of_axes, mistakes_of_values, value_mistakes
+from fusemax.study.outside import names_in
+from fusemax.study.points import Point, points_of
+from fusemax.study.refused import FractionError
+from fusemax.study.sought_asked import cascade_for, mistakes_of_search
+from fusemax.study.sought_draft import sought
+from fusemax.study.spec import Configuration, StudyFile, StudyPart
+from fusemax.study.values import number_or_formula, size_value
+from fusemax.study.verdict import ConditionError
 
 MOST = 10**12  #: points of one job
 MOST_ROWS = 2 * 10**9  #: rows of a whole table: some 150 GB
@@ -112,7 +107,7 @@ class PartPlanner:
         shapes = shapes_of(machine)
         known = figures(machine)
         wrong: set[tuple[str | int, ...]] = set()
-        for path, given in _figures(self.part, configuration, here):
+        for path, given in figures_given(self.part, configuration, here):
             for name, value in given.items():
                 before, place = len(self.problems), (*path, name)
                 self._check_figure(name, value, known, configuration.machine, place, shapes)
@@ -120,7 +115,7 @@ class PartPlanner:
         for inside, text in mistakes_of_values(self.part, shapes):
             if inside not in wrong:
                 self._refuse(FusemaxError(text), *inside)
-        for path, mapping, changes in _places_of_mappings(configuration):
+        for path, mapping, changes in places_of_mappings(configuration):
             try:
                 mapped = self.designs.mapped(machine, mapping, changes)
                 self.used |= {*mapped.cascade.ranks, *mapped.cascade.size_symbols()}
@@ -290,53 +285,3 @@ def _formula_names(name: str, value: Any) -> tuple[str, ...]:
 def _tiles(configuration: Configuration) -> list[tuple[str, Any]]:
     mapping = configuration.mapping
     return [i for c in mapping.best_of for i in c.tiles.items()] if isinstance(mapping, BestOf) else []
-
-
-Figures = tuple[tuple[str | int, ...], Mapping[str, Any]]
-
-
-def _figures(part: StudyPart, configuration: Configuration, here: tuple[str | int, ...]) -> Iterator[Figures]:
-    """Yield all figures that *configuration* may take in *part*, with the keys under which they stand."""
-    yield (*here, "figures"), configuration.figures
-    for number, case in enumerate(configuration.cases):
-        yield (*here, "cases", number, "figures"), case.figures
-    yield ("grid",), {n: v for n, v in part.grid.items() if is_figure(n) and not n.startswith(TILES)}
-    for table, rows in part.tables.items():
-        for label, row in rows.items():
-            yield ("tables", table, label), {name: row[name] for name in filter(is_figure, row)}
-
-
-def _places_of_mappings(configuration: Configuration) -> Iterator[tuple[KeyPath, str, Changes]]:
-    """Yield every mapping that *configuration* may take, with its place and the changes made to it."""
-    mapping = configuration.mapping
-    if isinstance(mapping, str):
-        yield ("mapping",), mapping, configuration.changes
-    elif isinstance(mapping, BestOf):
-        for number, choice in enumerate(mapping.best_of):
-            changes = {**configuration.changes, **choice.changes}
-            yield ("mapping", "best_of", number), choice.mapping, changes
-    for number, case in enumerate(configuration.cases):
-        if case.mapping:
-            yield ("cases", number, "mapping"), case.mapping, case.changes
-        elif isinstance(mapping, str):
-            yield ("cases", number, "mapping"), mapping, {**configuration.changes, **case.changes}
-
-
-def for_point(configuration: Configuration, point: Point) -> Configuration:
-    """Return *configuration* with the cases that hold at *point* applied."""
-    if not configuration.cases:
-        return configuration
-    mapping, changed = configuration.mapping, dict(configuration.changes)
-    given = dict(configuration.figures)
-    for case in configuration.cases:
-        if all(condition.holds(point.columns()) for condition in case.where):
-            mapping = case.mapping or mapping
-            given |= case.figures
-            changed = _merged(changed, case)
-    return configuration.model_copy(
-        update={"mapping": mapping, "figures": given, "changes": changed, "cases": []}
-    )
-
-
-def _merged(changes: dict[str, Any], case: Case) -> dict[str, Any]:
-    return dict(case.changes) if case.mapping else {**changes, **case.changes}

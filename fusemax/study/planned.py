@@ -9,13 +9,15 @@ from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.findings import problems_from
 from fusemax.library.load import Library
 from fusemax.source import Document
-from fusemax.study.corrections import correction_problems, steps_of
+from fusemax.study.asked import Drafted
+from fusemax.study.corrections import steps_of
 from fusemax.study.describe import ALWAYS, LAST, place
 from fusemax.study.designs import Designs
-from fusemax.study.draft import Drafted
-from fusemax.study.jobs import Job, Keep, Planned
+from fusemax.study.jobs import Job, Planned
+from fusemax.study.keep import Keep
 from fusemax.study.plan import PartPlanner
 from fusemax.study.spec import StudyFile
+from fusemax.study.wrong_corrections import correction_problems
 
 WHOLE = 20_000  #: points up to which a study with a grid leaves all that there is to say of each
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,11 @@ from fusemax.errors import FusemaxError
 from fusemax.language.figure import figure_value, is_figure
 from fusemax.language.syntax import Expression, names
 from fusemax.language.value import is_size, size_fault, value_of
-from fusemax.quantity import QuantityError
-from fusemax.source import KeyPath
-from fusemax.study.axes import Shapes, axis_of, is_several, listed, outside
+from fusemax.study.axes import Shapes, axis_of, is_several, outside
 from fusemax.study.axis import Axis
-from fusemax.study.spec import Condition, StudyPart, size_value
-from fusemax.study.values import number_or_formula
+from fusemax.study.outside import is_outside
+from fusemax.study.spec import StudyPart
+from fusemax.study.values import size_value
 
 MOST_POINTS = 200_000  #: of a part, written out
 
@@ -74,89 +73,6 @@ def _on_axis(part: StudyPart, group: Sequence[str], shapes: Shapes) -> list[tupl
         return [tuple(zip(group, row, strict=True)) for row in rows]
     axis: Axis = axis_of(part, group, shapes)
     return [tuple(zip(axis.names, row, strict=True)) for row in zip(*axis.values, strict=True)]
-
-
-def is_outside(condition: Condition, part: StudyPart, inner: Collection[str]) -> bool:
-    """Return whether *condition* is decided before the grid is walked: it names nothing of it, nor any output."""
-    if is_label(condition, part):
-        return True
-    known = {*part.sizes, *(n for n in part.grid if not is_figure(n))}
-    known |= {name for rows in part.tables.values() for row in rows.values() for name in row}
-    waiting = _waiting(part, inner)
-    return all(name in known and name not in waiting for name in names_in(condition))
-
-
-def names_in(condition: Condition) -> set[str]:
-    """Return the names of sizes, figures, labels and outputs in *condition*; the text that a label is held against is none."""
-    found: set[str] = set()
-    for text in (condition.name, condition.value):
-        try:
-            read = number_or_formula("where", text)
-        except FusemaxError:
-            read = 0.0
-        found |= set() if isinstance(read, int | float) else set(names(read))
-    return found
-
-
-def is_label(condition: Condition, part: StudyPart) -> bool:
-    """Return whether *condition* holds a label against a text."""
-    return condition.name in part.tables
-
-
-def _waiting(part: StudyPart, inner: Collection[str]) -> set[str]:
-    """Return the names of *part* that are known only inside the grid."""
-    waiting = set(inner)
-    entries = [*part.sizes.items(), *part.grid.items()]
-    entries += [item for rows in part.tables.values() for row in rows.values() for item in row.items()]
-    formulas = [(n, names(found)) for n, v in entries if not is_figure(n) for found in _formulas(v)]
-    while True:
-        more = {n for n, used in formulas if any(u in waiting or is_figure(u) for u in used)} - waiting
-        if not more:
-            return waiting
-        waiting |= more
-
-
-def _formulas(value: Any) -> Iterator[Expression]:
-    for entry in [] if isinstance(value, Mapping) else listed(value):
-        try:
-            found = size_value(entry)
-        except FusemaxError:
-            continue
-        if isinstance(found, Expression):
-            yield found
-
-
-def value_mistakes(part: StudyPart) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the values among the sizes and tables of *part* that can be none, with their keys inside the part."""
-    for name, values in part.sizes.items():
-        if isinstance(values, Mapping):
-            continue
-        for number, value in enumerate(listed(values)):
-            place = ("sizes", name, number) if isinstance(values, list) else ("sizes", name)
-            yield from ((place, text) for text in _mistake(name, value))
-        if isinstance(values, list) and not values:
-            yield ("sizes", name), "an empty list has no points"
-        texts = [str(value) for value in listed(values)]
-        twice = (
-            sorted({text for text in texts if texts.count(text) > 1}) if len(set(texts)) < len(texts) else []
-        )
-        if not any(name in group for group in part.zip):
-            yield from ((("sizes", name), f"{text} stands twice in the list") for text in twice)
-    for table, rows in part.tables.items():
-        for label, row in rows.items():
-            for name, value in row.items():
-                yield from ((("tables", table, label, name), text) for text in _mistake(name, value))
-    for name, value in part.grid.items():
-        if not is_several(value) and not is_figure(name):
-            yield from ((("grid", name), text) for text in _mistake(name, value))
-
-
-def _mistake(name: str, value: Any) -> list[str]:
-    try:
-        figure_value(name, value) if is_figure(name) else size_value(value)
-    except (FusemaxError, QuantityError) as error:
-        return [str(error)]
-    return []
 
 
 def _point(

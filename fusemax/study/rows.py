@@ -9,9 +9,10 @@ import numpy as np
 
 from fusemax.cost.evaluate import CapacityError, Cost, check_tiles
 from fusemax.language.figure import is_figure
-from fusemax.study.formulas import UNFIT
 from fusemax.study.jobs import Alternative, Job
-from fusemax.study.measures import LIMIT, TOLD
+from fusemax.study.limit import LIMIT
+from fusemax.study.measures import TOLD
+from fusemax.study.verdict import UNFIT
 
 if TYPE_CHECKING:
     import polars
@@ -20,7 +21,10 @@ NO_ROOM = "reason"  #: the column that says why a configuration cannot be run at
 LENGTH = "seq_len"
 ORDER = "order of rows"  #: the place of a row among those of its part; in whole tables only
 SIZE = "size "  #: before the name of a size, of every point
+JOB = "job"  #: the place of a job among all; in whole tables only
 LINE = "line "  #: before the name of a line that goes to the long table
+
+Record = dict[str, Any]
 
 
 def frame(

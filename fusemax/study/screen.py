@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from fusemax.report.numbers import Numbers
 from fusemax.report.study import Points, Short
-from fusemax.report.summary import Headline, Numbers, headline
+from fusemax.report.summary import Headline, headline
 from fusemax.study.describe import TELLING
 from fusemax.study.spec import StudyFile
 from fusemax.table.table import Table

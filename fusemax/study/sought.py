@@ -14,7 +14,7 @@ from fusemax.library.digest import digest_of
 from fusemax.machine import Machine
 from fusemax.search.best import Wanted
 from fusemax.search.facts import figure_values
-from fusemax.study.spec import Condition
+from fusemax.study.condition import Condition
 
 #: Columns that only a search gives: by name, the field of :class:`~fusemax.search.best.Least`.
 LEAST: Mapping[str, str] = {

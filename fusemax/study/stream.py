@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from fusemax.cost.lower import COMPILE_FROM, compiled_kernel
 from fusemax.errors import FusemaxError
-from fusemax.study.chunks import EQUAL, NUMBER, Chunk, Counts, chunk_table, new_selection, rows_at
-from fusemax.study.folder import RunFolder, concatenated, manifest_of, run_chunk, write_bytes, write_frame
-from fusemax.study.jobs import Job, Keep, Planned
-from fusemax.study.results import JOB, ordered
+from fusemax.study.chunk_sizes import chunks_of
+from fusemax.study.chunks import Counts, chunk_table
+from fusemax.study.folder import RunFolder, run_chunk
+from fusemax.study.jobs import Job, Planned
+from fusemax.study.manifest import manifest_of
+from fusemax.study.results import ordered
+from fusemax.study.rows import JOB
+from fusemax.study.selection import selected
+from fusemax.study.threads import on_threads, prepare, threads_for
+from fusemax.study.trials import Chunk
+from fusemax.study.written import concatenated, write_bytes, write_frame
 
 if TYPE_CHECKING:
     import polars
 
-CHUNK_POINTS = 2**20
-CHUNK_NUMBERS = 2**20  #: numbers in the chunk of a whole table: 8 MiB; each thread holds some times as much
-LEAST_POINTS = 2**14
-SEARCHED_POINTS = 16  #: points of a chunk at each of which a mapping is searched for
 ROWS_AS_TEXT = 100_000  #: tables up to this size are written as CSV too
 
 
@@ -51,32 +50,6 @@ class Progress:
 Report = Callable[[Progress], None]
 #: Runs chunks somewhere and yields each with its counts as it is done.
 Runner = Callable[[Sequence[Job], Sequence[Chunk], RunFolder], Iterator[tuple[Chunk, Counts]]]
-
-
-def chunks_of(plan: Planned, points: int | None) -> tuple[Chunk, ...]:
-    """Return the chunks of all jobs in order; *points* is the most in one (by default what suits the job)."""
-    found: list[Chunk] = []
-    for number, job in enumerate(plan.jobs):
-        size = points or _chunk_points(job)
-        for start in range(0, job.points, size):
-            stop = min(start + size, job.points)
-            found.append(Chunk(number=len(found), job=number, start=start, stop=stop))
-    return tuple(found)
-
-
-def _chunk_points(job: Job) -> int:
-    """Return how many points of *job* suit a chunk: a power of two, fewer where a whole table has many columns.
-
-    >>> 2 ** int(math.log2(2**20 / 59)), 2 ** int(math.log2(2**20 / 3))
-    (16384, 262144)
-    """
-    if job.sought is not None:
-        return SEARCHED_POINTS
-    if job.keep.kind != "all":
-        return CHUNK_POINTS
-    outputs = max(len(each.table.outputs) for each in job.alternatives)
-    fitting = 2 ** int(math.log2(CHUNK_NUMBERS / outputs))
-    return min(max(fitting, LEAST_POINTS), CHUNK_POINTS)
 
 
 def run_jobs(plan: Planned, out: Path, options: Options, report: Report | None = None) -> tuple[Path, Counts]:
@@ -153,53 +126,6 @@ def _runner(options: Options) -> Runner:
     return lambda jobs, chunks, folder: on_cluster(jobs, chunks, folder, address)
 
 
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def threads_for(jobs: Sequence[Job]) -> int:
-    """Return how many threads suit *jobs*: a search holds the interpreter and counts seconds, so that it goes alone."""
-    return 1 if any(job.sought is not None for job in jobs) else available_cores()
-
-
-def prepare(job: Job) -> None:
-    """Compile what *job* runs, so that threads find it done."""
-    if job.points >= COMPILE_FROM and job.sought is None:
-        for each in job.alternatives:
-            is_table = job.keep.kind == "all" and not job.chooses
-            nest = (each.table if is_table else each.measures).nest
-            assert nest is not None
-            compiled_kernel(nest.text)
-    if job.keep.kind != "all":
-        new_selection(job.keep)
-
-
-def on_threads(
-    jobs: Sequence[Job], chunks: Sequence[Chunk], folder: RunFolder, threads: int
-) -> Iterator[tuple[Chunk, Counts]]:
-    """Run *chunks* on threads of this process and yield each as it is done."""
-    for number in sorted({chunk.job for chunk in chunks}):
-        prepare(jobs[number])
-    pending: dict[Future[Counts], Chunk] = {}
-    left = iter(chunks)
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            while True:
-                while len(pending) < 2 * threads and (chunk := next(left, None)) is not None:
-                    pending[pool.submit(run_chunk, jobs[chunk.job], chunk, folder)] = chunk
-                if not pending:
-                    return
-                for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                    yield pending.pop(future), future.result()
-        except BaseException:
-            for future in pending:
-                future.cancel()
-            raise
-
-
 # --- the final table
 
 
@@ -236,44 +162,6 @@ def _together(plan: Planned, chunks: Sequence[Chunk], frames: Sequence[polars.Da
     return ordered(plan, polars.concat(numbered, how="diagonal_relaxed"))
 
 
-def selected(pieces: Sequence[tuple[Job, polars.DataFrame]]) -> polars.DataFrame:
-    """Return the rows of the points that are kept among those that each chunk kept, part by part."""
-    import polars
-
-    by_part: dict[str, list[tuple[Job, polars.DataFrame]]] = {}
-    for job, found in pieces:
-        by_part.setdefault(dict(job.identity)["part"], []).append((job, found))
-    return polars.concat([_part_selection(mine) for mine in by_part.values()], how="diagonal_relaxed")
-
-
-def _part_selection(pieces: Sequence[tuple[Job, polars.DataFrame]]) -> polars.DataFrame:
-    import polars
-
-    jobs = list(dict.fromkeys(id(job) for job, _ in pieces))
-    known = {id(job): job for job, _ in pieces}
-    owners = np.concatenate([np.full(found.height, jobs.index(id(job))) for job, found in pieces])
-    merged = polars.concat([found for _, found in pieces])
-    measures = np.array(merged.drop(NUMBER, EQUAL).to_numpy().T)
-    selection = new_selection(pieces[0][0].keep)
-    selection.add(
-        measures, np.arange(merged.height, dtype=np.float64), merged[EQUAL].to_numpy().astype(np.float64)
-    )
-    table = selection.table()
-    rows = table[:, -2].astype(np.int64)
-    points, equal = merged[NUMBER].to_numpy()[rows], table[:, -1]
-    frames = [
-        rows_at(known[owner], points[mine], equal[mine]).with_columns(
-            polars.Series(_ORDER, np.nonzero(mine)[0])
-        )
-        for number, owner in enumerate(jobs)
-        if (mine := owners[rows] == number).any() or number == 0
-    ]
-    return polars.concat(frames, how="diagonal_relaxed").sort(_ORDER).drop(_ORDER)
-
-
-_ORDER = "order of selection"
-
-
 def in_memory(plan: Planned, workers: int | None = None, report: Report | None = None) -> polars.DataFrame:
     """Return the rows of all jobs of *plan* without a folder: for what fits in memory."""
     chunks = chunks_of(plan, None)
@@ -288,25 +176,3 @@ def in_memory(plan: Planned, workers: int | None = None, report: Report | None =
             if report:
                 report(Progress(points=plan.points, points_done=total.points, points_resumed=0))
     return _together(plan, chunks, frames)
-
-
-def keep_of(pareto: str | None, top: int | None, by: str | None) -> Keep:
-    """Return which points to keep from the words on the command line.
-
-    >>> keep_of("latency,energy", None, None).measures
-    ('latency', 'energy')
-    """
-    if pareto is not None and (top is not None or by is not None):
-        raise FusemaxError("--pareto and --top exclude each other: take one of them")
-    if pareto is not None:
-        measures = tuple(name.strip() for name in pareto.split(",") if name.strip())
-        if len(set(measures)) < 2:
-            raise FusemaxError("--pareto: expected at least two measures, such as latency,energy,area")
-        return Keep(kind="front", measures=measures)
-    if (top is None) != (by is None):
-        raise FusemaxError("--top and --by belong together, such as --top 10 --by energy_delay")
-    if top is not None and by is not None:
-        if top < 1:
-            raise FusemaxError(f"--top: expected at least 1, got {top}")
-        return Keep(kind="best", measures=(by,), most=top)
-    return Keep()

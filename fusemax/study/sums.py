@@ -7,7 +7,7 @@ from typing import Any
 
 from fusemax.study.describe import BUSY, FIXED, TELLING
 from fusemax.study.rows import NO_ROOM, SIZE
-from fusemax.study.spec import StudyPart
+from fusemax.study.spec import StudyFile, StudyPart
 
 ADDED = tuple(column.name for column in FIXED if column.adds == "sum")
 TIME, LIMIT = TELLING["time"], TELLING["limit"]
@@ -79,3 +79,9 @@ def totals(part: StudyPart, rows: Iterable[Record], apart: Sequence[str]) -> lis
 def _cleared(row: Record) -> dict[str, None]:
     """Return the measures of *row*, empty: a sum has only those that add up."""
     return {name: None for name in row if _is_measure(name)}
+
+
+def added_up(study: StudyFile) -> set[str]:
+    """Return the tables over which every part that has them is added up: their columns tell nothing apart."""
+    summed = {part.sum_over for part in study.parts if part.sum_over}
+    return summed - {n for part in study.parts for n in part.tables if n != part.sum_over}

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusemax.errors import FusemaxError
-from fusemax.plot.labels import axis_label, power, scale, tick
+from fusemax.plot.labels import axis_label, power, tick
+from fusemax.plot.scales import scale
 from fusemax.table.column import measure
 
 _SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}

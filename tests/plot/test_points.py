@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from fusemax.errors import FusemaxError
 from fusemax.plot.labels import axis_label
-from fusemax.plot.points import EmptyFigureError, chart
+from fusemax.plot.picked import EmptyFigureError
+from fusemax.plot.points import chart
 from fusemax.plot.spec import FigureSpec
 from fusemax.study.describe import BREAKDOWN
 from fusemax.table.table import Tables, table_of

@@ -9,10 +9,11 @@ import polars
 import pytest
 
 from fusemax.errors import FusemaxError
+from fusemax.plot.frames import in_columns
 from fusemax.plot.points import chart
 from fusemax.plot.rows import names_of
 from fusemax.plot.spec import FigureSpec
-from fusemax.plot.sweep import draw_tables, in_columns
+from fusemax.plot.sweep import draw_tables
 from fusemax.study.kinds.audit import specs as specs_of_audit
 from fusemax.study.kinds.derivations import FIGURES as DERIVATIONS
 from fusemax.study.kinds.gpu import FIGURES as GPU

@@ -10,7 +10,8 @@ import polars
 from fusemax.errors import FusemaxError
 from fusemax.source import Document
 from fusemax.study.planned import planned
-from fusemax.study.results import Record, records_of, results_frame
+from fusemax.study.results import records_of, results_frame
+from fusemax.study.rows import Record
 from fusemax.study.run import run_study
 from fusemax.study.spec import StudyFile
 from fusemax.study.stream import in_memory

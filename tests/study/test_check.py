@@ -324,3 +324,19 @@ def test_what_figures_ask_of_a_grid(tmp_path: Path) -> None:
     )
     assert "figures.2.fille: unknown key 'fille'\n  hint: did you mean 'file'?" in said
     assert 3 == said.count("hint: ") + said.count("not shown")
+
+
+def test_a_published_table_needs_no_name_of_its_own(tmp_path: Path) -> None:
+    """A table without the columns ``table`` and ``seq_len`` is called as its file, in the comparison and in the report."""
+    (tmp_path / "claims.csv").write_text("part,configuration,quantity,value\np,c,latency_s,0.5\n")
+    (tmp_path / "own.yaml").write_text(
+        "kind: sweep\ntitle: t\nsource: s\nlength: M\nparts:\n"
+        "- name: p\n  sizes: {B: 1, H: 1, E: 64, F: 64, M: 1024, P: M}\n"
+        "  configurations: {c: {machine: fusemax, mapping: fusemax}}\n"
+        "compare: {published: claims.csv, tolerance: 0.1}\n"
+    )
+    folder = run_file(tmp_path / "own.yaml", tmp_path / "out")
+
+    rows = (folder / "comparison.csv").read_text().splitlines()
+    assert ["claims"] == [row.split(",")[rows[0].split(",").index("table")] for row in rows[1:]]
+    assert "claims" in (folder / "report.html").read_text()

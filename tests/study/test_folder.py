@@ -16,7 +16,7 @@ import pytest
 
 from fusemax import FusemaxError
 from fusemax.files import locked, remove_drafts
-from fusemax.study.jobs import Keep
+from fusemax.study.keep import Keep
 from fusemax.study.load import load_study
 from fusemax.study.planned import planned
 from fusemax.study.stream import Options, run_jobs

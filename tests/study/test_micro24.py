@@ -7,10 +7,11 @@ from math import ceil, log2
 import polars as pl
 import pytest
 
-from fusemax.report.summary import Numbers, headline
+from fusemax.report.numbers import Numbers
+from fusemax.report.summary import headline
 from fusemax.study.comparison import Rows, comparison_frame, read_published
 from fusemax.study.load import load_study
-from fusemax.study.results import Record
+from fusemax.study.rows import Record
 from fusemax.study.spec import StudyFile
 from fusemax.table.table import table_of
 from tests.study.engine import rows_of_study

@@ -15,7 +15,8 @@ import polars
 import pytest
 
 from fusemax import FusemaxError
-from fusemax.study.jobs import Keep, Planned
+from fusemax.study.jobs import Planned
+from fusemax.study.keep import Keep
 from fusemax.study.load import load_study
 from fusemax.study.planned import planned
 from fusemax.study.stream import Options, run_jobs

@@ -9,8 +9,9 @@ from pathlib import Path
 import polars
 import pytest
 
+from fusemax.report.numbers import Numbers
 from fusemax.report.study import Points
-from fusemax.report.summary import Numbers, headline
+from fusemax.report.summary import headline
 from fusemax.study.screen import means
 from fusemax.study.spec import StudyFile
 from fusemax.table.table import table_of

@@ -14,7 +14,6 @@ from fusemax.nearest import meant
 from fusemax.shipped import find
 from fusemax.source import Document, KeyPath, read_yaml
 from fusemax.study.comparison import Published, read_published
-from fusemax.study.corrections import correction_problems
 from fusemax.study.designs import Designs
 from fusemax.study.jobs import Planned
 from fusemax.study.kinds.audit_file import AuditFile
@@ -23,6 +22,7 @@ from fusemax.study.planned import planned
 from fusemax.study.rows import LENGTH
 from fusemax.study.skeleton import known_values
 from fusemax.study.spec import Corrected, StudyFile
+from fusemax.study.wrong_corrections import correction_problems
 from fusemax.typed import typed_so_far
 
 #: What a published table may hold that steps are held against.

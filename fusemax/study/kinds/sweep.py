@@ -17,23 +17,19 @@ from fusemax.study.chunks import Counts
 from fusemax.study.comparison import Rows, comparison_frame, read_published
 from fusemax.study.describe import LONG_TABLES, described
 from fusemax.study.jobs import Planned
+from fusemax.study.keep import keep_of
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import study_so_far
+from fusemax.study.long_tables import breakdown_frame, roofline_frame
 from fusemax.study.pictures import specs_of
 from fusemax.study.planned import planned
-from fusemax.study.results import (
-    added_up,
-    apart_of,
-    breakdown_frame,
-    records_of,
-    results_frame,
-    roofline_frame,
-)
+from fusemax.study.results import apart_of, records_of, results_frame
 from fusemax.study.rows import LENGTH
 from fusemax.study.screen import first_rows, means
 from fusemax.study.skeleton import problems_of
-from fusemax.study.sought_rows import mapping_files
+from fusemax.study.sought_words import mapping_files
 from fusemax.study.spec import StudyFile
+from fusemax.study.sums import added_up
 from fusemax.table.table import table_of
 
 if TYPE_CHECKING:
@@ -64,7 +60,7 @@ def plan(document: Document, options: Mapping[str, Any]) -> SweepPlan:
     if options and not has_grid:
         listed = ", ".join(f"--{name}" for name in options)
         raise FusemaxError(f"{document.file}: no part has a grid, so {listed} cannot apply")
-    keep = stream.keep_of(options.get("pareto"), options.get("top"), options.get("by"))
+    keep = keep_of(options.get("pareto"), options.get("top"), options.get("by"))
     try:
         jobs = planned(study, document, keep, name=path.stem)
     except ProblemsError as error:
