@@ -165,9 +165,9 @@ def _half(study: Path, out: Path, dice: random.Random) -> None:
 def flips(folder: Path, study: Path, dice: random.Random, number: int) -> str:
     """Flip one bit of a chunk, of its mark or of the manifest, and go on, all in this process."""
     from fusemax.errors import FusemaxError
+    from fusemax.study.execute.stream import Options, run_jobs
     from fusemax.study.load import load_study
-    from fusemax.study.planned import planned
-    from fusemax.study.stream import Options, run_jobs
+    from fusemax.study.plan.whole import planned
 
     whole, out, half = folder / "whole", folder / "out", folder / "half"
     file, document, _ = load_study(str(study))

@@ -86,9 +86,9 @@ def job_of(grid: str, outputs: str, sizes: str = ATTENTION, configuration: str =
         path.write_text(text, encoding="utf-8")
         file, document, _ = load_study(str(path))
         try:
-            from fusemax.study.planned import planned
+            from fusemax.study.plan.whole import planned
         except ImportError:  # an older installation to compare with
-            jobs: Any = import_module("fusemax.study.jobs")
+            jobs: Any = import_module("fusemax.study.jobs.job")
             return jobs.planned(file.parts, jobs.Keep(), document).jobs[0]
         return planned(file, document, most_whole=0).jobs[0].alternatives[0]
 

@@ -9,8 +9,8 @@ from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_value
 from fusemax.language.syntax import Number
 from fusemax.machine import figures, load_machine
-from fusemax.study.ranges import numbers
-from fusemax.study.values import number_or_formula
+from fusemax.study.spec.ranges import numbers
+from fusemax.study.spec.values import number_or_formula
 
 WRONG = [
     ("L3.size", "8MHz", "a quantity in B such as '16 MiB', got '8MHz'"),

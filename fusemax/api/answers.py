@@ -160,7 +160,7 @@ class CostAnswer(Answer):
         ``table.plot("intensity", "speed", kind="roofline", series="unit")`` draws it.
         """
         from fusemax.cost.roofline import BANDWIDTH, OF_UNITS, roofline
-        from fusemax.study.describe import ROOFLINE
+        from fusemax.study.columns import ROOFLINE
 
         units = roofline(self.program, self.machine, {**self.parameters, **self.values})
         names = (*OF_UNITS, BANDWIDTH)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fusemax.api.answers import CostAnswer, PassesAnswer, SimulationAnswer
     from fusemax.cost.evaluate import Evaluator
-    from fusemax.study.stream import Progress
+    from fusemax.study.execute.stream import Progress
 
 Values = Mapping[str, Any]
 

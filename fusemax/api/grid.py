@@ -14,14 +14,14 @@ from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.study.api import run_plan
 from fusemax.study.designs import Changes, Designs
-from fusemax.study.keep import keep_of
+from fusemax.study.jobs.keep import keep_of
 from fusemax.study.load import study_of
-from fusemax.study.planned import planned
+from fusemax.study.plan.whole import planned
 
 if TYPE_CHECKING:
     import polars
 
-    from fusemax.study.stream import Progress
+    from fusemax.study.execute.stream import Progress
 
 
 @dataclass

@@ -148,7 +148,7 @@ class Table:
         from fusemax.language.figure import is_figure
         from fusemax.plot.spec import FigureSpec
         from fusemax.plot.sweep import draw_tables
-        from fusemax.study.describe import described
+        from fusemax.study.columns import described
         from fusemax.table.column import LENGTH
         from fusemax.table.table import Tables, table_of
 

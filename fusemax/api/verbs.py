@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import polars
 
     from fusemax.search.answer import Answer as Found
-    from fusemax.study.stream import Progress
+    from fusemax.study.execute.stream import Progress
 
 
 def load_cascade(cascade: Given | Cascade) -> Cascade:

@@ -13,7 +13,7 @@ MODELS: Mapping[str, str] = {
     "machine": "fusemax.machine:Machine",
     "cascade": "fusemax.cascade.build:CascadeFile",
     "mapping": "fusemax.mapping.spec:MappingFile",
-    "study": "fusemax.study.spec:StudyFile",
+    "study": "fusemax.study.spec.file:StudyFile",
 }
 QUANTITY: Mapping[str, Any] = {"type": ["string", "number"]}
 #: The short forms in which a file may write a part, besides its keys.

@@ -11,14 +11,14 @@ from fusemax.errors import FusemaxError
 if TYPE_CHECKING:
     import polars
 
-    from fusemax.study.jobs import Planned
-    from fusemax.study.stream import Progress
+    from fusemax.study.execute.stream import Progress
+    from fusemax.study.jobs.job import Planned
 
 
 def run_plan(plan: Planned, progress: bool | Callable[[Progress], None] = False) -> polars.DataFrame:
     """Return the table of *plan*; *progress* as for :func:`fusemax.sweep`."""
     from fusemax.library.values import shown
-    from fusemax.study.stream import in_memory
+    from fusemax.study.execute.stream import in_memory
 
     if progress is False:
         return in_memory(plan)
@@ -32,9 +32,9 @@ def run_plan(plan: Planned, progress: bool | Callable[[Progress], None] = False)
 def sweep_study(study: str | Path) -> polars.DataFrame:
     """Return the table of all points of a study whose parts have grids, by its name or file."""
     from fusemax.library.values import path
+    from fusemax.study.execute.stream import in_memory
     from fusemax.study.load import load_study
-    from fusemax.study.planned import planned
-    from fusemax.study.stream import in_memory
+    from fusemax.study.plan.whole import planned
 
     file, document, _ = load_study(str(path(study, "study")))
     return in_memory(planned(file, document, most_whole=0))
@@ -43,7 +43,7 @@ def sweep_study(study: str | Path) -> polars.DataFrame:
 def _with_bar(plan: Planned) -> polars.DataFrame:
     from rich.progress import Progress as Bar
 
-    from fusemax.study.stream import in_memory
+    from fusemax.study.execute.stream import in_memory
 
     with Bar(transient=True) as bar:
         task = bar.add_task("points", total=plan.points)

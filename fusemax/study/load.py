@@ -7,8 +7,8 @@ from pathlib import Path
 from fusemax.errors import FusemaxError, Problem, raise_if_any
 from fusemax.shipped import find
 from fusemax.source import Document, read_yaml
-from fusemax.study.names import mistakes_of
-from fusemax.study.spec import StudyFile
+from fusemax.study.spec.file import StudyFile
+from fusemax.study.spec.names import mistakes_of
 from fusemax.typed import typed_so_far
 
 RUNS = ("parts", "length")  #: keys of a study that say what runs

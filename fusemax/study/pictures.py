@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from fusemax.errors import FusemaxError
 from fusemax.nearest import meant, nearest
 from fusemax.plot.spec import FigureSpec
 from fusemax.source import KeyPath
+from fusemax.table.table import Tables
 from fusemax.typed import words_of
 
 Found = tuple[KeyPath, str, str | None]
@@ -129,3 +131,24 @@ def _value_mistakes(number: int, spec: FigureSpec, values: Mapping[str, Iterable
             f"no series is called {spec.baseline!r}",
             _near(spec.baseline, known),
         )
+
+
+def undrawable(study: HasFigures, tables: Tables, unknown: Collection[str] = ()) -> Iterator[Found]:
+    """Yield the figures of *study* that cannot be drawn of *tables*, such as those with two values at one place.
+
+    Those of other tables, and those told apart by columns whose values are *unknown*, are left out.
+    """
+    from fusemax.plot.picked import EmptyFigureError
+    from fusemax.plot.points import chart
+
+    for number, spec in enumerate(specs_of(study)):
+        told = {*spec.where, *spec.panels, spec.series or "", *spec.fields("title")}
+        if spec.table not in tables.tables or told & {*unknown}:
+            continue
+        try:
+            chart(tables, spec)
+        except EmptyFigureError:
+            continue
+        except FusemaxError as error:
+            text, _, hint = str(error).removeprefix(f"{spec.file}: ").partition("\n  hint: ")
+            yield ("figures", number), text, hint or None

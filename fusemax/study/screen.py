@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from fusemax.report.numbers import Numbers
 from fusemax.report.study import Points, Short
 from fusemax.report.summary import Headline, headline
-from fusemax.study.describe import TELLING
-from fusemax.study.spec import StudyFile
+from fusemax.study.columns import TELLING
+from fusemax.study.spec.file import StudyFile
 from fusemax.table.table import Table
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from fusemax.plot.labels import axis_label
 from fusemax.plot.picked import EmptyFigureError
 from fusemax.plot.points import chart
 from fusemax.plot.spec import FigureSpec
-from fusemax.study.describe import BREAKDOWN
+from fusemax.study.columns import BREAKDOWN
 from fusemax.table.table import Tables, table_of
 from tests.study_tables import CONFIGURATIONS, EINSUMS, LENGTHS, MODELS, SPEEDUPS, breakdown, results
 

@@ -15,7 +15,7 @@ from fusemax.errors import FusemaxError
 from fusemax.plot.points import chart
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.sweep import draw_tables
-from fusemax.study.describe import ROOFLINE
+from fusemax.study.columns import ROOFLINE
 from fusemax.table.table import Tables, table_of
 
 SPEC = FigureSpec(file="roof", kind="roofline", x="intensity", y="speed", series="chip")

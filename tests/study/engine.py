@@ -9,12 +9,12 @@ import polars
 
 from fusemax.errors import FusemaxError
 from fusemax.source import Document
-from fusemax.study.planned import planned
-from fusemax.study.results import records_of, results_frame
-from fusemax.study.rows import Record
+from fusemax.study.execute.stream import in_memory
+from fusemax.study.plan.whole import planned
 from fusemax.study.run import run_study
-from fusemax.study.spec import StudyFile
-from fusemax.study.stream import in_memory
+from fusemax.study.spec.file import StudyFile
+from fusemax.study.tables.results import records_of, results_frame
+from fusemax.study.tables.rows import Record
 
 NOWHERE: Mapping = {}
 

@@ -10,9 +10,9 @@ import pytest
 from fusemax.errors import FusemaxError
 from fusemax.shipped import find
 from fusemax.source import read_yaml
-from fusemax.study.corrections import steps_of
 from fusemax.study.kinds.audit_file import AuditFile
 from fusemax.study.kinds.audit_plan import plan
+from fusemax.study.plan.corrections import steps_of
 from fusemax.typed import typed
 from tests.study.engine import run_file
 

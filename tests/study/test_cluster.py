@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("distributed")
 
 from fusemax import FusemaxError
-from fusemax.study.stream import Options, run_jobs
+from fusemax.study.execute.stream import Options, run_jobs
 from tests.study.test_stream import COMMAND, STUDY, plan_of
 
 CHUNK = "4000"
@@ -125,7 +125,7 @@ def test_no_scheduler_is_said_in_words(tmp_path: Path, monkeypatch):
     """An address where nothing listens is an error with a way out."""
     study = tmp_path / "study.yaml"
     study.write_text(STUDY, encoding="utf-8")
-    monkeypatch.setattr("fusemax.study.cluster.CONNECT_S", 1)
+    monkeypatch.setattr("fusemax.study.execute.cluster.CONNECT_S", 1)
     address = f"tcp://127.0.0.1:{free_port()}"
     with pytest.raises(
         FusemaxError, match=r"no scheduler answers there[\s\S]*hint: start one with 'dask scheduler'"
@@ -190,7 +190,7 @@ def test_a_killed_scheduler_is_said_in_words(scheduler, tmp_path: Path):
 @pytest.mark.slow
 def test_no_workers_are_said_in_words(scheduler, tmp_path: Path, monkeypatch):
     """A scheduler alone does nothing: after a while the run says so."""
-    monkeypatch.setattr("fusemax.study.cluster.WORKERS_S", 1)
+    monkeypatch.setattr("fusemax.study.execute.cluster.WORKERS_S", 1)
     study = tmp_path / "study.yaml"
     study.write_text(STUDY, encoding="utf-8")
     with pytest.raises(FusemaxError, match=r"has had no worker for 1 s\n  hint: start some"):
@@ -200,7 +200,7 @@ def test_no_workers_are_said_in_words(scheduler, tmp_path: Path, monkeypatch):
 @pytest.mark.slow
 def test_workers_that_do_not_see_the_folder(scheduler, tmp_path: Path, monkeypatch):
     """What the run wrote is not there for the worker: it says that the folder has to be shared."""
-    monkeypatch.setattr("fusemax.study.cluster.write_bytes", lambda path, content: None)
+    monkeypatch.setattr("fusemax.study.execute.cluster.write_bytes", lambda path, content: None)
     study = tmp_path / "study.yaml"
     study.write_text(STUDY, encoding="utf-8")
     worker = started(scheduler[0], tmp_path)

@@ -8,8 +8,8 @@ import pytest
 
 from fusemax.cli.check import check_file
 from fusemax.errors import FusemaxError
-from fusemax.study.points import points_of
-from fusemax.study.spec import StudyPart
+from fusemax.study.spec.file import StudyPart
+from fusemax.study.spec.points import points_of
 
 TABLES = {
     "model": {

@@ -16,10 +16,10 @@ import pytest
 
 from fusemax import FusemaxError
 from fusemax.files import locked, remove_drafts
-from fusemax.study.keep import Keep
+from fusemax.study.execute.stream import Options, run_jobs
+from fusemax.study.jobs.keep import Keep
 from fusemax.study.load import load_study
-from fusemax.study.planned import planned
-from fusemax.study.stream import Options, run_jobs
+from fusemax.study.plan.whole import planned
 
 STUDY = """kind: sweep
 title: small
@@ -93,14 +93,14 @@ def test_swapped_chunks(study: Path, tmp_path: Path):
 def test_changed_code(study: Path, tmp_path: Path, monkeypatch):
     """Chunks of other code are refused, though the version is the same."""
     interrupted(study, tmp_path / "out")
-    monkeypatch.setattr("fusemax.study.folder.sources_digest", lambda: "other")
+    monkeypatch.setattr("fusemax.study.execute.folder.sources_digest", lambda: "other")
     with pytest.raises(FusemaxError, match="changed: the code of fusemax"):
         run(study, tmp_path / "out", resume=True)
 
 
 def test_damage_before_the_table_is_written(study: Path, tmp_path: Path, monkeypatch):
     """What happens to a chunk while others are computed is noticed before the table is put together."""
-    from fusemax.study import stream
+    from fusemax.study.execute import stream
 
     expected = run(study, tmp_path / "whole")
     original = stream._made_again

@@ -11,7 +11,7 @@ import fusemax
 from fusemax.cost.evaluate import CapacityError, cost
 from fusemax.cost.model import derive
 from fusemax.machine import load_machine
-from fusemax.study.ranges import numbers
+from fusemax.study.spec.ranges import numbers
 from tests.mappings import load_mapping
 
 SIZES = {"B": 2, "H": 4, "E": 64, "F": 64, "M": 4096, "P": "M"}

@@ -9,10 +9,10 @@ import pytest
 
 from fusemax.report.numbers import Numbers
 from fusemax.report.summary import headline
-from fusemax.study.comparison import Rows, comparison_frame, read_published
 from fusemax.study.load import load_study
-from fusemax.study.rows import Record
-from fusemax.study.spec import StudyFile
+from fusemax.study.spec.file import StudyFile
+from fusemax.study.tables.comparison import Rows, comparison_frame, read_published
+from fusemax.study.tables.rows import Record
 from fusemax.table.table import table_of
 from tests.study.engine import rows_of_study
 

@@ -20,10 +20,10 @@ from fusemax.machine import load_machine
 from fusemax.search.answer import best_mapping, priced_text
 from fusemax.search.plan import Strategy
 from fusemax.search.strategies import STRATEGIES
-from fusemax.study.axis import Axis
-from fusemax.study.choice import Searched
-from fusemax.study.jobs import Job
-from fusemax.study.sought_shelf import corners_of
+from fusemax.study.jobs.job import Job
+from fusemax.study.spec.axis import Axis
+from fusemax.study.spec.choice import Searched
+from fusemax.study.tables.sought_shelf import corners_of
 from tests.study.engine import run_file
 
 LINEAR = """title: a product

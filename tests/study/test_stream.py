@@ -15,11 +15,11 @@ import polars
 import pytest
 
 from fusemax import FusemaxError
-from fusemax.study.jobs import Planned
-from fusemax.study.keep import Keep
+from fusemax.study.execute.stream import Options, run_jobs
+from fusemax.study.jobs.job import Planned
+from fusemax.study.jobs.keep import Keep
 from fusemax.study.load import load_study
-from fusemax.study.planned import planned
-from fusemax.study.stream import Options, run_jobs
+from fusemax.study.plan.whole import planned
 
 STUDY = """kind: sweep
 title: small
@@ -215,7 +215,8 @@ def test_figures_of_a_grid_show_the_rows_that_fit(study: Path, tmp_path: Path, m
     """Figures and a report stand beside the table; a table too large is said, and a mistake is told before the run."""
     from fusemax.cli.run import run_into
     from fusemax.errors import FusemaxError
-    from fusemax.study import planned, sweep
+    from fusemax.study import sweep
+    from fusemax.study.plan import whole as planned
 
     study.write_text(STUDY + FIGURE, encoding="utf-8")
     run_into(str(study), tmp_path / "out")

@@ -13,7 +13,7 @@ from fusemax.report.numbers import Numbers
 from fusemax.report.study import Points
 from fusemax.report.summary import headline
 from fusemax.study.screen import means
-from fusemax.study.spec import StudyFile
+from fusemax.study.spec.file import StudyFile
 from fusemax.table.table import table_of
 from tests.study.engine import rows_of_study, run_file
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusemax.plot.spec import FigureSpec
-from fusemax.study.corrections import steps_of
-from fusemax.study.describe import described
+from fusemax.study.columns import described
+from fusemax.study.execute.stream import in_memory
 from fusemax.study.kind import Kind, Outcome, Progress, about
 from fusemax.study.kinds.audit_file import AuditFile
 from fusemax.study.kinds.audit_plan import MEASURES, AuditPlan, plan
 from fusemax.study.kinds.audit_text import remains, report_text, screen
-from fusemax.study.results import records_of, results_frame
-from fusemax.study.stream import in_memory
+from fusemax.study.plan.corrections import steps_of
+from fusemax.study.tables.results import records_of, results_frame
 from fusemax.table.column import measure, text
 from fusemax.table.table import table_of
 

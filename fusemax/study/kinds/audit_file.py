@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fusemax.study.spec import Corrected, Correction
-from fusemax.study.values import reading, size_value
+from fusemax.study.spec.file import Corrected, Correction
+from fusemax.study.spec.values import reading, size_value
 
 Length = Annotated[int, reading(size_value)]
 

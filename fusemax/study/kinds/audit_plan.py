@@ -13,16 +13,16 @@ from fusemax.library.load import Library
 from fusemax.nearest import meant
 from fusemax.shipped import find
 from fusemax.source import Document, KeyPath, read_yaml
-from fusemax.study.comparison import Published, read_published
 from fusemax.study.designs import Designs
-from fusemax.study.jobs import Planned
+from fusemax.study.jobs.job import Planned
 from fusemax.study.kinds.audit_file import AuditFile
 from fusemax.study.load import study_of
-from fusemax.study.planned import planned
-from fusemax.study.rows import LENGTH
-from fusemax.study.skeleton import known_values
-from fusemax.study.spec import Corrected, StudyFile
-from fusemax.study.wrong_corrections import correction_problems
+from fusemax.study.plan.skeleton import known_values
+from fusemax.study.plan.whole import planned
+from fusemax.study.plan.wrong_corrections import correction_problems
+from fusemax.study.spec.file import Corrected, StudyFile
+from fusemax.study.tables.comparison import Published, read_published
+from fusemax.study.tables.rows import LENGTH
 from fusemax.typed import typed_so_far
 
 #: What a published table may hold that steps are held against.

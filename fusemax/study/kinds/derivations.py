@@ -20,7 +20,7 @@ from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Short
 from fusemax.shipped import shipped
 from fusemax.source import Document, KeyPath
-from fusemax.study.jobs import shown
+from fusemax.study.jobs.job import shown
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.table.column import count, measure, remark, text, truth
 from fusemax.table.table import table_of_rows

@@ -22,7 +22,7 @@ from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Short
 from fusemax.source import Document
 from fusemax.study.designs import Designs
-from fusemax.study.jobs import shown
+from fusemax.study.jobs.job import shown
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.table.column import count, measure, remark, size, text
 from fusemax.table.table import table_of_rows

@@ -14,7 +14,8 @@ from fusemax.model.shape import Model
 from fusemax.quantity import format_quantity
 from fusemax.report.study import Short
 from fusemax.study.kind import Kind, Outcome, Progress
-from fusemax.study.kinds.models_plan import BREAKDOWN, RESULTS, ModelsPlan, Place, plan
+from fusemax.study.kinds.models_file import BREAKDOWN, RESULTS
+from fusemax.study.kinds.models_plan import ModelsPlan, Place, plan
 from fusemax.study.pictures import specs_of
 from fusemax.table.column import LENGTH
 from fusemax.table.table import table_of_rows

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from fusemax.errors import FusemaxError
 from fusemax.findings import Findings
@@ -16,68 +15,14 @@ from fusemax.model.parallel import ALONE, Parallel, parallel_of
 from fusemax.model.price import Prices, Widths
 from fusemax.model.shape import Model
 from fusemax.model.system import System, load_system
-from fusemax.quantity import quantity
 from fusemax.shipped import find_machine, from_beside
 from fusemax.source import Document, KeyPath
-from fusemax.study.jobs import shown
-from fusemax.study.pictures import column_mistakes, figure_mistakes
-from fusemax.study.values import reading
-from fusemax.table.column import LENGTH, LENGTH_HEADING, measure, piece, remark, size, text, truth
-from fusemax.typed import FilePart, typed_so_far
-
-
-def _whole(value: Any) -> int:
-    number = quantity(value, "1")
-    if number != int(number) or number < 1:
-        raise ValueError(f"expected a whole number of at least 1, got {value}")
-    return int(number)
-
-
-Whole = Annotated[int, reading(_whole)]
-Bytes = Annotated[float, reading(lambda value: quantity(value, "B"))]
-
-
-class Where(FilePart):
-    """Where models run: one machine, or chips that share a model; whether to ``search`` before taking shipped mappings.
-
-    ``chips`` share every layer; ``parallel`` says degrees by name instead.
-    """
-
-    machine: str | None = None
-    system: str | None = None
-    chips: Whole | None = None
-    parallel: dict[str, float] | None = None
-    search: bool = False
-
-
-class Phase(FilePart):
-    """What is run: prompts of ``B`` sequences of ``length`` tokens, or one token more for each, ``length`` in the cache."""
-
-    phase: Literal["prefill", "decode"]
-    B: list[Whole]
-    length: list[Whole]
-
-
-class Words(FilePart):
-    """Widths of numbers."""
-
-    weights: Bytes = 2.0
-    cache: Bytes = 2.0
-    activations: Bytes = 2.0
-
-
-class ModelsFile(FilePart):
-    """What a study of kind ``models`` holds: models, machines and phases, all crossed."""
-
-    kind: Literal["models"]
-    title: str
-    source: str
-    doc: str = ""
-    models: dict[str, str]
-    systems: dict[str, Where]
-    phases: list[Phase]
-    words: Words = Field(default_factory=Words)
-    figures: list[dict[str, Any]] = Field(default_factory=list)
+from fusemax.study.jobs.job import shown
+from fusemax.study.kinds.models_file import BREAKDOWN, RESULTS, UNKNOWN, ModelsFile, Where
+from fusemax.study.pictures import column_mistakes, figure_mistakes, undrawable
+from fusemax.table.column import LENGTH
+from fusemax.table.table import Tables, table_of_rows
+from fusemax.typed import typed_so_far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,25 +46,6 @@ class ModelsPlan:
     files: Mapping[str, Path]
 
 
-TOKENS = replace(measure("tokens_per_s", "tokens read or made", unit="1/s"), heading="tokens per second")
-RESULTS = (
-    text("model"), text("system", "the machine, or chips that share every layer"),
-    text("phase", "prefill: all tokens of the prompts are read; decode: one token more for each sequence"),
-    size("B", "sequences"), size(LENGTH, "tokens of each sequence", heading=LENGTH_HEADING),
-    truth("fits", "whether weights, cache and activations have room on a chip; empty where its memory is not said"),
-    measure("latency_s", "of one pass", adds="sum"), TOKENS,
-    measure("latency_per_token_s", "of one pass, over its new tokens"),
-    measure("traffic_B", "through the outermost level of a chip", adds="sum"),
-    measure("energy_J", "of all chips", adds="sum"), measure("weights_B", "on a chip"), measure("cache_B", "on a chip"),
-    measure("memory_B", "weights, cache and activations on a chip"), remark("limit", "the kind of work that takes longest"),
-    remark("reason", "why there is no value"),
-)  # fmt: skip
-BREAKDOWN = (
-    *RESULTS[:5], piece("work", "kind of work"), measure("time_s", "of all its steps", adds="sum"),
-    measure("share", "of the pass", unit="1", shown="%"),
-)  # fmt: skip
-
-
 def plan(document: Document, options: Mapping[str, Any]) -> ModelsPlan:
     """Return what the study in *document* asks; raise ProblemsError with every mistake, of models and machines too."""
     del options
@@ -140,8 +66,8 @@ def plan(document: Document, options: Mapping[str, Any]) -> ModelsPlan:
         with found.at("systems", name):
             places.append(_place(name, where, folder, widths, prices))
             files[shown(find_machine(places[-1].machine))] = find_machine(places[-1].machine)
+    _refuse_points(found, study)
     _refuse_figures(found, study)
-    _refuse_empty(found, study)
     found.raise_if_any()
     return ModelsPlan(study=study, models=models, places=places, files=files)
 
@@ -177,14 +103,21 @@ def _parallel(where: Where, system: System | None) -> Parallel:
     return parallel
 
 
-def _refuse_empty(found: Findings, study: ModelsFile) -> None:
+def _refuse_points(found: Findings, study: ModelsFile) -> None:
     places: list[KeyPath] = [(key,) for key in ("models", "systems", "phases") if not getattr(study, key)]
     for place in places:
         found.say(place, "expected at least one")
+    known: set[tuple[str, int, int]] = set()
     for number, phase in enumerate(study.phases):
         for key in ("B", "length"):
             if not getattr(phase, key):
                 found.say(("phases", number, key), "expected at least one value")
+        points = [(phase.phase, batch, length) for batch in phase.B for length in phase.length]
+        twice = [one for n, one in enumerate(points) if one in known or one in points[:n]]
+        if twice:
+            said = "{} of {} sequences of {} tokens stands here twice".format(*twice[0])
+            found.say(("phases", number), said, "take it out of one of the lists")
+        known |= set(points)
 
 
 def _refuse_figures(found: Findings, study: ModelsFile) -> None:
@@ -198,5 +131,26 @@ def _refuse_figures(found: Findings, study: ModelsFile) -> None:
         "model": list(study.models), "system": list(study.systems), "phase": [one.phase for one in study.phases],
         "B": [value for one in study.phases for value in one.B], LENGTH: [n for one in study.phases for n in one.length],
     }  # fmt: skip
-    for mistake in mistakes or column_mistakes(study, columns, values):
+    mistakes = mistakes or list(column_mistakes(study, columns, values))
+    for mistake in mistakes or ([] if found.problems else undrawable(study, _laid_out(study), UNKNOWN)):
         found.say(*mistake)
+
+
+def _laid_out(study: ModelsFile) -> Tables:
+    """Return tables with the rows that there will be, every measure a number that no other row has; one work of each."""
+    points = [(one.phase, batch, length) for one in study.phases for batch in one.B for length in one.length]
+    rows: list[dict[str, Any]] = []
+    for number, (model, system, (phase, batch, length)) in enumerate(
+        product(study.models, study.systems, points)
+    ):
+        told = {"model": model, "system": system, "phase": phase, "B": batch, LENGTH: length, "work": "work"}
+        measures = {
+            c.name: number + 1.0
+            for c in (*RESULTS, *BREAKDOWN)
+            if c.role == "measure" and c.name not in UNKNOWN
+        }
+        rows.append({**measures, "limit": "work", "reason": None, "fits": True, **told})
+    return Tables(
+        folder=Path(),
+        tables={"results": table_of_rows(rows, RESULTS), "breakdown": table_of_rows(rows, BREAKDOWN)},
+    )

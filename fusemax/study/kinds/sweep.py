@@ -12,24 +12,24 @@ from fusemax.errors import FusemaxError, ProblemsError, raise_if_any
 from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Points
 from fusemax.source import Document
-from fusemax.study import stream
-from fusemax.study.chunks import Counts
-from fusemax.study.comparison import Rows, comparison_frame, read_published
-from fusemax.study.describe import LONG_TABLES, described
-from fusemax.study.jobs import Planned
-from fusemax.study.keep import keep_of
+from fusemax.study.columns import LONG_TABLES, described
+from fusemax.study.execute import stream
+from fusemax.study.execute.chunks import Counts
+from fusemax.study.jobs.job import Planned
+from fusemax.study.jobs.keep import keep_of
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import study_so_far
-from fusemax.study.long_tables import breakdown_frame, roofline_frame
 from fusemax.study.pictures import specs_of
-from fusemax.study.planned import planned
-from fusemax.study.results import apart_of, records_of, results_frame
-from fusemax.study.rows import LENGTH
+from fusemax.study.plan.skeleton import problems_of
+from fusemax.study.plan.whole import planned
 from fusemax.study.screen import first_rows, means
-from fusemax.study.skeleton import problems_of
-from fusemax.study.sought_words import mapping_files
-from fusemax.study.spec import StudyFile
-from fusemax.study.sums import added_up
+from fusemax.study.spec.file import StudyFile
+from fusemax.study.tables.comparison import Rows, comparison_frame, read_published
+from fusemax.study.tables.long_tables import breakdown_frame, roofline_frame
+from fusemax.study.tables.results import apart_of, records_of, results_frame
+from fusemax.study.tables.rows import LENGTH
+from fusemax.study.tables.sought_words import mapping_files
+from fusemax.study.tables.sums import added_up
 from fusemax.table.table import table_of
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from fusemax.language.value import is_size
 from fusemax.library.load import Library
 from fusemax.quantity import quantity
 from fusemax.source import Document, KeyPath
-from fusemax.study.jobs import shown
-from fusemax.study.values import reading
+from fusemax.study.jobs.job import shown
+from fusemax.study.spec.values import reading
 from fusemax.typed import FilePart, typed_so_far
 
 FORMS = ("written", "deferred", "online")

@@ -1,0 +1,149 @@
+"""The names of a part, checked: machines, mappings, figures of each configuration and its cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fusemax.errors import FusemaxError, Problem, ProblemsError
+from fusemax.findings import problems_from
+from fusemax.language.figure import figure_value, is_figure
+from fusemax.language.syntax import names
+from fusemax.machine import Machine, figures
+from fusemax.nearest import meant
+from fusemax.quantity import QuantityError
+from fusemax.source import Document, KeyPath
+from fusemax.study.designs import Changes, Designs
+from fusemax.study.jobs.asked import Asked
+from fusemax.study.jobs.keep import Keep
+from fusemax.study.jobs.sought_asked import cascade_for, mistakes_of_search
+from fusemax.study.spec.axes import (
+    Shapes,
+    expanded,
+    is_several,
+)
+from fusemax.study.spec.cases import figures_given, places_of_mappings
+from fusemax.study.spec.choice import Searched
+from fusemax.study.spec.file import Configuration, StudyFile, StudyPart
+from fusemax.study.spec.mistakes import mistakes_of_values
+from fusemax.study.spec.values import number_or_formula
+
+
+class PartChecker:
+    """Collects in ``problems`` what is wrong with one part, and in ``used`` the sizes that its cascades have.
+
+    ``identity`` are columns that stand before those of the part, ``machines`` changes of machine files by name.
+    """
+
+    def __init__(
+        self,
+        study: StudyFile,
+        part: StudyPart,
+        document: Document,
+        designs: Designs,
+        at: KeyPath,
+        keep: Keep,
+        identity: Mapping[str, str] | None = None,
+        machines: Mapping[str, Changes] | None = None,
+    ) -> None:
+        self.study, self.part, self.document, self.designs, self.at = study, part, document, designs, at
+        self.machines = machines or {}
+        self.asked = Asked(
+            study=study, part=part, document=document, designs=designs, at=at, keep=keep, identity=dict(identity or {}),
+        )  # fmt: skip
+        self.problems: list[Problem] = []
+        self.used: set[str] = {study.length}
+
+    def refuse(self, error: FusemaxError, *inside: str | int, key: bool = False) -> None:
+        """Note *error* at the keys *inside* the part, or at the *key* itself."""
+        said = str(error)
+        if inside and said.startswith(f"{inside[-1]}: "):
+            error = FusemaxError(said.removeprefix(f"{inside[-1]}: "))
+        self.problems += problems_from(error, self.document, (*self.at, *inside), key)
+
+    def machine_of(self, configuration: Configuration) -> Machine:
+        """Return the machine of *configuration*, with what is changed in its file."""
+        return self.designs.machine(configuration.machine, self.machines.get(configuration.machine))
+
+    def checked(self, configuration: Configuration, here: tuple[str | int, ...]) -> Machine | None:
+        """Find what is wrong with the machine, the mappings and the figures of *configuration* and its cases."""
+        try:
+            machine = self.machine_of(configuration)
+        except FusemaxError as error:
+            self.refuse(error, *here, "machine")
+            return None
+        before_all = len(self.problems)
+        shapes = shapes_of(machine)
+        known = figures(machine)
+        wrong: set[tuple[str | int, ...]] = set()
+        for path, given in figures_given(self.part, configuration, here):
+            for name, value in given.items():
+                before, place = len(self.problems), (*path, name)
+                self._check_figure(name, value, known, configuration.machine, place, shapes)
+                wrong |= {place} if len(self.problems) > before else set()
+        for inside, text in mistakes_of_values(self.part, shapes):
+            if inside not in wrong:
+                self.refuse(FusemaxError(text), *inside)
+        for path, mapping, changes in places_of_mappings(configuration):
+            try:
+                mapped = self.designs.mapped(machine, mapping, changes)
+                self.used |= {*mapped.cascade.ranks, *mapped.cascade.size_symbols()}
+            except FusemaxError as error:
+                self._refuse_mapping(error, machine, mapping, (*here, *path))
+        for inside, error in mistakes_of_search(self.asked, configuration, machine):
+            self.refuse(error, *here, *inside, key=inside[-1] in ("cascade", "changes"))
+        if isinstance(configuration.mapping, Searched) and len(self.problems) == before_all:
+            cascade = cascade_for(self.asked, configuration)
+            self.used |= {*cascade.ranks, *cascade.size_symbols()}
+        return machine
+
+    def _refuse_mapping(
+        self, error: FusemaxError, machine: Machine, mapping: str, place: tuple[str | int, ...]
+    ) -> None:
+        """Say what is wrong with a mapping: where it stands, or where the changes do that made it wrong."""
+        try:
+            self.designs.mapped(machine, mapping, {})
+        except FusemaxError:
+            self.refuse(error, *place)
+            return
+        texts = [p.text for p in error.problems] if isinstance(error, ProblemsError) else [str(error)]
+        for text in texts:
+            self.refuse(FusemaxError(text), *place[:-1], "changes")
+
+    def _check_figure(
+        self,
+        name: str,
+        value: Any,
+        known: Mapping[str, Any],
+        machine: str,
+        place: tuple[str | int, ...],
+        shapes: Shapes,
+    ) -> None:
+        try:
+            inner = expanded(name, shapes)
+            unknown = [figure for figure in inner if is_figure(figure) and figure not in known]
+            if unknown:
+                text = f"{unknown[0]!r} is no figure of machine {machine}\n  hint: {meant(unknown[0], known)}"
+                self.refuse(FusemaxError(text), *place, key=True)
+            elif not is_several(value):
+                for used in _check_value(inner[0], value, known):
+                    self.refuse(FusemaxError(f"{used!r} is no figure of machine {machine}"), *place)
+        except FusemaxError as error:
+            self.refuse(FusemaxError(str(error).removeprefix(f"{name}: ")), *place)
+
+
+def shapes_of(machine: Machine) -> Shapes:
+    """Return the dimensions of each unit of *machine*."""
+    return {unit: tuple(described.shape) for unit, described in machine.units.items()}
+
+
+def _check_value(name: str, value: Any, known: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the figures that *value* of the figure *name* is made of and that are not *known*; raise for what is no value."""
+    try:
+        found = number_or_formula(name, value)
+        if isinstance(found, int | float):
+            figure_value(name, value)
+    except QuantityError as error:
+        raise FusemaxError(str(error)) from None
+    if not isinstance(found, int | float):
+        yield from (used for used in names(found) if is_figure(used) and used not in known)

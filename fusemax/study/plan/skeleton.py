@@ -1,0 +1,119 @@
+"""What is known of a study's tables before it runs: which rows and columns there will be, held against all that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fusemax.errors import FusemaxError, Problem
+from fusemax.findings import problems_from
+from fusemax.source import Document
+from fusemax.study.jobs.job import Planned
+from fusemax.study.pictures import column_mistakes
+from fusemax.study.plan.laid_out import figure_problems, may_leave_out, rows_to_come
+from fusemax.study.spec.file import StudyFile
+from fusemax.study.tables.comparison import Rows, mistakes, read_published
+from fusemax.study.tables.long_tables import LONG, ROOFS
+from fusemax.study.tables.results import apart_of
+from fusemax.study.tables.rows import JOB, LENGTH
+
+OURS = ("published", "ours", "relative_difference", "reason")
+
+
+def problems_of(study: StudyFile, document: Document, plan: Planned) -> list[Problem]:
+    """Return what *study* asks of its tables that they will not have."""
+    problems = list(_reductions(study, document, plan)) or list(_repeated(study, document, plan))
+    if study.compare is not None and not problems:
+        problems += _comparison(study, document, plan)
+    values = {**known_values(plan), "part": [part.name for part in study.parts]}
+    found = column_mistakes(study, columns_of(study, plan), values)
+    problems += [document.problem(*mistake) for mistake in found]
+    return problems or list(figure_problems(study, document, plan))
+
+
+def _reductions(study: StudyFile, document: Document, plan: Planned) -> Iterator[Problem]:
+    """Yield what only a study whose points are few can do."""
+    if plan.whole:
+        return
+    hint = "take fewer points, or a study of its own for the large grid"
+    text = f"the study has {plan.points:,} points, or keeps only some: too many to be"
+    for number, part in enumerate(study.parts):
+        for key in ("sum_over", "total_of"):
+            if getattr(part, key):
+                yield document.problem(("parts", number, key), f"{text} added up", hint, key=True)
+    if study.compare is not None:
+        yield document.problem(("compare",), f"{text} compared", hint, key=True)
+
+
+def _repeated(study: StudyFile, document: Document, plan: Planned) -> Iterator[Problem]:
+    """Yield the parts of a whole table with a row that stands there already: nothing would tell the two apart."""
+    if not plan.whole:
+        return
+    named = [part.name for part in study.parts]
+    apart = ("part", "configuration", *apart_of(plan))
+    seen: set[tuple[tuple[str, Any], ...]] = set()
+    told: set[int] = set()
+    for record in rows_to_come(study, plan):
+        number = named.index(record["part"]) if record.get(JOB) is None else plan.jobs[record[JOB]].part
+        row = tuple((name, record[name]) for name in apart if record.get(name) is not None)
+        if row in seen and number not in told:
+            told.add(number)
+            shown = ", ".join(
+                f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in row
+            )
+            hint = "give one of the parts another name, or leave the points out of one"
+            yield document.problem(("parts", number), f"there are two rows of {shown}", hint)
+        seen.add(row)
+
+
+def known_values(plan: Planned) -> dict[str, list[Any]]:
+    """Return all values of the columns whose values are known before the study runs."""
+    found: dict[str, dict[Any, None]] = {}
+    for job in plan.jobs:
+        for name, value in job.identity:
+            found.setdefault(name, {})[value] = None
+        for name, labels in job.labels.items():
+            found.setdefault(name, {}).update(dict.fromkeys(labels))
+        for axis in (job.outer, *job.axes):
+            for name, values in zip(axis.names, axis.values, strict=True):
+                if name in job.shown:
+                    found.setdefault(name, {}).update(dict.fromkeys(values))
+            if job.length in axis.names:
+                lengths = axis.values[axis.names.index(job.length)]
+                found.setdefault(LENGTH, {}).update(dict.fromkeys(map(int, lengths)))
+    return {name: list(values) for name, values in found.items()}
+
+
+def columns_of(study: StudyFile, plan: Planned) -> dict[str, list[str]]:
+    """Return the columns of every table that *study* will leave."""
+    extra = ["point", "equal_points"] if any(job.keep.kind != "all" for job in plan.jobs) else []
+    tables = {"results": [*plan.order, *extra]}
+    if plan.whole:
+        identity = [n for n in plan.order[: plan.order.index("machine")] if n != "study"]
+        tables["breakdown"] = [*identity, *LONG]
+        tables["roofline"] = [*identity, "unit", *ROOFS]
+        if study.compare is not None:
+            tables["comparison"] = [*identity, "table", "quantity", *OURS]
+    return tables
+
+
+def _comparison(study: StudyFile, document: Document, plan: Planned) -> list[Problem]:
+    assert study.compare is not None
+    path = Path(document.file).parent / study.compare.published
+    if not path.is_file():
+        return [document.problem(("compare", "published"), f"{path}: there is no such file")]
+    try:
+        published = read_published(path)
+    except FusemaxError as error:
+        return problems_from(error, document, ("compare", "published"))
+    if may_leave_out(study):
+        return []  # which rows are left out is not known yet
+    lines: dict[str, set[str]] = {}
+    for job in plan.jobs:
+        names = (name for name, label in job.lines.items() if label.kind == "activity")
+        lines.setdefault(dict(job.identity)["part"], set()).update(names)
+    for part in study.parts:
+        if part.sum_over or part.total_of:
+            lines[part.name] = set()
+    return list(mistakes(published, Rows(rows_to_come(study, plan)), plan.order, lines))
