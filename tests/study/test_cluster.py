@@ -190,7 +190,7 @@ def test_a_killed_scheduler_is_said_in_words(scheduler, tmp_path: Path):
 @pytest.mark.slow
 def test_no_workers_are_said_in_words(scheduler, tmp_path: Path, monkeypatch):
     """A scheduler alone does nothing: after a while the run says so."""
-    monkeypatch.setattr("fusemax.study.execute.cluster.WORKERS_S", 1)
+    monkeypatch.setattr("fusemax.study.execute.scheduler.WORKERS_S", 1)
     study = tmp_path / "study.yaml"
     study.write_text(STUDY, encoding="utf-8")
     with pytest.raises(FusemaxError, match=r"has had no worker for 1 s\n  hint: start some"):

@@ -93,7 +93,7 @@ def test_swapped_chunks(study: Path, tmp_path: Path):
 def test_changed_code(study: Path, tmp_path: Path, monkeypatch):
     """Chunks of other code are refused, though the version is the same."""
     interrupted(study, tmp_path / "out")
-    monkeypatch.setattr("fusemax.study.execute.folder.sources_digest", lambda: "other")
+    monkeypatch.setattr("fusemax.study.execute.manifest.sources_digest", lambda: "other")
     with pytest.raises(FusemaxError, match="changed: the code of fusemax"):
         run(study, tmp_path / "out", resume=True)
 

@@ -215,7 +215,7 @@ def test_figures_of_a_grid_show_the_rows_that_fit(study: Path, tmp_path: Path, m
     """Figures and a report stand beside the table; a table too large is said, and a mistake is told before the run."""
     from fusemax.cli.run import run_into
     from fusemax.errors import FusemaxError
-    from fusemax.study import sweep
+    from fusemax.study.kinds import sweep
     from fusemax.study.plan import whole as planned
 
     study.write_text(STUDY + FIGURE, encoding="utf-8")
