@@ -36,7 +36,7 @@ def map_(
     ),
     seconds: float = typer.Option(12.0, "--seconds", min=0.0, help="When to stop looking for better ones."),
     strategy: str = typer.Option(
-        "joined", "--strategy", help="joined, apart (a phase for each Einsum), or exhaustive (however long)."
+        "joined", "--strategy", help="joined, apart (a phase for each Einsum), or exhaustive (everything)."
     ),
     rewrite: bool = typer.Option(
         False,

@@ -1,8 +1,7 @@
 """The strategy that leaves nothing out: every division into phases, structure, binding, use of lanes and tiling is priced.
 
 For small designs, and to judge the other strategies. The space is that of docs/mapper.md, but for operations of which another
-unit takes a part (``offload``): here it takes all or nothing. A run of Einsums with more than :data:`MOST` phases, tilings
-aside, is refused.
+unit takes a part (``offload``): here it takes all or nothing. A structure of more than :data:`TILINGS` tilings is refused.
 """
 
 from __future__ import annotations
@@ -14,54 +13,122 @@ import numpy as np
 
 from fusemax.errors import FusemaxError
 from fusemax.mapping.space import Phase
-from fusemax.search.candidate import Candidate, Tally, structure_of
+from fusemax.search.candidate import Candidate, Tally, nothing_fits, structure_of
 from fusemax.search.facts import Facts
-from fusemax.search.phase import phase_of
+from fusemax.search.phase import Clock, phase_of
 from fusemax.search.plan import Plan, Search
 from fusemax.search.price import Prices
-from fusemax.search.shapes import Skeleton, variable_of
+from fusemax.search.shapes import Skeleton, skeletons, variable_of
 from fusemax.search.structures import atoms_of, structures_of
 from fusemax.search.tiles import Axis, Tilings, tilings
 from fusemax.search.units import Binding, Spatial, Work, choices_of, options
 from fusemax.search.useful import least_size
 
-MOST = 50_000  #: structures with their bindings and lanes that are priced
 TILINGS = 200_000  #: tilings of one structure that are priced
 
 
 def exhaustive(search: Search) -> Iterator[Plan]:
-    """Yield the best plan of every size of what the cascade itself cuts, the best of all first.
+    """Yield ever better plans, the best of all last if the time is enough.
 
     Raises
     ------
     FusemaxError
         For a space that is too large to be listed.
     """
-    yield from enumerated(search.facts, search.tally, [search.objective])[search.objective]
+    yield from _Listing(search.facts, search.tally, [search.objective], search.clock).plans()
 
 
 def enumerated(facts: Facts, tally: Tally, objectives: Sequence[str]) -> dict[str, list[Plan]]:
     """Return, by objective, the best plans of the whole space, the best first; errors as for :func:`exhaustive`."""
-    atoms = atoms_of(facts)
-    found: dict[str, list[Plan]] = {objective: [] for objective in objectives}
-    for fixed in _open_sizes(facts):
-        plans = {objective: [[Plan(())]] for objective in objectives}
-        for end in range(1, len(atoms) + 1):
-            reached: dict[str, list[Plan]] = {objective: [] for objective in objectives}
-            for start in range(end):
-                run = tuple(name for atom in atoms[start:end] for name in atom)
-                for objective, here in _kept(facts, tally, run, fixed, objectives).items():
-                    reached[objective] += [
-                        Plan((*one.phases, *last.phases)) for one in plans[objective][start] for last in here
-                    ]
-            for objective in objectives:
-                plans[objective].append(_least(reached[objective], objective))
-        for objective in objectives:
-            found[objective] += plans[objective][-1]
+    listing = _Listing(facts, tally, objectives, Clock())
+    for _ in listing.plans():
+        pass
     return {
         objective: sorted(plans, key=lambda plan, objective=objective: plan.order(objective))
-        for objective, plans in found.items()
+        for objective, plans in listing.found.items()
     }
+
+
+class _Listing:
+    """The members of a space, a phase of each run of Einsums in turn.
+
+    ``found`` holds, by objective, the best plan of each size of what the cascade itself cuts (of latency times energy: the
+    front of both).
+    """
+
+    def __init__(self, facts: Facts, tally: Tally, objectives: Sequence[str], clock: Clock) -> None:
+        self.facts, self.tally, self.objectives, self.clock = facts, tally, objectives, clock
+        self.atoms = atoms_of(facts)
+        count = len(self.atoms)
+        self.runs = [(end - long, end) for long in range(1, count + 1) for end in range(long, count + 1)]
+        self.found: dict[str, list[Plan]] = {objective: [] for objective in objectives}
+
+    def plans(self) -> Iterator[Plan]:
+        """Yield plans that are better than those before, until all is listed or the time is up."""
+        for run in self.runs:
+            for skeleton in skeletons(self.facts, self._names(run)):
+                _axes(self.facts, skeleton, {})
+        for fixed in _open_sizes(self.facts):
+            yield from self._of_sizes(fixed)
+            if self._over:
+                break
+        if not self.found[self.objectives[0]]:
+            miss = nothing_fits(self.facts, self.facts.names, self.tally, self._over)
+            self.tally.notes.append(str(miss))
+
+    @property
+    def _over(self) -> bool:
+        return self.clock.over(bool(self.found[self.objectives[0]]))
+
+    def _names(self, run: tuple[int, int]) -> tuple[str, ...]:
+        return tuple(name for atom in self.atoms[slice(*run)] for name in atom)
+
+    def _of_sizes(self, fixed: Mapping[str, int]) -> Iterator[Plan]:
+        """Yield better plans in which the cascade's own tiles have these sizes."""
+        kept: dict[str, dict[tuple[int, int], list[Plan]]] = {one: {} for one in self.objectives}
+        before = {objective: list(plans) for objective, plans in self.found.items()}
+        listed = {run: self._priced(self._names(run), fixed) for run in self.runs}
+        while listed:  # a member of each in turn: something for every run is known early
+            for run, members_ in list(listed.items()):
+                priced = next(members_, None)
+                if priced is None:
+                    del listed[run]
+                    continue
+                for objective, more in priced.items():
+                    mine = kept[objective].get(run, [])
+                    best = _least([*mine, *more], objective)
+                    if best != mine:
+                        kept[objective][run] = best
+                        whole = self._divided(kept[objective], objective)
+                        self.found[objective] = [*before[objective], *whole]
+                        yield from whole[:1]
+                if self._over:
+                    return
+
+    def _priced(self, run: tuple[str, ...], fixed: Mapping[str, int]) -> Iterator[dict[str, list[Plan]]]:
+        """Yield, by objective, the best tilings of each member of a phase that does *run*."""
+        for skeleton, phase in members(self.facts, run):
+            grid = tilings(self.facts, _axes(self.facts, skeleton, fixed))
+            structure = structure_of(self.facts, phase, self.tally)
+            if structure is not None:
+                prices = structure.prices(grid, self.tally, over=self.clock.over)
+                yield {
+                    objective: [Plan((one,)) for one in _points(phase, grid, prices, objective)]
+                    for objective in self.objectives
+                }
+
+    def _divided(self, kept: Mapping[tuple[int, int], Sequence[Plan]], objective: str) -> list[Plan]:
+        """Return the best plans that the phases *kept*, by the run of Einsums that they do, make; none if one lacks."""
+        plans: list[list[Plan]] = [[Plan(())]]
+        for end in range(1, len(self.atoms) + 1):
+            reached = [
+                Plan((*one.phases, *last.phases))
+                for start in range(end)
+                for one in plans[start]
+                for last in kept.get((start, end), ())
+            ]
+            plans.append(_least(reached, objective))
+        return plans[-1]
 
 
 def members(facts: Facts, segment: Sequence[str]) -> Iterator[tuple[Skeleton, Phase]]:
@@ -98,28 +165,6 @@ def _least(plans: Sequence[Plan], objective: str) -> list[Plan]:
 
 
 # ------------------------------------------------------------------------------------ one phase
-
-
-def _kept(
-    facts: Facts, tally: Tally, segment: Sequence[str], fixed: Mapping[str, int], objectives: Sequence[str]
-) -> dict[str, list[Plan]]:
-    """Return, by objective, the best phase for *segment* (of latency times energy: the front of both)."""
-    found: dict[str, list[Plan]] = {objective: [] for objective in objectives}
-    for number, (skeleton, phase) in enumerate(members(facts, segment)):
-        if number >= MOST:
-            raise FusemaxError(
-                f"{', '.join(segment)} can be done in more than {MOST:,} ways, tilings aside: too many to list all\n"
-                "  hint: take the strategy 'joined', or smaller designs"
-            )
-        grid = tilings(facts, _axes(facts, skeleton, fixed))
-        structure = structure_of(facts, phase, tally)
-        if structure is None:
-            continue
-        prices = structure.prices(grid, tally)
-        for objective in objectives:
-            more = [Plan((one,)) for one in _points(phase, grid, prices, objective)]
-            found[objective] = _least([*found[objective], *more], objective)
-    return found
 
 
 def _points(phase: Phase, grid: Tilings, prices: Prices, objective: str) -> Iterator[Candidate]:

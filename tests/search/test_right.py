@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fusemax.cascade.build import load_cascade
 from fusemax.cost.lower import run
 from fusemax.errors import FusemaxError
+from fusemax.machine import load_machine
 from fusemax.search import phase
-from fusemax.search.answer import Answer, best_mapping, measure
+from fusemax.search.answer import HOPELESS_S, Answer, best_mapping, measure
 from fusemax.search.candidate import Candidate, program_of
+from fusemax.search.plan import Plan, Search
 from fusemax.search.shapes import skeletons
 from fusemax.search.split import Ways, split, weighted
 from tests.search.designs import example, tiny
@@ -159,6 +162,24 @@ def test_the_winner_is_that_of_full_enumeration(first: int) -> None:
             checked += 1
             assert disagreements(one, facts) == [], (one.name, one.text)
     assert checked >= 2
+
+
+def test_a_listing_ends_when_the_time_is_up_or_when_asked() -> None:
+    """It has the best so far, and says why it ended; a space that is too large is refused before anything is priced."""
+    cascade, machine = load_cascade("attention/3-pass"), load_machine("flat")[0]
+    sizes = {"B": 1, "H": 1, "M": 6, "P": 6, "E": 4, "F": 4}
+
+    def asked(search: Search, plan: Plan) -> None:
+        raise KeyboardInterrupt
+
+    late = best_mapping(cascade, machine, sizes, search="exhaustive", seconds=1.0)
+    stopped = best_mapping(cascade, machine, sizes, search="exhaustive", seconds=60.0, watch=asked)
+
+    assert (late.stopped, stopped.stopped) == ("time", "asked")
+    assert 0 < late.gap < 1
+    assert late.seconds < 1.0 + HOPELESS_S + 5.0
+    with pytest.raises(FusemaxError, match="tilings, too many to list all"):
+        best_mapping(cascade, machine, {**sizes, "M": 300, "P": 200}, search="exhaustive")
 
 
 def test_a_winner_that_is_not_the_best_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
