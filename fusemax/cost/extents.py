@@ -176,6 +176,26 @@ class Extents:
         """Return the number of iterations of the loop over *digit* alone."""
         return self.covered(self.nest.root_of(digit), (digit,))
 
+    def least_turns(self, loops: Collection[str], around: Collection[str]) -> sympy.Expr:
+        """Return how often *loops* turn together in the last iteration of those *around* them: no less elsewhere."""
+        result: sympy.Expr = ONE
+        for root in self.nest.roots.values():
+            names, size = self.part(root).digits, self.part(root).size
+            own = [name for name in names if name in loops]
+            if own:
+                first = self._first(names, own[0], around)
+                tile = self._product(names[first:]) if first else size
+                rest = size - (ceildiv(size, tile) - 1) * tile if first else size
+                result *= self._different(names[first:], rest, own)
+        return result
+
+    def _first(self, names: tuple[str, ...], digit: str, around: Collection[str]) -> int:
+        """Return where the digits begin that are in a tile with *digit*: with it, those outside of it that have no loop."""
+        first = names.index(digit)
+        while first > 0 and names[first - 1] not in around:
+            first -= 1
+        return first
+
     def points(self, digits: Collection[str]) -> sympy.Expr:
         """Return how many different points *digits* (of any roots) take together."""
         key = ("points", *sorted(digits))

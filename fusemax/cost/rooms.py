@@ -145,9 +145,7 @@ class Rooms:
         return self.words[residence] * residence.buffers * word_B(self.mapped, residence.tensor)
 
     def _unless(self, tile: Tile, size: sympy.Expr) -> sympy.Expr:
-        turns: sympy.Expr = sympy.Integer(1)
-        for loop in tile.unless:
-            turns *= self.extents.trips(loop)
+        turns = self.extents.least_turns(tile.unless, tile.residence.loops)
         return repeated(turns, ZERO, size)
 
     def _value(self, value: Value, copies: int) -> sympy.Expr:

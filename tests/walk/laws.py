@@ -28,6 +28,11 @@ Change = Callable[[dict[str, Any]], bool]
 
 def times_of(design: Design, simulated: bool) -> dict[str, float]:
     """Return the times of *design* by fidelity; empty where it is refused."""
+    return _run(design, simulated)[0]
+
+
+def _run(design: Design, simulated: bool) -> tuple[dict[str, float], float]:
+    """Return the times of *design* by fidelity, and the words that move at all levels together."""
     try:
         mapped, machine = design.loaded()
         answer = cost(mapped, derive(mapped, machine), design.sizes)
@@ -35,16 +40,26 @@ def times_of(design: Design, simulated: bool) -> dict[str, float]:
         if simulated:
             found["simulate"] = simulate(mapped, machine, design.sizes).latency_s
     except FusemaxError:
-        return {}
-    return found
+        return {}, 0.0
+    return found, sum(answer.table("words").values())
 
 
 def broken_laws(design: Design, simulated: bool) -> list[Difference]:
-    """Return each law that *design* breaks, by more than its ``SLACK``, with the times before and after."""
-    before = times_of(design, simulated)
+    """Return each law that *design* breaks, by more than its ``SLACK``, with the times before and after.
+
+    More cores may be slower where they move more: a tile that tasks in a row want comes to each core, and open sums go from
+    core to core. More room may be slower where less spills to a level that is faster. A fitted start has no clock.
+    """
+    before, words = _run(design, simulated)
     if not before:
         return []
-    return [*_never_slower(design, before, simulated), *_half_the_time(design, before, simulated)]
+    found = [*_never_slower(design, before, words, simulated)]
+    return found if _has_start(design) else [*found, *_half_the_time(design, before, simulated)]
+
+
+def _has_start(design: Design) -> bool:
+    schedules = [nest.get("schedule") for nest in design.mapping["nests"]]
+    return any(isinstance(schedule, dict) and "start" in schedule for schedule in schedules)
 
 
 def _changed(design: Design, change: Change) -> Design | None:
@@ -52,10 +67,16 @@ def _changed(design: Design, change: Change) -> Design | None:
     return Design(design.cascade, machine, design.mapping, design.sizes) if change(machine) else None
 
 
-def _never_slower(design: Design, before: dict[str, float], simulated: bool) -> Iterator[Difference]:
+def _never_slower(
+    design: Design, before: dict[str, float], words: float, simulated: bool
+) -> Iterator[Difference]:
     for name, change in MORE.items():
+        if change is _more_room and "spill" in design.mapping:
+            continue
         more = _changed(design, change)
-        after = times_of(more, simulated) if more is not None else {}
+        after, moved = _run(more, simulated) if more is not None else ({}, 0.0)
+        if change is _more_cores and moved > words * (1 + RELATIVE):
+            continue
         for fidelity, time in after.items():
             what = f"{name} is slower in {fidelity}"
             if time > before[fidelity] * (1 + SLACK.get(what, RELATIVE)):

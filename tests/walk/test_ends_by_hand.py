@@ -160,3 +160,28 @@ def test_a_tile_that_fits_under_a_mask_is_the_same_everywhere() -> None:
     machine = {"DRAM": {}, "L1": {"size": "6 B"}}
 
     assert not compared(on(design(mapping, {"P": 3, "M": 9}, cascade), machine)).differences
+
+
+def test_a_tile_that_stays_at_a_ragged_end_alone_has_room_beside_another_node() -> None:
+    """X[b] in tiles of three of four b inside f: the last tile holds one b, whose word stays while the other node has V[b].
+
+    One after the other, two bytes would do for the whole tiles of three, whose words follow each other.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["B"], "V": ["B"], "Z": ["F"]}, "outputs": ["Y", "W"],
+        "einsums": "Y[f,b] = X[b] - Z[f]\nW[f,b] = V[b] - Z[f]\n",
+    }  # fmt: skip
+    inside = [
+        {"for": ["b0"], "keep": {"L1": [name]}, "do": [made]} for name, made in (("X", "Y"), ("V", "W"))
+    ]
+    mapping = {
+        "tiles": {"B0": 3}, "nests": [{"for": ["b1", "f"], "do": inside}], "bind": {"a": ["Y", "W"]}, "schedule": "serial",
+    }  # fmt: skip
+    for length, size in ((4, 4), (6, 2)):
+        for room in (size, size - 1):
+            one = on(
+                design(mapping, {"B": length, "F": 2}, cascade), {"DRAM": {}, "L1": {"size": f"{room} B"}}
+            )
+            outcome = compared(one)
+            assert not outcome.differences
+            assert (outcome.refused is None) == (room == size)

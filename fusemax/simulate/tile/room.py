@@ -141,7 +141,16 @@ class Stock:
 
 
 def _gone(geometry: Geometry, tile: Tile) -> bool:
-    return any(geometry.points((loop,), {}) > 1 for loop in tile.unless)
+    """Return whether a tile is never there: loops of its own turn, also at the end of what those around them run over."""
+    fixed: dict[str, int] = {}
+    for root in geometry.nest.roots.values():
+        left = geometry.sizes[root.name] - 1
+        own = [digit.name in tile.unless for digit in root.digits]
+        for number, digit in enumerate(root.digits):
+            value, left = divmod(left, geometry.unit(digit.name))
+            if digit.name in tile.residence.loops and not any(own[: number + 1]):
+                fixed[digit.name] = value
+    return geometry.points(tile.unless, fixed) > 1
 
 
 def capacity_B(point: Point, level: str, memory: LaneMemory | None = None, lanes: float = 1.0) -> float:  # noqa: N802
