@@ -220,7 +220,9 @@ class Prices:
             ]
             cost = min(costs, key=lambda cost: cost.latency_s, default=None)
             if cost is None:
-                answer = best_mapping(cascade, self.described, given, figures, seconds=self.seconds)
+                answer = best_mapping(
+                    cascade, self.described, given, figures, seconds=self.seconds, by_work=True
+                )
                 ready = self._narrowed(answer.mapped, narrow)
                 cost = ready.cost(given, figures)
                 kept.append((ready, max(1.0, cost.latency_s / least_s)))

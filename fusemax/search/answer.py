@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic, process_time
+from time import monotonic
 from typing import Any
 
 from fusemax.cascade.ir import Cascade
@@ -17,8 +17,9 @@ from fusemax.mapping.nest import Mapped
 from fusemax.mapping.space import mapping_data
 from fusemax.mapping.spec import mapping_file_of
 from fusemax.search.bound import Bound, bound_of
+from fusemax.search.candidate import Tally
+from fusemax.search.clock import steady, timed
 from fusemax.search.facts import Facts, facts_of
-from fusemax.search.phase import Clock
 from fusemax.search.plan import Plan, Search
 from fusemax.search.strategies import strategy
 from fusemax.search.within import Within
@@ -28,7 +29,6 @@ from fusemax.source import document_of
 OBJECTIVES: Mapping[str, str] = {
     "latency": "s", "energy": "J", "traffic": "B", "edp": "J s",
 }  # fmt: skip
-HOPELESS_S = 6.0  #: seconds of work after which to stop looking for a first mapping that fits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +82,15 @@ def measure(answer: Cost, objective: str) -> float:
 def best_mapping(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
     *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 12.0, search: str = "joined",
-    within: Within | None = None,
+    within: Within | None = None, by_work: bool = False,
     watch: Callable[[Search, Plan], None] = lambda search, plan: None,
 ) -> Answer:  # fmt: skip
     """Return the best mapping found of *cascade* on *machine* at *sizes*, with *figures* of the machine replaced.
 
     *objective* is ``latency``, ``energy``, ``traffic`` or ``edp`` (latency times energy); *absorb* names Einsums that somebody
     else does; *within* is the part of the space that is left open; *watch* is told of every better plan. An interrupt (Ctrl-C)
-    ends the search with the best so far.
+    ends the search with the best so far. With *by_work*, *seconds* are those of a common machine, counted as work: the answer
+    is the same however busy this one is.
 
     Raises
     ------
@@ -100,9 +101,9 @@ def best_mapping(
     begun = monotonic()
     facts = facts_of(cascade, machine, sizes, figures, absorb, within)
     check_objective(facts, objective)
-    hopeless = process_time() + min(seconds, HOPELESS_S)
-    clock = Clock(begun + seconds, hopeless, begun + seconds + HOPELESS_S)
-    under_way = Search(facts, objective, bound_of(facts), clock=clock)
+    tally = Tally()
+    clock = steady(seconds, tally) if by_work else timed(begun + seconds - monotonic())
+    under_way = Search(facts, objective, bound_of(facts), clock=clock, tally=tally)
     plans, asked = _listen(under_way, search, watch)
     if not plans:
         notes = under_way.tally.notes
@@ -110,7 +111,7 @@ def best_mapping(
     plans.sort(key=lambda plan: plan.order(objective))
     (best, text, mapped, priced), passed = _first_legal(facts, cascade, sizes, figures or {}, plans)
     others = [plan for plan in plans[len(passed) :] if not _same(plan, best)]
-    reason = "asked" if asked else "bound" if under_way.near(best) else "time" if under_way.over else "done"
+    reason = "asked" if asked else "bound" if under_way.near(best) else "time" if clock.cut else "done"
     return Answer(
         facts=facts, objective=objective, text=text, mapped=mapped, cost=priced, plan=best, bound=under_way.proof(best),
         runner_up=others[0] if others else None, passed=passed, structures=under_way.tally.structures,

@@ -23,7 +23,7 @@ from fusemax.search.within import Within
 #: The name that stands for the mapping which a search finds.
 BEST = "best"
 #: Changes when the search does, so that answers of an older one are not taken for its own.
-EDITION = 4
+EDITION = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def best_found(
         return kept
     answer = best_mapping(
         cascade, machine, sizes, given, objective=wanted.objective, absorb=wanted.absorb,
-        seconds=wanted.seconds, search=wanted.search, within=wanted.within,
+        seconds=wanted.seconds, search=wanted.search, within=wanted.within, by_work=True,
     )  # fmt: skip
     least = least_of(answer)
     if folder is not None and answer.stopped != "asked":

@@ -54,10 +54,12 @@ class Candidate:
 
 @dataclass
 class Tally:
-    """What a search has done so far: structures derived, tilings priced, the nearest miss of room."""
+    """What a search has done so far: structures derived, tilings priced, seconds of work on a common machine, the nearest miss
+    of room."""
 
     structures: int = 0
     tilings: int = 0
+    work_s: float = 0.0
     miss: tuple[float, Phase, Mapping[str, int]] | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -78,6 +80,7 @@ def _values(facts: Facts, program: Program, tiles: Mapping[str, Any]) -> dict[st
 AT_ONCE = 64  #: points that are priced at once where that takes a walk over tasks
 FIRST = 64  #: points of a grid that are priced first, to know how long the others take
 PIECE_S = 0.3  #: seconds that the points take which are priced at once: then one looks whether to go on
+DERIVING_S = 0.03  #: seconds that it takes to find a structure's bindings and to derive its program, roughly
 GOLDEN = (5**0.5 - 1) / 2  #: multiples of it lie far from each other
 
 
@@ -100,6 +103,7 @@ class Structure:
         the others are infinite. Where all are above *below* without a walk, there is none: prices are those of equal shares.
         Points that are not reached before it is *over* (asked with whether one fits so far) are infinite and do not fit.
         """
+        worked_s = self.pricer.work_s
         walked = objective is not None and not self.small and 0 < self.pricer.walks < grid.points
         if walked:
             assert objective is not None
@@ -108,6 +112,7 @@ class Structure:
             found = self._in_pieces(grid, over)
         else:
             found = self._in_slabs(grid, False, over)
+        tally.work_s += self.pricer.work_s - worked_s
         tally.tilings += int(np.isfinite(found.lack_B).sum()) or grid.points
         if not found.fits.any() and np.isfinite(found.lack_B).any():
             nearest = int(np.argmin(found.lack_B))
@@ -169,7 +174,6 @@ class Structure:
         least, done, size = np.inf, 0, 1
         most = min(points, self.pricer.walks)
         while done < most:
-            begun = monotonic()
             some = order[done : min(most, done + size)]
             if not measure[some[0]] < least:  # equal shares are no larger than what the busiest core does
                 break
@@ -180,7 +184,9 @@ class Structure:
             done += len(some)
             if over(True):
                 break
-            size = max(1, min(AT_ONCE, int(size * min(64.0, PIECE_S / max(monotonic() - begun, 1e-6)))))
+            size = min(
+                AT_ONCE, 2 * size
+            )  # by no clock: which points are priced has to be the same on a busy machine
         energy[np.isinf(latency)] = np.inf
         traffic[np.isinf(latency)] = np.inf
         return Prices(latency_s=latency, energy_J=energy, traffic_B=traffic, lack_B=rough.lack_B)
@@ -191,17 +197,21 @@ def _scattered(count: int) -> np.ndarray:
     return np.argsort((np.arange(count) * GOLDEN) % 1.0)
 
 
-def structure_of(facts: Facts, phase: Phase, tally: Tally) -> Structure | None:
+def structure_of(
+    facts: Facts, phase: Phase, tally: Tally, spare: Callable[[], float] = lambda: np.inf
+) -> Structure | None:
     """Return *phase* with its cost program; None, and a note, where the cost engine has no price for it: under a condition
-    that it does not know, with tasks of too many kinds."""
+    that it does not know, with tasks of too many kinds. *spare* tells how many seconds there are to compile something."""
     tally.structures += 1
+    tally.work_s += DERIVING_S
     try:
         program = program_of(facts, phase)
     except FusemaxError as error:
         tally.notes.append(str(error))
         return None
     small = max(facts.sizes.values(), default=1) <= ALL
-    return Structure(phase, Pricer(program, follows=facts.follows), _values(facts, program, {}), small)
+    pricer = Pricer(program, follows=facts.follows, spare=spare)
+    return Structure(phase, pricer, _values(facts, program, {}), small)
 
 
 def best_point(found: Prices, objective: str) -> int | None:

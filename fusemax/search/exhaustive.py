@@ -14,8 +14,9 @@ import numpy as np
 from fusemax.errors import FusemaxError
 from fusemax.mapping.space import Phase
 from fusemax.search.candidate import Candidate, Tally, nothing_fits, structure_of
+from fusemax.search.clock import Clock
 from fusemax.search.facts import Facts
-from fusemax.search.phase import Clock, phase_of
+from fusemax.search.phase import phase_of
 from fusemax.search.plan import Plan, Search
 from fusemax.search.price import Prices
 from fusemax.search.shapes import Skeleton, skeletons, variable_of
@@ -109,7 +110,7 @@ class _Listing:
         """Yield, by objective, the best tilings of each member of a phase that does *run*."""
         for skeleton, phase in members(self.facts, run):
             grid = tilings(self.facts, _axes(self.facts, skeleton, fixed))
-            structure = structure_of(self.facts, phase, self.tally)
+            structure = structure_of(self.facts, phase, self.tally, self.clock.spare_s)
             if structure is not None:
                 prices = structure.prices(grid, self.tally, over=self.clock.over)
                 yield {

@@ -12,8 +12,9 @@ from itertools import pairwise
 
 from fusemax.search.bound import bound_of
 from fusemax.search.candidate import Candidate, nothing_fits
+from fusemax.search.clock import Clock
 from fusemax.search.facts import Facts
-from fusemax.search.phase import Clock, candidates
+from fusemax.search.phase import candidates
 from fusemax.search.plan import Plan, Search
 from fusemax.search.structures import atoms_of
 from fusemax.search.tiles import lane_counts

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from math import inf
-from time import monotonic, process_time
 from typing import Any
 
 from fusemax.language.syntax import Expression, Number
@@ -14,6 +13,7 @@ from fusemax.mapping.space import Block, Phase
 from fusemax.search.blocks import block_of, forms_of
 from fusemax.search.candidate import Candidate, Tally, best_point, structure_of
 from fusemax.search.choice import IDLE, Choice
+from fusemax.search.clock import Clock
 from fusemax.search.divided import near, opened, taken_again
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Places, Skeleton, dealt, skeletons
@@ -30,8 +30,8 @@ HASTY, HASTE = (
     0.9,
 )  #: the same at a first look, and what part of the time of the first a second one may promise
 FAR = 1.2  #: structures whose price is so far above the best are not looked at closely
-PATIENCE = 40  #: structures without a gain of a thousandth that end a stage, where all is still to be gained
-LEAST = 4  #: the same, where nothing is
+PATIENCE = 42  #: structures without a gain of a thousandth that end a stage, where all is still to be gained
+LEAST = 2  #: the same, where nothing is
 FIRST = 3  #: skeletons that are tried without effort
 SMALL = 2000  #: structures of a run of Einsums that are tried at most
 
@@ -75,29 +75,6 @@ def candidates(
         yield from hunt.tried(skeleton, block)[1]
         if hunt.over:
             return
-
-
-class Clock:
-    """When to stop: at *until*, a moment of ``monotonic``; while nothing is known that fits at *hopeless* instead, one of
-    ``process_time`` (who waits for other programs is not without hope), or at *latest*."""
-
-    def __init__(self, until: float = inf, hopeless: float = inf, latest: float = inf) -> None:
-        self.until, self.hopeless, self.latest = until, hopeless, latest
-
-    def hope(self) -> None:
-        """Something that fits is known: all that is looked for from now on has the same time."""
-        self.hopeless, self.latest = inf, self.until
-
-    def half(self) -> Clock:
-        """Return a clock that gives up half as soon while nothing is known."""
-        now, worked = monotonic(), process_time()
-        return Clock(self.until, (worked + self.hopeless) / 2, (now + min(self.until, self.latest)) / 2)
-
-    def over(self, found: bool) -> bool:
-        """Return whether the time is up for who has *found* something, or nothing yet."""
-        if found:
-            return monotonic() > self.until
-        return process_time() > self.hopeless or monotonic() > self.latest
 
 
 class _Hunt:
@@ -187,7 +164,7 @@ class _Hunt:
         self, phase: Phase, grid: Tilings, binding: Binding, choice: Choice, best: float
     ) -> Candidate | None:
         phase, parts = opened(phase)
-        structure = structure_of(self.facts, phase, self.tally)
+        structure = structure_of(self.facts, phase, self.tally, self.clock.spare_s)
         if structure is None:
             return None
         open_ = tuple(Axis("", name, (value,)) for name, value in parts.items())

@@ -8,8 +8,9 @@ from functools import cached_property
 
 from fusemax.search.bound import Bound, bound_of, moving_s
 from fusemax.search.candidate import Candidate, Tally
+from fusemax.search.clock import Clock
 from fusemax.search.facts import Facts
-from fusemax.search.phase import NEAR, Clock
+from fusemax.search.phase import NEAR
 
 
 @dataclass(frozen=True, slots=True)

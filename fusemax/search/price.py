@@ -32,10 +32,25 @@ OFTEN: Mapping[str, int] = {
 }  # fmt: skip
 
 
-def _vector(name: str, function: Callable[..., Any], always: bool = False) -> Callable[..., Array]:
+#: Seconds that it takes to compile a function; those that are not named take one.
+COMPILING_S: Mapping[str, float] = {
+    "band_turns": 2, "band_most": 3, "dealt_tiles": 4, "window_sum": 2, "window_most": 2, "tiles_moved": 4, "dealt_tasks": 4,
+    "region_tiles": 4, "region_moved": 7, "region_tasks": 10,
+}  # fmt: skip
+NODE_S, VALUE_S, ROW_S, WALK_S = (
+    2e-6,
+    1.5e-9,
+    5e-6,
+    1e-2,
+)  #: what an operation, a number, a row and a walk take, roughly
+
+
+def _vector(
+    name: str, function: Callable[..., Any], always: bool = False, spare_s: float = math.inf
+) -> Callable[..., Array]:
     """Return *function* of numbers, called *name*, as one of arrays, called once for each different row of operands.
 
-    *always* has it compiled however few rows there are.
+    *always* has it compiled however few rows there are; it is not where that would take half of *spare_s* or more.
     """
 
     def value(*operands: Array) -> Array:
@@ -43,19 +58,20 @@ def _vector(name: str, function: Callable[..., Any], always: bool = False) -> Ca
         columns = [np.broadcast_to(one, shape).ravel() for one in operands]
         first, inverse = _different(columns)
         rows = np.stack([column[first] for column in columns], axis=1)
-        found = _each(name, function, rows, 1 if always and name in OFTEN else OFTEN.get(name))
+        found = _each(name, function, rows, 1 if always and name in OFTEN else OFTEN.get(name), spare_s)
         return found[inverse].reshape((*shape, *found.shape[1:]))
 
     return value
 
 
-def _each(name: str, function: Callable[..., Any], rows: Array, often: int | None) -> Array:
+def _each(
+    name: str, function: Callable[..., Any], rows: Array, often: int | None, spare_s: float = math.inf
+) -> Array:
     """Return *function* of each of *rows*: float64[rows] or float64[rows, values].
 
-    Compiled for *often* of them or more, or for :data:`SOON` where that takes no time to compile.
+    Compiled for *often* of them or more, if there is time for it, or for :data:`SOON` where that takes no time.
     """
-    ready = often is not None and len(rows) >= SOON and is_compiled(name)
-    if often is not None and (ready or len(rows) >= often):
+    if often is not None and _compiling_pays(name, len(rows), often, spare_s):
         try:
             found = compiled_rows(name)(np.ascontiguousarray(rows, dtype=np.float64))
         except OverflowError:  # lengths beyond whole numbers of 64 bits
@@ -65,6 +81,12 @@ def _each(name: str, function: Callable[..., Any], rows: Array, often: int | Non
     if name in WALKED:
         return np.array([_walked(name, tuple(row)) for row in rows.tolist()], dtype=np.float64)
     return np.array([function(*row) for row in rows.tolist()], dtype=np.float64)
+
+
+def _compiling_pays(name: str, rows: int, often: int, spare_s: float) -> bool:
+    if rows >= min(often, SOON) and is_compiled(name):
+        return True
+    return rows >= often and 2 * COMPILING_S.get(name, 1.0) < spare_s
 
 
 @lru_cache(maxsize=4096)
@@ -140,6 +162,8 @@ def _regions_evenly(*numbers: float) -> list[float]:
 WALKED: Mapping[str, int] = {
     "dealt_tiles": 384, "dealt_tasks": 6, "tiles_moved": 2, "region_moved": 2, "region_tasks": 4
 }  # fmt: skip
+#: Functions that are called row by row.
+SLOW = frozenset(OFTEN)
 #: Functions with several values.
 MANY = (
     "band_kinds",
@@ -160,21 +184,36 @@ EVENLY: Mapping[str, Callable[..., Array]] = {
 }
 
 
-def _operation(name: str, evenly: bool, always: bool) -> Callable[..., Array]:
+def _operation(name: str, evenly: bool, always: bool, spare_s: float) -> Callable[..., Array]:
     if evenly and name in EVENLY:
         return EVENLY[name]
     if name in OPERATIONS:
         return OPERATIONS[name]
     if name in FUNCTIONS:
         return partial(FUNCTIONS[name].array, np)
-    return _vector(name, plain(name), always)
+    return _vector(name, plain(name), always, spare_s)
+
+
+def _taken_s(name: str, evenly: bool, found: Array) -> float:
+    """Return the seconds that it takes to have an operation's values *found*, roughly."""
+    if name not in SLOW:
+        return VALUE_S * np.size(found)
+    rows = np.size(found[..., 0]) if name in MANY else np.size(found)
+    return rows * (WALK_S if name in WALKED and not evenly else ROW_S)
 
 
 class Evaluator:
-    """The operations that some outputs of a program need, ready for arrays; programs with ``fit`` rules are not for it."""
+    """The operations that some outputs of a program need, ready for arrays; programs with ``fit`` rules are not for it.
 
-    def __init__(self, program: Program, outputs: Sequence[str], always: bool = False) -> None:
-        self._program, self._always = program, always
+    ``work_s`` is what all of them take on a common machine, roughly: a measure of work that no clock has a part in.
+    """
+
+    def __init__(
+        self, program: Program, outputs: Sequence[str], always: bool = False,
+        spare: Callable[[], float] = lambda: math.inf,
+    ) -> None:  # fmt: skip
+        self._program, self._always, self._spare = program, always, spare
+        self.work_s = 0.0
         self._graph, self._wanted = graph_of(program, outputs)
 
     @property
@@ -189,6 +228,7 @@ class Evaluator:
         *evenly* deals tasks to cores in equal shares instead of walking them: a lower bound, quickly.
         """
         done: list[Array] = []
+        spare_s = self._spare()
         with np.errstate(all="ignore"):
             for node in self._graph.nodes:
                 if node.operation == "number":
@@ -204,10 +244,11 @@ class Evaluator:
                     done.append(done[node.operands[0]][..., int(node.value)])
                 else:
                     done.append(
-                        _operation(node.operation, evenly, self._always)(
+                        _operation(node.operation, evenly, self._always, spare_s)(
                             *(done[operand] for operand in node.operands)
                         )
                     )
+                self.work_s += NODE_S + _taken_s(node.operation, evenly, done[-1])
         return [done[number] for number in self._wanted]
 
 
@@ -268,12 +309,13 @@ MEASURES: Mapping[str, Callable[[Any], Any]] = {
 class Pricer:
     """Prices of one program at many tilings; of thousands again and again where it is *always* compiled.
 
-    *follows* names, by size, the tile that it is as long as.
+    *follows* names, by size, the tile that it is as long as; *spare* tells how many seconds there are to compile something.
     """
 
     def __init__(
-        self, program: Program, always: bool = False, follows: Mapping[str, str] | None = None
-    ) -> None:
+        self, program: Program, always: bool = False, follows: Mapping[str, str] | None = None,
+        spare: Callable[[], float] = lambda: math.inf,
+    ) -> None:  # fmt: skip
         self._follows = dict(follows or {})
         rooms = [line.name for line in program.labelled("occupancy")]
         known = {line.name for line in program.lines}
@@ -281,7 +323,12 @@ class Pricer:
         outputs = ["latency_s", "traffic_B", *(["energy_J"] if self._energy else [])]
         self._first = len(outputs)
         pairs = [name for room in rooms for name in (room, room.replace("occupancy_B", "capacity_B"))]
-        self._evaluator = Evaluator(program, [*outputs, *pairs], always)
+        self._evaluator = Evaluator(program, [*outputs, *pairs], always, spare)
+
+    @property
+    def work_s(self) -> float:
+        """What all prices so far took, in seconds of a common machine: the same however busy this one is."""
+        return self._evaluator.work_s
 
     @property
     def walks(self) -> int:

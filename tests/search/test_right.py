@@ -15,8 +15,9 @@ from fusemax.cost.lower import run
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
 from fusemax.search import phase
-from fusemax.search.answer import HOPELESS_S, Answer, best_mapping, measure
+from fusemax.search.answer import Answer, best_mapping, measure
 from fusemax.search.candidate import Candidate, program_of
+from fusemax.search.clock import HOPELESS_S
 from fusemax.search.plan import Plan, Search
 from fusemax.search.shapes import skeletons
 from fusemax.search.split import Ways, split, weighted
