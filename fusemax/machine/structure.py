@@ -56,7 +56,7 @@ def _leaves(
     node: Any, place: tuple[str, ...], figures: set[tuple[str, ...]]
 ) -> Iterator[tuple[tuple[str, ...], Hashable]]:
     """Yield what stands below *node* and is no figure, each with its place; a figure without its value."""
-    if place in figures:
+    if place in figures and not isinstance(node, Mapping | FilePart):
         yield place, None
     elif isinstance(node, Mapping):
         inside = cast("Mapping[str, Any]", node)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fusemax.cost.direct import values_at
-from fusemax.cost.evaluate import Evaluator, evaluate_lines
+from fusemax.cost.evaluate import Evaluator, cost, evaluate_lines
 from fusemax.cost.formed import figure_lines, formed
 from fusemax.cost.graph import graph_of
 from fusemax.cost.model import derive
@@ -17,7 +18,9 @@ from fusemax.cost.program import Program
 from fusemax.language.figure import figure_kind
 from fusemax.language.syntax import Number
 from fusemax.library.load import Library
-from fusemax.machine import Machine
+from fusemax.machine import Machine, machine_of
+from fusemax.mapping.spec import with_changes
+from fusemax.source import read_yaml
 from tests.cost.test_sweep_bits import MAPPINGS, masked_program, program_of, random_values
 
 LIBRARY = Library()
@@ -133,3 +136,19 @@ def test_the_first_point_under_a_mask_has_the_bits_of_those_after_it(cascade: st
     (expected,) = evaluate_lines(program, program.lines, [point])
     assert found is not None
     assert np.array_equal(np.array(found), np.array(expected), equal_nan=True)
+
+
+def test_what_an_operation_does_is_part_of_the_structure() -> None:
+    """Two machines whose divisions are made of other actions have formulas of their own, whichever is asked first."""
+    plain = LIBRARY.machine("flat")
+    actions = {"units.1d.operations.div": {"cycles": 1, "actions": {"mac": 1}}}
+    other = machine_of(with_changes(read_yaml(Path(plain.file)), actions))
+    sizes = {"B": 1, "H": 1, "E": 64, "F": 64, "M": 1024, "P": 1024}
+
+    def energy_J(machine: Machine) -> float:  # noqa: N802 - joules
+        mapped = LIBRARY.design(machine, "unfused").mapped
+        return cost(mapped, derive(mapped, machine), sizes).energy_J
+
+    values = {n: value.value for _, n, value in plain.walked if isinstance(value, Number)}
+    expected_J = 1024 * 1024 * (values["1d.energy.div"] - values["1d.energy.mac"])
+    assert energy_J(plain) - energy_J(other) == pytest.approx(expected_J, rel=1e-9)
