@@ -20,19 +20,32 @@ IN_FLIGHT = 4  #: words that a lane may hold beside its registers: operands, a r
 def fast_words(facts: Facts) -> float:
     """Return how many words the machine holds below its outermost level; infinite where a level has no size.
 
-    Inner levels, the memories of all lanes, and :data:`IN_FLIGHT` words a lane, on all cores.
+    Inner levels, the memories of all lanes, and :data:`IN_FLIGHT` words a lane, on all cores. A level that groups of cores
+    share and that has no size only passes words on to levels inside of it.
     """
     if not facts.inner_levels:
         return inf
     machine, bytes_ = facts.machine, 0.0
-    for place in (*facts.inner_levels, *machine.lane_memories):
+    passing = {name for name, one in machine.levels.items() if machine.of_groups(name) and one.size is None}
+    for place in (*machine.level_names[1:], *machine.lane_memories):
         size = capacity_B(machine, place)
+        if place in passing:
+            continue
         if size is None:
             return inf
-        copies = facts.cores if place in machine.lane_memories or machine.levels[place].per_core else 1
-        bytes_ += float(size.subs({s: facts.figures[str(s)] for s in size.free_symbols})) * copies
+        bytes_ += float(size.subs({s: facts.figures[str(s)] for s in size.free_symbols})) * _copies(
+            facts, place
+        )
     lanes = sum(prod(facts.lanes[unit].values()) for unit in facts.machine.units)
     return bytes_ / facts.figures["word"] + IN_FLIGHT * lanes * facts.cores
+
+
+def _copies(facts: Facts, place: str) -> float:
+    """Return how many of a level, or of a memory in lanes, the machine has."""
+    machine = facts.machine
+    if machine.of_groups(place):
+        return facts.cores / facts.figures[f"{place}.shared_by"]
+    return facts.cores if place in machine.lane_memories or machine.levels[place].per_core else 1
 
 
 def fewest_words(facts: Facts) -> float:

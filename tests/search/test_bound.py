@@ -47,6 +47,19 @@ def test_a_product_moves_no_fewer_words_than_its_bound(words: int) -> None:
     assert sum(part for _, part in missing(answer)) == pytest.approx(1 - answer.gap, abs=0.01)
 
 
+@pytest.mark.parametrize(("pair", "more"), [("size: 100 B, ", 2 * 100), ("", 0)])
+def test_what_groups_of_cores_share_holds_words_too(pair: str, more: int) -> None:
+    """Four cores, two pairs: each pair's own memory counts once for the pair; one without a size holds nothing."""
+    levels = (
+        f"buffer: {{size: 1000 B}}\n  pair: {{{pair}shared_by: 2}}\n  local: {{size: 10 B, per_core: true}}"
+    )
+    text = MACHINE.replace("buffer: {size: SIZE B}", levels).replace("levels:", "replicas: 4\nlevels:")
+    facts = facts_of(Library().cascade(PRODUCT), Library().machine(text), {"I": 256, "J": 256, "K": 256})
+    lanes = 4 * 4
+
+    assert fast_words(facts) == (1000 + more + 4 * 10) / 2 + lanes * IN_FLIGHT
+
+
 def test_nothing_is_claimed_where_a_level_has_no_size() -> None:
     """What could hold everything makes nothing move again."""
     machine = Library().machine(MACHINE.replace("{size: SIZE B}", "{}"))
