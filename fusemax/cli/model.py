@@ -13,8 +13,9 @@ from fusemax.cli.cost import finite
 from fusemax.cli.options import JSON
 
 if TYPE_CHECKING:
+    from fusemax.model.engine import Engine
     from fusemax.model.parallel import Parallel
-    from fusemax.model.passed import Host, Passed
+    from fusemax.model.passed import Passed
     from fusemax.model.predict import Memory, Predictor
     from fusemax.model.price import Widths
     from fusemax.model.shape import Model
@@ -62,6 +63,9 @@ def model(
     words: str = typer.Option(
         "", "--words", help="Widths of numbers: weights=8bit,cache=8bit,activations=16bit."
     ),
+    engine: str = typer.Option(
+        "", "--engine", help="What the framework does: keys=apart (read for each query head),library=nccl."
+    ),
     host: str = typer.Option("", "--host", help="What the host takes: pass=1ms,kernel=5us (each launch)."),
     search: bool = typer.Option(
         False,
@@ -83,20 +87,19 @@ def model(
     from fusemax.cli.arguments import sizes_and_figures
 
     sizes, figures = sizes_and_figures(values)
-    wide, waits = _widths(words), _host(host)
-    predictor = _predictor(config, machine, system, wide, (chips, parallel), figures, search, waits)
+    wide, runs = _widths(words), _engine(engine, host)
+    predictor = _predictor(config, machine, system, wide, (chips, parallel), figures, search, runs)
     asked = _asked(phase, sizes)
     if explain:
         typer.echo(_explained(predictor, asked, explain, depth))
         return
-    record = _answer(predictor, asked, predictor.system)
     title = f"{predictor.model.name} ({predictor.model.kind}), {phase} on {system or machine}"
-    _told(record, title, out, as_json)
+    _told(_answer(predictor, asked, predictor.system), title, out, as_json)
 
 
 def _predictor(
     config: Path, machine: str, system: str, widths: Widths, shared: tuple[int, str], figures: Mapping[str, float],
-    search: bool, host: Host,
+    search: bool, engine: Engine,
 ) -> Predictor:  # fmt: skip
     """Return what prices the model in *config*; *shared* says how many chips share it, or their degrees."""
     from fusemax.errors import FusemaxError
@@ -111,7 +114,7 @@ def _predictor(
     links = load_system(system) if system else None
     parallel = _parallel(links, *shared, system)
     chip = machine or links.chip if links else machine
-    return Predictor(load_model(config), chip, widths, links, parallel, figures, search, host)
+    return Predictor(load_model(config), chip, widths, links, parallel, figures, search, engine)
 
 
 def _explained(predictor: Predictor, asked: Asked, step: str, depth: int) -> str:
@@ -209,24 +212,20 @@ def _widths(text: str) -> Widths:
     return Widths(**found)
 
 
-def _host(text: str) -> Host:
-    from fusemax.errors import FusemaxError
-    from fusemax.model.passed import Host
-    from fusemax.quantity import QuantityError, quantity
+def _engine(text: str, host: str) -> Engine:
+    """Return what the framework does: *text* says its kernels and collectives, *host* what its host takes."""
+    from dataclasses import replace
 
-    found: dict[str, float] = {}
-    for entry in filter(None, text.split(",")):
-        name, _, said = (part.strip() for part in entry.partition("="))
-        if name not in ("pass", "kernel") or f"{name}_s" in found:
-            why = "is said twice" if f"{name}_s" in found else "is none of pass, kernel"
-            raise FusemaxError(f"--host: {name!r} {why}\n  hint: such as pass=1ms,kernel=5us")
-        try:
-            found[f"{name}_s"] = quantity(said, "s")
-        except QuantityError as error:
-            raise FusemaxError(f"--host {name}: {error}\n  hint: such as {name}=5us") from None
-        if not 0 <= found[f"{name}_s"] <= 60 or not said[-1:].isalpha():
-            raise FusemaxError(f"--host {name}: expected a time from 0 to 60 s with its unit, got {said!r}")
-    return Host(**found)
+    from fusemax.errors import FusemaxError
+    from fusemax.model.engine import engine_of, entries, host_of
+
+    option = "--engine"
+    try:
+        engine = engine_of(entries(text))
+        option = "--host"
+        return replace(engine, host=host_of(entries(host)))
+    except FusemaxError as error:
+        raise FusemaxError(f"{option}: {error}") from None
 
 
 def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[str, Any]:

@@ -32,8 +32,9 @@ def _attention(maker: Maker, mixer: Attention) -> Iterator[Step]:
         turned = maker.run.tokens * (heads + kv_heads) * (mixer.head_dim if mixer.qk_norm else mixer.rotary)
         name = "rotary positions" if mixer.rotary else "norm of queries, keys"
         yield maker.step(name, "rope", moved=2 * turned)
+    groups = heads if maker.run.apart and maker.run.decoding else kv_heads
     sizes = {
-        "B": maker.run.sequences, "H": kv_heads, "R": heads // kv_heads, "E": mixer.head_dim, "F": mixer.value_dim,
+        "B": maker.run.sequences, "H": groups, "R": heads // groups, "E": mixer.head_dim, "F": mixer.value_dim,
     }  # fmt: skip
     kept = kv_heads * (mixer.head_dim + mixer.value_dim)
     if maker.run.decoding:

@@ -50,13 +50,19 @@ def phases(operation: str, size_B: float, nodes: int, inner: int, stride: int, a
 
 
 def rings(
-    networks: Mapping[str, Network], operation: str, size_B: float, nodes: int, inner: int
-) -> Iterator[Call]:
-    """Yield the call of each library between nodes that has rings, with each of that kind inside them."""
+    networks: Mapping[str, Network], operation: str, size_B: float, nodes: int, inner: int,
+    library: str | None = None,
+) -> Iterator[Call]:  # fmt: skip
+    """Yield the call of each library between nodes (or of that one) that has rings, with each of that kind inside them."""
     times = AROUND.get(operation, 0)
     for name, outside in networks[BETWEEN].libraries.items():
         for entry in networks[INSIDE].libraries.values():
-            if times and "ring" in outside.algorithms and "ring" in entry.algorithms:
+            if (
+                times
+                and library in (None, name)
+                and "ring" in outside.algorithms
+                and "ring" in entry.algorithms
+            ):
                 yield _around(networks, name, outside, entry, times, size_B, nodes, inner)
 
 

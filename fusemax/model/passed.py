@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from fusemax.model.engine import Host
 from fusemax.model.parallel import Parallel
 from fusemax.model.price import Price
 from fusemax.model.shape import Model
@@ -77,29 +78,6 @@ class Passed:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """What the host takes: ``kernel_s`` to launch each kernel, beside the chip's work, and ``pass_s`` before each pass.
-
-    A chip that is quicker than its host launches waits for it: a framework that records no graphs of kernels is so.
-    """
-
-    pass_s: float = 0.0
-    kernel_s: float = 0.0
-
-
-def waited(rows: Sequence[Row], host: Host) -> list[Row]:
-    """Return the row of the time in which the chip waits for its *host*, if it does."""
-    launches = sum(row.step.times for row in rows)
-    behind_s = max(0.0, launches * host.kernel_s - sum(row.time_s for row in rows))
-    time_s = host.pass_s + behind_s
-    if not time_s:
-        return []
-    step = Step(part="host", name="waiting for the host", work="host", times=1)
-    limit = "launches" if behind_s > host.pass_s else "before the pass"
-    return [Row(step=step, price=Price(time_s=time_s, traffic_B=0.0, energy_J=0.0, limit=limit))]
-
-
 PIPELINE = "pipeline"  #: the kind of work of the micro-batches behind the first
 
 
@@ -126,27 +104,54 @@ def _by_part(rows: Sequence[Row], exchanges: bool) -> dict[str, float]:
     return found
 
 
-def stage_times(model: Model, rows: Sequence[Row], parallel: Parallel) -> list[float]:
-    """Return the time of one micro-batch in each stage; sending it on belongs to the stage that sends."""
-    layer_s: dict[int, float] = {}
+def stage_times(
+    model: Model, rows: Sequence[Row], parallel: Parallel, host: Host | None = None
+) -> list[float]:
+    """Return the time of one micro-batch in each stage; sending it on belongs to the stage that sends.
+
+    A stage whose *host* launches kernels slower than they run takes as long as the launches.
+    """
+    times = _by_stage(model, rows, parallel, lambda row: row.time_s)
+    launches = _by_stage(model, rows, parallel, lambda row: row.step.times)
+    kernel_s = host.kernel_s if host else 0.0
+    return [max(time_s, many * kernel_s) for time_s, many in zip(times, launches, strict=True)]
+
+
+def _by_stage(
+    model: Model, rows: Sequence[Row], parallel: Parallel, value: Callable[[Row], float]
+) -> list[float]:
+    """Return for each stage the sum of *value* over its part of *rows*."""
+    of_layer: dict[int, float] = {}
     ends = {"first": 0.0, "last": 0.0, "sent": 0.0}
     for row in rows:
         if row.step.layer is not None:
-            each = row.time_s / model.layers[row.step.layer].times
-            layer_s[row.step.layer] = layer_s.get(row.step.layer, 0.0) + each
+            each = value(row) / model.layers[row.step.layer].times
+            of_layer[row.step.layer] = of_layer.get(row.step.layer, 0.0) + each
         elif row.step.part == PIPELINE:
-            ends["sent"] += row.price.time_s
+            ends["sent"] += value(row) / row.step.times
         else:
-            ends["first" if row.step.part == "embedding" else "last"] += row.time_s
+            ends["first" if row.step.part == "embedding" else "last"] += value(row)
     last = parallel.pipeline - 1
     return [
-        sum(times * layer_s.get(kind, 0.0) for kind, times in layers.items())
+        sum(times * of_layer.get(kind, 0.0) for kind, times in layers.items())
         + (ends["first"] if number == 0 else 0.0) + (ends["last"] if number == last else ends["sent"])
         for number, layers in enumerate(stages(model, parallel))
     ]  # fmt: skip
 
 
-def followed(model: Model, run: Pass, rows: Sequence[Row]) -> list[Row]:
+def waited(model: Model, rows: Sequence[Row], parallel: Parallel, host: Host) -> list[Row]:
+    """Return the row of the time in which the chips of each stage wait for their *host*, if they do."""
+    plain = sum(stage_times(model, rows, parallel))
+    behind_s = sum(stage_times(model, rows, parallel, host)) - plain if host.kernel_s else 0.0
+    time_s = host.pass_s + behind_s
+    if not time_s:
+        return []
+    step = Step(part="host", name="waiting for the host", work="host", times=1)
+    limit = "launches" if behind_s > host.pass_s else "before the pass"
+    return [Row(step=step, price=Price(time_s=time_s, traffic_B=0.0, energy_J=0.0, limit=limit))]
+
+
+def followed(model: Model, run: Pass, rows: Sequence[Row], host: Host | None = None) -> list[Row]:
     """Return the row of the micro-batches behind the first, if there are any.
 
     They leave the pipeline one after another, the time of the slowest stage apart. When decoding, a micro-batch starts its
@@ -155,7 +160,7 @@ def followed(model: Model, run: Pass, rows: Sequence[Row]) -> list[Row]:
     parallel = run.parallel
     if parallel.micro == 1:
         return []
-    times = stage_times(model, rows, parallel)
+    times = stage_times(model, rows, parallel, host)
     slowest, more = max(times), parallel.micro - 1
     each = max(0.0, parallel.micro * slowest - sum(times)) / more if run.decoding else slowest
     number = times.index(slowest) + 1

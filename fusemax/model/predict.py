@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from fusemax.errors import FusemaxError
+from fusemax.model.engine import APART, Engine
 from fusemax.model.parallel import ALONE, Parallel, share_of_batch
-from fusemax.model.passed import Host, Passed, Row, followed, hidden, waited
+from fusemax.model.passed import Passed, Row, followed, hidden, waited
 from fusemax.model.price import Price, Prices, Widths
 from fusemax.model.shape import Model
 from fusemax.model.step import Exchange, Pass, Step
 from fusemax.model.steps import quantised, steps_of
 from fusemax.model.system import System
 from fusemax.model.weights import chip_cache, chip_weights
+from fusemax.nearest import meant
 from fusemax.quantity import format_quantity
 
 SAMPLES = 6  #: lengths of the cache at which decoding is priced, the others lie between
@@ -54,7 +56,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Predictor:
-    """Prices passes of one model on one machine, or on chips of a system that share it as ``parallel`` says."""
+    """Prices passes of one model on one machine, or on chips of a system that share it as ``parallel`` says.
+
+    ``engine`` is what a framework does; one that calls a library which the system lacks is refused with a FusemaxError.
+    """
 
     model: Model
     machine: str
@@ -63,8 +68,11 @@ class Predictor:
     parallel: Parallel = ALONE
     figures: Mapping[str, float] = field(default_factory=dict)
     search: bool = False
-    host: Host = field(default_factory=Host)
+    engine: Engine = field(default_factory=Engine)
     shared: Prices | None = None  #: of the same machine, kept from one model to the next
+
+    def __post_init__(self) -> None:
+        refuse_library(self.engine, self.system)
 
     @cached_property
     def prices(self) -> Prices:
@@ -86,11 +94,9 @@ class Predictor:
         run = self._pass(batch, queries, keys)
         rows = [Row(step=step, price=self._price(step)) for step in self._steps(run)]
         rows = hidden(rows, self.parallel)
-        if self.parallel.pipeline > 1 and self.host != Host():
-            raise FusemaxError(
-                "the hosts of pipeline stages are not modelled: leave out one of host and pipeline"
-            )
-        return Passed(run=run, rows=(*rows, *followed(self.model, run, rows), *waited(rows, self.host)))
+        host = self.engine.host
+        behind = (*followed(self.model, run, rows, host), *waited(self.model, rows, self.parallel, host))
+        return Passed(run=run, rows=(*rows, *behind))
 
     def prefill(self, batch: int, length: int) -> Passed:
         """Return the pass that reads *length* tokens of each of *batch* sequences."""
@@ -136,7 +142,10 @@ class Predictor:
         return quantised(steps) if self.widths.narrows else steps
 
     def _pass(self, batch: int, queries: int, keys: int) -> Pass:
-        return Pass(batch=batch, queries=queries, keys=max(queries, keys), parallel=self.parallel)
+        return Pass(
+            batch=batch, queries=queries, keys=max(queries, keys), parallel=self.parallel,
+            apart=self.engine.keys == APART,
+        )  # fmt: skip
 
     def _price(self, step: Step) -> Price:
         return self.prices.price(step) if step.exchange is None else self._exchanged(step.exchange)
@@ -147,10 +156,19 @@ class Predictor:
         width = self.widths.between_B if exchange.number_B is None else exchange.number_B
         size_B = exchange.numbers * width
         time_s, algorithm = self.system.collective(
-            exchange.operation, size_B, exchange.chips, stride=exchange.stride
+            exchange.operation, size_B, exchange.chips, self.engine.library or None, exchange.stride
         )
         energy_J = self.system.energy_J(exchange.operation, size_B, exchange.chips, exchange.stride)
         return Price(time_s=time_s, traffic_B=0.0, energy_J=energy_J, limit=algorithm)
+
+
+def refuse_library(engine: Engine, system: System | None) -> None:
+    """Raise FusemaxError where *engine* calls a library of collectives that *system* lacks."""
+    if engine.library and system is None:
+        raise FusemaxError(f"library={engine.library}: one chip calls none; it needs a system of chips")
+    if engine.library and system is not None and engine.library not in system.known_libraries:
+        near = meant(engine.library, system.known_libraries)
+        raise FusemaxError(f"{system.title} has no library {engine.library!r}; {near}")
 
 
 def _held(step: Step) -> int:

@@ -18,7 +18,8 @@ Sizes = Mapping[str, int]
 class Pass:
     """One pass: *batch* sequences with *queries* new tokens each, which see *keys* tokens, theirs included.
 
-    ``last_only`` says that logits are wanted for the last token of each sequence alone; ``parallel`` is how chips share it.
+    ``last_only`` says that logits are wanted for the last token of each sequence alone; ``parallel`` is how chips share it;
+    ``apart`` says that kernels that make tokens read the keys of grouped heads once for each query head.
     """
 
     batch: int
@@ -26,6 +27,7 @@ class Pass:
     keys: int
     parallel: Parallel = ALONE
     last_only: bool = True
+    apart: bool = False
 
     @property
     def decoding(self) -> bool:

@@ -71,7 +71,7 @@ class System(FilePart):
         size_B
             Bytes of the whole buffer: what every chip has in the end, or has and gives away.
         library
-            One of the system's; if not given, the quickest of all that do this operation.
+            One of the system's, for whatever it does; if not given, the quickest of all that do this operation.
         stride
             How far the numbers of the chips are apart; all other chips do the same in groups of their own.
         """
@@ -83,9 +83,9 @@ class System(FilePart):
         start_s = max(call.start_s for call in calls)
         time_s = start_s + sum(call.time_s - call.start_s for call in calls)
         found = [(time_s, ", ".join(dict.fromkeys(call.name for call in calls)))]
-        if library is None and any(part.where == BETWEEN for part in parts):
+        if any(part.where == BETWEEN for part in parts):
             inner = max(1, self.node // stride)
-            through = rings(self.networks, operation, size_B, n // inner, inner)
+            through = rings(self.networks, operation, size_B, n // inner, inner, library)
             found += [(call.time_s, call.name) for call in through]
         return min(found)
 
@@ -97,6 +97,11 @@ class System(FilePart):
             found += sent_B(part.operation, part.size_B, part.n) * (nan if energy is None else energy)
         return found
 
+    @property
+    def known_libraries(self) -> tuple[str, ...]:
+        """Names of all libraries of collectives, inside nodes and between them."""
+        return tuple(dict.fromkeys(name for network in self.networks.values() for name in network.libraries))
+
     def group(self, n: int, stride: int) -> tuple[Side, ...]:
         """Return the sides of the block that *n* chips, *stride* apart, are on a ring or torus."""
         return self.networks[INSIDE].group(n, stride)
@@ -104,9 +109,11 @@ class System(FilePart):
     def _quickest(self, part: Phase, library: str | None) -> Call:
         network = self.networks[part.where]
         calls = network.calls(part.operation, part.size_B, part.n, part.stride, library)
+        if not calls and library is not None:
+            return self._quickest(part, None)
         if not calls:
             place = f" {part.where} nodes" if self.between is not None else ""
-            raise FusemaxError(f"{library or self.title}: no algorithm for {part.operation}{place}")
+            raise FusemaxError(f"{self.title}: no algorithm for {part.operation}{place}")
         return min(calls)
 
     def _phases(self, operation: str, size_B: float, n: int, stride: int) -> Iterator[Phase]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from typer.testing import CliRunner
 
 from fusemax.cli import build
 from fusemax.errors import FusemaxError
+from fusemax.model.engine import Engine, Host
 from fusemax.model.experts import routed
 from fusemax.model.mixers import pairs_seen
 from fusemax.model.parallel import Parallel
-from fusemax.model.passed import Host
 from fusemax.model.predict import Predictor
 from fusemax.model.price import Prices, Widths
 from fusemax.model.shape import Experts
@@ -311,9 +312,81 @@ def test_a_chip_waits_for_its_host():
         (Host(pass_s=2e-3), 2e-3), (Host(kernel_s=1e-6), 0.0),
         (Host(kernel_s=50e-6, pass_s=1e-3), launches * 50e-6 - plain.time_s + 1e-3),
     ):  # fmt: skip
-        found = Predictor(published("llama-3.1-8b"), "h100", shared=H100, host=host).decode(1, 128)
+        found = Predictor(published("llama-3.1-8b"), "h100", shared=H100, engine=Engine(host=host)).decode(
+            1, 128
+        )
         assert found.time_s == pytest.approx(plain.time_s + more_s)
         assert found.energy_J == plain.energy_J
+
+
+def test_hosts_of_pipeline_stages():
+    """By hand: each stage waits for its own host; of micro-batches the slowest stage's launches count."""
+    model, system = published("llama-3.1-8b"), load_system("8xh100")
+    for parallel in (Parallel(pipeline=4), Parallel(pipeline=4, micro=2)):
+        each = Predictor(model, "h100", system=system, parallel=parallel, shared=H100)
+        plain = each.prefill(8, 128)
+        kernel_s = 1e-3  # so slow that launches alone count
+        host = Host(kernel_s=kernel_s, pass_s=5e-3)
+        found = replace(each, engine=Engine(host=host)).prefill(8, 128)
+        first, middle, last = 2 - 1 + 8 * 9 + 1, 8 * 9 + 1, 8 * 9 + 2  # nine kernels a layer, one to send
+        by_hand = (first + 2 * middle + last) * kernel_s + (parallel.micro - 1) * first * kernel_s + 5e-3
+        assert found.time_s == pytest.approx(by_hand)
+        assert plain.time_s < by_hand
+        tiny = replace(each, engine=Engine(host=Host(kernel_s=1e-9))).prefill(8, 128)
+        assert tiny.time_s == pytest.approx(plain.time_s)
+
+
+def test_keys_read_apart():
+    """A cache read once for each of eight query heads of a group takes eight times the bytes when tokens are made, alone."""
+    model = published("llama-3.1-70b")
+    shared = Predictor(model, "h100", shared=H100)
+    apart = replace(shared, engine=Engine(keys="apart"))
+
+    def attention(run):
+        return next(row for row in run.rows if row.step.work == "attention")
+
+    bytes_B = [attention(one.decode(64, 4096)).traffic_B for one in (shared, apart)]
+    assert bytes_B[1] / bytes_B[0] == pytest.approx(8, rel=0.01)
+    assert apart.prefill(1, 512).time_s == shared.prefill(1, 512).time_s
+    assert apart.memory(64, 4096) == shared.memory(64, 4096)
+
+
+def test_a_library_of_collectives():
+    """All sums go over the library that is asked for, however small; what it does not do goes over another."""
+    model, system = published("mixtral-8x7b"), load_system("8xh100")
+    parallel = Parallel(tensor=2, data=4, expert=8)
+    free = Predictor(model, "h100", system=system, parallel=parallel, shared=H100)
+    bound = replace(free, engine=Engine(library="nccl"))
+    limits = [
+        {row.step.exchange.operation: row.price.limit for row in one.decode(8, 128).rows if row.step.exchange}
+        for one in (free, bound)
+    ]
+    assert limits[0]["all-reduce"].startswith("custom")
+    assert limits[1]["all-reduce"].startswith("nccl")
+    assert limits[0]["all-to-all"] == limits[1]["all-to-all"] != ""
+    assert bound.decode(8, 128).time_s > free.decode(8, 128).time_s
+    for library, links, said in (("nccll", system, "nccl"), ("nccl", None, "one chip")):
+        with pytest.raises(FusemaxError, match=said):
+            Predictor(model, "h100", system=links, engine=Engine(library=library))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--engine", "keys=twice"), "--engine: keys: expected shared or apart, got 'twice'"),
+        (("--engine", "kees=apart"), "--engine: no part 'kees' of an engine; did you mean 'keys'?"),
+        (("--engine", "keys"), "--engine: 'keys': expected a name and a value"),
+        (("--engine", "keys=apart,keys=apart"), "--engine: keys is said twice"),
+        (("--engine", "library=nccl"), "library=nccl: one chip calls none"),
+        (("--host", "kernel=5"), "--host: kernel: expected a time from 0 to 60 s with its unit, got '5'"),
+        (("--host", "launch=5us"), "--host: 'launch' is none of pass, kernel"),
+    ],
+)
+def test_engines_that_are_none(small: str, options: tuple[str, ...], said: str):
+    """Each mistake by name."""
+    result = run(small, "--machine", "h100", "--set", "P=64", *options)
+    assert result.exit_code
+    assert said in str(result.exception)
 
 
 def test_experts_with_few_tokens():

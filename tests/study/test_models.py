@@ -76,6 +76,24 @@ def test_rows_add_up_and_what_does_not_fit_is_a_row(folder: Path) -> None:
     assert (folder / "out" / "report.html").is_file()
 
 
+def test_engines_and_hosts_of_a_framework(folder: Path) -> None:
+    """What a framework's host takes before each pass is in each time; a library that is asked for makes small sums slower."""
+    path = folder / "study.yaml"
+    more = "{machine: h100}\n  host: {machine: h100, host: {pass: 3 ms}}\n"
+    more += "  nccl: {system: 8xh100, chips: 2, engine: {library: nccl}}"
+    path.write_text(
+        STUDY.replace("{machine: h100}", more).replace("tiny: tiny, large: large", "tiny: tiny"),
+        encoding="utf-8",
+    )
+    rows = fm.run(path, out=folder / "out").table().to_polars().to_dicts()
+    times = {(row["system"], row["phase"], row["B"], row["seq_len"]): row["latency_s"] for row in rows}
+    for (system, *point), time_s in times.items():
+        if system == "host":
+            assert time_s == pytest.approx(times["H100", *point] + 3e-3)
+        if system == "nccl" and point[0] == "decode":
+            assert time_s > times["two", *point]
+
+
 @pytest.mark.parametrize(
     ("change", "place", "said"),
     [
@@ -85,6 +103,9 @@ def test_rows_add_up_and_what_does_not_fit_is_a_row(folder: Path) -> None:
         (("{machine: h100}", "{machine: h100, chips: 2}"), "6:", "links between them"),
         (("y: latency_s", "y: latencys"), "12:", "latency_s"),
         (("phase: decode", "phase: decoding"), "10:", "decode"),
+        (("{machine: h100}", "{machine: h100, engine: {keys: twice}}"), "6:", "expected shared or apart"),
+        (("{machine: h100}", "{machine: h100, engine: {library: nccl}}"), "6:", "one chip calls none"),
+        (("{machine: h100}", "{machine: h100, host: {kernel: 5}}"), "6:", "kernel"),
         (("length: [256]", "length: [0]"), "10:", "at least 1"),
         (("length: [256]", "length: []"), "10:", "at least one value"),
         (("where: {phase: prefill,", "where: {phase: prefil,"), "12:", "prefill"),

@@ -49,7 +49,13 @@ def tables(plan: ModelsPlan, out: Path, progress: Progress) -> Outcome:
 def _point(model: Model, place: Place, phase: str, batch: int, length: int) -> tuple[Row, list[Row]]:
     """Return the values of one point, or the reason why there are none; and its times by kind of work."""
     predictor = Predictor(
-        model, place.machine, place.prices.widths, place.system, place.parallel, shared=place.prices
+        model,
+        place.machine,
+        place.prices.widths,
+        place.system,
+        place.parallel,
+        engine=place.engine,
+        shared=place.prices,
     )
     try:
         memory = predictor.memory(batch, length, length if phase == "prefill" else 1)

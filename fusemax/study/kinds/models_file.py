@@ -39,7 +39,7 @@ Width = Annotated[float, reading(_width_B)]
 class Where(FilePart):
     """Where models run: one machine, or chips that share a model; whether to ``search`` before taking shipped mappings.
 
-    ``chips`` share every layer; ``parallel`` says degrees by name instead.
+    ``chips`` share every layer; ``parallel`` says degrees by name instead. ``engine`` and ``host`` are those of a framework.
     """
 
     machine: str | None = None
@@ -47,6 +47,8 @@ class Where(FilePart):
     chips: Whole | None = None
     parallel: dict[str, float] | None = None
     search: bool = False
+    engine: dict[str, str] = Field(default_factory=dict)
+    host: dict[str, str] = Field(default_factory=dict)
 
 
 class Phase(FilePart):

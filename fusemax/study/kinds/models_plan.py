@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 from fusemax.errors import FusemaxError
 from fusemax.findings import Findings
 from fusemax.model.config import load_model
+from fusemax.model.engine import Engine, engine_of, host_of
 from fusemax.model.parallel import ALONE, Parallel, parallel_of
+from fusemax.model.predict import refuse_library
 from fusemax.model.price import Prices, Widths
 from fusemax.model.shape import Model
 from fusemax.model.system import System, load_system
@@ -34,6 +36,7 @@ class Place:
     parallel: Parallel
     system: System | None
     prices: Prices
+    engine: Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +87,9 @@ def _place(
     key = machine, where.search
     prices = known.setdefault(key, Prices(machine, widths, search=where.search))
     assert prices.described.levels, "the machine is read now, so that its mistakes are told"
-    return Place(name=name, machine=machine, parallel=parallel, system=system, prices=prices)
+    engine = replace(engine_of(where.engine), host=host_of(where.host))
+    refuse_library(engine, system)
+    return Place(name=name, machine=machine, parallel=parallel, system=system, prices=prices, engine=engine)
 
 
 def _parallel(where: Where, system: System | None) -> Parallel:

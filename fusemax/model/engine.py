@@ -1,0 +1,114 @@
+"""How a framework runs a model where that is not as quick as the chips would be: its host, its kernels, its collectives.
+
+Nothing of it is a property of a chip or a model; whoever asks about a certain framework of a certain year says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fusemax.errors import FusemaxError
+from fusemax.nearest import meant
+from fusemax.quantity import QuantityError, quantity
+
+LONGEST_S = 60.0
+SHARED, APART = "shared", "apart"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What the host takes: ``kernel_s`` to launch each kernel, beside the chip's work, and ``pass_s`` before each pass.
+
+    A chip that is quicker than its host launches waits for it: a framework that records no graphs of kernels is so.
+    """
+
+    pass_s: float = 0.0
+    kernel_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What a framework does.
+
+    Attributes
+    ----------
+    keys
+        How kernels that make tokens read the cache of grouped heads: once for all query heads of a group (``shared``), or once
+        for each of them (``apart``), as kernels of 2023 did (before the XQA kernels of NVIDIA/TensorRT-LLM:
+        docs/source/blogs/XQA-kernel.md).
+    library
+        The library of collectives that it calls for whatever that library does; empty for the quickest of the system's.
+    host
+        What its host takes.
+    """
+
+    keys: str = SHARED
+    library: str = ""
+    host: Host = field(default_factory=Host)
+
+
+def host_of(given: Mapping[str, Any]) -> Host:
+    """Return the host that *given* says by name: ``pass`` and ``kernel``, times with their units.
+
+    >>> host_of({"kernel": "5us"})
+    Host(pass_s=0.0, kernel_s=5e-06)
+
+    Raises
+    ------
+    FusemaxError
+        For other names, and what is no time from 0 to a minute.
+    """
+    found: dict[str, float] = {}
+    for name, said in given.items():
+        if name not in ("pass", "kernel"):
+            raise FusemaxError(f"{name!r} is none of pass, kernel\n  hint: such as pass=1ms,kernel=5us")
+        try:
+            value = quantity(said, "s")
+        except QuantityError as error:
+            raise FusemaxError(f"{name}: {error}\n  hint: such as {name}=5us") from None
+        without = value and not (isinstance(said, str) and said.strip()[-1:].isalpha())
+        if without or not 0 <= value <= LONGEST_S:
+            raise FusemaxError(f"{name}: expected a time from 0 to 60 s with its unit, got {said!r}")
+        found[f"{name}_s"] = value
+    return Host(**found)
+
+
+def engine_of(given: Mapping[str, Any]) -> Engine:
+    """Return the engine that *given* says by name: ``keys`` and ``library``.
+
+    >>> engine_of({"keys": "apart", "library": "nccl"}).library
+    'nccl'
+
+    Raises
+    ------
+    FusemaxError
+        For other names, and ``keys`` that are neither ``shared`` nor ``apart``.
+    """
+    known = ("keys", "library")
+    for name, said in given.items():
+        if name not in known:
+            raise FusemaxError(f"no part {name!r} of an engine; {meant(name, known)}")
+        if not isinstance(said, str) or not said or (name == "keys" and said not in (SHARED, APART)):
+            wanted = "shared or apart" if name == "keys" else "the name of a library"
+            raise FusemaxError(f"{name}: expected {wanted}, got {said!r}")
+    return Engine(**given)
+
+
+def entries(text: str) -> dict[str, str]:
+    """Return the entries ``name=value`` of *text*, apart by commas; raise FusemaxError for one without, or said twice."""
+    found: dict[str, str] = {}
+    for name, value in _entries(text):
+        if name in found:
+            raise FusemaxError(f"{name} is said twice")
+        found[name] = value
+    return found
+
+
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (part.strip() for part in entry.partition("="))
+        if not (equals and name and value):
+            raise FusemaxError(f"{entry!r}: expected a name and a value, such as name=value")
+        yield name, value
