@@ -56,7 +56,7 @@ class Shape:
 
 
 def shape_of(mapped: Mapped, machine: Machine) -> Shape:
-    """Return the shape of a design: all of it but the sizes of given tiles and the numbers of figures.
+    """Return the shape of a design: all of it but the sizes of given tiles and the values of figures.
 
     Of the cascade its identity counts; the same cascade is read once, and taken over by all mappings of it
     (:func:`fusemax.cascade.views.without`).
@@ -65,7 +65,7 @@ def shape_of(mapped: Mapped, machine: Machine) -> Shape:
     tables = (mapped.bind, mapped.spill, mapped.words, mapped.when)
     offload = tuple((place, tuple(parts.items())) for place, parts in mapped.offload.items())
     rest = (mapped.in_place, offload, *(tuple(table.items()) for table in tables))
-    return Shape((id(mapped.cascade), nests, rest, machine.structure), mapped, machine)
+    return Shape((id(mapped.cascade), nests, rest, machine.structure.outline), mapped, machine)
 
 
 def _without_rules(nest: Nest) -> Hashable:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,25 @@ from numba import uint64 as unsigned
 COMPILE_FROM = 150_000  #: points from which compiling pays
 
 
+class Later:
+    """A text that is made when it is first asked for: who only checks a study never does."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    @cached_property
+    def text(self) -> str:
+        """The text."""
+        return self._make()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made, (self.text,)
+
+
+def _made(text: str) -> Later:
+    return Later(lambda: text)
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """Points in a grid with the code for them: see :mod:`fusemax.cost.code` and :mod:`fusemax.cost.nests` for the arrays.
@@ -122,12 +141,17 @@ class Grid:
     by one has no nest.
     """
 
-    text: str
+    later: Later
     nest: Nest | None
     outputs: tuple[str, ...]
     lengths: np.ndarray
     fixed: np.ndarray
     values: np.ndarray
+
+    @property
+    def text(self) -> str:
+        """The code for single points."""
+        return self.later.text
 
     @property
     def points(self) -> int:
@@ -156,9 +180,10 @@ def grid_of(
     for row, numbers in enumerate(table):
         values[row, : len(numbers)] = numbers
     fixed = np.array([math.nan if v is None else v for v in program.parameters.values()], dtype=np.float64)
-    text = kernel_text(program, outputs, axes) if text is None else text
+    given = text
+    later = Later(lambda: kernel_text(program, outputs, axes) if given is None else given)
     nest = nest_of(program, outputs, axes, lengths) if nested else None
-    return Grid(text, nest, tuple(outputs), np.array(lengths, dtype=np.uint64), fixed, values)
+    return Grid(later, nest, tuple(outputs), np.array(lengths, dtype=np.uint64), fixed, values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,11 @@ class Structure:
     def __hash__(self) -> int:
         return self.number
 
+    @property
+    def outline(self) -> Hashable:
+        """What it is but for the formulas of figures too: which figures there are, and all else."""
+        return tuple(name for name, _ in self.figures), self.rest
+
 
 def structure_of(machine: Described) -> Structure:
     """Return all that formulas of *machine* depend on: everything but the numbers of figures, and what only people read.
