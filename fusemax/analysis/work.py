@@ -72,6 +72,14 @@ def operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
     """
     if einsum.initial:
         return ()
+    asked = cascade.known.setdefault("operations", {})
+    known = asked.get(einsum.name)
+    if known is None or known[0] is not einsum:
+        known = asked[einsum.name] = (einsum, _operations(cascade, einsum))
+    return known[1]
+
+
+def _operations(cascade: Cascade, einsum: Einsum) -> tuple[Operation, ...]:
     found: list[Operation] = []
     variables: frozenset[str] = frozenset()
     for part in parts_in(einsum.expression) or (einsum.expression,):

@@ -42,23 +42,29 @@ class Extents:
     sizes: Mapping[str, sympy.Expr]
     parts: Mapping[str, Part] = field(default_factory=dict)
     known: dict[tuple[str, ...], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    left: dict[str, Part] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def part(self, root: Root) -> Part:
         """Return what is left of *root*: all of it, unless some of its digits are held still."""
-        found = self.parts.get(root.name) or self.known.get(("part", root.name))
+        found = self.left.get(root.name)
         if found is None:
-            found = Part(tuple(digit.name for digit in root.digits), symbol(root.size_name))
-            self.known["part", root.name] = found
+            found = self.parts.get(root.name) or Part(
+                tuple(digit.name for digit in root.digits), symbol(root.size_name)
+            )
+            self.left[root.name] = found
         return found
 
     def covered(self, root: Root, digits: Collection[str]) -> sympy.Expr:
         """Return how many different values *digits* of *root* take together."""
         part = self.part(root)
-        wanted = tuple(digit for digit in part.digits if digit in digits)
+        wanted = tuple([digit for digit in part.digits if digit in digits])
+        if not wanted:
+            return ONE
         key = ("covered", root.name, *wanted)
-        if key not in self.known:
-            self.known[key] = self._different(part.digits, part.size, wanted)
-        return self.known[key]
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self._different(part.digits, part.size, wanted)
+        return found
 
     def _different(self, digits: tuple[str, ...], size: sympy.Expr, wanted: Collection[str]) -> sympy.Expr:
         """Return how many different values the *wanted* ones of *digits* take in *size* elements.
@@ -82,10 +88,7 @@ class Extents:
         return whole * self._different(inside, inner, wanted) + self._different(inside, rest, wanted)
 
     def _product(self, digits: Iterable[str]) -> sympy.Expr:
-        product: sympy.Expr = ONE
-        for digit in digits:
-            product *= self.sizes[digit]
-        return product
+        return _product([self.sizes[digit] for digit in digits])
 
     def tile(self, root: Root, digits: Collection[str]) -> sympy.Expr:
         """Return the size of the tiles of *root* that *digits* count: all that lies inside the innermost of them."""
@@ -199,12 +202,11 @@ class Extents:
     def points(self, digits: Collection[str]) -> sympy.Expr:
         """Return how many different points *digits* (of any roots) take together."""
         key = ("points", *sorted(digits))
-        if key not in self.known:
-            result: sympy.Expr = ONE
-            for root in self.nest.roots.values():
-                result *= self.covered(root, digits)
-            self.known[key] = result
-        return self.known[key]
+        found = self.known.get(key)
+        if found is None:
+            factors = [self.covered(root, digits) for root in self.nest.roots.values()]
+            found = self.known[key] = _product(factors)
+        return found
 
     def _turning(self, loops: Iterable[str]) -> tuple[str, ...]:
         """Return those of *loops* that are not held still."""
@@ -232,10 +234,8 @@ class Extents:
             return sum(
                 (count * inside.moved(mine, loops, stays=True) for count, inside in kinds), sympy.Integer(0)
             )
-        result: sympy.Expr = ONE
-        for root in self.nest.roots.values():
-            result *= self._moved(root, set(mine), loops, stays)
-        return result
+        own = set(mine)
+        return _product([self._moved(root, own, loops, stays) for root in self.nest.roots.values()])
 
     def _moved(self, root: Root, mine: set[str], loops: tuple[str, ...], stays: bool) -> sympy.Expr:
         of_root = set(self.part(root).digits)
@@ -340,6 +340,15 @@ class Extents:
             held = size if first == 0 else least(size, self._product(names[first:]))
             single *= at_most(held, self._product(names[last + 1 :]))
         return single
+
+
+def _product(factors: Iterable[sympy.Expr]) -> sympy.Expr:
+    """Return the product of *factors*; ones cost nothing."""
+    result: sympy.Expr = ONE
+    for factor in factors:
+        if factor is not ONE:
+            result = factor if result is ONE else result * factor
+    return result
 
 
 def _up_to(digits: tuple[str, ...], one: str) -> tuple[str, ...]:

@@ -56,6 +56,9 @@ def shifts_of(
     are further apart than it is long. Infinite where the places of two accesses never meet (``X[2*a]`` and ``X[2*a+1]``).
     """
     found: dict[Way, dict[int, list[tuple[sympy.Expr, sympy.Expr]]]] = {}
+    accesses = list(dict.fromkeys(accesses))
+    if len(accesses) < 2:
+        return {}
     for access in accesses:
         (way,) = ways_of(nest, (access,), without)
         kept = [index for place, index in enumerate(access.indices) if place != without]

@@ -194,7 +194,7 @@ def windows_of(nest: Nest, cascade: Cascade, access: Access) -> Iterator[Window]
     """Yield the windows among the indices of *access*."""
     ranks = cascade.tensors[access.tensor].ranks
     for index, rank in zip(access.indices, ranks, strict=True):
-        terms = affine(index)
+        terms = None if isinstance(index, Name) else affine(index)
         if terms is None or len(terms[0]) < 2:
             continue
         roots = tuple(nest.roots.get(v) or nest.root_of(v) for v in terms[0])
@@ -217,10 +217,12 @@ def _over_parts(nest: Nest, cascade: Cascade, access: Access) -> Iterator[Window
         rank: index.name for rank, index in zip(ranks, access.indices, strict=True) if isinstance(index, Name)
     }
     for root in nest.roots.values():
+        if len(root.digits) != 2:
+            continue
         digits = [digit.name for digit in root.digits]
         outer = all(names.get(digit.upper()) == digit for digit in digits[:-1])
         last = nest.roots.get(names.get(digits[-1].upper(), ""))
-        if len(digits) == 2 and outer and last is not None and last.name != root.name:
+        if outer and last is not None and last.name != root.name:
             steps = (symbol(digits[-1].upper()), ONE)
             mine = (digits_of(nest, digits[:1]), digits_of(nest, (last.name,)))
             yield Window((root, last), mine, steps, sympy.Integer(0), symbol(root.size_name))

@@ -219,4 +219,6 @@ def accesses(expression: Expression) -> tuple[Access, ...]:
 
 def names(expression: Expression) -> tuple[str, ...]:
     """Return the names in *expression* (indices included), each once, left to right."""
+    if isinstance(expression, Name):
+        return (expression.name,)
     return tuple(dict.fromkeys(node.name for node in walk(expression) if isinstance(node, Name)))

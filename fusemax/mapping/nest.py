@@ -90,11 +90,10 @@ class Body:
     opened: tuple[tuple[str, ...], ...]
     spatial: Mapping[str, Mapping[str, str]]
     einsums: tuple[str, ...]
+    loops: tuple[str, ...] = field(init=False, repr=False, compare=False)  #: all around it, outermost first
 
-    @property
-    def loops(self) -> tuple[str, ...]:
-        """All loops around the body, outermost first."""
-        return tuple(loop for opened in self.opened for loop in opened)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loops", tuple(loop for opened in self.opened for loop in opened))
 
     def shared_with(self, other: Body) -> tuple[str, ...]:
         """Return the loops that this body and *other* run inside together."""
