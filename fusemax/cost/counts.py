@@ -233,7 +233,7 @@ class Counter(Residences):
         if kinds is None:
             text = f"the cost of {body.einsums[0]} under its condition is not known for loops that leave out a digit"
             raise self._refused(body, text, "loop over the digits outside of it too")
-        return sum((count * value(inside) for count, inside in kinds), ZERO)
+        return sympy.Add(*(count * value(inside) for count, inside in kinds))
 
     # --- operations
 

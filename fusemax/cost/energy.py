@@ -58,20 +58,20 @@ def missing_energies(
 
 
 def _actions(writer: Writer, machine: Machine, jobs: Sequence[Job]) -> list[sympy.Expr]:
-    totals: dict[tuple[str, str], sympy.Expr] = {}
+    totals: dict[tuple[str, str], list[sympy.Expr]] = {}
     for job in jobs:
         unit = machine.units[job.unit]
         for action, times in unit.operations[job.operation].actions.items():
             if action in unit.energy:
                 key = (job.unit, action)
-                totals[key] = totals.get(key, ZERO) + job.points * to_sympy(times)
+                totals.setdefault(key, []).append(job.points * to_sympy(times))
     return [
         writer.add(
             f"energy_J[{unit},{action}]",
-            count * symbol(f"{unit}.energy.{action}"),
+            sympy.Add(*counts) * symbol(f"{unit}.energy.{action}"),
             Label("component_energy", unit=unit, action=action),
         )
-        for (unit, action), count in totals.items()
+        for (unit, action), counts in totals.items()
     ]
 
 
@@ -80,12 +80,14 @@ def _levels(writer: Writer, machine: Machine, mapped: Mapped, moves: Sequence[Mo
     for name, level in machine.levels.items():
         if level.energy is None:
             continue
-        total: sympy.Expr = ZERO
+        costs: list[sympy.Expr] = []
         for move in moves:
             if move.level == name:
                 word = mapped.words.get(move.tensor)
                 size = symbol("word") if word is None else to_sympy(word)
-                total += move.words * size / symbol(f"{name}.line") * symbol(f"{name}.energy.{move.kind}")
+                energy_J = symbol(f"{name}.energy.{move.kind}")
+                costs.append(move.words * size / symbol(f"{name}.line") * energy_J)
+        total = sympy.Add(*costs)
         if total != 0:
             parts.append(writer.add(f"energy_J[{name}]", total, Label("component_energy", level=name)))
     return parts

@@ -232,7 +232,7 @@ class _Forming:
     # --- totals
 
     def _traffic(self, derived: Sequence[Derived]) -> None:
-        total: sympy.Expr = sympy.Integer(0)
+        outermost: list[sympy.Expr] = []
         for item in derived:
             nest = item.counts.nest.name
             grouped: dict[tuple[str, str, str], sympy.Expr] = {}
@@ -243,8 +243,8 @@ class _Forming:
                 label = Label("words", nest=nest, level=level, tensor=tensor, action=kind)
                 line = self.writer.add(f"words[{nest},{level},{kind},{tensor}]", words, label)
                 if level == self.machine.outermost:
-                    total += line * word_B(self.mapped, tensor)
-        self.writer.add("traffic_B", total, Label("traffic"))
+                    outermost.append(line * word_B(self.mapped, tensor))
+        self.writer.add("traffic_B", sympy.Add(*outermost), Label("traffic"))
 
     def _activity(self, derived: Sequence[Derived], latency: sympy.Expr) -> None:
         busy: dict[str, dict[str, sympy.Expr]] = {unit: {} for unit in self.machine.units}

@@ -64,6 +64,10 @@ class Residences:
             for number, body in enumerate(nest.bodies)
             for place, name in enumerate(body.einsums)
         }
+        self._keeping: dict[str, list[Residence]] = {}
+        for residence in nest.residences:
+            if not residence.staged:
+                self._keeping.setdefault(residence.tensor, []).append(residence)
         self.bands: dict[tuple[int, ...], Mask | None] = {
             body.node: mask_of(mapped, nest, body) for body in nest.bodies
         }
@@ -383,7 +387,7 @@ class Residences:
 
     def _around(self, tensor: str, node: tuple[int, ...]) -> list[Residence]:
         """Return the residences of *tensor* around *node*, outermost first."""
-        found = [r for r in self.nest.residences if r.tensor == tensor and not r.staged and r.covers(node)]
+        found = [r for r in self._keeping.get(tensor, ()) if r.covers(node)]
         return sorted(found, key=lambda r: (len(r.node), self.order.index(r.level)))
 
     def _lacking(self, einsum: Einsum, loops: Sequence[str]) -> frozenset[str]:

@@ -86,18 +86,18 @@ class _NestTimes:
             )
             for number, value in enumerate(times)
         ]
-        mine = sum((t * w for t, w in zip(times, weights, strict=True)), ZERO)
-        everybody = sum((t * w for (t, _), w in zip(counts.kinds, weights, strict=True)), ZERO)
+        mine = sympy.Add(*(t * w for t, w in zip(times, weights, strict=True)))
+        everybody = sympy.Add(*(t * w for (t, _), w in zip(counts.kinds, weights, strict=True)))
         self.writer.add(f"share[{self.name}]", mine / everybody if everybody != 0 else ZERO, label)
         return tuple((t, kind) for t, (_, kind) in zip(times, counts.kinds, strict=True))
 
     def _weight(self, kind: NestCounts) -> sympy.Expr:
         """Return the cycles of a task, all units together."""
-        return sum((job.steps * job.cycles for job in kind.jobs), ZERO)
+        return sympy.Add(*(job.steps * job.cycles for job in kind.jobs))
 
     def _busiest(self, amount: Callable[[NestCounts], sympy.Expr]) -> sympy.Expr:
         """Return on the busiest core what *amount* returns of counts."""
-        return sum((times * amount(counts) for times, counts in self.parts), ZERO)
+        return sympy.Add(*(times * amount(counts) for times, counts in self.parts))
 
     def _cycles(self) -> dict[tuple[str, str], sympy.Expr]:
         """Write and return the cycles of each (unit, Einsum) on the busiest core."""
@@ -152,7 +152,7 @@ class _NestTimes:
                 ways.append(size / symbol(f"{name}.line") / symbol(f"{name}.ports") / symbol("clock"))
             for way, kinds in (("read", ("read", "drain")), ("write", ("write", "fill"))):
                 if getattr(level, f"{way}_bandwidth") is not None:
-                    part = sum((self._bytes(name, [move]) for move in moved if move.kind in kinds), ZERO)
+                    part = sympy.Add(*(self._bytes(name, [move]) for move in moved if move.kind in kinds))
                     part *= size / self._bytes(name, moved) if own else sympy.Integer(1)
                     ways.append(part / symbol(f"{name}.{way}_bandwidth"))
             time = greatest(*ways) if len(ways) > 1 else ways[0]
@@ -164,18 +164,18 @@ class _NestTimes:
         """Return the bytes that move at a level inside the busiest core, or at one that the busiest group of cores shares."""
         if level == self.counts.shared:
             pairs = zip(self.parts, self.counts.together, strict=True)
-            return sum((times * self._bytes(level, moves) for (times, _), moves in pairs), ZERO)
+            return sympy.Add(*(times * self._bytes(level, moves) for (times, _), moves in pairs))
         everything = self._bytes(level, self.moves)
         if not self.counts.kinds:
             return self._busiest(lambda _: everything)
         mine = self._busiest(lambda counts: self._bytes(level, counts.moves))
         if self.counts.under is None:
             return mine
-        parts = sum((times * self._bytes(level, kind.moves) for times, kind in self.counts.kinds), ZERO)
+        parts = sympy.Add(*(times * self._bytes(level, kind.moves) for times, kind in self.counts.kinds))
         return everything * mine / greatest(sympy.Rational(1, 1000), parts)
 
     def _bytes(self, level: str, moves: Sequence[Move]) -> sympy.Expr:
-        return sum((move.words * self._word(move.tensor) for move in moves if move.level == level), ZERO)
+        return sympy.Add(*(move.words * self._word(move.tensor) for move in moves if move.level == level))
 
     def _word(self, tensor: str) -> sympy.Expr:
         found = self.mapped.words.get(tensor)
@@ -196,7 +196,7 @@ class _NestTimes:
             times += self._begin() * ceildiv(self.counts.tasks, self.counts.cores)
         elif not isinstance(schedule, str):
             stalls = [step.stall for step in schedule if isinstance(step, Stall)]
-            waits = sum((to_sympy(tile_expression(stall)) * epochs for stall in stalls), ZERO)
+            waits = sympy.Add(*(to_sympy(tile_expression(stall)) * epochs for stall in stalls))
         return times + waits / symbol("clock")
 
     def latency(self) -> sympy.Expr:
@@ -247,7 +247,7 @@ class _NestTimes:
             free = schedule != "auto" or self.counts.band is not None
             chains = () if free else recurrence_cycles(self.mapped, self.parts, self.cycles)
             return greatest(*per_unit, *chains) if per_unit else ZERO
-        return sum((self._step(number, step) for number, step in enumerate(schedule)), ZERO)
+        return sympy.Add(*(self._step(number, step) for number, step in enumerate(schedule)))
 
     def _partly(self, schedule: Overlap) -> sympy.Expr:
         """Return the cycles of units that overlap in part; each task fills their pipeline with one serial epoch.
