@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from fusemax.analysis.answer import Step, TensorPasses
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier, sweep_of
+from fusemax.analysis.corner_spans import corner_chain
 from fusemax.analysis.domains import complete_visits, sees_one
 from fusemax.analysis.members import Visit
 from fusemax.analysis.order import FIRST, MIDDLE, Order
@@ -24,6 +25,10 @@ def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ..
     if states:
         complete = {visit: ends for visit, ends in complete.items() if _in_step(form, visit)}
     chain, corner = _longest(order, complete)
+    if len(positions) == 1 and len(order.corners) > 1 and not states:
+        better = corner_chain(order, tensor, positions[0], cone, max(1, len(chain)))
+        if better[0] and not _states(order, better[0]):
+            chain, corner = better
     if not chain:
         chain = order.cones.only_reader(tensor, positions)
     itself = {visit: ends for visit, ends in complete.items() if visit.tensor == tensor}

@@ -15,7 +15,7 @@ FARTHEST = 8  #: finite offsets beyond this many coordinates are dropped
 
 
 class _Unknown(Exception):
-    """The composition has no form here; it is dropped."""
+    """The composition has no form here; it is dropped. With the words of the condition to blame, where it is one."""
 
 
 class Composer:
@@ -24,6 +24,9 @@ class Composer:
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = nodes
         self._filtered = [bool(node.filters) for node in nodes]
+        self.given_up: set[tuple[int, tuple[str, ...]]] = (
+            set()
+        )  #: conditions that ended a composition, by Einsum
         self._known: dict[tuple, Relation | None] = {}
 
     def compose(self, u: int, first: Relation, w: int, second: Relation, v: int) -> Relation | None:
@@ -32,8 +35,10 @@ class Composer:
         if key not in self._known:
             try:
                 self._known[key] = self._composed(u, first, w, second, v)
-            except _Unknown:
+            except _Unknown as unknown:
                 self._known[key] = None
+                if unknown.args:
+                    self.given_up.add((w, unknown.args[0]))
         found = self._known[key]
         return (
             None
@@ -96,7 +101,7 @@ def _bands(filters: Sequence[Filter]) -> list[Band]:
     found: dict[tuple[str, str], tuple[float, float]] = {}
     for one in filters:
         if one.difference is None:
-            raise _Unknown
+            raise _Unknown(one.words)
         x, y, low, high = one.difference
         if (y, x) in found:
             x, y, low, high = y, x, -high, -low

@@ -8,10 +8,13 @@ coordinates went, because only visits of the same fibre may be compared.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 
+from fusemax.analysis.kept import Kept, Places, loose_folded, narrowed, places_of
 from fusemax.analysis.members import LOST, Member, Trace, Visit, folded_names
 from fusemax.analysis.narrowing import loose, narrowings, still_narrowed
+from fusemax.analysis.overlaps import at_first_place
 from fusemax.analysis.plain import End, Index, Node, Opaque, Plain, Reading, Start, Variable
 from fusemax.analysis.standing import CORNER, Fixed, standing
 
@@ -35,7 +38,16 @@ class Cones:
         )
         generation = self.plain.cascade.tensors[tensor].generation
         states = tuple(self.plain.ranks[tensor][position] == generation for position in positions)
-        first = Member(tensor, positions, (0,) * len(positions), outer, positions, len(outer), states=states)
+        first = Member(
+            tensor,
+            positions,
+            (0,) * len(positions),
+            outer,
+            positions,
+            len(outer),
+            states=states,
+            kept=Kept() if len(positions) == 1 else None,
+        )
         seen: set[object] = {first.shape(self._generation(tensor))}
         count: dict[str, int] = {}
         members, queue = [first], deque([first])
@@ -52,6 +64,13 @@ class Cones:
         """Return the visits of the fibre whose cone *members* is, each once, in the order of the Einsums."""
         found = {visit: None for member in members for visit in self._readers(member)}
         return tuple(sorted(found, key=lambda visit: visit.number))
+
+    def sightings(self, members: Iterable[Member]) -> Iterator[tuple[Member, Node, Reading, Visit]]:
+        """Return each way in which a member is visited."""
+        for member in members:
+            for node, reading in self.plain.readings.get(member.tensor, ()):
+                for visit in _visit(node, reading, member):
+                    yield member, node, reading, visit
 
     def unseen(self, members: tuple[Member, ...]) -> bool:
         """Return whether some member is read in a way that makes no visit, so that not all that is read is known."""
@@ -101,6 +120,14 @@ class Cones:
         )
         return (visit,)
 
+    def _window(self, node: Node, reading: Reading, member: Member) -> Iterator[Visit]:
+        """Return the visit of windows that overlap."""
+        found = at_first_place(self.plain, node, reading, member)
+        if found is None:
+            return
+        for visit in _visit(node, found[0], member):
+            yield replace(visit, inner=visit.inner | found[1], shifted=True)
+
     def _generation(self, tensor: str) -> int | None:
         """Return which index of *tensor* counts its generations, if it has any."""
         generation = self.plain.cascade.tensors[tensor].generation
@@ -126,7 +153,7 @@ class Cones:
             self._visits[member] = tuple(
                 visit
                 for node, reading in self.plain.readings.get(member.tensor, ())
-                for visit in _visit(node, reading, member)
+                for visit in (*_visit(node, reading, member), *self._window(node, reading, member))
             )
         return self._visits[member]
 
@@ -152,19 +179,7 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
     )
     if any(abs(offset) > WIDEST for offset in offsets):
         return None
-    traces = []
-    for trace in member.traces:
-        if trace[0] != "at":
-            traces.append(trace)
-            continue
-        _, position, offset = trace
-        index = reading.indices[position]
-        constant = _constant(index, offset)
-        if isinstance(index, Variable) and index.name in written:
-            q, shift = written[index.name]
-            traces.append(("at", q, offset - index.offset + shift))
-        else:
-            traces.append(constant or LOST)
+    traces = _traces(reading, member, written)
     positions = tuple(written[index.name][0] for index in along)
     placed = standing(node, {v.name for v in along}, _fixed(reading, member))
     if placed is None:
@@ -180,24 +195,58 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
             else:
                 return None
     names = names_of(reading, member, member.first)
+    places = {name: (CORNER, offset) for name, _, offset in placed}
     for name in loose(node, along, names, written):
         names[name] = f"<{len(traces)}>"
+        places[name] = len(traces), 0
         traces.append(("at", *written[name]))
+    runs = not any(member.states) and _runs(node, output, along)
     names |= folded_names(node, node.reduced - names.keys(), names)
-    narrowed = narrowings(node, along, names, member.ranks)
-    narrowed = still_narrowed(member, reading, node, narrowed)
+    left_out = narrowings(node, along, names, member.ranks)
     return Member(
         tensor=output.tensor,
         positions=positions,
         offsets=offsets,
         traces=tuple(traces),
         first=member.first,
-        narrowed=narrowed,
+        narrowed=still_narrowed(member, reading, node, left_out),
         ranks=member.ranks,
         states=member.states,
         cut=member.cut or member.loses(along),
-        running=member.running or (not any(member.states) and _runs(node, output, along)),
+        running=member.running or runs,
+        kept=_kept(node, reading, member, along, places, runs),
     )
+
+
+def _traces(reading: Reading, member: Member, written: Mapping[str, tuple[int, int]]) -> list[Trace]:
+    """Return where the fibre's coordinates stand in what is written from *reading*."""
+    traces: list[Trace] = []
+    for trace in member.traces:
+        if trace[0] != "at":
+            traces.append(trace)
+            continue
+        _, position, offset = trace
+        index = reading.indices[position]
+        constant = _constant(index, offset)
+        if isinstance(index, Variable) and index.name in written:
+            q, shift = written[index.name]
+            traces.append(("at", q, offset - index.offset + shift))
+        else:
+            traces.append(constant or LOST)
+    return traces
+
+
+def _kept(
+    node: Node, reading: Reading, member: Member, along: Sequence[Variable], places: Places, runs: bool
+) -> Kept | None:
+    """Return what of the fibre an Einsum carries on from *member*; *places* are those of variables that nothing fixes."""
+    kept = loose_folded(member.kept, reading, member.traces, member.ranks, node.reduced, node.filters)
+    if kept is None or (runs and any(along[0].name in one.variables for one in node.filters)):
+        return None
+    by = along[0].offset - member.offsets[0]
+    places = {**places, **places_of(reading, member.traces)}
+    folded = node.reduced - places.keys()
+    return narrowed(kept.shifted(by), node.filters, along[0].name, by, places, folded)
 
 
 def _runs(node: Node, output: Reading, along: Sequence[Variable]) -> bool:
@@ -255,7 +304,7 @@ def _constant(index: Index, offset: int) -> Trace | None:
 
 
 def _visit(node: Node, reading: Reading, member: Member) -> Iterator[Visit]:
-    """Return the visit that *reading* makes, if any."""
+    """Return the visits that *reading* makes."""
     along = _along(reading, member)
     if along is None:
         return

@@ -26,11 +26,8 @@ def complete_visits(
 
     An empty set stands for anywhere. With *unseen* readers, which may read anything, no condition is shared by all.
     """
-    own = (
-        frozenset()
-        if any(visit.shifted and not visit.point for visit in every)
-        else _own_conditions(form, tensor)
-    )
+    beyond = unseen or any(visit.shifted and not visit.point for visit in every)
+    own = frozenset() if beyond else _own_conditions(form, tensor)
     described = {visit: _described(form.nodes[visit.number], visit, positions) for visit in every}
     conditions = [
         visit.narrowed_words if visit.shifted else frozenset(described[visit]) | visit.narrowed_words
@@ -45,7 +42,7 @@ def complete_visits(
     ranks = len(form.ranks[tensor])
     for visit in every:
         shared = {words for words in common if not _is_loose(words, ranks)}
-        ends = _elsewhere(form.nodes[visit.number], visit)
+        ends = elsewhere(form.nodes[visit.number], visit)
         left_out = [
             one.end
             for one in visit.narrowed
@@ -91,7 +88,7 @@ def _own_conditions(form: Plain, tensor: str) -> frozenset[Words]:
     return frozenset.intersection(*sets) if sets else frozenset()
 
 
-def _elsewhere(node: Node, visit: Visit) -> set[str] | None:
+def elsewhere(node: Node, visit: Visit) -> set[str] | None:
     """Return the end at which conditions on other variables hold; None for nowhere, empty for both ends."""
     swept = visit.inner.union(visit.variables)
     if standing(node, swept, visit.fixed) is None:

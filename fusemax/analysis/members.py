@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from fusemax.analysis.kept import Kept
 from fusemax.analysis.plain import Node, Variable
 from fusemax.errors import Place
 
@@ -51,7 +52,7 @@ class Member:
     ``first`` are the positions of ρ in X itself, ``ranks`` is how many X has: traces beyond those follow coordinates that
     are not X's own, of Einsums whose conditions tie them to ρ. ``states`` says whether X is a state along ρ; ``narrowed`` are
     conditions that leave some of ρ out, and ``cut`` says whether a shift on the way has. ``running`` says that each
-    element also carries all that came before it along ρ, as a running sum does.
+    element also carries all that came before it along ρ, as a running sum does. ``kept`` tells in intervals what of ρ is left.
     """
 
     tensor: str
@@ -64,6 +65,7 @@ class Member:
     states: tuple[bool, ...] = ()
     cut: bool = False
     running: bool = False
+    kept: Kept | None = field(default=None, compare=False)
 
     def shape(self, generation: int | None) -> tuple[object, ...]:
         """Return what tells members apart; later generations of a state (at index *generation*) are the same member."""

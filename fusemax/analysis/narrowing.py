@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
+from fusemax.analysis.kept import on_diagonal
 from fusemax.analysis.members import Member, Narrowing
 from fusemax.analysis.plain import End, Filter, Node, Reading, Start, Variable
 
@@ -42,7 +43,7 @@ def _meets(one: Filter, swept: Set[str]) -> str:
     inside, others = swept & set(one.variables), set(one.variables) - swept
     if len(inside) != 1 or len(others) != 1:
         return ""
-    if one.difference is not None and one.difference[2] <= 0 <= one.difference[3]:
+    if on_diagonal(one):
         return "diagonal"
     return "alone" if one.unequal is not None or one.allows_every(inside) else ""
 
@@ -64,8 +65,10 @@ def still_narrowed(
             continue
         on_it = [one for one in kept if one.mentions(coordinate)]
         kept -= set(on_it)
-        together = all(one.meets == "diagonal" for one in on_it) or (len(on_it) == 1 and on_it[0].meets)
         folded = isinstance(index, Variable)
+        tied = [one for one in node.filters if isinstance(index, Variable) and index.name in one.variables]
+        diagonal = all(one.meets == "diagonal" for one in on_it) and all(map(on_diagonal, tied))
+        together = diagonal or (len(on_it) == 1 and on_it[0].meets and not tied)
         if not (together and folded and index.offset == trace[2]):
             kept |= {Narrowing(one.words) for one in on_it}
     return frozenset(kept)

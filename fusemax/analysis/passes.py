@@ -13,12 +13,13 @@ The symbolic answer never exceeds the definition's: dependences that cannot be w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fusemax.analysis.answer import NoClaim, NoSuchFibreError, RankPasses, Step, TensorPasses, named
 from fusemax.analysis.chains import tensor_passes
+from fusemax.analysis.compose import Composer
 from fusemax.analysis.fusion import levels
 from fusemax.analysis.order import Order
 from fusemax.analysis.plain import SHIFTED, Node, Opaque, Plain, plain, sequence
@@ -49,7 +50,25 @@ class Analysis:
     cascade: Cascade
     plain: Plain
     table: Table
-    no_claims: tuple[NoClaim, ...]
+    given_up: frozenset[tuple[int, tuple[str, ...]]]  #: conditions that ended a composition, by Einsum
+
+    @cached_property
+    def no_claims(self) -> tuple[NoClaim, ...]:
+        """What nothing is claimed about; conditions only where some rank has more passes without them."""
+        given_up = self.given_up if self.given_up and self._loses() else frozenset()
+        return _no_claims(self.plain, given_up)
+
+    def _loses(self) -> bool:
+        """Return whether some rank has more passes where the conditions that could not be followed are not there."""
+        blamed = {words for _, words in self.given_up}
+        einsums = []
+        for node in self.plain.nodes:
+            left = zip(node.filters, node.einsum.conditions, strict=True)
+            kept = tuple(condition for one, condition in left if one.words not in blamed)
+            einsums.append(replace(node.einsum, conditions=kept))
+        freer = plain(replace(self.cascade, einsums=tuple(einsums)))
+        other = Analysis(cascade=freer.cascade, plain=freer, table=relations(freer), given_up=frozenset())
+        return any(other.passes(name) > self.passes(name) for name in self.names if name in other.names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,8 +161,9 @@ def analyse(cascade: Cascade) -> Analysis:
     (3, 1, ('QK', 'SN'))
     """
     form = plain(cascade)
-    table = relations(form)
-    return Analysis(cascade=cascade, plain=form, table=table, no_claims=_no_claims(form))
+    composer = Composer(form.nodes)
+    table = relations(form, composer)
+    return Analysis(cascade=cascade, plain=form, table=table, given_up=frozenset(composer.given_up))
 
 
 def _opaque(form: Plain) -> Iterable[Opaque]:
@@ -219,7 +239,7 @@ def _is_outer_digit(form: Plain, ranks: Sequence[str], part: str) -> bool:
     return any(part in digits[:-1] and all(d in ranks for d in digits) for digits in form.digits.values())
 
 
-def _no_claims(form: Plain) -> tuple[NoClaim, ...]:
+def _no_claims(form: Plain, given_up: Set[tuple[int, tuple[str, ...]]]) -> tuple[NoClaim, ...]:
     found: dict[tuple[str, str], NoClaim] = {}
 
     def note(node: Node, place: Place | None, text: str) -> None:
@@ -235,7 +255,7 @@ def _no_claims(form: Plain) -> tuple[NoClaim, ...]:
             text = f"{node.einsum.action} may end early; no claim that it needs everything"
             note(node, node.einsum.place, text)
         for one, condition in zip(node.filters, node.einsum.conditions, strict=True):
-            if one.difference is None:
-                text = f"{condition} is not a difference of two variables; only equal conditions are compared"
+            if (node.number, one.words) in given_up:
+                text = f"{condition} is compared with equal conditions only; without it some rank has more passes"
                 note(node, node.einsum.place, text)
     return tuple(found.values())

@@ -29,10 +29,13 @@ MOST_NOTED = 200  #: relations to one Einsum that are followed on; steps along t
 Table = Mapping[int, Mapping[int, tuple[Relation, ...]]]
 
 
-def relations(plain: Plain) -> Table:
-    """Return ``table[u][v]``: the must-relations from Einsum number u to v, direct and composed."""
+def relations(plain: Plain, composer: Composer | None = None) -> Table:
+    """Return ``table[u][v]``: the must-relations from Einsum number u to v, direct and composed.
+
+    A *composer* of one's own tells afterwards which conditions relations were given up for.
+    """
     edges = direct(plain)
-    composer = Composer(plain.nodes)
+    composer = composer or Composer(plain.nodes)
     staying: dict[int, list[Relation]] = {}
     for node in plain.nodes:
         if node.loop is not None:

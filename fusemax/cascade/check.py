@@ -76,6 +76,13 @@ def _defaults(cascade: Cascade, document: Document) -> list[Problem]:
 def _outputs(cascade: Cascade, document: Document) -> list[Problem]:
     problems: list[Problem] = []
     written = {output.tensor for einsum in cascade.einsums for output in einsum.outputs}
+    if not cascade.outputs and written:
+        text = "every tensor is read by some Einsum, so that none is a result"
+        problems.append(
+            document.problem(
+                ("einsums",), text, f"name the results: outputs: [{cascade.einsums[-1].name}]", key=True
+            )
+        )
     for position, name in enumerate(cascade.outputs):
         if name not in written:
             text = f"output {name!r} is written by no Einsum"

@@ -4,7 +4,8 @@ This is the definition against which everything else is checked, so it is plain 
 Einsum is evaluated over its whole (dense) iteration space, one generation at a time inside a loop.
 
 A rank that is read in mixed radix (``K[e, m1*M0+m0]``) may be ragged: points past its end do not exist. A point that does
-not exist contributes the reduction's identity; an output element without any point holds NaN unless it is reduced.
+not exist contributes the reduction's identity. An element that a condition leaves out of a map is 0, as the empty value of a
+tensor is in EDGE; one past the end of a ragged rank holds NaN.
 """
 
 from __future__ import annotations
@@ -190,7 +191,10 @@ class _Run:
         kept = [1 if v in einsum.reduced else n for v, n in zip(space.order, space.shape, strict=True)]
         value = np.broadcast_to(value, kept)
         if exists is not None:
-            value = np.where(exists, value, np.nan)
+            there = space.exists(
+                ()
+            )  # beyond the end of a ragged rank there is no element; what a condition leaves out is 0
+            value = np.where(exists, value, 0 if there is None else np.where(there, 0, np.nan))
         if not where:
             old[...] = value.reshape(())
         elif value.size == prod(whole):

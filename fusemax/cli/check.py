@@ -18,6 +18,8 @@ def check(
         try:
             kind = check_file(file)
             typer.echo(f"{file}: ok ({kind})")
+            for note in _notes(file, kind):
+                typer.echo(f"  note: {note}")
         except FusemaxError as error:
             failed = True
             typer.echo(str(error), err=True)
@@ -73,6 +75,16 @@ def check_file(file: Path) -> str:
         f"{document.place(())}: this is no file of ours\n"
         "  hint: a cascade has 'einsums:', a machine 'levels:' and 'units:', a mapping 'nests:', a study 'kind:'"
     )
+
+
+def _notes(file: Path, kind: str) -> tuple[str, ...]:
+    """Return what is right but hardly meant in a file of that *kind*."""
+    if kind != "cascade":
+        return ()
+    from fusemax.analysis.left_out import zeros_folded
+    from fusemax.cascade.build import load_cascade
+
+    return tuple(map(str, zeros_folded(load_cascade(str(_found(file))))))
 
 
 def _found(file: Path) -> Path:

@@ -41,6 +41,7 @@ def passes(
     """Bound the passes of a cascade from below, with the chain of Einsums that forces them."""
     from rich.console import Console
 
+    from fusemax.analysis.left_out import zeros_folded
     from fusemax.analysis.passes import analyse
     from fusemax.cascade.build import load_cascade
 
@@ -77,6 +78,8 @@ def passes(
             show_traffic(console, facts, rank or facts.bounded(), capacity_B, buffer)
         for claim in found.no_claims:
             console.print(f"no claim: {claim}", style="yellow", markup=False)
+        for note in zeros_folded(found.cascade):
+            console.print(f"note: {note}", style="yellow", markup=False)
     typer.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 

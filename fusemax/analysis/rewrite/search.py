@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
+from fusemax.analysis.left_out import with_conditions_of_makers
 from fusemax.analysis.passes import analyse
 from fusemax.analysis.rewrite.defer import defer, factors_of
 from fusemax.analysis.rewrite.draft import Move
@@ -21,7 +22,7 @@ from fusemax.analysis.rewrite.inline import written_out
 from fusemax.analysis.rewrite.iterate import iterate
 from fusemax.analysis.rewrite.means import spelled_out
 from fusemax.analysis.rewrite.merge import merge
-from fusemax.analysis.rewrite.normal import View, earlier_results, term_of, view
+from fusemax.analysis.rewrite.normal import View, earlier_results, rank_variables, term_of, view
 from fusemax.analysis.rewrite.reduced import DIFFER, NotReducibleError, Reduced
 from fusemax.analysis.rewrite.reorder import reorder
 from fusemax.analysis.rewrite.safety import OVERFLOWS, safety_lines
@@ -32,7 +33,7 @@ from fusemax.analysis.rewrite.strata import apart
 from fusemax.analysis.rewrite.symbols import at_least_zero
 from fusemax.analysis.rewrite.tiles import Frame, frame_of
 from fusemax.analysis.rewrite.verify import Verdict, Witness
-from fusemax.cascade.ir import Cascade
+from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.errors import FusemaxError
 
 #: The Einsums of all cascades tried, together: the time that a search takes goes with them; more for long cascades.
@@ -41,6 +42,7 @@ MOST_CASCADES = 36
 MOST_DEPTH = 4
 MOST_GATHERING = 1  #: rewrites behind which sums that a repair lacks are still added
 NAMED = "means inside a term are named"
+ADOPTED = "sums of what a condition leaves out are taken under that condition: nothing but zeros is left out"
 FORMS: Mapping[str, Callable[[Frame, bool], Move | Refusal]] = {"running": iterate, "split": merge}
 
 __all__ = ["FORMS", "NotReducibleError", "Reduced", "UnknownFormError", "search"]
@@ -281,17 +283,24 @@ def search(
     if form is not None and form not in FORMS:
         raise UnknownFormError(f"no form {form!r}; there are: {', '.join(FORMS)}")
     rank = rank or busiest_rank(cascade)
-    parted, names = apart(cascade, rank)
+    given_whole = with_conditions_of_makers(cascade)
+    parted, names = apart(given_whole, rank)
     start = form_of(cascade, rank, "as written", (), None, (), wide=len(names) > 1)
     saved = given_of(cascade, given)
     witness = Witness(saved.reference, given=saved.names)
     forms = (form,) if form else tuple(FORMS)
-    runs = _runs(_State(parted if len(names) > 1 else cascade), rank, names, forms, saved, witness)
+    lines = (ADOPTED,) if given_whole is not cascade else ()
+    begin = _State(parted if len(names) > 1 else given_whole, lines=lines)
+    runs = _runs(begin, rank, names, forms, saved, witness)
     found = {str(f.cascade): f for run in runs for f in run.found.values()}
     refused: dict[str, list[str]] = {}
     for run in runs:
         for name, reasons in run.refused.items():
             refused.setdefault(name, []).extend(r for r in reasons if r not in refused.get(name, ()))
+
+    for einsum in _folds_in_loops(cascade, rank):
+        told = f"it folds {rank} inside the loop over {einsum.loop}, and loops that are there are left as they are"
+        refused.setdefault(einsum.name, []).append(told)
 
     def order(one: Form) -> tuple[float, ...]:
         *before, work = _order(one)
@@ -307,6 +316,12 @@ def search(
         complete=all(run.complete for run in runs),
         no_claims=tuple(map(str, analyse(cascade).no_claims)),
     )
+
+
+def _folds_in_loops(cascade: Cascade, rank: str) -> tuple[Einsum, ...]:
+    """Return the Einsums that fold *rank* inside a loop of the cascade."""
+    over = set(rank_variables(cascade, rank))
+    return tuple(e for e in cascade.computed if e.loop is not None and over & set(e.reduced))
 
 
 def _runs(

@@ -127,7 +127,9 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
     partial = [n for n in needed - set(body) - away if seen.touches(n) and seen.needs[n] & group.names]
     if partial:
         return Refusal(f"{', '.join(sorted(partial))} lacks the rank of the loop and needs its results")
-    before = _behind(seen, group, earlier, body)
+    looped = {a.tensor for e in seen.cascade.computed if e.loop is not None or e.initial for a in e.reads}
+    kept_whole = _behind(seen, group, looped & set(body), body)  # loops that are there stay as they are
+    before = _behind(seen, group, earlier, body) | kept_whole
     read = {
         a.tensor for e in seen.cascade.computed if e.name not in body and _outside(e, group) for a in e.reads
     }
@@ -135,7 +137,9 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
     after |= _behind(seen, group, read & set(body), body)
     rest = {e.name for e in seen.cascade.computed if e.name not in body and _outside(e, group)}
     along_after = frozenset(name for name in rest | after if seen.touches(name))
-    whole = bool(away) or any(name in seen.cascade.outputs or _lists(seen, name) for name in along_after)
+    whole = bool(away | kept_whole) or any(
+        name in seen.cascade.outputs or _lists(seen, name) for name in along_after
+    )
     whole = whole or _read_as_a_whole(seen, group, body, along_after)
     frame = Frame(
         seen=seen,

@@ -1,0 +1,115 @@
+"""Passes over fibres that an end of a rank cuts, counted by hand; and stretches whose length is not known."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusemax.analysis.barriers import Corner
+from fusemax.analysis.passes import analyse
+from fusemax.analysis.spans import Span, View
+from fusemax.cascade.build import cascade_from_text
+
+HEAD = "title: t\nsource: our own\nsame: [[P, M]]\n"
+COUNTS = [
+    (
+        "inputs: {R: [M, P], D: [M]}",
+        "U[p] = R[M-1,p]*D[p]\n"
+        "F[m] = R[m,p] :: max[p] | m >= p - 1, m <= p + 1\nB[m,p] = R[m,p] - F[m] | m >= p - 1, m <= p + 1",
+        ("P", "R"), 2,
+        "rows before the last one are read in the band alone: the maximum of the band, then what is less by it",
+    ),
+    (
+        "inputs: {R: [M, P]}",
+        "F[m] = R[m,p] :: sum[p] | m >= p - 1, m <= p + 1\nB[m,p] = R[m,p] - F[m] | m >= p - 1, m <= p + 1\n"
+        "G[m] = B[m,p] :: sum[p] | m >= p - 1, m <= p + 1\nC[m,p] = B[m,p] - G[m] | m >= p - 1, m <= p + 1\n"
+        "Z[m,p] = R[m,p] + R[m-1,p] | m <= p, m >= p - 1",
+        ("P", "R"), 3,
+        "at the last m all bands leave the last two p: two folds one after the other, and what is read after them",
+    ),
+    (
+        "inputs: {R: [M, P]}",
+        "F[m] = R[m,p]*R[m,p] :: sum[p] | m <= p\nS[0] = 0\nloop m:\n  S[m+1] = S[m] + F[m]\nZ[] = S[M]*2",
+        ("M", "R"), 2,
+        "at p = 1 there are m = 0 and 1: from m = 1 on, what runs holds the first and is read once both are there",
+    ),
+    (
+        "inputs: {X: [M]}",
+        "F[m] = X[m+u] :: max[u] | m + u < M\nG[] = F[m] :: max[m]\nB[m] = X[m] - G[]",
+        ("M", "X"), 2,
+        "the windows read all of X before their maximum is known",
+    ),
+    (
+        "inputs: {G: [P], K: [M, E]}",
+        "T[m,e] = G[p]*K[m,e] :: sum[p] | m != p\nF[e] = T[m,e] :: sum[m]\nB[m,e] = T[m,e] - F[e]\nZ[m,e] = K[m,e]*2",
+        ("M", "K"), 2,
+        "each m goes with some other p, so T carries all of K: its sum, then what is read after it",
+    ),
+    (
+        "inputs: {D: [M], R: [M, P]}",
+        "T[m,p] = where(eq(D[m],D[p]), R[m,p], 0) | m + p < M\nV[p] = T[m,p] :: any[m] | m <= p, m >= p - 1\nS[0] = 0\n"
+        "loop m:\n  S[m+1] = S[m] + V[m]\nL[] = S[M]*2\nB[p] = D[p] - L[]",
+        ("M", "D"), 1,
+        "no m in the band meets the last p under m + p < M: the sum does not carry it",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("inputs", "einsums", "query", "count", "why"), COUNTS)
+def test_counts(inputs: str, einsums: str, query: tuple[str, str], count: int, why: str) -> None:
+    """The bound is the count by hand."""
+    rows = einsums.replace("\n", "\n  ")
+    cascade = cascade_from_text(f"{HEAD}{inputs}\neinsums: |\n  {rows}\n", "hand")
+
+    assert count == analyse(cascade).passes(*query), why
+
+
+CORNERS = st.sampled_from(
+    [
+        Corner("start", 0),
+        Corner("start", 1),
+        Corner("start", 2),
+        Corner("end", 0),
+        Corner("end", -1),
+        Corner("middle", 0),
+    ]
+)
+COORDINATES = st.tuples(st.sampled_from([-1, 0, 1]), st.integers(-3, 3))
+
+
+def numbers(view: View, coordinate: tuple[int, float], length: int, middle: int) -> float:
+    """Return a coordinate as a number that grows in the direction of the view, in a rank of *length* coordinates."""
+    if view.corner.side == "middle":
+        return {-1: 0, 0: middle, 1: length - 1}[coordinate[0]] + coordinate[1]
+    return {-1: 0, 0: 0, 1: length - 1}[coordinate[0]] + coordinate[1]
+
+
+@given(CORNERS, COORDINATES, COORDINATES)
+def test_what_comes_before_does_so_in_every_rank(corner, one, other):
+    """Coordinates are ordered only where all ranks of three coordinates or more agree."""
+    view = View(corner)
+    if corner.side != "middle" and -1 in (one[0], other[0]):
+        return  # there is nothing before an end
+    said = view.before(one, other)
+    places = [(length, middle) for length in range(3, 9) for middle in range(1, length - 1)]
+
+    assert not said or all(numbers(view, one, *p) <= numbers(view, other, *p) for p in places)
+
+
+@given(CORNERS, COORDINATES, COORDINATES, COORDINATES, COORDINATES, st.integers(-3, 3), st.integers(0, 3))
+def test_links_hold_between_all_coordinates(corner, a, b, c, d, low, width):
+    """A link is claimed only where it holds for each pair of coordinates that exist, in the direction of the rank."""
+    view = View(corner)
+    if corner.side != "middle" and -1 in (a[0], b[0], c[0], d[0]):
+        return
+    here, there = Span(a, b), Span(c, d)
+    if not view.linked(here, there, low, low + width):
+        return
+    for length in range(3, 9):
+        for middle in range(1, length - 1):
+            ends = [int(numbers(view, x, length, middle)) for x in (a, b, c, d)]
+            for x in range(max(0, ends[0]), min(length - 1, ends[1]) + 1):
+                for y in range(max(0, ends[2]), min(length - 1, ends[3]) + 1):
+                    apart = y - x if view.mirrored else x - y
+                    assert low <= apart <= low + width
