@@ -72,6 +72,46 @@ def test_tiles_fit_at_every_head_width(machine: str, mapping: str, width: int) -
 
 
 @pytest.mark.parametrize(
+    ("machine", "mapping", "width"),
+    [
+        ("mi300x", "flash", 256),
+        ("mi300x", "ck", 256),
+        ("mi300x", "triton", 256),
+        ("t4", "triton", 256),
+        ("a100", "flash2", 512),
+        ("rtx4090", "flash2", 512),
+        ("rtx4090", "cudnn", 512),
+    ],
+)
+def test_tiles_of_keys_shrink_to_the_memory_of_a_core(machine: str, mapping: str, width: int) -> None:
+    """Wide heads leave room for fewer keys: a cost beside narrower heads, not a refusal."""
+    narrow, wide = (
+        flop(call) / cost_of(Kernel(machine, mapping, "attention"), call, "bf16").latency_s
+        for call in (shape(4096, 128), shape(4096, width))
+    )
+    assert 0.5 < wide / narrow < 1.5
+
+
+#: TFLOP/s of long products of 16 bits, as zzc0721/torch-performance-test-data on GitHub has them (database.md and issue 120).
+PRODUCTS = {
+    "l4": 59.4,
+    "t4": 42.71,
+    "v100": 94.84,
+    "l40s": 269.15,
+    "rtx-a6000": 123.34,
+    "rtx-pro-6000": 417.98,
+}
+
+
+@pytest.mark.parametrize("machine", PRODUCTS)
+def test_attention_is_no_quicker_than_the_products_that_a_card_can_feed(machine: str) -> None:
+    """Their power limits both: a kernel with slack between products holds a higher clock, and stays below what they reach."""
+    call = shape(16384)
+    found = flop(call) / cost_of(Kernel(machine, "flash2", "attention"), call, "fp16").latency_s
+    assert 0.7 < found / 1e12 / PRODUCTS[machine] < 1
+
+
+@pytest.mark.parametrize(
     ("machine", "peak"),
     [
         ("l40s", 362e12), ("a10", 125e12), ("a5000", 111.1e12), ("rtx2080ti", 53.8e12), ("a30", 165e12), ("a40", 149.7e12),
