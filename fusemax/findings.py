@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
@@ -19,6 +19,13 @@ class Findings:
     def say(self, path: KeyPath, text: str, hint: str | None = None, key: bool = False) -> None:
         """Note *text* of the value at *path*, or of its *key*."""
         self.problems.append(self.document.problem(path, text, hint, key))
+
+    def refuse_twice(self, path: KeyPath, values: Sequence[object], *inside: str) -> None:
+        """Note those of *values*, a list at *path*, that stand there already; *inside* are the keys of each entry's name."""
+        for number, value in enumerate(values):
+            if value in values[:number]:
+                shown = f"{value:g}" if isinstance(value, float) else value
+                self.say((*path, number, *inside), f"{shown} stands here twice")
 
     @contextmanager
     def at(self, *path: str | int, key: bool = False) -> Iterator[None]:

@@ -87,7 +87,9 @@ def _show(console: Console, finished: Finished) -> None:
             console.print(f"no figure {picture.file}: {picture.caption}", soft_wrap=True)
     names = [path.name for path in finished.files if path.suffix in (".csv", ".parquet", ".txt")]
     drawn = sum(bool(picture.paths) for picture in finished.pictures)
-    console.print(f"\nin {folder}: {', '.join(names)}; {drawn} figures (SVG, PNG)", soft_wrap=True)
+    console.print(
+        f"\nin {folder}: {', '.join(names)}; {drawn} figure{'s' * (drawn != 1)} (SVG, PNG)", soft_wrap=True
+    )
     console.print(f"read first: {finished.report}", soft_wrap=True)
 
 

@@ -6,9 +6,12 @@ import math
 
 from fusemax.analysis.passes import Analysis
 from fusemax.analysis.traffic import traffic_bound, value_of
-from fusemax.gpu.predict import ELEMENT_B
+from fusemax.errors import FusemaxError
+from fusemax.gpu.predict import ELEMENT_B, sizes_of
 from fusemax.gpu.shape import Shape
 from fusemax.machine import figures, load_machine
+
+NAMES = ("B", "H", "R", "P", "M", "E", "F")  #: sizes of a call without a window
 
 
 def bound_B(analysis: Analysis, shape: Shape, machine: str, dtype: str, task_rows: int) -> float:  # noqa: N802 - bytes
@@ -18,13 +21,23 @@ def bound_B(analysis: Analysis, shape: Shape, machine: str, dtype: str, task_row
     """
     element_B = ELEMENT_B[dtype]
     bound = traffic_bound(analysis, "M", {"P": "P0"})
-    sizes = {"M": shape.seqlen_kv, "P": shape.seqlen_q, "E": shape.head_dim, "F": shape.head_dim_v}
-    sizes |= {"P0": task_rows, "S": _size_B(machine, "registers") / element_B}
+    sizes = {**sizes_of(shape), "P0": task_rows, "S": _size_B(machine, "registers") / element_B}
 
     compulsory = value_of(bound.compulsory, sizes)
     tasks = math.ceil(shape.seqlen_q / task_rows)
     extra = tasks * (value_of(bound.words, sizes) - compulsory)
-    return shape.batch * shape.heads * element_B * (compulsory + extra)
+    heads = shape.kv_heads if "R" in analysis.cascade.ranks else shape.heads
+    return shape.batch * heads * element_B * (compulsory + extra)
+
+
+def refuse_unknown(analysis: Analysis) -> None:
+    """Raise FusemaxError where the bound of :func:`bound_B` asks for sizes that no call of attention has."""
+    bound = traffic_bound(analysis, "M", {"P": "P0"})
+    needed = {str(symbol) for one in (bound.words, bound.compulsory) for symbol in one.free_symbols}
+    unknown = sorted(needed - {*NAMES, "P0", "S"})
+    if unknown:
+        text = f"cascade {analysis.cascade.name} asks for a size of {', '.join(unknown)}, which no call has"
+        raise FusemaxError(f"{text}\n  hint: a call has {', '.join(NAMES)}")
 
 
 def apart(machine: str, scratch_B: float) -> str:

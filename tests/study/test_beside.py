@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fusemax.errors import FusemaxError
 from fusemax.shipped import ROOT
 from fusemax.study.load import read_study
-from fusemax.study.run import check_study
+from fusemax.study.run import check_study, run_study
 
 GPU = """
 kind: gpu
@@ -58,6 +59,10 @@ mechanisms: [{name: own, rank: M, written: own/attention.yaml}]
 """
 
 
+#: Tables without rows where nothing is amiss: the studies compare no kernel, and leave out no row.
+EMPTY = ("left-out", "kernels")
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with a machine, a system, a mapping, a cascade, a model and rows; the user stands elsewhere."""
@@ -89,3 +94,20 @@ def test_files_beside_the_study(folder: Path, text: str) -> None:
     path = folder / "mine.yaml"
     path.write_text(text)
     assert check_study(read_study(path)) == text.split("\n")[1].removeprefix("kind: ")
+    finished = run_study(path, folder / "out", "fusemax run mine.yaml", {})
+    assert all(table.frame.height for name, table in finished.outcome.tables.items() if name not in EMPTY)
+
+
+def test_a_call_without_room_leaves_a_row_that_says_so(folder: Path, tmp_path: Path) -> None:
+    """A width that no core has room for stops no study of passes; entries that stand twice are refused before it runs."""
+    path = folder / "wide.yaml"
+    path.write_text(PASSES.replace("head_dim: 64", "head_dim: 65536"))
+    finished = run_study(path, tmp_path / "out", "fusemax run wide.yaml", {})
+
+    (row,) = finished.outcome.tables["passes"].frame.to_dicts()
+    assert row["predicted_s"] is None
+    assert row["bound_B"] > 0
+    assert "too small" in row["reason"]
+    path.write_text(PASSES.replace("lengths: [512]", "lengths: [512, 512]"))
+    with pytest.raises(FusemaxError, match=r"lengths\.1: 512 stands here twice"):
+        check_study(read_study(path))

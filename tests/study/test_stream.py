@@ -222,7 +222,7 @@ def test_figures_of_a_grid_show_the_rows_that_fit(study: Path, tmp_path: Path, m
     run_into(str(study), tmp_path / "out")
     left = {file.name for file in (tmp_path / "out").iterdir()}
     assert {"clocks.svg", "clocks.png", "results.parquet", "report.html", "columns.json"} <= left
-    assert "1 figures (SVG, PNG)" in capsys.readouterr().out
+    assert "1 figure (SVG, PNG)" in capsys.readouterr().out
     monkeypatch.setattr(sweep, "DRAWN", 10)
     monkeypatch.setattr(planned, "WHOLE", 10)
     run_into(str(study), tmp_path / "large")

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from fusemax.analysis.rewrite.derivation import explained
 from fusemax.analysis.rewrite.form import Form
+from fusemax.analysis.rewrite.given import given_of
 from fusemax.analysis.rewrite.search import NotReducibleError, Reduced, search
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
@@ -62,6 +63,7 @@ def plan(document: Document, options: Mapping[str, Any]) -> DerivationsPlan:
     if study.cascades is not None and not study.cascades:
         found.say(("cascades",), "an empty list names no cascade")
     wanted = list(shipped("einsums")) if study.cascades is None else study.cascades
+    found.refuse_twice(("cascades",), wanted)
     cascades: dict[str, Cascade] = {}
     places: list[tuple[KeyPath, str]] = [(("known", name), name) for name in study.known]
     places += [(("cascades", number), name) for number, name in enumerate(wanted)]
@@ -71,6 +73,8 @@ def plan(document: Document, options: Mapping[str, Any]) -> DerivationsPlan:
     for name, known in study.known.items():
         if name in cascades:
             _refuse_names(found, cascades[name], name, known)
+            with found.at("known", name, "given"):
+                given_of(cascades[name], tuple(known.given))
         if name not in wanted:
             found.say(("known", name), "this cascade is not among 'cascades'", key=True)
     found.raise_if_any()

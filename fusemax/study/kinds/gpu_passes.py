@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fusemax.analysis.passes import Analysis, analyse
+from fusemax.errors import FusemaxError
 from fusemax.findings import Findings
-from fusemax.gpu.bounds import apart, bound_B
+from fusemax.gpu.bounds import apart, bound_B, refuse_unknown
 from fusemax.gpu.calls import MeasuredCall, measured_calls, measured_files
 from fusemax.gpu.predict import ELEMENT_B, Kernel, predict
 from fusemax.gpu.shape import Shape, compulsory_bytes
@@ -20,6 +21,7 @@ from fusemax.machine import Machine
 from fusemax.machine import figures as figures_of
 from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Short
+from fusemax.shipped import from_beside
 from fusemax.source import Document
 from fusemax.study.designs import Designs
 from fusemax.study.jobs.job import shown
@@ -73,6 +75,9 @@ def plan(document: Document, options: Mapping[str, Any]) -> PassPlan:
     del options
     study, document, problems = typed_so_far(document, PassStudy)
     found, path = Findings(document, problems), Path(document.file)
+    study = _beside(study, path.parent)
+    found.refuse_twice(("lengths",), study.lengths)
+    found.refuse_twice(("kernels",), [kernel.backend for kernel in study.kernels], "backend")
     for number, length in enumerate(study.lengths):
         if study.tokens % length:
             text = f"{study.tokens} tokens are no whole number of sequences of {length}"
@@ -93,6 +98,16 @@ def plan(document: Document, options: Mapping[str, Any]) -> PassPlan:
     return PassPlan(study=study, analyses=analyses, measured=measured, files=files)
 
 
+def _beside(study: PassStudy, folder: Path) -> PassStudy:
+    """Return *study* with the paths of what lies in its *folder*."""
+    names = ("cascade", "mapping", "analysed")
+    kernels = [
+        kernel.model_copy(update={name: from_beside(getattr(kernel, name), folder) for name in names})
+        for kernel in study.kernels
+    ]
+    return study.model_copy(update={"machine": from_beside(study.machine, folder), "kernels": kernels})
+
+
 def _analyses(study: PassStudy, designs: Designs, found: Findings) -> dict[str, Analysis]:
     """Return the analyses of the cascades that bound kernels; note what is wrong with machine, cascades and mappings."""
     analyses: dict[str, Analysis] = {}
@@ -106,6 +121,7 @@ def _analyses(study: PassStudy, designs: Designs, found: Findings) -> dict[str, 
         with found.at(*at, "analysed"):
             analyses[kernel.analysed] = analyse(designs.cascade(kernel.analysed))
             analyses[kernel.analysed].rank("M")
+            refuse_unknown(analyses[kernel.analysed])
         with found.at(*at, "cascade"):
             designs.cascade(kernel.cascade)
         if machine is not None:
@@ -120,6 +136,7 @@ PASSES = (
     measure("predicted_B", heading="predicted"), measure("predicted_s"), remark("limit", "what sets the time"),
     measure("measured_B", heading="measured"),
     measure("measured_s"), remark("apart", "why measured bytes do not judge"),
+    remark("reason", "why there is no prediction"),
 )  # fmt: skip
 HEADINGS = ("kernel", "length", "bound", "predicted", "measured", "predicted", "measured")
 
@@ -137,24 +154,30 @@ def tables(plan: PassPlan, out: Path, progress: Progress) -> Outcome:
     for number, (kernel, length) in enumerate(wanted):
         progress(number, len(wanted), kernel.backend)
         rows.append(_pass_row(plan, kernel, length))
+    lost = sum(row.get("reason") is not None for row in rows)
     said = "no measurements of our own yet: run 'fusemax gpu measure' on a GPU and name the file in the study"
     return Outcome(
         tables={"passes": table_of_rows(rows, PASSES)},
         short=(Short(title=study.title, headings=HEADINGS, rows=tuple(map(_line, rows))),),
-        said=() if plan.measured else (said,),
+        said=(*([] if plan.measured else [said]), *([_lost(lost, len(rows))] if lost else [])),
     )
+
+
+def _lost(lost: int, rows: int) -> str:
+    return f"{lost} of {rows} rows have no prediction; their column 'reason' says why."
 
 
 def _line(row: Record) -> tuple[str, ...]:
     return (
-        row["backend"], str(row["length"]), f"{row['bound_B'] / 1e6:,.0f} MB", f"{row['predicted_B'] / 1e6:,.0f} MB",
-        _or_dash(row["measured_B"], 1e6, "MB"), f"{row['predicted_s'] * 1e3:.3f} ms",
+        row["backend"], str(row["length"]), f"{row['bound_B'] / 1e6:,.0f} MB",
+        _or_dash(row.get("predicted_B"), 1e6, "MB", ",.0f"),
+        _or_dash(row["measured_B"], 1e6, "MB"), _or_dash(row.get("predicted_s"), 1e-3, "ms", ".3f"),
         _or_dash(row["measured_s"], 1e-3, "ms"),
     )  # fmt: skip
 
 
-def _or_dash(value: float | None, scale: float, unit: str) -> str:
-    return "-" if value is None else f"{value / scale:,.3g} {unit}"
+def _or_dash(value: float | None, scale: float, unit: str, digits: str = ",.3g") -> str:
+    return "-" if value is None else f"{value / scale:{digits}} {unit}"
 
 
 def _pass_row(plan: PassPlan, kernel: PassKernel, length: int) -> Record:
@@ -163,20 +186,26 @@ def _pass_row(plan: PassPlan, kernel: PassKernel, length: int) -> Record:
         batch=study.tokens // length, heads=study.heads, kv_heads=study.heads, seqlen_q=length,
         seqlen_kv=length, head_dim=study.head_dim, head_dim_v=study.head_dim, causal=False, direction="fwd",
     )  # fmt: skip
-    prediction = predict(Kernel(study.machine, kernel.mapping, kernel.cascade), shape, study.dtype)
     found = plan.measured.get((kernel.backend, length), MeasuredCall())
     compulsory_B = compulsory_bytes(shape, ELEMENT_B[study.dtype])
-    return {
+    row: Record = {
         "backend": kernel.backend,
         "passes": analysis.passes("M"),
         "length": length,
         "compulsory_B": compulsory_B,
         "bound_B": bound_B(analysis, shape, study.machine, study.dtype, study.rows_of_a_task),
+        "measured_B": found.traffic_B,
+        "measured_s": found.time_s,
+    }
+    try:
+        prediction = predict(Kernel(study.machine, kernel.mapping, kernel.cascade), shape, study.dtype)
+    except FusemaxError as error:  # a call that has no room: the others have
+        return {**row, "reason": str(error).splitlines()[0]}
+    return {
+        **row,
         "predicted_B": prediction.traffic_B,
         "predicted_s": prediction.time_s,
         "limit": prediction.limit,
-        "measured_B": found.traffic_B,
-        "measured_s": found.time_s,
         "apart": apart(study.machine, (prediction.traffic_B - compulsory_B) / 2),
     }
 

@@ -126,6 +126,10 @@ def _numbers(found: Findings, study: TaxonomyFile) -> None:
     for number, value in enumerate(study.buffers):
         if value < 1:
             found.say(("buffers", number), f"expected at least 1 byte, got {value:g}")
+    for key in ("lengths", "buffers", "traffic"):
+        found.refuse_twice((key,), getattr(study, key))
+    for key, name in (("kernels", "kernel"), ("mechanisms", "name")):
+        found.refuse_twice((key,), [getattr(entry, name) for entry in getattr(study, key)], name)
     if study.word <= 0:
         found.say(("word",), f"expected more than zero, got {study.word:g}")
 
