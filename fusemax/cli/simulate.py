@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from fusemax.simulate.tile.result import Phase, Simulation
+    from fusemax.simulate.tile.result import Buffer, Phase, Simulation
 
 EPOCHS_SHOWN = 6  #: by a trace or a picture, where nothing is said
 TASKS_PER_EPOCH = 40  #: tasks written down for each epoch that a trace or a picture shows
@@ -47,6 +47,8 @@ def simulate(
         raise FusemaxError("--formats runs registers in each number format; give --level pe with it")
     if epochs is not None and not (trace or gantt):
         raise FusemaxError("--epochs says how much --trace or --gantt shows; give one of them with it")
+    if gantt is not None and gantt.suffix != ".svg":
+        raise FusemaxError(f"{gantt}: expected a path that ends in .svg; a .png is written beside it")
     epochs = epochs or EPOCHS_SHOWN
     sizes, figures = sizes_and_figures(values)
     mapped, described = mapped_on(cascade, machine, mapping, sizes, figures)
@@ -201,11 +203,18 @@ def _buffers(answer: Simulation) -> Table:
             b.nest,
             format_quantity(b.high_water_B, "B", 4),
             str(b.tiles),
-            str(b.buffers or ""),
+            _places(b),
         )
         for b in answer.buffers
     )
     return table(("level", "tensor", "nest", ">bytes", ">tiles", ">of"), rows, "Most held at once")
+
+
+def _places(buffer: Buffer) -> str:
+    """Return how many tiles have a place: of values in registers nobody says it, and no room is counted for none."""
+    if buffer.level.endswith(" registers"):
+        return ""
+    return str(buffer.buffers) if buffer.buffers else "no room counted"
 
 
 def _waits(answer: Simulation, most: int = 12) -> Table:

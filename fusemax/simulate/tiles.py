@@ -13,6 +13,7 @@ from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body
 from fusemax.mapping.groups import with_shared_tiles
+from fusemax.mapping.lives import held_values
 from fusemax.mapping.nest import Mapped, Nest, Residence
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import pairs_left
@@ -307,12 +308,18 @@ class _Run:
     def _registers(self) -> list[Buffer]:
         found: list[Buffer] = []
         kept = {r.tensor for r in self.nest.residences}
+        waiting = {
+            value.tensor
+            for body in self.nest.bodies
+            for value in held_values(self.mapped, self.machine, self.nest, body)
+        }  # all else passes element by element
         for n, stream in enumerate(self.timed.streams):
             plan = self.timed.plan
             kinds = {int(plan[n, clock.NEED_KIND + d]) for d in range(plan[n, clock.NEED_COUNT])}
             if (
                 stream.kind != COMPUTE
                 or stream.einsum in kept
+                or stream.einsum not in waiting
                 or clock.WINDOW not in kinds
                 or stream.unit is None
             ):

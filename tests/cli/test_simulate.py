@@ -76,3 +76,23 @@ def test_mistakes_are_named(extra: str, message: str) -> None:
         run(f"{COMMAND} {extra}")
 
     assert message in str(error.value)
+
+
+def test_the_ending_of_a_picture_is_refused_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a run whose picture cannot be written."""
+    monkeypatch.setattr("fusemax.simulate.tiles.simulate", lambda *_, **__: pytest.fail("it ran"))
+    with pytest.raises(FusemaxError, match=r"ends in \.svg"):
+        run(f"{COMMAND} --gantt out.pdf")
+
+
+def test_what_is_held_is_what_has_room() -> None:
+    """What a level keeps without room is said so; values that pass element by element are held nowhere.
+
+    Of FuseMax's body BQK, SLN and SPNV wait as whole tiles, or for a maximum or a sum of them; LM passes on at once.
+    """
+    command = "simulate attention/3-pass --machine flat --mapping output-stationary --set B=1 H=1 E=64 F=64 M=512 P=512"
+    assert "no room counted" in run(command)
+    held = {(b["level"], b["tensor"]) for b in json.loads(run(f"{COMMAND} --json"))["buffers"]}
+
+    assert ("2d registers", "BQK") in held
+    assert ("2d registers", "LM") not in held

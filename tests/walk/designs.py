@@ -57,10 +57,14 @@ class _Drawer:
         known = [
             p.name for e in self.whole.computed for o in operations(self.whole, e) for p in (o, *o.parts)
         ]
+        features = self.features
         machine = draw_machine(
-            self.random, list(dict.fromkeys(known)), self.features.cores, self.features.groups
+            self.random, list(dict.fromkeys(known)), features.cores, features.groups, features.keys
         )
         self.levels, self.units = list(machine["levels"]), list(machine["units"])
+        units = machine["units"].items()
+        self.lanes = [name for name, unit in units if "registers" in unit]
+        self.lanes += [f"{name}.{memory}" for name, unit in units for memory in unit.get("memories", ())]
         if self.features.spill or self.features.fit:
             for level in self.levels[1:]:
                 machine["levels"][level]["size"] = f"{self.random.choice([64, 256, 1024, 4096])} B"
@@ -118,6 +122,12 @@ class _Drawer:
             mapping["words"] = {t: "4 B" for t in self.some(list(self.whole.tensors), 0.2)}
         if self.features.offload:
             mapping["offload"] = self._offload()
+        if self.features.keys:
+            mapping["words"] = {
+                t: f"{self.random.choice([1, 4])} B" for t in self.some(list(self.whole.tensors), 0.4)
+            }
+            einsums = self.some([e.name for e in self.whole.computed], 0.2)
+            mapping["when"] = {name: self.random.choice(["1/8", "0.5", "1"]) for name in einsums}
         if self.features.spill:
             tensors = list(self.whole.tensors)
             mapping["spill"] = {
@@ -181,6 +191,10 @@ class _Drawer:
         cuts = self.random.choice([0, 0, 1, 1, 2])
         for k in range(cuts):
             self.tiles[f"{name}{k}"] = self.random.randint(1, 5 if k == 0 else 3)
+        if self.features.keys and cuts and self.chance(0.2):
+            inner = "".join(f"*{name}{k}" for k in range(cuts - 1))
+            rules = ["a.rows", "replicas", f"ceil({name}/(2{inner}))", f"max(1, floor({name}/3))"]
+            self.tiles[f"{name}{cuts - 1}"] = self.random.choice(rules)
         if self.features.fit and cuts and len(self.levels) > 1 and self.chance(0.4):
             rule = self.random.choice(["", ", divisors", ", power_of_two"])
             self.tiles[f"{name}{cuts - 1}"] = f"fit({self.random.choice(self.levels[1:])}{rule})"
@@ -393,12 +407,12 @@ class _Drawer:
         kept: dict[str, int],
         found: dict[str, list[Any]],
     ) -> None:
-        places = [*self.levels, *self.units]
+        places = [*self.levels, *self.lanes]
         first = kept.get(tensor, -1) + 1
         users = {self.unit_of[e.name] for e in einsums if tensor in self._touched([e])}
         allowed = [
             p for p in range(first, len(places))
-            if (p < len(self.levels) or {places[p]} == users) and (tensor, places[p]) not in self.staged
+            if (p < len(self.levels) or {places[p].partition(".")[0]} == users) and (tensor, places[p]) not in self.staged
         ]  # fmt: skip
         if not allowed and needed:
             allowed = [0]
@@ -444,7 +458,8 @@ class _Drawer:
                     digit = self.random.choice(free)
                     mine = found.setdefault(unit, {})
                     if digit not in mine:
-                        mine[digit] = dimension
+                        both = self.features.keys and len(dimensions) > 1 and not mine and self.chance(0.3)
+                        mine[digit] = dimensions if both else dimension
                     if self.features.shared_dimension and self.chance(0.3):
                         mine.setdefault(self.random.choice(free), dimension)
         return found

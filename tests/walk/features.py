@@ -77,6 +77,9 @@ class Features:
         Steps, and units that overlap in part.
     groups
         Levels that groups of cores share, and loops side by side.
+    keys
+        The more special keys of machines and mappings: bandwidths by way, latencies, clocks and memories of units, shared lanes,
+        cycles by width, words of one byte, ``when``, a digit over two dimensions, tiles by formulas.
     not_simulated
         Why the simulator is not compared; empty where it is.
     """
@@ -102,6 +105,7 @@ class Features:
     fit: bool = False
     schedules: bool = False
     groups: bool = False
+    keys: bool = False
     not_simulated: str = ""
 
 
@@ -139,6 +143,8 @@ FEATURES: Mapping[str, Features] = {
     ),
     "schedules": Features(schedules=True, cores=True),
     "shifts": Features(cascades=SHIFTED, shifts=True),
+    "keys": Features(keys=True, cores=True, offload=True),
+    "masked-keys": Features(cascades=(*MASKED, *REGIONS), masks=True, regions=True, keys=True, cores=True),
     "window-cores": Features(cascades=WINDOWED, own_cascades=False, cores=True, gaps=True),
     "alias-cores": Features(cascades=ALIASED, aliases=True, cores=True, no_spread=True),
     "shift-cores": Features(cascades=SHIFTED, shifts=True, cores=True, no_spread=True, foreign=True),

@@ -97,10 +97,20 @@ def _bandwidth(machine: dict[str, Any], factor: int) -> bool:
     found = False
     for level in machine["levels"].values():
         if "bandwidth" in level:
-            number, _, unit = level["bandwidth"].partition(" ")
-            level["bandwidth"] = f"{int(number) * factor} {unit}"
+            given = level["bandwidth"]
+            ways = (
+                {way: _times(value, factor) for way, value in given.items()}
+                if isinstance(given, dict)
+                else None
+            )
+            level["bandwidth"] = ways or _times(given, factor)
             found = True
     return found
+
+
+def _times(value: str, factor: float) -> str:
+    number, _, unit = value.partition(" ")
+    return f"{float(number) * factor:g} {unit}"
 
 
 def _more_bandwidth(machine: dict[str, Any]) -> bool:
@@ -129,6 +139,12 @@ def _more_cores(machine: dict[str, Any]) -> bool:
 def _twice_the_clock(machine: dict[str, Any]) -> bool:
     machine["clock"] = "2 GHz"
     _bandwidth(machine, 2)
+    for unit in machine["units"].values():
+        if "clock" in unit:
+            unit["clock"] = _times(unit["clock"], 2)
+    for place, key in ((machine, "launch"), *((level, "latency") for level in machine["levels"].values())):
+        if key in place:
+            place[key] = _times(place[key], 1 / 2)
     return True
 
 

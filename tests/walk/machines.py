@@ -10,9 +10,13 @@ UNITS = {"a": ("rows", "columns"), "v": ("lanes",)}
 
 
 def draw_machine(
-    random: Random, operations: Sequence[str], cores: bool, groups: bool = False
+    random: Random, operations: Sequence[str], cores: bool, groups: bool = False, keys: bool = False
 ) -> dict[str, Any]:
-    """Return the data of a machine whose units do all of *operations*; pairs such as ``mac`` are left out now and then."""
+    """Return the data of a machine whose units do all of *operations*; pairs such as ``mac`` are left out now and then.
+
+    With *keys* it has those of the more special ones: bandwidths by way, latencies, clocks and memories of units, shared lanes,
+    cycles by width.
+    """
     levels: dict[str, Any] = {"DRAM": {"bandwidth": f"{random.choice([1, 3, 16, 64])} GB/s"}}
     for name in ("L2", "L1")[: random.randint(0, 2)]:
         levels[name] = _level(random)
@@ -25,7 +29,33 @@ def draw_machine(
                 levels[name]["per_core"] = True
     if groups:
         _share(random, data)
+    if keys:
+        _add_keys(random, data)
     return data
+
+
+def _add_keys(random: Random, data: dict[str, Any]) -> None:
+    for level in data["levels"].values():
+        if "bandwidth" in level and random.randint(0, 1):
+            ways = {way: f"{random.choice([1, 5, 16])} GB/s" for way in ("read", "write")}
+            level["bandwidth"] = random.choice([ways, {"read": ways["read"]}, {"write": ways["write"]}])
+        if random.randint(0, 3) == 0:
+            level["latency"] = f"{random.randint(1, 9)} ns"
+    if random.randint(0, 3) == 0:
+        data["launch"] = f"{random.randint(1, 9)} ns"
+    for unit in data["units"].values():
+        if random.randint(0, 2) == 0:
+            unit["clock"] = random.choice(["2 GHz", "500 MHz", "3 GHz"])
+        for name, cycles in list(unit["operations"].items()):
+            if random.randint(0, 3) == 0:
+                unit["operations"][name] = {"8 bit": cycles, "16 bit": 2 * cycles, "32 bit": 5 * cycles}
+    array, lanes = data["units"].values()
+    if random.randint(0, 3) == 0:
+        lanes["shares"] = "a"
+        for key in ("registers", "clock"):
+            lanes.pop(key, None)
+    if random.randint(0, 1):
+        array["memories"] = {"near": {"depth": 1 << 20}}
 
 
 def _share(random: Random, data: dict[str, Any]) -> None:
