@@ -78,7 +78,7 @@ class Features:
     groups
         Levels that groups of cores share, and loops side by side.
     keys
-        The more special keys of machines and mappings: bandwidths by way, latencies, clocks and memories of units, shared lanes,
+        The special keys of machines and mappings: bandwidths by way, latencies, clocks and memories of units, shared lanes,
         cycles by width, words of one byte, ``when``, a digit over two dimensions, tiles by formulas.
     not_simulated
         Why the simulator is not compared; empty where it is.

@@ -14,8 +14,8 @@ def draw_machine(
 ) -> dict[str, Any]:
     """Return the data of a machine whose units do all of *operations*; pairs such as ``mac`` are left out now and then.
 
-    With *keys* it has those of the more special ones: bandwidths by way, latencies, clocks and memories of units, shared lanes,
-    cycles by width.
+    With *keys* it has some of the special ones: bandwidths by way, latencies, clocks and memories of units, lanes under two
+    names, cycles by width.
     """
     levels: dict[str, Any] = {"DRAM": {"bandwidth": f"{random.choice([1, 3, 16, 64])} GB/s"}}
     for name in ("L2", "L1")[: random.randint(0, 2)]:

@@ -120,7 +120,10 @@ REF_DIGITS: Final = FIRST_WORK + WIDTH  #: of the reference stream's task that e
 SEEN_COUNT: Final = REF_DIGITS + WIDTH  #: iterations of each loop that are remembered
 KNOWN: Final = SEEN_COUNT + WIDTH  #: room for the epochs' numbers while they move
 CORNERS: Final = KNOWN + EPOCHS_KNOWN  #: room for the ranges of a share's boxes
-CHIP: Final = CORNERS + 4 * MAX_BOXES * MAX_ROOTS
+NEXT_ON: Final = (
+    CORNERS + 4 * MAX_BOXES * MAX_ROOTS
+)  #: 1 + the stream whose task is next on each unit, 0 if not known
+CHIP: Final = NEXT_ON + MAX_UNITS
 
 # --- counts[...], of visits of a transfer (kernel.py): by class, then the words of a share
 VISIT_TURNED: Final = CLASSES + 1  #: which loop turned last

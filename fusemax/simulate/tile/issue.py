@@ -31,7 +31,7 @@ from fusemax.simulate.tile.columns import (
     MAX_CHANNELS,
     MAX_SHARES,
     NEED_ON,
-    NOTHING_TURNED,
+    NEXT_ON,
     NOW,
     OLD,
     POLICY,
@@ -51,6 +51,7 @@ from fusemax.simulate.tile.columns import (
     TOTAL,
     TOUCHED,
     TRACED,
+    TURNED,
     UNIT,
     UNIT_FREE,
     UNITS,
@@ -128,6 +129,7 @@ def issue(plan, fixed, state, chip, trace, s):
             end = max(end, start + length)
     if u >= 0:
         chip[UNIT_FREE + u] = end
+        chip[NEXT_ON + u] = 0
         if end > computed:
             state[s, WAITS + plan.shape[0]] += end - computed
     ready = end + (plan[s, LATENCY] if active else 0)
@@ -176,19 +178,23 @@ def take_off(fixed, state, s, end):
 
 @inner
 def land(plan, fixed, state, chip, ref_digits):
-    """Finish every task that ends now; return the outermost loop of the reference stream that turned, else a large number."""
-    now, turned = chip[NOW], np.int64(NOTHING_TURNED)
+    """Finish every task that ends now; return whether one did.
+
+    Of the loops of the reference stream that turn, ``chip[TURNED]`` keeps the outermost.
+    """
+    now, landed = chip[NOW], False
     for s in range(plan.shape[0]):
         while state[s, FLIGHT_COUNT] > 0 and state[s, flight(fixed, state, s, NOT)] <= now:
+            landed = True
             done = state[s, flight(fixed, state, s, NOT) + 1]
             state[s, FLIGHT_HEAD] = (state[s, FLIGHT_HEAD] + 1) % fixed[IN_FLIGHT]
             state[s, FLIGHT_COUNT] -= 1
             while s == fixed[REFERENCE] and state[s, FINISHED] < done:
                 k = advance(plan, fixed, s, ref_digits)
                 state[s, FINISHED] = number_after(plan, fixed, s, ref_digits, k, state[s, FINISHED])
-                turned = min(turned, k)
+                chip[TURNED] = min(chip[TURNED], k)
             state[s, FINISHED] = done
-    return turned
+    return landed
 
 
 @inner
@@ -278,17 +284,28 @@ def next_event(plan, fixed, state, chip):
 
 
 @inner
+def next_on(plan, fixed, state, chip, u):
+    """Return the stream whose task is next on unit *u*, -1 for none: another one only when a task has begun there."""
+    if chip[NEXT_ON + u] == 0:
+        best = NONE
+        for s in range(plan.shape[0]):
+            mine = plan[s, KIND] == 0 and plan[s, UNIT] == u and state[s, ISSUED] < plan[s, TOTAL]
+            if mine and (best < 0 or before(plan, fixed, state, chip, s, best)):
+                best = s
+        if best < 0:
+            return best
+        chip[NEXT_ON + u] = best + 1
+    return chip[NEXT_ON + u] - 1
+
+
+@inner
 def blame(plan, fixed, state, chip, length):
     """Charge *length* cycles of every idle unit to what its next task waits for."""
     size = plan.shape[0]
     for u in range(fixed[UNITS]):
         if chip[UNIT_FREE + u] > chip[NOW]:
             continue
-        best = NONE
-        for s in range(size):
-            mine = plan[s, KIND] == 0 and plan[s, UNIT] == u and state[s, ISSUED] < plan[s, TOTAL]
-            if mine and (best < 0 or before(plan, fixed, state, chip, s, best)):
-                best = s
+        best = next_on(plan, fixed, state, chip, u)
         if best < 0:
             continue
         d = unmet(plan, fixed, state, chip, best)

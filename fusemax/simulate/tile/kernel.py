@@ -253,19 +253,19 @@ def go(plan, fixed, state, chip, segments, trace, seen, most):
     done = np.int64(0)
     while done < most:
         done += 1
-        turned = min(chip[TURNED], land(plan, fixed, state, chip, ref_digits))
+        land(plan, fixed, state, chip, ref_digits)
+        turned = chip[TURNED]
         if 0 <= turned < NOTHING_TURNED:
             clear(chip[SEEN_COUNT + turned + 1 :], WIDTH - turned - 1)
             if fixed[FAST] and chip[TRACED] >= trace.shape[0]:
                 look(plan, fixed, state, chip, segments, ref_digits, turned, seen)
-        turned = np.int64(NOTHING_TURNED)
+        chip[TURNED] = NOTHING_TURNED
         progress = True
-        while progress:
-            progress = issue_transfers(plan, fixed, state, chip, trace)
-            progress = issue_tasks(plan, fixed, state, chip, trace) or progress
-            turned = min(turned, land(plan, fixed, state, chip, ref_digits))
+        while progress:  # what starts lets others start when it is over at once, or when a step is
+            issue_transfers(plan, fixed, state, chip, trace)
+            issue_tasks(plan, fixed, state, chip, trace)
+            progress = land(plan, fixed, state, chip, ref_digits)
             progress = next_step(plan, fixed, state, chip) or progress
-        chip[TURNED] = turned
         event = next_event(plan, fixed, state, chip)
         if event < 0:
             finish(plan, fixed, state, chip, segments)

@@ -24,6 +24,7 @@ from fusemax.simulate.tile.columns import (
     EPOCH_NUMBER,
     EPOCH_SOURCE,
     EPOCHS_KNOWN,
+    EVEN,
     FILTERED,
     FINISHED,
     GAP_AT,
@@ -130,6 +131,8 @@ def prepare(plan, fixed, state, chip, s, turned, old):
 def class_of(plan, fixed, s, digits):
     """Return which tiles of the task of stream *s* at *digits* are short, a bit for each."""
     cls = np.int64(0)
+    if plan[s, EVEN]:
+        return cls
     for k in range(plan[s, LOOPS]):
         if plan[s, CLASS_BIT + k]:
             root = plan[s, LOOP_ROOT + k]

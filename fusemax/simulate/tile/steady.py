@@ -41,6 +41,7 @@ from fusemax.simulate.tile.columns import (
     NEED_KIND,
     NEED_ON,
     NEED_PREFIX,
+    NEXT_ON,
     NOW,
     POLICY,
     REFERENCE,
@@ -238,6 +239,7 @@ def jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length, epo
         chip[BLOCKED] += jumps * length
     for u in range(fixed[UNITS]):
         chip[UNIT_FREE + u] += jumps * length
+        chip[NEXT_ON + u] = 0
     for c in range(fixed[CHANNELS]):
         chip[CHANNEL_FREE + c] += jumps * length
     chip[NOW] += jumps * length
