@@ -9,6 +9,7 @@ import numpy as np
 
 from tests.cascade import references_blocks as blocks
 from tests.cascade import references_more as more
+from tests.cascade import references_recent as recent
 from tests.cascade import references_variants as variants
 from tests.cascade import references_vision as vision
 from tests.cascade.references import Array, Reference
@@ -86,6 +87,24 @@ def _unit_keys(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
     _decays(values, sizes)
 
 
+def _turns(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Vectors of length 1 that turn, and how much of each, in (0, 1)."""
+    values["W"] /= np.linalg.norm(values["W"], axis=-2, keepdims=True)
+    values["BE"][...] = 1 / (1 + np.exp(-values["BE"]))
+
+
+def _rates(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Shares lie in (0, 1), rates of learning in (0, 0.1)."""
+    for name, most in (("AL", 1.0), ("ET", 0.1)):
+        if name in values:
+            values[name][...] = most / (1 + np.exp(-values[name]))
+
+
+def _random_keys(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """The table names keys."""
+    values["TR"][...] = np.random.default_rng(5).integers(0, sizes["M"], size=values["TR"].shape)
+
+
 ONE = {"E": 3, "F": 2, "M": 7}
 PLAIN = {**ONE, "P": 5}
 SCAN = {"E": 3, "F": 2, "T": 8}
@@ -100,6 +119,7 @@ CASES: dict[str, Case] = {
     "derived/reversed-2-pass": Case(variants.reversed_attention, PLAIN),
     "linear-attention/attention-free": Case(more.attention_free, {"E": 3, "P": 5, "M": 7}),
     "linear-attention/gated": Case(blocks.gated_linear, SCAN, _decays),
+    "linear-attention/gated-slot": Case(recent.gated_slots, {**SCAN, "N": 3}, _rates),
     "linear-attention/gated-chunked": Case(blocks.gated_linear, {**SCAN, "I0": 3}, _decays),
     "linear-attention/infini": Case(more.infini, {**SCAN, "I0": 3}),
     "linear-attention/log-linear": Case(blocks.log_linear, {"E": 3, "F": 2, "M": 13, "B0": 4}, _decays),
@@ -113,6 +133,9 @@ CASES: dict[str, Case] = {
     "loss/soft-dtw": Case(more.soft_dtw, {"D": 2, "I": 4, "J": 5}),
     "loss/soft-dtw-diagonals": Case(more.soft_dtw, {"D": 2, "I": 4, "J": 3}),
     "sparse/chunked": Case(more.chunked, {"E": 3, "F": 2, "P": 12, "W": 4}),
+    "sparse/global-window": Case(
+        recent.global_window, {**ONE, "M": 12, "W": 1, "G": 2, "J": 2}, _random_keys
+    ),
     "sparse/indexed": Case(more.indexed, {**ONE, "N": 2, "C": 2, "R": 2, "J": 3}),
     "sparse/native": Case(
         vision.native, {"E": 3, "F": 2, "R": 2, "P": 3, "M": 12, "M0": 3, "J": 2, "W": 5, "G": 3}
@@ -130,6 +153,8 @@ CASES: dict[str, Case] = {
     "state-space/mamba-2": Case(blocks.mamba_2, SPACE, _decays),
     "state-space/mamba-2-chunked": Case(blocks.mamba_2, {**SPACE, "I0": 3}, _decays),
     "state-space/mlstm": Case(more.mlstm, SCAN),
+    "state-space/rwkv-6": Case(recent.rwkv_6, SCAN),
+    "state-space/test-time-training": Case(recent.learning_at_test_time, {"E": 4, "T": 4}, _rates),
     "state-space/rwkv-7": Case(blocks.rwkv_7, SCAN, _decays),
     "state-space/rwkv-7-chunked": Case(blocks.rwkv_7, {**SCAN, "I0": 3}, _decays),
     "transformer/decoder-block": Case(blocks.decoder_block, DECODER, _rotary_tables),
@@ -146,6 +171,8 @@ CASES: dict[str, Case] = {
     "transformer/rotary": Case(blocks.rotary, {"H": 3, "E": 6, "A": 3, "M": 6}),
     "transformer/swiglu": Case(blocks.swiglu, LAYER),
     "variants/calibrated": Case(variants.calibrated, PLAIN, _one_sink),
+    "variants/cosine": Case(recent.cosine, PLAIN),
+    "variants/entmax": Case(recent.entmax, {**PLAIN, "T": 60}),
     "variants/forgetting": Case(variants.forgetting, ONE),
     "variants/forgetting-online": Case(variants.forgetting, {**ONE, "M0": 3}),
     "variants/gated": Case(more.gated, {**PLAIN, "D": 4}),
@@ -156,6 +183,7 @@ CASES: dict[str, Case] = {
     "variants/multi-token": Case(variants.multi_token, {**ONE, "H": 3, "G": 2, "U": 3, "C": 1}),
     "variants/nystrom": Case(more.nystrom, {"E": 3, "F": 2, "P": 12, "W": 4, "T": 6}),
     "variants/path": Case(variants.path, ONE),
+    "variants/path-blocks": Case(recent.path_in_blocks, {**SCAN, "I0": 3}, _turns),
     "variants/position-bias": Case(more.position_bias, {**ONE, "N": 4}, _buckets),
     "variants/position-invariant": Case(
         variants.position_invariant, {"C": 2, "E": 2, "F": 2, "N": 4, "L": 3, "P": 5}
@@ -167,6 +195,7 @@ CASES: dict[str, Case] = {
     "variants/redistributed": Case(variants.redistributed, {**PLAIN, "P": 12, "M": 9}, _marks),
     "variants/relative-convolutional": Case(variants.relative_convolutional, {**ONE, "W": 3}),
     "variants/reversed": Case(variants.reversed_attention, PLAIN),
+    "variants/scalable-softmax": Case(recent.scalable, ONE),
     "variants/selective": Case(variants.selective, {**ONE, "H": 3}),
     "variants/selective-running": Case(variants.selective, {**ONE, "H": 3}),
     "variants/sinkhorn": Case(variants.sinkhorn, {**PLAIN, "T": 4}),
@@ -178,6 +207,7 @@ CASES: dict[str, Case] = {
     "vision/bidirectional-scan": Case(more.bidirectional_scan, SPACE, _decays),
     "vision/external": Case(more.external, {"D": 3, "P": 5, "S": 4, "F": 2}),
     "vision/position-channel": Case(vision.position_channel, {"C": 3, "P": 5, "E": 2}),
+    "vision/slots": Case(recent.slots, {"D": 3, "F": 2, "M": 7, "N": 4}),
     "vision/spectral-gating": Case(vision.spectral_gating, {"N": 8, "D": 3}),
     "vision/strip-gates": Case(vision.strip_gates, {"C": 4, "C0": 2, "I": 5, "J": 6, "R": 1}),
     "vision/token-aware-pooling": Case(vision.token_aware_pooling, {**ONE, "D": 4, "J": 3, "U": 3}),
