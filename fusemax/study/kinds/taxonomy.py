@@ -171,4 +171,10 @@ FIGURES = (
 )  # fmt: skip
 
 
-KIND = Kind(plan=plan, tables=tables, specs=lambda plan: FIGURES)
+def specs(plan: TaxonomyPlan) -> tuple[FigureSpec, ...]:
+    """Return the figures of those tables that have rows."""
+    there = {"passes": plan.study.mechanisms, "traffic": plan.study.traffic}
+    return tuple(spec for spec in FIGURES if there[spec.table])
+
+
+KIND = Kind(plan=plan, tables=tables, specs=specs)

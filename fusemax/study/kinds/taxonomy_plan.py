@@ -126,6 +126,9 @@ def _numbers(found: Findings, study: TaxonomyFile) -> None:
     for number, value in enumerate(study.buffers):
         if value < 1:
             found.say(("buffers", number), f"expected at least 1 byte, got {value:g}")
+    for key in ("lengths", "buffers"):
+        if study.traffic and not getattr(study, key):
+            found.say((key,), "an empty list leaves nothing to bound the traffic for")
     for key in ("lengths", "buffers", "traffic"):
         found.refuse_twice((key,), getattr(study, key))
     for key, name in (("kernels", "kernel"), ("mechanisms", "name")):
