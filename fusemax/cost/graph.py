@@ -6,6 +6,7 @@ formulas, so that every form of the code computes the same bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -65,10 +66,8 @@ class Graph:
     def _expression(self, expression: Any, names: Mapping[str, int]) -> int:
         if isinstance(expression, sympy.Symbol):
             return names[expression.name]
-        if isinstance(expression, sympy.Rational) and not isinstance(expression, sympy.Integer):
-            return self.add("number", value=float(expression.p) / float(expression.q))
         if expression.is_Number:
-            return self.add("number", value=float(expression))
+            return self.add("number", value=_double(expression))
         if isinstance(expression, sympy.Add):
             return self._chain("+", [self.expression(term, names) for term in expression.args])
         if isinstance(expression, sympy.Mul):
@@ -165,6 +164,19 @@ class Graph:
         if function is not None and not function.keeps_sign(len(node.operands)):
             return False
         return all(self.is_positive(operand) for operand in node.operands)
+
+
+def _double(number: Any) -> float:
+    """Return a number of sympy in double precision; one beyond it is infinite, or zero."""
+    if not isinstance(number, sympy.Rational):
+        return float(number)
+    try:
+        return float(number.p) / float(number.q)
+    except OverflowError:
+        try:
+            return number.p / number.q
+        except OverflowError:
+            return math.inf if number.p > 0 else -math.inf
 
 
 def _function_rises(operation: str) -> bool:

@@ -9,9 +9,9 @@ from pydantic import BeforeValidator
 
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_kind, is_figure, misspelt, refuse_without_unit
-from fusemax.language.formula import formula, substituted
+from fusemax.language.formula import formula, formula_names, substituted
 from fusemax.language.syntax import Expression, Number
-from fusemax.language.value import is_size, size_fault
+from fusemax.language.value import is_size, size_fault, value_of
 from fusemax.quantity import QuantityError, quantity
 
 UNITS = ("1", "B/s", "B", "Hz", "s", "J", "m2")
@@ -55,6 +55,8 @@ def number_or_formula(name: str, value: Any) -> float | Expression:
         except QuantityError as error:
             first = first or error
             continue
+        if not isinstance(found, Number) and not formula_names(found):
+            found = Number(value_of(found, {}))
         return (
             allowed_value(name, found.value, value) if isinstance(found, Number) else substituted(found, {})
         )
