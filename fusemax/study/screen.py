@@ -88,19 +88,18 @@ def first_rows(lazy: polars.LazyFrame, rows: int, title: str, asked: str) -> Sho
 
 
 def _varying(lazy: polars.LazyFrame, rows: int) -> list[str]:
-    """Return the columns that do not hold one value in all rows; the table is read piece by piece."""
+    """Return the columns that do not hold one value in all rows; the table is read column by column, piece by piece."""
     import polars
 
-    every = polars.all()
-    asked = (
-        every.min().name.suffix(" min"), every.max().name.suffix(" max"), every.null_count().name.suffix(" null"),
-    )  # fmt: skip
-    found = lazy.select(asked).collect(engine="streaming").row(0, named=True)
-    return [
-        name
-        for name in lazy.collect_schema().names()
-        if found[f"{name} min"] != found[f"{name} max"] or 0 < found[f"{name} null"] < rows
-    ]
+    def varies(name: str) -> bool:
+        column = polars.col(name)
+        asked = (
+            column.min().alias("least"), column.max().alias("most"), column.null_count().alias("missing"),
+        )  # fmt: skip
+        found = lazy.select(asked).collect(engine="streaming").row(0, named=True)
+        return found["least"] != found["most"] or 0 < found["missing"] < rows
+
+    return [name for name in lazy.collect_schema().names() if varies(name)]
 
 
 def _cell(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +42,21 @@ def parquet_bytes(frame: polars.DataFrame) -> memoryview:
 def concatenated(paths: Sequence[Path], target: Path, columns: Sequence[str]) -> None:
     """Write *columns* of the chunks at *paths* in order as one Parquet file, in pieces of a fixed number of rows."""
     import polars
+    from polars.io.plugins import register_io_source
 
-    table = polars.concat([polars.scan_parquet(path, glob=False) for path in paths], how="diagonal_relaxed")
-    table = table.select(columns)
+    # what a scan of all files at once would read ahead grows with their number
+    files = [polars.scan_parquet(path, glob=False) for path in paths]
+    whole = polars.concat(files, how="diagonal_relaxed").select(columns).collect_schema()
+
+    def pieces(*_: object) -> Iterator[polars.DataFrame]:
+        for path in paths:
+            frame = polars.read_parquet(path, glob=False)
+            there = {name: polars.col(name) for name in frame.columns}
+            yield frame.select(
+                there.get(name, polars.lit(None)).cast(kind).alias(name) for name, kind in whole.items()
+            )
+
+    table = register_io_source(pieces, schema=whole, is_pure=True)
 
     def sink(draft: Path) -> None:
         try:
