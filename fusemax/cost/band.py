@@ -371,9 +371,10 @@ def window_sum(size, start, step, R, tr, other_step, C, tc):
 
 
 def window_most(size, start, step, R, tr, other_step, C, tc):
-    """Return the elements of 0 .. size-1 from the first to the last that a tile of an index touches, for the tile with most.
+    """Return the elements of 0 .. size-1 that the tile of an index touches which touches most.
 
-    Arguments as of :func:`window_sum`; gaps between elements are taken to be filled.
+    Arguments as of :func:`window_sum`. A tile before the first that begins inside may have more, if there are gaps in it; of
+    more than 64 such tiles the nearest are looked at.
 
     >>> window_most(10, -2, 1, 8, 4, 1, 3, 3)  # two tiles of four with windows of three: -2..3 and 2..7
     6.0
@@ -388,11 +389,12 @@ def window_most(size, start, step, R, tr, other_step, C, tc):
     best, last = 0, (R - 1) // tr
     for j in range(-(-C // tc)):
         columns = min(C, (j + 1) * tc) - j * tc
-        begin = start + other_step * j * tc
-        inside = max(-(begin // (step * tr)), 0)  # the first tile that begins inside, and the one before it
-        for i in (inside - 1, inside, last):
-            i = min(max(i, 0), last)
-            first = begin + step * i * tr
-            end = first + step * (min(R, (i + 1) * tr) - i * tr - 1) + other_step * (columns - 1)
-            best = max(best, min(end, size - 1) - max(first, 0) + 1)
+        begin, stride = start + other_step * j * tc, step * tr
+        inside = min(max(-(begin // stride), 0), last)
+        reach = step * (tr - 1) + other_step * (columns - 1)
+        first = max(-((begin + reach) // stride), 0, inside - 64)  # the first tile that ends inside
+        for i in range(min(first, inside), inside + 2):
+            i = i if i <= inside else last
+            rows = min(R, (i + 1) * tr) - i * tr
+            best = max(best, _spaced(size, begin + stride * i, step, rows, other_step, columns))
     return best * 1.0

@@ -188,7 +188,7 @@ def machine_of(document: Document) -> Machine:
     ]
     raise_if_any(problems)
     raise_if_any(list(_impossible(document, walked)))
-    if any(map(machine.of_groups, machine.levels)):
+    if any(level.per_core or level.shared_by is not None for level in machine.levels.values()):
         raise_if_any(
             [
                 document.problem(("levels", name, *([key] if key else [])), text, hint, key=not key)

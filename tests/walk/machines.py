@@ -24,9 +24,9 @@ def draw_machine(
     data = {"title": "t", "source": "s", "clock": "1 GHz", "word": "2 B", "levels": levels, "units": units}
     if cores and random.randint(0, 9) < 7:
         data["replicas"] = random.randint(1, 4)
-        for name in list(levels)[1:]:
-            if random.randint(0, 1):
-                levels[name]["per_core"] = True
+        shared = random.randint(1, len(levels))  # what all cores share stands outside of what each has
+        for name in list(levels)[shared:]:
+            levels[name]["per_core"] = True
     if groups:
         _share(random, data)
     if keys:

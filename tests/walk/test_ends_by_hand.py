@@ -69,14 +69,18 @@ def test_a_chunk_that_ends_early_comes_to_the_cores_that_want_it(cores: int) -> 
     assert not compared(one).differences
 
 
-def test_a_window_whose_tile_has_gaps() -> None:
-    """K[p+w], p = 3*p1 + p0 with p0 in a loop around all p1, nine p and one w: three keys in each of three p0."""
+@pytest.mark.parametrize("inner", [3, 1])
+def test_a_window_whose_tile_has_gaps(inner: int) -> None:
+    """K[p+w], p = 3*p1 + p0 with p0 in a loop around all p1, nine p and one w: three keys in each of three p0.
+
+    Where p0 has but one iteration three p1 are in each of three p2.
+    """
     cascade = {
         **HEAD, "inputs": {"K": ["N"], "Q": ["W"]}, "ranks": {"N": "P + W - 1"}, "outputs": ["Y"],
         "einsums": "Y[p] = K[p+w]*Q[w] :: sum[w]\n",
     }  # fmt: skip
     node = {"for": ["p2", "p0"], "keep": {"a": ["K"]}, "do": ["Y"]}
-    mapping = {"tiles": {"P0": 3, "P1": 3}, "nests": [node], "bind": {"a": ["Y"]}}
+    mapping = {"tiles": {"P0": inner, "P1": 3}, "nests": [node], "bind": {"a": ["Y"]}}
     one = on(design(mapping, {"P": 9, "W": 1}, cascade))
 
     assert agreed(one)["a", "K", "fill"] == 9

@@ -211,7 +211,8 @@ class Shares:
         for name in {n for index in self._indices(access) for n in names(index) if is_variable(n)}:
             root = self.nest.roots.get(name)
             digits = [d.name for d in root.digits] if root is not None else []
-            held = [d in stream.loops for d in digits if self.geometry.points([d], {}) > 1]
+            turning = [d for d in digits if d in stream.loops or self.geometry.points([d], {}) > 1]
+            held = [d in stream.loops for d in turning]
             if any(held) and not all(held[: sum(held)]):
                 return True
         return False
