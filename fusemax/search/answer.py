@@ -103,6 +103,7 @@ def best_mapping(
     check_objective(facts, objective)
     tally = Tally()
     clock = steady(seconds, tally) if by_work else timed(begun + seconds - monotonic())
+    tally.compiling.spare = clock.spare_s
     under_way = Search(facts, objective, bound_of(facts), clock=clock, tally=tally)
     plans, asked = _listen(under_way, search, watch)
     if not plans:

@@ -157,7 +157,8 @@ def _input(
     if not needed and not streamed and not any(_again_inside(facts, skeleton.parts[n], mine) for n in users):
         return  # every element is read once: nothing is gained by keeping it
     if places.cache is not None and again and streamed:
-        batch.append(Keep(places.cache, tensor))
+        several = any(facts.sizes.get(loop.upper(), 2) > 1 for loop in skeleton.batch)
+        (batch if several and not places.near else outer).append(Keep(places.cache, tensor))
     if not streamed:
         outer.append(Keep(level, tensor))
     elif places.far:

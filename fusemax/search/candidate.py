@@ -15,7 +15,7 @@ from fusemax.errors import FusemaxError
 from fusemax.mapping.space import Phase, mapped_phases
 from fusemax.search.divided import closed
 from fusemax.search.facts import Facts
-from fusemax.search.price import Pricer, Prices, laid
+from fusemax.search.price import Compiling, Pricer, Prices, laid
 from fusemax.search.tiles import ALL, Tilings
 from fusemax.search.within import Within
 
@@ -62,6 +62,7 @@ class Tally:
     work_s: float = 0.0
     miss: tuple[float, Phase, Mapping[str, int]] | None = None
     notes: list[str] = field(default_factory=list)
+    compiling: Compiling = field(default_factory=Compiling)
 
 
 def program_of(facts: Facts, phase: Phase) -> Program:
@@ -103,16 +104,15 @@ class Structure:
         the others are infinite. Where all are above *below* without a walk, there is none: prices are those of equal shares.
         Points that are not reached before it is *over* (asked with whether one fits so far) are infinite and do not fit.
         """
-        worked_s = self.pricer.work_s
         walked = objective is not None and not self.small and 0 < self.pricer.walks < grid.points
         if walked:
             assert objective is not None
-            found = self._walked(grid, objective, below, over)
+            found = self._walked(grid, tally, objective, below, over)
         elif self.pricer.walks:
             found = self._in_pieces(grid, over)
         else:
             found = self._in_slabs(grid, False, over)
-        tally.work_s += self.pricer.work_s - worked_s
+        tally.work_s += self.pricer.work_s(grid.points, walked)
         tally.tilings += int(np.isfinite(found.lack_B).sum()) or grid.points
         if not found.fits.any() and np.isfinite(found.lack_B).any():
             nearest = int(np.argmin(found.lack_B))
@@ -160,7 +160,7 @@ class Structure:
         return laid(pieces, (len(points),), 0, points)
 
     def _walked(
-        self, grid: Tilings, objective: str, below: float, over: Callable[[bool], bool]
+        self, grid: Tilings, tally: Tally, objective: str, below: float, over: Callable[[bool], bool]
     ) -> Prices:  # fmt: skip
         sizes = {name: size.astype(np.float64) for name, size in grid.sizes.items()}
         points = grid.points
@@ -182,6 +182,7 @@ class Structure:
             latency[some], energy[some], traffic[some] = exact.latency_s, exact.energy_J, exact.traffic_B
             least = min(least, float(np.min(exact.measure(objective)[exact.fits], initial=np.inf)))
             done += len(some)
+            tally.work_s += self.pricer.work_s(len(some))
             if over(True):
                 break
             size = min(
@@ -197,11 +198,9 @@ def _scattered(count: int) -> np.ndarray:
     return np.argsort((np.arange(count) * GOLDEN) % 1.0)
 
 
-def structure_of(
-    facts: Facts, phase: Phase, tally: Tally, spare: Callable[[], float] = lambda: np.inf
-) -> Structure | None:
+def structure_of(facts: Facts, phase: Phase, tally: Tally) -> Structure | None:
     """Return *phase* with its cost program; None, and a note, where the cost engine has no price for it: under a condition
-    that it does not know, with tasks of too many kinds. *spare* tells how many seconds there are to compile something."""
+    that it does not know, with tasks of too many kinds."""
     tally.structures += 1
     tally.work_s += DERIVING_S
     try:
@@ -210,7 +209,7 @@ def structure_of(
         tally.notes.append(str(error))
         return None
     small = max(facts.sizes.values(), default=1) <= ALL
-    pricer = Pricer(program, follows=facts.follows, spare=spare)
+    pricer = Pricer(program, follows=facts.follows, compiling=tally.compiling)
     return Structure(phase, pricer, _values(facts, program, {}), small)
 
 

@@ -110,7 +110,7 @@ class _Listing:
         """Yield, by objective, the best tilings of each member of a phase that does *run*."""
         for skeleton, phase in members(self.facts, run):
             grid = tilings(self.facts, _axes(self.facts, skeleton, fixed))
-            structure = structure_of(self.facts, phase, self.tally, self.clock.spare_s)
+            structure = structure_of(self.facts, phase, self.tally)
             if structure is not None:
                 prices = structure.prices(grid, self.tally, over=self.clock.over)
                 yield {

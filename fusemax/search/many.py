@@ -28,7 +28,7 @@ from fusemax.search.bound import bound_of
 from fusemax.search.candidate import best_point
 from fusemax.search.facts import Facts, facts_of, figures_program
 from fusemax.search.price import Pricer, Prices
-from fusemax.search.tiles import Tilings, axes_for, lane_counts, narrowed, refined_axes, tilings
+from fusemax.search.tiles import Tilings, axes_for, liked, narrowed, refined_axes, tilings
 from fusemax.search.write import with_tiles
 
 TILINGS = 2_000  #: tilings of a structure that are priced at each point, and again around the best of them
@@ -249,7 +249,7 @@ def _best_tiles(
     (nest,) = template.mapped.nests
     einsums = tuple(name for body in nest.bodies for name in body.einsums)
     grids = [
-        tilings(one, narrowed(axes_for(one, template.cuts, einsums, {}), TILINGS, _liked(one)))
+        tilings(one, narrowed(axes_for(one, template.cuts, einsums, {}), TILINGS, liked(one)))
         for one in facts
     ]
     found = _priced(template, facts, grids)
@@ -257,7 +257,7 @@ def _best_tiles(
     fine = [
         grid
         if point is None
-        else tilings(one, narrowed(refined_axes(one, grid, point, {}), TILINGS, _liked(one)))
+        else tilings(one, narrowed(refined_axes(one, grid, point, {}), TILINGS, liked(one)))
         for one, grid, point in zip(facts, grids, points, strict=True)
     ]
     again = _priced(template, facts, fine)
@@ -270,11 +270,6 @@ def _best_tiles(
         ]
         answers.append(min(tried, key=lambda pair: pair[0]) if tried else (np.inf, None))
     return answers
-
-
-def _liked(facts: Facts) -> set[int]:
-    """Return the sizes of tiles that fill lanes once or some times."""
-    return {lanes * times for lanes in lane_counts(facts) for times in (1, 2, 3, 4, 6, 8)}
 
 
 def _priced(template: Template, facts: Sequence[Facts], grids: Sequence[Tilings]) -> list[Prices]:

@@ -52,11 +52,11 @@ def candidates(
     rated: list[tuple[tuple[float, ...], Skeleton]] = []
     hunt.begin()
     for skeleton in islice(skeletons(facts, segment), 12 * effort or FIRST):
-        least, better = hunt.tried(skeleton, block_of(facts, skeleton, places[0]))
-        yield from better
-        if least is None:
-            least, better = hunt.tried(skeleton, block_of(facts, skeleton, places[-1]))
-            yield from better
+        least = None
+        for some in (places[0], replace(places[0], near=True), places[-1]):
+            if least is None:
+                least, better = hunt.tried(skeleton, block_of(facts, skeleton, some))
+                yield from better
         rated.append((least.order(objective) if least else (float("inf"),), skeleton))
         if hunt.ended:
             break
@@ -164,7 +164,7 @@ class _Hunt:
         self, phase: Phase, grid: Tilings, binding: Binding, choice: Choice, best: float
     ) -> Candidate | None:
         phase, parts = opened(phase)
-        structure = structure_of(self.facts, phase, self.tally, self.clock.spare_s)
+        structure = structure_of(self.facts, phase, self.tally)
         if structure is None:
             return None
         open_ = tuple(Axis("", name, (value,)) for name, value in parts.items())

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -37,56 +38,72 @@ COMPILING_S: Mapping[str, float] = {
     "band_turns": 2, "band_most": 3, "dealt_tiles": 4, "window_sum": 2, "window_most": 2, "tiles_moved": 4, "dealt_tasks": 4,
     "region_tiles": 4, "region_moved": 7, "region_tasks": 10,
 }  # fmt: skip
-NODE_S, VALUE_S, ROW_S, WALK_S = (
-    2e-6,
-    1.5e-9,
-    5e-6,
-    1e-2,
-)  #: what an operation, a number, a row and a walk take, roughly
+NODE_S, VALUE_S, ROW_S = 2e-6, 1e-9, 3e-6  #: what an operation, a number and a row take, roughly
+#: What a walk takes.
+WALK_S: Mapping[str, float] = {
+    "dealt_tiles": 1e-5, "dealt_tasks": 2e-4, "tiles_moved": 1e-3, "region_moved": 1e-3, "region_tasks": 5e-4,
+}  # fmt: skip
+
+
+@dataclass
+class Compiling:
+    """Which functions of rows are worth compiling in a search: *spare* tells how many seconds it has; how long each was called
+    as it is so far."""
+
+    spare: Callable[[], float] = lambda: math.inf
+    spent_s: dict[str, float] = field(default_factory=dict[str, float])
+
+    def pays(self, name: str, rows: int, often: int) -> bool:
+        """Return whether to call the function called *name*, for so many rows at once, in its compiled form.
+
+        Where that is kept from before, for a single row that takes a walk. Else for *often* rows or more, or when it has taken
+        as long as compiling it would; not if that would take half of the time or more.
+        """
+        if rows >= (1 if name in WALKED else min(often, SOON)) and is_compiled(name):
+            return True
+        takes_s = COMPILING_S.get(name, 1.0)
+        worth = rows >= often or self.spent_s.get(name, 0.0) > takes_s
+        return worth and 2 * takes_s < self.spare()
 
 
 def _vector(
-    name: str, function: Callable[..., Any], always: bool = False, spare_s: float = math.inf
+    name: str, function: Callable[..., Any], always: bool = False, compiling: Compiling | None = None
 ) -> Callable[..., Array]:
     """Return *function* of numbers, called *name*, as one of arrays, called once for each different row of operands.
 
-    *always* has it compiled however few rows there are; it is not where that would take half of *spare_s* or more.
+    *always* has it compiled however few rows there are; else *compiling* says where.
     """
+    known = compiling or Compiling()
 
     def value(*operands: Array) -> Array:
         shape = np.broadcast_shapes(*(np.shape(one) for one in operands))
         columns = [np.broadcast_to(one, shape).ravel() for one in operands]
         first, inverse = _different(columns)
         rows = np.stack([column[first] for column in columns], axis=1)
-        found = _each(name, function, rows, 1 if always and name in OFTEN else OFTEN.get(name), spare_s)
+        found = _each(name, function, rows, 1 if always and name in OFTEN else OFTEN.get(name), known)
         return found[inverse].reshape((*shape, *found.shape[1:]))
 
     return value
 
 
 def _each(
-    name: str, function: Callable[..., Any], rows: Array, often: int | None, spare_s: float = math.inf
+    name: str, function: Callable[..., Any], rows: Array, often: int | None, compiling: Compiling
 ) -> Array:
-    """Return *function* of each of *rows*: float64[rows] or float64[rows, values].
-
-    Compiled for *often* of them or more, if there is time for it, or for :data:`SOON` where that takes no time.
-    """
-    if often is not None and _compiling_pays(name, len(rows), often, spare_s):
+    """Return *function* of each of *rows*: float64[rows] or float64[rows, values]; compiled for *often* of them or more."""
+    if often is not None and compiling.pays(name, len(rows), often):
         try:
             found = compiled_rows(name)(np.ascontiguousarray(rows, dtype=np.float64))
         except OverflowError:  # lengths beyond whole numbers of 64 bits
             pass
         else:
             return found if name in MANY else found[:, 0]
+    begun = monotonic()
     if name in WALKED:
-        return np.array([_walked(name, tuple(row)) for row in rows.tolist()], dtype=np.float64)
-    return np.array([function(*row) for row in rows.tolist()], dtype=np.float64)
-
-
-def _compiling_pays(name: str, rows: int, often: int, spare_s: float) -> bool:
-    if rows >= min(often, SOON) and is_compiled(name):
-        return True
-    return rows >= often and 2 * COMPILING_S.get(name, 1.0) < spare_s
+        values = [_walked(name, tuple(row)) for row in rows.tolist()]
+    else:
+        values = [function(*row) for row in rows.tolist()]
+    compiling.spent_s[name] = compiling.spent_s.get(name, 0.0) + monotonic() - begun
+    return np.array(values, dtype=np.float64)
 
 
 @lru_cache(maxsize=4096)
@@ -184,36 +201,24 @@ EVENLY: Mapping[str, Callable[..., Array]] = {
 }
 
 
-def _operation(name: str, evenly: bool, always: bool, spare_s: float) -> Callable[..., Array]:
+def _operation(name: str, evenly: bool, always: bool, compiling: Compiling) -> Callable[..., Array]:
     if evenly and name in EVENLY:
         return EVENLY[name]
     if name in OPERATIONS:
         return OPERATIONS[name]
     if name in FUNCTIONS:
         return partial(FUNCTIONS[name].array, np)
-    return _vector(name, plain(name), always, spare_s)
-
-
-def _taken_s(name: str, evenly: bool, found: Array) -> float:
-    """Return the seconds that it takes to have an operation's values *found*, roughly."""
-    if name not in SLOW:
-        return VALUE_S * np.size(found)
-    rows = np.size(found[..., 0]) if name in MANY else np.size(found)
-    return rows * (WALK_S if name in WALKED and not evenly else ROW_S)
+    return _vector(name, plain(name), always, compiling)
 
 
 class Evaluator:
-    """The operations that some outputs of a program need, ready for arrays; programs with ``fit`` rules are not for it.
-
-    ``work_s`` is what all of them take on a common machine, roughly: a measure of work that no clock has a part in.
-    """
+    """The operations that some outputs of a program need, ready for arrays; programs with ``fit`` rules are not for it."""
 
     def __init__(
         self, program: Program, outputs: Sequence[str], always: bool = False,
-        spare: Callable[[], float] = lambda: math.inf,
+        compiling: Compiling | None = None,
     ) -> None:  # fmt: skip
-        self._program, self._always, self._spare = program, always, spare
-        self.work_s = 0.0
+        self._program, self._always, self._compiling = program, always, compiling or Compiling()
         self._graph, self._wanted = graph_of(program, outputs)
 
     @property
@@ -222,13 +227,18 @@ class Evaluator:
         found = [WALKED[node.operation] for node in self._graph.nodes if node.operation in WALKED]
         return min(found, default=0)
 
+    def work_s(self, points: int, evenly: bool) -> float:
+        """Return the seconds that so many points take on a common machine, a third of the operations along all axes."""
+        names = [node.operation for node in self._graph.nodes]
+        slow = sum(WALK_S[n] if n in WALKED and not evenly else ROW_S for n in names if n in SLOW)
+        return NODE_S * len(names) + points * (VALUE_S * len(names) + slow) / 3
+
     def __call__(self, values: Mapping[str, Array], evenly: bool = False) -> list[Array]:
         """Return the outputs; *values* gives parameters, some as arrays of one shape, the others are the program's.
 
         *evenly* deals tasks to cores in equal shares instead of walking them: a lower bound, quickly.
         """
         done: list[Array] = []
-        spare_s = self._spare()
         with np.errstate(all="ignore"):
             for node in self._graph.nodes:
                 if node.operation == "number":
@@ -244,11 +254,10 @@ class Evaluator:
                     done.append(done[node.operands[0]][..., int(node.value)])
                 else:
                     done.append(
-                        _operation(node.operation, evenly, self._always, spare_s)(
+                        _operation(node.operation, evenly, self._always, self._compiling)(
                             *(done[operand] for operand in node.operands)
                         )
                     )
-                self.work_s += NODE_S + _taken_s(node.operation, evenly, done[-1])
         return [done[number] for number in self._wanted]
 
 
@@ -309,12 +318,12 @@ MEASURES: Mapping[str, Callable[[Any], Any]] = {
 class Pricer:
     """Prices of one program at many tilings; of thousands again and again where it is *always* compiled.
 
-    *follows* names, by size, the tile that it is as long as; *spare* tells how many seconds there are to compile something.
+    *follows* names, by size, the tile that it is as long as; *compiling* says what is worth it.
     """
 
     def __init__(
         self, program: Program, always: bool = False, follows: Mapping[str, str] | None = None,
-        spare: Callable[[], float] = lambda: math.inf,
+        compiling: Compiling | None = None,
     ) -> None:  # fmt: skip
         self._follows = dict(follows or {})
         rooms = [line.name for line in program.labelled("occupancy")]
@@ -323,12 +332,11 @@ class Pricer:
         outputs = ["latency_s", "traffic_B", *(["energy_J"] if self._energy else [])]
         self._first = len(outputs)
         pairs = [name for room in rooms for name in (room, room.replace("occupancy_B", "capacity_B"))]
-        self._evaluator = Evaluator(program, [*outputs, *pairs], always, spare)
+        self._evaluator = Evaluator(program, [*outputs, *pairs], always, compiling)
 
-    @property
-    def work_s(self) -> float:
-        """What all prices so far took, in seconds of a common machine: the same however busy this one is."""
-        return self._evaluator.work_s
+    def work_s(self, points: int, evenly: bool = False) -> float:
+        """Return what it takes to price so many points, in seconds of a common machine: roughly, but the same everywhere."""
+        return self._evaluator.work_s(points, evenly)
 
     @property
     def walks(self) -> int:

@@ -68,12 +68,14 @@ class Skeleton:
 @dataclass(frozen=True, slots=True)
 class Places:
     """Levels for three kinds of tensors (None: none): running values and what passes between parts, inputs as they are
-    used, inputs for a whole batch element. ``far`` keeps inputs outside the stream as well; with ``outside``, what passes
-    between parts and grows with the stream (scores between the steps of a softmax) goes by way of the outermost level."""
+    used, inputs for a whole batch element (with ``near``: for a tile of the outer loops). ``far`` keeps inputs outside the
+    stream as well; with ``outside``, what passes between parts and grows with the stream (scores between the steps of a
+    softmax) goes by way of the outermost level."""
 
     state: str | None
     inputs: str | None
     cache: str | None = None
+    near: bool = False
     far: bool = False
     buffers: int = 2
     outside: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from fusemax.mapping.space import Block
@@ -57,6 +58,7 @@ def places_of(facts: Facts) -> list[Places]:
     for state, inputs in pairs:
         for cache in ([levels[0]] if inputs else []) + [None]:
             found.append(Places(levels[state], levels[inputs], cache))
+    found += [replace(one, near=True) for one in found if one.cache is not None]
     found.append(Places(levels[-1], levels[-1], outside=True))
     return [*found, Places(levels[-1], None), Places(None, levels[0], buffers=1), Places(None, None)]
 

@@ -134,12 +134,17 @@ def axes_for(
             some = allowed(facts, part, facts.sizes[rank]) or inner_sizes(facts, facts.sizes[rank])
             values = tuple(value for value in some if value >= least) or some
         axes.append(Axis(rank, part, values))
-    return narrowed(axes)
+    return narrowed(axes, liked=liked(facts))
 
 
 def allowed(facts: Facts, tile: str, size: int) -> tuple[int, ...]:
     """Return the sizes that the user leaves for *tile*, of a rank of *size*; none where all are open."""
     return tuple(sorted({min(one, size) for one in facts.within.tiles.get(tile, ())}))
+
+
+def liked(facts: Facts) -> set[int]:
+    """Return the sizes of tiles that fill lanes once or some times."""
+    return {lanes * times for lanes in lane_counts(facts) for times in (1, 2, 3, 4, 6, 8)}
 
 
 def narrowed(axes: Sequence[Axis], most: int = POINTS, liked: Collection[int] = ()) -> tuple[Axis, ...]:
@@ -201,7 +206,7 @@ def refined_axes(facts: Facts, grid: Tilings, point: int, fixed: Mapping[str, in
                 ceil(size / k) for k in _between(ceil(size / high), ceil(size / low), ceil(size / value), 8)
             }
         narrow.append(Axis(axis.rank, axis.digit, tuple(sorted(set(found))), axis.blocks))
-    return narrowed(narrow)
+    return narrowed(narrow, liked=liked(facts))
 
 
 def _between(low: int, high: int, value: int, most: int) -> set[int]:

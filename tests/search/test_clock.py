@@ -12,6 +12,7 @@ from fusemax.machine import load_machine
 from fusemax.search import candidate, clock, price
 from fusemax.search.answer import Answer, best_mapping
 from fusemax.search.candidate import Tally
+from fusemax.search.price import Compiling
 
 SIZES = {"B": 2, "H": 4, "M": 512, "P": 384, "E": 64, "F": 64}
 
@@ -57,8 +58,19 @@ def test_nothing_is_compiled_that_would_take_the_time_away(monkeypatch: pytest.M
     monkeypatch.setattr(price, "is_compiled", lambda name: False)
     monkeypatch.setattr(price, "compiled_rows", compiled)
     rows = np.arange(600, dtype=float)
-    found = price._vector("band_most", lambda one: one + 1.0, spare_s=4.0)(rows)
+    found = price._vector("band_most", lambda one: one + 1.0, compiling=Compiling(lambda: 4.0))(rows)
 
     assert found.tolist() == [one + 1.0 for one in rows]
     with pytest.raises(AssertionError, match="band_most"):
-        price._vector("band_most", lambda one: one + 1.0, spare_s=60.0)(rows)
+        price._vector("band_most", lambda one: one + 1.0, compiling=Compiling(lambda: 60.0))(rows)
+
+
+def test_what_took_as_long_as_compiling_it_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows at a time are called as they are, until that has taken longer; a walk is never called so where code is kept."""
+    monkeypatch.setattr(price, "is_compiled", lambda name: name == "region_tasks")
+    choice = Compiling(lambda: 60.0)
+    assert not choice.pays("tiles_moved", 2, 2000)
+    choice.spent_s["tiles_moved"] = 4.5
+    assert choice.pays("tiles_moved", 2, 2000)
+    assert choice.pays("region_tasks", 1, 500)
+    assert not choice.pays("cycle_ratio", 90, 2000)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fusemax.cascade.build import load_cascade
+from fusemax.library.load import Library
 from fusemax.machine import load_machine
 from fusemax.search.answer import best_mapping
 
@@ -23,3 +24,21 @@ def test_a_layer_is_divided_and_fused(machine: str, covered: float) -> None:
 
     assert any({"QK", "GM", "SN", "SD"} <= some for some in together)
     assert answer.gap >= covered
+
+
+def test_a_batch_of_one_element_keeps_what_no_batch_would() -> None:
+    """A product of 14336 x 4096 by 4096 x 2048 runs near the peak, whether or not its operands carry a rank of one element.
+
+    Neither operand fits L2 as a whole: what is kept there has to be a tile of it.
+    """
+    alone = "WG: [I, O], ZN: [O, P]}\noutputs: [G]\neinsums: |\n  G[i,p] = WG[i,o]*ZN[o,p] :: sum[o]\n"
+    head = "title: product\nsource: our own\n"
+    texts = (f"{head}inputs: {{{alone}", f"{head}batch: [B]\ninputs: {{{alone}")
+    machine, sizes = load_machine("h100")[0], {"I": 14336, "O": 4096, "P": 2048}
+    one, other = (
+        best_mapping(Library().cascade(text), machine, {**sizes, **more}, by_work=True)
+        for text, more in zip(texts, ({}, {"B": 1}), strict=True)
+    )
+
+    assert min(one.gap, other.gap) > 0.95
+    assert other.cost.latency_s < 1.02 * one.cost.latency_s
