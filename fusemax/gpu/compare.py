@@ -12,7 +12,7 @@ from fusemax.gpu.asked import MASKS, Cascades, GpuStudy, KernelEntry
 from fusemax.gpu.predict import ELEMENT_B, Call, Kernel, Prediction, costs_of, prediction_of
 from fusemax.gpu.published import Published
 from fusemax.gpu.shape import Shape, compulsory_bytes, flop
-from fusemax.machine import load_machine
+from fusemax.machine import Machine, load_machine
 
 #: Words in a row's remark that set it apart from those that judge the prediction.
 HOST = "host overhead"
@@ -142,7 +142,7 @@ def _compared(
         row=row, machine=resolved.machine, mapping="+".join(call.kernel.mapping for call in resolved.calls),
         work=resolved.work,
         prediction=parts[0] if len(parts) == 1 else _both(parts),
-        baselines_s=_summed([_baselines(shape, row.dtype, answer) for shape, answer in found]),
+        baselines_s=_summed([_baselines(resolved.machine, shape, row.dtype, answer) for shape, answer in found]),
         apart=resolved.apart,
     )  # fmt: skip
 
@@ -203,11 +203,12 @@ def _apart(row: Published, entry: KernelEntry) -> str:
     return "" if entry.fused else "not fused"
 
 
-def _baselines(shape: Shape, dtype: str, answer: Cost) -> dict[str, float]:
+def _baselines(machine: str, shape: Shape, dtype: str, answer: Cost) -> dict[str, float]:
     """Return three simple times: the roofline, the longer of products and exponentials, and their sum.
 
     Products and exponentials are those that the mask leaves, at the machine's rates; none is quicker than the compulsory
-    bytes.
+    bytes. A kernel that multiplies narrower numbers than its operands' format (SageAttention) has the time of its own
+    products where that is shorter.
     """
     figures = {**answer.parameters, **answer.values}
     per_second = figures["clock"] * figures["replicas"]
@@ -215,6 +216,7 @@ def _baselines(shape: Shape, dtype: str, answer: Cost) -> dict[str, float]:
         per_second * figures["tensor.rows"] * figures["tensor.columns"] / figures["tensor.operations.mac"]
     )
     products_s = flop(shape, "exact") / 2 / macs_per_second
+    products_s = min(products_s, _products_s(load_machine(machine)[0], answer) or products_s)
     exponentials = shape.batch * shape.heads * shape.seen()
     exponentials_s = exponentials / (per_second * figures["special.lanes"])
     bytes_s = compulsory_bytes(shape, ELEMENT_B[dtype]) / figures["DRAM.bandwidth"]
@@ -223,3 +225,12 @@ def _baselines(shape: Shape, dtype: str, answer: Cost) -> dict[str, float]:
         "max": max(products_s, exponentials_s, bytes_s),
         "sum": max(products_s + exponentials_s, bytes_s),
     }
+
+
+def _products_s(machine: Machine, answer: Cost) -> float:
+    """Return the seconds in which the matrix unit of the busiest core works, under all of its names."""
+    return sum(
+        time
+        for label, time in answer.table("time").items()
+        if label.unit and machine.physical(label.unit) == "tensor"
+    )

@@ -10,7 +10,7 @@ from fusemax.gpu.asked import study_file
 from fusemax.gpu.compare import compare
 from fusemax.gpu.predict import Kernel, cost_of
 from fusemax.gpu.published import published
-from fusemax.gpu.shape import Shape
+from fusemax.gpu.shape import Shape, flop
 from fusemax.shipped import ROOT
 
 SHAPE = Shape(
@@ -57,3 +57,16 @@ def test_published_rates_without_a_constant() -> None:
     assert not left_out
     assert median(errors) < 0.1
     assert max(errors) < 0.15
+
+
+def test_the_roofline_knows_the_rates_of_narrow_products() -> None:
+    """Scores of 8 bits take half of the time of 16 on an A100, so both products three quarters, on the busiest core of 108.
+
+    The roofline is never above the time in which everything else is hidden.
+    """
+    rows = [row for row in published() if row.kernel == "sage" and row.gpu == "A100" and not row.shape.causal]
+    compared, _ = compare(study_file(ROOT / "studies" / "gpu.yaml"), rows)
+    for entry in compared:
+        plain = flop(entry.row.shape) / 312e12
+        assert 3 / 4 <= entry.baselines_s["roofline"] / plain < 3 / 4 * 1.1
+        assert entry.baselines_s["roofline"] <= entry.prediction.least_s * (1 + 1e-9)
