@@ -22,6 +22,7 @@ from fusemax.analysis.spans import Span, View
 NEAR = tuple(Corner(side, sign * far) for far in (1, 2) for side, sign in (("start", 1), ("end", -1)))
 CORNERS = (FIRST, LAST, MIDDLE, *NEAR)
 CORNER = -1
+Sighting = tuple[Member, Node, Reading, Visit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,15 @@ def corner_chain(
     Nothing where none has more than *longer_than* visits.
     """
     best: tuple[tuple[Visit, ...], Corner] = ((), FIRST)
-    if any(state for state in cone[0].states):
+    sightings = tuple(order.cones.sightings(cone))
+    if any(cone[0].states) or not any(map(_is_cut, sightings)):
         return best
     for corner in CORNERS:
         view = View(corner)
         fibre = _fibre(order, tensor, position, view)
         if fibre is None or not view.several(fibre):
             continue
-        seen = [one for one in _seen(order, cone, view, fibre)]
+        seen = list(_seen(sightings, cone, view, fibre))
         if len({one.visit.number for one in seen}) <= max(longer_than, len(best[0])):
             continue
         chain = _longest(order, seen, view)
@@ -132,9 +134,19 @@ def _span(kept: Kept, view: View) -> Span | None:
     return replace(span, holes=holes).trimmed()
 
 
-def _seen(order: Order, cone: Sequence[Member], view: View, fibre: Span) -> Iterator[Seen]:
+def _is_cut(sighting: Sighting) -> bool:
+    """Return whether a visit may see more or less at one place than at another, so that corners tell something new."""
+    member, node, _, visit = sighting
+    return (
+        member.running
+        or (member.kept is not None and member.kept != Kept())
+        or any(set(visit.variables) & set(one.variables) for one in node.filters)
+    )
+
+
+def _seen(sightings: Sequence[Sighting], cone: Sequence[Member], view: View, fibre: Span) -> Iterator[Seen]:
     """Return the visits that see all of *fibre* at the corner."""
-    for member, node, reading, visit in order.cones.sightings(cone):
+    for member, node, reading, visit in sightings:
         kept = member.kept
         if kept is None or visit.point or len(visit.variables) != 1 or not _stands(node, visit, view.corner):
             continue
@@ -143,7 +155,7 @@ def _seen(order: Order, cone: Sequence[Member], view: View, fibre: Span) -> Iter
         assert isinstance(index, Variable)
         by = index.offset - member.offsets[0]
         places = _places(node, visit)
-        left = _left(kept, member, node, along, by, places, visit)
+        left = _left(kept, member, node, along, by, places, visit, view)
         sees = None if left is None else _span(left, view)
         if sees is None or not view.covers(sees, fibre):
             continue
@@ -185,13 +197,20 @@ def _left(
     by: int,
     places: Mapping[str, tuple[int, int]],
     visit: Visit,
+    view: View,
 ) -> Kept | None:
     """Return what of the fibre a visit sees of a member."""
+    whole = view.corner in (FIRST, LAST)
     if not member.running:
-        return narrowed(kept.shifted(by), node.filters, along, by, places, visit.inner)
-    if any(along in one.variables for one in node.filters):
+        return narrowed(kept.shifted(by), node.filters, along, by, places, visit.inner, whole=whole)
+    tasks = narrowed(Kept(), node.filters, along, by, places, visit.inner, whole=whole)
+    span = None if tasks is None or tasks.gaps else _span(tasks, view)
+    if tasks is None or span is None or not view.before(span.low, span.high):
         return None
-    return replace(kept, last=min(kept.last, by))  # each element holds what came before it, too
+    most = tuple(
+        (k, -INFINITY, high) for k, _, high in tasks.bands
+    )  # an element holds what came before it, too
+    return replace(kept, last=min(kept.last, by), bands=kept.bands + most)
 
 
 def _tasks(

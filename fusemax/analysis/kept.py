@@ -54,11 +54,19 @@ class Kept:
 
 
 def narrowed(
-    kept: Kept, filters: Sequence[Filter], along: str, by: int, places: Places, folded: Set[str]
+    kept: Kept,
+    filters: Sequence[Filter],
+    along: str,
+    by: int,
+    places: Places,
+    folded: Set[str],
+    *,
+    whole: bool = False,
 ) -> Kept | None:
     """Return what of *kept* is read under *filters*, where the task at *along* reads coordinate ``along + by``.
 
-    Variables that are *folded* take every place; None where some condition has no such form.
+    Variables that are *folded* take every place; None where some condition has no such form. With *whole*, a rank in parts
+    stands where all its parts do.
     """
     bands, gaps = list(kept.bands), list(kept.gaps)
     any_place: dict[str, list[Filter]] = {}
@@ -66,6 +74,10 @@ def narrowed(
         if along not in one.variables:
             continue
         others = [name for name in one.variables if name != along]
+        band = _of_parts(one, along, places) if whole and len(others) > 1 else None
+        if band is not None:
+            bands.append((places[others[0]][0], by + band[0], by + band[1]))
+            continue
         if len(others) != 1 or (one.difference is None and one.unequal is None):
             return None
         (other,) = others
@@ -83,6 +95,17 @@ def narrowed(
     if not all(_anywhere(name, on_it, filters) for name, on_it in any_place.items()):
         return None
     return replace(kept, bands=tuple(bands), gaps=tuple(gaps))
+
+
+def _of_parts(one: Filter, along: str, places: Places) -> tuple[float, float] | None:
+    """Return in what interval *along* lies beside a rank whose parts all stand at the corner; None for anything else."""
+    if one.whole is None:
+        return None
+    first, second, low, high = one.whole
+    if first != {along}:
+        first, second, low, high = second, first, -high, -low
+    stand = first == {along} and all(name in places and places[name][1] == 0 for name in second)
+    return (low, high) if stand else None
 
 
 def _band(one: Filter, along: str) -> tuple[float, float]:

@@ -19,9 +19,17 @@ s = E*(a + b) + n the second factor is at most s/(2*E) + E/2, as sqrt(n) - n/(2*
 W <= (events/X + 1)*(T + E**2)**2/(16*E) + Y*(T + E**2)/(4*E). There are at most as many events as loads: merging the
 words of a result that returned takes a load each time. X = D gives the formula. []
 
-It holds for queries, keys and values from three inputs. Weights may be scaled, masked and corrected pair by pair, results
-repaired as maxima move on and summed in tiles; anything may be computed twice. A panel of queries and results that stays
-while keys and values stream by moves (E + F)**2*M*P/S words: for E = F the bound is that, but for E**2 beside S.
+Where values are words of the input of the keys (a latent that is both), b keys and v values are at least (E*b + v)/2 words, as
+each is at most all of them. So E*(2*a) + E*b + v + 2*n + 2*r <= 2*T. With 2*a, 2*n, 2*r and 2*y for a, n, r and y the same
+steps give at most half of what they gave at 2*T: (2*T + E**2)**2/(32*E) + y*(2*T + E**2)/(4*E) products. Phases of
+S + E**2/2 events give
+
+    words loaded  >=  4*E*W/D - 2*Y - D/2      with D = 2*S + E**2
+
+It holds for queries, keys and values from three inputs, or from two in this way. Weights may be scaled, masked and corrected
+pair by pair, results repaired as maxima move on and summed in tiles; anything may be computed twice. A panel of queries and
+results that stays while keys and values stream by moves (E + F)**2*M*P/S words, E*(E + F)*M*P/S of a latent: for E = F the
+bound is that, but for E**2 beside S.
 """
 
 from __future__ import annotations
@@ -64,17 +72,19 @@ class Weighted:
     products: sympy.Expr
     results: sympy.Expr
     terms: sympy.Expr
+    shared: bool = False  #: whether values are words of the input of the keys
 
     def loads(self, capacity: Words) -> sympy.Expr:
         """Return the least number of words loaded with a fast memory of *capacity* words."""
         import sympy
 
-        room = capacity + self.terms**2
-        return sympy.Max(0, 4 * self.terms * self.products / room - 2 * self.results - room)
+        share = 2 if self.shared else 1
+        room = share * capacity + self.terms**2
+        return sympy.Max(0, 4 * self.terms * self.products / room - 2 * self.results - room / share)
 
 
 def weighted_sums(form: Plain) -> tuple[Weighted, ...]:
-    """Return the weighted sums of three inputs, no input twice."""
+    """Return the weighted sums of three inputs, or of two where keys and values are of one, no input twice."""
     found: list[Weighted] = []
     used: set[str] = set()
     for node in form.nodes:
@@ -107,12 +117,15 @@ def _of_pair(form: Plain, node: Node, weight: Reading, value: Reading) -> Weight
         return None
     for scores, names in _scores(form, node, weight):
         product = next(iter(products_of(form, scores)), None)
-        if product is None or values in product.inputs:
+        if product is None:
             continue
+        of_queries, of_keys = product.inputs
         queries, keys = _sides(scores, product)
         queries, keys = {names[v] for v in queries}, {names[v] for v in keys}
         if node.reduced <= queries and not keys & of_value:
-            queries, keys = keys, queries
+            queries, keys, of_queries, of_keys = keys, queries, of_keys, of_queries
+        if values == of_queries:
+            continue
         fits = (
             keys <= of_value and not queries & of_value and pair - queries - keys <= of_value - node.reduced
         )
@@ -123,10 +136,11 @@ def _of_pair(form: Plain, node: Node, weight: Reading, value: Reading) -> Weight
         return Weighted(
             einsum=node.name,
             scores=product,
-            inputs=(*product.inputs, values),
+            inputs=tuple(dict.fromkeys((*product.inputs, values))),
             products=count,
             results=size_of(form, sorted(v.upper() for v in threads), {}),
             terms=product.products / product.results,
+            shared=values == of_keys,
         )
     return None
 

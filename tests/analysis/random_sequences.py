@@ -124,7 +124,7 @@ def _in_tiles(row: str) -> str:
         fold, *mask = rest[0].split(" | ")
         tail = " :: " + re.sub(r"(?<=[\[,])m(?=[\],])", "m1,m0", fold)
     main = re.sub(r"\bm\b", TILES, main)
-    conditions = f" | {re.sub(chr(92) + 'bm' + chr(92) + 'b', TILES, mask[0])}" if mask else ""
+    conditions = f" | {re.sub(chr(92) + 'bm' + chr(92) + 'b', f'({TILES})', mask[0])}" if mask else ""
     return f"{folds} = {main}{tail}{conditions}"
 
 

@@ -46,6 +46,10 @@ SMALL = {
         "inputs: {Q: [E, K], A: [E, M], V: [F, M]}\noutputs: [O]",
         "S[m,k] = Q[e,k]*A[e,m] :: sum[e]\nO[f,k] = S[m,k]*V[f,m] :: sum[m]",
     ),
+    "weighted latent": (
+        "same: [[E, F]]\ninputs: {Q: [E, K], A: [E, M]}\noutputs: [O]",
+        "S[m,k] = Q[e,k]*A[e,m] :: sum[e]\nO[f,k] = S[m,k]*A[f,m] :: sum[m]",
+    ),
     "one element of a map": ("inputs: {X: [M]}\noutputs: [Y]", "T[m] = X[m]\nY[] = X[0] + T[0]"),
     "one of many sums": (
         "inputs: {W: [M, P], Q: [P]}\noutputs: [Y]",
@@ -59,7 +63,7 @@ CASES = [
     ("sum, then scale", 3, 2), ("sum, then scale", 3, 3), ("softmax", 2, 2), ("softmax", 3, 4), ("weighted after a sum", 2, 2),
     ("weighted after a sum", 2, 3), ("one of many", 3, 2), ("two parts", 3, 2), ("prefix of a matrix", 3, 2),
     ("prefix of a matrix", 3, 3), ("matrix product", 2, 2), ("matrix product", 2, 3),
-    ("weighted sum", 2, 3), ("weighted sum", 3, 3),
+    ("weighted sum", 2, 3), ("weighted sum", 3, 3), ("weighted latent", 2, 3), ("weighted latent", 3, 3),
     ("one element of a map", 3, 2), ("one of many sums", 2, 2), ("one of many sums", 2, 3),
 ]  # fmt: skip
 
@@ -179,6 +183,41 @@ def test_no_schedule_of_attention_beats_its_bound(lengths, widths, tile):
         assert max(moved, once) >= bound * (1 - 1e-12)
 
 
+LATENT = cascade(
+    "inputs: {Q: [E, P], C: [E, M]}\noutputs: [O]",
+    "L[m,p] = Q[e,p]*C[e,m] :: sum[e]\nA[m,p] = exp(L[m,p])\nO[e,p] = A[m,p]*C[e,m] :: sum[m]",
+)
+
+
+@cache
+def latent_bound():
+    """Return the bound of attention over a latent as a function of E, M, P and S."""
+    return as_function(traffic_bound(analyse(LATENT), "M").least, "EMPS")
+
+
+@given(
+    sizes=st.tuples(st.integers(1, 4000), st.integers(1, 4000), st.integers(1, 80)), tile=st.integers(1, 600)
+)
+def test_no_schedule_of_a_latent_beats_its_bound(sizes, tile):
+    """Keys and values are one input: queries stay and it streams by, or it stays and queries and results come and go."""
+    keys, queries, e = sizes
+    rows, columns = min(tile, queries), min(tile, keys)
+    stay = (rows * (2 * e + 3) + e + 2, 2 * queries * e + ceil(queries / rows) * keys * e)
+    stream = (columns * e + 2 * e + 5, keys * e + ceil(keys / columns) * queries * (3 * e + 2))
+    for words, moved in (stay, stream):
+        assert moved >= latent_bound()(e, keys, queries, words) * (1 - 1e-12)
+
+
+def test_a_latent_that_streams_by_is_near_its_bound():
+    """With E**2 small beside S the bound is what a panel of queries moves, but for what the panel's edges take."""
+    sizes = {"M": 1 << 17, "P": 1 << 17, "E": 32}
+    rows = 2048
+    moved = 2 * sizes["P"] * 32 + sizes["P"] // rows * sizes["M"] * 32
+
+    assert 0.9 * moved < least_words(analyse(LATENT), sizes, rows * (2 * 32 + 3) + 34) <= moved
+    assert ("Q", "C") == traffic_bound(analyse(LATENT), "M").weighted[0].inputs
+
+
 @given(
     counts=st.tuples(*[st.integers(0, 12)] * 2),
     width=st.integers(1, 6),
@@ -205,10 +244,10 @@ def test_what_a_phase_can_do(counts, width, spread, seed):
 @pytest.mark.parametrize(
     ("head", "rows"),
     [
-        # a latent that is key and value at once
+        # values that are words of the queries
         (
-            "inputs: {Q: [E, P], C: [E, M]}\noutputs: [O]",
-            "S[m,p] = Q[e,p]*C[e,m] :: sum[e]\nA[m,p] = exp(S[m,p])\nO[e,p] = A[m,p]*C[e,m] :: sum[m]",
+            "inputs: {Q: [E, M], K: [E, P]}\nsame: [[M, P]]\noutputs: [O]",
+            "S[m,p] = Q[e,p]*K[e,m] :: sum[e]\nA[m,p] = exp(S[m,p])\nO[e,p] = A[m,p]*Q[e,m] :: sum[m]",
         ),
         # sums over tiles that are results themselves: each tile has its own
         (
