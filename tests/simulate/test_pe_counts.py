@@ -11,6 +11,7 @@ from fusemax.cost.model import derive
 from fusemax.machine import load_machine
 from fusemax.simulate.array import simulate_array
 from fusemax.simulate.pe.result import PeResult
+from fusemax.simulate.tiles import simulate
 from tests.mappings import load_mapping
 from tests.simulate.small_mappings import Case, attention_cases
 
@@ -102,3 +103,17 @@ def test_words_of_a_product_equal_those_of_the_cost_model(
     result, answer = _both(case)
 
     assert _words(answer) == _moved(result)
+
+
+@settings(max_examples=20)
+@given(attention_cases())
+def test_words_equal_those_of_the_tile_level(case: Case):
+    """Words moved are equal tensor by tensor, level by level and direction by direction in both simulators."""
+    result, _ = _both(case)
+    tiles = simulate(case.mapped, case.machine, case.sizes, case.figures)
+    moved: dict[tuple[str, str, str], float] = {}
+    for key, words in tiles.words.items():
+        place = (key.level, key.kind, key.tensor)
+        moved[place] = moved.get(place, 0.0) + words
+
+    assert {key: words for key, words in moved.items() if words} == _moved(result)

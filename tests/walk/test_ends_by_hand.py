@@ -189,3 +189,18 @@ def test_a_tile_that_stays_at_a_ragged_end_alone_has_room_beside_another_node() 
             outcome = compared(one)
             assert not outcome.differences
             assert (outcome.refused is None) == (room == size)
+
+
+def test_a_tile_by_a_formula_of_a_size_that_another_tile_gives() -> None:
+    """J0 is as long as I0, four; in tiles of two: one sum is written in each, and read back once."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["T"]}, "ranks": {"T": "I1*I0", "J0": "I0"}, "outputs": ["Y", "Z"],
+        "einsums": "Y[i1] = X[i1*I0+j0]*X[i1*I0+j0] :: sum[j0]\nZ[i1,i0] = X[i1*I0+i0]*X[i1*I0+i0]\n",
+    }  # fmt: skip
+    nests = [{"for": ["j01"], "keep": {"DRAM": ["Y"]}, "do": ["Y"]}, {"do": ["Z"]}]
+    mapping = {"tiles": {"I0": 4, "J00": "ceil(J0/2)"}, "nests": nests, "bind": {"a": ["Y", "Z"]}}
+    one = on(design(mapping, {"T": 4}, cascade))
+    words = agreed(one)
+
+    assert (words["DRAM", "Y", "write"], words["DRAM", "Y", "read"]) == (2, 1)
+    assert not compared(one).differences

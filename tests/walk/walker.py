@@ -78,17 +78,27 @@ def spaces(
     for nest in mapped.nests:
         digits: dict[str, int] = {}
         partition: dict[str, int] = {}
-        for root in nest.roots.values():
-            for digit in root.digits[1:]:
+        known: dict[str, float] = {**numbers, **given}
+        rules = [digit for root in nest.roots.values() for digit in root.digits[1:]]
+        for again in (False, True):  # first those that need no size which the cascade gives
+            for digit in [digit for digit in rules if digit.name not in digits]:
                 if isinstance(digit.rule, Fit):
                     size = fitted[nest.name, digit.size_name]
                 elif digit.rule is None:
                     raise NotWalkedError("a tile without a size")
                 else:
-                    size = int(value_of(digit.rule, {**numbers, **given}))
+                    try:
+                        size = int(value_of(digit.rule, known))
+                    except KeyError:
+                        if again:
+                            raise
+                        continue
                 digits[digit.name] = size
+                known[digit.size_name] = size
                 if digit.size_name in mapped.cascade.ranks:
                     partition[digit.size_name] = size
+            if len(digits) < len(rules):
+                known |= resolve_sizes(mapped.cascade, {**given, **partition})
         found.append(
             Space(mapped.cascade, nest, resolve_sizes(mapped.cascade, {**given, **partition}), digits)
         )

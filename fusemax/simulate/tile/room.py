@@ -171,13 +171,29 @@ def geometry_of(mapped: Mapped, machine: Machine, nest: Nest, point: Point) -> G
     """
     sizes = {root.name: int(point.ranks[root.size_name]) for root in nest.roots.values()}
     rules = tile_rules(nest)
-    tiles: dict[str, int] = {}
     known = point.known
+    tiles = _plain_tiles(mapped, rules, known)
+    found = _sizes_by_tiles(mapped, nest, point, tiles)
+    if found:  # rules may name these too (``J00: ceil(J0/2)``)
+        sizes |= {root.name: found[root.size_name] for root in nest.roots.values() if root.size_name in found}
+        tiles = _plain_tiles(mapped, rules, {**known, **found})
+    fits = {name: rule for name, rule in rules.items() if isinstance(rule, Fit)}
+    stock = Stock.of(mapped, machine, nest)
+    tiles |= dict.fromkeys(fits, 1)
+    for name, rule in fits.items():
+        tiles[name] = _fitting(stock, point, sizes, tiles, name, rule)
+    return Geometry(nest, sizes, tiles)
+
+
+def _plain_tiles(mapped: Mapped, rules: Mapping[str, object], known: Mapping[str, float]) -> dict[str, int]:
+    """Return the sizes that formulas give, each known to those after it."""
+    tiles: dict[str, int] = {}
+    named = dict(known)
     for name, rule in rules.items():
         if isinstance(rule, Fit):
             continue
         try:
-            value = finite_value_of(rule, known)  # type: ignore[arg-type]
+            value = finite_value_of(rule, named)  # type: ignore[arg-type]
         except KeyError as error:
             missing = error.args[0]
             own = isinstance(rule, Name) and rule.name == name.upper()
@@ -188,25 +204,16 @@ def geometry_of(mapped: Mapped, machine: Machine, nest: Nest, point: Point) -> G
         if value < 1 or value != int(value):
             raise FusemaxError(f"tile {name.upper()} of mapping {mapped.name} is {value:g}, no whole number")
         tiles[name] = int(value)
-        known[name.upper()] = value
-    sizes |= _sizes_by_tiles(mapped, nest, point, tiles)
-    fits = {name: rule for name, rule in rules.items() if isinstance(rule, Fit)}
-    stock = Stock.of(mapped, machine, nest)
-    tiles |= dict.fromkeys(fits, 1)
-    for name, rule in fits.items():
-        tiles[name] = _fitting(stock, point, sizes, tiles, name, rule)
-    return Geometry(nest, sizes, tiles)
+        named[name.upper()] = value
+    return tiles
 
 
 def _sizes_by_tiles(mapped: Mapped, nest: Nest, point: Point, tiles: Mapping[str, int]) -> dict[str, int]:
-    """Return the sizes of roots that are as long as a tile which the mapping gives (``J0: I0`` where it cuts I by I0)."""
+    """Return the sizes that follow from tiles which the mapping gives (``J0: I0`` where it cuts I by I0)."""
     symbols = mapped.cascade.size_symbols()
     cuts = {d.size_name: tiles[d.name] for r in nest.roots.values() for d in r.digits if d.name in tiles}
     cuts = {name: size for name, size in cuts.items() if name in symbols}
-    if not cuts:
-        return {}
-    resolved = resolve_sizes(mapped.cascade, {**cuts, **point.given}, cuts)
-    return {root.name: resolved[root.size_name] for root in nest.roots.values() if root.size_name in resolved}
+    return dict(resolve_sizes(mapped.cascade, {**cuts, **point.given}, cuts)) if cuts else {}
 
 
 def _fitting(
