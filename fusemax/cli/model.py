@@ -50,10 +50,7 @@ def model(
         [], "--set", help="Sizes and figures: B=8 P=2048, B=64 M=4096, N=128, DRAM.size=80GB ..."
     ),
     chips: int = typer.Option(
-        0,
-        "--chips",
-        min=0,
-        help="How many chips of the system share each layer (all), such as --parallel tensor=N.",
+        0, "--chips", min=0, help="Chips of the system that share each layer (all): --parallel tensor=N."
     ),
     parallel: str = typer.Option(
         "",
@@ -80,7 +77,9 @@ def model(
         "--explain",
         help="Where the time of a step comes from, such as attention: formulas, figures, sources.",
     ),
-    depth: int = typer.Option(2, "--depth", min=0, help="With --explain: how many steps of formulas down."),
+    depth: int = typer.Option(
+        None, "--depth", min=0, help="With --explain: how many steps of formulas down (2)."
+    ),
     as_json: bool = JSON,
 ) -> None:
     """Time, traffic, energy and memory of a whole model: prefill, one step of decoding, or a whole batch."""
@@ -90,8 +89,8 @@ def model(
     wide, runs = _widths(words), _engine(engine, host)
     predictor = _predictor(config, machine, system, wide, (chips, parallel), figures, search, runs)
     asked = _asked(phase, sizes)
-    if explain:
-        typer.echo(_explained(predictor, asked, explain, depth))
+    if _is_explained(explain, depth, out, as_json):
+        typer.echo(_explained(predictor, asked, explain, 2 if depth is None else depth))
         return
     title = f"{predictor.model.name} ({predictor.model.kind}), {phase} on {system or machine}"
     _told(_answer(predictor, asked, predictor.system), title, out, as_json)
@@ -115,6 +114,17 @@ def _predictor(
     parallel = _parallel(links, *shared, system)
     chip = machine or links.chip if links else machine
     return Predictor(load_model(config), chip, widths, links, parallel, figures, search, engine)
+
+
+def _is_explained(explain: str, depth: int | None, out: Path | None, as_json: bool) -> bool:
+    """Return whether a step is to be explained; raise FusemaxError where other options say something else."""
+    from fusemax.errors import FusemaxError
+
+    if depth is not None and not explain:
+        raise FusemaxError("--depth: goes with --explain, such as --explain attention")
+    if explain and (as_json or out is not None):
+        raise FusemaxError(f"--explain: writes text alone; leave out {'--json' if as_json else '-o'}")
+    return bool(explain)
 
 
 def _explained(predictor: Predictor, asked: Asked, step: str, depth: int) -> str:
@@ -192,17 +202,21 @@ def _asked(phase: Phase, sizes: Mapping[str, int]) -> Asked:
 
 def _widths(text: str) -> Widths:
     from fusemax.errors import FusemaxError
+    from fusemax.model.engine import entries
     from fusemax.model.price import Widths
     from fusemax.quantity import QuantityError, quantity
 
     found: dict[str, float] = {}
     names = ("weights", "cache", "activations")
-    for entry in filter(None, text.split(",")):
-        name, _, width = entry.strip().partition("=")
+    try:
+        given = entries(text)
+    except FusemaxError as error:
+        raise FusemaxError(f"--words: {error}\n  hint: such as weights=8bit,cache=1B") from None
+    for name, width in given.items():
+        if name not in names:
+            raise FusemaxError(f"--words: {name!r} is none of {', '.join(names)}")
         try:
-            if name not in names:
-                raise FusemaxError(f"--words: {name!r} is none of {', '.join(names)}")
-            if not width.strip()[-1:].isalpha():
+            if not width[-1:].isalpha():
                 raise QuantityError(f"expected a width with its unit, got {width!r}")
             found[f"{name}_B"] = quantity(width, "B")
         except QuantityError as error:
@@ -231,10 +245,10 @@ def _engine(text: str, host: str) -> Engine:
 def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[str, Any]:
     if asked.phase == "generate":
         last = asked.length + asked.new - 1
+        step = predictor.decode(asked.batch, last)
         passed = predictor.prefill(asked.batch, asked.length)
         memory = predictor.memory(asked.batch, last, asked.length)
         total_s = predictor.generated_s(asked.batch, asked.length, asked.new)
-        step = predictor.decode(asked.batch, last)
         steps_J = (asked.new - 1) * step.energy_J if asked.new > 1 else 0.0
         energy_J, tokens = passed.energy_J + steps_J, asked.batch * asked.new
         more = {

@@ -31,6 +31,13 @@ def explained(predictor: Predictor, passed: Passed, name: str, depth: int) -> st
     return "\n\n".join(_row(predictor, passed, row, depth) for row in alike.values())
 
 
+#: Kinds of work that are no kernel, and what their time is.
+WAITING = {
+    "host": "the chip waits for its host, as --host says it: {}",
+    "pipeline": "micro-batches behind the first leave the pipeline one after another, as fast as its slowest stage: {}",
+}
+
+
 def _row(predictor: Predictor, passed: Passed, row: Row, depth: int) -> str:
     each, whole = format_quantity(row.price.time_s, "s", 4), format_quantity(row.time_s, "s", 4)
     share = row.time_s / passed.time_s
@@ -38,6 +45,8 @@ def _row(predictor: Predictor, passed: Passed, row: Row, depth: int) -> str:
     head = f"{row.step.part}, {row.step.name}: {runs} ({share:.1%} of the pass)"
     if row.step.exchange is not None:
         return f"{head}\nnumbers that chips send each other, by {row.price.limit}: latency and bandwidth of the links"
+    if row.step.work in WAITING:
+        return f"{head}\n{WAITING[row.step.work].format(row.price.limit)}"
     found = predictor.prices.behind(row.step, row.price)
     return f"{head}\n{_moved(predictor, row) if found is None else _formulas(predictor, row, depth)}"
 

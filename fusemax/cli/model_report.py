@@ -40,9 +40,8 @@ def write_report(folder: Path, record: Mapping[str, Any], title: str, command: s
         key.removesuffix("_B"): record["memory"][key] for key in ("weights_B", "cache_B", "activations_B")
     }
     kept = [{"what": name, "bytes_B": value} for name, value in memory.items()]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_tables(folder, {"steps": table_of_rows(rows, STEPS), "memory": table_of_rows(kept, MEMORY)})
     replace_file(folder / "model.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+    write_tables(folder, {"steps": table_of_rows(rows, STEPS), "memory": table_of_rows(kept, MEMORY)})
     works = [work for one in passes.values() for work in one["by_work_s"]]
     pictures = (
         *_layers(folder, passes, works),

@@ -76,7 +76,6 @@ def _show_model(name: str, svg: Path | None, save: Path | None) -> None:
         typer.echo(f"sizes: {' '.join(f'{rank}={size}' for rank, size in one.sizes.items())}")
         typer.echo("\n".join(f"  {line}" for line in str(one.cascade).splitlines()))
         if save is not None:
-            save.mkdir(parents=True, exist_ok=True)
             replace_file(save / f"{one.name}.yaml", one.text)
     if save is not None:
         typer.echo(f"\nwritten: {save}")

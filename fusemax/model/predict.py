@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from fusemax.errors import FusemaxError
 from fusemax.model.engine import APART, Engine
@@ -19,6 +20,7 @@ from fusemax.model.weights import chip_cache, chip_weights
 from fusemax.nearest import meant
 from fusemax.quantity import format_quantity
 
+WIDTHS = "such as --words activations=8bit, or activations_B of its Widths"
 SAMPLES = 6  #: lengths of the cache at which decoding is priced, the others lie between
 
 
@@ -73,6 +75,12 @@ class Predictor:
 
     def __post_init__(self) -> None:
         refuse_library(self.engine, self.system)
+        known = {name for _, name, _ in self.prices.described.walked} if self.figures else set[str]()
+        for name in self.figures:
+            if name not in known:
+                raise FusemaxError(f"{self.machine} has no figure {name}; {meant(name, known)}")
+        if "word" in self.figures:
+            raise FusemaxError(f"word: a model says its widths itself\n  hint: {WIDTHS}")
 
     @cached_property
     def prices(self) -> Prices:
@@ -85,18 +93,28 @@ class Predictor:
         Raises
         ------
         FusemaxError
-            When a step cannot be run on the machine, or the chips do not divide the model.
+            When a step cannot be run on the machine, or is larger than its memory, or the chips do not divide the model.
         """
         if queries > keys:
             raise FusemaxError(
                 f"{queries} queries see {keys} keys: M holds all tokens, the new ones included"
             )
         run = self._pass(batch, queries, keys)
+        self._refuse_larger(batch, queries, keys)
         rows = [Row(step=step, price=self._price(step)) for step in self._steps(run)]
         rows = hidden(rows, self.parallel)
         host = self.engine.host
         behind = (*followed(self.model, run, rows, host), *waited(self.model, rows, self.parallel, host))
         return Passed(run=run, rows=(*rows, *behind))
+
+    def _refuse_larger(self, batch: int, queries: int, keys: int) -> None:
+        """Raise FusemaxError where a step's weights, its numbers, or the cache of a layer are larger than the memory."""
+        memory = self.memory(batch, keys, queries)
+        steps = steps_of(self.model, self._pass(batch, queries, keys))
+        weights_B = max((_weights(step) for step in steps), default=0) * self.widths.weights_B
+        layer_B = max(memory.activations_B, memory.cache_B / self.model.depth, weights_B)
+        if memory.size_B is not None and layer_B > memory.size_B:
+            raise FusemaxError(f"one step of {self.model.name} alone does not fit: {memory}")
 
     def prefill(self, batch: int, length: int) -> Passed:
         """Return the pass that reads *length* tokens of each of *batch* sequences."""
@@ -113,15 +131,13 @@ class Predictor:
 
         Decoding is priced at a few lengths of the cache; between them time grows in a straight line.
         """
-        import numpy as np
-
         time_s = self.prefill(batch, length).time_s
         if new < 2:
             return time_s
-        lengths = np.arange(length + 1, length + new)
-        points = np.unique(np.linspace(lengths[0], lengths[-1], SAMPLES).astype(int))
-        times = [self.decode(batch, int(point)).time_s for point in points]
-        return time_s + float(np.interp(lengths, points, times).sum())
+        first, last = length + 1, length + new - 1
+        points = sorted({first + (last - first) * number // (SAMPLES - 1) for number in range(SAMPLES)})
+        times = [self.decode(batch, point).time_s for point in points]
+        return time_s + _summed(points, times)
 
     def memory(self, batch: int, length: int, queries: int = 1) -> Memory:
         """Return what one chip keeps of *batch* sequences of *length* tokens, *queries* of them worked on at once."""
@@ -162,6 +178,19 @@ class Predictor:
         return Price(time_s=time_s, traffic_B=0.0, energy_J=energy_J, limit=algorithm)
 
 
+def _summed(points: Sequence[int], values: Sequence[float]) -> float:
+    """Return the sum over all whole numbers from the first of *points* to the last, on straight lines between *values*.
+
+    >>> _summed([1, 3, 4], [1.0, 3.0, 7.0])
+    13.0
+    """
+    total = values[-1]
+    for (start, end), (low, high) in zip(pairwise(points), pairwise(values), strict=True):
+        many = end - start  # the end is the start of the next line
+        total += many * low + (high - low) / many * (many * (many - 1) / 2)
+    return total
+
+
 def refuse_library(engine: Engine, system: System | None) -> None:
     """Raise FusemaxError where *engine* calls a library of collectives that *system* lacks."""
     if engine.library and system is None:
@@ -169,6 +198,12 @@ def refuse_library(engine: Engine, system: System | None) -> None:
     if engine.library and system is not None and engine.library not in system.known_libraries:
         near = meant(engine.library, system.known_libraries)
         raise FusemaxError(f"{system.title} has no library {engine.library!r}; {near}")
+
+
+def _weights(step: Step) -> int:
+    """Return the weights that a product takes."""
+    sizes = dict(step.forms[0][1]) if step.weights else {}
+    return sizes.get("G", 1) * sizes["K"] * sizes["N"] if sizes else 0
 
 
 def _held(step: Step) -> int:

@@ -10,6 +10,7 @@ import pytest
 from fusemax.cli.model_explain import explained
 from fusemax.errors import FusemaxError
 from fusemax.model.config import load_model
+from fusemax.model.engine import Engine, Host
 from fusemax.model.parallel import Parallel
 from fusemax.model.predict import Predictor
 from fusemax.model.system import load_system
@@ -51,3 +52,15 @@ def test_what_chips_send_and_what_is_not_there() -> None:
     assert "numbers that chips send each other, by custom two-shot" in text
     with pytest.raises(FusemaxError, match="no step 'atention'\n  hint: did you mean 'attention'"):
         explained(predictor, passed, "atention", 1)
+
+
+def test_what_waits_is_no_kernel() -> None:
+    """The host, and micro-batches behind the first, are told in words."""
+    engine = Engine(host=Host(pass_s=1e-3))
+    parallel = Parallel(pipeline=2, micro=2)
+    predictor = Predictor(LLAMA, "h100", system=load_system("8xh100"), parallel=parallel, engine=engine)
+    passed = predictor.prefill(2, 64)
+    assert "waits for its host, as --host says it: before the pass" in explained(
+        predictor, passed, "waiting for the host", 1
+    )
+    assert "as fast as its slowest stage: stage" in explained(predictor, passed, "other micro-batches", 1)

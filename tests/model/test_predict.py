@@ -336,6 +336,17 @@ def test_hosts_of_pipeline_stages():
         assert tiny.time_s == pytest.approx(plain.time_s)
 
 
+def test_a_batch_is_the_sum_of_its_steps():
+    """Few steps one by one, though priced at fewer lengths; a billion of them are told at once not to fit."""
+    one = Predictor(published("llama-3.1-8b"), "h100", shared=H100)
+    steps = [one.decode(2, 64 + number).time_s for number in range(1, 6)]
+    assert one.generated_s(2, 64, 6) == pytest.approx(one.prefill(2, 64).time_s + sum(steps))
+    more = [one.decode(2, 64 + number).time_s for number in range(1, 40)]
+    assert one.generated_s(2, 64, 40) == pytest.approx(one.prefill(2, 64).time_s + sum(more), rel=1e-3)
+    with pytest.raises(FusemaxError, match=r"one step of llama-3\.1-8b alone does not fit"):
+        one.generated_s(1, 16, 10**9)
+
+
 def test_keys_read_apart():
     """A cache read once for each of eight query heads of a group takes eight times the bytes when tokens are made, alone."""
     model = published("llama-3.1-70b")
@@ -377,16 +388,31 @@ def test_a_library_of_collectives():
         (("--engine", "kees=apart"), "--engine: no part 'kees' of an engine; did you mean 'keys'?"),
         (("--engine", "keys"), "--engine: 'keys': expected a name and a value"),
         (("--engine", "keys=apart,keys=apart"), "--engine: keys is said twice"),
+        (("--words", "weights=8bit,weights=4bit"), "--words: weights is said twice"),
+        (("--words", "weights"), "--words: 'weights': expected a name and a value"),
+        (("--set", "DRAMM.size=1GB"), "h100 has no figure DRAMM.size; did you mean 'DRAM.size'?"),
+        (("--set", "word=1 B"), "word: a model says its widths itself"),
+        (("--set", "DRAM.size=0.1 MB"), "one step of small alone does not fit: "),
+        (("--depth", "3"), "--depth: goes with --explain"),
+        (("--explain", "norm", "--json"), "--explain: writes text alone; leave out --json"),
         (("--engine", "library=nccl"), "library=nccl: one chip calls none"),
         (("--host", "kernel=5"), "--host: kernel: expected a time from 0 to 60 s with its unit, got '5'"),
         (("--host", "launch=5us"), "--host: 'launch' is none of pass, kernel"),
     ],
 )
-def test_engines_that_are_none(small: str, options: tuple[str, ...], said: str):
+def test_options_that_say_nothing(small: str, options: tuple[str, ...], said: str):
     """Each mistake by name."""
     result = run(small, "--machine", "h100", "--set", "P=64", *options)
     assert result.exit_code
     assert said in str(result.exception)
+
+
+def test_a_report_that_has_no_place(small: str, tmp_path: Path):
+    """A file where the folder should be is told, not a traceback."""
+    (tmp_path / "taken").write_text("")
+    result = run(small, "--machine", "h100", "--set", "P=64", "-o", str(tmp_path / "taken"))
+    assert isinstance(result.exception, FusemaxError)
+    assert "cannot be written" in str(result.exception)
 
 
 def test_experts_with_few_tokens():
