@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import multiprocessing
 import os
 import random
@@ -246,18 +247,22 @@ CASES: Mapping[str, Callable[[Path, Path, random.Random, int], str]] = {
 }  # fmt: skip
 
 
-def disturbed(case: str, count: int, seed: int, seconds: float) -> Counter[str]:
-    """Return how often what happened in *count* trials of *case*."""
+def disturbed(case: str, count: int, seed: int, seconds: float, tally: Path | None = None) -> Counter[str]:
+    """Return how often what happened in *count* trials of *case*; the file *tally* keeps the counts, to go on from."""
     found: Counter[str] = Counter()
+    if tally is not None and tally.exists():
+        found.update(json.loads(tally.read_text(encoding="utf-8")))
     end_s = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         study = folder / "study.yaml"
         study.write_text(STUDY, encoding="utf-8")
-        for number in range(count):
+        for number in range(sum(found.values()), count):
             dice = random.Random(f"{case} {seed} {number}")
             shutil.rmtree(folder / "out", ignore_errors=True)
             found[CASES[case](folder, study, dice, number)] += 1
+            if tally is not None:
+                tally.write_text(json.dumps(found), encoding="utf-8")
             if time.monotonic() > end_s:
                 break
     return found
@@ -270,8 +275,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no trial after so long")
+    parser.add_argument("--tally", type=Path, help="a file that keeps the counts, to go on from")
     given = parser.parse_args(arguments)
-    found = disturbed(given.case, given.count, given.seed, given.seconds)
+    found = disturbed(given.case, given.count, given.seed, given.seconds, given.tally)
     print(
         f"{sum(found.values())} {given.case}: "
         + "; ".join(f"{n} {what}" for what, n in sorted(found.items()))

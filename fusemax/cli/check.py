@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from fusemax.errors import FusemaxError
+from fusemax.errors import FusemaxError, readable
 
 
 def check(
@@ -22,7 +22,7 @@ def check(
                 typer.echo(f"  note: {note}")
         except FusemaxError as error:
             failed = True
-            typer.echo(str(error), err=True)
+            typer.echo(readable(str(error)), err=True)
     if failed:
         raise typer.Exit(1)
 

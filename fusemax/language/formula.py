@@ -20,7 +20,7 @@ from fusemax.source import Text
 
 TILE_RULE = "fit"  #: alone in the formula of a tile: ``fit(L3)``
 _QUANTITY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%][A-Za-zµ/0-9]*)(?![\w(\[.])")
-_DOTTED = re.compile(r"\b(\w*[A-Za-z_]\w*|\d+[A-Za-z]\w*)\.([A-Za-z_]\w*)")
+_DOTTED = re.compile(r"\b(\d*[A-Za-z_]\w*)\.([A-Za-z_]\w*)")
 
 
 def formula(value: str | int | float, unit: str, file: str = "<value>", *, fits: bool = False) -> Expression:

@@ -33,6 +33,7 @@ class Library:
 
     beside: Path | None = None
     read: dict[tuple[str, Path | str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+    unknown: dict[tuple[str, Path | str, str], str] = field(default_factory=dict, repr=False, compare=False)
 
     def cascade(self, given: Given | Cascade, beside: Path | None = None) -> Cascade:
         """Return the cascade that *given* means; its own paths are looked up in *beside*.
@@ -116,8 +117,14 @@ class Library:
         if not isinstance(given, str | Path):
             return load()
         key = (what, given, str(folder or ""))
+        if key in self.unknown:
+            raise UnknownNameError(self.unknown[key])
         if key not in self.read:
-            self.read[key] = load()
+            try:
+                self.read[key] = load()
+            except UnknownNameError as error:
+                self.unknown[key] = str(error)
+                raise
         return self.read[key]
 
 

@@ -14,7 +14,7 @@ from fusemax.study.execute.chunks import Counts, chunk_table
 from fusemax.study.execute.folder import RunFolder, run_chunk
 from fusemax.study.execute.manifest import manifest_of
 from fusemax.study.execute.selection import selected
-from fusemax.study.execute.threads import on_threads, prepare, threads_for
+from fusemax.study.execute.threads import available_cores, on_threads, prepare, threads_for
 from fusemax.study.execute.trials import Chunk
 from fusemax.study.execute.written import concatenated, write_bytes, write_frame
 from fusemax.study.jobs.job import Job, Planned
@@ -24,6 +24,7 @@ from fusemax.study.tables.rows import JOB
 if TYPE_CHECKING:
     import polars
 
+WORKERS_A_CORE = 16  #: more processes take room, and no time less
 ROWS_AS_TEXT = 100_000  #: tables up to this size are written as CSV too
 
 
@@ -107,6 +108,13 @@ def _refuse(options: Options) -> None:
     for name, value in (("--workers", options.workers), ("--chunk", options.chunk_points)):
         if value is not None and value < 1:
             raise FusemaxError(f"{name}: expected at least 1, got {value}")
+    most = WORKERS_A_CORE * available_cores()
+    if options.workers is not None and options.workers > most:
+        hint = "processes beyond the cores wait for one another; other machines join with --cluster"
+        raise FusemaxError(
+            f"--workers: at most {most} on this machine, {WORKERS_A_CORE} for each core, got {options.workers}"
+            f"\n  hint: {hint}"
+        )
     if options.resume and options.fresh:
         raise FusemaxError("--resume and --fresh exclude each other: go on, or start over")
 
