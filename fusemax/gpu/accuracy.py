@@ -16,6 +16,8 @@ Record = dict[str, Any]
 MODELS = ("predicted", "roofline", "max", "sum")
 #: Ends of the bins of sequence length (of the keys), with their names.
 LENGTHS: tuple[tuple[float, str], ...] = ((1024, "≤1K"), (4096, "≤4K"), (16384, "≤16K"), (math.inf, ">16K"))
+#: What the constants of a row's mapping were fitted to, as its group says; the first is told first.
+UNFITTED, FITTED = "nothing fitted to this chip", "fitted to this chip"
 
 
 def fitted_to(compared: Sequence[Compared], study: GpuStudy) -> frozenset[tuple[str, str]]:
@@ -33,7 +35,7 @@ def fitted_name(entry: Compared, fitted: frozenset[tuple[str, str]]) -> str:
     """Return the group of *entry* by what its constants were *fitted* to."""
     mappings = entry.mapping.split("+")
     known = all((entry.machine, mapping) in fitted for mapping in mappings)
-    return "fitted to this chip" if known else "nothing fitted to this chip"
+    return FITTED if known else UNFITTED
 
 
 class Classes:
@@ -79,7 +81,10 @@ GROUPS: dict[str, Callable[[Compared], str]] = {
 
 
 def error_rows(judged: Sequence[Compared], fitted: frozenset[tuple[str, str]] = frozenset()) -> list[Record]:
-    """Return, for each way of grouping and each group, the errors of the prediction and of the baselines."""
+    """Return, for each way of grouping and each group, the errors of the prediction and of the baselines.
+
+    Rows to which nothing was fitted come first, all kinds of their work, then the others.
+    """
     found: list[Record] = []
     by_fit: dict[str, Callable[[Compared], str]] = {"fitted": lambda entry: fitted_name(entry, fitted)}
     for by, name_of in {**by_fit, **GROUPS}.items():
@@ -88,7 +93,7 @@ def error_rows(judged: Sequence[Compared], fitted: frozenset[tuple[str, str]] = 
             groups.setdefault((entry.work, name_of(entry)), []).append(entry)
         order = {name: number for number, (_, name) in enumerate(LENGTHS)}
         for (work, name), members in sorted(
-            groups.items(), key=lambda g: (g[0][0], order.get(g[0][1], 0), g[0])
+            groups.items(), key=lambda g: (g[0][1] == FITTED, g[0][0], order.get(g[0][1], 0), g[0])
         ):
             found.append({"by": by, "work": work, "group": name, **_errors(members)})
     return found

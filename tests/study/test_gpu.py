@@ -10,7 +10,7 @@ import pytest
 
 from fusemax.cli.check import check_file
 from fusemax.errors import FusemaxError, ProblemsError
-from fusemax.gpu.accuracy import error_rows, length_bin, quantile
+from fusemax.gpu.accuracy import FITTED, UNFITTED, error_rows, length_bin, quantile
 from fusemax.gpu.asked import study_file
 from fusemax.gpu.compare import LeftOut, Resolved, compare, resolve
 from fusemax.gpu.published import published
@@ -111,6 +111,13 @@ def test_baselines_are_ordered(folder: Path) -> None:
     for row in read(folder / "comparison.csv"):
         roofline, longest, total = (float(row[name]) for name in ("roofline_s", "max_s", "sum_s"))
         assert 0 < roofline <= longest <= total
+
+
+def test_chips_that_nothing_was_fitted_to_are_told_first(folder: Path) -> None:
+    """In the first table of errors, every kind of work of theirs stands before any of the others."""
+    groups = [row["group"] for row in read(folder / "errors.csv") if row["by"] == "fitted"]
+    assert groups == sorted(groups, key=[UNFITTED, FITTED].index)
+    assert groups[0] == UNFITTED or UNFITTED not in groups
 
 
 def test_deterministic_rows_and_host_overhead_are_set_apart() -> None:

@@ -186,7 +186,8 @@ def _short(errors: Sequence[Record], by: str) -> Short:
             ]
             rows.append((f"{record['work']} {record['group']}", *cells, *(f"{n:.0%}" for n in beside)))
     headings = ("", "rows", "median", "90th", "signed", "roof", "max", "sum")
-    return Short(title=f"Absolute error on test rows, by {by}", headings=headings, rows=tuple(rows))
+    what = {"fitted": "what the constants were fitted to"}.get(by, by)
+    return Short(title=f"Absolute error on test rows, by {what}", headings=headings, rows=tuple(rows))
 
 
 JUDGED = {"split": "test", "apart": ""}
