@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fusemax.search.facts import Facts, Piece
 from fusemax.search.split import Ways, split, weighted
 from fusemax.search.useful import Case, cases_of, useful_points
-from fusemax.search.words import compulsory, fewest_words
+from fusemax.search.words import compulsory, copies_of, fewest_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +83,22 @@ def _bound(
     moved = max(sum(words.values()), least)
     made = {output.tensor for name in segment for output in facts.einsum(name).outputs}
     written = min(sum(count for tensor, count in one.items() if tensor in made) for one in each)
+    units_s = min(weighted(dict(_seconds(facts, segment, case)), weights) for case in cases)
+    memory_s, launch_s = _memory_s(facts, moved, written), facts.figures["launch"]
+    leaked_J = _leaking_W(facts) * (max(units_s, memory_s) + launch_s)
     return Bound(
-        units_s=min(weighted(dict(_seconds(facts, segment, case)), weights) for case in cases),
-        prices=dict(weights), shares=shares, words=words, least_words=least,
-        traffic_B=moved * facts.figures["word"],
-        memory_s=_memory_s(facts, moved, written), launch_s=facts.figures["launch"],
-        energy_J=min(_energy(facts, segment, case, moved) for case in cases),
+        units_s=units_s, prices=dict(weights), shares=shares, words=words, least_words=least,
+        traffic_B=moved * facts.figures["word"], memory_s=memory_s, launch_s=launch_s,
+        energy_J=min(_energy(facts, segment, case, moved) for case in cases) + leaked_J,
     )  # fmt: skip
+
+
+def _leaking_W(facts: Facts) -> float:  # noqa: N802 - the unit is a watt
+    """Return what all units and levels take as long as a mapping runs, whatever they do."""
+    machine = facts.machine
+    leaks = [(name, facts.cores) for name, unit in machine.units.items() if unit.leakage]
+    leaks += [(name, copies_of(facts, name)) for name, level in machine.levels.items() if level.leakage]
+    return sum(facts.figures[f"{name}.leakage"] * copies for name, copies in leaks)
 
 
 def _memory_s(facts: Facts, moved: float, written: float) -> float:

@@ -33,14 +33,14 @@ def fast_words(facts: Facts) -> float:
             continue
         if size is None:
             return inf
-        bytes_ += float(size.subs({s: facts.figures[str(s)] for s in size.free_symbols})) * _copies(
+        bytes_ += float(size.subs({s: facts.figures[str(s)] for s in size.free_symbols})) * copies_of(
             facts, place
         )
     lanes = sum(prod(facts.lanes[unit].values()) for unit in facts.machine.units)
     return bytes_ / facts.figures["word"] + IN_FLIGHT * lanes * facts.cores
 
 
-def _copies(facts: Facts, place: str) -> float:
+def copies_of(facts: Facts, place: str) -> float:
     """Return how many of a level, or of a memory in lanes, the machine has."""
     machine = facts.machine
     if machine.of_groups(place):

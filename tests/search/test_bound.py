@@ -60,6 +60,32 @@ def test_what_groups_of_cores_share_holds_words_too(pair: str, more: int) -> Non
     assert fast_words(facts) == (1000 + more + 4 * 10) / 2 + lanes * IN_FLIGHT
 
 
+def test_what_leaks_is_part_of_the_bound_of_energy() -> None:
+    """Two cores: 3 W of the outermost level, 1 W of each core's own, 0.5 W of its unit, during the bound of the latency."""
+    leaky = MACHINE
+    for old, new in (
+        (
+            "{size: SIZE B}",
+            "{size: 4 KiB, per_core: true, leakage: 1 W, line: 2 B, energy: {read: 1 pJ, write: 1 pJ}}",
+        ),
+        (
+            "{bandwidth: 1 GB/s}",
+            "{bandwidth: 1 GB/s, leakage: 3 W, line: 2 B, energy: {read: 8 pJ, write: 8 pJ}}",
+        ),
+        ("{mac: 1}}", "{mac: 1}, leakage: 500 mW, energy: {mac: 1 pJ}}"),
+        ("levels:", "replicas: 2\nlevels:"),
+    ):
+        leaky = leaky.replace(old, new)
+    still = leaky.replace("leakage: 1 W, ", "").replace("leakage: 3 W, ", "").replace("leakage: 500 mW, ", "")
+    sizes = {"I": 32, "J": 32, "K": 32}
+    answer = best_mapping(Library().cascade(PRODUCT), Library().machine(leaky), sizes, objective="energy")
+    dry = bound_of(facts_of(Library().cascade(PRODUCT), Library().machine(still), sizes))
+
+    assert dry.latency_s == answer.bound.latency_s
+    assert answer.bound.energy_J == pytest.approx(dry.energy_J + (3 + 2 * 1 + 2 * 0.5) * dry.latency_s)
+    assert answer.bound.energy_J <= answer.cost.energy_J
+
+
 def test_nothing_is_claimed_where_a_level_has_no_size() -> None:
     """What could hold everything makes nothing move again."""
     machine = Library().machine(MACHINE.replace("{size: SIZE B}", "{}"))
