@@ -38,7 +38,12 @@ def _stated(seed: int, folder: Path) -> Path | None:
     objective = ("latency", "energy", "traffic", "edp")[seed % 4]
     try:
         answer = best_mapping(
-            load_cascade(str(cascade)), load_machine(str(machine))[0], one.sizes, objective=objective
+            load_cascade(str(cascade)),
+            load_machine(str(machine))[0],
+            one.sizes,
+            objective=objective,
+            seconds=0.1,
+            by_work=True,  # any mapping will do
         )
     except FusemaxError:
         return None
@@ -99,10 +104,12 @@ def _tampered(seed: int, path: Path) -> str:
     return f"{name}: {before!r} became {inside[leaf[-1]]!r}"
 
 
-@pytest.mark.parametrize("first", [0, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "first", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1000, 2000, 3000, 4000))]
+)
 def test_forged_certificates_are_refused(first: int, tmp_path: Path) -> None:
     """Accepted as they are; each changed in six fields, one at a time; a machine changed after them is noticed."""
-    wanted, made, seed = (8 if first == 0 else 192), 0, first
+    wanted, made, seed = (8 if first == 0 else 48), 0, first
     while made < wanted:
         seed += 1
         path = _stated(seed, tmp_path)
