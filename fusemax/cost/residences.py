@@ -194,14 +194,13 @@ class Residences:
         share = self._share(windows, residence.loops)
         within = kept.words() * share
         if self.kinds:
-            parts = [
-                times * counter._brought_of(residence, term, made, bool(windows))
-                for times, counter in self.kinds
-            ]
+            pairs = bool(windows)
+            parts = (n * counter._brought_of(residence, term, made, pairs) for n, counter in self.kinds)
             total = sum(parts, ZERO)
             here = self._share(windows, {*residence.loops, *self.spread})
             same = [loop for loop in self.spread if loop not in kept.digits]
-            if all(len(self.extents.part(self.nest.root_of(loop)).digits) == 1 for loop in same):
+            first = min(map(self.spread.index, same), default=len(self.spread))
+            if all(len(self.nest.root_of(loop).digits) == 1 for loop in self.spread[first:]):
                 return total * here
             # at a ragged end fewer tasks want a tile: nobody has to look where none is wanted twice in a row
             wanting = repeated(self._turning_inside(kept, same), ONE, -ONE)

@@ -41,8 +41,12 @@ class Window:
         touched: sympy.Expr = ONE
         pairs: sympy.Expr = ONE
         for root, digits, step in zip(self.roots, self.digits, self.steps, strict=True):
-            extent = extents.covered(root, digits - set(fixed))
-            touched += abs(step) * (extent - 1)
+            free = digits - set(fixed)
+            extent = extents.covered(root, free)
+            apart = (
+                extents.tile(root, free) if free else ONE
+            )  # where loops stand inside of a digit without one
+            touched += abs(step) * apart * (extent - 1)
             pairs *= extent
         return least(least(touched, pairs), self.size) / greatest(1, pairs)
 

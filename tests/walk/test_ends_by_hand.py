@@ -204,3 +204,33 @@ def test_a_tile_by_a_formula_of_a_size_that_another_tile_gives() -> None:
 
     assert (words["DRAM", "Y", "write"], words["DRAM", "Y", "read"]) == (2, 1)
     assert not compared(one).differences
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_tasks_in_a_row_that_want_a_lone_tile_at_a_ragged_end(cores: int) -> None:
+    """S[p], one word a task, tasks (p2, f, p1) with two p1 but one in the last p2: two by seven times, then once.
+
+    Three cores that do the seven last tasks bring that word three times.
+    """
+    cascade = {
+        **HEAD, "inputs": {"S": ["P"], "Z": ["F"]}, "outputs": ["Y"], "einsums": "Y[f,p] = S[p] - Z[f]\n",
+    }  # fmt: skip
+    loops = ["p2", "f", "p1"]
+    node = {"for": loops, "spread": loops, "keep": {"a": ["S"]}, "do": ["Y"]}
+    mapping = {"tiles": {"P0": 1, "P1": 2}, "nests": [node], "bind": {"a": ["Y"]}}
+    one = on(design(mapping, {"P": 3, "F": 7}, cascade), replicas=cores)
+
+    assert agreed(one)["a", "S", "fill"] == 2 * 7 + cores
+    assert not compared(one).differences
+
+
+def test_a_window_under_a_digit_with_a_gap_has_the_steps_of_that_digit() -> None:
+    """V[p+w], two w, p = 3*p1 + p0 with p0 in a loop, four p: keys 0, 1, 3, 4, then 1, 2, then 2, 3."""
+    cascade = {
+        **HEAD, "inputs": {"V": ["N"], "Q": ["W"]}, "ranks": {"N": "P + W - 1"}, "outputs": ["Y"],
+        "einsums": "Y[p] = V[p+w]*Q[w] :: sum[w]\n",
+    }  # fmt: skip
+    node = {"for": ["p2", "p0"], "keep": {"a": ["V"]}, "do": ["Y"]}
+    mapping = {"tiles": {"P0": 3, "P1": 3}, "nests": [node], "bind": {"a": ["Y"]}}
+
+    assert agreed(on(design(mapping, {"P": 4, "W": 2}, cascade)))["a", "V", "fill"] == 4 + 2 + 2
