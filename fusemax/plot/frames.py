@@ -7,13 +7,17 @@ from typing import Any
 
 from fusemax.plot.canvas import Frame
 from fusemax.plot.chart import Chart
+from fusemax.plot.heat import BAR
 from fusemax.plot.kinds import KINDS
 from fusemax.plot.labels import axis_label
 from fusemax.plot.names import legend_entries, ticks_of
 from fusemax.plot.rows import ROW, names_of, row_label
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import PAGE_WIDTH
-from fusemax.plot.words import LONGEST_NAME, cut, widest
+from fusemax.plot.words import LONGEST_NAME, LONGEST_TICK, cut, widest
+
+SIDES, GAP = 0.72, 0.16  #: inches left and right of all panels, and between two
+BETWEEN = 0.05  #: inches between two texts below an axis
 
 
 def frame_of(content: Chart, spec: FigureSpec) -> Frame:
@@ -21,7 +25,8 @@ def frame_of(content: Chart, spec: FigureSpec) -> Frame:
     if KINDS[spec.kind].lies:
         return _lying_frame(content, spec)
     rows, columns = _shape(content, spec)
-    room = PAGE_WIDTH / columns / max(1, len(content.xs)) if columns > 1 else 2.8 / max(1, len(content.xs))
+    inner = (PAGE_WIDTH - SIDES - GAP * (columns - 1) if columns > 1 else 2.8) - _beside(content, spec)
+    room = inner / columns / max(1, len(content.xs))
     wide = widest(ticks_of(content))
     alone = len(content.panels) == 1
     return Frame(
@@ -32,9 +37,16 @@ def frame_of(content: Chart, spec: FigureSpec) -> Frame:
         ylabel=spec.ylabel or _ylabel(content, spec),
         legend=legend_entries(content, spec) if KINDS[spec.kind].handle else (),
         has_headings=bool(spec.panels) or KINDS[spec.kind].finish is not None,
-        turned_ticks=wide if KINDS[spec.kind].is_categorical and wide > 0.92 * room else 0.0,
+        turned_ticks=wide if KINDS[spec.kind].is_categorical and wide + BETWEEN > room else 0.0,
         panel_height=2.1 if alone else 1.25,
     )
+
+
+def _beside(content: Chart, spec: FigureSpec) -> float:
+    """Return the inches that a scale of colours and the names beside the panels take of their width."""
+    if not KINDS[spec.kind].series_on_axis:
+        return 0.0
+    return BAR + max(0.0, widest(cut(content.shown, LONGEST_TICK)) - 0.32)
 
 
 def _lying_frame(content: Chart, spec: FigureSpec) -> Frame:

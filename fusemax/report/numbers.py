@@ -67,7 +67,7 @@ class Numbers:
     def label_of(self, rows: polars.DataFrame) -> str | None:
         """Return the first label column that has values in *rows*."""
         columns = (name for name in self.labels if name in rows.columns)
-        return next((name for name in columns if rows[name].null_count() < rows.height), None)
+        return next((name for name in columns if any(value not in (None, "") for value in rows[name])), None)
 
     def cases(
         self, part: str, configuration: str, column: str | None = None, value: object = None

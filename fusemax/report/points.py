@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fusemax.plot.labels import tick
+from fusemax.plot.labels import panel_text, tick
 from fusemax.report import story
 from fusemax.report.agreement import EQUAL, Agreement, agreements, in_words
 from fusemax.report.lead import lead
@@ -15,7 +15,7 @@ from fusemax.report.summary import Headline, headline
 from fusemax.table.table import Table, Tables, need_columns
 
 if TYPE_CHECKING:
-    import polars
+    pass
 
 
 NEEDED = ("part", "configuration")
@@ -45,7 +45,7 @@ def shown_of_points(tables: Tables, points: Points) -> dict[str, Any]:
     found = () if comparison is None else agreements(comparison)
     return {
         "points": points,
-        "scope": _scope(results, numbers),
+        "scope": _scope(tables.table("results"), numbers),
         "headlines": heads,
         "leads": [text for head in heads if (text := lead(numbers, head, points.baselines))],
         "stories": [(head.part, story.steps(numbers, head)) for head in heads],
@@ -81,12 +81,14 @@ def _differs(numbers: Numbers, part: str, names: Sequence[str]) -> bool:
     )
 
 
-def _scope(results: polars.DataFrame, numbers: Numbers) -> dict[str, Any]:
+def _scope(table: Table, numbers: Numbers) -> dict[str, Any]:
     """Return how many points there are, and the labels, lengths and configurations that they span."""
+    results = table.frame
     label = numbers.label_of(results)
     lengths = sorted(results["seq_len"].drop_nulls().unique()) if "seq_len" in results.columns else []
     values = [] if label is None else results[label].drop_nulls().unique(maintain_order=True).to_list()
-    texts = [value if isinstance(value, str) else f"{label} {tick(value)}" for value in values]
+    values = [value for value in values if value != ""]  # rows of another part have none
+    texts = [panel_text(value, table.column(label)) for value in values] if label is not None else []
     return {
         "points": results.height,
         "labels": texts,

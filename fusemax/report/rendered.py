@@ -9,7 +9,7 @@ from typing import Any
 
 from fusemax.plot.labels import tick
 from fusemax.report.agreement import is_unexplained
-from fusemax.report.words import percent, times
+from fusemax.report.words import listed, percent, times
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
@@ -32,6 +32,7 @@ def rendered(content: Mapping[str, Any]) -> str:
         "number": lambda value: "–" if value is None else f"{value:.6g}",
         "tick": lambda value: "" if value is None else tick(value),
         "raw": Markup,
+        "listed": listed,
         "begun": lambda text: text[:1].upper() + text[1:],
     }
     environment.tests["unexplained"] = is_unexplained

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fusemax.plot.labels import tick
 from fusemax.report.numbers import Case
 
@@ -28,6 +30,15 @@ def times(value: float) -> str:
     ('6.72', '10.0', '0.787')
     """
     return f"{value:#.3g}".rstrip(".")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return *names* one after another, apart by semicolons where one of them has a comma.
+
+    >>> listed(["FLAT", "FuseMax"]), listed(["FLAT", "FuseMax, best"])
+    ('FLAT, FuseMax', 'FLAT; FuseMax, best')
+    """
+    return ("; " if any("," in name for name in names) else ", ").join(names)
 
 
 def percent(value: float) -> str:

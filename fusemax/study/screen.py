@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from fusemax.language.figure import figure_kind, is_figure
+from fusemax.quantity import format_quantity
 from fusemax.report.numbers import Numbers
 from fusemax.report.study import Points, Short
 from fusemax.report.summary import Headline, headline
@@ -70,7 +72,7 @@ def first_rows(lazy: polars.LazyFrame, rows: int, title: str, asked: str) -> Sho
 
     frame = lazy.head(SHOWN).collect()
     varying = [name for name in _varying(lazy, rows) if name != TELLING["lost"]]
-    cells = {name: [_cell(value) for value in frame[name]] for name in varying}
+    cells = {name: [_cell(name, value) for value in frame[name]] for name in varying}
     widths = {name: max(map(len, (name, *texts))) + 3 for name, texts in cells.items()}
     room = shutil.get_terminal_size((80, 24)).columns
     shown = _fitting(widths, _wanted(asked, varying), room - 2)
@@ -102,9 +104,12 @@ def _varying(lazy: polars.LazyFrame, rows: int) -> list[str]:
     return [name for name in lazy.collect_schema().names() if varies(name)]
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: object) -> str:
+    """Return the text of a value of the column *name*; one of a figure has its unit."""
     if value is None:
         return ""
+    if is_figure(name) and isinstance(value, float):
+        return format_quantity(value, figure_kind(name).unit, 4)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

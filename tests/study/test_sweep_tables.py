@@ -157,3 +157,18 @@ def test_a_part_without_its_baseline_or_without_rows_stops_no_run(tmp_path: Path
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "speed-up over unfused" in page
     assert "speed-up over FuseMax" in page
+
+
+def test_what_a_bound_covers_is_no_unit(tmp_path: Path) -> None:
+    """The part of a measure that its bound covers is a column of the results, not the business of a unit called so."""
+    (tmp_path / "own.yaml").write_text(
+        "kind: sweep\ntitle: t\nsource: s\nlength: M\nparts:\n"
+        "- name: p\n  sizes: {B: 1, H: 1, E: 16, F: 16, M: [128, 256], P: M}\n"
+        "  configurations: {'c, best': {machine: fusemax, cascade: attention/1-pass, mapping: best}}\n"
+    )
+    folder = run_file(tmp_path / "own.yaml", tmp_path / "out")
+
+    report = (folder / "report.html").read_text().lower()
+    assert "covered" in (folder / "results.csv").read_text().splitlines()[0]
+    assert "covered is busy" not in report
+    assert "covered busy" not in report

@@ -95,7 +95,7 @@ def _short(plan: ModelsPlan, rows: Sequence[Row], phase: str) -> Short:
         (row["model"], row["system"]): row for row in mine if row[LENGTH] == length and row["B"] == batch
     }
     lines = [(name, *(_cell(found[name, place.name]) for place in plan.places)) for name in plan.models]
-    title = f"{phase}: time of a pass, {batch} sequences of {length} tokens"
+    title = f"{phase}: time of a pass, {batch} sequence{'s' * (batch != 1)} of {length} tokens"
     return Short(
         title=title, headings=("model", *(place.name for place in plan.places)), rows=tuple(lines), texts=1
     )

@@ -91,7 +91,7 @@ TOKENS = replace(measure("tokens_per_s", "tokens read or made", unit="1/s"), hea
 RESULTS = (
     text("model"), text("system", "the machine, or chips that share every layer"),
     text("phase", "prefill: all tokens of the prompts are read; decode: one token more for each sequence"),
-    size("B", "sequences"), size(LENGTH, "tokens of each sequence", heading=LENGTH_HEADING),
+    size("B", "sequences", heading="sequences"), size(LENGTH, "tokens of each sequence", heading=LENGTH_HEADING),
     truth("fits", "whether weights, cache and activations have room on a chip; empty where its memory is not said"),
     measure("latency_s", "of one pass", adds="sum"), TOKENS,
     measure("latency_per_token_s", "of one pass, over its new tokens"),

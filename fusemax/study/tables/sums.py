@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fusemax.study.columns import BUSY, FIXED, TELLING
+from fusemax.study.jobs.sought import LEAST
 from fusemax.study.spec.file import StudyFile, StudyPart
 from fusemax.study.tables.rows import NO_ROOM, SIZE
 
@@ -45,8 +46,8 @@ def _added(members: Sequence[Record]) -> dict[str, Any]:
 
 
 def _is_measure(name: str) -> bool:
-    return (
-        name in ADDED or name in (LIMIT, "fits", NO_ROOM, *WORDS) or name.startswith((BUSY, "area_", "time_"))
+    return name in (*ADDED, *LEAST, LIMIT, "fits", NO_ROOM, *WORDS) or name.startswith(
+        (BUSY, "area_", "time_")
     )
 
 
