@@ -270,6 +270,7 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
     return {
         "model": model.name, "kind": model.kind, "phase": asked.phase, "batch": asked.batch, "chips": predictor.parallel.chips,
         "parallel": asdict(predictor.parallel), "parallel_text": str(predictor.parallel),
+        "engine": asdict(predictor.engine),
         "energy_J": finite(energy_J), "energy_per_token_J": finite(energy_J / tokens),
         "chip_seconds_per_token": predictor.parallel.chips * more["time_s"] / tokens,
         "system": links.title if links else None, "unused_keys": list(model.unused),

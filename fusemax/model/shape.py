@@ -226,6 +226,8 @@ class Layer:
         How many norms it has.
     bare
         Whether no norm stands before its mixer, where others have one.
+    scaled
+        Whether a scale for each feature multiplies what a part adds to its input (CaiT, arXiv 2103.17239, section 2.2).
     place
         Where they stand: ``before`` each part (of parallel parts, one for both where there is one), ``after`` each sum with
         the residual, ``around`` each part (before it, and between it and the residual), or ``branch`` (only between).
@@ -238,6 +240,7 @@ class Layer:
     place: Place = "before"
     parallel: bool = False
     bare: bool = False
+    scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,8 @@ def split_weights(model: Model, layer: Layer) -> tuple[int, int]:
         + feed_forward_weights(part, model.d_model)
         - routed
     )
-    return rest + layer.norms * norm_weights(model), routed
+    scales = model.d_model * sum(part is not None for part in (layer.mixer, layer.feed_forward))
+    return rest + layer.norms * norm_weights(model) + layer.scaled * scales, routed
 
 
 def weights(model: Model) -> int:

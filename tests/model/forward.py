@@ -295,6 +295,7 @@ def forward(model: Model, layer: Layer, x: Array, w: Weights) -> Array:
             else mixed(model, part, given, w)
         )
         made = rows(model.norm, made, w, tags[1]) if behind else made
+        made = made * w[f"LS{tags[0]}"] if layer.scaled else made
         x = x + model.residual * made
         x = rows(model.norm, x, w, tags[0]) if layer.place == "after" else x
     return x

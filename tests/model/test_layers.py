@@ -112,6 +112,7 @@ SMALL = {
     "modernbert": f"{{model_type: modernbert, {ENCODER}, vocab_size: 7, local_attention: 4}}",
     "bert": f"{{model_type: bert, {ENCODER}, vocab_size: 7, max_position_embeddings: 9, hidden_act: gelu}}",
     "vit": f"{{model_type: vit, {ENCODER}, image_size: 4, patch_size: 2, hidden_act: gelu}}",
+    "dinov2": f"{{model_type: dinov2, {ENCODER}, image_size: 4, patch_size: 2}}".replace("intermediate_size: 10, ", ""),
     "clip": f"{{model_type: clip_vision_model, {ENCODER}, image_size: 4, patch_size: 2}}",
 }  # fmt: skip
 TOKENS = 7

@@ -118,9 +118,11 @@ def _added(model: Model, layer: Layer, name: str, out: str, rank: str, to: str, 
     """Return the sum of a part with its input, normalised where norms stand after the sums."""
     scale = "" if model.residual == 1 else f"{model.residual:.12g}*"
     index = f"[{rank},p]"
+    inputs = {f"LS{tag}": rank.upper()} if layer.scaled else {}
+    more = f"*LS{tag}[{rank}]" if layer.scaled else ""
     if layer.place != "after":
-        return lines(f"{to}{index} = {name}{index} + {scale}{out}{index}")
-    total = lines(f"{to}R{index} = {name}{index} + {scale}{out}{index}")
+        return lines(f"{to}{index} = {name}{index} + {scale}{out}{index}{more}", **inputs)
+    total = lines(f"{to}R{index} = {name}{index} + {scale}{out}{index}{more}", **inputs)
     return total + normed(model.norm, f"{to}R", to, f"{rank},p", rank, tag=tag)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from fusemax.model.reading.keys import Keys
-from fusemax.model.reading.parts import attention, depth, each, feed_forward, width
+from fusemax.model.reading.parts import activation, attention, depth, each, feed_forward, width
 from fusemax.model.shape import FeedForward, Layer, Model, Place
 
 
@@ -78,6 +78,29 @@ def read_image(keys: Keys, name: str, kind: str) -> Model:
     return model
 
 
+def read_dinov2(keys: Keys, name: str, kind: str) -> Model:
+    """Return a DINOv2 (arXiv 2304.07193): each part scaled, a feed-forward part as wide as ``mlp_ratio`` says."""
+    d_model, side, patch = width(keys), keys.count("image_size"), keys.count("patch_size")
+    ratio = keys.number("mlp_ratio", default=4.0, least=0.1, most=100.0)
+    gated = keys.flag("use_swiglu_ffn")
+    act = activation(keys, "gelu") if not gated else "silu"
+    inner = int(d_model * ratio)
+    inner = (2 * inner // 3 + 7) // 8 * 8 if gated else inner  # two thirds, to a multiple of eight
+    biased = keys.flag("qkv_bias", default=True)
+    mixer = attention(keys, d_model, rotary=0.0, biased=biased, out_biased=True)
+    part = FeedForward(d_ff=inner, gated=gated, biased=True, activation=act)
+    registers = keys.count("num_register_tokens", default=4, least=0) if kind.endswith("registers") else 0
+    patches = (side // patch) ** 2
+    filters = patch**2 * keys.count("num_channels", default=3) * d_model
+    more = (
+        3 + registers
+    ) * d_model  # the filters' bias, a token for the class, one for what is masked, and registers
+    return Model(
+        name=name, kind=kind, d_model=d_model, vocabulary=0, norm="layer", causal=False, positions=patches + 1,
+        layers=(Layer(mixer=mixer, feed_forward=part, times=depth(keys), scaled=True),), extra_weights=filters + more,
+    )  # fmt: skip
+
+
 def read_clip_text(keys: Keys, name: str, kind: str) -> Model:
     """Return the text tower of a CLIP, whose tokens see those before them, or of a SigLIP, whose tokens see all."""
     d_model = width(keys)
@@ -116,6 +139,7 @@ Reader = Callable[[Keys, str, str], Model]
 ENCODERS: Mapping[str, Reader] = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra"), read_bert),
     **dict.fromkeys(("vit", "deit", "clip_vision_model", "siglip_vision_model"), read_image),
+    "dinov2": read_dinov2, "dinov2_with_registers": read_dinov2,
     "distilbert": read_distilbert, "modernbert": read_modern_bert,
     "clip_text_model": read_clip_text, "siglip_text_model": read_clip_text,
 }  # fmt: skip

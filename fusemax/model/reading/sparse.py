@@ -180,7 +180,7 @@ def read_glm_experts(keys: Keys, name: str, kind: str) -> Model:
     """Return a GLM-4.5, or dots.llm1, whose experts are those of DeepSeek-V3 behind grouped heads."""
     biased = keys.flag("attention_bias")
     normed = "shared" if kind == "dots1" or keys.flag("use_qk_norm") else ""
-    rotary = 0.5 if kind == "glm4_moe" else 1.0
+    rotary = 1.0 if kind == "dots1" else 0.5
     out_biased = biased and kind == "dots1"
     mixer = attention(keys, width(keys), biased=biased, out_biased=out_biased, qk_norm=normed, rotary=rotary)
     return _after_dense(keys, name, kind, mixer, SIGMOID)
@@ -290,7 +290,8 @@ SPARSE: Mapping[str, Reader] = {
     **dict.fromkeys(_MIXTRALS, read_mixtral),
     **dict.fromkeys(("qwen2_moe", "qwen3_moe", "qwen3_next", "qwen3_vl_moe_text"), read_qwen_experts),
     **dict.fromkeys(("deepseek_v2", "deepseek_v3", "kimi_k2"), read_deepseek),
-    "glm4_moe": read_glm_experts, "dots1": read_glm_experts, "ernie4_5_moe": read_ernie_experts,
+    **dict.fromkeys(("glm4_moe", "glm4v_moe_text", "dots1"), read_glm_experts),
+    "ernie4_5_moe": read_ernie_experts,
     "hunyuan_v1_moe": read_hunyuan_experts, "hunyuan": read_hunyuan_experts,
     "gpt_oss": read_gpt_oss, "llama4": read_llama_4, "llama4_text": read_llama_4,
 }  # fmt: skip
