@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fusemax.analysis.barriers import Corner
 from fusemax.analysis.conditions import Relation
 from fusemax.analysis.domains import elsewhere
-from fusemax.analysis.kept import Kept, narrowed, places_of
+from fusemax.analysis.kept import Kept, anywhere, narrowed, places_of
 from fusemax.analysis.members import Member, Visit
 from fusemax.analysis.order import FIRST, LAST, MIDDLE, Order
 from fusemax.analysis.plain import INFINITY, End, Node, Opaque, Reading, Start, Variable
@@ -103,16 +103,19 @@ def _read(node: Node, reading: Reading, position: int, view: View) -> Span:
         return view.whole
     traces = [("at", place, 0) if place != position else ("lost",) for place in range(len(reading.indices))]
     places = places_of(reading, traces)
-    span = _span(Kept().shifted(index.offset), view)
+    edges = Kept().shifted(index.offset)
+    around = []
     for one in node.filters:
-        if set(one.variables) <= {index.name, *places} and index.name in one.variables:
-            kept = narrowed(Kept(), [one], index.name, index.offset, places, frozenset())
-            around = None if kept is None else _span(kept, view)
-            span = (
-                view.meet(span, around, sure=False) or span
-                if around is not None and span is not None
-                else span
-            )
+        if index.name not in one.variables:
+            continue
+        if set(one.variables) <= {index.name, *places}:
+            around.append(narrowed(Kept(), [one], index.name, index.offset, places, frozenset()))
+        elif one.difference is not None:
+            edges = anywhere(edges, one, index.name, index.offset)
+    span = _span(edges, view)
+    for kept in around:
+        band = None if kept is None else _span(kept, view)
+        span = view.meet(span, band, sure=False) or span if band is not None and span is not None else span
     return span or view.whole
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from fusemax.analysis.filters import Filter
-from fusemax.analysis.plain import Reading, Variable
+from fusemax.analysis.plain import INFINITY, Reading, Variable
 
 Places = Mapping[
     str, tuple[int, int]
@@ -46,11 +46,33 @@ class Kept:
         gaps = [distance for of, distance in self.gaps if of == k]
         if not bands and not gaps:
             return self
-        met = all(low <= 0 <= high for low, high in bands) and not (bands and gaps) and len(gaps) < 2
-        if not met or not whole:
+        low = max((low for low, _ in bands), default=-INFINITY)
+        high = min((high for _, high in bands), default=INFINITY)
+        if not whole or low > high or (bands and gaps) or len(gaps) > 1:
             return None
+        if low > 0 or high < 0:  # all places together, from the first to the last
+            return replace(
+                self.folded_beside(k), first=max(self.first, _int(low)), last=min(self.last, _int(high))
+            )
+        return self.folded_beside(k)
+
+    def folded_beside(self, k: int) -> Kept:
+        """Return what is left without what ties it to coordinate *k*."""
         others = tuple(band for band in self.bands if band[0] != k)
         return replace(self, bands=others, gaps=tuple(gap for gap in self.gaps if gap[0] != k))
+
+
+def _int(distance: float) -> int:
+    """Return a distance as a whole number, 0 for none."""
+    return 0 if abs(distance) == INFINITY else int(distance)
+
+
+def anywhere(kept: Kept, one: Filter, along: str, by: int) -> Kept:
+    """Return what of *kept* is read for any place of the other variable of a condition."""
+    low, high = _band(one, along)
+    first = max(kept.first, _int(low) + by) if low > 0 else kept.first
+    last = min(kept.last, _int(high) + by) if high < 0 else kept.last
+    return replace(kept, first=first, last=last)
 
 
 def narrowed(

@@ -90,11 +90,14 @@ class Analysis:
 
     @cached_property
     def _whole_view(self) -> Order | None:
-        """The order of the cascade with ranks whole, where an index shifts one that is split into tiles."""
-        if not any(index.why == SHIFTED for index in _opaque(self.plain)):
+        """The order of the cascade with ranks whole, where an index shifts a split one or conditions are on whole ones."""
+        shifted = any(index.why == SHIFTED for index in _opaque(self.plain))
+        masked = self.plain.digits and any(node.filters for node in self.plain.nodes)
+        if not shifted and not masked:
             return None
         whole = plain(regrouped(self.cascade, self.plain.digits), split=False)
-        return Order(whole, relations(whole))
+        known = shifted or next(iter(_opaque(whole)), None) is None
+        return Order(whole, relations(whole)) if known else None
 
     def rank(self, name: str) -> RankPasses:
         """Return what is known about rank *name*.

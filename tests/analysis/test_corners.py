@@ -47,6 +47,21 @@ COUNTS = [
         "each m goes with some other p, so T carries all of K: its sum, then what is read after it",
     ),
     (
+        "inputs: {X: [P], Y: [M]}",
+        "B[m,p] = X[p]*Y[m] | m < p\nF[p] = B[m,p] :: max[m]\nG[] = F[p] :: max[p]\nC[p] = F[p] - G[]",
+        ("P", "X"), 2,
+        "nothing reads the first p, all others are carried by some m: the maximum of all, then each again",
+    ),
+    (
+        "inputs: {R: [M, P], D: [M]}",
+        "T[m1,m0] = D[m1*M0+m0]*2\nF[p] = R[m,p] :: max[m] | m >= p - 1, m <= p + 1\n"
+        "B[m,p] = R[m,p] - F[p] | m >= p - 1, m <= p + 1\n"
+        "G[p] = B[m1*M0+m0,p] :: sum[m1,m0] | m1*M0+m0 >= p - 1, m1*M0+m0 <= p + 1\n"
+        "C[m,p] = B[m,p] - G[p] | m >= p - 1, m <= p + 1",
+        ("M", "R"), 3,
+        "maximum, sum, then what is left of each, in the band; another tensor has the rank in tiles",
+    ),
+    (
         "inputs: {D: [M], R: [M, P]}",
         "T[m,p] = where(eq(D[m],D[p]), R[m,p], 0) | m + p < M\nV[p] = T[m,p] :: any[m] | m <= p, m >= p - 1\nS[0] = 0\n"
         "loop m:\n  S[m+1] = S[m] + V[m]\nL[] = S[M]*2\nB[p] = D[p] - L[]",

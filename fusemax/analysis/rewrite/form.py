@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from math import prod
 
 import sympy
@@ -42,12 +43,12 @@ class Form:
         Tensors of which a whole fibre along the rank has to be kept or loaded again.
     partial
         Tensors kept or loaded again with one element for each tile of the rank.
-    footprint
-        The least of every tensor that must be live, as formulas in the sizes of ranks; batch ranks left out.
     verdict
         The comparison of values with the original; None for the original itself.
     derivation
         The sentences of every step.
+    measured
+        Makes :attr:`footprint`, once it is asked for.
     chain
         Why it has that many passes: what needs all of the rank before what can be read.
     """
@@ -61,10 +62,15 @@ class Form:
     work: float
     crossing: tuple[str, ...]
     partial: tuple[str, ...]
-    footprint: tuple[Footprint, ...]
+    measured: Callable[[], tuple[Footprint, ...]] = field(compare=False, repr=False)
     verdict: Verdict | None
     derivation: tuple[str, ...]
     chain: tuple[str, ...] = ()
+
+    @property
+    def footprint(self) -> tuple[Footprint, ...]:
+        """The least of every tensor that must be live, as formulas in the sizes of ranks; batch ranks left out."""
+        return self.measured()
 
     @property
     def safe(self) -> bool:
@@ -225,6 +231,20 @@ def _footprint(
     return tuple(made)
 
 
+def _live(
+    analysis: Analysis,
+    entries: Sequence[RankPasses],
+    partial: tuple[str, ...],
+    crossings: Sequence[tuple[str, ...]],
+) -> tuple[Footprint, ...]:
+    """Return what every tensor needs over all names of a sequence: what is kept over any of them counts so."""
+    kept = [_footprint(analysis, one, partial, names) for one, names in zip(entries, crossings, strict=True)]
+    return tuple(
+        next((one for one, names in zip(found, crossings, strict=True) if one.tensor in names), found[0])
+        for found in zip(*kept, strict=True)
+    )
+
+
 def _entries(analysis: Analysis, rank: str, wide: bool) -> tuple[RankPasses, ...]:
     """Return what is known over *rank* and, if *wide*, over the other names of its sequence."""
     cascade = analysis.cascade
@@ -254,7 +274,6 @@ def form_of(
     counts = operation_counts(cascade)
     partial = _per_tile(cascade, analysis, rank)
     crossings = [tuple(dict.fromkeys((*_kept(one), *_made_before(analysis, one)))) for one in entries]
-    kept = [_footprint(analysis, one, partial, names) for one, names in zip(entries, crossings, strict=True)]
     return Form(
         title=title,
         cascade=cascade,
@@ -265,10 +284,7 @@ def form_of(
         work=nominal_work(counts, extents(rank, cascade)),
         crossing=tuple(dict.fromkeys(name for names in crossings for name in names)),
         partial=partial,
-        footprint=tuple(
-            next((one for one, names in zip(found, crossings, strict=True) if one.tensor in names), found[0])
-            for found in zip(*kept, strict=True)
-        ),
+        measured=cache(lambda: _live(analysis, entries, partial, crossings)),
         verdict=verdict,
         derivation=lines,
         chain=_chain_of(max(entries, key=lambda one: one.passes)),
