@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isnan, nan
 from typing import TYPE_CHECKING
 
+from fusemax.plot.labels import tick
 from fusemax.report.study import Short
 from fusemax.study.kinds.audit_file import AuditFile
 
@@ -68,10 +69,6 @@ def _ratio(value: float) -> str:
     return "–" if isnan(value) else f"{value:.3f}"
 
 
-def _length(tokens: int) -> str:
-    return f"{tokens // 1024}K" if tokens < 2**20 else f"{tokens // 2**20}M"
-
-
 def _name(mean: Means) -> str:
     return f"+ {mean.title}" if mean.path in ("together", "end") else mean.title
 
@@ -115,7 +112,7 @@ def report_text(audit: AuditFile, ratios: polars.DataFrame) -> str:
 
 
 def _table(audit: AuditFile, rows: Sequence[Means]) -> list[str]:
-    lengths = [_length(length) for length in audit.lengths]
+    lengths = [tick(length) for length in audit.lengths]
     head = [
         "",
         "correction",
@@ -152,7 +149,7 @@ def remains(audit: AuditFile, ratios: polars.DataFrame) -> str:
     for name in audit.ends:
         end = rows["end", name]
         spread = ", ".join(
-            f"{_times(speed)} and {_share(energy)} at {_length(length)}"
+            f"{_times(speed)} and {_share(energy)} at {tick(length)}"
             for length, speed, energy in zip(audit.lengths, end.speed_ups, end.energies, strict=True)
         )
         text += f" With {end.title} as well what remains is {_both(end)} ({spread})."
