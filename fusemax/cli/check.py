@@ -12,7 +12,7 @@ from fusemax.errors import FusemaxError, readable
 def check(
     files: list[Path] = typer.Argument(help="Cascades, machines, mappings or studies, as YAML files."),
 ) -> None:
-    """Check YAML files of any kind; say "ok", or every mistake with file:line:column and how to mend it."""
+    """Check files of any kind, config.json too; say "ok", or every mistake with file:line:column and how to mend it."""
     failed = False
     for file in files:
         try:
@@ -32,7 +32,8 @@ def check_file(file: Path) -> str:
     from fusemax.source import read_yaml
 
     file = _found(file)
-    if file.suffix == ".json":
+    file = file / "config.json" if (file / "config.json").is_file() else file
+    if file.suffix == ".json" and not _is_configuration(file):
         from fusemax.search.certificate import verified
 
         verdict = verified(file)
@@ -61,7 +62,7 @@ def check_file(file: Path) -> str:
         return "grid of GPU measurements"
     if "kind" in data or "parts" in data:
         return _study(file)
-    if "model_type" in data:
+    if "model_type" in data or "architectures" in data:
         from fusemax.model.config import model_of
 
         model_of(document, file.stem)
@@ -75,6 +76,17 @@ def check_file(file: Path) -> str:
         f"{document.place(())}: this is no file of ours\n"
         "  hint: a cascade has 'einsums:', a machine 'levels:' and 'units:', a mapping 'nests:', a study 'kind:'"
     )
+
+
+def _is_configuration(file: Path) -> bool:
+    """Return whether the JSON in *file* is that of a model; certificates are others."""
+    import json
+
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and bool({"model_type", "architectures"} & data.keys())
 
 
 def _notes(file: Path, kind: str) -> tuple[str, ...]:

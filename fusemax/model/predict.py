@@ -12,7 +12,7 @@ from fusemax.model.engine import APART, Engine
 from fusemax.model.parallel import ALONE, Parallel, share_of_batch
 from fusemax.model.passed import Passed, Row, followed, hidden, waited
 from fusemax.model.price import Price, Prices, Widths
-from fusemax.model.shape import Model
+from fusemax.model.shape import LatentAttention, Model
 from fusemax.model.step import Exchange, Pass, Step
 from fusemax.model.steps import quantised, steps_of
 from fusemax.model.system import System
@@ -98,6 +98,12 @@ class Predictor:
         if queries > keys:
             raise FusemaxError(
                 f"{queries} queries see {keys} keys: M holds all tokens, the new ones included"
+            )
+        if self.engine.keys == APART and any(
+            isinstance(one.mixer, LatentAttention) for one in self.model.layers
+        ):
+            raise FusemaxError(
+                f"keys=apart: kernels that read latent vectors for each head are not modelled ({self.model.name})"
             )
         run = self._pass(batch, queries, keys)
         self._refuse_larger(batch, queries, keys)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fusemax.cli.check import check_file
 from fusemax.errors import FusemaxError
 from fusemax.model.config import READERS, REFUSED, load_model, model_of
 from fusemax.model.shape import Attention
@@ -180,3 +181,16 @@ def test_what_is_refused_is_not_read():
     assert not set(REFUSED) & set(READERS)
     hints = [hint for _, hint in REFUSED.values() if hint and hint.endswith("as a cascade")]
     assert {hint.split()[0] for hint in hints} <= set(shipped("einsums"))
+
+
+def test_check_takes_a_published_file(tmp_path: Path) -> None:
+    """``check`` reads ``config.json``, alone or by its folder, as a model; a wrong key is told with its place."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "num_attention_heads": 4,
+        "intermediate_size": 96, "num_hidden_layers": 2, "vocab_size": 100,
+    }, indent=2))  # fmt: skip
+    assert check_file(path) == check_file(tmp_path) == "model"
+    path.write_text(path.read_text().replace("96", '"wide"'))
+    with pytest.raises(FusemaxError, match=r"config\.json:8:\d+: intermediate_size"):
+        check_file(path)

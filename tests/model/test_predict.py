@@ -360,6 +360,9 @@ def test_keys_read_apart():
     assert bytes_B[1] / bytes_B[0] == pytest.approx(8, rel=0.01)
     assert apart.prefill(1, 512).time_s == shared.prefill(1, 512).time_s
     assert apart.memory(64, 4096) == shared.memory(64, 4096)
+    latent = Predictor(published("deepseek-v3"), "h100", shared=H100, engine=Engine(keys="apart"))
+    with pytest.raises(FusemaxError, match="latent vectors"):
+        latent.decode(1, 64)
 
 
 def test_a_library_of_collectives():
