@@ -144,7 +144,7 @@ def _comparison(name: str, sign: str) -> Function:
         name=name,
         operands=(2, 2),
         code=f"1.0 if {{0}} {sign} {{1}} else 0.0",
-        array=lambda np, a, b: compare[sign](a, b).astype(np.float64),
+        array=lambda np, a, b: np.asarray(compare[sign](a, b), dtype=np.float64),
         range=(0, 1),
     )
 

@@ -129,7 +129,10 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
         return Refusal(f"{', '.join(sorted(partial))} lacks the rank of the loop and needs its results")
     looped = {a.tensor for e in seen.cascade.computed if e.loop is not None or e.initial for a in e.reads}
     kept_whole = _behind(seen, group, looped & set(body), body)  # loops that are there stay as they are
-    before = _behind(seen, group, earlier, body) | kept_whole
+    chosen = {
+        n for n in needed - set(body) if not seen.needs[n] & group.names
+    }  # lists and what is made of them
+    before = _behind(seen, group, earlier | chosen, body) | kept_whole
     read = {
         a.tensor for e in seen.cascade.computed if e.name not in body and _outside(e, group) for a in e.reads
     }
