@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ROUNDED = 1e-14  #: smaller weights are what is left of zero
+
 
 @dataclass(frozen=True, slots=True)
 class Ways:
@@ -62,7 +64,8 @@ def split(
     rows.append({first + u: 1.0 for u in range(len(units))})
     gains = [own[key] / scale for key in keys]
     values, duals = _optimum(rows, gains, first + len(units))
-    weights = {unit: float(max(0.0, values[first + u])) for u, unit in enumerate(units)}
+    found = {unit: float(values[first + u]) for u, unit in enumerate(units)}
+    weights = {unit: weight if weight > ROUNDED else 0.0 for unit, weight in found.items()}
     total = sum(weights.values())  # none where no operation takes time: any weights prove that
     weights = {unit: weight / total if total else 1 / len(units) for unit, weight in weights.items()}
     shares: dict[tuple[str, str], dict[str, float]] = {key: {} for key in keys}
