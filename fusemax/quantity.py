@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -169,13 +170,15 @@ def format_quantity(value: float, unit: str, digits: int = 3) -> str:
 
 
 def _finite(number: int | float | Fraction, text: object, unit: str) -> float:
-    """Return *number* as a float; refuse what a float can only hold as infinity or as zero."""
+    """Return *number* as a float; refuse what a float can only hold as infinity, as zero, or with fewer digits."""
     try:
         value = float(number)
     except OverflowError:
         raise _refusal(text, unit) from None
-    if not math.isfinite(value) or (value == 0 and number != 0):
+    if not math.isfinite(value):
         raise _refusal(text, unit)
+    if number != 0 and abs(value) < sys.float_info.min:
+        raise _refusal(text, unit, "; too small for double precision: below 2.3e-308")
     return value
 
 

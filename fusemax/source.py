@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -316,7 +317,7 @@ def number_of(text: str) -> tuple[int | float, str]:
     value = float(text)
     if not math.isfinite(value):
         return 0.0, f"{shortened(text)} is too large for a number of double precision"
-    if value == 0 and re.search(r"[1-9]", re.split("[eE]", text)[0]):
+    if abs(value) < sys.float_info.min and re.search(r"[1-9]", re.split("[eE]", text)[0]):
         return 0.0, f"{shortened(text)} is too small for a number of double precision"
     if not INTEGER.match(text):
         return value, ""

@@ -206,35 +206,41 @@ def test_compiled_tables_have_the_bits_of_plain_ones(tmp_path, monkeypatch):
 
 
 LONG = (
-    st.integers(4, 40)
+    st.integers(4, 53)
     .flatmap(lambda power: st.integers(2**power - 3, 2**power + 3))
-    .map(lambda n: min(n, 2**40))
+    .map(lambda n: min(n, 2**53))
 )
 
 
 @lru_cache
-def masked_program(cascade: str) -> Program:
-    """Return the program of attention under a mask on a GPU, every parameter but the lengths given."""
-    machine, _ = load_machine("h200")
-    program = derive(design_of(machine, "gpu/flash2", changes={"cascade": cascade}).mapped, machine)
+def masked_program(cascade: str, where: str = "h200", mapping: str = "gpu/flash2", tile: int = 0) -> Program:
+    """Return the program of attention under a mask, every parameter but the lengths given; *tile* is that of keys."""
+    machine, _ = load_machine(where)
+    changes = {"cascade": cascade, **({"tiles.M0": tile} if tile else {})}
+    program = derive(design_of(machine, mapping, changes=changes).mapped, machine)
     sizes = {"B": 1.0, "H": 2.0, "R": 1.0, "E": 64.0, "F": 64.0, "W": 4096.0}
     given = {n: sizes.get(n, 1.0) if value is None else value for n, value in program.parameters.items()}
     return Program(parameters=given, lines=program.lines)
 
 
 @pytest.mark.parametrize(
-    ("cascade", "compiled"),
+    ("cascade", "where", "mapping", "tile", "compiled"),
     [
-        ("grouped/causal", False),
-        ("grouped/window", False),
-        pytest.param("grouped/causal", True, marks=pytest.mark.slow),
+        ("grouped/causal", "h200", "gpu/flash2", 0, False),
+        ("grouped/window", "h200", "gpu/flash2", 0, False),
+        ("grouped/causal", "a100", "gpu/triton", 48, False),
+        ("grouped/backward-causal", "h200", "gpu/flash2-backward", 0, False),
+        ("causal/1-pass", "fusemax", "fusemax", 333, False),
+        pytest.param("grouped/causal", "h200", "gpu/flash2", 0, True, marks=pytest.mark.slow),
     ],
 )
 @settings(max_examples=4, deadline=None)
 @given(lengths=st.lists(LONG, min_size=2, max_size=2))
-def test_masks_at_any_length_have_the_bits_of_single_points(cascade: str, compiled: bool, lengths: list[int]):
-    """Up to 2^40, where whole numbers of 64 bits no longer hold the squares of lengths: compiled code gives way to plain."""
-    program = masked_program(cascade)
+def test_masks_at_any_length_have_the_bits_of_single_points(
+    cascade: str, where: str, mapping: str, tile: int, compiled: bool, lengths: list[int]
+):  # fmt: skip
+    """Up to 2^53, where whole numbers of 64 bits no longer hold the squares of lengths: compiled code gives way to plain."""
+    program = masked_program(cascade, where, mapping, tile)
     outputs = ["latency_s", "traffic_B", "energy_J", "bound_s"]
     outputs = [name for name in outputs if any(line.name == name for line in program.lines)]
     clocks, both = [1e9, 2e9], [float(length) for length in lengths]
