@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusemax.errors import FusemaxError
 from fusemax.files import replace_file, write_atomically
+from fusemax.table.cells import bare, guarded, guarded_name
 from fusemax.table.column import Column, column_from, guessed
 from fusemax.table.table import Table, Tables, kind_of, missing
 
@@ -43,11 +44,13 @@ USUAL: Mapping[str, Mapping[str, str]] = {
 def write_tables(folder: Path, tables: Mapping[str, Table], parquet: Iterable[str] = ()) -> list[Path]:
     """Write each table as CSV (and those of *parquet* as Parquet too), and the columns of all; return the files.
 
+    What a spreadsheet would run stands in the CSV behind an apostrophe (:mod:`fusemax.table.cells`).
+
     A Parquet file of a table of that name that another run left is removed: it would be read in place of the new one.
     """
     written: list[Path] = []
     for name, table in tables.items():
-        written.append(write_atomically(folder / f"{name}.csv", table.frame.write_csv))
+        written.append(write_atomically(folder / f"{name}.csv", guarded(table.frame).write_csv))
         if name in parquet:
             written.append(write_atomically(folder / f"{name}.parquet", table.frame.write_parquet))
         else:
@@ -140,8 +143,8 @@ def _read_csv(path: Path, kinds: Mapping[str, str]) -> polars.DataFrame:
         "text": polars.String, "whole": polars.Int64, "real": polars.Float64, "truth": polars.Boolean,
     }  # fmt: skip
     header = polars.read_csv(path, n_rows=0, glob=False).columns
-    overrides = {name: types[kind] for name, kind in kinds.items() if name in header}
-    return polars.read_csv(path, schema_overrides=overrides, glob=False, infer_schema_length=None)
+    overrides = {guarded_name(n): types[kind] for n, kind in kinds.items() if guarded_name(n) in header}
+    return bare(polars.read_csv(path, schema_overrides=overrides, glob=False, infer_schema_length=None))
 
 
 def _check_kinds(frame: polars.DataFrame, kinds: Mapping[str, str], path: Path) -> None:

@@ -20,6 +20,7 @@ from fusemax.study.execute.written import concatenated, write_bytes, write_frame
 from fusemax.study.jobs.job import Job, Planned
 from fusemax.study.tables.results import ordered
 from fusemax.study.tables.rows import JOB
+from fusemax.table.cells import guarded
 
 if TYPE_CHECKING:
     import polars
@@ -149,7 +150,7 @@ def _table(plan: Planned, chunks: Sequence[Chunk], folder: RunFolder) -> Path:
         concatenated(paths, target, plan.order)
     text = target.with_suffix(".csv")
     if polars.scan_parquet(target, glob=False).select(polars.len()).collect().item() <= ROWS_AS_TEXT:
-        write_bytes(text, polars.read_parquet(target, glob=False).write_csv().encode())
+        write_bytes(text, guarded(polars.read_parquet(target, glob=False)).write_csv().encode())
     else:
         text.unlink(missing_ok=True)
     folder.finish()
