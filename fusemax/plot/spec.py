@@ -95,6 +95,9 @@ class FigureSpec:
             found.append(f"file: expected a file name without folders, got {self.file!r}")
         if len(self.panels) > 2:
             found.append(f"panels: expected at most two columns, got {', '.join(self.panels)}")
+        for name, wanted in self.where.items():
+            if isinstance(wanted, tuple | list) and not wanted:
+                found.append(f"where: an empty list keeps no row of any {name}")
         if not self.ys:
             found.append("y: an empty list names no column")
         if len(self.ys) > 1 and self.series is not None:

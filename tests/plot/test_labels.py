@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fusemax.errors import FusemaxError
 from fusemax.plot.labels import axis_label, power, tick
 from fusemax.plot.scales import scale
+from fusemax.plot.spec import FigureSpec
 from fusemax.table.column import measure
 
 _SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}
@@ -45,3 +46,9 @@ def test_unit_is_asked_for_by_name() -> None:
         FusemaxError, match="unit: values in 'B' are not shown in 'ms'; there are: B, KiB, MiB, GiB, TiB, PiB"
     ):
         scale(measure("traffic_B"), "ms")
+
+
+def test_an_empty_choice_is_a_mistake() -> None:
+    """A figure that keeps no value of a column shows nothing: said before it is drawn."""
+    spec = FigureSpec(file="a", kind="bars", x="m", y="t", where={"model": ()})
+    assert spec.mistakes() == ("where: an empty list keeps no row of any model",)
