@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from fusemax.search.facts import Facts, Piece
 from fusemax.search.split import Ways, split, weighted
@@ -130,11 +131,18 @@ def moving_s(facts: Facts, traffic_B: float) -> float:
 def _seconds(facts: Facts, segment: Sequence[str], case: Case) -> Iterator[tuple[tuple[str, str], Ways]]:
     """Yield, by (Einsum, operation), the seconds that each unit would take for all of it, on all lanes of all cores."""
 
+    known: dict[tuple[str, frozenset[str]], float] = {}  # units and operations ask for the same points
+    lanes = {
+        unit: facts.cores * facts.figures["clock"] * prod(facts.lanes[unit].values()) for unit in facts.lanes
+    }
+
+    def points(name: str, variables: frozenset[str]) -> float:
+        if (name, variables) not in known:
+            known[name, variables] = useful_points(facts, name, variables, case)
+        return known[name, variables]
+
     def seconds(name: str, unit: str, pieces: Sequence[Piece]) -> float:
-        lanes = facts.cores * facts.figures["clock"]
-        for size in facts.lanes[unit].values():
-            lanes *= size
-        return sum(useful_points(facts, name, p.variables, case) * p.cycles for p in pieces) / lanes
+        return sum(points(name, p.variables) * p.cycles for p in pieces) / lanes[unit]
 
     for name in segment:
         for item in facts.items[name]:
