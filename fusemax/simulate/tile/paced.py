@@ -26,7 +26,7 @@ COLD_S = 4.0  #: before it is made, which takes some 20 s
 class Paced:
     """``plain(*arrays, most)`` does at most so many steps and says whether the end is reached; ``compile()`` its twin.
 
-    ``spent_s`` are the seconds of Python so far, of all runs of this process; ``found`` is the twin, worth it from ``from_s``
+    ``spent_s`` are the CPU seconds of Python so far, of all runs; ``found`` is the twin, worth it from ``from_s``
     of them on.
     """
 
@@ -42,9 +42,9 @@ class Paced:
     def __call__(self, *arrays: Any) -> None:
         """Run to the end."""
         while not self._is_compiled_worth_it():
-            begun = time.perf_counter()
+            begun = time.thread_time()
             done = self.plain(*arrays, STEPS_AT_ONCE)
-            self.spent_s += time.perf_counter() - begun
+            self.spent_s += time.thread_time() - begun
             if done:
                 return
         with told_of_compiling(self.found, WHAT, WITHIN_S) if self.from_s == self.cold_s else nullcontext():
