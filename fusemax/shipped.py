@@ -149,6 +149,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether a folder stands at *path*; none does where no path can be so long."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _own_file(name: str) -> Path | None:
     """Return the path *name* when it is meant as one: by its ending, or because such a file exists."""
     path = Path(name)

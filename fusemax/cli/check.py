@@ -29,10 +29,11 @@ def check(
 
 def check_file(file: Path) -> str:
     """Return what kind of file *file* is, when it is right; raise FusemaxError with every mistake when not."""
+    from fusemax.shipped import is_folder
     from fusemax.source import read_yaml
 
     file = _found(file)
-    file = file / "config.json" if (file / "config.json").is_file() else file
+    file = file / "config.json" if is_folder(file) else file
     if file.suffix == ".json" and not _is_configuration(file):
         from fusemax.search.certificate import verified
 

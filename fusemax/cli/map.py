@@ -98,11 +98,12 @@ def _refuse_together(weighed: str, rewrite: bool, proof: Path | None, space: boo
 def _refuse_places(out: Path | None, proof: Path | None, folder: Path | None) -> None:
     """Refuse, before a search, files that are folders and folders that are files."""
     from fusemax.errors import FusemaxError
+    from fusemax.shipped import is_file, is_folder
 
     for option, path in (("-o", out), ("--certificate", proof)):
-        if path is not None and path.is_dir():
+        if path is not None and is_folder(path):
             raise FusemaxError(f"{option} {path}: this is a folder\n  hint: name a file in it")
-    if folder is not None and folder.exists() and not folder.is_dir():
+    if folder is not None and is_file(folder):
         raise FusemaxError(f"-o {folder}: this is a file\n  hint: --front writes its mappings into a folder")
     if out is not None and proof is not None and out.absolute() == proof.absolute():
         raise FusemaxError(f"-o and --certificate: both name {out}")

@@ -21,6 +21,7 @@ from fusemax.model.reading.recurrent import RECURRENT
 from fusemax.model.reading.sparse import SPARSE
 from fusemax.model.shape import Model
 from fusemax.nearest import nearest
+from fusemax.shipped import is_folder
 from fusemax.source import Document, KeyPath, read_yaml
 
 Reader = Callable[[Keys, str, str], Model]
@@ -66,7 +67,7 @@ def load_model(path: Path | str) -> Model:
         Naming every key that is missing, of the wrong kind or contradicts others, with its place.
     """
     path = Path(path)
-    path = path / "config.json" if path.is_dir() else path
+    path = path / "config.json" if is_folder(path) else path
     document = read_yaml(path)
     return model_of(document, path.parent.name if path.stem == "config" else path.stem)
 

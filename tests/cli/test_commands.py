@@ -120,7 +120,7 @@ def test_results_survive(tmp_path: Path) -> None:
     assert [target] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", ["check", "show", "passes", "run"])
+@pytest.mark.parametrize("command", ["check", "show", "passes", "run", "model", "cost", "map", "reduce"])
 def test_a_name_that_no_file_can_have(command: str) -> None:
     """Six thousand letters are told in a few lines."""
     done = run(command, "+".join(["P"] * 3000))

@@ -16,6 +16,7 @@ from fusemax.library.sources import GRADES, graded_figures
 from fusemax.machine import load_machine
 from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Short
+from fusemax.shipped import is_file
 from fusemax.source import Document
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.table.column import count, measure, remark, size, text
@@ -81,7 +82,7 @@ def plan(document: Document, options: Mapping[str, Any]) -> GpuPlan:
         [
             document.problem((key,), f"{files[name]}: there is no such file", hint)
             for key, name in names.items()
-            if not files[name].is_file()
+            if not is_file(files[name])
         ]
     )
     rows = tuple(published(files[study.published]))

@@ -8,6 +8,7 @@ from typing import Any
 
 from fusemax.errors import FusemaxError, Problem
 from fusemax.findings import problems_from
+from fusemax.shipped import is_file
 from fusemax.source import Document
 from fusemax.study.jobs.job import Planned
 from fusemax.study.pictures import column_mistakes
@@ -101,7 +102,7 @@ def columns_of(study: StudyFile, plan: Planned) -> dict[str, list[str]]:
 def _comparison(study: StudyFile, document: Document, plan: Planned) -> list[Problem]:
     assert study.compare is not None
     path = Path(document.file).parent / study.compare.published
-    if not path.is_file():
+    if not is_file(path):
         return [document.problem(("compare", "published"), f"{path}: there is no such file")]
     try:
         published = read_published(path)
