@@ -18,8 +18,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import permutations
+from itertools import combinations, permutations
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
@@ -258,6 +259,35 @@ def new_mapping() -> dict[str, Any]:
     return {"value": seconds_of(first, 3) * 1e3, "limit": plain_kernel_s(derive(mapped, machine)) * 1e3}
 
 
+def new_loops() -> dict[str, Any]:
+    """Return the milliseconds from a mapping with other loops and keeps to its first number, each of them new."""
+    import yaml
+
+    from fusemax.cost.evaluate import cost
+    from fusemax.cost.model import derive
+    from fusemax.library.load import Library
+    from fusemax.shipped import shipped
+
+    library = Library()
+    machine, text = library.machine("fusemax"), shipped("arch")["fusemax/fusemax"].read_text(encoding="utf-8")
+
+    def first(order: tuple[str, ...], kept: tuple[str, ...]) -> float:
+        mapping = yaml.safe_load(text)
+        outer, inner = mapping["nests"][0], mapping["nests"][0]["do"][0]
+        outer |= {"for": list(order), "keep": {"L3": ["RM", "RD", "RNV", *({"Q"} & {*kept})]}}
+        inner["keep"] = {"L3": [tensor for tensor in kept if tensor != "Q"]}
+        start_s = time.process_time()
+        mapped = library.design(machine, mapping).mapped
+        cost(mapped, derive(mapped, machine), {**SIZES, "M": 4096, "P": 4096})
+        return time.process_time() - start_s
+
+    keeps = [some for count in range(4) for some in combinations(("Q", "K", "V"), count)]
+    took_s = [first(order, kept) for order in permutations(("b", "h", "p2")) for kept in keeps]
+    found_s = sorted(took_s[1:])
+    note = f"the median of {len(found_s)}; the mean, Python's collections of garbage with it, {fmean(found_s) * 1e3:.1f}"
+    return {"value": median(found_s) * 1e3, "note": note}
+
+
 def chain_cost(einsums: int) -> float:
     """Return the processor time from a checked design to its first number, for so many Einsums in bodies of their own."""
     from fusemax.cost.evaluate import cost
@@ -340,6 +370,9 @@ ROWS = {
     "batches": Row(title="the same in batches of 100", unit="ms", on=ON, measure=in_batches, before="10 to 27"),
     "mapping": Row(
         title="a new mapping to its first number", unit="ms", on="fusemax, warm", measure=new_mapping, before="40"
+    ),
+    "loops": Row(
+        title="the same with new loops and keeps", unit="ms", on="fusemax, warm", measure=new_loops, before="not measured"
     ),
     "einsums": Row(
         title="100 Einsums in bodies of their own", unit="s", on="a chain on flat", measure=many_einsums,

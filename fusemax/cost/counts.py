@@ -18,46 +18,24 @@ from functools import partial
 
 import sympy
 
-from fusemax.analysis.work import operations
 from fusemax.cascade.ir import Einsum
 from fusemax.cost.conditions import Mask
 from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
+from fusemax.cost.jobs import Job, Work, work_of
 from fusemax.cost.region import Region
 from fusemax.cost.residences import Move, Residences, Room
-from fusemax.cost.symbols import at_most, ceildiv, groups_of, lanes_along, symbol, to_sympy
+from fusemax.cost.symbols import at_most, ceildiv, groups_of, lanes_along, symbol
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
 from fusemax.cost.tasks_region import UnderRegion, under_region
 from fusemax.cost.ways import Term, digits_of_way, makes, shifts_of, terms_of, ways_of
-from fusemax.cost.windows import windows_of
+from fusemax.cost.windows import unshifted, windows_among
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
-from fusemax.mapping.build import tile_expression
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence, Root
-from fusemax.mapping.rates import cycles_of
-from fusemax.mapping.units import lowered, taken_parts
 
 ZERO = sympy.Integer(0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One operation of an Einsum on a unit: how often over all lanes, and for how many steps of the unit.
-
-    ``reads`` names the tensors among its *operands*; ``running`` says that one of them is the result so far. ``cycles`` are
-    those of one step.
-    """
-
-    einsum: str
-    unit: str
-    operation: str
-    operands: int
-    reads: tuple[str, ...]
-    running: bool
-    points: sympy.Expr
-    steps: sympy.Expr
-    cycles: sympy.Expr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,28 +217,16 @@ class Counter(Residences):
 
     def jobs(self, body: Body, name: str) -> Iterator[Job]:
         einsum = self.mapped.einsum(name)
-        for index, whole in enumerate(operations(self.cascade, einsum)):
-            unit = self.mapped.bind[name, index]
-            for operation in lowered(self.machine, unit, whole, taken_parts(self.mapped.offload, name)):
-                mine = digits_of(self.nest, operation.variables)
-                for where, share in self._shares(name, unit, operation.name):
-                    yield Job(
-                        einsum=name, unit=where, operation=operation.name, operands=operation.operands,
-                        reads=operation.reads, running=operation.running,
-                        points=self._points(body, einsum, mine) * share, steps=self._steps(body, where, mine) * share,
-                        cycles=to_sympy(cycles_of(self.mapped, self.machine, where, operation)),
-                    )  # fmt: skip
+        for operation, where, share, mine, cycles in self.once(("work", name), lambda: self._work(einsum)):
+            points, steps = self._points(body, einsum, mine), self._steps(body, where, mine)
+            yield Job(
+                einsum=name, unit=where, operation=operation.name, operands=operation.operands,
+                reads=operation.reads, running=operation.running, cycles=cycles,
+                points=points if share == 1 else points * share, steps=steps if share == 1 else steps * share,
+            )  # fmt: skip
 
-    def _shares(self, einsum: str, unit: str, operation: str) -> Iterator[tuple[str, sympy.Expr]]:
-        """Yield the units that do *operation*, each with its part of it: *unit* does what is not offloaded."""
-        parts = {
-            u: to_sympy(tile_expression(part))
-            for u, part in self.mapped.offload.get((einsum, operation), {}).items()
-        }
-        rest = 1 - sum(parts.values(), sympy.Integer(0))
-        when = self.mapped.when.get(einsum)
-        often = 1 if when is None else to_sympy(tile_expression(when))
-        yield from ((where, part * often) for where, part in ((unit, rest), *parts.items()) if part != 0)
+    def _work(self, einsum: Einsum) -> tuple[Work, ...]:
+        return tuple(work_of(self.mapped, self.machine, self.nest, einsum))
 
     def _points(self, body: Body, einsum: Einsum, mine: frozenset[str]) -> sympy.Expr:
         """Return the points of an operation: under a condition those that satisfy it, else all in the tiles that are done."""
@@ -278,8 +244,13 @@ class Counter(Residences):
         key = ("steps", body.node, unit, frozenset(spatial), frozenset(running))
         if key not in self.known:
             roots = list(dict.fromkeys(self.nest.root_of(digit) for digit in spatial))
+            asked = ("rounds", unit, tuple(spatial.items()), frozenset(running))
             self.known[key] = self.over(
-                body, body.loops, lambda inside: self._rounds(unit, spatial, running, roots, inside)
+                body,
+                body.loops,
+                lambda inside: inside.once(
+                    asked, lambda: self._rounds(unit, spatial, running, roots, inside)
+                ),
             )
         return self.known[key]
 
@@ -313,20 +284,31 @@ class Counter(Residences):
                 yield from self.transfers(residence)
 
     def _reads(self, body: Body) -> Iterator[Move]:
-        made = [o for name in body.einsums for o in self.mapped.einsum(name).outputs]
+        for accesses in self.once(("wanted", body.node), lambda: self._wanted(body)):
+            tensor = accesses[0].tensor
+            words = self._read(accesses, body)
+            yield Move(tensor=tensor, level=self._home(tensor, body.node), kind="read", words=words)
+
+    def _wanted(self, body: Body) -> list[tuple[Access, ...]]:
+        """Return the accesses of *body* to what it does not make itself, those to one tensor together."""
+        made: dict[str, list[Access]] = {}
+        for output in (o for name in body.einsums for o in self.mapped.einsum(name).outputs):
+            made.setdefault(output.tensor, []).append(output)
         wanted: dict[str, dict[object, Access]] = {}
         for name in body.einsums:
             for access in self.mapped.einsum(name).reads:
-                if not any(makes(self.nest, output, access, body.loops) for output in made):
+                mine = made.get(access.tensor, ())
+                if not any(makes(self.nest, output, access, body.loops) for output in mine):
                     wanted.setdefault(access.tensor, {})[access.indices] = access
-        for tensor, accesses in wanted.items():
-            words = self._read(tuple(accesses.values()), body)
-            yield Move(tensor=tensor, level=self._home(tensor, body.node), kind="read", words=words)
+        return [tuple(accesses.values()) for accesses in wanted.values()]
 
     def _read(self, accesses: tuple[Access, ...], body: Body) -> sympy.Expr:
         """Return the words that *body* reads of one tensor: the union of what *accesses* mean in each iteration."""
-        windows = [w for access in accesses for w in windows_of(self.nest, self.cascade, access)]
-        shared = {(window.digits, window.steps): window for window in reversed(windows)}.values()
+        place = (body.node, accesses[0].tensor)
+        windows = self.once(
+            ("windows of body", *place), lambda: windows_among(self.nest, self.cascade, accesses)
+        )
+        shared = unshifted(windows)
         mask = self.bands[body.node]
         # under a condition that only keeps to the tensor, nothing else is left out
         whole = mask is not None and any(window.is_inside_of(mask) for window in windows)
@@ -339,7 +321,9 @@ class Counter(Residences):
             return found
 
         total: sympy.Expr = ZERO
-        ways, shifts = ways_of(self.nest, accesses), shifts_of(self.nest, accesses)
+        ways, shifts = self.once(
+            ("ways of body", *place), lambda: (ways_of(self.nest, accesses), shifts_of(self.nest, accesses))
+        )
         for times, term in terms_of(self.extents, ways, body.loops, shifts):
             loops = tuple(loop for loop in body.loops if loop not in term.dropped)
             if whole:

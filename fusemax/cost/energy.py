@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import sympy
 
-from fusemax.cost.counts import Job, Move, NestCounts
+from fusemax.cost.counts import Move, NestCounts
+from fusemax.cost.jobs import Job
 from fusemax.cost.program import Label, Writer
 from fusemax.cost.registers import write_registers
 from fusemax.cost.symbols import groups_of, symbol, to_sympy

@@ -6,8 +6,9 @@ digits takes. All digits together give R exactly, the outer ones the number of t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -20,6 +21,7 @@ from fusemax.mapping.nest import Nest, Root
 ONE = sympy.Integer(1)
 #: Kinds of tiles: how many there are of each, and the extents inside one.
 Pieces = tuple[tuple[sympy.Expr, "Extents"], ...]
+Known = dict[tuple[Hashable, ...], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,21 @@ class Extents:
     """The extents of one nest: its roots, and the symbol of each digit's size.
 
     ``parts`` are the roots of which some digits are held still: loops over those have a single iteration. ``known`` holds
-    what was asked before: the same few extents are asked for again and again while a nest is counted.
+    what was asked before: the same few extents are asked for again and again while a nest is counted. Of the nest only its
+    roots matter here: nests with equal ones share that (:func:`extents_of`).
     """
 
     nest: Nest
     sizes: Mapping[str, sympy.Expr]
     parts: Mapping[str, Part] = field(default_factory=dict)
-    known: dict[tuple[str, ...], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    known: Known = field(default_factory=dict, init=False, repr=False, compare=False)
     left: dict[str, Part] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, key: tuple[Hashable, ...], value: Callable[[], Any]) -> Any:
+        """Return *value*, worked out once for these extents."""
+        if key not in self.known:
+            self.known[key] = value()
+        return self.known[key]
 
     def part(self, root: Root) -> Part:
         """Return what is left of *root*: all of it, unless some of its digits are held still."""
@@ -127,9 +136,7 @@ class Extents:
         around it, that are not held still, has a third kind: those after the ragged one.
         """
         key = ("pieces", root.name, *(digit for digit in self.part(root).digits if digit in digits))
-        if key not in self.known:
-            self.known[key] = self._pieces(root, digits)
-        return self.known[key]
+        return self.once(key, lambda: self._pieces(root, digits))
 
     def _pieces(self, root: Root, digits: Collection[str]) -> Pieces:
         part = self.part(root)
@@ -340,6 +347,22 @@ class Extents:
             held = size if first == 0 else least(size, self._product(names[first:]))
             single *= at_most(held, self._product(names[last + 1 :]))
         return single
+
+
+def extents_of(nest: Nest, sizes: Mapping[str, sympy.Expr]) -> Extents:
+    """Return the extents of *nest*, with what was asked before of nests that have the same roots, whatever their loops."""
+    roots = tuple((name, root.name, tuple(d.name for d in root.digits)) for name, root in nest.roots.items())
+    found = Extents(nest, sizes)
+    object.__setattr__(found, "known", asked_before(roots, tuple(sizes.items())))
+    return found
+
+
+@lru_cache(maxsize=64)
+def asked_before(
+    roots: tuple[tuple[str, str, tuple[str, ...]], ...], sizes: tuple[tuple[str, sympy.Expr], ...]
+) -> Known:
+    """Return what holds the answers for these *roots* and *sizes* of digits."""
+    return {}
 
 
 def _product(factors: Iterable[sympy.Expr]) -> sympy.Expr:

@@ -12,10 +12,11 @@ from functools import lru_cache
 
 import sympy
 
-from fusemax.cost.counts import Job, Move, NestCounts
+from fusemax.cost.counts import Move, NestCounts
 from fusemax.cost.energy import write_area, write_energy
-from fusemax.cost.extents import Extents
+from fusemax.cost.extents import Extents, extents_of
 from fusemax.cost.groups import count
+from fusemax.cost.jobs import Job
 from fusemax.cost.program import FitRule, Label, Line, Writer, names_in
 from fusemax.cost.rooms import Rooms, capacity_B, rooms_of, word_B
 from fusemax.cost.schedule import write_times
@@ -136,7 +137,7 @@ class _Forming:
     # --- tiles
 
     def _nest(self, nest: Nest) -> Derived:
-        extents = Extents(nest, self._digit_symbols(nest))
+        extents = extents_of(nest, self._digit_symbols(nest))
         counts = count(self.mapped, self.machine, nest, extents)
         rooms = rooms_of(self.mapped, self.machine, extents, counts.rooms)
         self._tiles(nest, extents, rooms)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import sympy
@@ -45,16 +45,17 @@ class Graph:
 
     nodes: list[Node] = field(default_factory=list)
     fits: dict[int, Fit] = field(default_factory=dict)
-    numbers: dict[Node, int] = field(default_factory=dict)
+    numbers: dict[tuple[str, tuple[int, ...], str | float], int] = field(default_factory=dict)
     known: dict[Any, int] = field(default_factory=dict)  #: nodes of expressions that were taken apart before
 
     def add(self, operation: str, *operands: int, value: str | float = "") -> int:
         """Return the number of a node, a new one if there is none like it."""
-        node = Node(operation, operands, value)
-        if node not in self.numbers:
-            self.numbers[node] = len(self.nodes)
+        known = self.numbers.get((operation, operands, value))
+        if known is None:
+            node = Node(operation, operands, value)
+            known = self.numbers[node] = len(self.nodes)
             self.nodes.append(node)
-        return self.numbers[node]
+        return known
 
     def expression(self, expression: Any, names: Mapping[str, int]) -> int:
         """Return the node of a sympy *expression* whose symbols stand for the nodes in *names*."""
@@ -95,15 +96,9 @@ class Graph:
         return reduce(lambda left, right: self.add(operation, left, right), operands)
 
     def _product(self, expression: sympy.Mul, names: Mapping[str, int]) -> int:
-        above: list[int] = []
-        below: list[int] = []
-        for factor in expression.args:
-            exponent = factor.exp if isinstance(factor, sympy.Pow) else None
-            if isinstance(exponent, sympy.Integer) and exponent.p < 0:
-                base = factor.base  # type: ignore[union-attr]
-                below.append(self.expression(base if exponent.p == -1 else sympy.Pow(base, -exponent), names))
-            else:
-                above.append(self.expression(factor, names))
+        factors = [(is_below, self.expression(factor, names)) for is_below, factor in _factors_of(expression)]
+        above = [number for is_below, number in factors if not is_below]
+        below = [number for is_below, number in factors if is_below]
         top = self._chain("*", above) if above else self.add("number", value=1.0)
         return self.add("/", top, self._chain("*", below)) if below else top
 
@@ -164,6 +159,20 @@ class Graph:
         if function is not None and not function.keeps_sign(len(node.operands)):
             return False
         return all(self.is_positive(operand) for operand in node.operands)
+
+
+@lru_cache(maxsize=2**14)
+def _factors_of(product: sympy.Mul) -> tuple[tuple[bool, sympy.Basic], ...]:
+    """Return the factors of *product* in their order, each with whether it divides."""
+    found: list[tuple[bool, sympy.Basic]] = []
+    for factor in product.args:
+        exponent = factor.exp if isinstance(factor, sympy.Pow) else None
+        if isinstance(exponent, sympy.Integer) and exponent.p < 0:
+            base = factor.base  # type: ignore[union-attr]
+            found.append((True, base if exponent.p == -1 else sympy.Pow(base, -exponent)))
+        else:
+            found.append((False, factor))
+    return tuple(found)
 
 
 def _double(number: Any) -> float:

@@ -63,9 +63,17 @@ class Line:
     name: str
     value: sympy.Expr | FitRule
     label: Label
+    needed: frozenset[str] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )  #: asked before
 
     def needs(self) -> frozenset[str]:
         """Return the names that the value is computed from."""
+        if self.needed is None:
+            object.__setattr__(self, "needed", self._needs())
+        return self.needed  # type: ignore[return-value]
+
+    def _needs(self) -> frozenset[str]:
         if isinstance(self.value, FitRule):
             rule = self.value
             free = names_in(rule.count) | names_in(rule.footprint) | names_in(rule.capacity)

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import sympy
 
-from fusemax.cost.counts import Job, Move, NestCounts
+from fusemax.cost.counts import Move, NestCounts
 from fusemax.cost.extents import Extents, access_digits
+from fusemax.cost.jobs import Job
 from fusemax.cost.program import Label, Writer
 from fusemax.cost.symbols import greatest, lanes_along, least, symbol
 from fusemax.machine import Machine

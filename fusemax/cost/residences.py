@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import sympy
 
-from fusemax.cascade.ir import Einsum
 from fusemax.cost.conditions import Mask, mask_of
-from fusemax.cost.extents import ONE, Extents, digits_of
+from fusemax.cost.extents import ONE, Extents
 from fusemax.cost.masks import Band
 from fusemax.cost.region import Region
 from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import least, repeated, symbol
-from fusemax.cost.ways import Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
-from fusemax.cost.windows import Window, windows_of
-from fusemax.language.syntax import Access
+from fusemax.cost.users import Users
+from fusemax.cost.ways import Shifts, Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
+from fusemax.cost.windows import Window
 from fusemax.machine import Machine
-from fusemax.mapping.build import variables_of
-from fusemax.mapping.nest import Body, Mapped, Nest, Residence
+from fusemax.mapping.nest import Mapped, Nest, Residence
 
 ZERO = sympy.Integer(0)
 
@@ -46,7 +44,7 @@ class Room:
     words: sympy.Expr
 
 
-class Residences:
+class Residences(Users):
     """Counts the words of kept tensors in one nest, or in one kind of its tasks: then *whole* counts the nest.
 
     ``kinds`` are the kinds of tasks with their number, where a nest has any.
@@ -55,22 +53,17 @@ class Residences:
     def __init__(
         self, mapped: Mapped, machine: Machine, nest: Nest, extents: Extents, whole: Residences | None
     ) -> None:
-        self.mapped, self.machine, self.nest, self.extents = mapped, machine, nest, extents
-        self.cascade = mapped.cascade
+        super().__init__(mapped, nest, whole)
+        self.machine, self.extents = machine, extents
         self.cores: sympy.Expr = symbol("replicas")  #: of which each has its own memories
         self.order = machine.places
-        self._places = {
-            name: (number, place)
-            for number, body in enumerate(nest.bodies)
-            for place, name in enumerate(body.einsums)
-        }
         self._keeping: dict[str, list[Residence]] = {}
         for residence in nest.residences:
             if not residence.staged:
                 self._keeping.setdefault(residence.tensor, []).append(residence)
-        self.bands: dict[tuple[int, ...], Mask | None] = {
-            body.node: mask_of(mapped, nest, body) for body in nest.bodies
-        }
+        self.bands: dict[tuple[int, ...], Mask | None] = (
+            dict(whole.bands) if whole else {body.node: mask_of(mapped, nest, body) for body in nest.bodies}
+        )
         self.whole: Residences = whole or self
         self.kinds: Sequence[tuple[sympy.Expr, Residences]] = ()
         self.spread: tuple[str, ...] = self.whole.spread if whole else mapped.task_loops(nest)
@@ -231,37 +224,6 @@ class Residences:
                 turns *= self.extents.trips(loop)
         return turns
 
-    def _ways(self, residence: Residence, earlier: bool = False) -> tuple[Way, ...]:
-        """Return the ways by which a kept tensor is made inside, or else read there.
-
-        Generations of a running value take each other's place, unless *earlier* ones are wanted too.
-        """
-        made, read = self._accesses(residence)
-        return ways_of(self.nest, made or read, self._taking_turns(residence, earlier))
-
-    def _shifts(
-        self, residence: Residence, earlier: bool
-    ) -> Mapping[Way, Mapping[int, tuple[sympy.Expr, ...]]]:
-        made, read = self._accesses(residence)
-        return shifts_of(self.nest, made or read, self._taking_turns(residence, earlier))
-
-    def _taking_turns(self, residence: Residence, earlier: bool = False) -> int | None:
-        """Return the dimension of a running value whose elements take each other's place: where it is made."""
-        tensor = self.cascade.tensors[residence.tensor]
-        if tensor.generation is None or earlier or not self._accesses(residence)[0]:
-            return None
-        return tensor.ranks.index(tensor.generation)
-
-    def _accesses(self, residence: Residence) -> tuple[list[Access], list[Access]]:
-        """Return the accesses inside a residence to its tensor: those that make it, and those that read it."""
-        touching = self._touching(residence.tensor)
-        einsums = [self.mapped.einsum(name) for body, name in touching if residence.covers(body.node)]
-        made = [
-            access for einsum in einsums for access in einsum.outputs if access.tensor == residence.tensor
-        ]
-        read = [access for einsum in einsums for access in einsum.reads if access.tensor == residence.tensor]
-        return made, read
-
     def _is_of_a_core(self, level: str) -> bool:
         return level not in self.machine.levels or self.machine.levels[level].per_core
 
@@ -293,66 +255,9 @@ class Residences:
         leaf = tuple(loop for loop in first if all(loop in other for other in others))
         return Kept(self.extents, digits, residence.loops, leaf, band)
 
-    def _generations(self, tensor: str) -> frozenset[str]:
-        """Return the digits that count the generations of a running value."""
-        generation = self.cascade.tensors[tensor].generation
-        return frozenset() if generation is None else digits_of(self.nest, (generation.lower(),))
-
-    def _users(self, residence: Residence) -> tuple[list[Body], list[Body]]:
-        touching = self._touching(residence.tensor)
-        made_by, read_by = (
-            {einsum.name for einsum in einsums if not einsum.initial}
-            for einsums in (self.cascade.producers(residence.tensor), self.cascade.readers(residence.tensor))
-        )
-        writers = [body for body, name in touching if name in made_by]
-        return writers, [body for body, name in touching if name in read_by]
-
-    def _touching(self, tensor: str) -> list[tuple[Body, str]]:
-        """Return the Einsums of this nest that make *tensor* or read it, each with its body, in their order."""
-        einsums = (*self.cascade.producers(tensor), *self.cascade.readers(tensor))
-        names = {einsum.name for einsum in einsums if not einsum.initial} & self._places.keys()
-        places = sorted(self._places[name] for name in names)
-        return [(self.nest.bodies[body], self.nest.bodies[body].einsums[place]) for body, place in places]
-
-    def _read_outside(self, residence: Residence) -> Iterator[Access]:
-        """Yield the accesses to a kept tensor by Einsums outside its residence."""
-        touching = self._touching(residence.tensor)
-        here = {name for body, name in touching if residence.covers(body.node)}
-        for reader in self.cascade.readers(residence.tensor):
-            if reader.name not in here:
-                yield from (access for access in reader.reads if access.tensor == residence.tensor)
-
-    def _wanted_outside(self, residence: Residence) -> bool:
-        return residence.tensor in self.cascade.outputs or any(self._read_outside(residence))
-
-    def _earlier_wanted_outside(self, residence: Residence) -> bool:
-        """Return whether somebody outside wants more generations of a running value than the last one."""
-        tensor = self.cascade.tensors[residence.tensor]
-        if tensor.generation is None:
-            return False
-        place = tensor.ranks.index(tensor.generation)
-        indices = [access.indices[place] for access in self._read_outside(residence)]
-        return residence.tensor in self.cascade.outputs or any(variables_of(index) for index in indices)
-
-    def _returns(self, residence: Residence, writers: list[Body]) -> bool:
-        """Return whether tiles come back: partial sums of a reduction that stays open, or values for the next generation."""
-        again = {d for body in writers for n in body.einsums for d in self._reduced_into(n, residence.tensor)}
-        again |= self._generations(residence.tensor)
-        return any(loop in again for loop in residence.loops)
-
-    def _makes(self, name: str, tensor: str) -> bool:
-        return any(output.tensor == tensor for output in self.mapped.einsum(name).outputs)
-
-    def _reduced_into(self, name: str, tensor: str) -> frozenset[str]:
-        einsum = self.mapped.einsum(name)
-        mine = any(output.tensor == tensor for output in einsum.outputs)
-        return digits_of(self.nest, einsum.reduced) if mine else frozenset()
-
     def room(self, residence: Residence) -> sympy.Expr:
         """Return the words of the largest tile that *residence* keeps: of several ways all together, one generation."""
-        made, read = self._accesses(residence)
-        every = ways_of(self.nest, [*made, *read], self._taking_turns(residence))
-        ways = distinct(self.nest, every, residence.loops)
+        ways, shifts = self.once(("room", residence), lambda: self._held(residence))
         tiles = [self._kept(residence, digits_of_way(way) - set(residence.loops)).room() for way in ways]
         if len(ways) == 1:
             for window in self._windows(residence):
@@ -364,36 +269,26 @@ class Residences:
                 way if one else way - set(residence.loops) for way, one in zip(ways[0], apart, strict=True)
             )
             tiles = [least(sum(tiles, ZERO), self.extents.points(digits_of_way(tuple(way))))]
-        return sum((*tiles, *self._shifted_room(residence, ways, [*made, *read])), ZERO)
+        return sum((*tiles, *self._shifted_room(residence, ways, shifts)), ZERO)
+
+    def _held(self, residence: Residence) -> tuple[tuple[Way, ...], Shifts]:
+        """Return the ways to what a tile holds, made or read, and how accesses of one are shifted against each other."""
+        made, read = self._accesses(residence)
+        asked = (self.nest, [*made, *read], self._taking_turns(residence))
+        return distinct(self.nest, ways_of(*asked), residence.loops), shifts_of(*asked)
 
     def _shifted_room(
-        self, residence: Residence, ways: Sequence[Way], accesses: Sequence[Access]
+        self, residence: Residence, ways: Sequence[Way], shifts: Shifts
     ) -> Iterator[sympy.Expr]:
         """Yield what a tile holds more because accesses of one way are shifted against each other."""
         loops = frozenset(residence.loops)
-        shifts = shifts_of(self.nest, accesses, self._taking_turns(residence))
         for way in ways:
             for place, gaps in shifts.get(way, {}).items():
                 rest = self._kept(residence, digits_of_way(way) - loops - way[place]).room()
                 for gap in gaps:
                     yield self.extents.held_to_tiles(gap, way[place] - loops, ()) * rest
 
-    def _windows(self, residence: Residence) -> Iterator[Window]:
-        """Yield the windows of the accesses inside a residence that read its tensor, those that are shifted but once."""
-        _, read = self._accesses(residence)
-        found = [window for access in read for window in windows_of(self.nest, self.cascade, access)]
-        yield from {(window.digits, window.steps): window for window in reversed(found)}.values()
-
     def _around(self, tensor: str, node: tuple[int, ...]) -> list[Residence]:
         """Return the residences of *tensor* around *node*, outermost first."""
         found = [r for r in self._keeping.get(tensor, ()) if r.covers(node)]
         return sorted(found, key=lambda r: (len(r.node), self.order.index(r.level)))
-
-    def _lacking(self, einsum: Einsum, loops: Sequence[str]) -> frozenset[str]:
-        """Return those of *loops* over ranks that *einsum* does not have: in each iteration its sums begin anew.
-
-        Inside of a loop over which it sums they go on.
-        """
-        summed = digits_of(self.nest, (*einsum.reduced, einsum.loop or ""))
-        first = next((n for n, loop in enumerate(loops) if loop in summed), len(loops))
-        return frozenset(loops[:first]) - digits_of(self.nest, (*einsum.variables, einsum.loop or ""))

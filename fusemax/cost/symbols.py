@@ -63,6 +63,7 @@ def groups_of(level: str) -> sympy.Expr:
     return symbol("replicas") / symbol(f"{level}.shared_by")
 
 
+@lru_cache(maxsize=2**12)
 def lanes_along(unit: str, dimension: str) -> sympy.Expr:
     """Return the lanes of *unit* along a dimension, or along several together.
 

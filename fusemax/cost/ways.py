@@ -20,6 +20,8 @@ from fusemax.mapping.nest import Nest
 
 #: For each dimension of a tensor, the digits by which a way moves along it.
 Way = tuple[frozenset[str], ...]
+#: For each way and dimension, by how much each of several accesses is shifted against the one before.
+Shifts = Mapping[Way, Mapping[int, tuple[sympy.Expr, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,7 @@ def ways_of(nest: Nest, accesses: Iterable[Access], without: int | None = None) 
     return tuple(dict.fromkeys(found))
 
 
-def shifts_of(
-    nest: Nest, accesses: Iterable[Access], without: int | None = None
-) -> Mapping[Way, Mapping[int, tuple[sympy.Expr, ...]]]:
+def shifts_of(nest: Nest, accesses: Iterable[Access], without: int | None = None) -> Shifts:
     """Return, for each way, by how much each of its accesses is shifted against the one before, along a dimension.
 
     ``RM[m1,p]`` and ``RM[m1+1,p]``, or ``Q[a]`` and ``Q[a+A]``: a tile holds so many elements more, or twice as many if they
@@ -145,7 +145,7 @@ def _fills(nest: Nest, one: frozenset[str], other: frozenset[str], loops: frozen
 
 def terms_of(
     extents: Extents, ways: Collection[Way], loops: Collection[str],
-    shifts: Mapping[Way, Mapping[int, tuple[sympy.Expr, ...]]] | None = None,
+    shifts: Shifts | None = None,
 ) -> Iterator[tuple[sympy.Expr, Term]]:  # fmt: skip
     """Yield the parts of the union of *ways* inside *loops*: each way, less what two have in common, and so on.
 

@@ -6,7 +6,7 @@ number the tiles of one rank (``m1*M0+m0``) do not overlap.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -192,6 +192,16 @@ class Window:
         yield self.start + other * (whole - 1), step, rows, tile, -other, whole, wide
         if wide not in (ONE, columns):
             yield self.start + other * (columns - 1), step, rows, tile, -other, columns - whole, wide
+
+
+def windows_among(nest: Nest, cascade: Cascade, accesses: Iterable[Access]) -> tuple[Window, ...]:
+    """Return the windows among the indices of *accesses*."""
+    return tuple(window for access in accesses for window in windows_of(nest, cascade, access))
+
+
+def unshifted(windows: Sequence[Window]) -> Collection[Window]:
+    """Return *windows*, the first one of those that are shifted against each other."""
+    return {(window.digits, window.steps): window for window in reversed(windows)}.values()
 
 
 def windows_of(nest: Nest, cascade: Cascade, access: Access) -> Iterator[Window]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from fusemax.errors import Problem, ProblemsError
 from fusemax.language.constant import ConstantError, value_of_constant
@@ -41,7 +42,11 @@ def formula(value: str | int | float, unit: str, file: str = "<value>", *, fits:
         number = quantity(value, "1")
         _checked(value, unit)
         return Number(number)
-    text = str(value).strip()
+    return _read(str(value).strip(), unit, file, fits)
+
+
+@lru_cache(maxsize=2**11)
+def _read(text: str, unit: str, file: str, fits: bool) -> Expression:
     try:
         if _is_plain(text, unit):
             return Number(quantity(text, unit))

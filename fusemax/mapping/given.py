@@ -16,7 +16,11 @@ def tiles_cut(mapped: Mapped) -> frozenset[str]:
 
 def as_long_as_tiles(mapped: Mapped) -> frozenset[str]:
     """Return the ranks of the cascade that are as long as a tile which *mapped* cuts (``J0: I0`` where it cuts I by I0)."""
-    cut = {name for name in tiles_cut(mapped) if name in mapped.cascade.ranks}
+    return _as_long_as(mapped, tiles_cut(mapped))
+
+
+def _as_long_as(mapped: Mapped, tiles: Collection[str]) -> frozenset[str]:
+    cut = {name for name in tiles if name in mapped.cascade.ranks}
     roots = {root.size_name: root for nest in mapped.nests for root in nest.roots.values()}
     found: set[str] = set()
     for name, root in roots.items():
@@ -33,14 +37,20 @@ def check_not_given(mapped: Mapped, given: Collection[str], left_open: Collectio
     That is a tile, what is as long as one, or how many tiles a rank has that is given too. Tiles *left_open* are chosen by
     somebody else, in place of the mapping's.
     """
-    cut = tiles_cut(mapped).difference(left_open)
+    _refuse_given(mapped, given, tiles_cut(mapped), left_open)
+
+
+def _refuse_given(
+    mapped: Mapped, given: Collection[str], tiles: frozenset[str], left_open: Collection[str]
+) -> None:
+    cut = tiles.difference(left_open)
     where = f"mapping {mapped.name} cuts"
     mistakes = [
         f"{name} cannot be set: {where} it under 'tiles:'" for name in sorted(cut.intersection(given))
     ]
     mistakes += [
         f"{name} cannot be set: it is as long as a tile that {where} under 'tiles:'"
-        for name in sorted(as_long_as_tiles(mapped).intersection(given))
+        for name in sorted(_as_long_as(mapped, tiles).intersection(given))
     ]
     mistakes += [
         f"{name} cannot be set: it follows from {whole} and what {where} under 'tiles:'"
@@ -61,12 +71,14 @@ def sizes_given(
     SizeError
         Naming what is missing, what cannot be set, and what would follow from a tile.
     """
-    check_not_given(mapped, given, left_open)
+    tiles = tiles_cut(mapped)
+    _refuse_given(mapped, given, tiles, left_open)
     needed = list(needed)
     cascade = mapped.cascade
-    cut = tiles_cut(mapped).difference(left_open)
+    cut = tiles.difference(left_open)
     extra = [name for name in cut if name in cascade.size_symbols() and name not in given]
-    known, other = (resolve_sizes(cascade, {**dict.fromkeys(extra, tile), **given}, extra) for tile in (1, 2))
+    known = resolve_sizes(cascade, {**dict.fromkeys(extra, 1), **given}, extra)
+    other = resolve_sizes(cascade, {**dict.fromkeys(extra, 2), **given}, extra) if extra else known
     loose = sorted(name for name in needed if known.get(name) != other.get(name))
     if loose:
         raise SizeError(

@@ -118,10 +118,18 @@ class Nest:
     spread: tuple[str, ...] = ()
     deal: Deal = "longest_first"
     beside: tuple[str, ...] = ()
+    owners: Mapping[str, Root] = field(init=False, repr=False, compare=False)  #: the root of each digit
+
+    def __post_init__(self) -> None:
+        owners: dict[str, Root] = {}
+        for root in self.roots.values():
+            for digit in root.digits:
+                owners.setdefault(digit.name, root)
+        object.__setattr__(self, "owners", owners)
 
     def root_of(self, digit: str) -> Root:
         """Return the root that *digit* belongs to."""
-        return next(root for root in self.roots.values() if any(d.name == digit for d in root.digits))
+        return self.owners[digit]
 
     def digits_of(self, variables: Iterable[str]) -> frozenset[str]:
         """Return the digits of rank *variables*: all of a whole rank, the one of a part."""

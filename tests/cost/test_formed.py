@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from copy import deepcopy
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from fusemax.cost.direct import values_at
 from fusemax.cost.evaluate import Evaluator, cost, evaluate_lines
+from fusemax.cost.extents import asked_before
 from fusemax.cost.formed import figure_lines, formed
 from fusemax.cost.graph import graph_of
 from fusemax.cost.model import derive
@@ -20,6 +24,7 @@ from fusemax.language.syntax import Number
 from fusemax.library.load import Library
 from fusemax.machine import Machine, machine_of
 from fusemax.mapping.spec import with_changes
+from fusemax.shipped import shipped
 from fusemax.source import read_yaml
 from tests.cost.test_sweep_bits import MAPPINGS, masked_program, program_of, random_values
 
@@ -48,6 +53,7 @@ def alone(mapped, machine) -> Program:
     """Return the program with nothing known of others."""
     formed.cache_clear()
     figure_lines.cache_clear()
+    asked_before.cache_clear()
     return derive(mapped, machine)
 
 
@@ -64,6 +70,31 @@ def test_a_design_alike_but_for_numbers_has_its_own_program(machine: str, mappin
         assert found.lines == expected.lines
         assert list(found.parameters.items()) == list(expected.parameters.items())
         assert found.missing == expected.missing
+
+
+def test_loops_in_another_order_and_other_keeps_have_their_own_program():
+    """What was counted for nests of the same roots, and of others, changes no line of the next one."""
+    described = LIBRARY.machine("fusemax")
+    plain = yaml.safe_load(shipped("arch")["fusemax/fusemax"].read_text(encoding="utf-8"))
+    designs = []
+    for number, order in enumerate(permutations(("b", "h", "p2"))):
+        mapping: Any = deepcopy(plain)
+        nest = mapping["nests"][0]
+        nest["for"] = list(order)
+        nest["keep"] = {"L3": [["RM", "RD", "RNV"], ["Q", "RM", "RD", "RNV"]][number % 2]}
+        nest["do"][0]["keep"] = {"L3": [["K", "V"], ["K"], ["V"]][number % 3]}
+        if number >= 4:
+            mapping["tiles"]["B0"] = "4"
+            nest["for"] = [*("b1" if loop == "b" else loop for loop in order), "b0"]
+        designs.append(LIBRARY.design(described, mapping).mapped)
+    formed.cache_clear()
+    asked_before.cache_clear()
+    together = [derive(mapped, described) for mapped in designs]
+    for mapped, found in zip(designs, together, strict=True):
+        expected = alone(mapped, described)
+        assert found.lines == expected.lines
+        assert list(found.parameters.items()) == list(expected.parameters.items())
+    assert len({tuple(map(str, program.lines)) for program in together}) == len(together)
 
 
 def test_a_tile_that_was_given_elsewhere_is_a_size_where_it_is_left_open():
