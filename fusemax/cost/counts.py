@@ -22,12 +22,14 @@ from fusemax.cascade.ir import Einsum
 from fusemax.cost.conditions import Mask
 from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
 from fusemax.cost.jobs import Job, Work, work_of
+from fusemax.cost.joint import joint_of
 from fusemax.cost.region import Region
 from fusemax.cost.residences import Move, Residences, Room
 from fusemax.cost.symbols import at_most, ceildiv, groups_of, lanes_along, symbol
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
 from fusemax.cost.tasks_region import UnderRegion, under_region
 from fusemax.cost.ways import Term, digits_of_way, makes, shifts_of, terms_of, ways_of
+from fusemax.cost.windowed import cut_windows
 from fusemax.cost.windows import unshifted, windows_among
 from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Access
@@ -287,6 +289,8 @@ class Counter(Residences):
         for accesses in self.once(("wanted", body.node), lambda: self._wanted(body)):
             tensor = accesses[0].tensor
             words = self._read(accesses, body)
+            joint = joint_of(self.nest, self.cascade, accesses, self.bands[body.node])
+            words = words if joint is None else joint.read(self.extents, body.loops, words)
             yield Move(tensor=tensor, level=self._home(tensor, body.node), kind="read", words=words)
 
     def _wanted(self, body: Body) -> list[tuple[Access, ...]]:
@@ -324,10 +328,14 @@ class Counter(Residences):
         ways, shifts = self.once(
             ("ways of body", *place), lambda: (ways_of(self.nest, accesses), shifts_of(self.nest, accesses))
         )
+        cut = cut_windows(self.nest, shared, mask, ways)
         for times, term in terms_of(self.extents, ways, body.loops, shifts):
             loops = tuple(loop for loop in body.loops if loop not in term.dropped)
             if whole:
                 total += times * words(term, loops, self.extents)
+                continue
+            if cut is not None and all(w.all_digits() <= term.digits for w in cut.windows):
+                total += times * cut.read(self.extents, term.digits, loops)
                 continue
             meet = ONE if not term.dropped or mask is None else self._meet(mask, loops, term.dropped)
             mine = [window.ends() for window in shared if window.all_digits() <= term.digits]

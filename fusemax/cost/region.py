@@ -15,7 +15,7 @@ import sympy
 
 from fusemax.cascade.ir import affine
 from fusemax.cost.extents import ONE, Extents
-from fusemax.cost.masks import tiles_of
+from fusemax.cost.masks import Band, tiles_of
 from fusemax.cost.symbols import ceildiv, item, least, region_tiles, symbol, to_sympy
 from fusemax.language.syntax import Condition
 from fusemax.mapping.nest import Nest, Root
@@ -213,6 +213,20 @@ def _product(extents: Extents, digits: Iterable[str]) -> sympy.Expr:
     for digit in digits:
         result *= extents.sizes[digit]
     return result
+
+
+def region_of_band(nest: Nest, band: Band) -> Region:
+    """Return the points of *band* as a region."""
+    axes = tuple(
+        Axis(name, tuple(digit.name for digit in nest.roots[name].digits)) for name in (band.row, band.column)
+    )
+    sign = sympy.Integer(band.sign)
+    rows = (
+        Row((-sign, ONE), band.high),
+        Row((sign, -ONE), -band.low),
+        Row((ZERO, ZERO), band.high - band.low),
+    )
+    return Region(axes, rows)
 
 
 def region_of(nest: Nest, conditions: Iterable[Condition]) -> Region:

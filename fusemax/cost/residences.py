@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import sympy
 
 from fusemax.cost.conditions import Mask, mask_of
 from fusemax.cost.extents import ONE, Extents
+from fusemax.cost.joint import joint_of
 from fusemax.cost.masks import Band
 from fusemax.cost.region import Region
 from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import least, repeated, symbol
 from fusemax.cost.users import Users
 from fusemax.cost.ways import Shifts, Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
+from fusemax.cost.windowed import cut_windows, share_of
 from fusemax.cost.windows import Window
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped, Nest, Residence
@@ -110,6 +112,27 @@ class Residences(Users):
 
         Of running values all generations if *earlier*; only what those that make it touch if *made*.
         """
+        words = self._by_ways(residence, earlier, made)
+        makers, read = self._accesses(residence)
+        bodies = [body for body, _ in self._touching(residence.tensor) if residence.covers(body.node)]
+        alike = {(frozenset(body.loops), self.bands[body.node]) for body in bodies}
+        if makers or len(alike) != 1:
+            return words
+        joint = joint_of(self.nest, self.cascade, read, self.bands[bodies[0].node])
+        if joint is None:
+            return words
+        kept = self._kept(residence, joint.digits)
+        within = joint.brought(kept, words)
+        if not self._is_of_a_core(residence.level) or not self.spread:
+            return within
+        if self.whole is not self:
+            same = self._same_in_a_row(residence, joint.digits)
+            return within * least(same, self.cores) / same
+        many = joint.brought(kept, words, self.spread, self.cores)
+        return many if self.nest.spread else repeated(self.cores, many, within)
+
+    def _by_ways(self, residence: Residence, earlier: bool, made: bool) -> sympy.Expr:
+        """Return what :meth:`_brought` does, from the tiles of single ways and what these have in common."""
         ways = distinct(self.nest, self._ways(residence, earlier), residence.loops)
         words: sympy.Expr = ZERO
         for times, term in terms_of(self.extents, ways, residence.loops, self._shifts(residence, earlier)):
@@ -165,32 +188,36 @@ class Residences(Users):
         if band is not None and any(window.is_inside_of(band) for window in windows):
             kept = replace(kept, band=None)
         windows = [] if as_pairs else windows
-        within = kept.words() * self._share(windows, residence.loops)
+        made_here = bool(self._accesses(residence)[0])
+        cut = None if made_here else cut_windows(self.nest, windows, kept.band, self._ways(residence))
+        within = (
+            kept.words() * share_of(windows, self.extents, residence.loops)
+            if cut is None
+            else cut.brought(kept, residence.loops)
+        )
         if not self._is_of_a_core(residence.level) or not self.spread:
             return within
-        many = self._to_cores(residence, term, kept, windows, made)
+        many = (
+            self._to_cores(residence, term, kept, windows, made, within)
+            if cut is None or self.whole is not self
+            else cut.brought(kept, residence.loops, self.spread, self.cores)
+        )
         return many if self.nest.spread else repeated(self.cores, many, within)
 
-    def _share(self, windows: Sequence[Window], fixed: Collection[str]) -> sympy.Expr:
-        share: sympy.Expr = ONE
-        for window in windows:
-            share *= window.share(self.extents, fixed)
-        return share
-
     def _to_cores(
-        self, residence: Residence, term: Term, kept: Kept, windows: Sequence[Window], made: bool
-    ) -> sympy.Expr:
+        self, residence: Residence, term: Term, kept: Kept, windows: Sequence[Window], made: bool,
+        within: sympy.Expr,
+    ) -> sympy.Expr:  # fmt: skip
         """Return the words of all tiles that come to a memory inside a core, for each core that needs one.
 
         What *windows* have of a task's tile depends on where it lies: it is counted over all tasks, not by kind.
         """
-        share = self._share(windows, residence.loops)
-        within = kept.words() * share
+        share = share_of(windows, self.extents, residence.loops)
         if self.kinds:
             pairs = bool(windows)
             parts = (n * counter._brought_of(residence, term, made, pairs) for n, counter in self.kinds)
             total = sum(parts, ZERO)
-            here = self._share(windows, {*residence.loops, *self.spread})
+            here = share_of(windows, self.extents, {*residence.loops, *self.spread})
             same = [loop for loop in self.spread if loop not in kept.digits]
             first = min(map(self.spread.index, same), default=len(self.spread))
             if all(len(self.nest.root_of(loop).digits) == 1 for loop in self.spread[first:]):

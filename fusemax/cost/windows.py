@@ -27,6 +27,22 @@ Bounds = tuple[list[sympy.Expr], list[sympy.Expr]]
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """Elements of a tensor, numbered from 0 to *size*: each line has those that are sums of a start and of steps along roots.
+
+    What is outside is left out; an element of several lines is one. ``each`` has a start and the step along each root by name.
+    """
+
+    size: sympy.Expr
+    each: tuple[tuple[sympy.Expr, tuple[tuple[str, sympy.Expr], ...]], ...]
+
+    @property
+    def roots(self) -> frozenset[str]:
+        """The names of all roots along which a line runs."""
+        return frozenset(name for _, steps in self.each for name, _ in steps)
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """An index over several roots, each with the step that its variable takes, from *start* on, into *size* elements."""
 
@@ -38,26 +54,35 @@ class Window:
 
     def touched(self, extents: Extents, fixed: Collection[str]) -> sympy.Expr:
         """Return the elements of a whole tile, over its pairs; *fixed* are the digits that loops around it hold still."""
+        return self.elements(extents, fixed) / greatest(1, self._pairs(extents, fixed))
+
+    def elements(self, extents: Extents, fixed: Collection[str]) -> sympy.Expr:
+        """Return the elements of a whole tile, if none lies outside of the tensor; *fixed* are the digits held still."""
         touched: sympy.Expr = ONE
-        pairs: sympy.Expr = ONE
         for root, digits, step in zip(self.roots, self.digits, self.steps, strict=True):
             free = digits - set(fixed)
-            extent = extents.covered(root, free)
             apart = (
                 extents.tile(root, free) if free else ONE
             )  # where loops stand inside of a digit without one
-            touched += abs(step) * apart * (extent - 1)
-            pairs *= extent
-        return least(least(touched, pairs), self.size) / greatest(1, pairs)
+            touched += abs(step) * apart * (extents.covered(root, free) - 1)
+        return least(least(touched, self._pairs(extents, fixed)), self.size)
+
+    def _pairs(self, extents: Extents, fixed: Collection[str]) -> sympy.Expr:
+        pairs: sympy.Expr = ONE
+        for root, digits in zip(self.roots, self.digits, strict=True):
+            pairs *= extents.covered(root, digits - set(fixed))
+        return pairs
+
+    def is_exact(self, extents: Extents, fixed: Collection[str]) -> bool:
+        """Return whether :meth:`share` is exact."""
+        return self._tiles(extents, fixed) is not None
 
     def most(self, extents: Extents, fixed: Collection[str]) -> sympy.Expr:
         """Return the elements of the largest tile over its pairs: the index may lie outside of the tensor in part."""
         tiles = self._tiles(extents, fixed)
         if tiles is None:
             return self.touched(extents, fixed)
-        pairs: sympy.Expr = ONE
-        for root, digits in zip(self.roots, self.digits, strict=True):
-            pairs *= extents.covered(root, digits - set(fixed))
+        pairs = self._pairs(extents, fixed)
         most = reduce(greatest, (window_most(self.size, *part) for part in self._upright(tiles)))
         return least(most, pairs) / greatest(1, pairs)
 
@@ -110,6 +135,11 @@ class Window:
     def all_digits(self) -> frozenset[str]:
         """Return the digits of all roots that the index uses."""
         return frozenset[str]().union(*self.digits)
+
+    def line(self) -> Lines:
+        """Return the window as a line of its own."""
+        steps = zip((root.name for root in self.roots), self.steps, strict=True)
+        return Lines(self.size, ((self.start, tuple(steps)),))
 
     def ends(self) -> tuple[str, str] | None:
         """Return two roots, if the second runs over a tile of the first, where that one ends (``K[n1*N0+u]``: n and u)."""

@@ -95,10 +95,21 @@ def test_compiled_rows_are_the_plain_ones() -> None:
     moved = np.array(
         [[50.0, 1, 2, 2, -1, 0, 1, 2, 2, 0, n, 0, 1, 1e8, 0, n, 0, 1, 1e8, 0, *loops] for n in (3, 8)]
     )
+    under = [*(0, 1, 1, 0), *(1, 1, 0, 0), *(0, 1, 1e8), *(1, 1, 1e8)]
+    window = [
+        [50.0, 1, 1, 2, -1, 1, 1, 2, 2, 0, n, -1, 1, 1e8, 0, n, -1, 1, 1e8, 0, *under, 9, 0, a, b, 1, -1, 0]
+        for n in (3, 8)
+        for a, b in ((1, 1), (1, -1), (3, 2))
+    ]
     tasks = np.array(
         [[0.0, cores, 2, -1, 1, 0, 1, 1, 0, 2, 9, 9, 9, 2, 9, 3] + [1.0] * 8 + [3.0] * 8 + [1, -1, 0] for cores in (1, 2, 4)]
     )  # fmt: skip
-    for name, rows in (("region_tiles", tiles), ("region_moved", moved), ("region_tasks", tasks)):
+    for name, rows in (
+        ("region_tiles", tiles),
+        ("region_moved", moved),
+        ("region_moved", np.array(window)),
+        ("region_tasks", tasks),
+    ):
         expected = [plain(name)(*row) for row in rows.tolist()]
         assert np.array_equal(compiled_rows(name)(rows), np.reshape(expected, (len(rows), -1))), name
 
