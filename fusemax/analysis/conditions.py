@@ -5,7 +5,10 @@ See :mod:`fusemax.analysis.relations` for what a relation is.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from fusemax.analysis.plain import INFINITY
@@ -95,6 +98,59 @@ def _union(one: Relation, other: Relation) -> Relation | None:
     shorter = len(one.through) <= len(other.through) if wide == narrow else narrow > wide
     kept = one if shorter else other
     return Relation(tuple(values[:count]), tuple(values[count:]), kept.through)
+
+
+def joined(kept: Sequence[Relation]) -> tuple[Relation, ...]:
+    """Return relations with what two of them cover together and neither covers alone.
+
+    Of pairs with t <= -1 and of pairs with t = 0, p = 0 from the end, those with p = 0 are there for every t.
+    """
+    found = list(kept)
+    queue = deque(combinations(found, 2))
+    while queue and len(found) < LARGEST:
+        for new in _joint(*queue.popleft()):
+            if not any(_covers(other, new) for other in found):
+                queue.extend((other, new) for other in found)
+                found.append(new)
+    return tuple(found)
+
+
+def _joint(one: Relation, other: Relation) -> Iterator[Relation]:
+    """Return what lies in either of two relations by one condition, and in both by all others."""
+    count = len(one.sources)
+    pairs = list(zip((*one.sources, *one.sinks), (*other.sources, *other.sinks), strict=True))
+    for position, (a, b) in enumerate(pairs):
+        union = _either(a, b)
+        if union is None:
+            continue
+        values = [union if at == position else _both(*pair) for at, pair in enumerate(pairs)]
+        if None not in values:
+            sinks = tuple(None if value == ALL else value for value in values[count:])
+            through = max(one.through, other.through, key=len)
+            yield Relation(tuple(value for value in values[:count] if value is not None), sinks, through)
+
+
+def _either(a: Condition | None, b: Condition | None) -> Condition | None:
+    """Return two intervals that touch as one; None where neither reaches beyond the other."""
+    if a is None or b is None or len(a) < 3 or a[:-2] != b[:-2] or a == b:
+        return None
+    if a[-2] > b[-1] + 1 or b[-2] > a[-1] + 1:
+        return None
+    union = normal((*a[:-2], min(a[-2], b[-2]), max(a[-1], b[-1])))
+    return None if union in (a, b) else union
+
+
+def _both(a: Condition | None, b: Condition | None) -> Condition | None:
+    """Return what two conditions share, all where nothing restricts a reader; None where it has no form or is empty."""
+    a, b = a or ALL, b or ALL
+    if a == b or b == ALL:
+        return a
+    if a == ALL:
+        return b
+    if len(a) < 3 or a[:-2] != b[:-2]:
+        return None
+    low, high = max(a[-2], b[-2]), min(a[-1], b[-1])
+    return (*a[:-2], low, high) if low <= high else None
 
 
 def normal(condition: Condition) -> Condition:

@@ -16,6 +16,7 @@ from fusemax.analysis.members import LOST, Member, Trace, Visit, folded_names
 from fusemax.analysis.narrowing import loose, narrowings, still_narrowed
 from fusemax.analysis.overlaps import at_first_place
 from fusemax.analysis.plain import End, Index, Node, Opaque, Plain, Reading, Start, Variable
+from fusemax.analysis.running import at_its_end, runs_on
 from fusemax.analysis.standing import CORNER, Fixed, standing
 
 MEMBERS = 12  #: ways in which one tensor may carry a fibre, at most
@@ -200,7 +201,7 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
         names[name] = f"<{len(traces)}>"
         places[name] = len(traces), 0
         traces.append(("at", *written[name]))
-    runs = not any(member.states) and _runs(node, output, along)
+    runs = frozenset() if any(member.states) else runs_on(node, output, along)
     names |= folded_names(node, node.reduced - names.keys(), names)
     left_out = narrowings(node, along, names, member.ranks)
     return Member(
@@ -213,7 +214,7 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
         ranks=member.ranks,
         states=member.states,
         cut=member.cut or member.loses(along),
-        running=member.running or runs,
+        running=member.running | runs,
         kept=_kept(node, reading, member, along, places, runs),
     )
 
@@ -237,7 +238,7 @@ def _traces(reading: Reading, member: Member, written: Mapping[str, tuple[int, i
 
 
 def _kept(
-    node: Node, reading: Reading, member: Member, along: Sequence[Variable], places: Places, runs: bool
+    node: Node, reading: Reading, member: Member, along: Sequence[Variable], places: Places, runs: Set[str]
 ) -> Kept | None:
     """Return what of the fibre an Einsum carries on from *member*; *places* are those of variables that nothing fixes."""
     kept = loose_folded(member.kept, reading, member.traces, member.ranks, node.reduced, node.filters)
@@ -247,14 +248,6 @@ def _kept(
     places = {**places, **places_of(reading, member.traces)}
     folded = node.reduced - places.keys()
     return narrowed(kept.shifted(by), node.filters, along[0].name, by, places, folded)
-
-
-def _runs(node: Node, output: Reading, along: Sequence[Variable]) -> bool:
-    """Return whether *output* is a running value over the variable *along*, made from its previous generation."""
-    again = any(reading.tensor == output.tensor for reading in node.reads)
-    if node.einsum.down or node.einsum.inner:
-        return False
-    return again and node.loop is not None and [node.loop] == [index.name for index in along]
 
 
 def _fixed(reading: Reading, member: Member) -> list[Fixed]:
@@ -321,7 +314,7 @@ def _visit(node: Node, reading: Reading, member: Member) -> Iterator[Visit]:
     variables = tuple(index.name for index in along)
     outer = node.output_variables | of_index
     inner = frozenset(v for v in node.variables if v not in outer and v not in variables)
-    last = _last(node, reading, member, along, inner, fixed)
+    last = at_its_end(node, reading, member, along, inner, fixed)
     if last is not None:
         yield last
     fixed += standing(node, inner.union(variables), fixed) or ()
@@ -338,43 +331,3 @@ def _visit(node: Node, reading: Reading, member: Member) -> Iterator[Visit]:
         place=node.einsum.place,
         shifted=any(index.offset != offset for offset, index in zip(member.offsets, along, strict=True)),
     )
-
-
-def _last(
-    node: Node,
-    reading: Reading,
-    member: Member,
-    along: Sequence[Variable],
-    inner: Set[str],
-    fixed: Sequence[Fixed],
-) -> Visit | None:
-    """Return the visit that conditions narrow to the last element of a running value, if they can."""
-    if not member.running or member.narrowed or member.cut or member.loses(along) or len(along) != 1:
-        return None
-    name = along[0].name
-    known = {variable for variable, _, _ in fixed}
-    for one in node.filters:
-        if one.difference is None or name not in one.difference[:2]:
-            continue
-        x, y, low, high = one.difference
-        other, least = (y, low) if x == name else (x, -high)
-        if other in inner or other in known or least not in (0, 1):
-            continue
-        placed = [*fixed, (name, CORNER, 0), (other, CORNER, -int(least))]
-        more = standing(node, inner, placed)
-        if more is not None:
-            return Visit(
-                number=node.number,
-                einsum=node.name,
-                tensor=reading.tensor,
-                variables=(),
-                fixed=(*placed, *more),
-                constants=((member.first[0], "end", -1),),
-                inner=frozenset(inner),
-                narrowed=frozenset(),
-                complete=True,
-                place=node.einsum.place,
-                shifted=True,
-                point=True,
-            )
-    return None

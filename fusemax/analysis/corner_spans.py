@@ -141,7 +141,7 @@ def _is_cut(sighting: Sighting) -> bool:
     """Return whether a visit may see more or less at one place than at another, so that corners tell something new."""
     member, node, _, visit = sighting
     return (
-        member.running
+        bool(member.running)
         or (member.kept is not None and member.kept != Kept())
         or any(set(visit.variables) & set(one.variables) for one in node.filters)
     )
@@ -210,10 +210,13 @@ def _left(
     span = None if tasks is None or tasks.gaps else _span(tasks, view)
     if tasks is None or span is None or not view.before(span.low, span.high):
         return None
-    most = tuple(
-        (k, -INFINITY, high) for k, _, high in tasks.bands
-    )  # an element holds what came before it, too
-    return replace(kept, last=min(kept.last, by), bands=kept.bands + most)
+    before, after = "before" in member.running, "after" in member.running
+    beyond = tuple(  # an element holds what lies on one side of it, too
+        (k, -INFINITY if before else low, INFINITY if after else high) for k, low, high in tasks.bands
+    )
+    first = kept.first if before else max(kept.first, by)
+    last = kept.last if after else min(kept.last, by)
+    return replace(kept, first=first, last=last, bands=kept.bands + beyond)
 
 
 def _tasks(
@@ -229,8 +232,10 @@ def _tasks(
     spans = []
     for member in alike:
         span = fibre.shifted(view.turned(member.offsets[0] - offset))
-        if member.running:
-            span = Span(view.low, span.high) if view.mirrored else Span(span.low, view.high)
+        if ("after" if view.mirrored else "before") in member.running:
+            span = Span(span.low, view.high)
+        if ("before" if view.mirrored else "after") in member.running:
+            span = Span(view.low, span.high)
         spans.append(span)
     tasks = replace(view.hull(spans), holes=frozenset())
     for one in node.filters:

@@ -52,7 +52,8 @@ class Member:
     ``first`` are the positions of ρ in X itself, ``ranks`` is how many X has: traces beyond those follow coordinates that
     are not X's own, of Einsums whose conditions tie them to ρ. ``states`` says whether X is a state along ρ; ``narrowed`` are
     conditions that leave some of ρ out, and ``cut`` says whether a shift on the way has. ``running`` says that each
-    element also carries all that came before it along ρ, as a running sum does. ``kept`` tells in intervals what of ρ is left.
+    element also carries all that came before it along ρ, as a running sum does ("before"), or all after it ("after"), as one
+    does that runs down. ``kept`` tells in intervals what of ρ is left.
     """
 
     tensor: str
@@ -64,7 +65,7 @@ class Member:
     narrowed: frozenset[Narrowing] = frozenset()
     states: tuple[bool, ...] = ()
     cut: bool = False
-    running: bool = False
+    running: frozenset[str] = frozenset()
     kept: Kept | None = field(default=None, compare=False)
 
     def shape(self, generation: int | None) -> tuple[object, ...]:
@@ -111,7 +112,7 @@ class Visit:
     shifted
         Whether the fibre's coordinates are read away from those of the Einsum, so that its conditions hold for others.
     point
-        Whether a single element is read that carries the whole fibre: the last of a running value.
+        Whether a single element is read that carries the whole fibre: that of a running value at the end that it runs to.
     """
 
     number: int

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from fusemax.analysis.compose import Composer
-from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, add
+from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, add, joined
 from fusemax.analysis.plain import INFINITY, End, Index, Node, Plain, Reading, Start, Variable
 
 MOST_NOTED = 200  #: relations to one Einsum that are followed on; steps along two ranks could go on for ever
@@ -48,7 +48,7 @@ def relations(plain: Plain, composer: Composer | None = None) -> Table:
                     add(staying.setdefault(node.number, []), _with_itself(star))
     return {
         node.number: {
-            v: tuple(found) for v, found in _reach(node.number, edges, composer, staying, None).items()
+            v: joined(found) for v, found in _reach(node.number, edges, composer, staying, None).items()
         }
         for node in plain.nodes
     }

@@ -68,6 +68,32 @@ COUNTS = [
         ("M", "D"), 1,
         "no m in the band meets the last p under m + p < M: the sum does not carry it",
     ),
+    (
+        "inputs: {R: [M, P]}",
+        "S[0,0] = 0\nS[0,p+1] = 0\nS[m+1,0] = 0\nloop m:\n  loop p:\n    S[m+1,p+1] = R[m,p] + S[m,p+1] + S[m+1,p]\n"
+        "L[] = S[M,P]*2\nB[m,p] = R[m,p] - L[]",
+        ("M", "R"), 2,
+        "the last corner of the recurrence needs the last column whole, before any of it is read again",
+    ),
+    (
+        "inputs: {R: [M, P]}",
+        "S[0,0] = 0\nS[0,p+1] = 0\nS[m+1,0] = 0\nloop m:\n  loop p:\n    S[m+1,p+1] = R[m,p] + S[m+1,p]\n"
+        "L[] = S[M,P]*2\nB[m,p] = R[m,p] - L[]",
+        ("M", "R"), 1,
+        "each row runs by itself, and only the end of the last one is read: no column is whole",
+    ),
+    (
+        "inputs: {X: [M]}",
+        "S[M] = 0\nloop m:\n  S[m] = S[m+1] + X[m]\nZ[m] = S[p]*2 :: sum[p] | p <= m, p >= m - 1",
+        ("M", "X"), 2,
+        "the first sum from behind holds all of X, and Z at m = 0 reads nothing else",
+    ),
+    (
+        "inputs: {X: [M]}",
+        "S[M] = 0\nloop m:\n  S[m] = S[m+1] + X[m]\nZ[m] = S[p]*2 :: sum[p] | p >= m + 1, p <= m + 2",
+        ("M", "X"), 1,
+        "no window of Z has the first sum from behind",
+    ),
 ]  # fmt: skip
 
 
