@@ -221,6 +221,15 @@ def test_products() -> None:
             assert tenth < (0.35 if set_on else 0.51), key
 
 
+def test_long_products_of_an_a100() -> None:
+    """A card of another cloud reaches 258.7 TFLOP/s in float16; the sustained clock is of bfloat16."""
+    prices = Prices("a100", Widths())
+    sizes = {"R": 8192, "K": 8192, "N": 8192}
+    step = Step(part="", name="", work="", times=1, forms=(("transformer/linear", sizes),), weights=("W",))
+    reached = 2 * 8192**3 / prices.price(step).time_s
+    assert reached == pytest.approx(258.74e12, rel=0.03)
+
+
 def test_elementwise() -> None:
     """Norms and rotary positions: bytes over the bandwidth, launch and start of a kernel; half of them within a fifth."""
     errors = []
