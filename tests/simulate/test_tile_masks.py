@@ -180,6 +180,21 @@ def test_causal_fusemax_runs_alike_with_and_without_jumps(mapping: str, M: int, 
     assert 4 * pairs == fast.phases[0].epochs
 
 
+@pytest.mark.parametrize(("M", "P"), [(16384, 16384), (10240, 16384), (12288, 16640)])
+@pytest.mark.parametrize("mapping", ["fusemax", "auto"])
+def test_rows_that_grow_alike_are_skipped(mapping: str, M: int, P: int) -> None:
+    """Causal FuseMax with some 8 rows of tiles, each with more columns than the one before: as without jumps, most skipped."""
+    mapped, described = shipped("causal/1-pass", "fusemax", mapping)
+    sizes, figures = {"B": 1, "H": 1, "E": 64, "F": 64, "M": M, "P": P}, {"L3.size": 0.6 * 2**20}
+    compile_everything()
+    fast, slow = (simulate(mapped, described, sizes, figures, fast_forward=fast) for fast in (True, False))
+
+    assert without_skips(slow) == without_skips(fast)
+    pairs = sum(min(ceil(M / 256), p + 1) for p in range(ceil(P / 256)))
+    assert pairs == fast.phases[0].epochs
+    assert fast.phases[0].skipped_cycles > 0.5 * fast.cycles
+
+
 def test_a_causal_kernel_on_132_cores_takes_seconds() -> None:
     """Causal FlashAttention-2 on an H100, 2 x 16 heads of 4096 tokens, equals its run without jumps."""
     mapped, described = shipped("grouped/causal", "h100", "flash2")
@@ -196,7 +211,7 @@ def test_a_causal_kernel_on_132_cores_takes_seconds() -> None:
 
 @pytest.mark.slow
 def test_a_million_causal_tokens_take_seconds() -> None:
-    """BERT's heads, batch 64, a million tokens under a causal mask: 6.4e9 epochs in less than ten seconds."""
+    """BERT's heads, batch 64, a million tokens under a causal mask: 6.4e9 epochs in less than four seconds."""
     mapped, described = shipped("causal/1-pass", "fusemax", "fusemax")
     sizes = {"B": 64, "H": 12, "E": 64, "F": 64, "M": 1 << 20, "P": 1 << 20}
     compile_everything()
@@ -204,7 +219,7 @@ def test_a_million_causal_tokens_take_seconds() -> None:
     begin = time.process_time()
     run = simulate(mapped, described, sizes)
 
-    assert time.process_time() - begin < 10.0
+    assert time.process_time() - begin < 4.0
     assert 64 * 12 * (4096 * 4097 // 2) == run.phases[0].epochs
 
 

@@ -99,8 +99,9 @@ WAITS: Final = COUNTS + 2 * CLASSES  #: cycles lost to each stream, to a channel
 # --- fixed[...]
 (
     POLICY, REFERENCE, STEP_COUNT, UNITS, CHANNELS, FAST, ROOTS, ALL_ON_UNITS, IN_FLIGHT, FLIGHT, BEGUN, MEMBERS, STAGES,
-) = range(13)  # fmt: skip
-ROOT_SIZE: Final = 13
+    BEHIND,
+) = range(14)  # fmt: skip
+ROOT_SIZE: Final = 14
 STALL: Final = ROOT_SIZE + MAX_ROOTS  #: of each step
 
 # --- chip[...]
@@ -123,7 +124,16 @@ CORNERS: Final = KNOWN + EPOCHS_KNOWN  #: room for the ranges of a share's boxes
 NEXT_ON: Final = (
     CORNERS + 4 * MAX_BOXES * MAX_ROOTS
 )  #: 1 + the stream whose task is next on each unit, 0 if not known
-CHIP: Final = NEXT_ON + MAX_UNITS
+INNER_COUNT: Final = (
+    NEXT_ON + MAX_UNITS
+)  #: jumps inside of this iteration of each loop, of the loop next inside
+INNER_AT: Final = (
+    INNER_COUNT + WIDTH
+)  #: of the last one: from where, which period, how many times, cycles of one
+INNER_PERIOD: Final = INNER_AT + WIDTH
+INNER_JUMPS: Final = INNER_PERIOD + WIDTH
+INNER_LENGTH: Final = INNER_JUMPS + WIDTH
+CHIP: Final = INNER_LENGTH + WIDTH
 
 # --- counts[...], of visits of a transfer (kernel.py): by class, then the words of a share
 VISIT_TURNED: Final = CLASSES + 1  #: which loop turned last
@@ -144,7 +154,9 @@ MOST_REMEMBERED: Final = 1 << 24  #: numbers that are remembered of iterations o
 HISTORY: Final = 24  #: iterations of a loop that are remembered when looking for a steady state
 
 # --- seen[loop, iteration, ...]: the last HISTORY iterations, and room for the one that is looked at
-SEEN_SIZE, SEEN_AT, SEEN_NOW, SEEN_EPOCH = range(4)
+SEEN_SIZE, SEEN_AT, SEEN_NOW, SEEN_EPOCH, SEEN_INNER = range(
+    5
+)  #: from SEEN_INNER on the jumps inside (growing.py)
 SIGNATURE: Final = (
-    4  #: where everything stood, in SEEN_SIZE numbers; after them, in all the rest, the totals by then
-)
+    SEEN_INNER + 5
+)  #: where everything stood, in SEEN_SIZE numbers; after them, in all the rest, the totals by then

@@ -57,6 +57,7 @@ from fusemax.simulate.tile.columns import (
     WIDTH,
 )
 from fusemax.simulate.tile.counted import words_of
+from fusemax.simulate.tile.growing import forget_jumps
 from fusemax.simulate.tile.inner import inner, over_compiled
 from fusemax.simulate.tile.issue import (
     blame,
@@ -94,6 +95,7 @@ SOURCES = (
     "needs.py",
     "issue.py",
     "alike.py",
+    "growing.py",
     "steady.py",
     "kernel.py",
 )  #: of all compiled code here
@@ -257,6 +259,7 @@ def go(plan, fixed, state, chip, segments, trace, seen, most):
         turned = chip[TURNED]
         if 0 <= turned < NOTHING_TURNED:
             clear(chip[SEEN_COUNT + turned + 1 :], WIDTH - turned - 1)
+            forget_jumps(chip, turned + 1, WIDTH)
             if fixed[FAST] and chip[TRACED] >= trace.shape[0]:
                 look(plan, fixed, state, chip, segments, ref_digits, turned, seen)
         chip[TURNED] = NOTHING_TURNED

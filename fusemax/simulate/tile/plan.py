@@ -118,7 +118,7 @@ class _Packer:
             tuple(self.loads.lane_work(n, cls)[1] for cls in range(self.loads.classes(n)))
             for n in range(count)
         )
-        fixed = self._fixed_row(stalls, max(stage) + 1, fast_forward)
+        fixed = self._fixed_row(stalls, plan, fast_forward)
         return Prepared(
             nest=self.nest, geometry=self.geometry, streams=self.streams, units=self.units,
             channels=tuple(c.name for c in self.loads.channels), plan=plan, fixed=self._record(plan, fixed, shares),
@@ -362,10 +362,15 @@ class _Packer:
                 f"simulator counts ({MOST_COUNTED:.1e})\n  hint: simulate smaller sizes, or use 'fusemax cost'"
             )
 
-    def _fixed_row(self, stalls: Sequence[int], stages: int, fast: bool) -> np.ndarray:
+    def _fixed_row(self, stalls: Sequence[int], plan: np.ndarray, fast: bool) -> np.ndarray:
         schedule = self.nest.schedule
         fixed = np.zeros(clock.STALL + len(stalls), np.int64)
-        fixed[clock.MEMBERS], fixed[clock.STAGES] = len(fixed), stages
+        fixed[clock.MEMBERS], fixed[clock.BEHIND] = len(fixed), plan[:, clock.STAGE].max(initial=0)
+        outside = (plan[:, clock.KIND] == COMPUTE) & (plan[:, clock.IN_KERNEL] == 0)
+        back = (
+            plan[outside, clock.STAGE] - plan[outside, clock.AFTER]
+        )  # their numbers of epochs are asked for
+        fixed[clock.STAGES] = back.max(initial=-1) + 1
         fixed[clock.POLICY] = self.order.policy()
         fixed[clock.REFERENCE] = self.order.reference()
         fixed[clock.STEP_COUNT] = len(schedule) if isinstance(schedule, list | tuple) else 1

@@ -12,6 +12,7 @@ import numpy as np
 from fusemax.simulate.tile.alike import alike_until
 from fusemax.simulate.tile.columns import (
     BEGUN,
+    BEHIND,
     BLOCKED,
     BUFFERS,
     BUSY,
@@ -67,12 +68,15 @@ from fusemax.simulate.tile.columns import (
     WIDTH,
     WORK,
 )
+from fusemax.simulate.tile.growing import add_series, growth, note_jump, rows_inside, take_note
 from fusemax.simulate.tile.inner import inner
 from fusemax.simulate.tile.issue import flight, record
 from fusemax.simulate.tile.needs import is_reached, number_of_epoch
 from fusemax.simulate.tile.walking import (
     FAR,
     NONE,
+    NOT,
+    YES,
     number_of,
     put,
     stride_of,
@@ -119,7 +123,8 @@ def signature(plan, fixed, state, chip, ref_digits, level, out):
             return NONE
         out[at] = chip[STEP]
         out[at + 1] = max(np.int64(0), chip[BLOCKED] - now)
-        at += 2
+        out[at + 2] = min(chip[EPOCH], fixed[BEHIND])
+        at += 3
         base = base_of(plan, fixed, fixed[REFERENCE], ref_digits, level, work)
         for back_by in range(-1, fixed[STAGES]):
             if chip[EPOCH] >= back_by:
@@ -150,8 +155,11 @@ def margin_of(plan, fixed, ref_digits, level):
 
 
 @inner
-def room_to_jump(plan, fixed, state, chip, ref_digits, level, period):
-    """Return how many periods of loop *level* can be skipped: all heads stay inside the loop, clear of both its ends."""
+def room_to_jump(plan, fixed, state, chip, ref_digits, level, period, growing):
+    """Return how many periods of loop *level* can be skipped: all heads stay inside the loop, clear of both its ends.
+
+    Iterations that are not alike, but *growing*, are not asked to be alike.
+    """
     ref = fixed[REFERENCE]
     trips = trips_at(plan, fixed, ref, level, ref_digits)
     highest, lowest = ref_digits[level], ref_digits[level]
@@ -181,7 +189,7 @@ def room_to_jump(plan, fixed, state, chip, ref_digits, level, period):
     for s in range(plan.shape[0]):
         if plan[s, SHARED + ref] > level and plan[s, SHARE_LOOP + level]:
             return np.int64(0)
-        if plan[s, FILTERED] and plan[s, SHARED + ref] > level:
+        if plan[s, FILTERED] and plan[s, SHARED + ref] > level and growing == NOT:
             last = alike_until(
                 plan, fixed, chip, s, ref_digits, level, lowest - period - margin, period, trips
             )
@@ -202,26 +210,26 @@ def room_to_jump(plan, fixed, state, chip, ref_digits, level, period):
 
 
 @inner
-def jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length, epochs):
-    """Move everything *jumps* periods of *length* cycles, *epochs* of the schedule, on."""
+def jump(plan, fixed, state, chip, ref_digits, level, iterations, cycles, epochs):
+    """Move everything so many *iterations* of loop *level*, *cycles* and *epochs* of the schedule on."""
     ref = fixed[REFERENCE]
     for s in range(plan.shape[0]):
         for f in range(state[s, FLIGHT_COUNT]):
-            state[s, flight(fixed, state, s, f)] += jumps * length
+            state[s, flight(fixed, state, s, f)] += cycles
         if plan[s, SHARED + ref] <= level:
             continue
-        tasks = stride_of(plan, fixed, s, level, ref_digits) * period * jumps
+        tasks = stride_of(plan, fixed, s, level, ref_digits) * iterations
         for f in range(state[s, FLIGHT_COUNT]):
             state[s, flight(fixed, state, s, f) + 1] += tasks
         state[s, ISSUED] += tasks
         state[s, FINISHED] += tasks
-        state[s, DIGITS + level] += period * jumps
+        state[s, DIGITS + level] += iterations
         if not plan[s, IN_KERNEL]:
-            state[s, HEAD_EPOCH] += stride_of(plan, fixed, ref, level, ref_digits) * period * jumps
+            state[s, HEAD_EPOCH] += stride_of(plan, fixed, ref, level, ref_digits) * iterations
         for d in range(plan[s, NEED_COUNT]):
             r = plan[s, NEED_ON + d]
             if plan[r, SHARED + ref] > level:
-                moved = stride_of(plan, fixed, r, level, ref_digits) * period * jumps
+                moved = stride_of(plan, fixed, r, level, ref_digits) * iterations
                 if state[s, NEED + d] > 0:
                     state[s, NEED + d] += moved
                 for b in range(BUFFERS):
@@ -229,22 +237,22 @@ def jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length, epo
     if fixed[POLICY] == STEPS:
         known = chip[KNOWN : KNOWN + EPOCHS_KNOWN]
         put(known, chip[EPOCH_NUMBER : EPOCH_NUMBER + EPOCHS_KNOWN], EPOCHS_KNOWN)
-        moved = stride_of(plan, fixed, ref, level, ref_digits) * period * jumps
+        moved = stride_of(plan, fixed, ref, level, ref_digits) * iterations
         for back_by in range(-1, EPOCHS_KNOWN - 1):
             if chip[EPOCH] >= back_by:
-                at = EPOCH_NUMBER + (chip[EPOCH] - back_by + jumps * epochs) % EPOCHS_KNOWN
+                at = EPOCH_NUMBER + (chip[EPOCH] - back_by + epochs) % EPOCHS_KNOWN
                 chip[at] = known[(chip[EPOCH] - back_by) % EPOCHS_KNOWN] + moved
-        chip[EPOCH] += jumps * epochs
-        chip[CURSOR + level] += period * jumps
-        chip[BLOCKED] += jumps * length
+        chip[EPOCH] += epochs
+        chip[CURSOR + level] += iterations
+        chip[BLOCKED] += cycles
     for u in range(fixed[UNITS]):
-        chip[UNIT_FREE + u] += jumps * length
+        chip[UNIT_FREE + u] += cycles
         chip[NEXT_ON + u] = 0
     for c in range(fixed[CHANNELS]):
-        chip[CHANNEL_FREE + c] += jumps * length
-    chip[NOW] += jumps * length
-    ref_digits[level] += period * jumps
-    chip[SKIPPED] += jumps * length
+        chip[CHANNEL_FREE + c] += cycles
+    chip[NOW] += cycles
+    ref_digits[level] += iterations
+    chip[SKIPPED] += cycles
     chip[JUMPS] += 1
 
 
@@ -286,31 +294,71 @@ def look_for_steady_state(plan, fixed, state, chip, segments, ref_digits, level,
     fresh[SEEN_AT] = ref_digits[level]
     fresh[SEEN_NOW] = chip[NOW]
     fresh[SEEN_EPOCH] = chip[EPOCH]
+    take_note(chip, level, fresh)
     totals(fixed, state, chip, fresh[known:])
     for back_by in range(min(chip[SEEN_COUNT + level], HISTORY)):
         one = seen[level, (chip[SEEN_COUNT + level] - 1 - back_by) % HISTORY]
         if not is_same(one, fresh, end):
             continue
         period = ref_digits[level] - one[SEEN_AT]
-        length = chip[NOW] - one[SEEN_NOW]
-        jumps = room_to_jump(plan, fixed, state, chip, ref_digits, level, period)
+        length, epochs = chip[NOW] - one[SEEN_NOW], chip[EPOCH] - one[SEEN_EPOCH]
+        jumps = room_to_jump(plan, fixed, state, chip, ref_digits, level, period, NOT)
         if jumps > 0:
-            shown = chip[JUMPS] % chip[STRIDE] == 0  # the record thins out as jumps become many
-            if shown:
-                record(plan, fixed, state, chip, segments, state[fixed[REFERENCE], FINISHED])
-            epochs = chip[EPOCH] - one[SEEN_EPOCH]
-            jump(plan, fixed, state, chip, ref_digits, level, period, jumps, length, epochs)
+            shown = begin_jump(plan, fixed, state, chip, segments)
+            note_jump(chip, level, ref_digits[level], period, jumps, length)
+            jump(plan, fixed, state, chip, ref_digits, level, period * jumps, length * jumps, epochs * jumps)
             add_totals(fixed, state, chip, one[known:], jumps)
-            if shown:
-                record(plan, fixed, state, chip, segments, state[fixed[REFERENCE], FINISHED])
-            chip[SEEN_COUNT + level] = 0
+            end_jump(plan, fixed, state, chip, segments, level, shown)
             return True
+        if back_by == 0 and chip[SEEN_COUNT + level] > 1:
+            other = seen[level, (chip[SEEN_COUNT + level] - 2) % HISTORY]
+            if is_same(other, fresh, end) and jump_growing(
+                plan, fixed, state, chip, segments, ref_digits, level, fresh, one, other, known
+            ):
+                return True
         break
     kept = seen[level, chip[SEEN_COUNT + level] % HISTORY]
     put(kept, fresh, end)
     put(kept[known:], fresh[known:], fresh.size - known)
     chip[SEEN_COUNT + level] += 1
     return False
+
+
+@inner
+def begin_jump(plan, fixed, state, chip, segments):
+    """Write down where a jump begins; return whether it is shown: the record thins out as jumps become many."""
+    shown = chip[JUMPS] % chip[STRIDE] == 0
+    if shown:
+        record(plan, fixed, state, chip, segments, state[fixed[REFERENCE], FINISHED])
+    return shown
+
+
+@inner
+def end_jump(plan, fixed, state, chip, segments, level, shown):
+    """Write down where a jump of loop *level* ends, if it is *shown*, and forget the iterations before it."""
+    if shown:
+        record(plan, fixed, state, chip, segments, state[fixed[REFERENCE], FINISHED])
+    chip[SEEN_COUNT + level] = 0
+
+
+@inner
+def jump_growing(plan, fixed, state, chip, segments, ref_digits, level, fresh, one, other, known):
+    """Jump over iterations of loop *level* that grow alike (growing.py), if there are any; return whether it jumped."""
+    if growth(plan, fixed, state, ref_digits, level, fresh, one, other, chip[WORK : WORK + WIDTH]) == 0:
+        return False
+    count = room_to_jump(plan, fixed, state, chip, ref_digits, level, np.int64(1), YES)
+    count = min(count, rows_inside(plan, fixed, ref_digits, level) - ref_digits[level])
+    if count <= 0:
+        return False
+    shown = begin_jump(plan, fixed, state, chip, segments)
+    grown = count * (count + 1) // 2
+    length, epochs = fresh[SEEN_NOW] - one[SEEN_NOW], fresh[SEEN_EPOCH] - one[SEEN_EPOCH]
+    cycles = count * length + grown * (length - one[SEEN_NOW] + other[SEEN_NOW])
+    epochs = count * epochs + grown * (epochs - one[SEEN_EPOCH] + other[SEEN_EPOCH])
+    jump(plan, fixed, state, chip, ref_digits, level, count, cycles, epochs)
+    add_series(fixed, state, chip, one[known:], other[known:], count)
+    end_jump(plan, fixed, state, chip, segments, level, shown)
+    return True
 
 
 @inner
