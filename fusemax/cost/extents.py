@@ -327,13 +327,12 @@ class Extents:
 
     def _alone_in(self, root: Root, own: list[str], mine: set[str], around: Collection[str]) -> sympy.Expr:
         names, size = self.part(root).digits, self.part(root).size
-        first = names.index(own[0])
-        while (
-            first > 0 and names[first - 1] not in around
-        ):  # a digit without a loop is in the tile, all of it
-            first -= 1
+        first = self._first(names, own[0], around)  # a digit without a loop is in the tile, all of it
         if first == 0:
             return self._single(names, own, size) * self.covered(root, mine)
+        if any(name not in around for name in names[:first]):  # so is one outside of a digit with a loop
+            kinds = self.pieces(root, [name for name in names if name in around])
+            return sympy.Add(*(count * inside._alone_in(root, own, mine, ()) for count, inside in kinds))
         inside, tile = names[first:], self._product(names[first:])
         whole = ceildiv(size, tile) - 1
         rest = size - whole * tile

@@ -14,7 +14,7 @@ import sympy
 from fusemax.cascade.ir import Cascade, affine
 from fusemax.cost.conditions import Mask
 from fusemax.cost.extents import ONE, Extents, digits_of
-from fusemax.cost.region import Axis, Region, Row, region_of_band
+from fusemax.cost.region import Region, everywhere, region_of_band
 from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import least, symbol, to_sympy
 from fusemax.cost.visited_region import Inside
@@ -99,9 +99,9 @@ def joint_of(nest: Nest, cascade: Cascade, accesses: Sequence[Access], mask: Mas
             return Joint(lines, tied, digits, region, True)
     if not several:
         return None
-    root = nest.roots[min(lines.roots)]
-    everywhere = Region((Axis(root.name, tuple(d.name for d in root.digits)),), (Row((ZERO,), ZERO),))
-    return Joint(lines, tied, digits, everywhere, False) if mask is None else None
+    if mask is not None:
+        return None
+    return Joint(lines, tied, digits, everywhere(nest, min(lines.roots)), False)
 
 
 def _lines(

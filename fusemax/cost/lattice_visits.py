@@ -154,7 +154,8 @@ def _visited_inside(numbers, rows, left):
             left -= len(found) * (len(found) + len(runs)) // 64  # each is held against all that are there
             if left < 0:
                 return 0.0, left
-        if depth == loops and (numbers[5] == 0 or len(found) > 0):
+        cells = _there(numbers, starts, ends, base) if depth == loops else 0
+        if cells > 0 and (numbers[5] == 0 or len(found) > 0):
             stays, another = tasks > 0, False
             for k in range(own):
                 stays = stays and (place[k] == before[k] or numbers[flags + 4 * k + 2] == 0)
@@ -169,12 +170,11 @@ def _visited_inside(numbers, rows, left):
                 runs.clear()
             key = _number(numbers, starts, base)
             if numbers[5] > 0:
-                cells = _there(numbers, starts, ends, base)
                 for at in range(0, len(found), 2):
                     held += cells * _add_run(runs, key, found[at], found[at + 1])
             elif key not in seen:
                 seen.add(key)
-                held += _there(numbers, starts, ends, base)
+                held += cells
         depth, deeper = _next(numbers, starts, ends, place, depth)
     return moved + held * 1.0 * min(cores, tasks), left
 

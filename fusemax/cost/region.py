@@ -229,6 +229,12 @@ def region_of_band(nest: Nest, band: Band) -> Region:
     return Region(axes, rows)
 
 
+def everywhere(nest: Nest, root: str) -> Region:
+    """Return all points of *root* as a region."""
+    axis = Axis(root, tuple(digit.name for digit in nest.roots[root].digits))
+    return Region((axis,), (Row((ZERO,), ZERO),))
+
+
 def region_of(nest: Nest, conditions: Iterable[Condition]) -> Region:
     """Return the region of *conditions*.
 

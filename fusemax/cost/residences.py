@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import sympy
 
+from fusemax.cost.chunked import in_chunks
 from fusemax.cost.conditions import Mask, mask_of
 from fusemax.cost.extents import ONE, Extents
 from fusemax.cost.joint import joint_of
@@ -195,6 +196,8 @@ class Residences(Users):
             if cut is None
             else cut.brought(kept, residence.loops)
         )
+        chunks = None if as_pairs else in_chunks(kept, windows)
+        within = within if chunks is None else chunks.listed(within)
         if not self._is_of_a_core(residence.level) or not self.spread:
             return within
         many = (
@@ -202,6 +205,8 @@ class Residences(Users):
             if cut is None or self.whole is not self
             else cut.brought(kept, residence.loops, self.spread, self.cores)
         )
+        if chunks is not None and self.whole is self:
+            many = chunks.listed(many, self.spread, self.cores)
         return many if self.nest.spread else repeated(self.cores, many, within)
 
     def _to_cores(

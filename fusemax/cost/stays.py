@@ -69,6 +69,18 @@ class Kept:
         words = visited.words(otherwise, cores, wanting if sharing is None else sharing)
         return otherwise if words is None else words
 
+    def listed(
+        self, otherwise: sympy.Expr, spread: Collection[str] = (), cores: sympy.Expr = ONE
+    ) -> sympy.Expr:
+        """Return the words of all tiles under a region, visited one by one: to one place, or to each of *cores* that needs one.
+
+        Of more tiles than can be visited that is *otherwise*.
+        """
+        assert isinstance(self.band, Region)
+        inside = set(spread) - set(self.loops)
+        loops = tuple(d for d in self.leaf if d in inside or d in self.loops) if inside else self.loops
+        return replace(self, loops=loops)._inside(self.band, spread).visited(otherwise, cores)
+
     def _sharing(self, spread: Collection[str]) -> sympy.Expr | None:
         """Return how many tasks may want one tile in a row, where closed forms know who wants it; else None."""
         if self.band is None:

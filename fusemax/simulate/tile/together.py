@@ -18,8 +18,8 @@ def together(mapped: Mapped, nest: Nest, geometry: Geometry, dealt: Collection[s
 
     *dealt* are the loops that number tasks: of two loops only one of which is dealt to cores, each stays what it is.
 
-    Two whole ranks, one loop inside the other everywhere, that every tensor and operation carries both or neither, name the
-    same tiles as one rank of all their pairs and another of size 1.
+    Two whole ranks, one loop inside the other everywhere, that every tensor, operation and dimension of a unit carries both or
+    neither, name the same tiles as one rank of all their pairs and another of size 1.
     """
     sizes = dict(geometry.sizes)
     tied = _tied(mapped, nest)
@@ -53,9 +53,11 @@ def _places(nest: Nest) -> Iterator[tuple[str, ...]]:
 
 
 def _uses(mapped: Mapped, nest: Nest, dealt: Collection[str]) -> Iterator[frozenset[str]]:
-    """Yield the digits that go together in each access, operation and deal of tasks."""
+    """Yield the digits that go together in each access, operation and deal of tasks, and along each dimension of a unit."""
     yield frozenset(dealt)
     for body in nest.bodies:
+        for along in body.spatial.values():
+            yield from (frozenset(d for d in along if along[d] == side) for side in set(along.values()))
         for name in body.einsums:
             einsum = mapped.einsum(name)
             yield from (access_digits(nest, access) for access in (*einsum.reads, *einsum.outputs))

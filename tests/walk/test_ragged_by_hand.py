@@ -1,0 +1,76 @@
+"""Short tiles beside longer ones - in groups of cores, in chunks that end, in lanes - by hand, and alike in all witnesses."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusemax.simulate.tiles import simulate
+from tests.walk.compare import compared
+from tests.walk.test_by_hand import HEAD, agreed
+from tests.walk.test_ends_by_hand import on
+from tests.walk.test_walk import design
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_lone_tile_beside_that_of_another_core_of_its_group_does_not_stay(times: int) -> None:
+    """Q[h], h = 2*h2 + h0, h2 side by side on two cores, h0 inside of w: three h are {0, 2}, then {1}, in each w.
+
+    The second core's one h does not stay alone: the group's tile holds it with the first core's, which changes.
+    """
+    cascade = {
+        **HEAD, "inputs": {"Q": ["H"], "Z": ["W"]}, "outputs": ["Y"], "einsums": "Y[h,w] = Q[h] - Z[w]\n",
+    }  # fmt: skip
+    inside = {"for": ["w", "h0"], "keep": {"L2": ["Q"]}, "do": ["Y"]}
+    node = {"for": ["h2", "h1"], "do": [inside], "spread": ["h2"], "side_by_side": ["h2"]}
+    mapping = {"tiles": {"H0": 2, "H1": 1}, "nests": [node], "bind": {"a": ["Y"]}}
+    levels = {"DRAM": {"bandwidth": "8 GB/s"}, "L2": {"size": "1 KiB", "shared_by": 2}}
+    one = on(design(mapping, {"H": 3, "W": times}, cascade), levels, replicas=2)
+
+    assert agreed(one)["L2", "Q", "fill"] == 3 * times
+    assert not compared(one).differences
+
+
+def test_a_short_chunk_that_is_alone_in_its_loop_stays() -> None:
+    """X of seven in chunks of four, places j in tiles of two inside of z: whole chunks come for each of five z, 4*5.
+
+    The last chunk has places 4, 5 and 6: two tiles, which come for each z. Of five elements it has one, which comes once.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["T"], "Z": ["Z"]}, "ranks": {"T": "I1*I0", "J0": "I0"}, "outputs": ["Y", "V"],
+        "einsums": "Y[i1,z] = X[i1*I0+j0]*Z[z] :: sum[j0]\nV[i1,i0] = X[i1*I0+i0]*X[i1*I0+i0]\n",
+    }  # fmt: skip
+    node = {"for": ["i1", "z", "j01"], "keep": {"a": ["X"], "DRAM": ["Y"]}, "do": ["Y"]}
+    mapping = {"tiles": {"I0": 4, "J00": 2}, "nests": [node, {"do": ["V"]}], "bind": {"a": ["Y", "V"]}}
+    for length, words in ((7, 5 * 4 + 5 * 3), (5, 5 * 4 + 1), (8, 5 * 8)):
+        one = on(design(mapping, {"T": length, "Z": 5}, cascade))
+        assert agreed(one)["a", "X", "fill"] == words
+
+
+@pytest.mark.parametrize("spread", [[], ["z"]])
+def test_an_empty_tile_of_a_chunk_that_ends_takes_no_place(spread: list[str]) -> None:
+    """X of one element in a chunk of three: the tile of places 2 and 3 is empty, and X stays for each z, on each core."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["T"], "Z": ["Z"]}, "ranks": {"T": "I1*I0", "J0": "I0"}, "outputs": ["Y", "V"],
+        "einsums": "Y[i1,z] = X[i1*I0+j0]*Z[z] :: sum[j0]\nV[i1,i0] = X[i1*I0+i0]*X[i1*I0+i0]\n",
+    }  # fmt: skip
+    node = {"for": ["z", "i1", "j01"], "keep": {"a": ["X"], "DRAM": ["Y"]}, "do": ["Y"], "spread": spread}
+    mapping = {"tiles": {"I0": 3, "J00": 2}, "nests": [node, {"do": ["V"]}], "bind": {"a": ["Y", "V"]}}
+    one = on(design(mapping, {"T": 1, "Z": 5}, cascade), replicas=2)
+
+    assert agreed(one)["a", "X", "fill"] == 2
+
+
+def test_ranks_in_time_and_in_lanes_are_not_one_in_the_simulator() -> None:
+    """M[] of three b in two rows, each beside three a in time: 2*3 steps, not the five of nine in two rows; then nine."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["B", "A"]}, "outputs": ["Y"],
+        "einsums": "M[] = X[b,a] :: max[b,a]\nY[b,a] = X[b,a] - M[]\n",
+    }  # fmt: skip
+    first = {"spatial": {"a": {"b": "rows"}}, "do": ["M"]}
+    nests = [{"keep": {"DRAM": ["M"]}, "do": [first, {"for": ["a", "b"], "do": ["Y"]}]}]
+    mapping = {"nests": nests, "bind": {"a": ["M", "Y"]}, "schedule": "serial"}
+    one = on(design(mapping, {"B": 3, "A": 3}, cascade), {"DRAM": {}})
+    mapped, machine = one.loaded()
+
+    assert simulate(mapped, machine, one.sizes).cycles == 2 * 3 + 9
+    assert not compared(one).differences
