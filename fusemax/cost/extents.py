@@ -182,6 +182,10 @@ class Extents:
         )
         return replace(self, parts={**self.parts, root.name: held})
 
+    def turns(self, digit: str) -> bool:
+        """Return whether the loop over *digit* is not held still."""
+        return digit in self.part(self.nest.root_of(digit)).digits
+
     def trips(self, digit: str) -> sympy.Expr:
         """Return the number of iterations of the loop over *digit* alone."""
         return self.covered(self.nest.root_of(digit), (digit,))
@@ -215,10 +219,6 @@ class Extents:
             found = self.known[key] = _product(factors)
         return found
 
-    def _turning(self, loops: Iterable[str]) -> tuple[str, ...]:
-        """Return those of *loops* that are not held still."""
-        return tuple(loop for loop in loops if loop in self.part(self.nest.root_of(loop)).digits)
-
     def moved(self, mine: Collection[str], loops: tuple[str, ...], stays: bool) -> sympy.Expr:
         """Return the elements moved in total when a tile is brought in inside *loops*.
 
@@ -232,7 +232,7 @@ class Extents:
             Whether a tile that is wanted again at once stays: then a loop that does not change the tile costs nothing,
             unless a loop of the tensor's own turns inside it.
         """
-        loops = self._turning(loops)
+        loops = tuple(loop for loop in loops if self.turns(loop))
         if stays and self._depends(set(mine), loops):
             return self._kept(set(mine), loops)
         held = self._to_hold(set(mine), loops) if stays else None

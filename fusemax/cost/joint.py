@@ -29,7 +29,8 @@ ZERO = sympy.Integer(0)
 class Joint:
     """Accesses that are *lines* along the *tied* digits; with those of other dimensions they use *digits*, under *region*.
 
-    *masked* says that the region is a condition, and not all there is.
+    *masked* says that the region is a condition, and not all there is; *aliases* that lines are names of one rank each: one
+    whose loops do not move it holds the others.
     """
 
     lines: Lines
@@ -37,6 +38,7 @@ class Joint:
     digits: frozenset[str]
     region: Region
     masked: bool
+    aliases: bool
 
     def brought(
         self, kept: Kept, otherwise: sympy.Expr, spread: Collection[str] = (), cores: sympy.Expr = ONE
@@ -80,36 +82,40 @@ class Joint:
         return total
 
 
-def joint_of(nest: Nest, cascade: Cascade, accesses: Sequence[Access], mask: Mask | None) -> Joint | None:
-    """Return *accesses* to one tensor as lines; None where they are one, or tiles of single ways tell all."""
+def joint_of(
+    nest: Nest, cascade: Cascade, accesses: Sequence[Access], mask: Mask | None, aliases: bool = False
+) -> Joint | None:
+    """Return *accesses* to one tensor as lines; None where they are one, or tiles of single ways tell all.
+
+    With *aliases* also several names for a dimension (``X[p]`` and ``X[m]``), whose tiles seldom meet.
+    """
     accesses = tuple({access.indices: access for access in accesses}.values())
     if len(accesses) < 2:
         return None
     windows = [window for access in accesses for window in windows_of(nest, cascade, access)]
     if any(window.ends() is not None or (mask and window.is_inside_of(mask)) for window in windows):
         return None
-    found = _lines(nest, cascade, accesses)
+    found = _lines(nest, cascade, accesses, aliases)
     if found is None:
         return None
     lines, tied, several = found
     digits = digits_of(nest, (v for a in accesses for index in a.indices for v in _terms(index) or ()))
     if mask is not None:
         region = mask if isinstance(mask, Region) else region_of_band(nest, mask)
-        if lines.roots & {axis.root for axis in region.axes}:
-            return Joint(lines, tied, digits, region, True)
-    if not several:
+        if aliases or lines.roots & {axis.root for axis in region.axes}:
+            return Joint(lines, tied, digits, region, not aliases, aliases)
+    if not (several or aliases) or mask is not None:
         return None
-    if mask is not None:
-        return None
-    return Joint(lines, tied, digits, everywhere(nest, min(lines.roots)), False)
+    return Joint(lines, tied, digits, everywhere(nest, min(lines.roots)), False, aliases)
 
 
 def _lines(
-    nest: Nest, cascade: Cascade, accesses: Sequence[Access]
+    nest: Nest, cascade: Cascade, accesses: Sequence[Access], aliases: bool
 ) -> tuple[Lines, frozenset[str], bool] | None:
     """Return the lines of *accesses*, the digits along them, and whether they number several dimensions; None if none.
 
-    They are a window and what else is along its ranks in its dimension, or the same whole ranks in other orders.
+    They are a window and what else is along its ranks in its dimension, or the same whole ranks in other orders; all else that
+    no rank is twice in, if *aliases* are wanted.
     """
     described = cascade.tensors[accesses[0].tensor]
     columns = list(zip(*(access.indices for access in accesses), strict=True))
@@ -124,7 +130,10 @@ def _lines(
         return None
     of_each = [frozenset(v for n in tied for v in terms[n][k] or ()) for k in range(len(accesses))]
     several = len(tied) > 1
-    if several:
+    if aliases:
+        if any(len(one) < len(tied) for one in of_each):
+            return None
+    elif several:
         names = all(isinstance(index, Name) for n in tied for index in columns[n])
         if (
             not names

@@ -10,7 +10,7 @@ import sympy
 from fusemax.cost.chunked import in_chunks
 from fusemax.cost.conditions import Mask, mask_of
 from fusemax.cost.extents import ONE, Extents
-from fusemax.cost.joint import joint_of
+from fusemax.cost.joint import Joint, joint_of
 from fusemax.cost.masks import Band
 from fusemax.cost.region import Region
 from fusemax.cost.stays import Kept
@@ -19,8 +19,9 @@ from fusemax.cost.users import Users
 from fusemax.cost.ways import Shifts, Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
 from fusemax.cost.windowed import cut_windows, share_of
 from fusemax.cost.windows import Window
+from fusemax.language.syntax import Access
 from fusemax.machine import Machine
-from fusemax.mapping.nest import Mapped, Nest, Residence
+from fusemax.mapping.nest import Body, Mapped, Nest, Residence
 
 ZERO = sympy.Integer(0)
 
@@ -99,14 +100,19 @@ class Residences(Users):
         if self._wanted_outside(residence):
             earlier = self._earlier_wanted_outside(residence)
             out = self._brought(residence, earlier=True) if earlier else words
-            if again == 0 and not earlier:  # of what is made, not of what is read
-                out = self._brought(residence, made=True)
+            if again == 0 and not earlier:  # of what is made, not of what is read: the last generation
+                out = self._brought(self._at_the_last(residence), made=True)
         if out != 0:
             yield Move(tensor=tensor, level=outside, kind="write", words=out, serves=level)
             yield Move(tensor=tensor, level=level, kind="drain", words=out)
         if again != 0:
             yield Move(tensor=tensor, level=outside, kind="read", words=again, serves=level)
             yield Move(tensor=tensor, level=level, kind="fill", words=again)
+
+    def _at_the_last(self, residence: Residence) -> Residence:
+        """Return *residence* in the last iteration of the loops over generations of its tensor."""
+        counted = self._generations(residence.tensor)
+        return replace(residence, loops=tuple(loop for loop in residence.loops if loop not in counted))
 
     def _brought(self, residence: Residence, earlier: bool = False, made: bool = False) -> sympy.Expr:
         """Return the words of all tiles that come to *residence*; to a memory inside a core, for each core that needs one.
@@ -119,9 +125,15 @@ class Residences(Users):
         alike = {(frozenset(body.loops), self.bands[body.node]) for body in bodies}
         if makers or len(alike) != 1:
             return words
-        joint = joint_of(self.nest, self.cascade, read, self.bands[bodies[0].node])
+        ways = distinct(self.nest, self._ways(residence, earlier), residence.loops)
+        joint = self._joint(residence, ways, read, bodies[0])
         if joint is None:
             return words
+        listed = self._of_lines(residence, joint, words)
+        return self._or_alone(residence, ways, listed) if joint.aliases else listed
+
+    def _of_lines(self, residence: Residence, joint: Joint, words: sympy.Expr) -> sympy.Expr:
+        """Return the words of all tiles that are *joint* lines; *words* where these are too many to be listed."""
         kept = self._kept(residence, joint.digits)
         within = joint.brought(kept, words)
         if not self._is_of_a_core(residence.level) or not self.spread:
@@ -132,18 +144,37 @@ class Residences(Users):
         many = joint.brought(kept, words, self.spread, self.cores)
         return many if self.nest.spread else repeated(self.cores, many, within)
 
+    def _joint(
+        self, residence: Residence, ways: Sequence[Way], read: Sequence[Access], body: Body
+    ) -> Joint | None:
+        """Return the accesses *read* as lines, if tiles of their *ways* overlap as closed forms do not know."""
+        given = (self.nest, self.cascade, read, self.bands[body.node])
+        joint = joint_of(*given)
+        if joint is not None or len(ways) < 2:
+            return joint
+        carried = frozenset[str]().union(*(digits_of_way(way) for way in ways))
+        foreign = any(loop not in carried for loop in residence.loops)
+        of_cores = bool(self.spread) and self._is_of_a_core(residence.level)
+        return joint_of(*given, aliases=True) if foreign or of_cores else None
+
     def _by_ways(self, residence: Residence, earlier: bool, made: bool) -> sympy.Expr:
         """Return what :meth:`_brought` does, from the tiles of single ways and what these have in common."""
         ways = distinct(self.nest, self._ways(residence, earlier), residence.loops)
         words: sympy.Expr = ZERO
-        for times, term in terms_of(self.extents, ways, residence.loops, self._shifts(residence, earlier)):
+        shifts = self._shifts(residence, earlier)
+        for times, term in terms_of(self.extents, ways, residence.loops, shifts, self.spread):
             words += times * self._brought_of(residence, term, made)
-        if len(ways) == 2:  # one that its loops do not move holds the other
-            for way, other in (ways, reversed(ways)):
-                _, alone = next(terms_of(self.extents, (way,), residence.loops))
-                words = repeated(
-                    self._moves(way, other, residence), words, self._brought_of(residence, alone, made)
-                )
+        return self._or_alone(residence, ways, words, made)
+
+    def _or_alone(
+        self, residence: Residence, ways: Sequence[Way], words: sympy.Expr, made: bool = False
+    ) -> sympy.Expr:
+        """Return *words*, or those of one of several *ways* that its loops do not move: it holds the others."""
+        for way in ways if len(ways) > 1 else ():
+            _, alone = next(terms_of(self.extents, (way,), residence.loops))
+            words = repeated(
+                self._moves(way, ways, residence), words, self._brought_of(residence, alone, made)
+            )
         return words
 
     def _set_before(self, residence: Residence) -> sympy.Expr:
@@ -166,12 +197,16 @@ class Residences(Users):
         )
         return sum(parts, ZERO) / self.extents.points(self._generations(residence.tensor))
 
-    def _moves(self, way: Way, other: Way, residence: Residence) -> sympy.Expr:
-        """Return the iterations of the loops that move *way* where *other* is moved by loops of its own."""
-        own = {digit for a, b in zip(way, other, strict=True) if a != b for digit in a}
+    def _moves(self, way: Way, ways: Sequence[Way], residence: Residence) -> sympy.Expr:
+        """Return the iterations of the loops that move *way* where others of *ways* are moved by loops of their own.
+
+        Of a way whose loops are held still not all is there: as if these turned.
+        """
+        own = {digit for other in ways for a, b in zip(way, other, strict=True) if a != b for digit in a}
         trips: sympy.Expr = ONE
         for loop in residence.loops:
-            trips *= self.extents.trips(loop) if loop in own else ONE
+            if loop in own:
+                trips *= self.extents.trips(loop) if self.extents.turns(loop) else sympy.Integer(2)
         return trips
 
     def _brought_of(
@@ -266,11 +301,13 @@ class Residences(Users):
         for loop in residence.loops:
             turns *= self.extents.trips(loop) if loop in digits and loop not in self.spread else ONE
         same: sympy.Expr = ONE
+        several: set[str] = set()
         for loop in reversed([loop for loop in loops if loop in self.spread]):
             if loop in digits:
                 turns *= self.whole.extents.trips(loop)
             else:
-                same *= repeated(turns, ONE, self.whole.extents.trips(loop))
+                several.add(loop)
+                same = repeated(turns, same, self.whole.extents.points(several))
         return same
 
     def _kept(self, residence: Residence, digits: frozenset[str], made: bool = False) -> Kept:

@@ -72,7 +72,7 @@ class Kept:
     def listed(
         self, otherwise: sympy.Expr, spread: Collection[str] = (), cores: sympy.Expr = ONE
     ) -> sympy.Expr:
-        """Return the words of all tiles under a region, visited one by one: to one place, or to each of *cores* that needs one.
+        """Return the words of all tiles under a region, visited one by one, that come to one place or to each of *cores*.
 
         Of more tiles than can be visited that is *otherwise*.
         """

@@ -124,8 +124,15 @@ class Users:
     def _returns(self, residence: Residence, writers: list[Body]) -> bool:
         """Return whether tiles come back: partial sums of a reduction that stays open, or values for the next generation."""
         again = {d for body in writers for n in body.einsums for d in self._reduced_into(n, residence.tensor)}
-        again |= self._generations(residence.tensor)
+        if self._goes_on(residence):
+            again |= self._generations(residence.tensor)
         return any(loop in again for loop in residence.loops)
+
+    def _goes_on(self, residence: Residence) -> bool:
+        """Return whether somebody inside reads an earlier generation of a running value, from which the next one is made."""
+        tensor = self.cascade.tensors[residence.tensor]
+        read = self._accesses(residence)[1]
+        return any(tensor.is_earlier(access, rank) for access in read for rank in tensor.generations)
 
     def _makes(self, name: str, tensor: str) -> bool:
         return any(output.tensor == tensor for output in self.mapped.einsum(name).outputs)

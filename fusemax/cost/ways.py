@@ -145,18 +145,20 @@ def _fills(nest: Nest, one: frozenset[str], other: frozenset[str], loops: frozen
 
 def terms_of(
     extents: Extents, ways: Collection[Way], loops: Collection[str],
-    shifts: Shifts | None = None,
+    shifts: Shifts | None = None, spread: Collection[str] = (),
 ) -> Iterator[tuple[sympy.Expr, Term]]:  # fmt: skip
     """Yield the parts of the union of *ways* inside *loops*: each way, less what two have in common, and so on.
 
-    With each comes how often it counts: once, or by how much the accesses of a way are shifted, for what that adds.
+    With each comes how often it counts: once, or by how much the accesses of a way are shifted, for what that adds. What two
+    have in common is told so that tasks, numbered by the loops *spread*, can count what they hold of it.
     """
     left = distinct(extents.nest, ways, loops)
     around = frozenset(loops)
+    held = frozenset(loop for loop in around if loop in spread or not extents.turns(loop))
     changing = frozenset[str]().union(*(digits_of_way(way) & around for way in left))
     for count in range(1, len(left) + 1):
         for chosen in combinations(left, count):
-            met = _meeting(chosen, around)
+            met = _meeting(chosen, around, held)
             if met is not None:
                 way, dropped = met
                 digits = digits_of_way(way)
@@ -170,25 +172,30 @@ def terms_of(
                             yield added, Term(edge, changing - dropped, dropped)
 
 
-def _meeting(chosen: tuple[Way, ...], loops: frozenset[str]) -> tuple[Way, frozenset[str]] | None:
+def _meeting(
+    chosen: tuple[Way, ...], loops: frozenset[str], held: frozenset[str]
+) -> tuple[Way, frozenset[str]] | None:
     """Return what *chosen* ways have in common, and the loops over which they meet but once; None when they seldom do.
 
-    Two tiles that loops hold still in one dimension, each by loops of its own, meet once in each element.
+    Two tiles that loops hold still in one dimension, each by loops of its own, meet once in each element; of one whose loops
+    are *held*, in each element that it has.
     """
     way, *others = chosen
     dropped: frozenset[str] = frozenset()
     for other in others:
-        sides = [_side(a, b, loops) for a, b in zip(way, other, strict=True)]
+        sides = [_side(a, b, loops, held) for a, b in zip(way, other, strict=True)]
         way = tuple(side for side, _ in sides)
         dropped = dropped.union(*(lost for _, lost in sides))
     return None if dropped & digits_of_way(way) else (way, dropped)
 
 
 def _side(
-    one: frozenset[str], other: frozenset[str], loops: frozenset[str]
+    one: frozenset[str], other: frozenset[str], loops: frozenset[str], held: frozenset[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
     if one == other or not other & loops:
         return one, frozenset()
     if not one & loops:
         return other, frozenset()
+    if other & held and not one & held:
+        return other, (one - other) & loops
     return one, (other - one) & loops

@@ -93,7 +93,8 @@ class Window:
             return ended
         tiles = self._tiles(extents, fixed)
         if tiles is None:
-            return self.touched(extents, fixed)
+            over_all = self._over_all(extents)
+            return self.touched(extents, fixed) if over_all is None else over_all
         total = sum((window_sum(self.size, *part) for part in self._upright(tiles)), ZERO)
         return total / greatest(1, tiles[1] * tiles[4])
 
@@ -131,6 +132,21 @@ class Window:
             return None
         length = extents.covered(other, self.digits[1 - outer])
         return least(length, part.size) / greatest(1, length)
+
+    def _over_all(self, extents: Extents) -> sympy.Expr | None:
+        """Return the share of two roots of which the second ends with tiles of the first; None where they are held still.
+
+        However loops cut both, each element is in one tile.
+        """
+        end = self.ends()
+        if end is None or any(root.name in extents.parts for root in self.roots):
+            return None
+        outer = [root.name for root in self.roots].index(end[0])
+        length = extents.covered(self.roots[1 - outer], self.digits[1 - outer])
+        whole = floor(self.size / self.steps[outer])
+        last = least(length, self.size - whole * self.steps[outer])
+        tiles = extents.covered(self.roots[outer], self.digits[outer])
+        return (whole * length + last) / greatest(1, tiles * length)
 
     def all_digits(self) -> frozenset[str]:
         """Return the digits of all roots that the index uses."""

@@ -113,7 +113,7 @@ def _outside(mapped: Mapped, machine: Machine, nest: Nest) -> Found:
 
 def _einsums(mapped: Mapped, nest: Nest) -> Found:
     """Yield sums over loops side by side, and conditions that make tasks unequal."""
-    spread = {nest.root_of(loop).name for loop in nest.spread}
+    spread, beside = ({nest.root_of(loop).name for loop in loops} for loops in (nest.spread, nest.beside))
     for body in nest.bodies if nest.beside else ():
         for name in body.einsums:
             einsum = mapped.einsum(name)
@@ -123,6 +123,12 @@ def _einsums(mapped: Mapped, nest: Nest) -> Found:
             if summed:
                 text = f"{name} needs the iterations of {min(summed)} one after another: a sum, or a running value"
                 yield ("side_by_side",), text, "name loops over which nothing is summed"
+            inner = [d for d in body.loops if d not in nest.spread and nest.root_of(d).name in beside]
+            if einsum.conditions and inner:
+                root = nest.root_of(inner[0]).name
+                text = f"{name} has a condition, and {root} is cut inside of its loop side by side, by {inner[0]}"
+                hint = f"leave out {inner[0]}, or keep nothing where groups share"
+                yield ("side_by_side",), text, hint
             sides = [side for condition in einsum.conditions for side in (condition.left, condition.right)]
             named = {n for side in sides for n in names(side) if is_variable(n)}
             tied = {nest.root_of(digit).name for digit in nest.digits_of(named)} & spread

@@ -74,3 +74,47 @@ def test_ranks_in_time_and_in_lanes_are_not_one_in_the_simulator() -> None:
 
     assert simulate(mapped, machine, one.sizes).cycles == 2 * 3 + 9
     assert not compared(one).differences
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_two_names_of_a_tensor_meet_on_each_core(cores: int) -> None:
+    """X[a] and X[z], four in tiles of two, z outside: with z = {0, 1} two elements, then four; then four and two."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["A"]}, "ranks": {"Z": "A"}, "outputs": ["Y"], "einsums": "Y[a,z] = X[a] - X[z]\n",
+    }  # fmt: skip
+    node = {"for": ["z1", "a1"], "spread": ["z1"], "keep": {"a": ["X"]}, "do": ["Y"]}
+    mapping = {"tiles": {"A0": 2, "Z0": 2}, "nests": [node], "bind": {"a": ["Y"]}}
+    one = on(design(mapping, {"A": 4}, cascade), replicas=cores)
+
+    assert agreed(one)["a", "X", "fill"] == 2 + 4 + 4 + 2
+    assert not compared(one).differences
+
+
+def test_two_names_of_a_tensor_inside_of_another_rank_s_loop() -> None:
+    """X[a] and X[z], four in tiles of two, f between: each of the four pairs of tiles comes in each of three f."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["A"], "Z": ["F"]}, "ranks": {"Z": "A"}, "outputs": ["Y"],
+        "einsums": "Y[a,z,f] = X[a] - X[z] - Z[f]\n",
+    }  # fmt: skip
+    node = {"for": ["z1", "f", "a1"], "keep": {"a": ["X"]}, "do": ["Y"]}
+    mapping = {"tiles": {"A0": 2, "Z0": 2}, "nests": [node], "bind": {"a": ["Y"]}}
+    one = on(design(mapping, {"A": 4, "F": 3}, cascade))
+
+    assert agreed(one)["a", "X", "fill"] == 3 * (2 + 4 + 4 + 2)
+    assert not compared(one).differences
+
+
+def test_a_running_value_that_nobody_reads_again_does_not_come_back() -> None:
+    """S[t+1,p] is made and read in one iteration, S[t,p] by nobody: of four t by three p the last leave."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["T", "P"]}, "outputs": ["Y"],
+        "einsums": "S[0,p] = 0\nG[0,p] = 0\nloop t:\n  S[t+1,p] = X[t,p] + X[t,p]\n"
+        "  G[t+1,p] = G[t,p] + S[t+1,p]\nY[p] = S[T,p] + G[T,p]\n",
+    }  # fmt: skip
+    node = {"for": ["t1", "p", "t0"], "keep": {"a": ["S", "G"]}, "do": ["S", "G"]}
+    nests = [{"keep": {"L1": ["S", "G"]}, "do": [node, {"do": ["Y"]}]}]
+    mapping = {"tiles": {"T0": 2}, "nests": nests, "bind": {"a": ["S", "G", "Y"]}}
+    words = agreed(on(design(mapping, {"T": 4, "P": 3}, cascade)))
+
+    assert (words["a", "S", "drain"], ("a", "S", "fill") in words) == (3, False)
+    assert (words["a", "G", "drain"], words["a", "G", "fill"]) == (6, 3)

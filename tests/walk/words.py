@@ -131,6 +131,8 @@ def _words_of_tensor(
             own = place.level not in machine.levels or machine.levels[place.level].per_core
             here = [(step, event) for _, step, event in events]
             if grouping is not None and not own:
+                if place.level == grouping.level:
+                    here += _wanted_inside(trace, tensor, place, steps, tasks)
                 moved = _moves_of_groups(trace, tensor, place, here, steps, cores, grouping)
             else:
                 moved = _moves(trace, tensor, place, here, cores if own else 1)
@@ -162,6 +164,22 @@ def _moves(
             last = Event(stay.events[-1].when, wanting, _carried(stay), frozenset(), times - 1)
             moved.append((step, last))
     return [(step, event) for step, event in moved if event.taken or event.given]
+
+
+def _wanted_inside(
+    trace: Trace, tensor: str, place: Residence, steps: Sequence[Step], tasks: Sequence[Task]
+) -> list[tuple[Step, Event]]:
+    """Return what steps inside *place* take of a *tensor* that none of them makes, though a place further inside may hold it.
+
+    A tile that a group shares comes whole, also where a core of it has its part still.
+    """
+    mine = [(when, step) for when, step in enumerate(steps) if place.covers(step.body.node)]
+    if any(tensor in step.given for _, step in mine):
+        return []
+    return [
+        (step, Event(when, frozenset({tasks[when]}), step.taken[tensor], frozenset()))
+        for when, step in mine if tensor in step.taken
+    ]  # fmt: skip
 
 
 def _moves_of_groups(
