@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
+from fusemax.search.amounts import Amounts, amounts_of
 from fusemax.search.facts import Facts, Piece
-from fusemax.search.split import Ways, split, weighted
-from fusemax.search.useful import Case, cases_of, useful_points
-from fusemax.search.words import compulsory, copies_of, fewest_words
+from fusemax.search.split import Cases, strongest, weighted_each
+from fusemax.search.words import copies_of, fewest_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +26,6 @@ class Bound:
     units_s
         All work split freely over the units; ``prices`` are the weights of the units that prove it: for weights of sum 1, no
         schedule is quicker than the sum over operations of the cheapest weighted time.
-    shares
-        The part of each (Einsum, operation) that each unit does in the best split.
     words
         Words of each tensor that must cross the outermost level.
     least_words
@@ -34,7 +34,6 @@ class Bound:
 
     units_s: float
     prices: Mapping[str, float]
-    shares: Mapping[tuple[str, str], Mapping[str, float]]
     words: Mapping[str, float]
     least_words: float
     traffic_B: float
@@ -59,38 +58,37 @@ def bound_of(facts: Facts, segment: Sequence[str] | None = None, again: bool = F
     *again* adds what is read again because it does not fit; of the whole cascade only. Where the sizes of tiles are open, what
     is certain is the least over all of them: for all Einsums in narrow ranges of sizes, for a segment in wide ones.
     """
-    mine = tuple(segment or facts.names)
-    cases = cases_of(facts, coarse=segment is not None)
-    times = [dict(_seconds(facts, mine, case)) for case in cases]
-    found = [split(facts.owners, seconds) for seconds in times]
-    _, weights, shares = min(found, key=lambda one: one[0])
-    if len(cases) > 1:  # one set of weights has to prove them all
-        tried = {tuple(one[1].values()): one for one in found}.values()
-        _, weights, shares = max(tried, key=lambda one: min(weighted(seconds, one[1]) for seconds in times))
-    return _bound(facts, mine, cases, weights, shares, fewest_words(facts) if again else 0.0)
+    mine, amounts = tuple(segment or facts.names), amounts_of(facts, coarse=segment is not None)
+    seconds = dict(_seconds(facts, mine, amounts))
+    weights = strongest(facts.owners, seconds, len(amounts.cases))
+    return _bound(facts, mine, amounts, seconds, weights, fewest_words(facts) if again else 0.0)
 
 
 def proved_by(facts: Facts, weights: Mapping[str, float], again: bool) -> Bound:
     """Return the bounds of the whole cascade that *weights* of the units, not negative and of sum 1, prove."""
-    return _bound(facts, facts.names, cases_of(facts), weights, {}, fewest_words(facts) if again else 0.0)
+    amounts = amounts_of(facts)
+    seconds = dict(_seconds(facts, facts.names, amounts))
+    return _bound(facts, facts.names, amounts, seconds, weights, fewest_words(facts) if again else 0.0)
 
 
 def _bound(
-    facts: Facts, segment: Sequence[str], cases: Sequence[Case], weights: Mapping[str, float],
-    shares: Mapping[tuple[str, str], Mapping[str, float]], least: float,
+    facts: Facts, segment: Sequence[str], amounts: Amounts, seconds: Mapping[tuple[str, str], Cases],
+    weights: Mapping[str, float], least: float,
 ) -> Bound:  # fmt: skip
-    each = [compulsory(facts, segment, case) for case in cases]
-    words = min(each, key=lambda one: sum(one.values()))
-    moved = max(sum(words.values()), least)
+    words = amounts.words(segment)
     made = {output.tensor for name in segment for output in facts.einsum(name).outputs}
-    written = min(sum(count for tensor, count in one.items() if tensor in made) for one in each)
-    units_s = min(weighted(dict(_seconds(facts, segment, case)), weights) for case in cases)
+    zero = np.zeros(len(amounts.cases))
+    whole = sum(words.values(), zero)
+    case = int(whole.argmin())
+    moved = max(float(whole[case]), least)
+    written = float(sum((count for tensor, count in words.items() if tensor in made), zero).min())
+    units_s = float(weighted_each(seconds, weights, len(zero)).min())
     memory_s, launch_s = _memory_s(facts, moved, written), facts.figures["launch"]
     leaked_J = _leaking_W(facts) * (max(units_s, memory_s) + launch_s)
     return Bound(
-        units_s=units_s, prices=dict(weights), shares=shares, words=words, least_words=least,
-        traffic_B=moved * facts.figures["word"], memory_s=memory_s, launch_s=launch_s,
-        energy_J=min(_energy(facts, segment, case, moved) for case in cases) + leaked_J,
+        units_s=units_s, prices=dict(weights), words={name: float(one[case]) for name, one in words.items()},
+        least_words=least, traffic_B=moved * facts.figures["word"], memory_s=memory_s, launch_s=launch_s,
+        energy_J=_energy(facts, segment, amounts, moved) + leaked_J,
     )  # fmt: skip
 
 
@@ -128,56 +126,52 @@ def moving_s(facts: Facts, traffic_B: float) -> float:
 # ------------------------------------------------------------------------------------ work
 
 
-def _seconds(facts: Facts, segment: Sequence[str], case: Case) -> Iterator[tuple[tuple[str, str], Ways]]:
-    """Yield, by (Einsum, operation), the seconds that each unit would take for all of it, on all lanes of all cores."""
-
-    known: dict[tuple[str, frozenset[str]], float] = {}  # units and operations ask for the same points
+def _seconds(
+    facts: Facts, segment: Sequence[str], amounts: Amounts
+) -> Iterator[tuple[tuple[str, str], Cases]]:
+    """Yield, by (Einsum, operation), the seconds that each unit would take for all of it, on all lanes of all cores:
+    float64[cases]."""
     lanes = {
         unit: facts.cores * facts.figures["clock"] * prod(facts.lanes[unit].values()) for unit in facts.lanes
     }
 
-    def points(name: str, variables: frozenset[str]) -> float:
-        if (name, variables) not in known:
-            known[name, variables] = useful_points(facts, name, variables, case)
-        return known[name, variables]
-
-    def seconds(name: str, unit: str, pieces: Sequence[Piece]) -> float:
-        return sum(points(name, p.variables) * p.cycles for p in pieces) / lanes[unit]
+    def seconds(name: str, unit: str, pieces: Sequence[Piece]) -> np.ndarray:
+        each = [amounts.points(name, piece.variables) * piece.cycles for piece in pieces]
+        return np.sum(each, axis=0) / lanes[unit]
 
     for name in segment:
         for item in facts.items[name]:
-            whole = by_owner(
+            whole = _by_owner(
                 facts, {unit: seconds(name, unit, pieces) for unit, pieces in item.alone.items()}
             )
             parts = tuple(
-                by_owner(facts, {unit: seconds(name, unit, [piece]) for unit, piece in one.items()})
+                _by_owner(facts, {unit: seconds(name, unit, [piece]) for unit, piece in one.items()})
                 for one in item.parts
             )
-            yield (name, item.operation), Ways(whole, parts if all(parts) else ())
+            yield (name, item.operation), Cases(whole, parts if all(parts) else ())
 
 
-def by_owner(facts: Facts, values: Mapping[str, float]) -> dict[str, float]:
+def _by_owner(facts: Facts, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return *values* by unit as values by the unit whose lanes work: of several names the least."""
-    found: dict[str, float] = {}
+    found: dict[str, np.ndarray] = {}
     for unit, value in values.items():
         owner = facts.physical[unit]
-        found[owner] = min(value, found.get(owner, value))
+        found[owner] = np.minimum(value, found[owner]) if owner in found else value
     return found
 
 
-def _energy(facts: Facts, segment: Sequence[str], case: Case, moved: float) -> float:
-    def joules(name: str, pieces: Sequence[Piece]) -> float:
-        return sum(useful_points(facts, name, p.variables, case) * p.energy_J for p in pieces)
+def _energy(facts: Facts, segment: Sequence[str], amounts: Amounts, moved: float) -> float:
+    def joules(name: str, pieces: Sequence[Piece]) -> np.ndarray:
+        return np.sum([amounts.points(name, piece.variables) * piece.energy_J for piece in pieces], axis=0)
 
-    total = 0.0
+    ways: dict[tuple[str, str], Cases] = {}
     for name in segment:
         for item in facts.items[name]:
             whole = {unit: joules(name, pieces) for unit, pieces in item.alone.items()}
             parts = tuple({unit: joules(name, [p]) for unit, p in one.items()} for one in item.parts)
-            total += Ways(whole, parts if all(parts) else ()).weighted(
-                dict.fromkeys(facts.machine.units, 1.0)
-            )
-    outer = facts.machine.outermost
+            ways[name, item.operation] = Cases(whole, parts if all(parts) else ())
+    each = weighted_each(ways, dict.fromkeys(facts.machine.units, 1.0), len(amounts.cases))
+    total, outer = float(each.min()), facts.machine.outermost
     if facts.machine.levels[outer].energy is not None:
         least = min(facts.figures[f"{outer}.energy.{kind}"] for kind in ("read", "write"))
         total += moved * facts.figures["word"] / facts.figures[f"{outer}.line"] * least

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from math import inf
 from typing import Any
@@ -77,6 +77,8 @@ class Facts:
         What is known so far of which Einsums may share which loops.
     masks
         By Einsum with conditions, its mask (:mod:`fusemax.search.useful`), once somebody has asked.
+    amounts
+        How much there is to do at least (:mod:`fusemax.search.amounts`), once somebody has asked.
     """
 
     cascade: Cascade
@@ -91,6 +93,7 @@ class Facts:
     items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict[str, tuple[Item, ...]])
     fused: dict[tuple[tuple[str, ...], tuple[str, ...]], bool] = field(default_factory=dict)
     masks: Mapping[str, Any] | None = None
+    amounts: dict[bool, Any] = field(default_factory=dict[bool, Any])
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -215,6 +218,20 @@ def facts_of(
         sizes={n: size for n, size in known.items() if n not in {*open_parts, *outer, *follows}},
         figures=figure_values(seen, machine, given, program),
     )  # fmt: skip
+    return _with_items(facts)
+
+
+def facts_like(facts: Facts, figures: Mapping[str, float], program: Program | None = None) -> Facts:
+    """Return *facts* with other *figures* of the machine; what follows from the sizes alone is known already.
+
+    Errors and *program* are those of :func:`facts_of`.
+    """
+    given = dict(figures)
+    values = figure_values(facts.cascade, facts.machine, given, program)
+    return _with_items(replace(facts, given=given, figures=values))
+
+
+def _with_items(facts: Facts) -> Facts:
     if facts.within.spread is not None and facts.cores == 1:
         raise FusemaxError(
             "spread: this machine has one core, to which no loop is dealt\n  hint: leave it out, or set replicas"

@@ -26,7 +26,7 @@ from fusemax.search.answer import mapped_text
 from fusemax.search.best import Found, Least, Wanted, best_found
 from fusemax.search.bound import bound_of
 from fusemax.search.candidate import best_point
-from fusemax.search.facts import Facts, facts_of, figures_program
+from fusemax.search.facts import Facts, facts_like, facts_of, figures_program
 from fusemax.search.price import Pricer, Prices
 from fusemax.search.tiles import Tilings, axes_for, liked, narrowed, refined_axes, tilings
 from fusemax.search.write import with_tiles
@@ -152,7 +152,8 @@ class Shelf:
         A point at which none fits is searched in full.
         """
         programs: dict[frozenset[str], Program] = {}  # the figures' program, once for the same names
-        facts = [self._facts(point, programs) for point in points]
+        alike: dict[tuple[tuple[str, int], ...], Facts] = {}  # the facts of a point of each sizes
+        facts = [self._facts(point, programs, alike) for point in points]
         known = [one for one in facts if isinstance(one, Facts)]
         chosen = iter(self._chosen(known))
         answers: list[Found | FusemaxError] = []
@@ -161,14 +162,22 @@ class Shelf:
             answers.append(self._searched(point) if answer is None else answer)
         return answers
 
-    def _facts(self, point: Asked, programs: dict[frozenset[str], Program]) -> Facts | FusemaxError:
-        names = frozenset(point[1])
+    def _facts(
+        self, point: Asked, programs: dict[frozenset[str], Program],
+        alike: dict[tuple[tuple[str, int], ...], Facts],
+    ) -> Facts | FusemaxError:  # fmt: skip
+        sizes, figures = point
+        names, key = frozenset(figures), tuple(sorted(sizes.items()))
         try:
             if names not in programs:
                 programs[names] = figures_program(self.cascade, self.machine, names)
-            return facts_of(
-                self.cascade, self.machine, *point, self.wanted.absorb, self.wanted.within, programs[names]
+            if key in alike:
+                return facts_like(alike[key], figures, programs[names])
+            wanted = self.wanted
+            alike[key] = facts_of(
+                self.cascade, self.machine, sizes, figures, wanted.absorb, wanted.within, programs[names]
             )
+            return alike[key]
         except FusemaxError as error:
             return error
 

@@ -25,9 +25,53 @@ class Ways:
         return min(values)
 
 
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Ways of several cases at once: float64[cases] in place of seconds."""
+
+    whole: Mapping[str, np.ndarray]
+    parts: tuple[Mapping[str, np.ndarray], ...] = ()
+
+    def weighted(self, weights: Mapping[str, float]) -> np.ndarray:
+        """Return the least weighted time in each case: float64[cases]."""
+        values = [value * weights[unit] for unit, value in self.whole.items()]
+        if self.parts:
+            each = [np.minimum.reduce([v * weights[u] for u, v in one.items()]) for one in self.parts]
+            values.append(np.sum(each, axis=0))
+        return np.minimum.reduce(values)
+
+    def at(self, case: int) -> Ways:
+        """Return the ways of one case."""
+        whole = {unit: float(value[case]) for unit, value in self.whole.items()}
+        return Ways(whole, tuple({unit: float(v[case]) for unit, v in one.items()} for one in self.parts))
+
+
 def weighted(seconds: Mapping[tuple[str, str], Ways], weights: Mapping[str, float]) -> float:
     """Return the time that *weights* (not negative, of sum 1) prove: each operation done where it is cheapest by weight."""
     return sum(ways.weighted(weights) for ways in seconds.values())
+
+
+def weighted_each(
+    seconds: Mapping[tuple[str, str], Cases], weights: Mapping[str, float], cases: int
+) -> np.ndarray:
+    """Return the time that *weights* prove in each of so many cases: float64[cases]."""
+    return sum((ways.weighted(weights) for ways in seconds.values()), np.zeros(cases))
+
+
+def strongest(units: Sequence[str], seconds: Mapping[tuple[str, str], Cases], cases: int) -> dict[str, float]:
+    """Return weights that prove much in the worst of so many cases.
+
+    The weights of a case alone are tried, then those of the case in which they prove least, until that one is known: what
+    weights prove in the case that they belong to is the most that any do there.
+    """
+    found: dict[int, tuple[float, dict[str, float]]] = {}
+    case = int(weighted_each(seconds, dict.fromkeys(units, 1 / len(units)), cases).argmin())
+    while case not in found:
+        _, weights, _ = split(units, {key: ways.at(case) for key, ways in seconds.items()})
+        each = weighted_each(seconds, weights, cases)
+        found[case] = float(each.min()), weights
+        case = int(each.argmin())
+    return max(found.values(), key=lambda one: one[0])[1]
 
 
 def split(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import inf, prod
 
 from fusemax.analysis.passes import analyse
@@ -12,7 +11,6 @@ from fusemax.cost.rooms import capacity_B
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Access, names
 from fusemax.search.facts import Facts
-from fusemax.search.useful import ALL_KNOWN, Case, useful_points
 
 IN_FLIGHT = 4  #: words that a lane may hold beside its registers: operands, a result, a sum
 
@@ -65,36 +63,17 @@ def fewest_words(facts: Facts) -> float:
         return 0.0
 
 
-def compulsory(facts: Facts, segment: Sequence[str], case: Case = ALL_KNOWN) -> dict[str, float]:
-    """Return, by tensor, the words that must come in from, or go out to, the outermost level under all conditions."""
-    inside = set(segment)
-    made = {o.tensor for name in segment for o in facts.einsum(name).outputs}
-    words: dict[str, float] = {}
-    for name in segment:
-        einsum = facts.einsum(name)
-        for access in einsum.reads:
-            if access.tensor not in made:
-                least = useful_points(facts, name, _touched(facts, access), case)
-                words[access.tensor] = max(least, words.get(access.tensor, 0.0))
-        for access in einsum.outputs:
-            readers = {reader.name for reader in facts.cascade.readers(access.tensor)}
-            if access.tensor in facts.cascade.outputs or readers - inside:
-                least = useful_points(facts, name, _written(facts, access), case)
-                words[access.tensor] = max(least, words.get(access.tensor, 0.0))
-    return words
-
-
-def _written(facts: Facts, access: Access) -> frozenset[str]:
+def written(facts: Facts, access: Access) -> frozenset[str]:
     """Return the variables of the elements that an access writes for others: of generations the last."""
     tensor = facts.cascade.tensors[access.tensor]
     if tensor.generation is None:
-        return _touched(facts, access)
+        return touched(facts, access)
     place = tensor.ranks.index(tensor.generation)
     rest = tuple(index for n, index in enumerate(access.indices) if n != place)
-    return _touched(facts, Access(access.tensor, rest, access.place))
+    return touched(facts, Access(access.tensor, rest, access.place))
 
 
-def _touched(facts: Facts, access: Access) -> frozenset[str]:
+def touched(facts: Facts, access: Access) -> frozenset[str]:
     """Return the variables of elements that an access certainly touches, those of its plain indices; gathers and windows count
     as one."""
     variables: set[str] = set()

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.search.designs import tiny
+from tests.search.designs import CASCADES, tiny
 from tests.search.listed import disagreements, facts_or_none, size_of
 
 
@@ -22,6 +22,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the seed of the first design")
     parser.add_argument("--designs", type=int, default=500, help="how many to enumerate")
     parser.add_argument("--most", type=int, default=700, help="phases in a space, at most")
+    parser.add_argument(
+        "--only", nargs="*", choices=[*CASCADES], help="cascades to draw from; all, if not given"
+    )
     parser.add_argument("--seconds", type=float, default=1e9, help="when to stop")
     given = parser.parse_args()
     begun, failed, seed = time.perf_counter(), 0, given.first
@@ -30,6 +33,8 @@ def main() -> int:
     while checked.total() < given.designs and time.perf_counter() < begun + given.seconds:
         one = tiny(seed)
         seed += 1
+        if given.only and one.name.split()[0] not in given.only:
+            continue
         facts = facts_or_none(one)
         if facts is None or (size := size_of(facts, given.most)) > given.most:
             continue

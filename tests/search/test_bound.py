@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from fusemax.errors import FusemaxError
 from fusemax.library.load import Library
 from fusemax.search.answer import best_mapping
 from fusemax.search.bound import bound_of
-from fusemax.search.facts import facts_of
+from fusemax.search.facts import facts_like, facts_of
 from fusemax.search.missing import missing
+from fusemax.search.split import Cases, split, strongest, weighted_each
 from fusemax.search.words import IN_FLIGHT, fast_words
 
 PRODUCT = """
@@ -103,3 +108,61 @@ def test_reads_and_writes_that_take_ways_of_their_own() -> None:
     facts = facts_of(Library().cascade(PRODUCT), machine, {"I": 16, "J": 16, "K": 512})
 
     assert bound_of(facts).memory_s == pytest.approx(max(2 * 16 * 512 * 2 / 2e9, 16 * 16 * 2 / 1e6))
+
+
+@pytest.mark.parametrize("machine", ["fusemax", "flat", "h100"])
+def test_an_open_tile_has_the_bound_of_its_best_size(machine: str) -> None:
+    """Up to 24 every size is a case of its own: the bound is that of the size that has the least, given by hand."""
+    library = Library()
+    cascade, described = library.cascade("attention/1-pass"), library.machine(machine)
+    sizes = {"B": 1, "H": 2, "M": 24, "P": 48, "E": 16, "F": 16}
+    each = [
+        bound_of(facts_of(cascade, described, {**sizes, "M0": tile})).units_s
+        for tile in range(1, 25)
+        if 24 % tile == 0
+    ]
+
+    assert 0 < bound_of(facts_of(cascade, described, sizes)).units_s <= min(each) * (1 + 1e-12)
+    assert bound_of(facts_of(cascade, described, sizes)).units_s >= 0.99 * min(each)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_weights_prove_no_more_than_the_split_of_any_case(data: st.DataObject) -> None:
+    """One set of weights for all cases: where one of them takes least everywhere, they prove its own split."""
+    units, cases = ["a", "b", "c"][: data.draw(st.integers(1, 3))], data.draw(st.integers(1, 5))
+    times = st.lists(st.integers(1, 99), min_size=cases, max_size=cases).map(np.array)
+    seconds = {
+        (str(n), "x"): Cases({unit: data.draw(times).astype(float) for unit in units})
+        for n in range(data.draw(st.integers(1, 4)))
+    }
+    least = data.draw(st.integers(0, cases - 1))
+    if data.draw(st.booleans()):
+        for ways in seconds.values():
+            for value in ways.whole.values():
+                value[least] = value.min() / 2
+    weights = strongest(units, seconds, cases)
+    proved = weighted_each(seconds, weights, cases)
+    splits = [split(units, {key: ways.at(n) for key, ways in seconds.items()})[0] for n in range(cases)]
+
+    assert sum(weights.values()) == pytest.approx(1)
+    assert min(weights.values()) >= 0
+    assert (proved <= np.array(splits) * (1 + 1e-9)).all()
+    if all(
+        v[least] < np.delete(v, least).min(initial=np.inf) for w in seconds.values() for v in w.whole.values()
+    ):
+        assert proved.min() == pytest.approx(splits[least])
+
+
+def test_other_figures_of_the_same_sizes() -> None:
+    """What depends on sizes alone is computed once: bounds are those of facts made anew."""
+    library = Library()
+    cascade, machine = library.cascade("causal/1-pass"), library.machine("fusemax")
+    sizes = {"B": 1, "H": 2, "M": 512, "P": 512, "E": 64, "F": 64}
+    first = facts_of(cascade, machine, sizes, {"L3.size": 2**22})
+    bound_of(first)
+    for figures in ({"L3.size": 2**23}, {"2d.rows": 64, "2d.columns": 32}, {"DRAM.bandwidth": 1e9}):
+        other = facts_like(first, figures)
+        assert bound_of(other) == bound_of(facts_of(cascade, machine, sizes, figures))
+    with pytest.raises(FusemaxError, match="no such figure"):
+        facts_like(first, {"L9.size": 1.0})
