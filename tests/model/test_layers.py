@@ -74,6 +74,10 @@ SMALL = {
         " shared_expert_intermediate_size: 4, linear_num_value_heads: 4, linear_num_key_heads: 2, linear_key_head_dim: 3,"
         " linear_value_head_dim: 5, partial_rotary_factor: 0.5}}"
     ),
+    "qwen3_5": (
+        f"{{model_type: qwen3_5_text, {DENSE}, linear_num_value_heads: 4, linear_num_key_heads: 2, linear_key_head_dim: 3,"
+        " linear_value_head_dim: 5, partial_rotary_factor: 0.5}}"
+    ),
     "deepseek_v2": f"{{model_type: deepseek_v2, {LATENT}}}",
     "deepseek_v3": f"{{model_type: deepseek_v3, {LATENT}, q_lora_rank: 7, routed_scaling_factor: 2.5}}",
     "gpt_oss": (

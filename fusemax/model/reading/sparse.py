@@ -101,7 +101,7 @@ def read_qwen_experts(keys: Keys, name: str, kind: str) -> Model:
     """Return a Qwen model with experts: which layers have them, one that every token takes."""
     d_model = width(keys)
     shared = feed_forward(keys, SHARED) if keys.has(SHARED) or kind != "qwen3_moe" else None
-    normalised = keys.flag("norm_topk_prob", default=kind == "qwen3_next")
+    normalised = keys.flag("norm_topk_prob", default=kind in GATED)
     part = experts(
         keys, "num_experts", "num_experts_per_tok", "moe_intermediate_size", shared, shared_gated=shared is not None,
         normalised=normalised,
@@ -118,6 +118,22 @@ def read_qwen_experts(keys: Keys, name: str, kind: str) -> Model:
     return decoder(keys, name, kind, *each(keys, layer))
 
 
+def read_qwen_dense(keys: Keys, name: str, kind: str) -> Model:
+    """Return a Qwen3.5 without experts: gated delta rules, gated attention in every fourth layer, a dense part."""
+    mixers, inner = _qwen_mixers(keys, kind, width(keys)), feed_forward(keys)
+
+    def layer(number: int) -> Layer:
+        return Layer(mixer=mixers[number], feed_forward=inner, times=1)
+
+    return decoder(keys, name, kind, *each(keys, layer))
+
+
+#: Kinds whose layers are gated delta rules, and attention under a gate in every fourth of them.
+GATED_DENSE = ("qwen3_5", "qwen3_5_text")
+GATED_EXPERTS = ("qwen3_next", "qwen3_5_moe", "qwen3_5_moe_text")
+GATED = (*GATED_DENSE, *GATED_EXPERTS)
+
+
 def _qwen_mixers(keys: Keys, kind: str, d_model: int) -> list[Mixer]:
     from fusemax.model.reading.recurrent import gated_delta
 
@@ -125,11 +141,12 @@ def _qwen_mixers(keys: Keys, kind: str, d_model: int) -> list[Mixer]:
         biased = keys.flag("qkv_bias", "attention_bias", default=True)
         return [attention(keys, d_model, biased=biased)] * depth(keys)
     biased = keys.flag("attention_bias")
-    if kind == "qwen3_moe":
+    if kind not in GATED:
         return [attention(keys, d_model, qk_norm="shared", biased=biased, out_biased=biased)] * depth(keys)
     full = attention(
-        keys, d_model, qk_norm="shared", biased=biased, out_biased=biased, gated=True, rotary=0.25
-    )
+        keys, d_model, qk_norm="shared", biased=biased, out_biased=biased, rotary=0.25,
+        gated=keys.flag("attn_output_gate", default=True),
+    )  # fmt: skip
     every = keys.count("full_attention_interval", default=4)
     kinds = keys.words("layer_types", depth(keys), ("linear_attention", "full_attention"))
     linear = gated_delta(keys)
@@ -288,7 +305,8 @@ def read_llama_4(keys: Keys, name: str, kind: str) -> Model:
 Reader = Callable[[Keys, str, str], Model]
 SPARSE: Mapping[str, Reader] = {
     **dict.fromkeys(_MIXTRALS, read_mixtral),
-    **dict.fromkeys(("qwen2_moe", "qwen3_moe", "qwen3_next", "qwen3_vl_moe_text"), read_qwen_experts),
+    **dict.fromkeys(("qwen2_moe", "qwen3_moe", "qwen3_vl_moe_text", *GATED_EXPERTS), read_qwen_experts),
+    **dict.fromkeys(GATED_DENSE, read_qwen_dense),
     **dict.fromkeys(("deepseek_v2", "deepseek_v3", "kimi_k2"), read_deepseek),
     **dict.fromkeys(("glm4_moe", "glm4v_moe_text", "dots1"), read_glm_experts),
     "ernie4_5_moe": read_ernie_experts,
