@@ -27,12 +27,16 @@ SIZES = ("B", "P", "M", "N")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What was asked: the phase, and how many sequences (B), tokens read (P), tokens in the cache (M), tokens made (N)."""
+    """What was asked: the phase, and how many sequences (B), tokens read (P), tokens in the cache (M), tokens made (N).
+
+    ``source`` are the tokens that an encoder read before one more is made.
+    """
 
     phase: Phase
     batch: int
     length: int
     new: int = 1
+    source: int = 0
 
 
 def model(
@@ -88,7 +92,7 @@ def model(
     sizes, figures = sizes_and_figures(values)
     wide, runs = _widths(words), _engine(engine, host)
     predictor = _predictor(config, machine, system, wide, (chips, parallel), figures, search, runs)
-    asked = _asked(phase, sizes)
+    asked = _asked(phase, sizes, predictor.model.encoder is not None)
     if _is_explained(explain, depth, out, as_json):
         typer.echo(_explained(predictor, asked, explain, 2 if depth is None else depth))
         return
@@ -133,8 +137,14 @@ def _explained(predictor: Predictor, asked: Asked, step: str, depth: int) -> str
 
     if asked.phase == "generate":
         raise FusemaxError("--explain: goes with --phase prefill or decode, of which a batch is made")
-    run = predictor.decode if asked.phase == "decode" else predictor.prefill
-    return explained(predictor, run(asked.batch, asked.length), step, depth)
+    return explained(predictor, _one(predictor, asked), step, depth)
+
+
+def _one(predictor: Predictor, asked: Asked) -> Passed:
+    """Return the pass of a phase that has one."""
+    if asked.phase == "decode":
+        return predictor.decode(asked.batch, asked.length, asked.source)
+    return predictor.prefill(asked.batch, asked.length)
 
 
 def _told(record: Mapping[str, Any], title: str, out: Path | None, as_json: bool) -> None:
@@ -179,7 +189,8 @@ def _parallel(links: System | None, chips: int, text: str, system: str) -> Paral
     return shared
 
 
-def _asked(phase: Phase, sizes: Mapping[str, int]) -> Asked:
+def _asked(phase: Phase, sizes: Mapping[str, int], encoder: bool) -> Asked:
+    """Return what *sizes* ask of a phase; one more token of a model with an *encoder* sees what it read (P), too."""
     from fusemax.errors import FusemaxError
     from fusemax.nearest import meant
 
@@ -188,7 +199,7 @@ def _asked(phase: Phase, sizes: Mapping[str, int]) -> Asked:
         raise FusemaxError(
             f"--set {strange[0]}: a model has the sizes B, P, M, N; {meant(strange[0], SIZES)}"
         )
-    needed = {"prefill": ("P",), "decode": ("M",), "generate": ("P", "N")}[phase]
+    needed = {"prefill": ("P",), "decode": ("M", "P") if encoder else ("M",), "generate": ("P", "N")}[phase]
     missing = [name for name in needed if name not in sizes]
     unused = [name for name in sizes if name not in ("B", *needed)]
     if missing or unused:
@@ -197,7 +208,10 @@ def _asked(phase: Phase, sizes: Mapping[str, int]) -> Asked:
             "B sequences, P tokens to read, M tokens in the cache (the new one included), N tokens to make"
         )
         raise FusemaxError(f"--phase {phase} {said}\n  hint: {meaning}")
-    return Asked(phase=phase, batch=sizes.get("B", 1), length=sizes[needed[0]], new=sizes.get("N", 1))
+    source = sizes["P"] if encoder and phase == "decode" else 0
+    return Asked(
+        phase=phase, batch=sizes.get("B", 1), length=sizes[needed[0]], new=sizes.get("N", 1), source=source
+    )
 
 
 def _widths(text: str) -> Widths:
@@ -244,10 +258,10 @@ def _engine(text: str, host: str) -> Engine:
 
 def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[str, Any]:
     if asked.phase == "generate":
-        last = asked.length + asked.new - 1
-        step = predictor.decode(asked.batch, last)
+        _, last, source = predictor.made(asked.length, asked.new)
+        step = predictor.decode(asked.batch, last, source)
         passed = predictor.prefill(asked.batch, asked.length)
-        memory = predictor.memory(asked.batch, last, asked.length)
+        memory = predictor.memory(asked.batch, last, asked.length, source)
         total_s = predictor.generated_s(asked.batch, asked.length, asked.new)
         steps_J = (asked.new - 1) * step.energy_J if asked.new > 1 else 0.0
         energy_J, tokens = passed.energy_J + steps_J, asked.batch * asked.new
@@ -257,8 +271,10 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
         }  # fmt: skip
     else:
         decoding = asked.phase == "decode"
-        passed = (predictor.decode if decoding else predictor.prefill)(asked.batch, asked.length)
-        memory = predictor.memory(asked.batch, asked.length, 1 if decoding else asked.length)
+        passed = _one(predictor, asked)
+        memory = predictor.memory(
+            asked.batch, passed.run.keys, 1 if decoding else asked.length, passed.run.source
+        )
         tokens = asked.batch * (1 if decoding else asked.length)
         energy_J = passed.energy_J
         more = {
@@ -280,11 +296,12 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
 
 def _pass(passed: Passed, model: Model) -> dict[str, Any]:
     return {
-        "queries": passed.run.queries, "keys": passed.run.keys, "time_s": passed.time_s, "traffic_B": passed.traffic_B,
+        "queries": passed.run.queries, "keys": passed.run.keys, "source": passed.run.source,
+        "reading": passed.run.reading, "time_s": passed.time_s, "traffic_B": passed.traffic_B,
         "idle": passed.idle, "energy_J": finite(passed.energy_J), "by_work_s": passed.by_work(),
         "steps": [
             {
-                "layers": 0 if row.step.layer is None else model.layers[row.step.layer].times,
+                "layers": 0 if row.step.layer is None else model.every[row.step.layer].times,
                 "part": row.step.part, "name": row.step.name, "work": row.step.work, "times": row.step.times,
                 "time_s": row.time_s, "traffic_B": row.traffic_B, "energy_J": finite(row.energy_J), "macs": row.operations,
                 "limit": row.price.limit, "cascade": row.price.form or None, "mapping": row.price.mapping or None,
@@ -310,7 +327,7 @@ def _show(record: Mapping[str, Any], title: str) -> None:
 
     console = screen(highlight=False)
     for passed in record["passes"]:
-        which = ": first token" if passed["queries"] > 1 else ": last step"
+        which = ": first token" if passed["queries"] > 1 or passed["reading"] else ": last step"
         table = _table(passed, title + which * (len(record["passes"]) > 1))
         console.print(table)
     console.print(f"time        {format_quantity(record['time_s'], 's', 4)}", soft_wrap=True)

@@ -56,7 +56,7 @@ def write_report(folder: Path, record: Mapping[str, Any], title: str, command: s
 
 
 def _named(one: Mapping[str, Any]) -> str:
-    return "decode" if one["queries"] == 1 else "prefill"
+    return "prefill" if one["queries"] > 1 or one["reading"] else "decode"
 
 
 def _layers(folder: Path, passes: Mapping[str, Mapping[str, Any]], works: Sequence[str]) -> list[Picture]:

@@ -17,6 +17,7 @@ from fusemax.model.reading.dense import FAMILIES, OTHER_NAMES, read_dense
 from fusemax.model.reading.encoders import ENCODERS
 from fusemax.model.reading.keys import Keys
 from fusemax.model.reading.older import OLDER
+from fusemax.model.reading.pairs import PAIRS
 from fusemax.model.reading.recurrent import RECURRENT
 from fusemax.model.reading.sparse import SPARSE
 from fusemax.model.shape import Model
@@ -26,19 +27,18 @@ from fusemax.source import Document, KeyPath, read_yaml
 
 Reader = Callable[[Keys, str, str], Model]
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys((*FAMILIES, *OTHER_NAMES), read_dense), **SPARSE, **RECURRENT, **OLDER, **ENCODERS,
+    **dict.fromkeys((*FAMILIES, *OTHER_NAMES), read_dense), **SPARSE, **RECURRENT, **OLDER, **ENCODERS, **PAIRS,
 }  # fmt: skip
 #: Keys under which a model of several parts (text and images) has the keys of its decoder.
 INSIDE = ("text_config", "llm_config", "language_config")
 _MIXER = "its mixer is not modelled in a whole model"
 _BERT = "model_type: bert takes its sizes with attention to all tokens"
-_CROSS = "an encoder and a decoder with attention from one to the other are not modelled"
 _TWO = "holds two models, of text and of images"
 _TAKE = "write one of text_config and vision_config into a file of its own, with its model_type, such as {kind}_vision_model"
 #: Kinds that are known and not modelled: why, and what to do.
 REFUSED: Mapping[str, tuple[str, str | None]] = {
-    **dict.fromkeys(("t5", "mt5", "umt5", "bart", "mbart", "marian", "pegasus", "m2m_100"), (_CROSS, None)),
-    **dict.fromkeys(("whisper", "mllama"), (_CROSS, None)),
+    **dict.fromkeys(("longt5", "led", "bigbird_pegasus"), ("blocks of keys beside global tokens are not modelled", None)),
+    "mllama": ("a decoder whose layers attend to tokens of an image is not modelled", _TAKE.format(kind="mllama")),
     **{kind: (_TWO, _TAKE.format(kind=kind)) for kind in ("clip", "siglip", "siglip2")},
     "gemma3n": ("streams beside the residual and tables for each layer are not modelled", None),
     **dict.fromkeys(("zamba", "zamba2"), ("attention whose weights several layers share is not modelled", None)),

@@ -121,6 +121,11 @@ def refusals(model: Model, parallel: Parallel) -> list[str]:
         found.append(f"sequence={parallel.sequence}: expected 1, or as many as tensor={parallel.tensor}")
     if parallel.pipeline > model.depth:
         found.append(f"pipeline={parallel.pipeline}: {model.name} has {model.depth} layers")
+    for name in ("pipeline", "context"):
+        if model.encoder is not None and getattr(parallel, name) > 1:
+            found.append(
+                f"{name}={getattr(parallel, name)}: not modelled for an encoder with a decoder ({model.name})"
+            )
     if parallel.micro > 1 and parallel.pipeline == 1:
         found.append(f"micro={parallel.micro}: micro-batches need pipeline stages")
     if parallel.context > 1 and any(isinstance(layer.mixer, Recurrent) for layer in model.layers):

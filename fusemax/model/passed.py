@@ -121,6 +121,8 @@ def _by_stage(
     model: Model, rows: Sequence[Row], parallel: Parallel, value: Callable[[Row], float]
 ) -> list[float]:
     """Return for each stage the sum of *value* over its part of *rows*."""
+    if parallel.pipeline == 1:
+        return [sum(value(row) for row in rows)]
     of_layer: dict[int, float] = {}
     ends = {"first": 0.0, "last": 0.0, "sent": 0.0}
     for row in rows:

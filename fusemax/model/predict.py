@@ -87,8 +87,8 @@ class Predictor:
         """The prices of steps on one chip."""
         return self.shared or Prices(self.machine, self.widths, self.figures, search=self.search)
 
-    def passed(self, batch: int, queries: int, keys: int) -> Passed:
-        """Return one pass of *batch* sequences with *queries* new tokens each that see *keys*.
+    def passed(self, batch: int, queries: int, keys: int, source: int = 0) -> Passed:
+        """Return one pass of *batch* sequences with *queries* new tokens each that see *keys*, and *source* tokens of theirs.
 
         Raises
         ------
@@ -105,32 +105,47 @@ class Predictor:
             raise FusemaxError(
                 f"keys=apart: kernels that read latent vectors for each head are not modelled ({self.model.name})"
             )
-        run = self._pass(batch, queries, keys)
-        self._refuse_larger(batch, queries, keys)
+        if bool(source) != (self.model.encoder is not None):
+            has = (
+                "has no encoder, whose tokens a source would be" if source else "needs tokens of a source (P)"
+            )
+            raise FusemaxError(f"{self.model.name} ({self.model.kind}) {has}")
+        return self._passed(self._pass(batch, queries, keys, source))
+
+    def _passed(self, run: Pass) -> Passed:
+        self._refuse_larger(run)
         rows = [Row(step=step, price=self._price(step)) for step in self._steps(run)]
         rows = hidden(rows, self.parallel)
         host = self.engine.host
         behind = (*followed(self.model, run, rows, host), *waited(self.model, rows, self.parallel, host))
         return Passed(run=run, rows=(*rows, *behind))
 
-    def _refuse_larger(self, batch: int, queries: int, keys: int) -> None:
+    def _refuse_larger(self, run: Pass) -> None:
         """Raise FusemaxError where a step's weights, its numbers, or the cache of a layer are larger than the memory."""
-        memory = self.memory(batch, keys, queries)
-        steps = steps_of(self.model, self._pass(batch, queries, keys))
+        steps = steps_of(self.model, run)
+        memory = self._memory(run, steps)
         weights_B = max((_weights(step) for step in steps), default=0) * self.widths.weights_B
         layer_B = max(memory.activations_B, memory.cache_B / self.model.depth, weights_B)
         if memory.size_B is not None and layer_B > memory.size_B:
             raise FusemaxError(f"one step of {self.model.name} alone does not fit: {memory}")
 
     def prefill(self, batch: int, length: int) -> Passed:
-        """Return the pass that reads *length* tokens of each of *batch* sequences."""
+        """Return the pass that reads *length* tokens of each of *batch* sequences.
+
+        Those of a model with an encoder are its source: it reads them, and the first token is made.
+        """
+        if self.model.encoder is not None:
+            return self._passed(self._pass(batch, 1, 1, length, reading=True))
         return self.passed(batch, length, length)
 
-    def decode(self, batch: int, length: int) -> Passed:
-        """Return the pass that makes one token more of each of *batch* sequences, whose cache then holds *length*."""
+    def decode(self, batch: int, length: int, source: int = 0) -> Passed:
+        """Return the pass that makes one token more of each of *batch* sequences, whose cache then holds *length*.
+
+        In a model with an encoder these are tokens that were made; *source* of them were read.
+        """
         if not self.model.causal:
             raise FusemaxError(f"{self.model.name} is an encoder ({self.model.kind}): it does not decode")
-        return self.passed(batch, 1, length)
+        return self.passed(batch, 1, length, source)
 
     def generated_s(self, batch: int, length: int, new: int) -> float:
         """Return the time of a batch: *length* tokens read, *new* made one after another while the cache grows.
@@ -140,19 +155,32 @@ class Predictor:
         time_s = self.prefill(batch, length).time_s
         if new < 2:
             return time_s
-        first, last = length + 1, length + new - 1
+        first, last, source = self.made(length, new)
         points = sorted({first + (last - first) * number // (SAMPLES - 1) for number in range(SAMPLES)})
-        times = [self.decode(batch, point).time_s for point in points]
+        times = [self.decode(batch, point, source).time_s for point in points]
         return time_s + _summed(points, times)
 
-    def memory(self, batch: int, length: int, queries: int = 1) -> Memory:
-        """Return what one chip keeps of *batch* sequences of *length* tokens, *queries* of them worked on at once."""
+    def made(self, length: int, new: int) -> tuple[int, int, int]:
+        """Return the tokens in the cache at the first and the last step of making *new* behind *length*, and the source's."""
+        if self.model.encoder is not None:
+            return 2, max(1, new), length
+        return length + 1, length + new - 1, 0
+
+    def memory(self, batch: int, length: int, queries: int = 1, source: int = 0) -> Memory:
+        """Return what one chip keeps of *batch* sequences of *length* tokens, *queries* of them worked on at once.
+
+        In a model with an encoder, whose sequences have *source* tokens too, several queries are the source being read.
+        """
+        reading = self.model.encoder is not None and queries > 1
+        run = self._pass(batch, 1 if reading else queries, length, source, reading=reading)
+        return self._memory(run, steps_of(self.model, run))
+
+    def _memory(self, run: Pass, steps: Sequence[Step]) -> Memory:
         size_B = self.prices.moving.values.get(f"{self.prices.described.outermost}.size")
-        activations = max(
-            (_held(step) for step in steps_of(self.model, self._pass(batch, queries, length))), default=0
-        )
-        sequences = share_of_batch(self.parallel, batch) * self.parallel.micro
-        cache = chip_cache(self.model, self.parallel, sequences, length) if self.model.causal else 0
+        activations = max((_held(step) for step in steps), default=0)
+        sequences = share_of_batch(self.parallel, run.batch) * self.parallel.micro
+        kept = chip_cache(self.model, self.parallel, sequences, run.keys, run.source)
+        cache = kept if self.model.causal else 0
         return Memory(
             weights_B=chip_weights(self.model, self.parallel) * self.widths.weights_B,
             cache_B=cache * self.widths.cache_B,
@@ -163,9 +191,9 @@ class Predictor:
         steps = steps_of(self.model, run)
         return quantised(steps) if self.widths.narrows else steps
 
-    def _pass(self, batch: int, queries: int, keys: int) -> Pass:
+    def _pass(self, batch: int, queries: int, keys: int, source: int = 0, reading: bool = False) -> Pass:
         return Pass(
-            batch=batch, queries=queries, keys=max(queries, keys), parallel=self.parallel,
+            batch=batch, queries=queries, keys=max(queries, keys), parallel=self.parallel, source=source, reading=reading,
             apart=self.engine.keys == APART,
         )  # fmt: skip
 

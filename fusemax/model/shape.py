@@ -24,8 +24,9 @@ class Attention:
         How many keys, up to its own place, a query sees; None for all. In a model that is not causal, those at most half of it
         away before and behind. Where it is ``chunked``, the sequence is cut into pieces of that length, and a query sees those
         of its own piece.
-    biased, out_biased
-        Whether the projections of queries, keys and values have biases, and that of the output.
+    biased, out_biased, keys_biased
+        Whether the projections of queries, keys and values have biases, and that of the output; whether those of keys have one
+        too where the others do.
     qk_norm
         Whether queries and keys are normalised: all heads with one scale (``shared``), each with its own (``head``), or all
         heads of a token at once (``whole``).
@@ -35,6 +36,9 @@ class Attention:
         Elements of a query or key that its position turns; 0 for none.
     alibi
         Whether scores fall with the distance (ALiBi, arXiv 2108.12409).
+    relative
+        Ranges of distances of which each has a learned number that is added to a head's scores (T5, arXiv 1910.10683, section
+        2.1); 0 for none.
     cap
         Scores s become cap*tanh(s/cap); None leaves them.
     scale
@@ -51,10 +55,12 @@ class Attention:
     chunked: bool = False
     biased: bool = False
     out_biased: bool = False
+    keys_biased: bool = True
     qk_norm: Literal["", "shared", "head", "whole"] = ""
     sinks: bool = False
     rotary: int = 0
     alibi: bool = False
+    relative: int = 0
     cap: float | None = None
     scale: float | None = None
     gated: bool = False
@@ -224,6 +230,8 @@ class Layer:
         The two parts; a layer may lack one of them.
     norms
         How many norms it has.
+    cross
+        Attention between the two parts, with a norm of its own, whose keys and values come from the tokens of the encoder.
     bare
         Whether no norm stands before its mixer, where others have one.
     scaled
@@ -241,6 +249,20 @@ class Layer:
     parallel: bool = False
     bare: bool = False
     scaled: bool = False
+    cross: Attention | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """A convolution before the layers: ``rows`` products for each token, of ``inner`` numbers with ``columns`` filters.
+
+    An ``activated`` one bends what it makes.
+    """
+
+    rows: int
+    inner: int
+    columns: int
+    activated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +291,10 @@ class Model:
         Keys that it lacks, with the values that this kind of model has then.
     order
         For each layer, from the first on, which of ``layers`` it is; empty where they stand one kind after another.
+    front
+        What makes tokens of images or sounds.
+    encoder
+        What reads the source, whose tokens the layers' ``cross`` attends to; its table of tokens is that of this model.
     """
 
     name: str
@@ -287,6 +313,13 @@ class Model:
     unused: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     order: tuple[int, ...] = ()
+    front: tuple[Front, ...] = ()
+    encoder: Model | None = None
+
+    @property
+    def every(self) -> tuple[Layer, ...]:
+        """The kinds of layers, with those of the encoder behind them."""
+        return self.layers if self.encoder is None else (*self.layers, *self.encoder.layers)
 
     @property
     def depth(self) -> int:

@@ -19,7 +19,8 @@ class Pass:
     """One pass: *batch* sequences with *queries* new tokens each, which see *keys* tokens, theirs included.
 
     ``last_only`` says that logits are wanted for the last token of each sequence alone; ``parallel`` is how chips share it;
-    ``apart`` says that kernels that make tokens read the keys of grouped heads once for each query head.
+    ``apart`` says that kernels that make tokens read the keys of grouped heads once for each query head. In a model with an
+    encoder each sequence has *source* tokens that its layers attend to; ``reading`` says that the encoder reads them first.
     """
 
     batch: int
@@ -28,6 +29,8 @@ class Pass:
     parallel: Parallel = ALONE
     last_only: bool = True
     apart: bool = False
+    source: int = 0
+    reading: bool = False
 
     @property
     def decoding(self) -> bool:
@@ -94,7 +97,7 @@ class Step:
     exchange
         For a step in which chips send each other numbers.
     layer
-        Which of the model's layers it belongs to; None for what is before and after them.
+        Which of the model's kinds of layers (``Model.every``) it belongs to; None for what is before and after them.
     """
 
     part: str

@@ -12,6 +12,7 @@ from dataclasses import replace
 from math import ceil
 
 from fusemax.errors import FusemaxError
+from fusemax.model.crossed import cross_steps
 from fusemax.model.experts import feed_forward_steps, gathered, summed
 from fusemax.model.mixers import mixer_steps
 from fusemax.model.parallel import refusals
@@ -34,6 +35,9 @@ def steps_of(model: Model, run: Pass) -> tuple[Step, ...]:
     for refused in refusals(model, run.parallel):
         raise FusemaxError(refused)
     found: list[Step] = []
+    if model.encoder is not None and run.reading:
+        found += _read(model, model.encoder, run)
+    found += _front(Maker(model=model, run=run, part="front"))
     if model.vocabulary:
         maker = Maker(model=model, run=run, part="embedding")
         found.append(maker.step("embedding", "embedding", moved=2 * run.tokens * model.d_model))
@@ -46,10 +50,31 @@ def steps_of(model: Model, run: Pass) -> tuple[Step, ...]:
     return (*found, *_between_stages(Maker(model=model, run=run, part="pipeline")))
 
 
+def _read(model: Model, encoder: Model, run: Pass) -> Iterator[Step]:
+    """Yield the steps in which the encoder of *model* reads the source of *run*."""
+    own = replace(run, queries=run.source, keys=run.source, source=0, reading=False)
+    for step in steps_of(encoder, own):
+        number = None if step.layer is None else step.layer + len(model.layers)
+        yield replace(step, part=f"encoder {step.part}", layer=number)
+    if encoder.layers[0].place == "before":
+        yield Maker(model=encoder, run=own, part="encoder end").norm("norm")
+
+
+def _front(maker: Maker) -> Iterator[Step]:
+    """Yield the convolutions that make tokens: every chip of a tensor group does all of them."""
+    for number, one in enumerate(maker.model.front):
+        name = "convolution" if len(maker.model.front) == 1 else f"convolution {number + 1}"
+        yield maker.product(name, "embedding", one.inner, one.columns, maker.run.tokens * one.rows)
+        if one.activated:
+            moved = 2 * maker.run.tokens * one.rows * one.columns
+            yield maker.step(f"activation of {name}", "activation", moved=moved)
+
+
 def _layer(maker: Maker) -> Iterator[Step]:
     layer = maker.layer
     parts = 1 if layer.mixer is None or layer.feed_forward is None else 2
-    half = layer.norms if parts == 1 else 0 if layer.bare else max(1, layer.norms // 2)
+    norms = layer.norms - (layer.cross is not None)  # attention to the source brings its own
+    half = norms if parts == 1 else 0 if layer.bare else max(1, norms // 2)
     if layer.mixer is not None:
         if half:
             yield maker.norm("norm", half)
@@ -57,9 +82,11 @@ def _layer(maker: Maker) -> Iterator[Step]:
         yield from mixer_steps(maker, layer.mixer)
         if layer.feed_forward is None or not layer.parallel:
             yield from summed(maker, "after the mixer")
+    if layer.cross is not None:
+        yield from cross_steps(maker, layer.cross)
     if layer.feed_forward is not None:
-        if parts == 1 or layer.norms > half:
-            yield maker.norm("norm", layer.norms if parts == 1 else layer.norms - half)
+        if parts == 1 or norms > half:
+            yield maker.norm("norm", norms if parts == 1 else norms - half)
         if parts == 1 or not layer.parallel:
             yield from gathered(maker, "for the feed-forward")
         yield from feed_forward_steps(maker, layer.feed_forward)

@@ -56,7 +56,8 @@ def _attention_weights(mixer: Attention, d_model: int, norm: Norm) -> int:
     gate = out if mixer.gated else 0
     normed = {"": 0, "shared": 2 * mixer.head_dim, "head": q + k, "whole": q + k}[mixer.qk_norm]
     normed *= VECTORS[norm_of_heads(mixer, norm)]
-    biases = (q + k + v + gate if mixer.biased else 0) + (d_model if mixer.out_biased else 0)
+    keyed = k if mixer.keys_biased else 0
+    biases = (q + keyed + v + gate if mixer.biased else 0) + (d_model if mixer.out_biased else 0)
     return d_model * (q + k + v + gate + out) + normed + biases + (mixer.heads if mixer.sinks else 0)
 
 
@@ -107,6 +108,7 @@ def split_weights(model: Model, layer: Layer) -> tuple[int, int]:
     routed = part.count * feed_forward_weights(part.expert, model.d_model) if isinstance(part, Experts) else 0
     rest = (
         mixer_weights(layer.mixer, model.d_model, model.norm)
+        + mixer_weights(layer.cross, model.d_model, model.norm)
         + feed_forward_weights(part, model.d_model)
         - routed
     )
@@ -125,7 +127,13 @@ def weights(model: Model) -> int:
     True
     """
     layers = sum(layer.times * layer_weights(model, layer) for layer in model.layers)
-    return layers + first_weights(model) + last_weights(model)
+    return layers + first_weights(model) + last_weights(model) + encoder_weights(model)
+
+
+def encoder_weights(model: Model) -> int:
+    """Return the weights of the encoder, if there is one, without its table of tokens, which is that of *model*."""
+    encoder = model.encoder
+    return 0 if encoder is None else weights(encoder) - encoder.vocabulary * encoder.d_model
 
 
 def first_weights(model: Model) -> int:
@@ -170,9 +178,14 @@ def _state_words(mixer: Recurrent, n: int) -> int:
     return inner * mixer.state + (inner + shared) * (mixer.taps - 1)
 
 
-def cache(model: Model, batch: int, tokens: int) -> int:
-    """Return the numbers that *model* keeps of *batch* sequences of *tokens*, in all layers."""
-    return batch * sum(layer.times * cache_words(layer.mixer, tokens) for layer in model.layers)
+def layer_cache(layer: Layer, tokens: int, source: int = 0, parallel: Parallel = ALONE) -> int:
+    """Return the numbers that a chip keeps of a sequence in one layer, with those of *source* tokens of an encoder."""
+    return cache_words(layer.mixer, tokens, parallel) + cache_words(layer.cross, source, parallel)
+
+
+def cache(model: Model, batch: int, tokens: int, source: int = 0) -> int:
+    """Return the numbers that *model* keeps of *batch* sequences of *tokens*, with *source* tokens of an encoder."""
+    return batch * sum(layer.times * layer_cache(layer, tokens, source) for layer in model.layers)
 
 
 def stages(model: Model, parallel: Parallel) -> tuple[Mapping[int, int], ...]:
@@ -200,7 +213,7 @@ def chip_weights(model: Model, parallel: Parallel) -> float:
         for kind, times in layers.items():
             rest, routed = split_weights(model, model.layers[kind])
             total += times * (rest / parallel.tensor + routed / max(parallel.tensor, parallel.expert))
-        total += first_weights(model) / parallel.tensor if number == 0 else 0.0
+        total += (first_weights(model) + encoder_weights(model)) / parallel.tensor if number == 0 else 0.0
         last = last_weights(model)
         if model.tied and model.head and parallel.pipeline > 1:
             last += model.head * model.d_model  # the last stage has a table of its own
@@ -209,9 +222,12 @@ def chip_weights(model: Model, parallel: Parallel) -> float:
     return max(held)
 
 
-def chip_cache(model: Model, parallel: Parallel, sequences: int, tokens: int) -> int:
+def chip_cache(model: Model, parallel: Parallel, sequences: int, tokens: int, source: int = 0) -> int:
     """Return the numbers that a chip keeps of the *sequences* of its group, in the stage that has most."""
     return sequences * max(
-        sum(times * cache_words(model.layers[kind].mixer, tokens, parallel) for kind, times in layers.items())
+        sum(
+            times * layer_cache(model.layers[kind], tokens, source, parallel)
+            for kind, times in layers.items()
+        )
         for layers in stages(model, parallel)
     )

@@ -114,6 +114,8 @@ def attention(model: Model, part: Attention, x: Array, w: Weights) -> Array:
         scores = np.array([q[p, h, r] @ k[m, h] * scale for m in seen])
         if part.cap is not None:
             scores = part.cap * np.tanh(scores / part.cap)
+        if part.relative:
+            scores = scores + np.array([w["RB"][h, r, w["BU"][m, p]] for m in seen])
         if part.alibi:
             scores = scores + w["SL"][h, r] * (np.array(seen) - p)
         weights = softmax(np.append(scores, w["HS"][h, r]))[:-1] if part.sinks else softmax(scores)
@@ -121,6 +123,20 @@ def attention(model: Model, part: Attention, x: Array, w: Weights) -> Array:
     if part.gated:
         out = out * sigmoid(np.einsum("hrfd,pd->phrf", w["WS"], x) + w.get("BWS", 0.0))
     return np.einsum("ohrf,phrf->po", w["WO"], out) + w.get("BWO", 0.0)
+
+
+def crossed(part: Attention, x: Array, w: Weights) -> Array:
+    """Attention to the tokens of an encoder, one query and head at a time: all of them are seen."""
+    group, source = part.heads // part.kv_heads, w["ES"].T
+    out = np.zeros((len(x), part.kv_heads, group, part.value_dim))
+    scale = part.head_dim**-0.5 if part.scale is None else part.scale
+    for p, h, r in np.ndindex(len(x), part.kv_heads, group):
+        query = w["WQC"][h, r] @ x[p] + (w["BQC"][h, r] if "BQC" in w else 0.0)
+        keys = [w["WKC"][h] @ token + (w["BKC"][h] if "BKC" in w else 0.0) for token in source]
+        values = [w["WVC"][h] @ token + (w["BVC"][h] if "BVC" in w else 0.0) for token in source]
+        weights = softmax(np.array([query @ key * scale for key in keys]))
+        out[p, h, r] = sum(a * value for a, value in zip(weights, values, strict=True))
+    return np.einsum("nhrf,phrf->pn", w["WCX"], out) + w.get("BCX", 0.0)
 
 
 def latent(part: LatentAttention, x: Array, w: Weights) -> Array:
@@ -298,4 +314,8 @@ def forward(model: Model, layer: Layer, x: Array, w: Weights) -> Array:
         made = made * w[f"LS{tags[0]}"] if layer.scaled else made
         x = x + model.residual * made
         x = rows(model.norm, x, w, tags[0]) if layer.place == "after" else x
+        if layer.cross is not None and part is layer.mixer:
+            given = rows(model.norm, x, w, "5") if before else x
+            x = x + crossed(layer.cross, given, w)
+            x = rows(model.norm, x, w, "5") if layer.place == "after" else x
     return x

@@ -88,8 +88,17 @@ def test_what_a_wrapper_leaves_out():
     [
         (
             "{model_type: t5, d_model: 512}",
-            r"model_type: t5: an encoder and a decoder with attention from one to the other",
+            r"d_kv: required key is missing",
         ),
+        (
+            "{model_type: t5, feed_forward_proj: gated-swish-2}",
+            "feed_forward_proj: 'gated-swish-2' is not understood",
+        ),
+        (
+            "{model_type: bart, d_model: 10, encoder_attention_heads: 3}",
+            "heads share d_model: 3 does not divide 10",
+        ),
+        ("{model_type: mllama, text_config: {}}", "attend to tokens of an image is not modelled"),
         (
             "{model_type: clip, text_config: {}}",
             r"write one of text_config and vision_config into a file of its own",

@@ -119,7 +119,19 @@ SMALL = {
     "dinov2": f"{{model_type: dinov2, {ENCODER}, image_size: 4, patch_size: 2}}".replace("intermediate_size: 10, ", ""),
     "clip": f"{{model_type: clip_vision_model, {ENCODER}, image_size: 4, patch_size: 2}}",
 }  # fmt: skip
-TOKENS = 7
+BART = (
+    "d_model: 12, encoder_layers: 2, decoder_layers: 3, encoder_attention_heads: 3, decoder_attention_heads: 3,"
+    " encoder_ffn_dim: 10, decoder_ffn_dim: 8, vocab_size: 7, max_position_embeddings: 9"
+)
+T5 = "d_model: 12, d_kv: 5, num_heads: 3, d_ff: 10, num_layers: 2, num_decoder_layers: 3, vocab_size: 7"
+SMALL |= {
+    "t5": f"{{model_type: t5, {T5}, relative_attention_num_buckets: 4}}",
+    "umt5": f"{{model_type: umt5, {T5}, feed_forward_proj: gated-gelu}}",
+    "bart": f"{{model_type: bart, {BART}}}",
+    "mbart": f"{{model_type: mbart, {BART}, activation_function: relu}}",
+    "whisper": f"{{model_type: whisper, {BART}, num_mel_bins: 5}}",
+}
+TOKENS, SOURCE = 7, 5
 
 
 def small(name: str) -> Model:
@@ -132,12 +144,14 @@ def values(model: Model, number: int) -> dict[str, np.ndarray]:
     one = written(model)[number]
     random = np.random.default_rng(number)
     cascade = one.cascade
-    sizes = {**one.sizes, "P": TOKENS, "O": model.d_model, "N": model.d_model}
+    sizes = {"I": SOURCE, **one.sizes, "P": TOKENS, "M": TOKENS, "O": model.d_model, "N": model.d_model}
     sizes = {"U": 2 * sizes.get("A", 0), **sizes}  # of a latent key
     ranks = {name: cascade.tensors[name].ranks for name in cascade.inputs}
     found = {name: random.normal(size=[sizes[rank] for rank in own]) / 2 for name, own in ranks.items()}
     if "NA" in found:
         found["NA"] = -np.abs(found["NA"])
+    if "BU" in found:
+        found["BU"] = random.integers(0, sizes["B"], size=(TOKENS, TOKENS))
     if "CO" in found:
         found["CO"], found["SI"] = np.cos(found["CO"]), np.sin(found["CO"])
     return found
@@ -147,6 +161,12 @@ def values(model: Model, number: int) -> dict[str, np.ndarray]:
 def test_layers_compute_what_a_transformer_does(name: str) -> None:
     """Every layer of every small model on numpy, against loops over tokens and heads."""
     model = small(name)
+    for part in (model, model.encoder):
+        if part is not None:
+            _compared(part)
+
+
+def _compared(model: Model) -> None:
     for number, layer in enumerate(model.layers):
         inputs = values(model, number)
         one = written(model)[number]
@@ -160,6 +180,12 @@ def test_layers_compute_what_a_transformer_does(name: str) -> None:
 def test_inputs_are_the_weights(name: str) -> None:
     """The elements of all inputs but the tokens and tables of positions are the layer's weights."""
     model = small(name) if name in SMALL else published(name)
+    for part in (model, model.encoder):
+        if part is not None:
+            _counted(part)
+
+
+def _counted(model: Model) -> None:
     for number, layer in enumerate(model.layers):
         one = written(model)[number]
         cascade, sizes = one.cascade, {**one.sizes, "O": model.d_model, "N": model.d_model}
@@ -167,7 +193,7 @@ def test_inputs_are_the_weights(name: str) -> None:
         held = sum(
             int(np.prod([sizes[rank] for rank in cascade.tensors[name].ranks]))
             for name in cascade.inputs
-            if name not in ("X", "CO", "SI", "SL")
+            if name not in ("X", "CO", "SI", "SL", "ES", "RB", "BU")  # tables of distances are the model's
         )
         assert layer_weights(model, layer) == held
 
@@ -215,7 +241,7 @@ def test_kinds_of_layers_that_are_shown() -> None:
     assert {"softmax", "sigmoid", "softmax of the chosen"} == {part.scores for part in experts}
     heads = [layer.mixer for layer in layers if isinstance(layer.mixer, Attention)]
     assert {"", "shared", "head", "whole"} == {mixer.qk_norm for mixer in heads}
-    for trait in ("sinks", "alibi", "gated", "cap", "window", "chunked", "biased", "scale"):
+    for trait in ("sinks", "alibi", "gated", "cap", "window", "chunked", "biased", "scale", "relative"):
         assert any(getattr(mixer, trait) for mixer in heads), trait
     assert any(isinstance(layer.mixer, LatentAttention) and layer.mixer.q_rank for layer in layers)
 

@@ -94,6 +94,27 @@ def test_engines_and_hosts_of_a_framework(folder: Path) -> None:
             assert time_s > times["two", *point]
 
 
+def test_the_source_of_an_encoder(folder: Path) -> None:
+    """Models with an encoder have read a source; a phase of decoding that does not say how much is refused with its line."""
+    path = folder / "study.yaml"
+    (folder / "tiny" / "config.json").write_text(
+        '{"model_type": "t5", "d_model": 256, "d_kv": 64, "num_heads": 4, "d_ff": 512, "num_layers": 2, "vocab_size": 1000}',
+        encoding="utf-8",
+    )
+    text = STUDY.replace("tiny: tiny, large: large", "tiny: tiny")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(
+        ProblemsError, match=r"study.yaml:10:\d+: phases.1: a model with an encoder has read tokens"
+    ):
+        fm.run(path, out=folder / "out")
+    path.write_text(text.replace("length: [256]", "length: [256], source: 512"), encoding="utf-8")
+    rows = fm.run(path, out=folder / "out").table().to_polars().to_dicts()
+    kept = {(row["system"], row["phase"], row["B"], row["seq_len"]): row["cache_B"] for row in rows}
+    assert kept["H100", "decode", 4, 256] == 2 * 4 * 2 * (256 + 512) * 2 * 256
+    assert kept["H100", "prefill", 2, 128] == 2 * 2 * 2 * (1 + 128) * 2 * 256
+    assert all(row["latency_s"] > 0 for row in rows)
+
+
 @pytest.mark.parametrize(
     ("change", "place", "said"),
     [
@@ -107,6 +128,7 @@ def test_engines_and_hosts_of_a_framework(folder: Path) -> None:
         (("{machine: h100}", "{machine: h100, engine: {library: nccl}}"), "6:", "one chip calls none"),
         (("{machine: h100}", "{machine: h100, host: {kernel: 5}}"), "6:", "kernel"),
         (("length: [256]", "length: [0]"), "10:", "at least 1"),
+        (("length: [256]", "length: [256], source: 9"), "10:", "no model here has an encoder"),
         (("length: [256]", "length: []"), "10:", "at least one value"),
         (("where: {phase: prefill,", "where: {phase: prefil,"), "12:", "prefill"),
     ],

@@ -13,7 +13,7 @@ def attention_lines(mixer: Attention, x: str, causal: bool, norm: Norm) -> Lines
     biased = mixer.biased
     found = [
         linear("Q", "h,r,e,p", "WQ[h,r,e,d]", f"{x}[d,p]", "d", "BWQ[h,r,e]" if biased else ""),
-        linear("K", "h,e,m", "WK[h,e,d]", f"{x}[d,m]", "d", "BWK[h,e]" if biased else ""),
+        linear("K", "h,e,m", "WK[h,e,d]", f"{x}[d,m]", "d", "BWK[h,e]" if biased and mixer.keys_biased else ""),
         linear("V", "h,f,m", "WV[h,f,d]", f"{x}[d,m]", "d", "BWV[h,f]" if biased else ""),
         _normalised(mixer, norm),
         _scores(mixer, "QN" if mixer.qk_norm else "Q", "KN" if mixer.qk_norm else "K", causal),
@@ -98,6 +98,12 @@ def softmax_lines(mixer: Attention, causal: bool, score: str = "QS") -> Lines:
     if mixer.cap is not None:
         found.append(lines(f"QB[h,r,m,p] = {mixer.cap:.12g}*tanh({score}[h,r,m,p]/{mixer.cap:.12g}){cond}"))
         score = "QB"
+    if mixer.relative:
+        found.append(lines(f"QA[h,r,m,p] = {score}[h,r,m,p] + RB[h,r,BU[m,p]]{cond}", RB="H R B", BU="M P"))
+        found.append(
+            Lines(sizes={"B": mixer.relative}, said=("BU is the range of a distance, from 0 to B-1",))
+        )
+        score = "QA"
     if mixer.alibi:
         found.append(lines(f"QA[h,r,m,p] = {score}[h,r,m,p] + SL[h,r]*(m - p){cond}", SL="H R"))
         found.append(Lines(said=("SL is the slope of each head",)))
@@ -124,6 +130,31 @@ def _gate(mixer: Attention, x: str) -> Lines:
     bias = "BWS[h,r,f]" if mixer.biased else ""
     gate = linear("AS", "h,r,f,p", "WS[h,r,f,d]", f"{x}[d,p]", "d", bias)
     return gate + lines("AG[h,r,f,p] = AV[h,r,f,p]*sigmoid(AS[h,r,f,p])")
+
+
+def cross_lines(mixer: Attention, x: str) -> Lines:
+    """Return attention of the tokens ``<x>[o,p]`` to I tokens of an encoder, ES[d,i], to ``CX[n,p]``."""
+    biased, keys_biased = mixer.biased, mixer.biased and mixer.keys_biased
+    scale = "/sqrt(E)" if mixer.scale is None else f"*{mixer.scale:.12g}"
+    found = [
+        linear("QC", "h,r,e,p", "WQC[h,r,e,o]", f"{x}[o,p]", "o", "BQC[h,r,e]" if biased else ""),
+        linear("KC", "h,e,i", "WKC[h,e,d]", "ES[d,i]", "d", "BKC[h,e]" if keys_biased else ""),
+        linear("VC", "h,f,i", "WVC[h,f,d]", "ES[d,i]", "d", "BVC[h,f]" if biased else ""),
+        lines(
+            f"CS[h,r,i,p] = QC[h,r,e,p]*KC[h,e,i]{scale} :: sum[e]",
+            "CM[h,r,p] = CS[h,r,i,p] :: max[i]",
+            "CE[h,r,i,p] = exp(CS[h,r,i,p] - CM[h,r,p])",
+            "CD[h,r,p] = CE[h,r,i,p] :: sum[i]",
+            "CA[h,r,i,p] = CE[h,r,i,p]/CD[h,r,p]",
+            "CV[h,r,f,p] = CA[h,r,i,p]*VC[h,f,i] :: sum[i]",
+            ES="D I",
+        ),
+        linear("CX", "n,p", "WCX[n,h,r,f]", "CV[h,r,f,p]", "h,r,f", "BCX[n]" if mixer.out_biased else ""),
+    ]  # fmt: skip
+    sizes = {
+        "H": mixer.kv_heads, "R": mixer.heads // mixer.kv_heads, "E": mixer.head_dim, "F": mixer.value_dim,
+    }  # fmt: skip
+    return joined([*found, Lines(sizes=sizes, said=("ES are the tokens of the encoder",))])
 
 
 def latent_lines(mixer: LatentAttention, x: str) -> Lines:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fusemax.cascade.build import cascade_from_text
 from fusemax.cascade.ir import Cascade
 from fusemax.cascade.write import quoted
-from fusemax.model.layers.attention import attention_lines, latent_lines
+from fusemax.model.layers.attention import attention_lines, cross_lines, latent_lines
 from fusemax.model.layers.forward import dense_lines, experts_lines
 from fusemax.model.layers.lines import Lines, joined, lines, normed
 from fusemax.model.layers.states import state_lines
@@ -35,9 +35,9 @@ class Written:
 def written(model: Model) -> tuple[Written, ...]:
     """Return each kind of layer of *model* as a cascade of one sequence of P tokens, and what makes the logits.
 
-    ``X[d,p]`` goes in, ``Y[.,p]`` comes out. Ranks O and N are the features D once more.
+    ``X[d,p]`` goes in, ``Y[.,p]`` comes out. Ranks O and N are the features D once more. The layers of an encoder stand last.
     """
-    found = []
+    found: list[Written] = []
     for number, layer in enumerate(model.layers):
         name = "layer" if len(model.layers) == 1 else f"layer-{number + 1}"
         body = _layer(model, layer)
@@ -53,6 +53,8 @@ def written(model: Model) -> tuple[Written, ...]:
         found.append(
             Written(name="logits", times=1, text=_text(model, "last norm and logits", body), sizes=sizes)
         )
+    if model.encoder is not None:
+        found += [replace(one, name=f"encoder-{one.name}") for one in written(model.encoder)]
     return tuple(found)
 
 
@@ -70,6 +72,9 @@ def _layer(model: Model, layer: Layer) -> Lines:
         to = "Y" if part is None else "Z"
         parts.append(_added(model, layer, "X", out, "o", to, "1"))
         now, rank = to, "o"
+    if layer.cross is not None:
+        parts.append(_crossed(model, layer, layer.cross))
+        now = "U"
     if part is not None:
         if rank == "d":  # no mixer: the features are called as they are behind one
             parts.append(lines("Z[o,p] = X[o,p]"))
@@ -79,6 +84,16 @@ def _layer(model: Model, layer: Layer) -> Lines:
         parts += [more, _added(model, layer, now, out, "n", "Y", "2")]
     follows = {"O": "D", **({"N": "D"} if part is not None else {})}
     return joined([*parts, Lines(follows=follows)])
+
+
+def _crossed(model: Model, layer: Layer, cross: Attention) -> Lines:
+    """Return attention to the tokens of the encoder, from Z[o,p] to U[o,p], with its norm and residual."""
+    before, after = layer.place == "before", layer.place == "after"
+    found = [normed(model.norm, "Z", "UN", "o,p", "o", tag="5") if before else Lines()]
+    found.append(cross_lines(cross, "UN" if before else "Z"))
+    found.append(lines(f"{'UR' if after else 'U'}[o,p] = Z[o,p] + CX[o,p]"))
+    found.append(normed(model.norm, "UR", "U", "o,p", "o", tag="5") if after else Lines())
+    return joined(found)
 
 
 def _beside(model: Model, layer: Layer, mixed: str) -> Lines:
@@ -149,6 +164,8 @@ def _titled(model: Model, layer: Layer) -> str:
     parts = [names[type(part).__name__] for part in (layer.mixer, layer.feed_forward)]
     if isinstance(layer.mixer, Attention) and layer.mixer.window is not None:
         parts[0] += f" in {'pieces' if layer.mixer.chunked else 'a window'} of {layer.mixer.window}"
+    if layer.cross is not None:
+        parts.insert(1, "attention to the encoder")
     return " and ".join(filter(None, parts))
 
 

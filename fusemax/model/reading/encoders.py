@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fusemax.model.reading.keys import Keys
 from fusemax.model.reading.parts import activation, attention, depth, each, feed_forward, width
-from fusemax.model.shape import FeedForward, Layer, Model, Place
+from fusemax.model.shape import FeedForward, Front, Layer, Model, Place
 
 
 def _layer(keys: Keys, d_model: int, place: Place, act: str = "gelu") -> Layer:
@@ -62,12 +62,13 @@ def read_image(keys: Keys, name: str, kind: str) -> Model:
     if kind != "siglip_vision_model":  # which leaves out what is over at the edge
         keys.divides(("patch_size",), side, patch, "patches of an image")
     patches = (side // max(1, patch)) ** 2
-    filters = patch**2 * keys.count("num_channels", default=3) * d_model
+    front = Front(rows=1, inner=patch**2 * keys.count("num_channels", default=3), columns=d_model)
+    filters = front.inner * d_model
     tokens = {"siglip_vision_model": 0, "deit": 2}.get(kind, 1)  # one for the class, and one to distil
     bias = 0 if kind == "clip_vision_model" else d_model
     model = Model(
         name=name, kind=kind, d_model=d_model, vocabulary=0, layers=(layer,), norm="layer", causal=False,
-        positions=patches + tokens, extra_weights=filters + bias + tokens * d_model,
+        positions=patches + tokens, extra_weights=filters + bias + tokens * d_model, front=(front,),
     )  # fmt: skip
     if kind == "clip_vision_model":
         return replace(model, last_norms=2)
@@ -91,13 +92,15 @@ def read_dinov2(keys: Keys, name: str, kind: str) -> Model:
     part = FeedForward(d_ff=inner, gated=gated, biased=True, activation=act)
     registers = keys.count("num_register_tokens", default=4, least=0) if kind.endswith("registers") else 0
     patches = (side // patch) ** 2
-    filters = patch**2 * keys.count("num_channels", default=3) * d_model
+    front = Front(rows=1, inner=patch**2 * keys.count("num_channels", default=3), columns=d_model)
+    filters = front.inner * d_model
     more = (
         3 + registers
     ) * d_model  # the filters' bias, a token for the class, one for what is masked, and registers
     return Model(
         name=name, kind=kind, d_model=d_model, vocabulary=0, norm="layer", causal=False, positions=patches + 1,
         layers=(Layer(mixer=mixer, feed_forward=part, times=depth(keys), scaled=True),), extra_weights=filters + more,
+        front=(front,),
     )  # fmt: skip
 
 

@@ -29,25 +29,35 @@ def tables(plan: ModelsPlan, out: Path, progress: Progress) -> Outcome:
     results: list[Row] = []
     breakdown: list[Row] = []
     points = [
-        (one.phase, batch, length) for one in plan.study.phases for batch in one.B for length in one.length
+        (one.phase, batch, length, one.source or 0)
+        for one in plan.study.phases
+        for batch in one.B
+        for length in one.length
     ]
     total = len(plan.models) * len(plan.places) * len(points)
     for name, model in plan.models.items():
         for place in plan.places:
-            for phase, batch, length in points:
+            for phase, batch, length, source in points:
                 progress(len(results), total, f"{name} on {place.name}, {phase} of {length}")
                 row = {"model": name, "system": place.name, "phase": phase, "B": batch, LENGTH: length}
-                found, parts = _point(model, place, phase, batch, length)
+                read = 0 if model.encoder is None else source
+                found, parts = _point(model, place, phase, batch, length, read)
                 results.append({**row, **found})
                 breakdown += [{**row, **part} for part in parts]
     return Outcome(
         tables={"results": table_of_rows(results, RESULTS), "breakdown": table_of_rows(breakdown, BREAKDOWN)},
-        short=tuple(_short(plan, results, one) for one in dict.fromkeys(phase for phase, _, _ in points)),
+        short=tuple(_short(plan, results, one) for one in dict.fromkeys(phase for phase, *_ in points)),
     )
 
 
-def _point(model: Model, place: Place, phase: str, batch: int, length: int) -> tuple[Row, list[Row]]:
-    """Return the values of one point, or the reason why there are none; and its times by kind of work."""
+def _point(
+    model: Model, place: Place, phase: str, batch: int, length: int, source: int
+) -> tuple[Row, list[Row]]:
+    """Return the values of one point, or the reason why there are none; and its times by kind of work.
+
+    Of a model with an encoder *source* tokens were read before one more is made.
+    """
+    reads = phase == "prefill"
     predictor = Predictor(
         model,
         place.machine,
@@ -58,16 +68,19 @@ def _point(model: Model, place: Place, phase: str, batch: int, length: int) -> t
         shared=place.prices,
     )
     try:
-        memory = predictor.memory(batch, length, length if phase == "prefill" else 1)
+        if reads and model.encoder is not None:
+            memory = predictor.memory(batch, 1, length, length)
+        else:
+            memory = predictor.memory(batch, length, length if reads else 1, source)
         kept = {
             "fits": memory.fits, "weights_B": memory.weights_B, "cache_B": memory.cache_B, "memory_B": memory.total_B,
         }  # fmt: skip
         if memory.fits is False:
             return {**kept, "reason": f"does not fit: {memory}"}, []
-        passed = (predictor.prefill if phase == "prefill" else predictor.decode)(batch, length)
+        passed = predictor.prefill(batch, length) if reads else predictor.decode(batch, length, source)
     except FusemaxError as error:
         return {"reason": str(error).splitlines()[0]}, []
-    return {**kept, **_measures(passed, batch * (length if phase == "prefill" else 1))}, _works(passed)
+    return {**kept, **_measures(passed, batch * (length if reads else 1))}, _works(passed)
 
 
 def _measures(passed: Passed, tokens: int) -> Row:

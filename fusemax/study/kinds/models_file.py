@@ -52,11 +52,15 @@ class Where(FilePart):
 
 
 class Phase(FilePart):
-    """What is run: prompts of ``B`` sequences of ``length`` tokens, or one token more for each, ``length`` in the cache."""
+    """What is run: prompts of ``B`` sequences of ``length`` tokens, or one token more for each, ``length`` in the cache.
+
+    Models with an encoder, which read ``length`` tokens of a source, have read ``source`` of them before they make one more.
+    """
 
     phase: Literal["prefill", "decode"]
     B: list[Whole]
     length: list[Whole]
+    source: Whole | None = None
 
 
 class Words(FilePart):

@@ -70,6 +70,7 @@ def plan(document: Document, options: Mapping[str, Any]) -> ModelsPlan:
             places.append(_place(name, where, folder, widths, prices))
             files[shown(find_machine(places[-1].machine))] = find_machine(places[-1].machine)
     _refuse_points(found, study)
+    _refuse_sources(found, study, any(model.encoder is not None for model in models.values()))
     _refuse_figures(found, study)
     found.raise_if_any()
     return ModelsPlan(study=study, models=models, places=places, files=files)
@@ -123,6 +124,17 @@ def _refuse_points(found: Findings, study: ModelsFile) -> None:
             said = "{} of {} sequences of {} tokens stands here twice".format(*twice[0])
             found.say(("phases", number), said, "take it out of one of the lists")
         known |= set(points)
+
+
+def _refuse_sources(found: Findings, study: ModelsFile, encoder: bool) -> None:
+    """Note phases that lack the tokens of a source which a model with an *encoder* needs, or say them for nothing."""
+    for number, phase in enumerate(study.phases):
+        if phase.source is not None and (phase.phase == "prefill" or not encoder):
+            said = "prefill reads 'length' tokens" if encoder else "no model here has an encoder"
+            found.say(("phases", number, "source"), said, "leave it out")
+        elif phase.source is None and phase.phase == "decode" and encoder:
+            said = "a model with an encoder has read tokens of a source"
+            found.say(("phases", number), said, "say how many, such as source: 1500")
 
 
 def _refuse_figures(found: Findings, study: ModelsFile) -> None:
