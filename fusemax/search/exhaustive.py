@@ -16,13 +16,14 @@ from fusemax.mapping.space import Phase
 from fusemax.search.candidate import Candidate, Tally, nothing_fits, structure_of
 from fusemax.search.clock import Clock
 from fusemax.search.facts import Facts
+from fusemax.search.lanes import Spatial, Work, options
 from fusemax.search.phase import phase_of
 from fusemax.search.plan import Plan, Search
 from fusemax.search.price import Prices
 from fusemax.search.shapes import Skeleton, skeletons, variable_of
 from fusemax.search.structures import atoms_of, structures_of
 from fusemax.search.tiles import Axis, Tilings, tilings
-from fusemax.search.units import Binding, Spatial, Work, choices_of, options
+from fusemax.search.units import Binding, choices_of
 from fusemax.search.useful import least_size
 
 TILINGS = 200_000  #: tilings of one structure that are priced

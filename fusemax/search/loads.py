@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusemax.search.facts import Facts, Item, Piece
+from fusemax.search.lanes import Spatial
 from fusemax.search.shapes import Part, Skeleton, variable_of
 from fusemax.search.tiles import Tilings
-from fusemax.search.units import Binding, Spatial, offering
+from fusemax.search.units import Binding, offering
 from fusemax.search.useful import cases_of, share
 
 SAMPLE = 1_000  #: tilings of a grid that are looked at

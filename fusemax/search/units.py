@@ -8,27 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, product
+from itertools import product
 from math import ceil, inf
 
 import numpy as np
 
 from fusemax.search.facts import Facts, Item, Piece
-from fusemax.search.shapes import Part, Skeleton, variable_of
+from fusemax.search.lanes import Spatial, Work, cycles_of, options, steps_of
+from fusemax.search.shapes import Skeleton, variable_of
 from fusemax.search.split import Ways, split
 
 FRONT = 24  #: load vectors that a join keeps
 PARTS = 256  #: of how many a unit takes some of an operation
-Spatial = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A part with sizes: extents of the digits inside its body by name, and the iterations of the loops around it."""
-
-    part: Part
-    extents: Mapping[str, int]
-    iterations: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,46 +72,6 @@ def _digit_sizes(facts: Facts, rank: str, digits: Sequence[str], tiles: Mapping[
     return [max(1, ceil(whole / total)), *inner]
 
 
-# ------------------------------------------------------------------------------------ lanes
-
-
-def options(facts: Facts, work: Work, unit: str) -> Iterator[Spatial]:
-    """Yield the ways to run digits of a body over the dimensions of *unit*: up to two digits a dimension of several lanes.
-
-    Never those of the loop of a recurrence whose Einsums the unit may do: their iterations follow one another.
-    """
-    tied = {facts.recurrent[unit][name] for name in work.part.einsums if name in facts.recurrent[unit]}
-    digits = [digit for digit in work.extents if variable_of(facts, digit) not in tied]
-    dimensions = [dimension for dimension, lanes in facts.lanes[unit].items() if lanes > 1]
-    sets = [some for count in (1, 2) for some in combinations(digits, count)]
-    if len(digits) > 5:
-        sets = [some for some in sets if len(some) == 1]
-    for chosen in product([(), *sets], repeat=len(dimensions)):
-        used = [digit for some in chosen for digit in some]
-        if len(set(used)) == len(used) and (used or not digits or not dimensions):
-            yield {d: dim for dim, some in zip(dimensions, chosen, strict=True) for d in some}
-
-
-def cycles_of(facts: Facts, work: Work, unit: str, spatial: Spatial, pieces: Sequence[Piece]) -> float:
-    """Return the cycles of *unit* for *pieces*, all iterations together."""
-    total = 0.0
-    for piece in pieces:
-        steps = work.iterations
-        lanes: dict[str, int] = {}
-        for digit, extent in work.extents.items():
-            if variable_of(facts, digit) not in piece.variables:
-                continue
-            dimension = spatial.get(digit)
-            if dimension is None:
-                steps *= extent
-            else:
-                lanes[dimension] = lanes.get(dimension, 1) * extent
-        for dimension, extent in lanes.items():
-            steps *= ceil(extent / facts.lanes[unit][dimension])
-        total += steps * piece.cycles
-    return total
-
-
 def _points(facts: Facts, work: Work, pieces: Sequence[Piece]) -> float:
     total = 0.0
     for piece in pieces:
@@ -137,12 +88,15 @@ def _best_options(facts: Facts, work: Work, unit: str, items: Sequence[Item], mo
     mine = [pieces for item in items if (pieces := _pieces(item, unit))]
     if not mine:
         return [{}]
+    ways = options(facts, work, unit)
+    variables = dict.fromkeys(piece.variables for pieces in mine for piece in pieces)
+    steps = {one: steps_of(facts, work, unit, one) for one in variables}
+    cycles = [sum(steps[piece.variables] * piece.cycles for piece in pieces) for pieces in mine]
     rated: dict[tuple[float, ...], Spatial] = {}
-    for spatial in options(facts, work, unit):
-        vector = tuple(cycles_of(facts, work, unit, spatial, pieces) for pieces in mine)
-        known = rated.get(vector)
+    for spatial, vector in zip(ways, np.array(cycles).T.tolist(), strict=True):
+        known = rated.get(tuple(vector))
         if known is None or len(spatial) < len(known):
-            rated[vector] = spatial
+            rated[tuple(vector)] = spatial
     ordered = sorted(rated, key=sum)
     kept: list[tuple[float, ...]] = []
     for vector in ordered:

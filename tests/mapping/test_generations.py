@@ -15,7 +15,7 @@ from fusemax.mapping.spec import mapping_file_of
 from fusemax.search.answer import Answer, best_mapping
 from fusemax.search.facts import facts_of
 from fusemax.search.shapes import Part
-from fusemax.search.units import Work, options
+from fusemax.search.lanes import Work, options
 from fusemax.source import document_of
 
 SUMS = """
