@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 Phase = Literal["prefill", "decode", "generate"]
 SIZES = ("B", "P", "M", "N")
+SEARCH: Any = typer.Option(
+    False,
+    "--search",
+    help="Search for mappings, and take those that lie with the machine only where none is found.",
+)
+SECONDS: Any = typer.Option(
+    4.0, "--seconds", min=0.0, help="How long to search for mappings, all searches together: seconds of work."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +76,8 @@ def model(
         "", "--engine", help="What the framework does: keys=apart (read for each query head),library=nccl."
     ),
     host: str = typer.Option("", "--host", help="What the host takes: pass=1ms,kernel=5us (each launch)."),
-    search: bool = typer.Option(
-        False,
-        "--search",
-        help="Search for mappings, and take those that lie with the machine only where none is found.",
-    ),
+    search: bool = SEARCH,
+    seconds: float = SECONDS,
     out: Path = typer.Option(
         None, "-o", "--report", help="Write a report with pictures, tables and the JSON into this folder."
     ),
@@ -91,7 +96,7 @@ def model(
 
     sizes, figures = sizes_and_figures(values)
     wide, runs = _widths(words), _engine(engine, host)
-    predictor = _predictor(config, machine, system, wide, (chips, parallel), figures, search, runs)
+    predictor = _predictor(config, machine, system, wide, (chips, parallel), figures, (search, seconds), runs)
     asked = _asked(phase, sizes, predictor.model.encoder is not None)
     if _is_explained(explain, depth, out, as_json):
         typer.echo(_explained(predictor, asked, explain, 2 if depth is None else depth))
@@ -102,12 +107,15 @@ def model(
 
 def _predictor(
     config: Path, machine: str, system: str, widths: Widths, shared: tuple[int, str], figures: Mapping[str, float],
-    search: bool, engine: Engine,
+    search: tuple[bool, float], engine: Engine,
 ) -> Predictor:  # fmt: skip
-    """Return what prices the model in *config*; *shared* says how many chips share it, or their degrees."""
+    """Return what prices the model in *config*; *shared* says how many chips share it, or their degrees; *search*, whether
+    searched mappings go first, and how long to search."""
     from fusemax.errors import FusemaxError
+    from fusemax.model.budget import Budget
     from fusemax.model.config import load_model
     from fusemax.model.predict import Predictor
+    from fusemax.model.price import Prices
     from fusemax.model.system import load_system
 
     if bool(machine) == bool(system):
@@ -117,7 +125,9 @@ def _predictor(
     links = load_system(system) if system else None
     parallel = _parallel(links, *shared, system)
     chip = machine or links.chip if links else machine
-    return Predictor(load_model(config), chip, widths, links, parallel, figures, search, engine)
+    first, seconds = search
+    prices = Prices(chip, widths, figures, search=first, budget=Budget(together=seconds))
+    return Predictor(load_model(config), chip, widths, links, parallel, figures, engine=engine, shared=prices)
 
 
 def _is_explained(explain: str, depth: int | None, out: Path | None, as_json: bool) -> bool:
@@ -290,7 +300,8 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
         "energy_J": finite(energy_J), "energy_per_token_J": finite(energy_J / tokens),
         "chip_seconds_per_token": predictor.parallel.chips * more["time_s"] / tokens,
         "system": links.title if links else None, "unused_keys": list(model.unused),
-        "assumed_keys": list(model.assumed), **more, "memory": _memory(memory),
+        "assumed_keys": list(model.assumed), "cut_searches": sorted(predictor.prices.budget.cut),
+        **more, "memory": _memory(memory),
     }  # fmt: skip
 
 
@@ -338,6 +349,9 @@ def _show(record: Mapping[str, Any], title: str) -> None:
     chip_s = format_quantity(record["chip_seconds_per_token"], "s", 4)
     console.print(f"chips       {record['chips']}, {chip_s} of a chip for each token", soft_wrap=True)
     console.print(f"memory      {_memory_text(record['memory'])}", soft_wrap=True)
+    if record["cut_searches"]:
+        cut = ", ".join(record["cut_searches"])
+        console.print(f"searches    ended before all was tried (--seconds gives more): {cut}", soft_wrap=True)
     for title, key in (("assumed", "assumed_keys"), ("not used", "unused_keys")):
         if record[key]:
             console.print(f"{title:11} {', '.join(record[key])}", soft_wrap=True)

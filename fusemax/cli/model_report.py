@@ -108,6 +108,10 @@ def _said(record: Mapping[str, Any]) -> Sequence[str]:
         said.append(f"{record['chips']} chips: {record['parallel_text']}")
     if record["energy_per_token_J"] is not None:
         said.append(f"energy of a token {format_quantity(record['energy_per_token_J'], 'J', 4)}")
+    if record["cut_searches"]:
+        said.append(
+            f"searches for mappings that ended before all was tried: {', '.join(record['cut_searches'])}"
+        )
     if record["assumed_keys"]:
         said.append(
             f"keys that the configuration lacks, as its kind has them: {', '.join(record['assumed_keys'])}"

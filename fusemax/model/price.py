@@ -25,6 +25,7 @@ from fusemax.machine import Machine
 from fusemax.machine.figures import figure_values
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import MappingFile, load_mapping_file
+from fusemax.model.budget import Budget
 from fusemax.model.moved import Moving
 from fusemax.model.step import Step
 from fusemax.shipped import find_machine, mappings_for
@@ -85,7 +86,7 @@ class Prices:
     widths: Widths
     figures: Mapping[str, float] = field(default_factory=dict)
     search: bool = False  #: whether a searched mapping goes before those that lie with the machine
-    seconds: float = 6.0  #: for each search, which ends sooner when it is near its bound
+    budget: Budget = field(default_factory=Budget)
     found: dict[tuple[str, tuple[tuple[str, int], ...]], Price | str] = field(default_factory=dict)
     kept: dict[tuple[str, tuple[str, ...]], list[Found]] = field(default_factory=dict)
     priced: dict[Content, Price] = field(default_factory=dict)
@@ -220,9 +221,12 @@ class Prices:
             ]
             cost = min(costs, key=lambda cost: cost.latency_s, default=None)
             if cost is None:
-                answer = best_mapping(
-                    cascade, self.described, given, figures, seconds=self.seconds, by_work=True
-                )
+                with self.budget.share(form) as share:
+                    answer = best_mapping(
+                        cascade, self.described, given, figures, seconds=share.seconds, by_work=True,
+                        hopeless_s=share.hopeless_s, tally=share.tally,
+                    )  # fmt: skip
+                    share.cut = answer.stopped == "time"
                 ready = self._narrowed(answer.mapped, narrow)
                 cost = ready.cost(given, figures)
                 kept.append((ready, max(1.0, cost.latency_s / least_s)))

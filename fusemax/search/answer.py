@@ -18,7 +18,7 @@ from fusemax.mapping.space import mapping_data
 from fusemax.mapping.spec import mapping_file_of
 from fusemax.search.bound import Bound, bound_of
 from fusemax.search.candidate import Tally
-from fusemax.search.clock import steady, timed
+from fusemax.search.clock import HOPELESS_S, steady, timed
 from fusemax.search.facts import Facts, facts_of
 from fusemax.search.plan import Plan, Search
 from fusemax.search.strategies import strategy
@@ -82,15 +82,16 @@ def measure(answer: Cost, objective: str) -> float:
 def best_mapping(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
     *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 12.0, search: str = "joined",
-    within: Within | None = None, by_work: bool = False,
-    watch: Callable[[Search, Plan], None] = lambda search, plan: None,
+    within: Within | None = None, by_work: bool = False, hopeless_s: float = HOPELESS_S,
+    tally: Tally | None = None, watch: Callable[[Search, Plan], None] = lambda search, plan: None,
 ) -> Answer:  # fmt: skip
     """Return the best mapping found of *cascade* on *machine* at *sizes*, with *figures* of the machine replaced.
 
     *objective* is ``latency``, ``energy``, ``traffic`` or ``edp`` (latency times energy); *absorb* names Einsums that somebody
     else does; *within* is the part of the space that is left open; *watch* is told of every better plan. An interrupt (Ctrl-C)
     ends the search with the best so far. With *by_work*, *seconds* are those of a common machine, counted as work: the answer
-    is the same however busy this one is.
+    is the same however busy this one is. After *hopeless_s* more a search that has found nothing gives up. *tally* counts
+    what is done, whatever comes of it.
 
     Raises
     ------
@@ -101,8 +102,8 @@ def best_mapping(
     begun = monotonic()
     facts = facts_of(cascade, machine, sizes, figures, absorb, within)
     check_objective(facts, objective)
-    tally = Tally()
-    clock = steady(seconds, tally) if by_work else timed(begun + seconds - monotonic())
+    tally = Tally() if tally is None else tally
+    clock = steady(seconds, tally, hopeless_s) if by_work else timed(begun + seconds - monotonic())
     tally.compiling.spare = clock.spare_s
     under_way = Search(facts, objective, bound_of(facts), clock=clock, tally=tally)
     plans, asked = _listen(under_way, search, watch)

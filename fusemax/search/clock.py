@@ -65,8 +65,9 @@ def timed(seconds: float) -> Clock:
     return Clock(begun + seconds, hopeless, begun + seconds + HOPELESS_S)
 
 
-def steady(seconds: float, tally: Tally) -> Clock:
-    """Return a clock that ends a search after the work of so many *seconds* on a common machine, as *tally* counts it.
+def steady(seconds: float, tally: Tally, hopeless_s: float = HOPELESS_S) -> Clock:
+    """Return a clock that ends a search after the work of so many *seconds* on a common machine, as *tally* counts it, and
+    after *hopeless_s* more while nothing is known.
 
     The same search ends at the same point then, whatever else runs beside it.
     """
@@ -74,5 +75,5 @@ def steady(seconds: float, tally: Tally) -> Clock:
     def worked() -> float:
         return tally.work_s
 
-    last = monotonic() + LONGER * (seconds + HOPELESS_S)
-    return Clock(seconds, seconds + HOPELESS_S, seconds + HOPELESS_S, last, worked, worked)
+    hopeless = seconds + hopeless_s
+    return Clock(seconds, hopeless, hopeless, monotonic() + LONGER * hopeless, worked, worked)

@@ -14,8 +14,8 @@ from fusemax.mapping.build import map_onto
 from fusemax.mapping.spec import mapping_file_of
 from fusemax.search.answer import Answer, best_mapping
 from fusemax.search.facts import facts_of
-from fusemax.search.shapes import Part
 from fusemax.search.lanes import Work, options
+from fusemax.search.shapes import Part
 from fusemax.source import document_of
 
 SUMS = """

@@ -22,14 +22,14 @@ def _facts() -> Facts:
 
 
 @given(
-    extents=st.dictionaries(st.sampled_from(["b", "h", "e", "m0", "m1", "p0", "p1"]), st.integers(1, 5000)),
+    extents=st.dictionaries(st.sampled_from(["b", "h", "e", "m0", "m1", "p0", "p1"]), st.integers(1, 128)),
     variables=st.frozensets(st.sampled_from(["b", "h", "e", "m0", "m1", "p"])),
     unit=st.sampled_from(["2d", "1d"]),
 )
 def test_steps_of_all_options_are_those_of_each(
     extents: dict[str, int], variables: frozenset[str], unit: str
 ) -> None:
-    """One after the other, as the join of bindings asks for them."""
+    """One after the other, as the join of bindings asks for them; products below 2^53, so that their order is all one."""
     facts = _facts()
     work = Work(Part(("BQK",), (), ()), extents, 6.0)
 
