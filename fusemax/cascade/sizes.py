@@ -127,6 +127,12 @@ def _step(cascade: Cascade, known: dict[str, int]) -> bool:
             continue
         factors = _factors(rank.size)
         unknown = [factor for factor in names(rank.size) if factor not in known]
+        same = (
+            known[other] for other, one in cascade.ranks.items() if other in known and one.size == rank.size
+        )
+        if name not in known and factors and len(factors) > 1 and (size := next(same, None)) is not None:
+            known[name] = size
+            return True
         if name not in known and not unknown:
             value = value_of(rank.size, known)
             if not is_size(value):

@@ -14,6 +14,7 @@ from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Expression, Number, names
 from fusemax.machine import Machine
 from fusemax.mapping.build import tile_expression
+from fusemax.mapping.given import sizes_of_wholes
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.spec import Fit
 
@@ -66,14 +67,13 @@ class _Derivation:
             self.writer.append(line)
 
     def _sizes(self) -> None:
-        given = self._tiles_given()
+        given, wholes = self._tiles_given(), sizes_of_wholes(self.mapped)
         for nest in self.mapped.nests:
             for root in nest.roots.values():
                 rank = self.mapped.cascade.ranks.get(root.size_name)
                 used = () if rank is None or rank.size is None else names(rank.size)
                 cut = [name for name in used if name in given]
-                parts = {digit.size_name for digit in root.digits}
-                if rank is not None and rank.size is not None and cut and not parts.intersection(used):
+                if rank is not None and rank.size is not None and cut and rank.size not in wholes:
                     known = {name: self._only(given, name) for name in cut}
                     self._size(root.size_name, to_sympy(rank.size, known))
                 else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from fusemax.cascade.sizes import MissingSizeError, SizeError, resolve_sizes
-from fusemax.language.syntax import Name, names
+from fusemax.language.syntax import Expression, Name, names
 from fusemax.mapping.nest import Digit, Mapped
 
 
@@ -15,19 +15,31 @@ def tiles_cut(mapped: Mapped) -> frozenset[str]:
 
 
 def as_long_as_tiles(mapped: Mapped) -> frozenset[str]:
-    """Return the ranks of the cascade that are as long as a tile which *mapped* cuts (``J0: I0`` where it cuts I by I0)."""
+    """Return the ranks of the cascade that are as long as a tile which *mapped* cuts (``J0: I0`` where it cuts I by I0).
+
+    Not one that is as long as the whole of a rank that is cut (``P: M1*M0`` beside M).
+    """
     return _as_long_as(mapped, tiles_cut(mapped))
 
 
 def _as_long_as(mapped: Mapped, tiles: Collection[str]) -> frozenset[str]:
     cut = {name for name in tiles if name in mapped.cascade.ranks}
     roots = {root.size_name: root for nest in mapped.nests for root in nest.roots.values()}
-    found: set[str] = set()
-    for name, root in roots.items():
-        rank = mapped.cascade.ranks.get(name)
-        used = set(() if rank is None or rank.size is None else names(rank.size))
-        if used & cut and not used & {digit.size_name for digit in root.digits}:
-            found.add(name)
+    sizes = {name: mapped.cascade.ranks[name].size for name in roots if name in mapped.cascade.ranks}
+    used = {name: set(() if size is None else names(size)) for name, size in sizes.items()}
+    whole = sizes_of_wholes(mapped)
+    return frozenset(name for name in used if used[name] & cut and sizes[name] not in whole)
+
+
+def sizes_of_wholes(mapped: Mapped) -> frozenset[Expression]:
+    """Return the sizes, as the cascade writes them, of the ranks whose digits it names itself (``M1*M0``)."""
+    found: set[Expression] = set()
+    for nest in mapped.nests:
+        for root in nest.roots.values():
+            rank = mapped.cascade.ranks.get(root.size_name)
+            if rank is not None and rank.size is not None:
+                digits = {digit.size_name for digit in root.digits}
+                found |= {rank.size} if digits.intersection(names(rank.size)) else set()
     return frozenset(found)
 
 

@@ -252,8 +252,11 @@ def _following(
     """
     follows: dict[str, str] = {}
     unknown = set(open_parts)
+    cut = [rank.size for name, rank in cascade.ranks.items() if parts_of(cascade, name)]
     for name, rank in cascade.ranks.items():
         used = unknown.intersection(() if rank.size is None or parts_of(cascade, name) else names(rank.size))
+        if rank.size in cut:  # as long as a rank that is cut, whatever its tiles
+            continue
         if used and isinstance(rank.size, Name) and name not in sizes:
             follows[name] = follows.get(rank.size.name, rank.size.name)
             unknown.add(name)

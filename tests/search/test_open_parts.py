@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fusemax.cascade.build import cascade_of
+from fusemax.cascade.sizes import resolve_sizes
 from fusemax.cost.evaluate import cost
 from fusemax.cost.model import derive
 from fusemax.errors import FusemaxError, ProblemsError
@@ -13,9 +14,11 @@ from fusemax.mapping.build import map_onto
 from fusemax.mapping.space import mapped_phases
 from fusemax.mapping.spec import mapping_file_of
 from fusemax.search.answer import best_mapping
+from fusemax.search.bound import bound_of
 from fusemax.search.candidate import Tally
 from fusemax.search.facts import facts_of
 from fusemax.search.phase import candidates
+from fusemax.simulate.tiles import simulate
 from fusemax.source import document_of
 
 CHUNKS = """
@@ -133,8 +136,7 @@ def test_a_rank_that_is_only_as_long_as_one_that_is_cut_stays_whole() -> None:
     loops = [root.digits for nest in answer.mapped.nests for root in nest.roots.values() if root.name == "p"]
 
     assert all(digit.name.startswith("p") for digits in loops for digit in digits)
-    with pytest.raises(FusemaxError, match=r"P = M1\*M0, needs a size for M0"):
-        best_mapping(cascade, machine(), {"E": 4, "M": 32})
+    assert best_mapping(cascade, machine(), {"E": 4, "M": 32}, seconds=5).facts.sizes["P"] == 32
 
 
 MEANS = """
@@ -155,3 +157,52 @@ def test_how_many_tiles_there_are_is_given_where_a_rank_is_as_long() -> None:
     with pytest.raises(FusemaxError, match="I = L, needs a size for L"):
         best_mapping(cascade, machine(), {"E": 4, "T": 64})
     assert best_mapping(cascade, machine(), {"E": 4, "L": 8, "W": 8}, seconds=1).cost.latency_s > 0
+
+
+SELF = """
+title: t
+source: s
+ranks: {P: M1*M0, M: M1*M0}
+inputs: {X: [E, P]}
+outputs: [Z]
+einsums: |
+  RD[0,p] = 0
+  N[e,p] = X[e,p]*X[e,p]
+  loop m1:
+    SN[m1,m0,p] = N[e,m1*M0+m0]*X[e,p] :: sum[e] | m1*M0 + m0 <= p
+    SD[m1,p] = SN[m1,m0,p] :: sum[m0] | m1*M0 + m0 <= p
+    RD[m1+1,p] = RD[m1,p] + SD[m1,p]
+  Z[p] = RD[M1,p]*RD[M1,p]
+"""
+
+
+@pytest.mark.parametrize("length", [60, 61])
+def test_a_rank_beside_the_one_that_is_cut_needs_no_tile(length: int) -> None:
+    """P is as long as M, whatever the tile of M: either of them is enough, and tiles at the end may be short."""
+    cascade, described = cascade_of(document_of(SELF), "own"), machine()
+    by_queries, by_keys = (
+        best_mapping(cascade, described, {"E": 8, name: length}, seconds=2, by_work=True) for name in "PM"
+    )
+    tile = by_queries.plan.phases[0].tiles["M0"]
+    told = bound_of(facts_of(cascade, described, {"E": 8, "M": length, "M0": tile}))
+
+    assert by_queries.facts.sizes["M"] == by_keys.facts.sizes["P"] == length
+    assert by_queries.cost.latency_s == by_keys.cost.latency_s
+    assert (
+        0
+        < by_queries.bound.latency_s
+        <= told.latency_s * (1 + 1e-12)
+        <= by_queries.cost.latency_s * (1 + 2e-12)
+    )
+    assert by_queries.bound.words["X"] == 8 * length
+    executed = simulate(by_queries.mapped, described, {"E": 8, "P": length}, {})
+    assert 2 * sum(count for key, count in executed.words.items() if key.level == "DRAM") == pytest.approx(
+        by_queries.cost.traffic_B
+    )
+
+
+def test_sizes_of_a_rank_beside_the_one_that_is_cut() -> None:
+    """61 in tiles of 8: eight tiles, both ranks of 61; not 64."""
+    known = resolve_sizes(cascade_of(document_of(SELF), "own"), {"E": 8, "P": 61, "M0": 8})
+
+    assert (known["M"], known["M1"], known["P"]) == (61, 8, 61)
