@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from fusemax.analysis.rewrite.verify import example_sizes
+from fusemax.analysis.rewrite.trial_inputs import example_sizes
 from fusemax.cascade.build import cascade_from_text
 from fusemax.cascade.evaluate import evaluate
 from fusemax.cascade.sizes import SizeError, resolve_sizes

@@ -6,18 +6,18 @@ arXiv 2406.10491), Cascade 2 and Einsums 31-32, for any H and G.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import sympy
 
 from fusemax.analysis.rewrite.correction import tidy
 from fusemax.analysis.rewrite.draft import Move, beside_last, einsum_of, fresh, remade, variables_in
-from fusemax.analysis.rewrite.normal import View, is_map, term_of
+from fusemax.analysis.rewrite.normal import View, is_map, mentions, replace_accesses, term_of
 from fusemax.analysis.rewrite.sampling import sampled
 from fusemax.analysis.rewrite.separate import OF, PLACE, Refusal, Separation, separate
 from fusemax.analysis.rewrite.symbols import symbol, to_sympy, to_syntax
-from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.cascade.ir import Einsum
 from fusemax.errors import ProblemsError
 from fusemax.language.syntax import (
     Access,
@@ -110,7 +110,7 @@ def defer(seen: View, name: str, chosen: tuple[Access, ...], keep: bool = False)
         if kept is None:
             return Refusal(f"the sums of {name} have no exponential for a weight")
         separation = kept
-    if all(not head.free_symbols for head, _ in separation.terms):
+    if not keep and all(not head.free_symbols for head, _ in separation.terms):
         return Refusal(f"{name} does not depend on {', '.join(str(access) for access in chosen)} by value")
     writer = _Writer(seen, einsum)
     write = writer.populate if isinstance(einsum.action, Populate) else writer.reduction
@@ -118,7 +118,7 @@ def defer(seen: View, name: str, chosen: tuple[Access, ...], keep: bool = False)
     if isinstance(parts, Refusal):
         return parts
     try:
-        cascade = remade(seen.cascade, _replaced(seen.cascade, einsum, parts))
+        cascade = remade(seen.cascade, _replaced(seen, einsum, parts, writer.shared))
     except ProblemsError as error:
         return Refusal(f"the result cannot be written in the language: {error.problems[0].text}")
     return Move(cascade=cascade, kind="defer", lines=_told(seen, einsum, chosen, separation, parts))
@@ -137,10 +137,20 @@ def weighted(separation: Separation) -> Separation | None:
     return None if bare else Separation(tuple(terms), "*", separation.method)
 
 
-def _replaced(cascade: Cascade, einsum: Einsum, parts: Iterable[Einsum]) -> list[Einsum]:
+def _replaced(
+    seen: View, einsum: Einsum, parts: Iterable[Einsum], shared: Mapping[str, tuple[str, tuple[int, ...]]]
+) -> list[Einsum]:
+    def change(access: Access) -> Expression:
+        if access.tensor not in shared:
+            return access
+        name, kept = shared[access.tensor]
+        return Access(name, tuple(access.indices[n] for n in kept))
+
     result: list[Einsum] = []
-    for old in cascade.einsums:
-        result += list(parts) if old is einsum else [old]
+    for old in seen.cascade.einsums:
+        for part in parts if old is einsum else (old,):
+            renamed = replace(part, expression=replace_accesses(part.expression, change)) if shared else part
+            result.append(seen.at_home(renamed, old))
     return result
 
 
@@ -170,6 +180,9 @@ class _Writer:
         self.seen, self.einsum = seen, einsum
         self.made: list[Einsum] = []
         self.taken: set[str] = set()
+        self.shared: dict[
+            str, tuple[str, tuple[int, ...]]
+        ] = {}  #: lists made once: name, and which indices are left
 
     def reduction(self, separation: Separation) -> list[Einsum] | Refusal:
         """Return one accumulator per pair, and the result that combines them."""
@@ -248,21 +261,45 @@ class _Writer:
         return to_sympy(expression, self.seen.positive)
 
     def populate(self, separation: Separation) -> list[Einsum] | Refusal:
-        """Return the coordinate operator on G alone; the values that it lists get H afterwards."""
+        """Return the coordinate operator on G alone; the values that it lists get H afterwards.
+
+        A list that G makes alike for all points of a rank is made once, and read without it (:attr:`shared`).
+        """
         einsum, action = self.einsum, self.einsum.action
         assert isinstance(action, Populate)
         ((head, rest),) = separation.terms
+        expression = to_syntax(rest)
+        alike = [v for v in einsum.output_variables if v != action.target and v not in names(expression)]
+        alike = [
+            v
+            for v in alike
+            if not any(mentions(s, (v,)) for c in einsum.conditions for s in (c.left, c.right))
+        ]
         outputs = list(einsum.outputs)
         valued = len(outputs) == 2 or action.operator == "sort"
-        if valued:
-            value = outputs[-1]
-            name = fresh(self.seen.cascade, f"{value.tensor}N")
-            outputs[-1] = Access(name, value.indices)
-        self.made.append(replace(einsum, outputs=tuple(outputs), expression=to_syntax(rest)))
+        for number, output in enumerate(outputs):
+            value = valued and number == len(outputs) - 1
+            if not value and not alike:
+                continue
+            if not value and output.tensor in self.seen.cascade.outputs:
+                told = f"{output.tensor} is an output: the list of {expression} is one for all {', '.join(alike)}"
+                return Refusal(f"{told}; write it without, as {without(output, alike)}")
+            name = fresh(self.seen.cascade, f"{output.tensor}N", self.taken)
+            self.taken.add(name)
+            outputs[number] = without(replace(output, tensor=name), alike)
+            if not value:
+                kept = [n for n, index in enumerate(output.indices) if not mentions(index, tuple(alike))]
+                self.shared[output.tensor] = name, tuple(kept)
+        self.made.append(replace(einsum, outputs=tuple(outputs), expression=expression))
         if valued:
             total = combined(separation.operation, to_syntax(head), outputs[-1])
             self.made.append(einsum_of(einsum.outputs[-1], total))
         return self.made
+
+
+def without(access: Access, variables: Iterable[str]) -> Access:
+    """Return *access* without the indices that name one of *variables*."""
+    return replace(access, indices=tuple(i for i in access.indices if not mentions(i, tuple(variables))))
 
 
 def _bare(pair: tuple[sympy.Expr, sympy.Expr], operation: str) -> tuple[sympy.Expr, sympy.Expr]:

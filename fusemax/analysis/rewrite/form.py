@@ -291,6 +291,22 @@ def form_of(
     )
 
 
+def at_least_two(form: Form) -> Form:
+    """Return *form* with 2 passes, where an output needs as many and nothing is claimed of what it reads away from its place.
+
+    What is read at such places by several Einsums is loaded again.
+    """
+    plain = analyse(form.cascade).plain
+    readers: dict[str, set[str]] = {}
+    for node in plain.nodes:
+        for reading in node.reads:
+            if any(isinstance(index, Opaque) for index in reading.indices):
+                readers.setdefault(reading.tensor, set()).add(node.name)
+    again = tuple(name for name, by in readers.items() if len(by) > 1 and name in form.cascade.inputs)
+    kept = tuple(dict.fromkeys((*form.crossing, *again)))
+    return replace(form, passes=max(form.passes, 2), sweeps=max(form.sweeps, 2), crossing=kept)
+
+
 def _chain_of(entry: RankPasses) -> tuple[str, ...]:
     """Return why there are that many passes, without the lines of a file that may never be written."""
     longest = max(entry.tensors, key=lambda one: (one.count, one.direct), default=None)

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import sympy
 
+from fusemax.analysis.rewrite.central import bare, derivatives
 from fusemax.analysis.rewrite.correction import common_weight, parted, tidy
-from fusemax.analysis.rewrite.defer import separation_of
+from fusemax.analysis.rewrite.defer import Term, separation_of
 from fusemax.analysis.rewrite.draft import Move, einsum_of, fresh, remade, variables_in
 from fusemax.analysis.rewrite.loops import renamed_to
 from fusemax.analysis.rewrite.normal import View, earlier_results, term_of
@@ -51,7 +52,10 @@ def _missing(seen: View, einsum: Einsum, made: list[Einsum]) -> list[Einsum]:
     found = separation_of(seen, einsum, waited, parts=False) if waited else None
     if found is None or isinstance(found, Refusal) or found[1].operation != "*" or found[1].rank < 2:
         return []
-    separation = found[1]
+    term, separation = found
+    central = _central(seen, einsum, term, made)
+    if central is not None:
+        return central
     weight = common_weight(separation)
     kept = sympy.Mul(*(f for f in sympy.Mul.make_args(weight or sympy.Integer(1)) if f.has(sympy.exp)))
     new: list[Einsum] = []
@@ -63,6 +67,26 @@ def _missing(seen: View, einsum: Einsum, made: list[Einsum]) -> list[Einsum]:
         one = _sum(seen, einsum, sympy.powsimp(kept * bare), (*made, *new))
         if one is not None:
             new.append(one)
+    return new
+
+
+def _central(seen: View, einsum: Einsum, term: Term, made: list[Einsum]) -> list[Einsum] | None:
+    """Return the sums of lower powers about its mean that *einsum* lacks; None where it is no sum of such powers."""
+    slopes = derivatives(term)
+    if slopes is None:
+        return None
+    have = [
+        bare(found[0].value, einsum.reduced)
+        for other in (*(seen.cascade.einsum(name) for name in seen.reductions), *made)
+        if other.action == einsum.action and other.conditions == einsum.conditions
+        if (waited := _waited(seen, other))
+        and not isinstance(found := separation_of(seen, other, waited, parts=False), Refusal)
+    ]
+    new: list[Einsum] = []
+    for slope in slopes[1][:-2]:  # the last two are sums and counts
+        wanted = bare(slope, einsum.reduced)
+        one = None if wanted in have else _sum(seen, einsum, wanted, (*made, *new))
+        new += [] if one is None else [one]
     return new
 
 

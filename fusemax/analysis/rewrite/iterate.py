@@ -11,9 +11,10 @@ from typing import Any
 
 import sympy
 
+from fusemax.analysis.rewrite.central import factored, moved
 from fusemax.analysis.rewrite.correction import common_weight, parted, tidy
 from fusemax.analysis.rewrite.draft import Move, einsum_of, remade
-from fusemax.analysis.rewrite.loops import Cannot, Writer, joined
+from fusemax.analysis.rewrite.loops import Cannot, Writer, joined, renamed_to
 from fusemax.analysis.rewrite.normal import replace_accesses, substitute
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Stage, told
@@ -54,7 +55,7 @@ class _Running(Writer):
         self.plain = {name: self.name(f"L{name}", name) for name in frame.tails if name not in self.sources}
         self.limit = self.limits()
         self.safe = {name: self.name(f"G{name}") for name in self.limit} if guarded else {}
-        self.start: dict[str, sympy.Expr] = {}
+        self.steps: dict[sympy.Symbol, sympy.Expr] = {}
 
     def current(self, access: Access) -> Access:
         name, here = access.tensor, Name(self.loop)
@@ -219,10 +220,55 @@ class _Running(Writer):
                 gathered[str(term)] = self.previous(other.einsum.output)
         count = self._count(Name(self.loop))
         points = self._folded_beside(stage, count)
-        change = self.moved_by_moments(stage, before, after, gathered, points)
+        change = self._moved_about_the_mean(stage, before, after, gathered, points)
+        if change is None:
+            change = self.moved_by_moments(stage, before, after, gathered, points)
         change = self._with_means(stage, change, count)
         self.lines.append(f"correction of {stage.name}: + {to_syntax(change)}")
-        return Binary("+", old, to_syntax(change))
+        return Binary("+", old, self._once_begun(stage, change))
+
+    def _moved_about_the_mean(
+        self,
+        stage: Stage,
+        before: dict[Any, Any],
+        after: dict[Any, Any],
+        gathered: dict[str, Access],
+        points: Expression,
+    ) -> sympy.Expr | None:
+        """Return the change of a sum of third or higher powers by sums of lower ones; None where these are not in the loop."""
+        folded = stage.einsum.reduced
+
+        def linear(value: sympy.Expr) -> sympy.Expr | None:
+            total: sympy.Expr = sympy.Integer(0)
+            for addend in sympy.Add.make_args(sympy.expand(value)):
+                coefficient, varying = parted(addend, folded)
+                partial = renamed_to(varying, gathered, folded)
+                if varying != 1 and partial is None:
+                    return None
+                moment = to_sympy(points) if varying == 1 or partial is None else self.symbol(partial)
+                total += coefficient.subs(before) * moment
+            return total
+
+        def sums(varying: sympy.Expr) -> sympy.Expr | None:
+            for other in self.frame.group.stages:
+                alike = other.einsum.reduced == folded and other.einsum.conditions == stage.einsum.conditions
+                if other.term is None or not alike or not other.additive:
+                    continue
+                coefficient, theirs = parted(factored(other.term.value), folded)
+                if theirs == varying and not coefficient.free_symbols & other.term.earlier:
+                    return self.symbol(self.previous(other.einsum.output)) / coefficient
+            return linear(varying)
+
+        def step(result: sympy.Symbol) -> sympy.Expr:
+            if result not in self.steps:
+                access = next(a for a in stage.earlier if symbol(a, self.seen.positive) == result)
+                target = at_generation(self.name(f"D{access.tensor}"), access, Name(self.loop))
+                value = to_syntax(after[result] - before[result])
+                self.made.append(einsum_of(target, value, loop=self.loop))
+                self.steps[result] = self.symbol(target)
+            return self.steps[result]
+
+        return moved(stage.term, folded, before, step, sums) if stage.term is not None else None
 
     def _kept_by_weighted_moments(
         self, stage: Stage, old: Access, weight: sympy.Expr, before: dict[Any, Any], after: dict[Any, Any]
@@ -247,8 +293,13 @@ class _Running(Writer):
         """Return *change*, or 0 while an earlier result that it is made of is still infinite: nothing is gathered yet."""
         result = to_syntax(change)
         for access in stage.earlier:
-            limit, previous = self.limit.get(access.tensor), self.previous(access)
-            if limit is not None and limit != Number(0.0) and self.symbol(previous) in change.free_symbols:
+            limit = self.limit.get(access.tensor)
+            if limit is None:
+                continue
+            previous = self.previous(access)
+            before = self.symbol(previous)
+            logarithms = any(before in one.free_symbols for one in change.atoms(sympy.log))
+            if before in change.free_symbols and (limit != Number(0.0) or logarithms):
                 result = Call("where", (Call("eq", (previous, limit)), Number(0.0), result))
         return result
 

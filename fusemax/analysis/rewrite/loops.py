@@ -106,12 +106,11 @@ class Writer:
         return {name: limit for name, limit in found.items() if name in self.sources}
 
     def _divides(self, name: str) -> bool:
-        """Return whether a sum of the loop is a divisor of a later one: it is 0 after masked points only."""
+        """Return whether a sum of the loop, 0 after masked points only, is a divisor of a later one, or under a logarithm."""
         result = symbol(self.cascade.einsum(name).output, self.seen.positive)
         heads = [h for s in self.stage.values() if s.separation for h, _ in s.separation.terms]
-        return self.stage[name].operator == "sum" and any(
-            result in sympy.fraction(head)[1].free_symbols for head in heads
-        )
+        under = [part for h in heads for part in (sympy.fraction(h)[1], *h.atoms(sympy.log))]
+        return self.stage[name].operator == "sum" and any(result in part.free_symbols for part in under)
 
     def identity(self, stage: Stage) -> Expression:
         """Return what the reduction of *stage* starts from."""

@@ -7,7 +7,7 @@ inlined into g; values without the rank (epilogues such as ``1/sqrt(S/D)``) stay
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.separate import Refusal
@@ -46,6 +46,8 @@ class View:
         For each tensor, the reductions over any of the variables that it depends on.
     positive
         Tensors and constants whose values are above 0 by construction.
+    homes
+        Einsums that are seen here outside of the loop in which they stand, as they stand there.
     """
 
     cascade: Cascade
@@ -54,6 +56,14 @@ class View:
     reductions: tuple[str, ...]
     needs: Mapping[str, frozenset[str]]
     positive: frozenset[str]
+    homes: Mapping[str, Einsum] = field(default_factory=dict)
+
+    def at_home(self, einsum: Einsum, like: Einsum) -> Einsum:
+        """Return *einsum*, made in place of *like*, in the loop where that stands."""
+        home = self.homes.get(like.name)
+        if home is None:
+            return einsum
+        return replace(einsum, loop=home.loop, block=home.block, down=home.down, inner=home.inner)
 
     def carries(self, tensor: str) -> bool:
         """Return whether *tensor* has every rank of the view."""

@@ -15,18 +15,20 @@ from fusemax.analysis.passes import analyse
 from fusemax.analysis.rewrite.defer import defer, factors_of
 from fusemax.analysis.rewrite.draft import Move
 from fusemax.analysis.rewrite.floor import floor_of
-from fusemax.analysis.rewrite.form import Form, busiest_rank, form_of
+from fusemax.analysis.rewrite.form import Form, at_least_two, busiest_rank, form_of
 from fusemax.analysis.rewrite.gather import with_moments, without_moments
 from fusemax.analysis.rewrite.given import Given, given_of
 from fusemax.analysis.rewrite.inline import written_out
+from fusemax.analysis.rewrite.inner import apart_inside
 from fusemax.analysis.rewrite.iterate import iterate
 from fusemax.analysis.rewrite.means import spelled_out
 from fusemax.analysis.rewrite.merge import merge
-from fusemax.analysis.rewrite.normal import View, earlier_results, rank_variables, term_of, view
+from fusemax.analysis.rewrite.normal import RankError, View, earlier_results, rank_variables, term_of, view
+from fusemax.analysis.rewrite.opened import bodies
+from fusemax.analysis.rewrite.ranking import alike, is_better, order_of, worth_showing
 from fusemax.analysis.rewrite.reduced import DIFFER, NotReducibleError, Reduced
 from fusemax.analysis.rewrite.reorder import reorder
 from fusemax.analysis.rewrite.safety import OVERFLOWS, safety_lines
-from fusemax.analysis.rewrite.same import same_up_to_names
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Group, Stage, group_of, levels
 from fusemax.analysis.rewrite.strata import apart
@@ -40,6 +42,7 @@ from fusemax.errors import FusemaxError
 MOST_TRIED = 450
 MOST_CASCADES = 36
 MOST_DEPTH = 4
+MOST_ROUNDS = 3  #: searches for a further loop over what the best form leaves outside of its own
 MOST_GATHERING = 1  #: rewrites behind which sums that a repair lacks are still added
 NAMED = "means inside a term are named"
 ADOPTED = "sums of what a condition leaves out are taken under that condition: nothing but zeros is left out"
@@ -76,6 +79,7 @@ class _Search:
     forms: tuple[str, ...]
     given: Given
     witness: Witness
+    floored: bool  #: whether no form has fewer than 2 passes, as an output needs them
     tried: int = 0
     complete: bool = True
     found: dict[str, Form] = field(default_factory=dict)
@@ -129,7 +133,9 @@ class _Search:
             return False
         title = ", ".join(state.title)
         form = form_of(state.cascade, self.asked, title, state.moves, verdict, state.lines, self.wide)
-        if any(_alike(form, other) for other in self.found.values()):
+        if form.passes == 1 and self.floored:
+            form = at_least_two(form)
+        if any(alike(form, other) for other in self.found.values()):
             return False
         self.found[key] = form
         return not verdict.unsafe
@@ -140,30 +146,40 @@ class _Search:
 
     def _steps(self, state: _State, along: View) -> Iterator[_State]:
         """Yield the states one deferral or reordering further."""
-        for name in along.reductions:
-            einsum = along.cascade.einsum(name)
-            written = term_of(along, einsum)
-            if isinstance(written, Refusal):
-                self.refuse(name, written.reason)
-                continue
-            waited = earlier_results(along, written)
-            factors = factors_of(along, einsum, waited) if len(waited) > 2 else ()
-            several = [factors] if 1 < len(factors) < len(waited) else []
-            whole = [waited] if len(waited) > 1 else []
-            for chosen in (*several, *combinations(waited, 1), *whole):
-                moved = defer(along, name, chosen)
-                told = ", ".join(access.tensor for access in chosen)
-                if isinstance(moved, Refusal):
-                    self.refuse(name, f"deferring {told} fails: {moved.reason}")
-                else:
-                    yield _after(state, moved, f"defer {told} in {name}")
-                moments = defer(along, name, chosen, keep=True) if chosen == waited else None
-                if isinstance(moments, Move):
-                    yield _after(state, moments, f"take {name} apart")
+        for seen in (along, *bodies(state.cascade, self.rank)):
+            for name in seen.reductions:
+                yield from self._deferred(state, seen, name)
+        for name, moved in apart_inside(along):
+            if isinstance(moved, Refusal):
+                self.refuse(name, f"taking its terms apart fails: {moved.reason}")
+            else:
+                yield _after(state, moved, f"take {name} apart")
         for name, moved in written_out(along):
             yield _after(state, moved, f"write {name} out")
         for name, moved in reorder(along, self.given):
             yield _after(state, moved, f"reorder {name}")
+
+    def _deferred(self, state: _State, along: View, name: str) -> Iterator[_State]:
+        """Yield the states in which the reduction *name* waits for fewer earlier results."""
+        einsum = along.cascade.einsum(name)
+        written = term_of(along, einsum)
+        if isinstance(written, Refusal):
+            self.refuse(name, written.reason)
+            return
+        waited = earlier_results(along, written)
+        factors = factors_of(along, einsum, waited) if len(waited) > 2 else ()
+        several = [factors] if 1 < len(factors) < len(waited) else []
+        whole = [waited] if len(waited) > 1 else []
+        for chosen in (*several, *combinations(waited, 1), *whole):
+            moved = defer(along, name, chosen)
+            told = ", ".join(access.tensor for access in chosen)
+            if isinstance(moved, Refusal):
+                self.refuse(name, f"deferring {told} fails: {moved.reason}")
+            else:
+                yield _after(state, moved, f"defer {told} in {name}")
+            moments = defer(along, name, chosen, keep=True) if chosen == waited else None
+            if isinstance(moments, Move):
+                yield _after(state, moments, f"take {name} apart")
 
     def _loops(self, state: _State, along: View) -> Iterator[_State]:
         """Yield the running and split forms of *state*: all reductions, and those up to each level of the chain.
@@ -237,11 +253,6 @@ def _leaves_out(stage: Stage) -> bool:
     return bool(stage.einsum.conditions) and len(stage.einsum.reduced) == 1
 
 
-def _alike(form: Form, other: Form) -> bool:
-    """Return whether two forms are one cascade under other names."""
-    return form.operations == other.operations and same_up_to_names(form.cascade, other.cascade)
-
-
 def _after(state: _State, moved: Move, title: str) -> _State:
     return _State(
         moved.cascade,
@@ -291,7 +302,8 @@ def search(
     forms = (form,) if form else tuple(FORMS)
     lines = (ADOPTED,) if given_whole is not cascade else ()
     begin = _State(parted if len(names) > 1 else given_whole, lines=lines)
-    runs = _runs(begin, rank, names, forms, saved, witness)
+    floor = floor_of(view(cascade, rank))
+    runs = _runs(begin, rank, names, forms, saved, witness, bool(floor) and start.passes > 1)
     found = {str(f.cascade): f for run in runs for f in run.found.values()}
     refused: dict[str, list[str]] = {}
     for run in runs:
@@ -299,19 +311,19 @@ def search(
             refused.setdefault(name, []).extend(r for r in reasons if r not in refused.get(name, ()))
 
     for einsum in _folds_in_loops(cascade, rank):
-        told = f"it folds {rank} inside the loop over {einsum.loop}, and loops that are there are left as they are"
+        told = f"it folds {rank} inside the loop over {einsum.loop}: factors are deferred there, but no loop or tiles are made"
         refused.setdefault(einsum.name, []).append(told)
 
     def order(one: Form) -> tuple[float, ...]:
-        *before, work = _order(one)
+        *before, work = order_of(one)
         unbounded = [line for line in safety_lines(cascade, one.cascade) if line.endswith(OVERFLOWS)]
         return (*before, len(unbounded), work)
 
     return Reduced(
         original=start,
         rank=rank,
-        forms=_worth_showing(sorted((f for f in found.values() if _better(f, start)), key=order)),
-        floor=floor_of(view(cascade, rank)),
+        forms=worth_showing(sorted((f for f in found.values() if is_better(f, start)), key=order)),
+        floor=floor,
         refused={name: tuple(reasons) for name, reasons in refused.items()},
         complete=all(run.complete for run in runs),
         no_claims=tuple(map(str, analyse(cascade).no_claims)),
@@ -325,25 +337,52 @@ def _folds_in_loops(cascade: Cascade, rank: str) -> tuple[Einsum, ...]:
 
 
 def _runs(
-    begin: _State, rank: str, names: tuple[str, ...], forms: tuple[str, ...], given: Given, witness: Witness
+    begin: _State,
+    rank: str,
+    names: tuple[str, ...],
+    forms: tuple[str, ...],
+    given: Given,
+    witness: Witness,
+    floored: bool,
 ) -> list[_Search]:
-    """Return the searches over each of the layers *names* of a sequence, each from the best form of the one before."""
+    """Return the searches over each of the layers *names* of a sequence, each from the best form of the one before.
+
+    What the best form leaves outside its loops, as a second attention to the same memory, may share one in a later pass: it is
+    searched once more.
+    """
     runs: list[_Search] = []
-    for number, name in enumerate(names):
-        run = _Search(begin, name, rank, len(names) > 1, forms, given, witness)
+    todo, rounds = list(names), 0
+    least = 2 if floored else 1
+    while todo:
+        name = todo.pop(0)
+        run = _Search(begin, name, rank, len(names) > 1, forms, given, witness, floored)
         run.run()
         runs.append(run)
-        best = min((f for f in run.found.values() if f.safe and f.passes), key=_order, default=None)
+        best = min((f for f in run.found.values() if f.safe and f.passes), key=order_of, default=None)
         last = (
             begin.best.passes
             if begin.best is not None
             else form_of(begin.cascade, rank, "", (), None, (), len(names) > 1).passes
         )
-        tiled = _tiled(run) if number + 1 < len(names) and (best is None or best.passes >= last) else None
-        best = tiled or best
-        if best is not None and (tiled or begin.best is None or _order(best) < _order(begin.best)):
-            begin = _State(best.cascade, (best.title,), best.moves, best.derivation, best=best)
+        tiled = _tiled(run) if todo and (best is None or best.passes >= last) else None
+        better = tiled or best
+        if better is not None and (tiled or begin.best is None or order_of(better) < order_of(begin.best)):
+            begin = _State(better.cascade, (better.title,), better.moves, better.derivation, best=better)
+            gained = best is not None and least < best.passes < last
+            if gained and rounds < MOST_ROUNDS and _leaves(better, name):
+                rounds += 1
+                todo.insert(0, name)
     return runs
+
+
+def _leaves(form: Form, name: str) -> bool:
+    """Return whether *form* has a loop or tiles, and reductions over the rank *name* outside of them."""
+    if not {"iterate", "merge"} & set(form.moves):
+        return False
+    try:
+        return bool(view(form.cascade, name).reductions)
+    except RankError:
+        return False
 
 
 def _tiled(run: _Search) -> Form | None:
@@ -355,38 +394,7 @@ def _tiled(run: _Search) -> Form | None:
     before = form_of(run.begin.cascade, run.rank, "", (), None, ()).passes
     found = [form for form in run.found.values() if form.safe and "merge" in form.moves]
     narrow = [
-        (form_of(form.cascade, run.rank, "", (), None, ()).passes, *_order(form), form) for form in found
+        (form_of(form.cascade, run.rank, "", (), None, ()).passes, *order_of(form), form) for form in found
     ]
     best = min(narrow, key=lambda one: one[:-1], default=None)
     return best[-1] if best is not None and best[0] < before else None
-
-
-def _order(found: Form) -> tuple[float, ...]:
-    kept = len(found.crossing), len(found.partial)
-    holds = found.verdict is None or not found.verdict.where
-    return found.passes, not found.safe, not holds, found.sweeps, *kept, found.work
-
-
-def _worth_showing(forms: list[Form]) -> tuple[Form, ...]:
-    """Return *forms* without the unsafe ones that another, made by the same kinds of moves, equals or beats."""
-    kept: list[Form] = []
-    for form in forms:
-        others = [] if form.safe else [o for o in forms if set(o.moves) <= set(form.moves)]
-        rivals = [other for other in others if other.safe or other in kept]
-        if not any(
-            o.passes <= form.passes and o.sweeps <= form.sweeps and o.work <= form.work for o in rivals
-        ):
-            kept.append(form)
-    return tuple(kept)
-
-
-def _better(form: Form, start: Form) -> bool:
-    """Return whether *form* has fewer passes or sweeps than the original, or less work at as many.
-
-    Passes of 0 say that nothing is known of a form: no reason to prefer it.
-    """
-    if form.passes == 0 < start.passes:
-        return False
-    if (form.passes, form.sweeps) < (start.passes, start.sweeps) and form.passes <= start.passes:
-        return True
-    return form.passes <= start.passes and form.work < start.work

@@ -13,6 +13,8 @@ from typing import Any
 
 import sympy
 
+from fusemax.analysis.rewrite.symbols import to_syntax
+
 MOST_TERMS = 8
 OF = "of"  #: between f and x of f(x), where f rises: max f(x) = f(max x)
 PLACE = sympy.Symbol("VALUE_", positive=True)
@@ -104,8 +106,10 @@ def _under_order(choose: Callable[..., sympy.Expr], other: Any, value: Any, symb
     if len(terms) == 1 and terms[0][0].is_nonnegative:
         return Separation(tuple(terms), "*")
     if len(terms) == 1:
-        raise Mixed(f"the factor {terms[0][0]} may be negative, and a negative factor turns max into min")
-    raise Mixed(f"{value} is neither a sum nor a positive multiple of an earlier result and the data")
+        raise Mixed(
+            f"the factor {_text(terms[0][0])} may be negative, and a negative factor turns max into min"
+        )
+    raise Mixed(f"{_text(value)} is neither a sum nor a positive multiple of an earlier result and the data")
 
 
 def _peeled(value: Any, symbols: _Symbols) -> tuple[sympy.Expr, sympy.Expr] | None:
@@ -129,7 +133,7 @@ def _under_product(value: Any, symbols: _Symbols) -> Separation:
     base, power = value.as_base_exp()
     if symbols.has_earlier(power) and not symbols.has_data(power) and not symbols.has_earlier(base):
         return Separation(((power, base),), "**")
-    raise Mixed(f"{value} is no power with the earlier result in its exponent alone")
+    raise Mixed(f"{_text(value)} is no power with the earlier result in its exponent alone")
 
 
 RULES: Mapping[str, Callable[[sympy.Expr, _Symbols], Separation]] = {
@@ -160,10 +164,15 @@ def _split(value: Any, symbols: _Symbols) -> Terms:
     raise Mixed(_told(value, symbols))
 
 
+def _text(value: Any) -> str:
+    """Return *value* as it is written in a cascade."""
+    return str(to_syntax(value))
+
+
 def _told(value: Any, symbols: _Symbols) -> str:
     earlier = ", ".join(sorted(str(s) for s in value.free_symbols & symbols.earlier))
     data = ", ".join(sorted(str(s) for s in value.free_symbols - symbols.earlier - symbols.neutral))
-    return f"{value} mixes the earlier result {earlier} with the data {data}"
+    return f"{_text(value)} mixes the earlier result {earlier} with the data {data}"
 
 
 def _without_data(value: Any, symbols: _Symbols) -> Terms:
@@ -184,7 +193,7 @@ def _split_product(value: sympy.Mul, symbols: _Symbols) -> Terms:
     for factor in value.args:
         inner = _split(factor, symbols)
         if len(pairs) * len(inner) > 4 * MOST_TERMS:
-            raise Mixed(f"the expansion of {value} has too many terms")
+            raise Mixed(f"the expansion of {_text(value)} has too many terms")
         pairs = [(h * k, g * e) for h, g in pairs for k, e in inner]
     return _collected(pairs)
 
@@ -202,7 +211,7 @@ def _addends(exponent: Any, symbols: _Symbols, whole: Any) -> tuple[sympy.Expr, 
         elif not symbols.has_data(addend):
             head += addend
         else:
-            raise Mixed(f"{_told(addend, symbols)} in the exponent of {whole}")
+            raise Mixed(f"{_told(addend, symbols)} in the exponent of {_text(whole)}")
     return head, rest
 
 

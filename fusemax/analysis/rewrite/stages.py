@@ -88,7 +88,7 @@ def stage_of(seen: View, name: str, inside: frozenset[str], additive: bool) -> S
         return Refusal(f"{gathered[0]} chooses which data is read, and the algebra cannot look into indices")
     stuck = [a for a in accesses(written) if mentions(a, seen.variables) and seen.needs[a.tensor] & inside]
     if stuck:
-        return Refusal(f"{stuck[0]} needs an earlier result and is no map that can be written out")
+        return Refusal(_told_stuck(seen, stuck[0], inside))
     earlier = []
     for access in earlier_results(seen, written, parts=False):
         behind = seen.needs[access.tensor]
@@ -111,6 +111,18 @@ def stage_of(seen: View, name: str, inside: frozenset[str], additive: bool) -> S
             return Refusal(f"it needs {', '.join(sorted(blocked))}, which cannot be in the same loop")
         return Stage(einsum)
     return _repaired(seen, einsum, tuple(earlier), additive)
+
+
+def _told_stuck(seen: View, access: Access, inside: frozenset[str]) -> str:
+    """Return why *access*, which needs results of the loop, cannot be written out."""
+    whole = ", ".join(sorted(seen.needs[access.tensor] & inside))
+    maker = seen.maker(access.tensor)
+    if maker is None or not isinstance(maker.action, Reduction):
+        return (
+            f"{access} is made only when {whole} has all of {','.join(seen.variables)}, and is no map of it"
+        )
+    kind = f"a {maker.action.operator} over {','.join(maker.reduced)}"
+    return f"{access} is {kind} of what needs {whole}, which needs all of {','.join(seen.variables)}"
 
 
 def _waits_for(seen: View, behind: frozenset[str], inside: frozenset[str]) -> bool:

@@ -15,27 +15,16 @@ from itertools import groupby
 import numpy as np
 
 from fusemax.analysis.rewrite.parts import parts
+from fusemax.analysis.rewrite.trial_inputs import EXTENTS, Inputs, example_inputs, example_sizes, names_of
 from fusemax.cascade.evaluate import evaluate
 from fusemax.cascade.ir import Cascade, Rank
-from fusemax.cascade.sizes import SizeError, resolve_sizes
-from fusemax.language.syntax import (
-    Access,
-    Call,
-    Expression,
-    Negative,
-    Number,
-    Populate,
-    accesses,
-    children,
-    names,
-)
+from fusemax.language.syntax import Binary, Call, Expression, Populate, accesses, children
 
 TRIALS = "TRIALS_"  #: the batch rank of trials that are run together
 TOLERANCE = 1e-10
 ROUNDING = 4e-16
 SLACK = 256.0
 Array = np.ndarray
-Inputs = dict[str, Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +79,6 @@ def verify(original: Cascade, derived: Cascade, seed: int = 0, given: tuple[str,
     return Witness(original, seed, given).verdict(derived)
 
 
-#: Extents for the trials: that of tiles, then those of other ranks in turn; tiles divide none of them.
-EXTENTS = ((2, (5, 3, 7, 5)), (3, (7, 4, 5, 8)), (4, (6, 5, 9, 7)))
-
 KINDS: Mapping[str, Callable[[Inputs, np.random.Generator], Inputs]] = {
     "random": lambda inputs, _: inputs,
     "random, positive": lambda inputs, _: {n: np.abs(a) + 0.1 if _real(a) else a for n, a in inputs.items()},
@@ -107,100 +93,6 @@ def _real(array: Array) -> bool:
 
 def _scaled(inputs: Inputs, factor: float) -> Inputs:
     return {name: array * factor if _real(array) else array for name, array in inputs.items()}
-
-
-def example_sizes(
-    cascade: Cascade, extents: tuple[int, tuple[int, ...]], ragged: bool = True
-) -> dict[str, int]:
-    """Return small sizes for the ranks of *cascade*, such that tiles do not divide the ranks that they tile; or do."""
-    tile, others = extents
-    tiled = {r.name: parts(r) for r in cascade.ranks.values() if parts(r)}
-    fixed = {r.name for r in cascade.ranks.values() if r.size is not None}
-    wanted = [name for name in cascade.size_symbols() if name not in fixed]
-    sizes = {name: others[number % len(others)] for number, name in enumerate(wanted)}
-    for whole, digits in tiled.items():
-        sizes.pop(digits[0], None)
-        sizes |= dict.fromkeys(digits[1:], tile)
-        sizes[whole] = 2 * tile ** (len(digits) - 1) + ragged
-    for group in cascade.same:
-        chosen = max(sizes.get(name, 0) for name in group)
-        parts_of = {n for found in tiled.values() for n in found}
-        sizes.update(
-            {name: chosen for name in group if name in cascade.ranks and name not in parts_of and chosen}
-        )
-    for einsum in cascade.computed:
-        if isinstance(einsum.action, Populate):
-            source, target = einsum.action.source.upper(), einsum.action.target.upper()
-            if target in sizes:
-                sizes[target] = min(sizes[target], sizes.get(source, 2))
-    for _, rank, index in cascade.fixed_places:  # N[2,m] needs three places
-        if rank in sizes and isinstance(index, Number):
-            sizes[rank] = max(sizes[rank], int(index.value) + 1)
-    return _whole(cascade, sizes)
-
-
-def _whole(cascade: Cascade, sizes: dict[str, int]) -> dict[str, int]:
-    """Return *sizes*, those of which formulas are made doubled where one comes to a fraction: N/2 + 1 of an odd N."""
-    used = {name for rank in cascade.ranks.values() if rank.size is not None for name in names(rank.size)}
-    for factor in (1, 2, 4, 8):
-        found = {name: size * factor if name in used else size for name, size in sizes.items()}
-        try:
-            resolve_sizes(cascade, {n: s for n, s in found.items() if n in _names_of(cascade)})
-        except SizeError:
-            continue
-        return found
-    return sizes
-
-
-def example_inputs(cascade: Cascade, sizes: Mapping[str, int], random: np.random.Generator) -> Inputs:
-    """Return normal random inputs, whole numbers within range for those used as indices, and labels 0 and 1."""
-    known = resolve_sizes(cascade, {n: s for n, s in sizes.items() if n in _names_of(cascade)})
-    flat = cascade.batched()
-    indices, labels = _index_inputs(cascade), _labels(cascade)
-    result: Inputs = {}
-    for name in cascade.inputs:
-        shape = [known[rank] for rank in flat.tensors[name].ranks]
-        if name in indices:
-            bound = min((known[r] for r in indices[name]), default=2)
-            result[name] = random.integers(0, max(1, bound), shape).astype(float)
-        elif name in labels:
-            result[name] = random.integers(0, 2, shape).astype(float)
-        else:
-            result[name] = random.normal(size=shape)
-    return result
-
-
-def _labels(cascade: Cascade) -> frozenset[str]:
-    """Return inputs that are only compared with one another, such as the numbers of packed documents."""
-    compared: set[str] = set()
-    other: set[str] = set()
-
-    def note(expression: Expression, inside: bool) -> None:
-        if isinstance(expression, Access):
-            (compared if inside else other).add(expression.tensor)
-        equal = isinstance(expression, Call) and expression.function in ("eq", "ne")
-        for child in children(expression):
-            note(child, equal or (inside and isinstance(expression, Negative)))
-
-    for einsum in cascade.computed:
-        note(einsum.expression, inside=False)
-    return frozenset(compared - other) & frozenset(cascade.inputs)
-
-
-def _names_of(cascade: Cascade) -> set[str]:
-    return {*cascade.ranks, *cascade.size_symbols()}
-
-
-def _index_inputs(cascade: Cascade) -> dict[str, tuple[str, ...]]:
-    """Return inputs read inside an index, with the ranks whose size bounds them."""
-    found: dict[str, tuple[str, ...]] = {}
-    for einsum in cascade.einsums:
-        for access in einsum.reads:
-            for rank, index in zip(cascade.tensors[access.tensor].ranks, access.indices, strict=True):
-                for inner in accesses(index):
-                    bounds = parts(cascade.ranks[rank])[:1] or (rank,)
-                    found[inner.tensor] = (*found.get(inner.tensor, ()), *bounds)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +197,8 @@ class Witness:
     def _masked(self, inputs: Inputs, sizes: Mapping[str, int], tile: int) -> None:
         """Add trials with points of each input at minus infinity: some, a run at the start, and everything.
 
-        Only those count for which the original still gives finite results at half of its outputs or more.
+        Only those count for which the original still gives finite results at half of its outputs or more, and for which they
+        are results: neither divided by an infinite value (the norm of infinite values) nor chosen among undefined ones.
         """
         for name, array in inputs.items():
             if not array.ndim or not _real(array):
@@ -313,9 +206,39 @@ class Witness:
             for part, mask in _masks(array).items():
                 changed = {**inputs, name: np.where(mask, -np.inf, array)}
                 expected = _run(self.original, changed, sizes)
-                if min(np.mean(np.isfinite(expected[o])) for o in self.original.outputs) >= 0.5:
+                finite = min(np.mean(np.isfinite(expected[o])) for o in self.original.outputs) >= 0.5
+                if finite and not self._is_no_mask(expected):
                     kind = f"masked points ({name}, {part})"
                     self.cases.append(_Case(kind, changed, sizes, tile, expected, 10 * TOLERANCE))
+
+    def _is_no_mask(self, values: Inputs) -> bool:
+        """Return whether the original, whose tensors have these *values*, divides by infinity or lists what is undefined."""
+        divides = any(np.any(np.isinf(values[name])) for name in self._divisors)
+        return divides or any(np.any(np.isnan(values[name])) for name in self._listed)
+
+    @cached_property
+    def _divisors(self) -> frozenset[str]:
+        """What the original computes and divides by."""
+        inside = (
+            a.tensor for e in self.original.computed for d in divisors(e.expression) for a in accesses(d)
+        )
+        return frozenset(inside) - set(self.original.inputs)
+
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        """What a list of places alone is made of, as of an argmax: it has values where those have none."""
+        lists = (e for e in self.original.computed if isinstance(e.action, Populate) and len(e.outputs) == 1)
+        return frozenset(access.tensor for e in lists for access in accesses(e.expression))
+
+
+def divisors(expression: Expression) -> Iterator[Expression]:
+    """Yield what *expression* divides by, roots included."""
+    if isinstance(expression, Binary) and expression.operator == "/":
+        yield expression.right
+    if isinstance(expression, Call) and expression.function == "rsqrt":
+        yield expression.arguments[0]
+    for child in children(expression):
+        yield from divisors(child)
 
 
 def _values(
@@ -324,7 +247,7 @@ def _values(
     """Yield what *derived* makes of the inputs of each case, all of one shape: they are run together, as a *batch* of it."""
     if not cases:
         return
-    known = _names_of(derived)
+    known = names_of(derived)
     sizes = {n: s for n, s in cases[0].sizes.items() if n in known}
     tiles = [part for rank in derived.ranks.values() for part in parts(rank)[1:]]
     sizes = {**dict.fromkeys(tiles, cases[0].tile), **sizes}
@@ -370,7 +293,7 @@ def _error(
         finite = np.isfinite(expected[name])
         values = expected.get((lists or {}).get(name, ""))
         if values is not None:
-            finite &= ~_tied(values)
+            finite &= ~_tied(values) & ~np.isnan(values)
         if not np.any(finite):
             continue
         defined = True

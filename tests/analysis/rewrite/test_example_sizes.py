@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusemax.analysis.rewrite.verify import EXTENTS, example_inputs, example_sizes
+from fusemax.analysis.rewrite.trial_inputs import EXTENTS, example_inputs, example_sizes
 from fusemax.library.load import Library
 from fusemax.shipped import shipped
 
