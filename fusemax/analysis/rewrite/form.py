@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 from math import prod
@@ -13,7 +13,7 @@ import sympy
 from fusemax.analysis.footprint import Footprint, footprints, whole_words
 from fusemax.analysis.passes import Analysis, RankPasses, analyse
 from fusemax.analysis.plain import Opaque, sequence
-from fusemax.analysis.rewrite.normal import RankError, view
+from fusemax.analysis.rewrite.normal import RankError, mentions, view
 from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.stages import levels
 from fusemax.analysis.rewrite.verify import Verdict
@@ -211,8 +211,24 @@ def _per_tile(cascade: Cascade, analysis: Analysis, rank: str) -> tuple[str, ...
     whole = {piece.strip() for piece in rank.split(",")} | {
         p for piece in pieces for p in parts(cascade.ranks.get(piece))[1:]
     }
-    found = [name for piece in outer if piece in analysis.names for name in _kept(analysis.rank(piece))]
+    pieces = [piece for piece in outer if piece in analysis.names and _leaves_its_loop(cascade, piece, whole)]
+    found = [name for piece in pieces for name in _kept(analysis.rank(piece))]
     return tuple(n for n in dict.fromkeys(found) if not whole & set(cascade.tensors[n].ranks))
+
+
+def _leaves_its_loop(cascade: Cascade, outer: str, whole: Set[str]) -> bool:
+    """Return whether what has an element for each tile *outer*, and none of the ranks *whole*, is read outside of its loop."""
+    variable = outer.lower()
+    for einsum in cascade.computed:
+        for access in einsum.reads:
+            ranks = cascade.tensors[access.tensor].ranks
+            if outer not in ranks or not whole.isdisjoint(ranks) or not mentions(access, (variable,)):
+                continue
+            makers = [maker for maker in cascade.producers(access.tensor) if not maker.initial]
+            own = einsum.loop == variable and all(maker.loops == einsum.loops for maker in makers)
+            if not own or not makers:
+                return True
+    return False
 
 
 def _footprint(
