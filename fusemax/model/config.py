@@ -51,10 +51,6 @@ REFUSED: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(("recurrent_gemma",), (_MIXER, None)),
     **dict.fromkeys(("deberta", "deberta-v2"), ("scores from positions apart from contents are not modelled", _BERT)),
     "albert": ("layers that share their weights are not modelled", _BERT),
-    "deepseek_v32": (
-        "sparse attention whose keys an indexer chooses is not modelled",
-        "model_type: deepseek_v3 takes it with attention to all keys",
-    ),
 }  # fmt: skip
 
 

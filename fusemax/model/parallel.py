@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from fusemax.errors import FusemaxError
-from fusemax.model.shape import Experts, Model, Recurrent
+from fusemax.model.shape import Experts, LatentAttention, Model, Recurrent
 from fusemax.nearest import meant
 
 LARGEST = 2**20  #: the most chips of one kind of parallelism
@@ -131,6 +131,15 @@ def refusals(model: Model, parallel: Parallel) -> list[str]:
     if parallel.context > 1 and any(isinstance(layer.mixer, Recurrent) for layer in model.layers):
         found.append(
             f"context={parallel.context}: the states of {model.name} go from token to token, which is not modelled over chips"
+        )
+    chosen = [
+        layer.mixer
+        for layer in model.layers
+        if isinstance(layer.mixer, LatentAttention) and layer.mixer.chosen
+    ]
+    if parallel.context > 1 and chosen:
+        found.append(
+            f"context={parallel.context}: keys that an indexer chooses are not modelled over chips ({model.name})"
         )
     experts = [layer.feed_forward for layer in model.layers if isinstance(layer.feed_forward, Experts)]
     found += _expert_refusals(model, parallel, experts)

@@ -72,6 +72,17 @@ def norm_of_heads(mixer: Attention, norm: Norm) -> Norm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Indexer:
+    """What chooses the keys that queries attend to (DeepSeek-V3.2, arXiv 2512.02556, section 2.1): ``heads`` of ``head_dim``.
+
+    Its queries come from those of latent attention, its one key for each token from the layer's input.
+    """
+
+    heads: int
+    head_dim: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatentAttention:
     """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1): the cache holds one latent vector a token.
 
@@ -85,6 +96,10 @@ class LatentAttention:
         Rank of the queries' projection; None where it is whole.
     kv_rank
         Elements of the latent vector that keys and values are made from.
+    chosen
+        How many keys a query attends to at the most, those that score best; None for all.
+    indexer
+        What chooses them; None where they are those that the layer before chose.
     """
 
     heads: int
@@ -93,6 +108,8 @@ class LatentAttention:
     value_dim: int
     q_rank: int | None
     kv_rank: int
+    chosen: int | None = None
+    indexer: Indexer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

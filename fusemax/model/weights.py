@@ -67,7 +67,11 @@ def _latent_weights(mixer: LatentAttention, d_model: int) -> int:
     queries = d_model * query if q_rank is None else d_model * q_rank + q_rank + q_rank * query
     latent = d_model * (mixer.kv_rank + mixer.rope_dim) + mixer.kv_rank
     expanded = mixer.kv_rank * mixer.heads * (mixer.nope_dim + mixer.value_dim)
-    return queries + latent + expanded + mixer.heads * mixer.value_dim * d_model
+    own = 0
+    if mixer.indexer is not None:  # queries, a key with its norm, weights of heads
+        heads, dim = mixer.indexer.heads, mixer.indexer.head_dim
+        own = (q_rank or d_model) * heads * dim + d_model * dim + 2 * dim + d_model * heads
+    return queries + latent + expanded + mixer.heads * mixer.value_dim * d_model + own
 
 
 def _scan_weights(mixer: SelectiveScan, d_model: int) -> int:
@@ -155,7 +159,8 @@ def cache_words(mixer: Mixer | None, tokens: int, parallel: Parallel = ALONE) ->
     if mixer is None:
         return 0
     if isinstance(mixer, LatentAttention):
-        return ceil(tokens / parallel.context) * (mixer.kv_rank + mixer.rope_dim)
+        own = mixer.indexer.head_dim if mixer.indexer is not None else 0
+        return ceil(tokens / parallel.context) * (mixer.kv_rank + mixer.rope_dim + own)
     if isinstance(mixer, Attention):
         seen = tokens if mixer.window is None else min(tokens, mixer.window)
         kept = max(1, mixer.kv_heads // parallel.tensor) * (mixer.head_dim + mixer.value_dim)

@@ -136,6 +136,7 @@ CASES: dict[str, Case] = {
     "sparse/global-window": Case(
         recent.global_window, {**ONE, "M": 12, "W": 1, "G": 2, "J": 2}, _random_keys
     ),
+    "sparse/index-scores": Case(more.index_scores, {"N": 3, "C": 2, "P": 3, "M": 5}),
     "sparse/indexed": Case(more.indexed, {**ONE, "N": 2, "C": 2, "R": 2, "J": 3}),
     "sparse/native": Case(
         vision.native, {"E": 3, "F": 2, "R": 2, "P": 3, "M": 12, "M0": 3, "J": 2, "W": 5, "G": 3}

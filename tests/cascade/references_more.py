@@ -79,6 +79,16 @@ def indexed(v: Values, n: Sizes) -> dict[str, Array]:
     return {"AV": out}
 
 
+def index_scores(v: Values, n: Sizes) -> dict[str, Array]:
+    """Positive parts of products, weighted over the heads, query by query and key by key up to the query."""
+    out = np.zeros((n["M"], n["P"]))
+    for m, p in np.ndindex(n["M"], n["P"]):
+        if m <= p + n["M"] - n["P"]:
+            light = [max(0.0, v["QI"][i, :, p] @ v["KI"][:, m]) for i in range(n["N"])]
+            out[m, p] = sum(v["WI"][i, p] * light[i] for i in range(n["N"]))
+    return {"IX": out}
+
+
 def chunked(v: Values, n: Sizes) -> dict[str, Array]:
     """Causal attention under a mask that is true inside a chunk."""
     p, m = np.ogrid[: n["P"], : n["P"]]

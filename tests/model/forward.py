@@ -148,10 +148,27 @@ def latent(part: LatentAttention, x: Array, w: Weights) -> Array:
     keys = [turned(w["WKR"] @ x[m], m, w) for m in range(tokens)]
     for p, h in np.ndindex(tokens, part.heads):
         query, rope = w["WQ"][h] @ source[p], turned(w["WQR"][h] @ source[p], p, w)
-        scores = [query @ (w["WK"][h] @ vectors[m]) + rope @ keys[m] for m in range(p + 1)]
+        seen = list(range(p + 1)) if part.chosen is None else picked(part, x, source, w, p)
+        scores = [query @ (w["WK"][h] @ vectors[m]) + rope @ keys[m] for m in seen]
         weights = softmax(np.array(scores) / (part.nope_dim + part.rope_dim) ** 0.5)
-        out[p, h] = sum(weights[m] * (w["WV"][h] @ vectors[m]) for m in range(p + 1))
+        out[p, h] = sum(weight * (w["WV"][h] @ vectors[m]) for weight, m in zip(weights, seen, strict=True))
     return np.einsum("ohf,phf->po", w["WO"], out)
+
+
+def picked(part: LatentAttention, x: Array, source: Array, w: Weights, p: int) -> list[int]:
+    """The keys before *p* that score best by the indexer (arXiv 2512.02556, equation 1), or that were chosen before."""
+    if part.indexer is None:
+        return [int(m) for m in w["YI"][p] if m <= p]
+    scores = []
+    for m in range(p + 1):
+        key = turned(norm("layer", w["WIK"] @ x[m], w, "IK"), m, w)
+        score = 0.0
+        for i in range(part.indexer.heads):
+            query = turned(w["WIQ"][i] @ source[p], p, w)
+            score += (w["WIW"][i] @ x[p]) * max(0.0, query @ key)
+        scores.append(score)
+    best = sorted(range(p + 1), key=lambda m: (-scores[m], m))
+    return best[: part.chosen]
 
 
 def convolved(source: Array, filters: Array, bias: Array | float) -> Array:

@@ -108,7 +108,15 @@ def test_what_a_wrapper_leaves_out():
             "rwkv7: its mixer is not modelled in a whole model\n  hint: state-space/rwkv-7 has",
         ),
         ("{model_type: deberta-v2}", "hint: model_type: bert takes its sizes with attention to all tokens"),
-        ("{model_type: deepseek_v32}", r"model_type: deepseek_v3 takes it with attention to all keys"),
+        ("{model_type: deepseek_v32}", "index_topk: required key is missing"),
+        (
+            "{model_type: deepseek_v32, index_topk: 9}",
+            "q_lora_rank: required key is missing\n  hint: the indexer's queries",
+        ),
+        (
+            "{model_type: glm_moe_dsa, num_hidden_layers: 3, index_topk_pattern: SFX}",
+            r"index_topk_pattern: expected 3 times full or shared \(F or S\)",
+        ),
         (
             "{hidden_size: 5}",
             r"model_type: required key is missing\n  hint: config.json of the transformers library has it",

@@ -80,6 +80,13 @@ SMALL = {
     ),
     "deepseek_v2": f"{{model_type: deepseek_v2, {LATENT}}}",
     "deepseek_v3": f"{{model_type: deepseek_v3, {LATENT}, q_lora_rank: 7, routed_scaling_factor: 2.5}}",
+    "deepseek_v32": (
+        f"{{model_type: deepseek_v32, {LATENT}, q_lora_rank: 7, index_topk: 3, index_n_heads: 2, index_head_dim: 5}}"
+    ),
+    "glm_moe_dsa": (
+        f"{{model_type: glm_moe_dsa, {LATENT}, q_lora_rank: 7, index_topk: 3, index_n_heads: 2, index_head_dim: 5,"
+        " index_topk_pattern: FSF}}"
+    ),
     "gpt_oss": (
         f"{{model_type: gpt_oss, {ROUTED}, intermediate_size: 5, num_local_experts: 6, num_experts_per_tok: 2,"
         " sliding_window: 3}}"
@@ -150,6 +157,9 @@ def values(model: Model, number: int) -> dict[str, np.ndarray]:
     found = {name: random.normal(size=[sizes[rank] for rank in own]) / 2 for name, own in ranks.items()}
     if "NA" in found:
         found["NA"] = -np.abs(found["NA"])
+    if "YI" in found:  # some of them behind the query, which are not seen
+        found["YI"] = np.stack([random.permutation(TOKENS)[: sizes["B"]] for _ in range(TOKENS)])
+        found["YI"][:, 0] = 0
     if "BU" in found:
         found["BU"] = random.integers(0, sizes["B"], size=(TOKENS, TOKENS))
     if "CO" in found:
@@ -193,7 +203,8 @@ def _counted(model: Model) -> None:
         held = sum(
             int(np.prod([sizes[rank] for rank in cascade.tensors[name].ranks]))
             for name in cascade.inputs
-            if name not in ("X", "CO", "SI", "SL", "ES", "RB", "BU")  # tables of distances are the model's
+            if name
+            not in ("X", "CO", "SI", "SL", "ES", "RB", "BU", "YI")  # tables of distances are the model's
         )
         assert layer_weights(model, layer) == held
 

@@ -14,7 +14,7 @@ from fusemax.cli import build
 from fusemax.errors import FusemaxError
 from fusemax.model.engine import Engine, Host
 from fusemax.model.experts import routed
-from fusemax.model.mixers import pairs_seen
+from fusemax.model.heads import pairs_seen
 from fusemax.model.parallel import Parallel
 from fusemax.model.predict import Predictor
 from fusemax.model.price import Prices, Widths

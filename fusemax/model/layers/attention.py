@@ -160,7 +160,7 @@ def cross_lines(mixer: Attention, x: str) -> Lines:
 def latent_lines(mixer: LatentAttention, x: str) -> Lines:
     """Return latent attention as it reads a prompt: keys and values are made from the latent vector CN[c,m].
 
-    A key's rotary part, 2*A elements, is one for all heads.
+    A key's rotary part, 2*A elements, is one for all heads. Where keys are chosen, a query sees those at YI[p,b] alone.
     """
     found = []
     source, over = f"{x}[d,p]", "d"
@@ -178,21 +178,55 @@ def latent_lines(mixer: LatentAttention, x: str) -> Lines:
         linear("V", "h,f,m", "WV[h,f,c]", "CN[c,m]", "c"),
         turned_lines("QR", "h", "p", "QL", "QH"),
         lines("KL[a,m] = KR[a,m]*CO[a,m] - KR[a+A,m]*SI[a,m]", "KH[a,m] = KR[a+A,m]*CO[a,m] + KR[a,m]*SI[a,m]"),
-        lines(
-            "QT[h,m,p] = QL[h,a,p]*KL[a,m] + QH[h,a,p]*KH[a,m] :: sum[a] | m <= p",
-            "QK[h,m,p] = Q[h,e,p]*K[h,e,m] :: sum[e] | m <= p",
-            "QS[h,m,p] = (QK[h,m,p] + QT[h,m,p])/sqrt(E + 2*A) | m <= p",
-            "GM[h,p] = QS[h,m,p] :: max[m] | m <= p",
-            "SN[h,m,p] = exp(QS[h,m,p] - GM[h,p]) | m <= p",
-            "SD[h,p] = SN[h,m,p] :: sum[m] | m <= p",
-            "A[h,m,p] = SN[h,m,p]/SD[h,p] | m <= p",
-            "AV[h,f,p] = A[h,m,p]*V[h,f,m] :: sum[m] | m <= p",
-        ),
+        Lines() if mixer.chosen is None else indexer_lines(mixer, x),
+        _latent_scores("m", "m", "m <= p") if mixer.chosen is None else _latent_scores("b", "YI[p,b]", "YI[p,b] <= p"),
         linear("AO", "o,p", "WO[o,h,f]", "AV[h,f,p]", "h,f"),
     ]  # fmt: skip
     sizes = {
         "H": mixer.heads, "E": mixer.nope_dim, "A": mixer.rope_dim // 2, "F": mixer.value_dim, "C": mixer.kv_rank,
         **({"L": mixer.q_rank} if mixer.q_rank is not None else {}),
     }  # fmt: skip
+    if mixer.chosen is not None:
+        sizes["B"] = mixer.chosen
     said = ("scaled by the size of a whole key; a longer context's factor (YaRN) is left out",)
     return joined([*found, Lines(sizes=sizes, follows={"M": "P", "U": "2*A"}, said=said)])
+
+
+def _latent_scores(rank: str, key: str, cond: str) -> Lines:
+    """Return softmax over the keys of *rank*, of which each is token *key*, under the condition *cond*."""
+    return lines(
+        f"QT[h,{rank},p] = QL[h,a,p]*KL[a,{key}] + QH[h,a,p]*KH[a,{key}] :: sum[a] | {cond}",
+        f"QK[h,{rank},p] = Q[h,e,p]*K[h,e,{key}] :: sum[e] | {cond}",
+        f"QS[h,{rank},p] = (QK[h,{rank},p] + QT[h,{rank},p])/sqrt(E + 2*A) | {cond}",
+        f"GM[h,p] = QS[h,{rank},p] :: max[{rank}] | {cond}",
+        f"SN[h,{rank},p] = exp(QS[h,{rank},p] - GM[h,p]) | {cond}",
+        f"SD[h,p] = SN[h,{rank},p] :: sum[{rank}] | {cond}",
+        f"A[h,{rank},p] = SN[h,{rank},p]/SD[h,p] | {cond}",
+        f"AV[h,f,p] = A[h,{rank},p]*V[h,f,{key}] :: sum[{rank}] | {cond}",
+    )
+
+
+def indexer_lines(mixer: LatentAttention, x: str) -> Lines:
+    """Return what chooses the B keys YI[p,b] of each query: an indexer of I heads with G features, or the layer before."""
+    if mixer.indexer is None:
+        return lines(YI="P B") + Lines(said=("YI are the keys that an indexer of a layer before chose",))
+    source, over = (f"{x}[d,p]", "d") if mixer.q_rank is None else ("CQN[l,p]", "l")
+    found = [
+        linear("IQ", "i,g,p", f"WIQ[i,g,{over}]", source, over),
+        linear("IK", "g,m", "WIK[g,d]", f"{x}[d,m]", "d"),
+        normed("layer", "IK", "IN", "g,m", "g", tag="IK"),
+        linear("IW", "i,p", "WIW[i,d]", f"{x}[d,p]", "d"),
+        turned_lines("IQ", "i", "p", "IL", "IH"),
+        lines("JL[a,m] = IN[a,m]*CO[a,m] - IN[a+A,m]*SI[a,m]", "JH[a,m] = IN[a+A,m]*CO[a,m] + IN[a,m]*SI[a,m]"),
+        lines(
+            "IT[i,m,p] = IL[i,a,p]*JL[a,m] + IH[i,a,p]*JH[a,m] :: sum[a] | m <= p",
+            "IR[i,m,p] = IQ[i,v+2*A,p]*IN[v+2*A,m] :: sum[v] | m <= p",
+            "IX[m,p] = IW[i,p]*relu(IT[i,m,p] + IR[i,m,p]) :: sum[i] | m <= p",
+            "IM[m,p] = where(le(m, p), IX[m,p], -inf)",
+            "YI[p,b] = IM[m,p] :: topk_index[m -> b]",
+        ),
+    ]  # fmt: skip
+    dim = mixer.indexer.head_dim
+    sizes = {"I": mixer.indexer.heads, "G": dim, "V": dim - mixer.rope_dim}
+    said = ("a query with fewer than B keys before it attends to those",)
+    return joined([*found, Lines(sizes=sizes, follows={"G": "2*A + V"}, said=said)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from fusemax.model.reading.parts import (
     width,
     window,
 )
-from fusemax.model.shape import Experts, FeedForward, LatentAttention, Layer, Mixer, Model
+from fusemax.model.shape import Experts, FeedForward, Indexer, LatentAttention, Layer, Mixer, Model
 
 SHARED = "shared_expert_intermediate_size"
 Scores = dict[str, Any]
@@ -160,6 +160,53 @@ def _qwen_mixers(keys: Keys, kind: str, d_model: int) -> list[Mixer]:
 
 def read_deepseek(keys: Keys, name: str, kind: str) -> Model:
     """Return a model with latent attention, experts behind some dense layers, and experts that every token takes."""
+    mixer = _latent(keys)
+    scores = SIGMOID if kind != "deepseek_v2" else {"scores": "softmax", "normalised": False}
+    return _after_dense(keys, name, kind, [mixer] * depth(keys), scores)
+
+
+def read_indexed(keys: Keys, name: str, kind: str) -> Model:
+    """Return a DeepSeek-V3.2, or a GLM-5, some of whose layers attend to the keys that the layer before chose."""
+    many = keys.count("index_topk")
+    indexer = Indexer(heads=keys.count("index_n_heads"), head_dim=keys.count("index_head_dim"))
+    own = replace(_latent(keys), chosen=many, indexer=indexer)
+    if indexer.head_dim <= own.rope_dim:
+        keys.fail("index_head_dim", f"expected more than the {own.rope_dim} elements that positions turn")
+    if own.q_rank is None:
+        keys.fail(
+            "q_lora_rank", "required key is missing", "the indexer's queries are made from those of this rank"
+        )
+    mixers: list[Mixer] = [own if chooses else replace(own, indexer=None) for chooses in _choosing(keys)]
+    return _after_dense(keys, name, kind, mixers, SIGMOID)
+
+
+def _choosing(keys: Keys) -> list[bool]:
+    """Return which layers have an indexer of their own: as a list or letters say, or one in so many; all if nothing does."""
+    layers = depth(keys)
+    said = keys.get("indexer_types")
+    letters = keys.get("index_topk_pattern")
+    if said is None and isinstance(letters, str):
+        said = [{"F": "full", "S": "shared"}.get(letter, letter) for letter in letters]
+    if said is None:
+        every, first = (
+            keys.count("index_topk_freq", default=1),
+            keys.count("index_skip_topk_offset", default=2),
+        )
+        return [max(number - first + 1, 0) % every == 0 for number in range(layers)]
+    key = "indexer_types" if keys.has("indexer_types") else "index_topk_pattern"
+    if (
+        not isinstance(said, list)
+        or len(said) != layers
+        or any(one not in ("full", "shared") for one in said)
+    ):
+        keys.fail(key, f"expected {layers} times full or shared (F or S)")
+        return [True] * layers
+    if said[0] == "shared":
+        keys.fail(key, "the first layer has none before it, whose choice it could share")
+    return [one == "full" for one in said]
+
+
+def _latent(keys: Keys) -> LatentAttention:
     mixer = LatentAttention(
         heads=keys.count("num_attention_heads"), nope_dim=keys.count("qk_nope_head_dim"),
         rope_dim=keys.count("qk_rope_head_dim"), value_dim=keys.count("v_head_dim"),
@@ -169,11 +216,10 @@ def read_deepseek(keys: Keys, name: str, kind: str) -> Model:
         keys.fail(
             "qk_rope_head_dim", f"expected an even number, as positions turn pairs, got {mixer.rope_dim}"
         )
-    scores = SIGMOID if kind != "deepseek_v2" else {"scores": "softmax", "normalised": False}
-    return _after_dense(keys, name, kind, mixer, scores)
+    return mixer
 
 
-def _after_dense(keys: Keys, name: str, kind: str, mixer: Mixer, scores: Scores) -> Model:
+def _after_dense(keys: Keys, name: str, kind: str, mixers: Sequence[Mixer], scores: Scores) -> Model:
     layers, dense = depth(keys), keys.count("first_k_dense_replace", default=0, least=0)
     if dense > layers:
         keys.fail("first_k_dense_replace", f"more than the {layers} layers")
@@ -187,7 +233,9 @@ def _after_dense(keys: Keys, name: str, kind: str, mixer: Mixer, scores: Scores)
 
     def layer(number: int) -> Layer:
         return Layer(
-            mixer=mixer, feed_forward=part if number >= dense and number % step == 0 else narrow, times=1
+            mixer=mixers[number],
+            feed_forward=part if number >= dense and number % step == 0 else narrow,
+            times=1,
         )
 
     return decoder(keys, name, kind, *each(keys, layer))
@@ -200,7 +248,7 @@ def read_glm_experts(keys: Keys, name: str, kind: str) -> Model:
     rotary = 1.0 if kind == "dots1" else 0.5
     out_biased = biased and kind == "dots1"
     mixer = attention(keys, width(keys), biased=biased, out_biased=out_biased, qk_norm=normed, rotary=rotary)
-    return _after_dense(keys, name, kind, mixer, SIGMOID)
+    return _after_dense(keys, name, kind, [mixer] * depth(keys), SIGMOID)
 
 
 def read_ernie_experts(keys: Keys, name: str, kind: str) -> Model:
@@ -308,6 +356,7 @@ SPARSE: Mapping[str, Reader] = {
     **dict.fromkeys(("qwen2_moe", "qwen3_moe", "qwen3_vl_moe_text", *GATED_EXPERTS), read_qwen_experts),
     **dict.fromkeys(GATED_DENSE, read_qwen_dense),
     **dict.fromkeys(("deepseek_v2", "deepseek_v3", "kimi_k2"), read_deepseek),
+    **dict.fromkeys(("deepseek_v32", "glm_moe_dsa"), read_indexed),
     **dict.fromkeys(("glm4_moe", "glm4v_moe_text", "dots1"), read_glm_experts),
     "ernie4_5_moe": read_ernie_experts,
     "hunyuan_v1_moe": read_hunyuan_experts, "hunyuan": read_hunyuan_experts,
