@@ -25,8 +25,10 @@ def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ..
     if states:
         complete = {visit: ends for visit, ends in complete.items() if _in_step(form, visit)}
     chain, corner = _longest(order, complete)
+    if not states:
+        chain, corner, complete = _apart(order, tensor, positions, (chain, corner, complete))
     if len(positions) == 1 and len(order.corners) > 1 and not states:
-        better = corner_chain(order, tensor, positions[0], cone, max(1, len(chain)))
+        better = corner_chain(order, tensor, positions[0], cone, len(chain))
         if better[0] and not _states(order, better[0]):
             chain, corner = better
     if not chain:
@@ -46,6 +48,23 @@ def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ..
         partial=bool(every) and not complete,
         at=_fibre(form, tensor, chain if len(chain) > 1 else (), complete),
     )
+
+
+Ends = Mapping[Visit, frozenset[str]]
+
+
+def _apart(
+    order: Order, tensor: str, positions: tuple[int, ...], best: tuple[tuple[Visit, ...], Corner, Ends]
+) -> tuple[tuple[Visit, ...], Corner, Ends]:
+    """Return *best*, or a longer chain where the fibre's other coordinates stand apart, as conditions want it."""
+    for apart in order.cones.kept_apart(tensor, positions):
+        cone = order.cones.cone(tensor, positions, apart)
+        visits = order.cones.visits(cone)
+        complete = complete_visits(order.form, tensor, positions, visits, order.cones.unseen(cone))
+        chain, corner = ((), FIRST) if _states(order, tuple(complete)) else _longest(order, complete)
+        if len(chain) > len(best[0]):
+            best = chain, corner, complete
+    return best
 
 
 def _fibre(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from types import MappingProxyType
 
 from fusemax.analysis.kept import Kept, Places, loose_folded, narrowed, places_of
 from fusemax.analysis.members import LOST, Member, Trace, Visit, folded_names
@@ -20,6 +21,7 @@ from fusemax.analysis.running import at_its_end, runs_on
 from fusemax.analysis.standing import CORNER, Fixed, standing
 
 MEMBERS = 12  #: ways in which one tensor may carry a fibre, at most
+EMPTY: Mapping[int, int] = MappingProxyType({})
 WIDEST = 2  #: shifts of a fibre that are followed, at most
 
 
@@ -30,11 +32,17 @@ class Cones:
         self.plain = plain
         self._next: dict[Member, tuple[tuple[Member, object], ...]] = {}
         self._visits: dict[Member, tuple[Visit, ...]] = {}
+        self._sights: dict[Member, tuple[tuple[Node, Reading, Visit], ...]] = {}
 
-    def cone(self, tensor: str, positions: tuple[int, ...]) -> tuple[Member, ...]:
-        """Return the cone of *tensor* over the ranks at *positions* of its indices, *tensor* itself first."""
+    def cone(
+        self, tensor: str, positions: tuple[int, ...], apart: Mapping[int, int] = EMPTY
+    ) -> tuple[Member, ...]:
+        """Return the cone of *tensor* over the ranks at *positions* of its indices, *tensor* itself first.
+
+        The fibre's other coordinates stand at one place, those in *apart* that far from it.
+        """
         outer = tuple(
-            LOST if position in positions else ("at", position, 0)
+            LOST if position in positions else ("at", position, apart.get(position, 0))
             for position in range(len(self.plain.ranks[tensor]))
         )
         generation = self.plain.cascade.tensors[tensor].generation
@@ -44,6 +52,7 @@ class Cones:
             positions,
             (0,) * len(positions),
             outer,
+            tensor if any(states) else "",
             positions,
             len(outer),
             states=states,
@@ -54,7 +63,11 @@ class Cones:
         members, queue = [first], deque([first])
         while queue:
             for new, shape in self._carriers(queue.popleft()):
-                if shape not in seen and count.get(new.tensor, 0) < MEMBERS:
+                itself = (new.tensor, new.positions) == (
+                    tensor,
+                    positions,
+                )  # an element of X stands for itself alone
+                if shape not in seen and not itself and count.get(new.tensor, 0) < MEMBERS:
                     seen.add(shape)
                     count[new.tensor] = count.get(new.tensor, 0) + 1
                     members.append(new)
@@ -69,9 +82,13 @@ class Cones:
     def sightings(self, members: Iterable[Member]) -> Iterator[tuple[Member, Node, Reading, Visit]]:
         """Return each way in which a member is visited."""
         for member in members:
-            for node, reading in self.plain.readings.get(member.tensor, ()):
-                for visit in _visit(node, reading, member):
-                    yield member, node, reading, visit
+            if member not in self._sights:
+                self._sights[member] = tuple(
+                    (node, reading, visit)
+                    for node, reading in self.plain.readings.get(member.tensor, ())
+                    for visit in _visit(node, reading, member)
+                )
+            yield from ((member, *sight) for sight in self._sights[member])
 
     def unseen(self, members: tuple[Member, ...]) -> bool:
         """Return whether some member is read in a way that makes no visit, so that not all that is read is known."""
@@ -82,11 +99,29 @@ class Cones:
             for index in reading.indices
         )
 
+    def kept_apart(self, tensor: str, positions: tuple[int, ...]) -> tuple[Mapping[int, int], ...]:
+        """Return how far apart conditions of makers and readers put coordinates of a fibre that they keep from one place."""
+        made = (
+            (node, output) for node in self.plain.nodes for output in node.outputs if output.tensor == tensor
+        )
+        found: list[dict[int, int]] = []
+        for node, access in (*made, *self.plain.readings.get(tensor, ())):
+            free = {
+                i.name: q
+                for q, i in enumerate(access.indices)
+                if isinstance(i, Variable) and q not in positions
+            }
+            placed = standing(node, set(node.variables) - free.keys(), ()) if len(free) > 1 else None
+            apart = {free[name]: by for name, _, by in placed or () if by and abs(by) <= WIDEST}
+            if apart and apart not in found:
+                found.append(apart)
+        return tuple(found[:2])
+
     def only_reader(self, tensor: str, positions: tuple[int, ...]) -> tuple[Visit, ...]:
         """Return the one visit of a tensor that is read at one place only; nothing when it may leave coordinates out.
 
-        Whatever fibre it sees there, it alone sees it: all of what is read of it, if no condition ties the
-        coordinates along the fibre to others.
+        Whatever fibre it sees there, it alone sees it: all of what is read of it, if no condition ties the coordinates
+        along the fibre to others that neither the fibre fixes nor the visit runs over.
         """
         found = [
             (node, reading)
@@ -99,10 +134,14 @@ class Cones:
         running = [_running(index) for index in reading.indices]
         along = [v for position in positions for v in running[position] or ()]
         others = {v for p, variables in enumerate(running) if p not in positions for v in variables or ()}
-        tied = any(
-            set(one.variables) & set(along) and set(one.variables) - set(along) for one in node.filters
+        loose = node.output_variables - others.union(along)
+        loose |= {v for variables in running if len(variables or ()) > 1 for v in variables or ()} - set(
+            along
         )
+        tied = any(set(one.variables) & set(along) and set(one.variables) & loose for one in node.filters)
         if None in running or tied or others & set(along) or len(along) != len(set(along)):
+            return ()
+        if standing(node, set(), ()) is None:
             return ()
         if not all(running[position] for position in positions):
             return ()
@@ -201,7 +240,7 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
         names[name] = f"<{len(traces)}>"
         places[name] = len(traces), 0
         traces.append(("at", *written[name]))
-    runs = frozenset() if any(member.states) else runs_on(node, output, along)
+    runs = frozenset() if output.tensor == member.whose else runs_on(node, output, along)
     names |= folded_names(node, node.reduced - names.keys(), names)
     left_out = narrowings(node, along, names, member.ranks)
     return Member(
@@ -209,6 +248,7 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
         positions=positions,
         offsets=offsets,
         traces=tuple(traces),
+        whose=member.whose,
         first=member.first,
         narrowed=still_narrowed(member, reading, node, left_out),
         ranks=member.ranks,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fusemax.analysis.barriers import Corner
-from fusemax.analysis.conditions import Relation
+from fusemax.analysis.corner_order import Seen, longest
 from fusemax.analysis.domains import elsewhere
 from fusemax.analysis.kept import Kept, anywhere, narrowed, places_of
 from fusemax.analysis.members import Member, Visit
@@ -25,14 +25,6 @@ CORNER = -1
 Sighting = tuple[Member, Node, Reading, Visit]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A visit at a corner: where each variable of its Einsum stands."""
-
-    visit: Visit
-    standing: Mapping[str, Span]
-
-
 def corner_chain(
     order: Order, tensor: str, position: int, cone: Sequence[Member], longer_than: int
 ) -> tuple[tuple[Visit, ...], Corner]:
@@ -44,18 +36,41 @@ def corner_chain(
     sightings = tuple(order.cones.sightings(cone))
     if any(cone[0].states) or not any(map(_is_cut, sightings)):
         return best
+    sights = tuple(_sights(sightings, cone))
+    most = _most(order, sights)
     for corner in CORNERS:
         view = View(corner)
-        fibre = _fibre(order, tensor, position, view)
-        if fibre is None or not view.several(fibre):
+        fibre = _fibre(order, tensor, position, view) if most > max(longer_than, len(best[0])) else None
+        if fibre is None:
             continue
-        seen = list(_seen(sightings, cone, view, fibre))
+        seen = list(_seen(sights, order, view, fibre))
+        written = _written(order, tensor, position, view)
+        if not view.several(fibre) or (written is not None and not view.several(written)):
+            seen = seen[:1]  # whatever follows one coordinate follows all of it
         if len({one.visit.number for one in seen}) <= max(longer_than, len(best[0])):
             continue
-        chain = _longest(order, seen, view)
+        chain = longest(order, seen, view)
         if len(chain) > max(longer_than, len(best[0])):
             best = (chain, corner)
     return best
+
+
+def _most(order: Order, sights: Sequence[_Sight]) -> int:
+    """Return how many visits a chain has at most, whatever the corner.
+
+    A visit of two tasks or more is over before another begins only where that needs more than one coordinate of it.
+    """
+    running = any(sight.member.running for sight in sights)
+    visits: dict[int, set[str]] = {}
+    for sight in sights:
+        visits.setdefault(sight.visit.number, set()).add(sight.along)
+    length: dict[int, int] = {}
+    for v in sorted(visits):
+        before = [u for u in visits if u != v and (running or order.needs_several(u, v, visits[u]))]
+        if any(u > v and v in order.table[u] for u in before):
+            return len(visits)
+        length[v] = 1 + max((length[u] for u in before if u < v and v in order.table[u]), default=0)
+    return max(length.values(), default=0)
 
 
 def _fibre(order: Order, tensor: str, position: int, view: View) -> Span | None:
@@ -70,6 +85,14 @@ def _fibre(order: Order, tensor: str, position: int, view: View) -> Span | None:
             continue
         spans.append(_read(node, reading, position, view))
     return view.hull(spans) if spans else None
+
+
+def _written(order: Order, tensor: str, position: int, view: View) -> Span | None:
+    """Return a stretch in which all coordinates of the fibre lie that are written under a condition; None for anywhere."""
+    makers = [(n, o) for n in order.form.nodes for o in n.outputs if o.tensor == tensor]
+    if not all(node.filters and isinstance(output.indices[position], Variable) for node, output in makers):
+        return None
+    return view.hull(_read(node, output, position, view) for node, output in makers) if makers else None
 
 
 def _meets(others: Sequence[object], corner: Corner) -> bool:
@@ -147,42 +170,98 @@ def _is_cut(sighting: Sighting) -> bool:
     )
 
 
-def _seen(sightings: Sequence[Sighting], cone: Sequence[Member], view: View, fibre: Span) -> Iterator[Seen]:
-    """Return the visits that see all of *fibre* at the corner."""
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """A visit to a member of the cone, and what does not hang on the corner: what it sees of the fibre, and when it is there.
+
+    ``of_parts`` is what it sees where ranks in parts stand at an end with all their parts, ``filters`` are what each condition
+    that ties its tasks to the fibre leaves of them.
+    """
+
+    number: int
+    member: Member
+    visit: Visit
+    along: str
+    offset: int
+    ends: frozenset[str]
+    places: Mapping[str, tuple[int, int]]
+    left: Kept | None
+    of_parts: Kept | None
+    running: Kept | None
+    running_of_parts: Kept | None
+    filters: tuple[Kept, ...]
+    alike: tuple[Member, ...]
+
+
+def _sights(sightings: Sequence[Sighting], cone: Sequence[Member]) -> Iterator[_Sight]:
+    """Return the visits that may see all of the fibre somewhere; those of one read in several copies have one number."""
+    numbers: dict[tuple[object, ...], int] = {}
     for member, node, reading, visit in sightings:
-        kept = member.kept
-        if kept is None or visit.point or len(visit.variables) != 1 or not _stands(node, visit, view.corner):
+        ends = elsewhere(node, visit)
+        if member.kept is None or visit.point or len(visit.variables) != 1 or ends is None or len(ends) > 1:
             continue
         (along,) = visit.variables
         index = reading.indices[member.positions[0]]
         assert isinstance(index, Variable)
-        by = index.offset - member.offsets[0]
         places = _places(node, visit)
-        left = _left(kept, member, node, along, by, places, visit, view)
-        sees = None if left is None else _span(left, view)
-        if sees is None or not view.covers(sees, fibre):
+        by = index.offset - member.offsets[0]
+        around, parts = (
+            narrowed(Kept(), node.filters, along, by, places, visit.inner, whole=whole)
+            for whole in (False, True)
+        )
+        key = (node.number, id(reading), member.positions, tuple(places.items()))
+        filters = (
+            narrowed(Kept(), [one], along, 0, places, frozenset())
+            for one in node.filters
+            if along in one.variables and set(one.variables) <= {along, *places}
+        )
+        yield _Sight(
+            numbers.setdefault(key, len(numbers)), member, visit, along, index.offset, frozenset(ends), places,
+            _left(member, by, around), _left(member, by, parts), around, parts,
+            tuple(kept for kept in filters if kept is not None),
+            tuple(other for other in cone if (other.tensor, other.positions) == (member.tensor, member.positions)),
+        )  # fmt: skip
+
+
+def _seen(sights: Sequence[_Sight], order: Order, view: View, fibre: Span) -> Iterator[Seen]:
+    """Return the visits that see all of *fibre* at the corner, those of one read in several shifted copies together."""
+    found: dict[int, list[Span]] = {}
+    whole = view.corner in (FIRST, LAST)
+    for sight in sights:
+        left = sight.of_parts if whole else sight.left
+        sees = _span(left, view) if left is not None and _stands(sight, view.corner) else None
+        if sees is None or not _runs(sight, view, whole):
             continue
-        alike = [
-            other for other in cone if (other.tensor, other.positions) == (member.tensor, member.positions)
-        ]
-        tasks = _tasks(node, alike, index.offset, along, places, view, fibre)
+        copies = found.setdefault(sight.number, [])
+        copies.append(sees)
+        if not view.covers(sees, fibre) and not (len(copies) > 1 and view.together(copies, fibre)):
+            continue
+        places = sight.places
         standing = {
             name: Span(view.at(places[name][1]), view.at(places[name][1])) if name in places else view.whole
-            for name in node.variables
+            for name in order.form.nodes[sight.visit.number].variables
         }
-        yield Seen(visit, {**standing, along: tasks})
+        yield Seen(sight.visit, {**standing, sight.along: _tasks(sight, view, fibre)})
 
 
-def _stands(node: Node, visit: Visit, corner: Corner) -> bool:
+def _stands(sight: _Sight, corner: Corner) -> bool:
     """Return whether the visit is made of the fibre at *corner*."""
-    ends = elsewhere(node, visit)
-    if ends is None or not ends <= {corner.side} or (ends and corner.position):
+    if not sight.ends <= {corner.side} or (sight.ends and corner.position):
         return False
     same = all(
         side == corner.side and position + (side == "end") == corner.position
-        for _, side, position in visit.constants
+        for _, side, position in sight.visit.constants
     )
-    return same and all(corner.has(offset) for _, _, offset in visit.fixed)
+    return same and all(corner.has(offset) for _, _, offset in sight.visit.fixed)
+
+
+def _runs(sight: _Sight, view: View, whole: bool) -> bool:
+    """Return whether some element of a running value is read, which holds what lies on one side of it."""
+    if not sight.member.running:
+        return True
+    tasks = sight.running_of_parts if whole else sight.running
+    span = None if tasks is None or tasks.gaps else _span(tasks, view)
+    return span is not None and view.before(span.low, span.high)
 
 
 def _places(node: Node, visit: Visit) -> dict[str, tuple[int, int]]:
@@ -192,93 +271,38 @@ def _places(node: Node, visit: Visit) -> dict[str, tuple[int, int]]:
     return found | {name: (coordinate, offset) for name, coordinate, offset in visit.fixed}
 
 
-def _left(
-    kept: Kept,
-    member: Member,
-    node: Node,
-    along: str,
-    by: int,
-    places: Mapping[str, tuple[int, int]],
-    visit: Visit,
-    view: View,
-) -> Kept | None:
-    """Return what of the fibre a visit sees of a member."""
-    whole = view.corner in (FIRST, LAST)
-    if not member.running:
-        return narrowed(kept.shifted(by), node.filters, along, by, places, visit.inner, whole=whole)
-    tasks = narrowed(Kept(), node.filters, along, by, places, visit.inner, whole=whole)
-    span = None if tasks is None or tasks.gaps else _span(tasks, view)
-    if tasks is None or span is None or not view.before(span.low, span.high):
+def _left(member: Member, by: int, around: Kept | None) -> Kept | None:
+    """Return what of the fibre a visit sees of a member whose tasks read what *around* says, those at x place ``x + by``."""
+    kept = member.kept
+    if kept is None or around is None:
         return None
+    if not member.running:
+        shifted = kept.shifted(by)
+        first, last = max(shifted.first, around.first), min(shifted.last, around.last)
+        bands, gaps = shifted.bands + around.bands, shifted.gaps + around.gaps
+        return replace(shifted, bands=bands, gaps=gaps, first=first, last=last)
     before, after = "before" in member.running, "after" in member.running
     beyond = tuple(  # an element holds what lies on one side of it, too
-        (k, -INFINITY if before else low, INFINITY if after else high) for k, low, high in tasks.bands
+        (k, -INFINITY if before else low, INFINITY if after else high) for k, low, high in around.bands
     )
-    first = kept.first if before else max(kept.first, by)
-    last = kept.last if after else min(kept.last, by)
+    first = kept.first if before else max(kept.first, by, around.first)
+    last = kept.last if after else min(kept.last, by, around.last)
     return replace(kept, first=first, last=last, bands=kept.bands + beyond)
 
 
-def _tasks(
-    node: Node,
-    alike: Sequence[Member],
-    offset: int,
-    along: str,
-    places: Mapping[str, tuple[int, int]],
-    view: View,
-    fibre: Span,
-) -> Span:
-    """Return a stretch in which the tasks lie that read anything of *fibre* of the members *alike*."""
+def _tasks(sight: _Sight, view: View, fibre: Span) -> Span:
+    """Return a stretch in which the tasks lie that read anything of *fibre*."""
     spans = []
-    for member in alike:
-        span = fibre.shifted(view.turned(member.offsets[0] - offset))
+    for member in sight.alike:
+        span = fibre.shifted(view.turned(member.offsets[0] - sight.offset))
         if ("after" if view.mirrored else "before") in member.running:
             span = Span(span.low, view.high)
         if ("before" if view.mirrored else "after") in member.running:
             span = Span(view.low, span.high)
         spans.append(span)
     tasks = replace(view.hull(spans), holes=frozenset())
-    for one in node.filters:
-        if along in one.variables and set(one.variables) <= {along, *places}:
-            kept = narrowed(Kept(), [one], along, 0, places, frozenset())
-            around = None if kept is None else _span(kept, view)
-            if around is not None:
-                tasks = view.meet(tasks, around, sure=False) or tasks
+    for kept in sight.filters:
+        around = _span(kept, view)
+        if around is not None:
+            tasks = view.meet(tasks, around, sure=False) or tasks
     return view.meet(tasks, view.whole, sure=False) or tasks
-
-
-def _longest(order: Order, seen: Sequence[Seen], view: View) -> tuple[Visit, ...]:
-    """Return a longest chain: rows that follow no other one left are taken off in turn."""
-    after = [
-        {j for j, v in enumerate(seen) if i != j and _waits(order, u, v, view)} for i, u in enumerate(seen)
-    ]
-    left, rows = set(range(len(seen))), []
-    while left:
-        follows = {j for i in left for j in after[i]}
-        row = left - follows
-        if not row:
-            break
-        rows.append(sorted(row))
-        left &= follows
-    chain: list[int] = []
-    for row in reversed(rows):
-        chain.append(next(i for i in row if not chain or chain[-1] in after[i]))
-    return tuple(seen[i].visit for i in reversed(chain))
-
-
-def _waits(order: Order, u: Seen, v: Seen, view: View) -> bool:
-    """Return whether every task of *u* must run before every task of *v*."""
-    found = order.table[u.visit.number].get(v.visit.number, ())
-    return any(_by(order, one, u, v, view) for one in found)
-
-
-def _by(order: Order, relation: Relation, u: Seen, v: Seen, view: View) -> bool:
-    before, after = order.form.nodes[u.visit.number], order.form.nodes[v.visit.number]
-    there = {place: v.standing[name] for place, name in enumerate(after.variables)}
-    for place, restriction in enumerate(relation.sinks):
-        if restriction is not None and not view.obeys(restriction, there[place]):
-            return False
-    return all(
-        view.holds(condition, u.standing[name], there)
-        for name, condition in zip(before.variables, relation.sources, strict=True)
-    )

@@ -119,6 +119,8 @@ def _seen(visit: Visit, one: Filter, shared: bool, own: bool) -> set[str] | None
         return set()
     fixed = {name: offset for name, _, offset in visit.fixed}
     reaches = one.allows_every({v for v in one.variables if v in visit.variables})
+    if not (shared or reaches or set(one.variables) - set(visit.variables)):
+        return None
     ends: set[str] = set()
     for name in one.variables:
         if name in visit.variables or (shared and fixed.get(name) == 0):

@@ -114,9 +114,15 @@ def narrowed(
             else:
                 low, high = _band(one, along)
                 bands.append((k, distance + by + low, distance + by + high))
-    if not all(_anywhere(name, on_it, filters) for name, on_it in any_place.items()):
-        return None
-    return replace(kept, bands=tuple(bands), gaps=tuple(gaps))
+    found = replace(kept, bands=tuple(bands), gaps=tuple(gaps))
+    for name, on_it in any_place.items():
+        if _anywhere(name, on_it, filters):
+            continue
+        if not _at_some_place(name, on_it, filters, along):
+            return None
+        for one in on_it:
+            found = anywhere(found, one, along, by)
+    return found
 
 
 def _of_parts(one: Filter, along: str, places: Places) -> tuple[float, float] | None:
@@ -145,6 +151,16 @@ def _anywhere(name: str, on_it: Iterable[Filter], filters: Sequence[Filter]) -> 
     if len(found) == 1 and found[0].unequal is not None:
         return True
     return all(map(on_diagonal, found))
+
+
+def _at_some_place(name: str, on_it: Sequence[Filter], filters: Sequence[Filter], along: str) -> bool:
+    """Return whether the conditions *on_it* are all those on *name*, and leave it a place beside some of *along*."""
+    if len(on_it) < sum(name in one.variables for one in filters):
+        return False
+    bands = [_band(one, along) for one in on_it if one.difference is not None]
+    if len(bands) < len(on_it):
+        return False
+    return max(low for low, _ in bands) <= min(high for _, high in bands)
 
 
 def places_of(reading: Reading, traces: Sequence[tuple]) -> dict[str, tuple[int, int]]:

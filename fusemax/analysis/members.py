@@ -49,17 +49,18 @@ def folded_names(node: Node, folded: Set[str], names: Mapping[str, str]) -> dict
 class Member:
     """A tensor of the cone: where ρ stands in its indices, how far shifted, and where the others went.
 
-    ``first`` are the positions of ρ in X itself, ``ranks`` is how many X has: traces beyond those follow coordinates that
-    are not X's own, of Einsums whose conditions tie them to ρ. ``states`` says whether X is a state along ρ; ``narrowed`` are
-    conditions that leave some of ρ out, and ``cut`` says whether a shift on the way has. ``running`` says that each
-    element also carries all that came before it along ρ, as a running sum does ("before"), or all after it ("after"), as one
-    does that runs down. ``kept`` tells in intervals what of ρ is left.
+    ``whose`` is X where that is a state, ``first`` are the positions of ρ in it, ``ranks`` is how many X has: traces beyond
+    those follow coordinates that are not X's own, of Einsums whose conditions tie them to ρ. ``states`` says whether X is a
+    state along ρ; ``narrowed`` are conditions that leave some of ρ out, and ``cut`` says whether a shift on the way has.
+    ``running`` says that each element also carries all that came before it along ρ, as a running sum does ("before"), or all
+    after it ("after"), as one does that runs down. ``kept`` tells in intervals what of ρ is left.
     """
 
     tensor: str
     positions: tuple[int, ...]
     offsets: tuple[int, ...]
     traces: tuple[Trace, ...]
+    whose: str
     first: tuple[int, ...]
     ranks: int
     narrowed: frozenset[Narrowing] = frozenset()

@@ -5,7 +5,7 @@ Sets of visits are bits of whole numbers, so that a chain over hundreds of visit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier, sweep_of
 from fusemax.analysis.conditions import Relation
@@ -27,6 +27,11 @@ class Order:
         self._sweeps: list[tuple[int, Sweep]] = []
         self._known: dict[Corner, dict[int, tuple[int, int]]] = {}
         self.corners = (FIRST, LAST) if _corners_matter(form, table) else (FIRST,)
+        self._spread: dict[tuple[int, int, str], bool] = {}
+        self._standings: dict[tuple[object, ...], int] = {}
+        self.waiting: dict[
+            Corner, dict[tuple[int, int], bool]
+        ] = {}  #: by corner, for visits by standing number
         self.constants = tuple(dict.fromkeys(_constants(form)))
 
     def relation(self, earlier: Visit, later: Visit, corner: Corner) -> Relation | None:
@@ -65,6 +70,22 @@ class Order:
             self._numbers[key] = len(self._sweeps)
             self._sweeps.append((visit.number, sweep_of(visit)))
         return self._numbers[key]
+
+    def standing_number(self, *standing: object) -> int:
+        """Return the number of a visit whose tasks stand so at some corner, the same for all that stand alike."""
+        return self._standings.setdefault(standing, len(self._standings))
+
+    def needs_several(self, u: int, v: int, along: Iterable[str]) -> bool:
+        """Return whether a task of Einsum *v* may need more than one coordinate along any of u's variables *along*."""
+        return any(self._several(u, v, name) for name in along)
+
+    def _several(self, u: int, v: int, along: str) -> bool:
+        key = u, v, along
+        if key not in self._spread:
+            place = self.form.nodes[u].variables.index(along)
+            found = (relation.sources[place] for relation in self.table[u].get(v, ()))
+            self._spread[key] = any(one[0] != "link" or one[2] != one[3] for one in found)
+        return self._spread[key]
 
     def _followers(self, number: int, wanted: int, corner: Corner, known: dict[int, tuple[int, int]]) -> int:
         """Return which of the *wanted* visits must wait for visit *number*; *known* are those tested, and found."""

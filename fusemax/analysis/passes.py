@@ -91,13 +91,19 @@ class Analysis:
     @cached_property
     def _whole_view(self) -> Order | None:
         """The order of the cascade with ranks whole, where an index shifts a split one or conditions are on whole ones."""
-        shifted = any(index.why == SHIFTED for index in _opaque(self.plain))
-        masked = self.plain.digits and any(node.filters for node in self.plain.nodes)
+        parts = {part.lower() for pieces in self.plain.digits.values() for part in pieces}
+        shifted = any(
+            index.why == SHIFTED or not parts.isdisjoint(index.mentions) for index in _opaque(self.plain)
+        )
+        filters = (one for node in self.plain.nodes for one in node.filters)
+        masked = any(not parts.isdisjoint(one.variables) for one in filters)
         if not shifted and not masked:
             return None
         whole = plain(regrouped(self.cascade, self.plain.digits), split=False)
-        known = shifted or next(iter(_opaque(whole)), None) is None
-        return Order(whole, relations(whole)) if known else None
+        tiles = any(node.loop for node in whole.nodes) and next(iter(_opaque(whole)), None) is not None
+        return (
+            None if tiles and not shifted else Order(whole, relations(whole))
+        )  # a loop over tiles stays one
 
     def rank(self, name: str) -> RankPasses:
         """Return what is known about rank *name*.

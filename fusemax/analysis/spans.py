@@ -7,7 +7,7 @@ the answer is the same for every rank of three coordinates or more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fusemax.analysis.barriers import Corner
@@ -79,7 +79,32 @@ class View:
             here.high, moved(there.low, high)
         )
 
-    def holds(self, condition: Condition, span: Span, others: dict[int, Span]) -> bool:
+    def sure(self, condition: Condition, others: Sequence[Span]) -> Span | None:
+        """Return the stretch for which a condition of a relation holds, whatever is read of *others*; None for none."""
+        if len(condition) < 3:
+            return None
+        low, high = self.band(*condition[-2:])
+        if condition[0] == "link":
+            there = others[condition[1]]
+            return Span(moved(there.high, low), moved(there.low, high))
+        landmark = self.low if (condition[0] == "start") != self.mirrored else self.high
+        return Span(moved(landmark, low), moved(landmark, high))
+
+    def together(self, spans: Sequence[Span], wanted: Span) -> bool:
+        """Return whether each coordinate of *wanted* is in one of *spans*, of those that have no holes."""
+        place, left = wanted.low, [span for span in spans if not span.holes]
+        while left:
+            there = [span for span in left if self.before(span.low, place)]
+            if any(self.before(wanted.high, span.high) for span in there):
+                return True
+            ahead = [span for span in there if self.before(moved(place, 1), moved(span.high, 1))]
+            if not ahead:
+                return False
+            place = moved(ahead[0].high, 1)
+            left = [span for span in left if span not in there]
+        return False
+
+    def holds(self, condition: Condition, span: Span, others: Sequence[Span]) -> bool:
         """Return whether a condition of a relation holds for all of *span*; *others* are those of the reader's variables."""
         if condition == ALL:
             return True

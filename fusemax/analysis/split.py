@@ -266,8 +266,21 @@ class Splitter:
         gathered = replace(condition, left=left, right=right)
         reaches = tuple(parts(name) for name in reached(gathered, size))
         apart = filter_of(gathered).difference
-        whole = None if apart is None else (parts(apart[0]), parts(apart[1]), *apart[2:])
-        return replace(filter_of(self._in_digits(condition)), reaches=reaches, whole=whole)
+        alike = apart is not None and size(apart[0]) == size(apart[1])
+        whole = (parts(apart[0]), parts(apart[1]), *apart[2:]) if apart is not None and alike else None
+        found = replace(filter_of(self._in_digits(condition)), reaches=reaches, whole=whole)
+        pair = found.difference[:2] if found.difference is not None else found.unequal
+        if pair is None or self._alike(*pair):
+            return found
+        return replace(found, difference=None, unequal=None)  # ranks of two sizes end at two places
+
+    def _alike(self, one: str, other: str) -> bool:
+        """Return whether two variables run over ranks of one size."""
+        ranks = one.upper(), other.upper()
+        return (
+            len({sequence(self.cascade, rank) for rank in ranks}) == 1
+            or len(set(map(self._size, ranks))) == 1
+        )
 
     def _gathered(self, expression: Expression, wholes: dict[str, tuple[str, frozenset[str]]]) -> Expression:
         """Return *expression* with ``m1*M0 + m0`` written as one variable, noted in *wholes*."""

@@ -94,6 +94,46 @@ COUNTS = [
         ("M", "X"), 1,
         "no window of Z has the first sum from behind",
     ),
+    (
+        "inputs: {Y: [M, E], Z: [P, E]}",
+        "T[m,p,e] = Y[m,e]*Z[p,e] | m < p\nF[m,p] = T[m,p,e] :: max[e] | m < p\nB[m,p,e] = T[m,p,e] - F[m,p] | m < p",
+        ("E", "T"), 2,
+        "T is there for m before p alone, and each of its rows is read twice",
+    ),
+    (
+        "inputs: {X: [M]}",
+        "T[m] = X[m]*2\nU[0] = 0\nloop m:\n  U[m+1] = U[m] + T[m]\nV[M] = 0\nloop m:\n  V[m] = V[m+1] + T[m]\n"
+        "Z[m] = U[m+1]*V[1]",
+        ("M", "X"), 2,
+        "each Z needs the first by the sum that runs up, and all others by the one that runs down",
+    ),
+    (
+        "inputs: {X: [M]}",
+        "T[m] = X[m]*2\nU[0] = 0\nloop m:\n  U[m+1] = U[m] + T[m]\nV[M] = 0\nloop m:\n  V[m] = V[m+1] + T[m]\n"
+        "Z[m] = U[m+1]*V[2]",
+        ("M", "X"), 1,
+        "the first Z needs the first and the third, but not the second",
+    ),
+    (
+        "inputs: {X: [M], Y: [M]}",
+        "T[m] = X[m] + X[m-1]\nU[m] = Y[p]*T[m] :: sum[p] | p < m\nF[m] = T[p]*T[m] :: sum[p] | p >= m\n"
+        "Z[m] = U[p]*F[m] :: sum[p] | p >= m",
+        ("M", "X"), 2,
+        "U has no first element, but T has each element twice: Z at m = 0 reads all once F[0] is there",
+    ),
+    (
+        "inputs: {X: [M], Y: [M]}",
+        "F[] = X[m] :: max[m] | m < 2\nB[m] = X[m] - F[] | m < 2\nZ[m] = X[m]*Y[m]",
+        ("M", "X"), 1,
+        "the first two are read twice, all of X by Z alone",
+    ),
+    (
+        "inputs: {Y: [M]}",
+        "S[0] = 0\nloop m:\n  S[m+1] = S[m] + Y[m]\nV[m] = Y[m]*S[m+1]\nD[M] = 0\nloop m:\n  D[m] = D[m+1] + V[m]\n"
+        "U[0] = 0\nloop m:\n  U[m+1] = U[m] + D[m+1]\nZ[m] = V[m] - U[M]",
+        ("M", "S"), 2,
+        "U leaves the first of V out, so S[1] is read by V and Z alone",
+    ),
 ]  # fmt: skip
 
 
@@ -104,6 +144,15 @@ def test_counts(inputs: str, einsums: str, query: tuple[str, str], count: int, w
     cascade = cascade_from_text(f"{HEAD}{inputs}\neinsums: |\n  {rows}\n", "hand")
 
     assert count == analyse(cascade).passes(*query), why
+
+
+def test_ranks_of_two_sizes_end_at_two_places():
+    """With more keys than queries the last ones are in no sum, with more queries all are: one pass is sure, not two."""
+    rows = "T[m] = X[m]*Y[p] :: sum[p] | p >= m\n  G[] = T[m] :: sum[m]\n  B[m] = T[m] - G[]\n  Z[m] = X[m]*2"
+    head = "title: t\nsource: our own\ninputs: {X: [M], Y: [P]}\neinsums: |\n  "
+
+    assert 1 == analyse(cascade_from_text(head + rows, "hand")).passes("M", "X")
+    assert 2 == analyse(cascade_from_text("same: [[M, P]]\n" + head + rows, "hand")).passes("M", "X")
 
 
 CORNERS = st.sampled_from(

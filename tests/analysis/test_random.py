@@ -15,6 +15,8 @@ from fusemax.cascade.build import cascade_from_text
 from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
 from tests.analysis.random_cascades import SIZES, random_cascade
+from tests.analysis.random_layers import SIZES as LAYERS
+from tests.analysis.random_layers import random_layers
 from tests.analysis.random_sequences import SIZES as SEQUENCES
 from tests.analysis.random_sequences import random_sequences
 from tests.analysis.unrolled import Unrolled, passes
@@ -72,6 +74,14 @@ def test_never_above_on_one_sequence_under_several_names(data):
         return  # the same variable drawn twice for one output
 
     assert 0 == compare(text, SEQUENCES)["above"], text
+
+
+@given(st.data())
+def test_never_above_on_layers(data):
+    """Layers under masks of all kinds, windows with strides, runs of scans: the bound is at most what unrolling gives."""
+    text = random_layers(lambda options: data.draw(st.sampled_from(list(options))))
+
+    assert 0 == compare(text, LAYERS)["above"], text
 
 
 @pytest.mark.slow
