@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusemax.cascade.ir import affine
-from fusemax.language.syntax import Condition
+from fusemax.language.syntax import Condition, Expression
 from fusemax.language.value import finite_value_of
 from fusemax.mapping.nest import Body, Mapped, Root
-from fusemax.simulate.tile.geometry import Geometry
+from fusemax.simulate.tile.geometry import Geometry, is_gather
 from fusemax.simulate.tile.values import Point
 
 FAR = 1 << 60
@@ -33,6 +33,20 @@ class Band:
         if self.sign > 0:
             return self.low - last, self.high - first
         return first + self.low, last + self.high
+
+    def bounds(self, geometry: Geometry, index: Expression, size: float, known: Mapping[str, float]) -> bool:
+        """Return whether *index*, into a rank of *size*, lies outside where the band leaves nothing; *known* are sizes."""
+        parts = None if is_gather(index) else affine(index)
+        if parts is None:
+            return False
+        factors, rest = parts
+        terms = {v: 1.0 if f is None else finite_value_of(f, known) for v, f in factors.items()}
+        signs = _signs(geometry, terms)
+        if signs is None or set(signs) != {self.row, self.column}:
+            return False
+        rising, start = signs[self.column], 0.0 if rest is None else finite_value_of(rest, known)
+        low, high = (self.low, self.high) if rising > 0 else (-self.high, -self.low)
+        return signs[self.row] * rising == self.sign and low + start <= 0 and high + start >= size - 1
 
 
 def band_of(mapped: Mapped, geometry: Geometry, point: Point, body: Body) -> Band | None:

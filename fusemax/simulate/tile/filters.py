@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from fusemax.cascade.ir import is_variable
+from fusemax.language.syntax import Access, names
 from fusemax.mapping.nest import Body, Mapped, Nest
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import Band, tile_of
@@ -13,7 +15,9 @@ from fusemax.simulate.tile.cores import Members
 from fusemax.simulate.tile.geometry import Geometry, is_window, residence_digits
 from fusemax.simulate.tile.lasting import Kept
 from fusemax.simulate.tile.regions import conditions_of
-from fusemax.simulate.tile.streams import DRAIN, Stream
+from fusemax.simulate.tile.shares import Shares
+from fusemax.simulate.tile.streams import DRAIN, FILL, Stream
+from fusemax.simulate.tile.touched import Touched, tiles_there, touched_of
 from fusemax.simulate.tile.values import Point
 from fusemax.simulate.tile.visits import Visits, either, visits_of
 from fusemax.simulate.tile.wanted import BITS
@@ -34,14 +38,16 @@ class Filters:
 
     def __init__(
         self, mapped: Mapped, nest: Nest, geometry: Geometry, point: Point, streams: Sequence[Stream],
-        members: Members | None,
+        members: Members | None, shares: Shares,
     ) -> None:  # fmt: skip
+        self.shares = shares
         self.mapped, self.nest, self.geometry, self.point = mapped, nest, geometry, point
         self.streams, self.members = streams, members
         self.of_body = {body.node: conditions_of(mapped, geometry, point, body) for body in nest.bodies}
         self.tiled = [self._tiled(stream) for stream in streams]
         self.bands = [[band for band, _, _ in tiled] for tiled in self.tiled]
-        self.visits = [self._visits(number) for number in range(len(streams))]
+        self.listed: dict[int, Touched] = {}
+        self.visits = [self._with_elements(number, self._visits(number)) for number in range(len(streams))]
         for number, visits in enumerate(self.visits):
             if visits is not None:
                 self.tiled[number], self.bands[number] = [], []
@@ -68,6 +74,39 @@ class Filters:
         if bands and len(self.tiled[number]) <= clock.MAX_BANDS and self._is_counted(number):
             return None
         return either(self.geometry, [self.visits_of_body(body) for body in bodies], stream.loops)
+
+    def _with_elements(self, number: int, visits: Visits | None) -> Visits | None:
+        """Return *visits* of stream *number*, which brings tiles, without those in which its tile is empty."""
+        stream = self.streams[number]
+        if stream.kind != FILL or stream.again or not stream.words or not stream.words[0].accesses:
+            return visits
+        if visits is not None or self.shares.is_listed(stream.words[0], stream):
+            there = self.touched(number).visits(self.geometry)
+            return visits if bool(there.done.all()) else there
+        if self.tiled[number]:
+            return visits
+        found, _ = self.shares.shares(stream)
+        return tiles_there(self.geometry, stream, found[0])
+
+    def touched(self, number: int) -> Touched:
+        """Return what bodies touch of the tile that transfer *number* moves, listed."""
+        if number not in self.listed:
+            uses = [
+                (access, self.visits_of_body(body) if self.is_masked(body) else None)
+                for access, body in self._uses(number)
+            ]
+            self.listed[number] = touched_of(self.geometry, self.shares, self.streams[number], uses)
+        return self.listed[number]
+
+    def _uses(self, number: int) -> Iterator[tuple[Access, Body]]:
+        """Yield the accesses, each with its body, for which transfer *number* brings tiles, or takes them out."""
+        stream = self.streams[number]
+        made = stream.kind == DRAIN or stream.again
+        for body in self.served(stream):
+            for einsum in map(self.mapped.einsum, body.einsums):
+                for access in einsum.outputs if made else einsum.reads:
+                    if access.tensor == stream.words[0].tensor:
+                        yield access, body
 
     def visits_of_body(self, body: Body) -> Visits:
         """Return which iterations of *body* are done."""
@@ -109,6 +148,14 @@ class Filters:
     def _is_counted(self, number: int) -> bool:
         """Return whether what bands touch of the tiles of stream *number* is a range of rows, of columns, or of pairs."""
         stream, tiled = self.streams[number], self.tiled[number]
+        if stream.residence is not None and tiled and self._is_cut(stream):
+            return all(
+                self._lies_outside(access, band)
+                for access in stream.words[0].accesses
+                for band, _, _ in tiled
+            )
+        if self._has_names(number):
+            return False
         roots = self.touched_roots(number)
         if not roots or stream.residence is None:
             return True
@@ -125,8 +172,32 @@ class Filters:
         return not kept.goes_on_otherwise()
 
     def _is_cut(self, stream: Stream) -> bool:
-        """Return whether the tile is named by sums of ranks: pairs outside the condition lie outside the tensor too."""
+        """Return whether the tile is named by sums of ranks."""
         return any(is_window(self.nest, i) for access in stream.words[0].accesses for i in access.indices)
+
+    def _has_names(self, number: int) -> bool:
+        """Return whether bodies read the tile that is brought under several names, in ranks that bands tie."""
+        stream = self.streams[number]
+        if stream.kind != FILL or stream.again or not self.tiled[number]:
+            return False
+        tied = {root for band, _, _ in self.tiled[number] for root in (band.row, band.column)}
+        described = self.mapped.cascade.tensors[stream.words[0].tensor]
+        columns = zip(*{access.indices for access, _ in self._uses(number)}, strict=True)
+        differ = [
+            {n for index in column for n in names(index) if is_variable(n)}
+            for rank, column in zip(described.ranks, columns, strict=True)
+            if rank != described.generation and len(set(column)) > 1
+        ]
+        return any(self.nest.root_of(d).name in tied for used in differ for d in self.nest.digits_of(used))
+
+    def _lies_outside(self, access: Access, band: Band) -> bool:
+        """Return whether what *access* means where *band* leaves nothing lies outside of the tensor."""
+        ranks = self.mapped.cascade.tensors[access.tensor].ranks
+        sizes = {**self.point.known, **{d.upper(): float(n) for d, n in self.geometry.tiles.items()}}
+        return any(
+            rank in sizes and band.bounds(self.geometry, index, sizes[rank], sizes)
+            for rank, index in zip(ranks, access.indices, strict=True)
+        )
 
     def turning(self, number: int) -> int:
         """Return how many loops there are down to the innermost that changes the tile: it stays through those inside."""
@@ -175,10 +246,10 @@ class Filters:
             for loop, stride in self.members.strides(mine).items():
                 row[clock.MEMBER_STRIDE + stream.loops.index(loop)] = stride
         row[clock.BANDS] = len(self.tiled[number])
-        names = list(self.nest.roots)
+        roots = list(self.nest.roots)
         for b, (band, rows, columns) in enumerate(self.tiled[number]):
             at = clock.BAND + b * clock.BAND_WIDTH
-            values = (names.index(band.row), names.index(band.column), band.low, band.high, rows, columns)
+            values = (roots.index(band.row), roots.index(band.column), band.low, band.high, rows, columns)
             row[at : at + clock.BAND_WIDTH] = (*values, -band.sign)
         self._write_visits(row, number)
         row[clock.FILTERED] = bool(mine) or bool(self.tiled[number]) or self.visits[number] is not None

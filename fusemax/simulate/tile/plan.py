@@ -25,7 +25,6 @@ from fusemax.simulate.tile.shares import Share, Shares
 from fusemax.simulate.tile.stays import words_of_stays
 from fusemax.simulate.tile.streams import (
     COMPUTE,
-    DRAIN,
     FILL,
     Stream,
     shared_loops,
@@ -86,7 +85,7 @@ class _Packer:
         )
         self.loads = loads = Loads(mapped, machine, geometry, point, self.streams, sharing)
         self.roots = {name: number for number, name in enumerate(nest.roots)}
-        self.filters = Filters(mapped, nest, geometry, point, self.streams, members)
+        self.filters = Filters(mapped, nest, geometry, point, self.streams, members, self.shares)
         self._ends()
         held = [whole_cycles(loads.lane_work(n, 0)[0]) for n in range(len(self.streams))]
         latency = [loads.latency(n) for n in range(len(self.streams))]
@@ -152,23 +151,8 @@ class _Packer:
     def _stays(self, number: int) -> list[Share]:
         """Return what transfer *number* moves, listed by task, and of sums that come back what goes on from core to core."""
         stream, filters = self.streams[number], self.filters
-        made = stream.kind == DRAIN or stream.again
-        uses = [
-            (access, filters.visits_of_body(body) if filters.is_masked(body) else None)
-            for body in filters.served(stream)
-            for einsum in map(self.mapped.einsum, body.einsums)
-            for access in (einsum.outputs if made else einsum.reads)
-            if access.tensor == stream.words[0].tensor
-        ]
-        accesses = list(dict.fromkeys(access for access, _ in uses))
-        tied = {
-            self.nest.root_of(loop).name for _, visits in uses if visits is not None for loop in visits.loops
-        }
-        together = stream.own & stream.anew if stream.again or stream.returns else stream.own
-        listing = self.shares.listing(stream.words[0], accesses, tied, together)
-        tied |= listing.roots(accesses)
-        loops = [loop for loop in stream.loops if self.nest.root_of(loop).name in tied]
-        touched = listing.elements(loops, uses, accesses)
+        tile = filters.touched(number)
+        loops, listing, accesses = tile.loops, tile.listing, tile.accesses
         done = np.ones([self.geometry.points([loop], {}) for loop in loops], bool)
         visits = filters.visits[number]
         if visits is not None:
@@ -176,11 +160,11 @@ class _Packer:
             done &= visits.done.reshape(shape)
         spread = self.mapped.task_loops(self.nest)
         words = words_of_stays(
-            self.geometry, stream, loops, touched, done.ravel(), filters.members, spread,
+            self.geometry, stream, loops, tile.elements, done.ravel(), filters.members, spread,
             lambda seen: listing.apart(seen, accesses),
         )  # fmt: skip
         digits = self.shares.other_digits(listing, accesses[0]) - set(stream.loops)
-        shares = [Share(digits, (), 0, frozenset(tied), table_of(one)) for one in words]
+        shares = [Share(digits, (), 0, frozenset(tile.roots), table_of(one)) for one in words]
         return shares if stream.again else shares[:1]
 
     def _record(
