@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.cascade import references_blocks as blocks
+from tests.cascade import references_field as field
 from tests.cascade import references_more as more
 from tests.cascade import references_recent as recent
 from tests.cascade import references_variants as variants
@@ -44,6 +45,12 @@ def _labels(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
     values["Y"][...] = np.arange(sizes["N"])[::-1] % sizes["V"]
     if "L" in values:
         values["L"][...] = np.log(np.exp(values["X"].T @ values["W"]).sum(1))
+
+
+def _words(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """The tokens of both answers are numbers of the vocabulary."""
+    for name in ("YW", "YL"):
+        values[name][...] = np.random.default_rng(7).integers(0, sizes["V"], size=values[name].shape)
 
 
 def _decays(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
@@ -128,6 +135,9 @@ CASES: dict[str, Case] = {
     "loss/cross-entropy": Case(vision.cross_entropy, LOSS, _labels),
     "loss/cross-entropy-backward": Case(vision.cross_entropy_backward, LOSS, _labels),
     "loss/cross-entropy-online": Case(vision.cross_entropy, {**LOSS, "V0": 3}, _labels),
+    "loss/distillation": Case(field.distillation, {"N": 4, "V": 7}),
+    "loss/label-smoothing": Case(field.label_smoothing, LOSS, _labels),
+    "loss/preference": Case(field.preference, {"B": 2, "T": 5, "V": 7}, _words),
     "loss/info-nce": Case(vision.info_nce, {"D": 3, "N": 6}),
     "loss/sinkhorn": Case(vision.sinkhorn, {"M": 4, "N": 5, "T": 3}),
     "loss/soft-dtw": Case(more.soft_dtw, {"D": 2, "I": 4, "J": 5}),
@@ -137,6 +147,7 @@ CASES: dict[str, Case] = {
         recent.global_window, {**ONE, "M": 12, "W": 1, "G": 2, "J": 2}, _random_keys
     ),
     "sparse/index-scores": Case(more.index_scores, {"N": 3, "C": 2, "P": 3, "M": 5}),
+    "sparse/hashed": Case(field.hashed, {**PLAIN, "A": 2}),
     "sparse/indexed": Case(more.indexed, {**ONE, "N": 2, "C": 2, "R": 2, "J": 3}),
     "sparse/native": Case(
         vision.native, {"E": 3, "F": 2, "R": 2, "P": 3, "M": 12, "M0": 3, "J": 2, "W": 5, "G": 3}
@@ -150,6 +161,7 @@ CASES: dict[str, Case] = {
         vision.shifted_groups, {"C": 2, "E": 3, "F": 2, "P": 12, "W": 4, "C0": 2, "S": 2}
     ),
     "state-space/delta-chunked": Case(more.delta, {**SCAN, "I0": 3}, _unit_keys),
+    "state-space/delta-product": Case(field.delta_product, SCAN, _rates),
     "state-space/kimi-delta": Case(more.kimi_delta, SCAN, _unit_keys),
     "state-space/mamba-2": Case(blocks.mamba_2, SPACE, _decays),
     "state-space/mamba-2-chunked": Case(blocks.mamba_2, {**SPACE, "I0": 3}, _decays),
@@ -159,6 +171,8 @@ CASES: dict[str, Case] = {
     "state-space/rwkv-7": Case(blocks.rwkv_7, SCAN, _decays),
     "state-space/rwkv-7-chunked": Case(blocks.rwkv_7, {**SCAN, "I0": 3}, _decays),
     "transformer/decoder-block": Case(blocks.decoder_block, DECODER, _rotary_tables),
+    "transformer/cross-layer-attention": Case(field.cross_layer, {"D": 4, "S": 6, "E": 3, "F": 2}),
+    "transformer/expert-choice": Case(field.expert_choice, {"D": 3, "P": 6, "N": 4, "J": 2, "I": 5}),
     "transformer/experts": Case(blocks.experts, {"D": 3, "P": 4, "N": 5, "J": 2, "I": 4, "S": 2}),
     "transformer/geglu": Case(blocks.geglu, LAYER),
     "transformer/logits": Case(blocks.logits, {"R": 3, "K": 4, "V": 7}),
@@ -172,6 +186,7 @@ CASES: dict[str, Case] = {
     "transformer/rotary": Case(blocks.rotary, {"H": 3, "E": 6, "A": 3, "M": 6}),
     "transformer/swiglu": Case(blocks.swiglu, LAYER),
     "variants/calibrated": Case(variants.calibrated, PLAIN, _one_sink),
+    "variants/cog": Case(field.cog, ONE),
     "variants/cosine": Case(recent.cosine, PLAIN),
     "variants/entmax": Case(recent.entmax, {**PLAIN, "T": 60}),
     "variants/forgetting": Case(variants.forgetting, ONE),
@@ -180,6 +195,9 @@ CASES: dict[str, Case] = {
     "variants/low-rank-keys": Case(more.low_rank_keys, {**PLAIN, "R": 3}),
     "variants/mixture-of-heads": Case(
         variants.mixture_of_heads, {**PLAIN, "D": 4, "S": 2, "R": 5, "J": 2, "A": 2, "O": 3}
+    ),
+    "variants/multi-matrix": Case(
+        field.multi_matrix, {"E": 3, "P": 5, "M": 7, "D": 4, "C": 3, "H": 2, "O": 5}
     ),
     "variants/multi-token": Case(variants.multi_token, {**ONE, "H": 3, "G": 2, "U": 3, "C": 1}),
     "variants/nystrom": Case(more.nystrom, {"E": 3, "F": 2, "P": 12, "W": 4, "T": 6}),
@@ -200,6 +218,7 @@ CASES: dict[str, Case] = {
     "variants/selective": Case(variants.selective, {**ONE, "H": 3}),
     "variants/selective-running": Case(variants.selective, {**ONE, "H": 3}),
     "variants/sinkhorn": Case(variants.sinkhorn, {**PLAIN, "T": 4}),
+    "variants/smoothed-keys": Case(field.smoothed_keys, PLAIN),
     "variants/stick-breaking": Case(variants.stick_breaking, ONE),
     "variants/stick-breaking-running": Case(variants.stick_breaking, ONE),
     "variants/talking-heads": Case(variants.talking_heads, {**PLAIN, "I": 3, "H": 4, "G": 2}),
@@ -210,6 +229,7 @@ CASES: dict[str, Case] = {
     "vision/position-channel": Case(vision.position_channel, {"C": 3, "P": 5, "E": 2}),
     "vision/slots": Case(recent.slots, {"D": 3, "F": 2, "M": 7, "N": 4}),
     "vision/spectral-gating": Case(vision.spectral_gating, {"N": 8, "D": 3}),
+    "vision/statistics-pooling": Case(field.statistics_pooling, {"D": 3, "N": 7, "A": 4}),
     "vision/strip-gates": Case(vision.strip_gates, {"C": 4, "C0": 2, "I": 5, "J": 6, "R": 1}),
     "vision/token-aware-pooling": Case(vision.token_aware_pooling, {**ONE, "D": 4, "J": 3, "U": 3}),
     "vision/token-mixing-gate": Case(vision.token_mixing_gate, {"P": 5, "D": 4, "T": 3, "U": 6}),
