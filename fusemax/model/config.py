@@ -16,6 +16,7 @@ from fusemax.model.reading.defaults import DEFAULTS
 from fusemax.model.reading.dense import FAMILIES, OTHER_NAMES, read_dense
 from fusemax.model.reading.encoders import ENCODERS
 from fusemax.model.reading.keys import Keys
+from fusemax.model.reading.latent import LATENT
 from fusemax.model.reading.older import OLDER
 from fusemax.model.reading.pairs import PAIRS
 from fusemax.model.reading.recurrent import RECURRENT
@@ -27,10 +28,10 @@ from fusemax.source import Document, KeyPath, read_yaml
 
 Reader = Callable[[Keys, str, str], Model]
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys((*FAMILIES, *OTHER_NAMES), read_dense), **SPARSE, **RECURRENT, **OLDER, **ENCODERS, **PAIRS,
+    **dict.fromkeys((*FAMILIES, *OTHER_NAMES), read_dense), **SPARSE, **LATENT, **RECURRENT, **OLDER, **ENCODERS, **PAIRS,
 }  # fmt: skip
 #: Keys under which a model of several parts (text and images) has the keys of its decoder.
-INSIDE = ("text_config", "llm_config", "language_config")
+INSIDE = ("text_config", "llm_config", "language_config", "thinker_config")
 _MIXER = "its mixer is not modelled in a whole model"
 _BERT = "model_type: bert takes its sizes with attention to all tokens"
 _TWO = "holds two models, of text and of images"
@@ -50,6 +51,7 @@ REFUSED: Mapping[str, tuple[str, str | None]] = {
     "kimi_linear": (_MIXER, "state-space/kimi-delta has it as a cascade"),
     **dict.fromkeys(("recurrent_gemma",), (_MIXER, None)),
     **dict.fromkeys(("deberta", "deberta-v2"), ("scores from positions apart from contents are not modelled", _BERT)),
+    "longcat_flash": ("layers with two mixers beside their experts are not modelled", None),
     "albert": ("layers that share their weights are not modelled", _BERT),
 }  # fmt: skip
 
@@ -95,24 +97,29 @@ def model_of(document: Document, name: str) -> Model:
 
 def _place(document: Document) -> tuple[KeyPath, str]:
     """Return where the keys of the decoder stand, and its kind: inside of a model of several parts, or at the top."""
-    data = document.data
-    kind = data.get("model_type")
-    inside = next((key for key in INSIDE if data.get(key) is not None), None)
+    kind = document.data.get("model_type")
     if isinstance(kind, str) and kind in REFUSED:
         raise ProblemsError(
             [document.problem(("model_type",), f"{kind}: {REFUSED[kind][0]}", REFUSED[kind][1])]
         )
-    if inside is not None and not isinstance(data[inside], dict):
-        raise ProblemsError([document.problem((inside,), f"expected keys with values, got {data[inside]!r}")])
-    if inside is not None:
-        inner = data[inside].get("model_type", kind)
-        if isinstance(inner, str) and inner in READERS:
-            return (inside,), inner
-        at: KeyPath = (inside, "model_type") if "model_type" in data[inside] else ("model_type",)
-        raise ProblemsError([_not_understood(document, at, inner)])
-    if not isinstance(kind, str) or kind not in READERS:
-        raise ProblemsError([_not_understood(document, ("model_type",), kind)])
-    return (), kind
+    at, data = _inside(document)
+    inner = data.get("model_type", kind)
+    if isinstance(inner, str) and inner in READERS:
+        return at, inner
+    place: KeyPath = (*at, "model_type") if "model_type" in data else ("model_type",)
+    raise ProblemsError([_not_understood(document, place, inner)])
+
+
+def _inside(document: Document) -> tuple[KeyPath, Mapping[str, Any]]:
+    """Return the place and the keys of the innermost part that holds a decoder: a wrapper may lie in another."""
+    at: KeyPath = ()
+    data = document.data
+    while (key := next((key for key in INSIDE if data.get(key) is not None), None)) is not None:
+        at = (*at, key)
+        if not isinstance(data[key], dict):
+            raise ProblemsError([document.problem(at, f"expected keys with values, got {data[key]!r}")])
+        data = data[key]
+    return at, data
 
 
 def _not_understood(document: Document, at: KeyPath, kind: object) -> Any:

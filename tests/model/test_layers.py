@@ -44,6 +44,13 @@ SMALL = {
     "olmo2": f"{{model_type: olmo2, {DENSE}}}",
     "starcoder2": f"{{model_type: starcoder2, {DENSE}, sliding_window: 3}}",
     "granite": f"{{model_type: granite, {DENSE}, residual_multiplier: 0.22, attention_multiplier: 0.3}}",
+    "minicpm": f"{{model_type: minicpm, {DENSE}, scale_depth: 1.4}}",
+    "bailing_moe_v2": (
+        f"{{model_type: bailing_moe_v2, {ROUTED}, intermediate_size: 10, moe_intermediate_size: 5, num_experts: 6,"
+        " num_experts_per_tok: 2, num_shared_experts: 2, first_k_dense_replace: 1, use_qk_norm: true, use_bias: true}}"
+    ),
+    "minicpm3": f"{{model_type: minicpm3, {LATENT}, q_lora_rank: 7, scale_depth: 1.4}}",
+    "mpnet": f"{{model_type: mpnet, {ENCODER}, vocab_size: 7, max_position_embeddings: 9}}",
     "glm4": f"{{model_type: glm4, {DENSE}}}",
     "nemotron": f"{{model_type: nemotron, {DENSE}}}",
     "smollm3": f"{{model_type: smollm3, {DENSE}, no_rope_layer_interval: 4}}",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fusemax.model.reading.keys import Keys
+from fusemax.model.reading.keys import DEEPEST, Keys
 from fusemax.model.reading.parts import (
     alternating,
     attention,
@@ -115,6 +115,10 @@ FAMILIES: Mapping[str, Family] = {
     "seed_oss": Family(bias=("attention_bias", True), out_bias=("attention_out_bias", False)),
     "helium": Family(),
     "ernie4_5": Family(bias=("use_bias", False), inner_bias=("use_bias", False), tied=True),
+    "exaone": Family(),
+    "mimo": Family(bias=("attention_bias", True), out_bias=NO_BIAS),
+    "minicpm": Family(tied=True),
+    "vaultgemma": Family(activation="gelu_pytorch_tanh", tied=True, windows="some", every=2),
     "hunyuan_v1_dense": Family(qk_norm="shared"),
     "internlm2": Family(bias=("bias", False)),
     "internlm3": Family(bias=("qkv_bias", False), out_bias=("bias", False), inner_bias=("bias", False)),
@@ -159,10 +163,17 @@ def read_dense(keys: Keys, name: str, kind: str) -> Model:
 
     layers, order = each(keys, layer)
     extra = keys.count("vocab_size") if family.heads_bias else 0
-    residual = keys.number("residual_multiplier", default=1.0)
+    residual = residual_of(keys)
     return decoder(
         keys, name, kind, layers, order, family.tied, norm=family.norm, extra_weights=extra, residual=residual
     )
+
+
+def residual_of(keys: Keys) -> float:
+    """Return what parts are multiplied by: as it stands there, or ``scale_depth`` over the root of the depth (MiniCPM)."""
+    if keys.has("scale_depth"):
+        return keys.number("scale_depth", default=1.0) / min(depth(keys), DEEPEST) ** 0.5
+    return keys.number("residual_multiplier", default=1.0)
 
 
 def _says(keys: Keys, bias: tuple[str, bool]) -> bool:

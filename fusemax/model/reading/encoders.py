@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from fusemax.model.reading.keys import Keys
+from fusemax.model.reading.keys import HEADS, Keys
 from fusemax.model.reading.parts import activation, attention, depth, each, feed_forward, width
-from fusemax.model.shape import FeedForward, Front, Layer, Model, Place
+from fusemax.model.shape import Attention, FeedForward, Front, Layer, Model, Place
 
 
 def _layer(keys: Keys, d_model: int, place: Place, act: str = "gelu") -> Layer:
@@ -34,6 +34,18 @@ def read_bert(keys: Keys, name: str, kind: str) -> Model:
     return Model(
         name=name, kind=kind, d_model=d_model, vocabulary=vocabulary, layers=(_layer(keys, d_model, "after"),), norm="layer",
         causal=False, positions=positions, extra_weights=types * d_model + projected,
+    )  # fmt: skip
+
+
+def read_mpnet(keys: Keys, name: str, kind: str) -> Model:
+    """Return an MPNet: a BERT without kinds of tokens, whose layers share a number for each range of distances."""
+    d_model, ranges = width(keys), keys.count("relative_attention_num_buckets", default=32)
+    layer = _layer(keys, d_model, "after")
+    assert isinstance(layer.mixer, Attention)
+    layer = replace(layer, mixer=replace(layer.mixer, relative=ranges))
+    return Model(
+        name=name, kind=kind, d_model=d_model, vocabulary=keys.count("vocab_size"), layers=(layer,), norm="layer",
+        causal=False, positions=keys.count("max_position_embeddings"), extra_weights=ranges * keys.count(*HEADS),
     )  # fmt: skip
 
 
@@ -142,7 +154,7 @@ Reader = Callable[[Keys, str, str], Model]
 ENCODERS: Mapping[str, Reader] = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra"), read_bert),
     **dict.fromkeys(("vit", "deit", "clip_vision_model", "siglip_vision_model"), read_image),
-    "dinov2": read_dinov2, "dinov2_with_registers": read_dinov2,
+    "mpnet": read_mpnet, "dinov2": read_dinov2, "dinov2_with_registers": read_dinov2,
     "distilbert": read_distilbert, "modernbert": read_modern_bert,
     "clip_text_model": read_clip_text, "siglip_text_model": read_clip_text,
 }  # fmt: skip

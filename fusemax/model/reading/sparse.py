@@ -19,7 +19,7 @@ from fusemax.model.reading.parts import (
     width,
     window,
 )
-from fusemax.model.shape import Experts, FeedForward, Indexer, LatentAttention, Layer, Mixer, Model
+from fusemax.model.shape import Experts, FeedForward, Layer, Mixer, Model
 
 SHARED = "shared_expert_intermediate_size"
 Scores = dict[str, Any]
@@ -100,7 +100,7 @@ def _multiplied(keys: Keys) -> float | None:
 def read_qwen_experts(keys: Keys, name: str, kind: str) -> Model:
     """Return a Qwen model with experts: which layers have them, one that every token takes."""
     d_model = width(keys)
-    shared = feed_forward(keys, SHARED) if keys.has(SHARED) or kind != "qwen3_moe" else None
+    shared = feed_forward(keys, SHARED) if keys.has(SHARED) or kind not in PLAIN else None
     normalised = keys.flag("norm_topk_prob", default=kind in GATED)
     part = experts(
         keys, "num_experts", "num_experts_per_tok", "moe_intermediate_size", shared, shared_gated=shared is not None,
@@ -128,6 +128,11 @@ def read_qwen_dense(keys: Keys, name: str, kind: str) -> Model:
     return decoder(keys, name, kind, *each(keys, layer))
 
 
+PLAIN = (
+    "qwen3_moe",
+    "qwen3_vl_moe_text",
+    "qwen3_omni_moe_text",
+)  #: kinds that have no expert which every token takes
 #: Kinds whose layers are gated delta rules, and attention under a gate in every fourth of them.
 GATED_DENSE = ("qwen3_5", "qwen3_5_text")
 GATED_EXPERTS = ("qwen3_next", "qwen3_5_moe", "qwen3_5_moe_text")
@@ -158,76 +163,19 @@ def _qwen_mixers(keys: Keys, kind: str, d_model: int) -> list[Mixer]:
     return [full if is_whole else linear for is_whole in whole]
 
 
-def read_deepseek(keys: Keys, name: str, kind: str) -> Model:
-    """Return a model with latent attention, experts behind some dense layers, and experts that every token takes."""
-    mixer = _latent(keys)
-    scores = SIGMOID if kind != "deepseek_v2" else {"scores": "softmax", "normalised": False}
-    return _after_dense(keys, name, kind, [mixer] * depth(keys), scores)
-
-
-def read_indexed(keys: Keys, name: str, kind: str) -> Model:
-    """Return a DeepSeek-V3.2, or a GLM-5, some of whose layers attend to the keys that the layer before chose."""
-    many = keys.count("index_topk")
-    indexer = Indexer(heads=keys.count("index_n_heads"), head_dim=keys.count("index_head_dim"))
-    own = replace(_latent(keys), chosen=many, indexer=indexer)
-    if indexer.head_dim <= own.rope_dim:
-        keys.fail("index_head_dim", f"expected more than the {own.rope_dim} elements that positions turn")
-    if own.q_rank is None:
-        keys.fail(
-            "q_lora_rank", "required key is missing", "the indexer's queries are made from those of this rank"
-        )
-    mixers: list[Mixer] = [own if chooses else replace(own, indexer=None) for chooses in _choosing(keys)]
-    return _after_dense(keys, name, kind, mixers, SIGMOID)
-
-
-def _choosing(keys: Keys) -> list[bool]:
-    """Return which layers have an indexer of their own: as a list or letters say, or one in so many; all if nothing does."""
-    layers = depth(keys)
-    said = keys.get("indexer_types")
-    letters = keys.get("index_topk_pattern")
-    if said is None and isinstance(letters, str):
-        said = [{"F": "full", "S": "shared"}.get(letter, letter) for letter in letters]
-    if said is None:
-        every, first = (
-            keys.count("index_topk_freq", default=1),
-            keys.count("index_skip_topk_offset", default=2),
-        )
-        return [max(number - first + 1, 0) % every == 0 for number in range(layers)]
-    key = "indexer_types" if keys.has("indexer_types") else "index_topk_pattern"
-    if (
-        not isinstance(said, list)
-        or len(said) != layers
-        or any(one not in ("full", "shared") for one in said)
-    ):
-        keys.fail(key, f"expected {layers} times full or shared (F or S)")
-        return [True] * layers
-    if said[0] == "shared":
-        keys.fail(key, "the first layer has none before it, whose choice it could share")
-    return [one == "full" for one in said]
-
-
-def _latent(keys: Keys) -> LatentAttention:
-    mixer = LatentAttention(
-        heads=keys.count("num_attention_heads"), nope_dim=keys.count("qk_nope_head_dim"),
-        rope_dim=keys.count("qk_rope_head_dim"), value_dim=keys.count("v_head_dim"),
-        q_rank=keys.count("q_lora_rank") if keys.has("q_lora_rank") else None, kv_rank=keys.count("kv_lora_rank"),
-    )  # fmt: skip
-    if mixer.rope_dim % 2:
-        keys.fail(
-            "qk_rope_head_dim", f"expected an even number, as positions turn pairs, got {mixer.rope_dim}"
-        )
-    return mixer
-
-
-def _after_dense(keys: Keys, name: str, kind: str, mixers: Sequence[Mixer], scores: Scores) -> Model:
+def after_dense(
+    keys: Keys, name: str, kind: str, mixers: Sequence[Mixer], scores: Scores,
+    names: tuple[str, str] = ("n_routed_experts", "n_shared_experts"),
+) -> Model:  # fmt: skip
+    """Return a model whose first layers are dense; *names* are the keys of how many experts are chosen from, and shared."""
     layers, dense = depth(keys), keys.count("first_k_dense_replace", default=0, least=0)
     if dense > layers:
         keys.fail("first_k_dense_replace", f"more than the {layers} layers")
-    shared = shared_part(keys, "n_shared_experts", "moe_intermediate_size")
+    shared = shared_part(keys, names[1], "moe_intermediate_size")
     scores = {**scores, "scale": keys.number("routed_scaling_factor", default=1.0)}
     if keys.has("norm_topk_prob"):
         scores["normalised"] = keys.flag("norm_topk_prob")
-    part = experts(keys, "n_routed_experts", "num_experts_per_tok", "moe_intermediate_size", shared, **scores)
+    part = experts(keys, names[0], "num_experts_per_tok", "moe_intermediate_size", shared, **scores)
     step = keys.count("moe_layer_freq", default=1)
     narrow = feed_forward(keys) if dense or step > 1 else None
 
@@ -248,7 +196,18 @@ def read_glm_experts(keys: Keys, name: str, kind: str) -> Model:
     rotary = 1.0 if kind == "dots1" else 0.5
     out_biased = biased and kind == "dots1"
     mixer = attention(keys, width(keys), biased=biased, out_biased=out_biased, qk_norm=normed, rotary=rotary)
-    return _after_dense(keys, name, kind, [mixer] * depth(keys), SIGMOID)
+    return after_dense(keys, name, kind, [mixer] * depth(keys), SIGMOID)
+
+
+def read_ling(keys: Keys, name: str, kind: str) -> Model:
+    """Return a Ling or Ring (``bailing_moe``), whose experts are chosen by softmax, in version 2 as in DeepSeek-V3."""
+    biased, out_biased = keys.flag("use_qkv_bias"), keys.flag("use_bias")
+    normed = "shared" if keys.flag("use_qk_norm") else ""
+    mixer = attention(keys, width(keys), biased=biased or out_biased, out_biased=out_biased, qk_norm=normed)
+    newer = kind == "bailing_moe_v2"
+    scores = SIGMOID if newer else {"scores": "softmax", "normalised": False}
+    names = ("num_experts", "num_shared_experts")
+    return after_dense(keys, name, kind, [mixer] * depth(keys), scores, names)
 
 
 def read_ernie_experts(keys: Keys, name: str, kind: str) -> Model:
@@ -353,11 +312,10 @@ def read_llama_4(keys: Keys, name: str, kind: str) -> Model:
 Reader = Callable[[Keys, str, str], Model]
 SPARSE: Mapping[str, Reader] = {
     **dict.fromkeys(_MIXTRALS, read_mixtral),
-    **dict.fromkeys(("qwen2_moe", "qwen3_moe", "qwen3_vl_moe_text", *GATED_EXPERTS), read_qwen_experts),
+    **dict.fromkeys(("qwen2_moe", *PLAIN, *GATED_EXPERTS), read_qwen_experts),
     **dict.fromkeys(GATED_DENSE, read_qwen_dense),
-    **dict.fromkeys(("deepseek_v2", "deepseek_v3", "kimi_k2"), read_deepseek),
-    **dict.fromkeys(("deepseek_v32", "glm_moe_dsa"), read_indexed),
     **dict.fromkeys(("glm4_moe", "glm4v_moe_text", "dots1"), read_glm_experts),
+    **dict.fromkeys(("bailing_moe", "bailing_moe_v2"), read_ling),
     "ernie4_5_moe": read_ernie_experts,
     "hunyuan_v1_moe": read_hunyuan_experts, "hunyuan": read_hunyuan_experts,
     "gpt_oss": read_gpt_oss, "llama4": read_llama_4, "llama4_text": read_llama_4,
