@@ -28,15 +28,23 @@ MASKS: tuple[Mask, ...] = ("all", "causal", "window")
 PARTS = ("forward", "backward", "decode")  #: of the work, each with a mapping
 
 
+class Windowed(FilePart):
+    """The mapping and the cascade of a kernel's forward pass under a window, where it does more there than a mask asks for."""
+
+    forward: str
+    cascade: str
+
+
 class KernelEntry(FilePart):
     """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
 
     ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version) and ``wider_than`` (the widths of V above so
     many, for which a kernel has other code) narrow an entry; ``widths`` are those that a kernel is built for, to the next
     of which it fills others up; ``cascade`` replaces the cascade that the mask asks for (a kernel that does all the work
-    under any mask); ``skips`` says by part (``backward``) of which mask a kernel leaves out what it hides, where that is
-    less than the row's: ``all`` (of none), ``causal``; ``fused`` says that the kernel is one of those that the study is
-    about; ``because`` why a part of the work has no mapping.
+    under any mask); ``window`` says what it does forward under a window, where that is other code; ``skips`` says by part
+    (``backward``) of which mask a kernel leaves out what it hides, where that is less than the row's: ``all`` (of none),
+    ``causal``; ``fused`` says that the kernel is one of those that the study is about; ``because`` why a part of the work
+    has no mapping.
     """
 
     kernel: str
@@ -49,6 +57,7 @@ class KernelEntry(FilePart):
     wider_than: int = Field(default=0, ge=0)
     widths: list[int] = Field(default_factory=list)
     cascade: str | None = None
+    window: Windowed | None = None
     skips: dict[Literal["forward", "backward"], Mask] = Field(default_factory=dict)
     fused: bool = True
     because: str = ""
@@ -161,6 +170,7 @@ def _beside(study: GpuStudy, folder: Path) -> GpuStudy:
         entry.model_copy(
             update={name: own(getattr(entry, name)) for name in (*PARTS, "cascade")}
             | {"machines": entry.machines and [own(name) for name in entry.machines]}
+            | {"window": entry.window and Windowed(**{name: own(one) for name, one in entry.window})}
         )
         for entry in study.kernels
     ]
@@ -181,8 +191,11 @@ def _cascades(study: GpuStudy) -> dict[KeyPath, str]:
         for part, cascades in (("forward", study.forward), ("backward", study.backward))
         for mask, name in cascades
     }
-    entries = enumerate(study.kernels)
-    names |= {("kernels", n, "cascade"): e.cascade for n, e in entries if e.cascade is not None}
+    for number, entry in enumerate(study.kernels):
+        if entry.cascade is not None:
+            names["kernels", number, "cascade"] = entry.cascade
+        if entry.window is not None:
+            names["kernels", number, "window", "cascade"] = entry.window.cascade
     return {**names, ("decode",): study.decode}
 
 
@@ -199,11 +212,12 @@ def _refuse_entry(
             text = f"{name!r} is no machine of this study: {', '.join(shelves)}"
             found.say((*at, "machines", position), text)
     mine = [shelf for name, shelf in shelves.items() if entry.machines is None or name in entry.machines]
-    for part in PARTS:
-        mapping = getattr(entry, part)
+    named: dict[KeyPath, str | None] = {(part,): getattr(entry, part) for part in PARTS}
+    named["window", "forward"] = entry.window and entry.window.forward
+    for part, mapping in named.items():
         files = [_file(shelf, mapping) for shelf in mine] if mapping is not None else []
         lacking = [error for error in files if isinstance(error, FusemaxError)]
-        with found.at(*at, part):
+        with found.at(*at, *part):
             if lacking and len(lacking) == len(files):
                 raise lacking[0]
             for path in dict.fromkeys(path for path in files if isinstance(path, Path)):

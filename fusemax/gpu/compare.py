@@ -157,6 +157,8 @@ def _entry(study: GpuStudy, row: Published, machine: str) -> KernelEntry:
 
 
 def _kernel(study: GpuStudy, entry: KernelEntry, machine: str, part: str, shape: Shape) -> Kernel:
+    if entry.window is not None and shape.window and part == "forward":
+        return Kernel(machine, entry.window.forward, entry.window.cascade)
     mapping = getattr(entry, part)
     if mapping is None:
         why = f": {entry.because}" if entry.because else ""

@@ -15,6 +15,7 @@ from fusemax.plot.scales import scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look, log_scales
 
+EDGE = 0.4  #: white around a mark, in points
 CROWD = 1000  #: points of a panel from which on one mark stands for all that lie together
 CELLS = np.array([90.0, 60.0])  #: of a panel, across and up, in which points lie together
 MANY = 60  #: points of a panel from which on they are drawn small
@@ -53,7 +54,7 @@ def _curves(
             linewidth=0.6 if thin else 1.3,
             markeredgecolor="white",
             markersize=3.0 if many else 4.5,
-            markeredgewidth=0.0 if many else 0.4,
+            markeredgewidth=0.0 if many else EDGE,
             alpha=0.7 if many else 1.0,
         )
     if spec.baseline:
@@ -90,9 +91,15 @@ def _ends(points: Sequence[tuple[float, float]], kept: Sequence[Any]) -> list[tu
 
 def line(look: Look) -> Line2D:
     """Return what stands for a line in a legend."""
-    return Line2D([], [], color=look.color, marker=look.marker, linestyle=look.dash, markeredgecolor="white")  # pyright: ignore[reportArgumentType]
+    return _mark(look, look.dash)
 
 
 def dot(look: Look) -> Line2D:
     """Return what stands for points in a legend."""
-    return Line2D([], [], color=look.color, marker=look.marker, linestyle="none", markeredgecolor="white")
+    return _mark(look, "none")
+
+
+def _mark(look: Look, dash: str) -> Line2D:
+    """Return a mark in a legend, on a line of *dash*."""
+    drawn: dict[str, Any] = {"color": look.color, "marker": look.marker, "linestyle": dash}
+    return Line2D([], [], markeredgecolor="white", markeredgewidth=EDGE, **drawn)

@@ -83,7 +83,7 @@ _HATCHES = (
     "oo",
     "//..",
 )  # no upright or level lines: a grid has those
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_MARKERS = ("o", "s", "^", "D", "v", "<", "X", ">")  # solid ones: a white edge swallows a star or a plus
 _DASHES = ("-", "--", "-.", ":")
 
 

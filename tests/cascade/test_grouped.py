@@ -41,6 +41,7 @@ def probabilities(x: dict[str, np.ndarray], mask: np.ndarray) -> tuple[np.ndarra
         ("grouped/split-k", "all"),
         ("grouped/causal", "causal"),
         ("grouped/window", "window"),
+        ("grouped/window-compared", "window"),
     ],
 )
 def test_forward(name: str, mask: str, P: int, M: int) -> None:

@@ -168,3 +168,28 @@ def test_the_second_table(gpu: str, work: str, most: float) -> None:
     assert not left_out
     assert median(abs(one.error) for one in compared) < most
     assert all(one.baselines_s["roofline"] < one.row.time_s for one in compared)
+
+
+def test_a_window_of_flash_attention_2_compares_every_score_of_every_tile() -> None:
+    """128 queries see 255 keys through a window of 129: four tiles of 64, each of 128 x 64 x 4 operations on 64 lanes.
+
+    Where the ends of a row's window lie costs a few operations a row beside them.
+    """
+    call = shape(1, 1, 512, 128, causal=True, window=129)
+    found = cost_of(Kernel("a30", "flash2-window", "grouped/window-compared"), call, "fp16")
+    plain = cost_of(Kernel("a30", "flash2", "grouped/window"), call, "fp16")
+    cycles = sum(value for label, value in found.table("cycles").items() if label.einsum == "WQK")
+    assert 4 * 128 * 64 * 4 / 64 <= cycles <= 1.03 * 4 * 128 * 64 * 4 / 64
+    assert found.latency_s > plain.latency_s
+
+
+def test_windows_of_flash_attention_2_on_an_a30() -> None:
+    """48 published times under windows: 17% at the median, 25% without the comparisons; nothing is fitted to the card."""
+    study = study_file(ROOT / "studies" / "gpu.yaml")
+    table = published(ROOT / "studies" / "gpu" / "public.csv")
+    rows = [row for row in table if row.gpu == "A30" and row.shape.window]
+    found, left = compare(study, rows)
+    assert len(found) == 48
+    assert not left
+    assert {entry.mapping for entry in found} == {"flash2-window"}
+    assert median(abs(entry.error) for entry in found) < NOISE

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
+from fusemax.plot.curves import dot
 from fusemax.plot.spec import FigureSpec
+from fusemax.plot.style import looks
 from fusemax.plot.sweep import draw_tables
 from fusemax.table.table import Tables, table_of
 
@@ -37,3 +43,22 @@ def test_a_crowd_is_one_mark_for_each_place(tmp_path: Path) -> None:
         tables(tmp_path, x=[1.0], y=[2.0]), tmp_path, FigureSpec(file="s", kind="scatter", x="x", y="y")
     )
     assert "" == few.caption
+
+
+def test_every_mark_keeps_its_ink_beside_a_white_edge() -> None:
+    """The mark of each series, as legends and points draw it, colours a quarter of a disk's pixels at the least."""
+    ink: dict[str, int] = {}
+    for name, look in looks([f"s{number}" for number in range(8)]).items():
+        picture = Figure(figsize=(0.5, 0.5), dpi=200)
+        axes = picture.add_axes((0.0, 0.0, 1.0, 1.0))
+        axes.axis("off")
+        with rc_context({"lines.markersize": 4.5}):
+            handle = dot(look)
+        handle.set_data([0.5], [0.5])
+        handle.set_transform(axes.transAxes)
+        axes.add_line(handle)
+        canvas = FigureCanvasAgg(picture)
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
+        ink[name] = int((pixels < 215).any(axis=2).sum())
+    assert min(ink.values()) >= ink["s0"] / 4, ink
