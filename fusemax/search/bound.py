@@ -59,7 +59,7 @@ def bound_of(facts: Facts, segment: Sequence[str] | None = None, again: bool = F
     is certain is the least over all of them: for all Einsums in narrow ranges of sizes, for a segment in wide ones.
     """
     mine, amounts = tuple(segment or facts.names), amounts_of(facts, coarse=segment is not None)
-    seconds = dict(_seconds(facts, mine, amounts))
+    seconds = dict(seconds_of(facts, mine, amounts))
     weights = strongest(facts.owners, seconds, len(amounts.cases))
     return _bound(facts, mine, amounts, seconds, weights, fewest_words(facts) if again else 0.0)
 
@@ -67,7 +67,7 @@ def bound_of(facts: Facts, segment: Sequence[str] | None = None, again: bool = F
 def proved_by(facts: Facts, weights: Mapping[str, float], again: bool) -> Bound:
     """Return the bounds of the whole cascade that *weights* of the units, not negative and of sum 1, prove."""
     amounts = amounts_of(facts)
-    seconds = dict(_seconds(facts, facts.names, amounts))
+    seconds = dict(seconds_of(facts, facts.names, amounts))
     return _bound(facts, facts.names, amounts, seconds, weights, fewest_words(facts) if again else 0.0)
 
 
@@ -83,11 +83,11 @@ def _bound(
     moved = max(float(whole[case]), least)
     written = float(sum((count for tensor, count in words.items() if tensor in made), zero).min())
     units_s = float(weighted_each(seconds, weights, len(zero)).min())
-    memory_s, launch_s = _memory_s(facts, moved, written), facts.figures["launch"]
-    leaked_J = _leaking_W(facts) * (max(units_s, memory_s) + launch_s)
+    waited_s, launch_s = memory_s(facts, moved, written), facts.figures["launch"]
+    leaked_J = _leaking_W(facts) * (max(units_s, waited_s) + launch_s)
     return Bound(
         units_s=units_s, prices=dict(weights), words={name: float(one[case]) for name, one in words.items()},
-        least_words=least, traffic_B=moved * facts.figures["word"], memory_s=memory_s, launch_s=launch_s,
+        least_words=least, traffic_B=moved * facts.figures["word"], memory_s=waited_s, launch_s=launch_s,
         energy_J=_energy(facts, segment, amounts, moved) + leaked_J,
     )  # fmt: skip
 
@@ -100,7 +100,7 @@ def _leaking_W(facts: Facts) -> float:  # noqa: N802 - the unit is a watt
     return sum(facts.figures[f"{name}.leakage"] * copies for name, copies in leaks)
 
 
-def _memory_s(facts: Facts, moved: float, written: float) -> float:
+def memory_s(facts: Facts, moved: float, written: float) -> float:
     """Return the seconds that the outermost level takes to move so many words, so many of them in."""
     name = facts.machine.outermost
     level, word = facts.machine.levels[name], facts.figures["word"]
@@ -120,13 +120,13 @@ def _memory_s(facts: Facts, moved: float, written: float) -> float:
 def moving_s(facts: Facts, traffic_B: float) -> float:
     """Return the seconds that the outermost level takes for so many bytes at most, whichever way they go."""
     words = traffic_B / facts.figures["word"]
-    return max(_memory_s(facts, words, 0.0), _memory_s(facts, words, words))
+    return max(memory_s(facts, words, 0.0), memory_s(facts, words, words))
 
 
 # ------------------------------------------------------------------------------------ work
 
 
-def _seconds(
+def seconds_of(
     facts: Facts, segment: Sequence[str], amounts: Amounts
 ) -> Iterator[tuple[tuple[str, str], Cases]]:
     """Yield, by (Einsum, operation), the seconds that each unit would take for all of it, on all lanes of all cores:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 from fusemax.search.bound import bound_of
 from fusemax.search.candidate import Candidate, nothing_fits
 from fusemax.search.clock import Clock
+from fusemax.search.division import Run, estimates, quickest
 from fusemax.search.facts import Facts
 from fusemax.search.phase import candidates
 from fusemax.search.plan import Plan, Search
@@ -44,9 +46,48 @@ def joined(search: Search) -> Iterator[Plan]:
         if search.near(alone) or not _worth_dividing(search, atoms, alone):
             return
     for fixed in _fixed(search.facts, whole):
+        yield from _by_estimate(search, atoms, fixed, whole)
         yield from _merged(search, atoms, fixed)
         if search.over:
             return
+
+
+def _by_estimate(
+    search: Search, atoms: Sequence[tuple[str, ...]], fixed: Mapping[str, int], whole: Candidate | None
+) -> Iterator[Plan]:
+    """Yield plans of the runs that promise the least sum of times, where starts of a phase for each group would take longer
+    than all the work.
+
+    A run that has been looked at counts by the time found, so that other divisions come up; until all runs of the most
+    promising one are known, or it promises no gain.
+    """
+    count = len(atoms)
+    starts_s = count * search.facts.figures["launch"]
+    if search.objective != "latency" or count < 2 or starts_s < search.bound.latency_s:
+        return
+    values = estimates(search.facts, atoms, search.bound)
+    found: dict[Run, Candidate | None] = {(0, count): whole}
+    values[0, count] = inf if whole is None else whole.latency_s
+    least, growing = values[0, count], None
+    for _ in range(2 * count):
+        promised, runs = quickest(values, count)
+        if search.over or promised > WORTH * least or all(run in found for run in runs):
+            break
+        names = [tuple(name for atom in atoms[slice(*run)] for name in atom) for run in runs]
+        phases: list[Candidate] = []
+        for run, mine in zip(runs, names, strict=True):
+            known = run in found or search.over
+            one = found.get(run) if known else _best(search, mine, fixed, QUICK)
+            values[run] = inf if one is None else max(values[run], one.latency_s)
+            found[run] = one
+            if one is None:
+                break
+            phases.append(one)
+        if len(phases) == len(runs) and (taken := sum(one.latency_s for one in phases)) < least:
+            least, growing = taken, _Runs(names, phases)
+            yield growing.plan
+    if growing is not None:
+        yield from _deepened(search, growing, fixed)
 
 
 def _worth_dividing(search: Search, atoms: Sequence[tuple[str, ...]], alone: Plan) -> bool:

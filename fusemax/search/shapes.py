@@ -83,11 +83,11 @@ class Places:
 
 def skeletons(facts: Facts, segment: Sequence[str]) -> Iterator[Skeleton]:
     """Yield the skeletons of a phase that does the Einsums of *segment*, likely ones first."""
-    common = _common(facts, segment)
-    batch = tuple(v for v in common if _everywhere(facts, segment, v))
+    shared = common(facts, segment)
+    batch = tuple(v for v in shared if _everywhere(facts, segment, v))
     if facts.within.spread is not None:  # those that may be dealt to cores stand around the others
         batch = tuple(sorted(batch, key=lambda v: v not in (facts.within.spread or ())))
-    free = tuple(v for v in common if v not in batch and _several(facts, v))
+    free = tuple(v for v in shared if v not in batch and _several(facts, v))
     seen: list[Skeleton] = []
     for still, moving in _divided(facts, segment, batch, free):
         still = (*still, *(v for v in moving if not _cuttable(facts, v)))
@@ -144,7 +144,7 @@ def _product(values: Iterable[int]) -> int:
     return result
 
 
-def _common(facts: Facts, segment: Sequence[str]) -> tuple[str, ...]:
+def common(facts: Facts, segment: Sequence[str]) -> tuple[str, ...]:
     """Return the rank variables over which all Einsums of *segment* may be fused, none of them reduced."""
     first, *others = (facts.carried[name] for name in segment)
     shared = first.intersection(*others)

@@ -47,7 +47,8 @@ PUBLISHED = {
 def _layer(machine: str, rows: int, inner: int, outer: int) -> Answer:
     sizes = {"R": rows, "K": inner, "N": outer}
     described, _ = load_machine(machine)
-    return best_mapping(load_cascade("transformer/linear"), described, sizes, objective="traffic", seconds=2)
+    linear = load_cascade("transformer/linear")
+    return best_mapping(linear, described, sizes, objective="traffic", seconds=2, by_work=True)
 
 
 def _moved_B(machine: str, rows: int, model: str) -> float:  # noqa: N802 - the unit is a byte
