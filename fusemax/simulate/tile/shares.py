@@ -229,7 +229,15 @@ class Shares:
     def _is_no_box(self, access: Access) -> bool:
         sums = [affine(index) for index in self._indices(access)]
         plain = all(one is not None and len(one[0]) <= clock.MAX_TERMS for one in sums)
-        return not plain or bool(cut_roots(self.mapped, self.geometry, access))
+        return not plain or self._repeats(access) or bool(cut_roots(self.mapped, self.geometry, access))
+
+    def _repeats(self, access: Access) -> bool:
+        """Return whether two indices of *access* name one variable (``X[p+w,p]``): not all pairs of their values occur."""
+        named = [
+            digits_of(self.nest, (n for n in names(index) if is_variable(n)))
+            for index in self._indices(access)
+        ]
+        return sum(map(len, named)) > len(set[str]().union(*named))
 
     def listing(
         self, entry: Words, accesses: Sequence[Access], roots: Collection[str], loops: Collection[str]
