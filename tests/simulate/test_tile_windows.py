@@ -83,6 +83,28 @@ def test_two_names_of_which_one_has_all_of_a_tile_under_a_mask(loops: list[str])
     assert filled(one) == 3 * 2
 
 
+def test_elements_that_two_tensors_name_in_ragged_tiles() -> None:
+    """X[b,I[b,n]] and X[b,J[b,n]]: each of three b and three n names two elements, in tiles of two."""
+    nest = {"keep": {"near": ["X"]}, "do": [{"for": ["b1", "n1", "n0", "b0"], "do": ["Y"]}]}
+    inputs = {"X": ["B", "M"], "I": ["B", "N"], "J": ["B", "N"]}
+    einsum = "Y[b,n] = X[b,I[b,n]]*X[b,J[b,n]]\n"
+    one = design(einsum, inputs, {}, nest, {"B": 3, "N": 3, "M": 9}, {"B0": 2, "N0": 2})
+
+    assert filled(one) == 2 * 3 * 3
+
+
+def test_a_body_reads_the_pairs_of_a_rank_in_two_indices_that_there_are() -> None:
+    """X[p+n,p] of two p and one n at a time: two elements, in each of three n; not the four of all pairs."""
+    nest = {"for": ["n"], "keep": {"near": ["X"]}, "do": [{"do": ["Y"]}]}
+    inputs = {"X": ["M", "P"], "U": ["N"]}
+    one = design("Y[p] = X[p+n,p]*U[n] :: sum[n]\n", inputs, {"M": "P+N"}, nest, {"P": 2, "N": 3})
+    mapped, machine = one.loaded()
+    words = {(k.level, k.tensor, k.kind): n for k, n in simulate(mapped, machine, one.sizes).words.items()}
+
+    assert filled(one) == 3 * 2
+    assert words["near", "X", "read"] == 3 * 2
+
+
 @st.composite
 def windows(draw: st.DrawFn) -> Design:
     """Draw a window, with or without a condition, in any loops, tiles and places; the tensor may end before it does."""

@@ -148,7 +148,9 @@ class Listing:
     def _sizes(self, indices: Sequence[Expression]) -> list[int]:
         """Return how many values each index may take."""
         return [
-            self.geometry.points(self._digits([index]), {}) if is_gather(index) else self._limit(dim)
+            math.prod(trips_of(self.geometry, self._digits([index])))
+            if is_gather(index)
+            else self._limit(dim)
             for dim, index in zip(self.dims, indices, strict=True)
         ]
 
