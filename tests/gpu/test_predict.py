@@ -37,6 +37,9 @@ MACHINES = (
         "rtx5080",
         "rtx-pro-6000",
         "a800",
+        "gb10",
+        "h100-nvl",
+        "rtx4080",
     ),
 )
 STUDY = ROOT / "studies" / "gpu.yaml"
@@ -117,7 +120,7 @@ def test_attention_is_no_quicker_than_the_products_that_a_card_can_feed(machine:
         ("l40s", 362e12), ("a10", 125e12), ("a5000", 111.1e12), ("rtx2080ti", 53.8e12), ("a30", 165e12), ("a40", 149.7e12),
         ("rtx-a6000", 154.8e12), ("l4", 121e12), ("t4", 65e12), ("v100", 125e12), ("jetson-agx-orin", 42.6e12),
         ("max1550", 839e12), ("arc-b580", 116.7e12), ("mi250x", 191.5e12), ("l40", 181e12), ("rtx6000-ada", 364e12),
-        ("rtx5080", 112.6e12), ("rtx-pro-6000", 503.8e12), ("a800", 312e12),
+        ("rtx5080", 112.6e12), ("rtx-pro-6000", 503.8e12), ("a800", 312e12), ("gb10", 118.8e12), ("rtx4080", 97.5e12),
     ],
 )  # fmt: skip
 def test_cards_without_a_published_time_have_the_rates_of_their_data_sheets(

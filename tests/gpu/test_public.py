@@ -11,6 +11,7 @@ from fusemax.gpu.compare import compare
 from fusemax.gpu.predict import Kernel, cost_of
 from fusemax.gpu.published import published
 from fusemax.gpu.shape import Shape, flop
+from fusemax.machine import load_machine
 from fusemax.shipped import ROOT
 
 #: gpu-mode/ring-attention on GitHub, issue 10: two RTX A5000, FlashAttention-2 at width 64 without a mask; 16k tokens in
@@ -20,6 +21,12 @@ A5000 = {
 }  # fmt: skip
 #: nshepperd/flash_attn_jax on GitHub, issue 5: RTX 3090, 32 sequences of 1,024 tokens, 8 heads: TFLOP/s by width.
 RTX3090 = {32: 61.11, 64: 64.09, 128: 65.63}
+#: A GB10 (DGX Spark), without a mask: mapping, batch, heads, length, width, ms. flashinfer-ai/flashinfer pull request 3897
+#: (FlashAttention-2), Dao-AILab/flash-attention pull request 2474 (FlashAttention-4). The machine is from data sheets alone.
+GB10 = (
+    ("flash2", 4, 8, 4096, 128, 2.97), ("flash2", 2, 8, 8192, 128, 5.81), ("flash2", 1, 8, 32768, 128, 46.09),
+    ("flash2", 1, 8, 16384, 64, 5.89), ("flash4", 8, 32, 8192, 64, 46.52),
+)  # fmt: skip
 #: Between laboratories equal shapes differ by 20%.
 NOISE = 0.2
 
@@ -168,6 +175,21 @@ def test_the_second_table(gpu: str, work: str, most: float) -> None:
     assert not left_out
     assert median(abs(one.error) for one in compared) < most
     assert all(one.baselines_s["roofline"] < one.row.time_s for one in compared)
+
+
+def test_flash_attention_on_a_card_that_is_known_from_its_data_sheet_alone() -> None:
+    """Five times of a GB10, which lacks the tensor memory of a B200: all within 8%."""
+    for mapping, batch, heads, length, width, published_ms in GB10:
+        call = shape(batch, heads, length, width)
+        found_ms = cost_of(Kernel("gb10", mapping, "attention"), call, "bf16").latency_s * 1e3
+        assert found_ms == pytest.approx(published_ms, rel=0.08), (mapping, length, width)
+
+
+def test_the_clock_of_a_limited_hopper_card_follows_the_third_root_of_its_power() -> None:
+    """An H100 PCIe was measured at 1395 MHz under 350 W; the rule that gives an H100 NVL its clock says 1393."""
+    clocks = {name: float(load_machine(name)[0].clock.value) for name in ("h100", "h100-pcie", "h100-nvl")}
+    assert clocks["h100"] * (350 / 700) ** (1 / 3) == pytest.approx(clocks["h100-pcie"], rel=0.005)
+    assert clocks["h100"] * (400 / 700) ** (1 / 3) == pytest.approx(clocks["h100-nvl"], rel=0.005)
 
 
 def test_a_window_of_flash_attention_2_compares_every_score_of_every_tile() -> None:
