@@ -25,8 +25,8 @@ def feed_forward_steps(maker: Maker, part: FeedForward | Experts) -> Iterator[St
         yield from _sent_to_experts(maker, part)
         return
     cut = parallel.tensor // parallel.expert
-    groups, rows = routed(part, maker.run.tokens, parallel.expert, parallel.imbalance)
-    yield from _experts(maker, part, groups, rows, maker.width(part.expert.d_ff, "experts' width", cut))
+    width = maker.width(part.expert.d_ff, "experts' width", cut)
+    yield from _experts(maker, part, maker.run.tokens, width)
     yield from summed(maker, "after the feed-forward")
 
 
@@ -54,11 +54,17 @@ def dense_steps(maker: Maker, part: FeedForward, what: str) -> Iterator[Step]:
     yield maker.product(f"{what}feed-forward out", "feed-forward", width, maker.model.d_model)
 
 
-def _experts(maker: Maker, part: Experts, groups: int, rows: int, width: int) -> Iterator[Step]:
-    d_model, ways = maker.model.d_model, 2 if part.expert.gated else 1
-    yield maker.products("experts in", "experts", groups, rows, d_model, ways * width)
-    yield maker.step("experts' activation", "activation", moved=(ways + 1) * groups * rows * width)
-    yield maker.products("experts out", "experts", groups, rows, width, d_model)
+def _experts(maker: Maker, part: Experts, tokens: int, width: int) -> Iterator[Step]:
+    """Yield the steps of a chip's experts, of this *width* there, for its part of *tokens*.
+
+    Where their rows do not come out even each product has as many as the longest; multiply-adds are those of the tokens alone.
+    """
+    parallel, d_model, ways = maker.parallel, maker.model.d_model, 2 if part.expert.gated else 1
+    groups, rows = routed(part, tokens, parallel.expert, parallel.imbalance)
+    worked = tokens * part.per_token * parallel.imbalance / parallel.expert
+    yield maker.products("experts in", "experts", groups, rows, d_model, ways * width, worked)
+    yield maker.step("experts' activation", "activation", moved=ceil((ways + 1) * worked * width))
+    yield maker.products("experts out", "experts", groups, rows, width, d_model, worked)
     moved = (part.per_token + 1) * maker.run.tokens * d_model
     yield maker.step("sum of experts", "experts", moved=moved)
 
@@ -72,9 +78,8 @@ def _sent_to_experts(maker: Maker, part: Experts) -> Iterator[Step]:
     tokens = ceil(run.tokens / parallel.tensor)
     numbers = ceil(tokens * chips_of_token(part, parallel.expert) * parallel.imbalance * d_model)
     everywhere = run.tokens * parallel.expert // parallel.tensor
-    groups, rows = routed(part, everywhere, parallel.expert, parallel.imbalance)
     yield maker.exchange("tokens to experts", "all-to-all", numbers, parallel.expert)
-    yield from _experts(maker, part, groups, rows, part.expert.d_ff)
+    yield from _experts(maker, part, everywhere, part.expert.d_ff)
     yield maker.exchange("tokens from experts", "all-to-all", numbers, parallel.expert)
     if parallel.tensor > 1 and parallel.sequence == 1:
         yield maker.exchange("tokens of all", "all-gather", run.tokens * d_model, parallel.tensor)

@@ -155,11 +155,21 @@ class Maker:
         forms = (("transformer/linear", sizes), ("transformer/linear-split-k", sizes))
         return self.step(name, work, forms=forms, weights=("W",), operations=rows * inner * columns)
 
-    def products(self, name: str, work: str, groups: int, rows: int, inner: int, columns: int) -> Step:
-        """Return *groups* products side by side, each with its own matrix."""
+    def products(
+        self,
+        name: str,
+        work: str,
+        groups: int,
+        rows: int,
+        inner: int,
+        columns: int,
+        worked: float | None = None,
+    ) -> Step:
+        """Return *groups* products side by side, each with its own matrix; *worked* is the sum of their rows, if uneven."""
         sizes = {"G": groups, "R": rows, "K": inner, "N": columns}
         forms = (("transformer/grouped-linear", sizes),)
-        return self.step(name, work, forms=forms, weights=("W",), operations=groups * rows * inner * columns)
+        operations = (groups * rows if worked is None else worked) * inner * columns
+        return self.step(name, work, forms=forms, weights=("W",), operations=operations)
 
     def norm(self, name: str, times: int = 1, rows: int | None = None, width: int | None = None) -> Step:
         """Return a norm: with the residual that is added before it (two inputs, two outputs), or of *width* alone."""

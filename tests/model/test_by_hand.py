@@ -13,7 +13,11 @@ import pytest
 from fusemax.model.passed import Passed, Row
 from fusemax.model.predict import Predictor
 from fusemax.model.price import Prices, Widths
-from tests.model.configs import published
+from fusemax.model.shape import Experts
+from fusemax.model.step import Pass
+from fusemax.model.steps import steps_of
+from fusemax.model.weights import split_weights
+from tests.model.configs import CONFIGS, MORE, published
 
 H100 = Prices("h100", Widths())
 DRAM_BPS = 3053e9
@@ -102,3 +106,25 @@ def test_gemma_decodes(part: str, seen: int):
     assert rows["queries, keys, values"].price.traffic_B == pytest.approx(
         bytes_of(1, 5376, (32 + 2 * 16) * 128), rel=0.05
     )
+
+
+#: Kinds of work that are products with weights.
+PRODUCTS = ("projection", "output", "feed-forward", "experts", "logits")
+#: Models of one sequence; those of two are counted in tests of encoders with decoders.
+ALONE = [name for name in sorted({*CONFIGS, *MORE}) if published(name).encoder is None]
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_token_takes_a_multiply_add_for_each_weight_that_it_meets(name: str):
+    """All matrices but the table of tokens, of the experts those that a token takes; vectors are less than a hundredth."""
+    model = published(name)
+    tokens = 64
+    steps = steps_of(model, Pass(batch=1, queries=tokens, keys=tokens, last_only=False))
+    found = sum(step.times * step.operations for step in steps if step.work in PRODUCTS)
+    met = float(model.head * model.d_model)
+    for one in model.layers:
+        rest, routed = split_weights(model, one)
+        part = one.feed_forward
+        taken = part.per_token / part.count if isinstance(part, Experts) else 0.0
+        met += one.times * (rest + taken * routed)
+    assert found == pytest.approx(tokens * met, rel=0.01)
