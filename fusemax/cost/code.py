@@ -17,7 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from fusemax.cost import band, deal, lattice, lattice_tasks, lattice_visits, ragged, ratio, visits
+from fusemax.cost import (
+    band,
+    deal,
+    lattice,
+    lattice_tasks,
+    lattice_visits,
+    ragged,
+    ratio,
+    union_visits,
+    visits,
+)
 from fusemax.cost.graph import Fit, Graph, Node, graph_of
 from fusemax.cost.program import Program
 from fusemax.language.functions import FUNCTIONS
@@ -94,7 +104,7 @@ SEVERAL = {
     "window_most": 8,
 }
 #: All modules whose functions stand as text in the code, each after those that it needs.
-TEXTS = (band, deal, visits, ragged, lattice, lattice_visits, lattice_tasks, ratio)
+TEXTS = (band, deal, visits, ragged, lattice, lattice_visits, union_visits, lattice_tasks, ratio)
 #: Functions of :mod:`fusemax.cost.visits`, :mod:`fusemax.cost.ragged` and :mod:`fusemax.cost.ratio`: each takes one list of
 #: values, and needs those modules.
 LISTED: Mapping[str, tuple[ModuleType, ...]] = {
@@ -102,6 +112,7 @@ LISTED: Mapping[str, tuple[ModuleType, ...]] = {
     "dealt_tasks": (band, deal, visits, ragged),
     "region_tiles": (band, lattice),
     "region_moved": (band, visits, lattice, lattice_visits),
+    "union_moved": (band, visits, lattice, union_visits),
     "region_tasks": (band, deal, visits, ragged, lattice, lattice_tasks),
     "cycle_ratio": (ratio,),
 }

@@ -12,7 +12,7 @@ Rules (docs/mappings.md says them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -28,6 +28,7 @@ from fusemax.cost.residences import Move, Residences, Room
 from fusemax.cost.symbols import at_most, ceildiv, groups_of, lanes_along, symbol
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
 from fusemax.cost.tasks_region import UnderRegion, under_region
+from fusemax.cost.unions import Union, reader_of, union_of
 from fusemax.cost.ways import Term, digits_of_way, makes, shifts_of, terms_of, ways_of
 from fusemax.cost.windowed import cut_windows
 from fusemax.cost.windows import unshifted, windows_among
@@ -291,7 +292,17 @@ class Counter(Residences):
             words = self._read(accesses, body)
             joint = joint_of(self.nest, self.cascade, accesses, self.bands[body.node])
             words = words if joint is None else joint.read(self.extents, body.loops, words)
+            union = self._union_read(body, accesses)
+            words = words if union is None else union.words(self.extents, body.loops, words, stays=False)
             yield Move(tensor=tensor, level=self._home(tensor, body.node), kind="read", words=words)
+
+    def _union_read(self, body: Body, accesses: Sequence[Access]) -> Union | None:
+        """Return the union of *accesses* to one tensor in each iteration of *body*, where nothing else knows it."""
+        mask = self.bands[body.node]
+        windows = unshifted(windows_among(self.nest, self.cascade, accesses))
+        if not self._is_joint(accesses, mask, windows, ways_of(self.nest, accesses)):
+            return None
+        return union_of(self.nest, self.cascade, [reader_of(self.nest, body, mask, accesses)])
 
     def _wanted(self, body: Body) -> list[tuple[Access, ...]]:
         """Return the accesses of *body* to what it does not make itself, those to one tensor together."""

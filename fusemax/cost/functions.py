@@ -105,6 +105,10 @@ class region_tiles(sympy.Function):  # noqa: N801
     """Tiles that a region touches, by place: :func:`fusemax.cost.lattice.region_tiles`; ``item`` takes one."""
 
 
+class union_moved(sympy.Function):  # noqa: N801
+    """Words of tiles that several accesses share, visited one by one: :func:`fusemax.cost.union_visits.union_moved`."""
+
+
 class region_moved(sympy.Function):  # noqa: N801
     """Words of tiles under a region, visited one by one: :func:`fusemax.cost.lattice_visits.region_moved`."""
 

@@ -148,6 +148,16 @@ class Region:
         numbers = (sympy.Integer(len(self.axes)), sympy.Integer(self.last))
         return region_tiles(*numbers, *values, *self.numbers(extents))
 
+    def along(self, extents: Extents, axis: Axis) -> tuple[sympy.Expr, sympy.Expr]:
+        """Return how many elements of its root a value of *axis* is, and how many values there are in a row."""
+        root = extents.nest.roots[axis.root]
+        part = extents.part(root)
+        inner: sympy.Expr = ONE
+        for digit in root.inner_to(axis.digits[-1]):
+            inner *= extents.sizes[digit.name]
+        turned = bool(part.digits) and part.digits[0] in self.around(extents.nest, axis)
+        return inner, _product(extents, axis.digits) if turned else part.size
+
     def numbers(self, extents: Extents) -> tuple[sympy.Expr, ...]:
         """Return the steps and bound of each row; sizes of tiles are those of *extents*."""
         own = {

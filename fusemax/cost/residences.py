@@ -8,20 +8,17 @@ from dataclasses import dataclass, replace
 import sympy
 
 from fusemax.cost.chunked import in_chunks
-from fusemax.cost.conditions import Mask, mask_of
 from fusemax.cost.extents import ONE, Extents
-from fusemax.cost.joint import Joint, joint_of
 from fusemax.cost.masks import Band
+from fusemax.cost.places import Places
 from fusemax.cost.region import Region
 from fusemax.cost.stays import Kept
-from fusemax.cost.symbols import least, repeated, symbol
-from fusemax.cost.users import Users
+from fusemax.cost.symbols import least, repeated
 from fusemax.cost.ways import Shifts, Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
 from fusemax.cost.windowed import cut_windows, share_of
 from fusemax.cost.windows import Window
-from fusemax.language.syntax import Access
 from fusemax.machine import Machine
-from fusemax.mapping.nest import Body, Mapped, Nest, Residence
+from fusemax.mapping.nest import Mapped, Nest, Residence
 
 ZERO = sympy.Integer(0)
 
@@ -48,7 +45,7 @@ class Room:
     words: sympy.Expr
 
 
-class Residences(Users):
+class Residences(Places):
     """Counts the words of kept tensors in one nest, or in one kind of its tasks: then *whole* counts the nest.
 
     ``kinds`` are the kinds of tasks with their number, where a nest has any.
@@ -57,20 +54,8 @@ class Residences(Users):
     def __init__(
         self, mapped: Mapped, machine: Machine, nest: Nest, extents: Extents, whole: Residences | None
     ) -> None:
-        super().__init__(mapped, nest, whole)
-        self.machine, self.extents = machine, extents
-        self.cores: sympy.Expr = symbol("replicas")  #: of which each has its own memories
-        self.order = machine.places
-        self._keeping: dict[str, list[Residence]] = {}
-        for residence in nest.residences:
-            if not residence.staged:
-                self._keeping.setdefault(residence.tensor, []).append(residence)
-        self.bands: dict[tuple[int, ...], Mask | None] = (
-            dict(whole.bands) if whole else {body.node: mask_of(mapped, nest, body) for body in nest.bodies}
-        )
-        self.whole: Residences = whole or self
+        super().__init__(mapped, machine, nest, extents, whole)
         self.kinds: Sequence[tuple[sympy.Expr, Residences]] = ()
-        self.spread: tuple[str, ...] = self.whole.spread if whole else mapped.task_loops(nest)
 
     def transfers(self, residence: Residence) -> Iterator[Move]:
         """Yield what moves between the level of *residence* and the one around it."""
@@ -121,6 +106,9 @@ class Residences(Users):
         """
         words = self._by_ways(residence, earlier, made)
         makers, read = self._accesses(residence)
+        shared = None if makers else self._shared(residence)
+        if shared is not None:
+            return self._of_union(residence, shared, words)
         bodies = [body for body, _ in self._touching(residence.tensor) if residence.covers(body.node)]
         alike = {(frozenset(body.loops), self.bands[body.node]) for body in bodies}
         if makers or len(alike) != 1:
@@ -131,31 +119,6 @@ class Residences(Users):
             return words
         listed = self._of_lines(residence, joint, words)
         return self._or_alone(residence, ways, listed) if joint.aliases else listed
-
-    def _of_lines(self, residence: Residence, joint: Joint, words: sympy.Expr) -> sympy.Expr:
-        """Return the words of all tiles that are *joint* lines; *words* where these are too many to be listed."""
-        kept = self._kept(residence, joint.digits)
-        within = joint.brought(kept, words)
-        if not self._is_of_a_core(residence.level) or not self.spread:
-            return within
-        if self.whole is not self:
-            same = self._same_in_a_row(residence, joint.digits)
-            return within * least(same, self.cores) / same
-        many = joint.brought(kept, words, self.spread, self.cores)
-        return many if self.nest.spread else repeated(self.cores, many, within)
-
-    def _joint(
-        self, residence: Residence, ways: Sequence[Way], read: Sequence[Access], body: Body
-    ) -> Joint | None:
-        """Return the accesses *read* as lines, if tiles of their *ways* overlap as closed forms do not know."""
-        given = (self.nest, self.cascade, read, self.bands[body.node])
-        joint = joint_of(*given)
-        if joint is not None or len(ways) < 2:
-            return joint
-        carried = frozenset[str]().union(*(digits_of_way(way) for way in ways))
-        foreign = any(loop not in carried for loop in residence.loops)
-        of_cores = bool(self.spread) and self._is_of_a_core(residence.level)
-        return joint_of(*given, aliases=True) if foreign or of_cores else None
 
     def _by_ways(self, residence: Residence, earlier: bool, made: bool) -> sympy.Expr:
         """Return what :meth:`_brought` does, from the tiles of single ways and what these have in common."""
@@ -291,39 +254,6 @@ class Residences(Users):
                 turns *= self.extents.trips(loop)
         return turns
 
-    def _is_of_a_core(self, level: str) -> bool:
-        return level not in self.machine.levels or self.machine.levels[level].per_core
-
-    def _same_in_a_row(self, residence: Residence, digits: frozenset[str]) -> sympy.Expr:
-        """Return how many tasks in a row want the same tile, and keep it alone: they differ in loops that do not change it."""
-        loops = next(body.loops for body in self.nest.bodies if residence.covers(body.node))
-        turns: sympy.Expr = ONE
-        for loop in residence.loops:
-            turns *= self.extents.trips(loop) if loop in digits and loop not in self.spread else ONE
-        same: sympy.Expr = ONE
-        several: set[str] = set()
-        for loop in reversed([loop for loop in loops if loop in self.spread]):
-            if loop in digits:
-                turns *= self.whole.extents.trips(loop)
-            else:
-                several.add(loop)
-                same = repeated(turns, same, self.whole.extents.points(several))
-        return same
-
-    def _kept(self, residence: Residence, digits: frozenset[str], made: bool = False) -> Kept:
-        """Return what counts the tiles of a residence; under a band when all that touches them stands under that one.
-
-        Its tiles hold what is made inside, or else what is read there; if *made*, only what makes them counts as touching.
-        """
-        writers, readers = (
-            [body for body in users if residence.covers(body.node)] for users in self._users(residence)
-        )
-        bands = {self.bands[body.node] for body in (writers if made else (*writers, *readers))}
-        band = next(iter(bands)) if len(bands) == 1 else None
-        first, *others = [body.loops for body in writers or readers] or [residence.loops]
-        leaf = tuple(loop for loop in first if all(loop in other for other in others))
-        return Kept(self.extents, digits, residence.loops, leaf, band)
-
     def room(self, residence: Residence) -> sympy.Expr:
         """Return the words of the largest tile that *residence* keeps: of several ways all together, one generation."""
         ways, shifts = self.once(("room", residence), lambda: self._held(residence))
@@ -356,8 +286,3 @@ class Residences(Users):
                 rest = self._kept(residence, digits_of_way(way) - loops - way[place]).room()
                 for gap in gaps:
                     yield self.extents.held_to_tiles(gap, way[place] - loops, ()) * rest
-
-    def _around(self, tensor: str, node: tuple[int, ...]) -> list[Residence]:
-        """Return the residences of *tensor* around *node*, outermost first."""
-        found = [r for r in self._keeping.get(tensor, ()) if r.covers(node)]
-        return sorted(found, key=lambda r: (len(r.node), self.order.index(r.level)))

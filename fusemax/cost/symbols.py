@@ -24,6 +24,7 @@ band_most: Callable[..., Any] = functions.band_most
 tiles_moved: Callable[..., Any] = functions.tiles_moved
 region_tiles: Callable[..., Any] = functions.region_tiles
 region_moved: Callable[..., Any] = functions.region_moved
+union_moved: Callable[..., Any] = functions.union_moved
 region_tasks: Callable[..., Any] = functions.region_tasks
 cycle_ratio: Callable[..., Any] = functions.cycle_ratio
 window_sum: Callable[..., Any] = functions.window_sum

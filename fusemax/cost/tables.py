@@ -21,7 +21,8 @@ WEIGHTS: Mapping[str, float] = {
     "number": 0, "parameter": 0, "tile": 0, "item": 0, "/": 2, "**": 20, "log2": 20, "exp": 20, "fit": 400,
     "band_pairs": 200, "band_kinds": 400, "band_turns": 600, "band_most": 400, "window_sum": 2_000, "window_most": 400,
     "busiest_core": 1_000, "dealt_tiles": 200_000, "tiles_moved": 200_000, "cycle_ratio": 20_000, "dealt_tasks": 200_000,
-    "region_tiles": 20_000, "region_moved": 200_000, "region_tasks": 200_000,
+    "region_tiles": 20_000, "region_moved": 200_000, "union_moved": 200_000,
+    "region_tasks": 200_000,
 }  # fmt: skip
 REPEATED = 4  #: times that a group is repeated, from which a table pays
 PER_VALUE = 4  #: operations for each value that is looked up, from which it pays

@@ -115,16 +115,7 @@ class Inside:
         values: list[sympy.Expr] = []
         for axis in self.region.axes:
             root = self.extents.nest.roots[axis.root]
-            part = self.extents.part(root)
-            inner: sympy.Expr = ONE
-            for digit in root.inner_to(axis.digits[-1]):
-                inner *= self.extents.sizes[digit.name]
-            most = part.size
-            if part.digits and part.digits[0] in self.region.around(self.extents.nest, axis):
-                most = ONE
-                for digit in axis.digits:
-                    most *= self.extents.sizes[digit]
-            values += [sympy.Integer(self.roots.index(root)), inner, most]
+            values += [sympy.Integer(self.roots.index(root)), *self.region.along(self.extents, axis)]
         return (*values, *self._of_lines(), *self.region.numbers(self.extents))
 
     def _root(self, root: Root) -> tuple[sympy.Expr, ...] | None:

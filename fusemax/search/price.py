@@ -29,19 +29,21 @@ SOON = 100  #: from how many rows on a function is called that has been compiled
 OFTEN: Mapping[str, int] = {
     "band_pairs": 500, "band_kinds": 500, "band_turns": 500, "band_most": 100, "window_sum": 500, "window_most": 500,
     "dealt_tiles": 500,    "dealt_tasks": 500, "tiles_moved": 2_000,
-    "region_tiles": 500, "region_moved": 500, "region_tasks": 500, "busiest_core": 20_000, "cycle_ratio": 2_000,
+    "region_tiles": 500, "region_moved": 500, "union_moved": 500, "region_tasks": 500,
+    "busiest_core": 20_000, "cycle_ratio": 2_000,
 }  # fmt: skip
 
 
 #: Seconds that it takes to compile a function; those that are not named take one.
 COMPILING_S: Mapping[str, float] = {
     "band_turns": 2, "band_most": 3, "dealt_tiles": 4, "window_sum": 2, "window_most": 2, "tiles_moved": 4, "dealt_tasks": 4,
-    "region_tiles": 4, "region_moved": 7, "region_tasks": 10,
+    "region_tiles": 4, "region_moved": 7, "union_moved": 7, "region_tasks": 10,
 }  # fmt: skip
 NODE_S, VALUE_S, ROW_S = 2e-6, 1e-9, 3e-6  #: what an operation, a number and a row take, roughly
 #: What a walk takes.
 WALK_S: Mapping[str, float] = {
-    "dealt_tiles": 1e-5, "dealt_tasks": 2e-4, "tiles_moved": 1e-3, "region_moved": 1e-3, "region_tasks": 5e-4,
+    "dealt_tiles": 1e-5, "dealt_tasks": 2e-4, "tiles_moved": 1e-3, "region_moved": 1e-3, "union_moved": 1e-3,
+    "region_tasks": 5e-4,
 }  # fmt: skip
 
 
@@ -177,7 +179,7 @@ def _regions_evenly(*numbers: float) -> list[float]:
 
 #: How many points of a grid are priced exactly where an operation walks tasks or tiles one by one.
 WALKED: Mapping[str, int] = {
-    "dealt_tiles": 384, "dealt_tasks": 6, "tiles_moved": 2, "region_moved": 2, "region_tasks": 4
+    "dealt_tiles": 384, "dealt_tasks": 6, "tiles_moved": 2, "region_moved": 2, "union_moved": 2, "region_tasks": 4
 }  # fmt: skip
 #: Functions that are called row by row.
 SLOW = frozenset(OFTEN)
@@ -198,6 +200,7 @@ EVENLY: Mapping[str, Callable[..., Array]] = {
     "region_tasks": _vector("", _regions_evenly),
     "tiles_moved": lambda *numbers: np.asarray(numbers[0], dtype=np.float64),
     "region_moved": lambda *numbers: np.asarray(numbers[0], dtype=np.float64),
+    "union_moved": lambda *numbers: np.asarray(numbers[0], dtype=np.float64),
 }
 
 

@@ -87,7 +87,7 @@ def test_more_steps_than_can_be_done_are_no_numbers() -> None:
 
 @pytest.mark.slow
 def test_compiled_rows_are_the_plain_ones() -> None:
-    """The three functions of regions give the same bits compiled."""
+    """The four functions of regions give the same bits compiled."""
     tiles = np.array(
         [[2.0, -1, size, tile, size + 3, 2, 1, -1, 0] for size in (4, 9, 30) for tile in (1, 2, 5)]
     )
@@ -101,6 +101,34 @@ def test_compiled_rows_are_the_plain_ones() -> None:
         for n in (3, 8)
         for a, b in ((1, 1), (1, -1), (3, 2))
     ]
+    body = [21, 0, 2, -1, 1, *(0, 1, 9), *(1, 1, 9), *(1, 9), *(1, 9)]
+    union = [
+        [
+            50.0,
+            cores,
+            1,
+            0,
+            0,
+            0,
+            1,
+            2,
+            2,
+            0,
+            *(n, 0, 0, n, 0) * 2,
+            *(0, 1, 1, 0),
+            *(1, 2, 1, 0),
+            9,
+            *body,
+            0,
+            a,
+            b,
+            1,
+            -1,
+            0,
+        ]
+        for n in (3, 8)
+        for a, b, cores in ((1, 1, 1), (1, -1, 1), (3, 2, 2))
+    ]
     tasks = np.array(
         [[0.0, cores, 2, -1, 1, 0, 1, 1, 0, 2, 9, 9, 9, 2, 9, 3] + [1.0] * 8 + [3.0] * 8 + [1, -1, 0] for cores in (1, 2, 4)]
     )  # fmt: skip
@@ -108,6 +136,7 @@ def test_compiled_rows_are_the_plain_ones() -> None:
         ("region_tiles", tiles),
         ("region_moved", moved),
         ("region_moved", np.array(window)),
+        ("union_moved", np.array(union)),
         ("region_tasks", tasks),
     ):
         expected = [plain(name)(*row) for row in rows.tolist()]

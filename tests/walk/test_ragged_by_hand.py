@@ -118,3 +118,22 @@ def test_a_running_value_that_nobody_reads_again_does_not_come_back() -> None:
 
     assert (words["a", "S", "drain"], ("a", "S", "fill") in words) == (3, False)
     assert (words["a", "G", "drain"], words["a", "G", "fill"]) == (6, 3)
+
+
+@pytest.mark.parametrize(("second", "words"), [("a < b", 22), ("a > b", 25)])
+def test_bodies_that_share_a_place_bring_what_any_of_them_touches(second: str, words: int) -> None:
+    """X[a,b] of five by five, kept for single b under a < b, which touch all a of b = 1 to 4: 20 words.
+
+    Also kept for tiles of two by two: under a < b tile (0, 0) adds a = 0 and 1 of b = 0, two words. Under a > b the tiles
+    (0, 0), (2, 0) and (4, 0) add all five.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["A", "B"]}, "outputs": ["Y", "Z"],
+        "einsums": f"Y[b] = X[a,b] + X[a,b] :: sum[a] | a < b\nZ[a] = X[a,b] + X[a,b] :: sum[b] | {second}\n",
+    }  # fmt: skip
+    bodies = [{"for": ["b1", "b0"], "do": ["Y"]}, {"for": ["b1", "a1"], "do": ["Z"]}]
+    nests = [{"keep": {"L1": ["X"], "DRAM": ["Z"]}, "do": bodies}]
+    mapping = {"tiles": {"A0": 2, "B0": 2}, "nests": nests, "bind": {"a": ["Y", "Z"]}}
+    one = on(design(mapping, {"A": 5, "B": 5}, cascade))
+
+    assert agreed(one)["L1", "X", "fill"] == words
