@@ -112,5 +112,23 @@ def gathered(arguments: Sequence[str]) -> list[str]:
 
 
 def command_line() -> list[str]:
-    """Return the arguments of this process, gathered."""
-    return gathered(sys.argv[1:])
+    """Return the arguments of this process, gathered.
+
+    Raises
+    ------
+    FusemaxError
+        For an empty one, which names nothing: as a path it would be the folder where one stands.
+    """
+    given = sys.argv[1:]
+    refuse_empty(given)
+    return gathered(given)
+
+
+def refuse_empty(arguments: Sequence[str]) -> None:
+    """Raise FusemaxError where one of *arguments* is empty, such as a variable of the shell that is not set."""
+    for position, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if not argument or (option.startswith("--") and option != "--set" and equals and not value):
+            before = option or (arguments[position - 1] if position else "")
+            name = before if before.startswith("-") and before != "--" else f"argument {position + 1}"
+            raise FusemaxError(f"{name}: expected a text, got an empty one")

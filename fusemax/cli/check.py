@@ -16,9 +16,9 @@ def check(
     failed = False
     for file in files:
         try:
-            kind = check_file(file)
+            kind, notes = checked(file)
             typer.echo(f"{file}: ok ({kind})")
-            for note in _notes(file, kind):
+            for note in notes:
                 typer.echo(f"  note: {note}")
         except FusemaxError as error:
             failed = True
@@ -29,6 +29,11 @@ def check(
 
 def check_file(file: Path) -> str:
     """Return what kind of file *file* is, when it is right; raise FusemaxError with every mistake when not."""
+    return checked(file)[0]
+
+
+def checked(file: Path) -> tuple[str, tuple[str, ...]]:
+    """Return what :func:`check_file` does, and what is right in the file but hardly meant."""
     from fusemax.shipped import is_folder
     from fusemax.source import read_yaml
 
@@ -38,41 +43,41 @@ def check_file(file: Path) -> str:
         from fusemax.search.certificate import verified
 
         verdict = verified(file)
-        return f"certificate: {verdict.claim}"
+        return f"certificate: {verdict.claim}", ()
     document = read_yaml(file)
     data = document.data
     if not isinstance(data, dict):
         raise FusemaxError(f"{document.place(())}: expected a mapping of keys to values")
     if "einsums" in data or "inputs" in data:
+        from fusemax.analysis.left_out import zeros_folded
         from fusemax.cascade.build import cascade_of
 
-        cascade_of(document, file.stem)
-        return "cascade"
+        return "cascade", tuple(map(str, zeros_folded(cascade_of(document, file.stem))))
     if "nests" in data or "bind" in data:
-        return _mapping(file)
+        return _mapping(file), ()
     if "levels" in data or "units" in data:
         from fusemax.machine import machine_of
 
         machine_of(document)
-        return "machine"
+        return "machine", ()
     if "blocks" in data:
         from fusemax.gpu.backends import BACKENDS
         from fusemax.gpu.grid import read_grid
 
         read_grid(file, tuple(BACKENDS))
-        return "grid of GPU measurements"
+        return "grid of GPU measurements", ()
     if "kind" in data or "parts" in data:
         return _study(file)
     if "model_type" in data or "architectures" in data:
         from fusemax.model.config import model_of
 
         model_of(document, file.stem)
-        return "model"
+        return "model", ()
     if "chips" in data or "links" in data:
         from fusemax.model.system import system_of
 
         system_of(document)
-        return "system"
+        return "system", ()
     raise FusemaxError(
         f"{document.place(())}: this is no file of ours\n"
         "  hint: a cascade has 'einsums:', a machine 'levels:' and 'units:', a mapping 'nests:', a study 'kind:'"
@@ -88,16 +93,6 @@ def _is_configuration(file: Path) -> bool:
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(data, dict) and bool({"model_type", "architectures"} & data.keys())
-
-
-def _notes(file: Path, kind: str) -> tuple[str, ...]:
-    """Return what is right but hardly meant in a file of that *kind*."""
-    if kind != "cascade":
-        return ()
-    from fusemax.analysis.left_out import zeros_folded
-    from fusemax.cascade.build import load_cascade
-
-    return tuple(map(str, zeros_folded(load_cascade(str(_found(file))))))
 
 
 def _found(file: Path) -> Path:
@@ -126,8 +121,9 @@ def _mapping(file: Path) -> str:
     return "; ".join(("mapping", *remarks(design.mapped, design.machine).values()))
 
 
-def _study(file: Path) -> str:
+def _study(file: Path) -> tuple[str, tuple[str, ...]]:
     from fusemax.study.load import read_study
     from fusemax.study.run import check_study
 
-    return f"study, {check_study(read_study(file))}"
+    kind, notes = check_study(read_study(file))
+    return f"study, {kind}", notes

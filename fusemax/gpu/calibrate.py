@@ -117,10 +117,11 @@ def groups(study: GpuStudy, rows: Iterable[Published]) -> list[Group]:
     """
     found: dict[str, list[Resolved]] = {}
     schedules: dict[str, Any] = {}
+    library = Library()
     for row in rows:
         if row.split != "calibration" or any(entry.holds(row) for entry in study.not_fitted):
             continue
-        resolved = resolve(study, row)
+        resolved = resolve(study, row, library)
         if isinstance(resolved, LeftOut) or resolved.apart or resolved.work not in ("forward", "backward"):
             continue
         kernel = resolved.calls[0].kernel

@@ -12,7 +12,8 @@ from fusemax.gpu.asked import MASKS, Cascades, GpuStudy, KernelEntry
 from fusemax.gpu.predict import ELEMENT_B, Call, Kernel, Prediction, costs_of, prediction_of
 from fusemax.gpu.published import Published
 from fusemax.gpu.shape import Shape, compulsory_bytes, flop
-from fusemax.machine import Machine, load_machine
+from fusemax.library.load import Library
+from fusemax.machine import Machine
 
 #: Words in a row's remark that set it apart from those that judge the prediction.
 HOST = "host overhead"
@@ -57,9 +58,13 @@ def work_of(shape: Shape) -> Work:
 
 def compare(study: GpuStudy, rows: Sequence[Published]) -> tuple[list[Compared], list[LeftOut]]:
     """Return every row with its prediction, and those that have none with the reason."""
-    resolved = [resolve(study, row) for row in rows]
+    library = Library()
+    resolved = [resolve(study, row, library) for row in rows]
     costs = costs_of(call for entry in resolved if isinstance(entry, Resolved) for call in entry.calls)
-    answers = [_compared(study, entry, costs) if isinstance(entry, Resolved) else entry for entry in resolved]
+    answers = [
+        _compared(study, entry, costs, library) if isinstance(entry, Resolved) else entry
+        for entry in resolved
+    ]
     return (
         [answer for answer in answers if isinstance(answer, Compared)],
         [answer for answer in answers if isinstance(answer, LeftOut)],
@@ -81,28 +86,30 @@ class Resolved:
     apart: str
 
 
-def resolve(study: GpuStudy, row: Published) -> Resolved | LeftOut:
-    """Return what predicts *row*, or why nothing does."""
+def resolve(study: GpuStudy, row: Published, library: Library) -> Resolved | LeftOut:
+    """Return what predicts *row*, or why nothing does; *library* reads each machine once."""
     try:
-        return _resolved(study, row)
+        return _resolved(study, row, library)
     except _LeaveOutError as error:
         return LeftOut(row, str(error))
 
 
-def _resolved(study: GpuStudy, row: Published) -> Resolved:
+def _resolved(study: GpuStudy, row: Published, library: Library) -> Resolved:
     if row.gpu not in study.machines:
         raise _LeaveOutError(f"no machine for {row.gpu}")
     machine = study.machines[row.gpu]
     if row.dtype not in ELEMENT_B:
         raise _LeaveOutError(f"number format {row.dtype} is not modelled")
-    entry = _entry(study, row, machine)
-    work = work_of(row.shape)
+    entry = entry_of(study, row, machine)
+    if entry is None:
+        raise _LeaveOutError(f"no mapping for kernel {row.kernel} at {row.dtype}")
+    work, clock_Hz = work_of(row.shape), _clock_hz(row, library.machine(machine))
     found = [
         Call(
             _kernel(study, entry, machine, part, row.shape),
             replace(entry.worked(row.shape), direction="bwd" if part == "backward" else "fwd"),
             row.dtype,
-            _clock_hz(row, machine),
+            clock_Hz,
             row.measured,
         )
         for part in (("forward", "backward") if work == "forward+backward" else (work,))
@@ -110,19 +117,18 @@ def _resolved(study: GpuStudy, row: Published) -> Resolved:
     return Resolved(row, machine, work, tuple(found), _apart(row, entry))
 
 
-def _clock_hz(row: Published, machine: str) -> float | None:
+def _clock_hz(row: Published, board: Machine) -> float | None:
     """Return the clock to which the chip of *row* was held: the one that is stated, or what a lower limit of power leaves.
 
     Dynamic power goes with the third power of the clock, voltage rising beside it.
     """
-    board = load_machine(machine)[0]
     if row.measured or row.clock_Hz is not None or row.power_W is None or board.power is None:
         return row.clock_Hz
     return float(board.clock.value) * min(1.0, row.power_W / float(board.power.value)) ** (1 / 3)
 
 
 def _compared(
-    study: GpuStudy, resolved: Resolved, costs: Mapping[Call, Cost | FusemaxError]
+    study: GpuStudy, resolved: Resolved, costs: Mapping[Call, Cost | FusemaxError], library: Library
 ) -> Compared | LeftOut:
     row = resolved.row
     found: list[tuple[Shape, Cost]] = []
@@ -138,22 +144,24 @@ def _compared(
             _waiting(part, host.time_s(shape.direction))
             for part, (shape, _) in zip(parts, found, strict=True)
         ]
+    machine = library.machine(resolved.machine)
     return Compared(
         row=row, machine=resolved.machine, mapping="+".join(call.kernel.mapping for call in resolved.calls),
         work=resolved.work,
         prediction=parts[0] if len(parts) == 1 else _both(parts),
-        baselines_s=_summed([_baselines(resolved.machine, shape, row.dtype, answer) for shape, answer in found]),
+        baselines_s=_summed([_baselines(machine, shape, row.dtype, answer) for shape, answer in found]),
         apart=resolved.apart,
     )  # fmt: skip
 
 
-def _entry(study: GpuStudy, row: Published, machine: str) -> KernelEntry:
+def entry_of(study: GpuStudy, row: Published, machine: str) -> KernelEntry | None:
+    """Return the first entry of ``kernels`` that fits *row* on *machine*, if there is one."""
     for entry in study.kernels:
         here = (entry.machines is None or machine in entry.machines) and entry.source in row.source
         here = here and row.shape.head_dim_v > entry.wider_than
         if entry.kernel == row.kernel and row.dtype in entry.dtypes and here:
             return entry
-    raise _LeaveOutError(f"no mapping for kernel {row.kernel} at {row.dtype}")
+    return None
 
 
 def _kernel(study: GpuStudy, entry: KernelEntry, machine: str, part: str, shape: Shape) -> Kernel:
@@ -205,7 +213,7 @@ def _apart(row: Published, entry: KernelEntry) -> str:
     return "" if entry.fused else "not fused"
 
 
-def _baselines(machine: str, shape: Shape, dtype: str, answer: Cost) -> dict[str, float]:
+def _baselines(machine: Machine, shape: Shape, dtype: str, answer: Cost) -> dict[str, float]:
     """Return three simple times: the roofline, the longer of products and exponentials, and their sum.
 
     Products and exponentials are those that the mask leaves, at the machine's rates; none is quicker than the compulsory
@@ -218,7 +226,7 @@ def _baselines(machine: str, shape: Shape, dtype: str, answer: Cost) -> dict[str
         per_second * figures["tensor.rows"] * figures["tensor.columns"] / figures["tensor.operations.mac"]
     )
     products_s = flop(shape, "exact") / 2 / macs_per_second
-    products_s = min(products_s, _products_s(load_machine(machine)[0], answer) or products_s)
+    products_s = min(products_s, _products_s(machine, answer) or products_s)
     exponentials = shape.batch * shape.heads * shape.seen()
     exponentials_s = exponentials / (per_second * figures["special.lanes"])
     bytes_s = compulsory_bytes(shape, ELEMENT_B[dtype]) / figures["DRAM.bandwidth"]

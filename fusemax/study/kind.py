@@ -89,6 +89,8 @@ class Kind:
         The figures that are drawn from the tables.
     options
         The options of the command line that it takes.
+    notes
+        What is right in a plan but hardly meant, for ``fusemax check`` to tell.
     """
 
     plan: Callable[[Document, Mapping[str, Any]], Any]
@@ -97,6 +99,7 @@ class Kind:
     options: tuple[str, ...] = ()
     about: Callable[[Any], About] = lambda plan: about(plan.study)
     files: Callable[[Any], Mapping[str, Path]] = lambda plan: plan.files
+    notes: Callable[[Any], Sequence[str]] = lambda plan: ()
 
 
 #: Where each kind lives.

@@ -30,11 +30,11 @@ class Finished:
     report: Path
 
 
-def check_study(document: Document) -> str:
-    """Return the kind of the study in *document* after planning it; raise FusemaxError with all that running would refuse."""
+def check_study(document: Document) -> tuple[str, tuple[str, ...]]:
+    """Return the kind of the study in *document* after planning it, with what is right in it but hardly meant; raise
+    FusemaxError with all that running would refuse."""
     name, kind = _kind_of(document)
-    kind.plan(document, {})
-    return name
+    return name, tuple(kind.notes(kind.plan(document, {})))
 
 
 def run_study(

@@ -93,7 +93,7 @@ def test_files_beside_the_study(folder: Path, text: str) -> None:
     """Every name that may be a path is looked up beside the study, wherever it is run from."""
     path = folder / "mine.yaml"
     path.write_text(text)
-    assert check_study(read_study(path)) == text.split("\n")[1].removeprefix("kind: ")
+    assert check_study(read_study(path))[0] == text.split("\n")[1].removeprefix("kind: ")
     finished = run_study(path, folder / "out", "fusemax run mine.yaml", {})
     assert all(table.frame.height for name, table in finished.outcome.tables.items() if name not in EMPTY)
 

@@ -8,18 +8,20 @@ from statistics import median
 
 import pytest
 
-from fusemax.cli.check import check_file
+from fusemax.cli.check import check_file, checked
 from fusemax.errors import FusemaxError, ProblemsError
 from fusemax.gpu.accuracy import FITTED, UNFITTED, error_rows, length_bin, quantile
 from fusemax.gpu.asked import study_file
 from fusemax.gpu.compare import LeftOut, Resolved, compare, resolve
 from fusemax.gpu.published import published
+from fusemax.library.load import Library
 from fusemax.library.sources import GRADES, graded_figures
 from fusemax.machine import load_machine
 from fusemax.shipped import ROOT
 from tests.study.engine import run_file
 
 STUDIES = ROOT / "studies"
+LIBRARY = Library()
 PASSES = """
 kind: gpu-passes
 title: t
@@ -134,12 +136,14 @@ def test_wide_heads_have_code_of_their_own_and_what_has_none_says_why() -> None:
     study = study_file(STUDIES / "gpu.yaml")
     rows = [row for row in published() if row.kernel == "efficient" and row.shape.direction == "fwd"]
     for row in rows:
-        resolved = resolve(study, row)
+        resolved = resolve(study, row, LIBRARY)
         assert isinstance(resolved, Resolved)
         wide = row.shape.head_dim_v > 128
         assert resolved.calls[0].kernel.mapping == ("efficient-wide" if wide else "efficient")
     assert {row.shape.head_dim_v > 128 for row in rows} == {True, False}
-    reasons = [found.reason for row in published() if isinstance(found := resolve(study, row), LeftOut)]
+    reasons = [
+        found.reason for row in published() if isinstance(found := resolve(study, row, LIBRARY), LeftOut)
+    ]
     assert reasons
     assert all(": " in reason for reason in reasons)
 
@@ -198,6 +202,46 @@ def test_a_study_in_which_no_row_judges_says_why(tmp_path: Path) -> None:
             step()
         assert "no mapping for kernel flash2 at bf16" in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_holds_for_no_row_is_noted(tmp_path: Path) -> None:
+    """A kernel, a card, an implementation and a source that the table lacks: no mistake, as tables are cut down, but told."""
+    (tmp_path / "rows.csv").write_text(
+        (STUDIES / "gpu" / "published.csv").read_text(encoding="utf-8").split("\n")[0]
+        + "\nours,mykernel,v1,bf16,fwd,1,2,32,8,4096,4096,128,128,0,0,,0.62,none,test,,,,our bench.py\n",
+        encoding="utf-8",
+    )
+    entry = "{source: %s, implementations: [%s], forward: 1 us, backward: 1 us, because: b}"
+    text = f"""kind: gpu
+title: t
+source: s
+published: rows.csv
+machines: {{ours: h200}}
+forward: {{all: attention, causal: grouped/causal, window: grouped/window}}
+backward: {{all: grouped/backward, causal: grouped/backward-causal, window: grouped/backward-window}}
+decode: grouped/split-k
+kernels:
+- {{kernel: mykernal, forward: flash3}}
+- {{kernel: mykernel, forward: flash3}}
+- {{kernel: mykernel, dtypes: [fp8], forward: flash3}}
+not_fitted: [{{gpu: other, because: b}}, {{source: bench.py, because: b}}]
+host:
+- {entry % ("our bench", "v1, v2")}
+- {entry % ("your bench", "v1")}
+"""
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    kind, notes = checked(path)
+
+    assert kind == "study, gpu"
+    assert [note.removeprefix(f"{path}:") for note in notes] == [
+        "10:3: no published row takes this entry of mykernal: none is of kernel mykernal (did you mean 'mykernel'?)",
+        "12:3: no published row takes this entry of mykernel",
+        "13:14: no published row is of other",
+        "15:45: no published row of this source is of v2",
+        "16:3: no published row is of your bench (did you mean 'our bench.py'?)",
+    ]
 
 
 def test_names_that_stand_for_nothing_are_told_at_once(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from fusemax.gpu.accuracy import GROUPS, MODELS, Classes, error_rows, fitted_nam
 from fusemax.gpu.asked import GpuStudy, study_of
 from fusemax.gpu.compare import Compared, LeftOut, Resolved, compare, resolve
 from fusemax.gpu.published import Published, published
+from fusemax.gpu.unmet import without_effect
+from fusemax.library.load import Library
 from fusemax.library.sources import GRADES, graded_figures
 from fusemax.machine import load_machine
 from fusemax.plot.spec import FigureSpec
@@ -68,6 +70,7 @@ class GpuPlan:
     path: Path
     rows: tuple[Published, ...]
     files: Mapping[str, Path]
+    idle: tuple[str, ...]  #: what the study says that holds for no row
 
 
 def plan(document: Document, options: Mapping[str, Any]) -> GpuPlan:
@@ -88,12 +91,14 @@ def plan(document: Document, options: Mapping[str, Any]) -> GpuPlan:
     rows = tuple(published(files[study.published]))
     if study.unfitted:
         rows += tuple(replace(row, split="test") for row in published(files[study.unfitted]))
-    found = [resolve(study, row) for row in rows]
+    library = Library()
+    found = [resolve(study, row, library) for row in rows]
     if not any(isinstance(one, Resolved) and one.row.split == "test" and not one.apart for one in found):
         reasons = list(dict.fromkeys(one.reason for one in found if isinstance(one, LeftOut)))
         hint = f"why rows are left out: {'; '.join(reasons[:5])}" if reasons else None
         raise_if_any([document.problem(("published",), "no row of it judges a prediction", hint)])
-    return GpuPlan(study=study, path=path, rows=rows, files={path.name: path, **files})
+    idle = tuple(without_effect(study, rows, document))
+    return GpuPlan(study=study, path=path, rows=rows, files={path.name: path, **files}, idle=idle)
 
 
 def tables(plan: GpuPlan, out: Path, progress: Progress) -> Outcome:
@@ -129,7 +134,12 @@ def tables(plan: GpuPlan, out: Path, progress: Progress) -> Outcome:
             "left-out": table_of_rows(map(_reason, left_out), LEFT_OUT),
         },
         short=tuple(_short(errors, by) for by in ("fitted", "chip", "kernel", "length")),
-        said=(said,),
+        said=(
+            said,
+            f"The study says {len(plan.idle)} things that hold for no row; 'fusemax check' lists them."
+            if plan.idle
+            else "",
+        ),
     )
 
 
@@ -207,4 +217,4 @@ FIGURES = (
 )  # fmt: skip
 
 
-KIND = Kind(plan=plan, tables=tables, specs=lambda plan: FIGURES)
+KIND = Kind(plan=plan, tables=tables, specs=lambda plan: FIGURES, notes=lambda plan: plan.idle)
