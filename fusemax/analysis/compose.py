@@ -6,7 +6,7 @@ window.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, normal
 from fusemax.analysis.plain import INFINITY, Filter, Node
@@ -28,6 +28,7 @@ class Composer:
             set()
         )  #: conditions that ended a composition, by Einsum
         self._known: dict[tuple, Relation | None] = {}
+        self._stretches = [_stretches(node, node.filters) or {} for node in nodes]
 
     def compose(self, u: int, first: Relation, w: int, second: Relation, v: int) -> Relation | None:
         """Return first∘second (u to w to v), or None when it is empty or not known."""
@@ -40,31 +41,54 @@ class Composer:
                 if unknown.args:
                     self.given_up.add((w, unknown.args[0]))
         found = self._known[key]
-        return (
-            None
-            if found is None
-            else Relation(found.sources, found.sinks, (*first.through, w, *second.through))
+        if found is None:
+            return None
+        return self.of_tasks(u, Relation(found.sources, found.sinks, (*first.through, w, *second.through)), v)
+
+    def of_tasks(self, u: int, relation: Relation, v: int) -> Relation:
+        """Return *relation* without what conditions of u and v on one variable say anyhow.
+
+        All of u's tasks are those that it has.
+        """
+        needed, readers = self._stretches[u], self._stretches[v]
+        if not needed and not readers:
+            return relation
+        sources = tuple(
+            ALL if i in needed and _within(needed[i], c) else c for i, c in enumerate(relation.sources)
         )
+        sinks = tuple(
+            None if c is not None and j in readers and _within(readers[j], c) else c
+            for j, c in enumerate(relation.sinks)
+        )
+        return Relation(sources, sinks, relation.through)
 
     def _composed(self, u: int, first: Relation, w: int, second: Relation, v: int) -> Relation:
-        filtered = _filtered(self.nodes[u], first, self.nodes[w], second, self.nodes[v])
+        filtered, stretches = _filtered(self.nodes[u], first, self.nodes[w], second, self.nodes[v])
         users: dict[int, list[int]] = {}
         for i, condition in enumerate(first.sources):
             if condition[0] == "link":
                 users.setdefault(condition[1], []).append(i)
         sinks = list(second.sinks)
-        between = tuple(filtered.get(j, condition) for j, condition in enumerate(second.sources))
+        between = [filtered.get(j, condition) for j, condition in enumerate(second.sources)]
         for j, through in enumerate(between):
             own = users.get(j, [])
             if len(own) > 1 and not _point(through):
                 raise _Unknown
+            stretch = stretches.get(j)
+            if stretch is not None:
+                between[j] = through = _stretched(through, stretch, bool(own or first.sinks[j]), sinks)
             _restrict(first.sinks[j], through, bool(own), sinks)
         sources = tuple(_follow(c, between[c[1]]) if c[0] == "link" else c for c in first.sources)
         return Relation(sources, tuple(sinks))
 
 
-def _filtered(u: Node, first: Relation, w: Node, second: Relation, v: Node) -> dict[int, Condition]:
-    """Return the conditions that w's filters narrow from "all" to a prefix; raise if there is no form."""
+def _filtered(
+    u: Node, first: Relation, w: Node, second: Relation, v: Node
+) -> tuple[dict[int, Condition], dict[int, Condition]]:
+    """Return the conditions that w's filters narrow from "all" to a prefix, and what those on one variable leave of it.
+
+    Raise if there is no form.
+    """
     changed: dict[int, Condition] = {}
     left = [
         one
@@ -72,15 +96,20 @@ def _filtered(u: Node, first: Relation, w: Node, second: Relation, v: Node) -> d
         if not (_implied_before(one, u, first, w) or _implied_after(one, w, second, v))
     ]
     if len(left) == 1 and _idle(left[0], first, w, second):
-        return changed
-    for band in _bands(left):
+        return changed, {}
+    near = [one for one in left if one.near is not None]
+    others = [one for one in left if one.near is None]
+    stretches = _stretches(w, near)
+    if near and (stretches is None or any(set(a.variables) & set(b.variables) for a in near for b in others)):
+        raise _Unknown(near[0].words)
+    for band in _bands(others):
         position, condition = _prefix(band, first, w, second)
         if position is None:
             continue
         if position in changed:
             raise _Unknown
         changed[position] = condition
-    return changed
+    return changed, stretches or {}
 
 
 def _idle(one: Filter, first: Relation, w: Node, second: Relation) -> bool:
@@ -91,6 +120,43 @@ def _idle(one: Filter, first: Relation, w: Node, second: Relation) -> bool:
         return False
     tied = {name: second.sources[place] for name, place in places.items() if second.sources[place] != ALL}
     return all(c[0] == "link" and c[2:] == (0, 0) for c in tied.values()) and one.allows_every(tied.keys())
+
+
+def _stretches(node: Node, filters: Iterable[Filter]) -> dict[int, Condition] | None:
+    """Return what conditions on single variables leave of them, by number of the variable; None where that has no form."""
+    found: dict[int, Condition] = {}
+    for one in filters:
+        if one.near is None or normal(one.near) == ALL:
+            continue
+        j = node.variables.index(one.variables[0])
+        side, low, high = found.get(j, (one.near[0], -INFINITY, INFINITY))
+        if side != one.near[0]:
+            return None
+        found[j] = (side, max(low, one.near[1]), min(high, one.near[2]))
+    return found
+
+
+def _within(stretch: Condition, condition: Condition) -> bool:
+    """Return whether all of *stretch* obeys *condition*."""
+    return condition[0] == stretch[0] and condition[1] <= stretch[1] and stretch[2] <= condition[2]
+
+
+def _stretched(
+    through: Condition, stretch: Condition, used: bool, sinks: list[Condition | None]
+) -> Condition:
+    """Return what v needs along a variable of w that a condition leaves a stretch of; v's tasks are restricted in *sinks*."""
+    if through == ALL:
+        return stretch if used else ALL
+    if through[0] == stretch[0]:
+        both = (stretch[0], max(through[1], stretch[1]), min(through[2], stretch[2]))
+        if both[1] > both[2]:
+            raise _Unknown
+        return both
+    if through[0] != "link" or (used and not _point(through)):
+        raise _Unknown
+    _, k, low, high = through
+    _narrow(sinks, k, (stretch[0], stretch[1] - high, stretch[2] - low))
+    return through
 
 
 Band = tuple[str, str, float, float]

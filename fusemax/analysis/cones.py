@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from fusemax.analysis.kept import Kept, Places, loose_folded, narrowed, places_of
 from fusemax.analysis.members import LOST, Member, Trace, Visit, folded_names
-from fusemax.analysis.narrowing import loose, narrowings, still_narrowed
+from fusemax.analysis.narrowing import loose, narrowings, placed_near, still_narrowed
 from fusemax.analysis.overlaps import at_first_place
 from fusemax.analysis.plain import End, Index, Node, Opaque, Plain, Reading, Start, Variable
 from fusemax.analysis.running import at_its_end, runs_on
@@ -240,6 +240,11 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
         names[name] = f"<{len(traces)}>"
         places[name] = len(traces), 0
         traces.append(("at", *written[name]))
+    known = {name: offset for name, _, offset in (*_fixed(reading, member), *placed)}
+    near = placed_near(node, {v.name for v in along}, known, written)
+    if near is None:
+        return None
+    traces += [("at", *written[name]) for name in near[1] if name not in places]
     runs = frozenset() if output.tensor == member.whose else runs_on(node, output, along)
     names |= folded_names(node, node.reduced - names.keys(), names)
     left_out = narrowings(node, along, names, member.ranks)
@@ -255,6 +260,7 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
         states=member.states,
         cut=member.cut or member.loses(along),
         running=member.running | runs,
+        stands=member.stands | near[0],
         kept=_kept(node, reading, member, along, places, runs),
     )
 
@@ -370,4 +376,5 @@ def _visit(node: Node, reading: Reading, member: Member) -> Iterator[Visit]:
         complete=not member.cut and not member.loses(along),
         place=node.einsum.place,
         shifted=any(index.offset != offset for offset, index in zip(member.offsets, along, strict=True)),
+        stands=member.stands,
     )

@@ -154,6 +154,9 @@ def _span(kept: Kept, view: View) -> Span | None:
         near, far = view.band(corner.position + low, corner.position + high)
         around = Span((0, near), (0, far))
         span = None if span is None else view.meet(span, around, sure=True)
+    for condition in kept.near:
+        around = view.sure(condition, ())
+        span = None if span is None or around is None else view.meet(span, around, sure=True)
     if span is None:
         return None
     holes = frozenset(view.turned(corner.position + distance) for _, distance in kept.gaps)
@@ -175,7 +178,7 @@ class _Sight:
     """A visit to a member of the cone, and what does not hang on the corner: what it sees of the fibre, and when it is there.
 
     ``of_parts`` is what it sees where ranks in parts stand at an end with all their parts, ``filters`` are what each condition
-    that ties its tasks to the fibre leaves of them.
+    that ties its tasks to the fibre leaves of them, ``standing`` are conditions on variables that stand somewhere else.
     """
 
     number: int
@@ -190,6 +193,7 @@ class _Sight:
     running: Kept | None
     running_of_parts: Kept | None
     filters: tuple[Kept, ...]
+    standing: tuple[tuple[int, tuple[str, float, float]], ...]
     alike: tuple[Member, ...]
 
 
@@ -197,7 +201,7 @@ def _sights(sightings: Sequence[Sighting], cone: Sequence[Member]) -> Iterator[_
     """Return the visits that may see all of the fibre somewhere; those of one read in several copies have one number."""
     numbers: dict[tuple[object, ...], int] = {}
     for member, node, reading, visit in sightings:
-        ends = elsewhere(node, visit)
+        ends = elsewhere(node, visit, near=False)
         if member.kept is None or visit.point or len(visit.variables) != 1 or ends is None or len(ends) > 1:
             continue
         (along,) = visit.variables
@@ -219,6 +223,12 @@ def _sights(sightings: Sequence[Sighting], cone: Sequence[Member]) -> Iterator[_
             numbers.setdefault(key, len(numbers)), member, visit, along, index.offset, frozenset(ends), places,
             _left(member, by, around), _left(member, by, parts), around, parts,
             tuple(kept for kept in filters if kept is not None),
+            tuple(
+                (places[one.variables[0]][1], one.near)
+                for one in node.filters
+                if one.near is not None and one.variables[0] in places
+            )
+            + tuple(visit.stands),
             tuple(other for other in cone if (other.tensor, other.positions) == (member.tensor, member.positions)),
         )  # fmt: skip
 
@@ -252,7 +262,9 @@ def _stands(sight: _Sight, corner: Corner) -> bool:
         side == corner.side and position + (side == "end") == corner.position
         for _, side, position in sight.visit.constants
     )
-    return same and all(corner.has(offset) for _, _, offset in sight.visit.fixed)
+    view = View(corner)
+    near = all(view.obeys(c, Span(view.at(offset), view.at(offset))) for offset, c in sight.standing)
+    return same and near and all(corner.has(offset) for _, _, offset in sight.visit.fixed)
 
 
 def _runs(sight: _Sight, view: View, whole: bool) -> bool:
@@ -279,15 +291,20 @@ def _left(member: Member, by: int, around: Kept | None) -> Kept | None:
     if not member.running:
         shifted = kept.shifted(by)
         first, last = max(shifted.first, around.first), min(shifted.last, around.last)
-        bands, gaps = shifted.bands + around.bands, shifted.gaps + around.gaps
-        return replace(shifted, bands=bands, gaps=gaps, first=first, last=last)
+        bands, gaps, near = (
+            shifted.bands + around.bands,
+            shifted.gaps + around.gaps,
+            shifted.near + around.near,
+        )
+        return replace(shifted, bands=bands, gaps=gaps, near=near, first=first, last=last)
     before, after = "before" in member.running, "after" in member.running
-    beyond = tuple(  # an element holds what lies on one side of it, too
-        (k, -INFINITY if before else low, INFINITY if after else high) for k, low, high in around.bands
+    beyond, ahead = (  # an element holds what lies on one side of it, too
+        tuple((k, -INFINITY if before else low, INFINITY if after else high) for k, low, high in tied)
+        for tied in (around.bands, around.near)
     )
     first = kept.first if before else max(kept.first, by, around.first)
     last = kept.last if after else min(kept.last, by, around.last)
-    return replace(kept, first=first, last=last, bands=kept.bands + beyond)
+    return replace(kept, first=first, last=last, bands=kept.bands + beyond, near=kept.near + ahead)
 
 
 def _tasks(sight: _Sight, view: View, fibre: Span) -> Span:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from fusemax.analysis.barriers import Corner, Sweep, sweep_of
+from fusemax.analysis.filters import ends_near
 from fusemax.analysis.members import Visit, folded_names
 from fusemax.analysis.plain import BOTH, INFINITY, Filter, Node, Plain, Variable
 from fusemax.analysis.standing import standing
@@ -88,15 +89,25 @@ def _own_conditions(form: Plain, tensor: str) -> frozenset[Words]:
     return frozenset.intersection(*sets) if sets else frozenset()
 
 
-def elsewhere(node: Node, visit: Visit) -> set[str] | None:
-    """Return the end at which conditions on other variables hold; None for nowhere, empty for both ends."""
+def elsewhere(node: Node, visit: Visit, *, near: bool = True) -> set[str] | None:
+    """Return the end at which conditions on other variables hold; None for nowhere, empty for both ends.
+
+    Without *near* those that tell how far a variable is from an end of its rank are left to the caller.
+    """
     swept = visit.inner.union(visit.variables)
     if standing(node, swept, visit.fixed) is None:
         return None
     possible = set(BOTH)
+    fixed = {name: offset for name, _, offset in visit.fixed}
     for one in node.filters:
-        if one.difference is None and one.unequal is None and not swept.intersection(one.variables):
+        if one.difference is not None or one.unequal is not None or not swept.isdisjoint(one.variables):
+            continue
+        if one.near is None:
             possible &= one.ends()
+        elif near:
+            possible &= ends_near(fixed.get(one.variables[0], 0), one.near)
+    for offset, stretch in visit.stands if near else ():
+        possible &= ends_near(offset, stretch)
     return set() if possible == BOTH else possible or None
 
 
@@ -155,7 +166,8 @@ def sees_one(node: Node, visit: Visit, corner: Corner) -> bool:
             continue
         before, after = bands.get((x, y), ends or (-INFINITY, INFINITY))
         bands[x, y] = max(low, before), min(high, after)
-    return any(high - low < 1 for low, high in bands.values())
+    pinned = (x for (x, _), (low, high) in bands.items() if high - low < 1)
+    return bool(along) and along <= frozenset().union(*pinned)  # of a tile there may be several places
 
 
 def _cut(sweep: Sweep, standing_ones: frozenset[str], corner: Corner) -> tuple[float, float] | None:

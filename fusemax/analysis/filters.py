@@ -27,6 +27,8 @@ class Filter:
     unequal: tuple[str, str] | None = None  #: two variables that it keeps apart (``m != p``)
     #: ``first - second`` in [low, high] for whole ranks, each by the parts that it is written in
     whole: tuple[frozenset[str], frozenset[str], float, float] | None = None
+    #: of one variable: ``("start" or "end", low, high)``, how far it stands from that end of its rank
+    near: tuple[str, float, float] | None = None
 
     def slope(self, variable: str) -> int:
         """Return 1 when growing *variable* makes the condition harder to meet, -1 when easier, else 0."""
@@ -40,7 +42,16 @@ class Filter:
         """Return the ends ("start", "end") at which the condition holds if all its variables stand there."""
         if self.difference is not None:
             return BOTH if self.difference[2] <= 0 <= self.difference[3] else frozenset()
+        if self.near is not None:
+            return ends_near(0, self.near)
         return frozenset({"start"}) if self.slopes and self.at_zero else frozenset()
+
+    def leaves_some(self) -> bool:
+        """Return whether a condition on one variable holds somewhere in each rank of three coordinates or more."""
+        if self.near is None:
+            return False
+        side, low, high = self.near
+        return low <= high and (high >= 0 and low <= 2 if side == "start" else low <= 0 and high >= -2)
 
     def renamed(self, changes: Mapping[str, str]) -> tuple[str, ...]:
         """Return the words with variables replaced by *changes*."""
@@ -58,6 +69,42 @@ def filter_of(condition: Condition) -> Filter:
     apart = _difference(left, "==", right) if comparison == "!=" else None
     unequal = apart[:2] if apart is not None and apart[2] == 0 else None
     return Filter(words, variables, difference, slopes, _at_zero(left, comparison, right), unequal=unequal)
+
+
+def ends_near(offset: int, near: tuple[str, float, float]) -> frozenset[str]:
+    """Return the ends of a rank of three or more that lie, *offset* away, where *near* says; both: all."""
+    side, low, high = near
+    beyond = (
+        high == INFINITY and low <= offset + 2 if side == "start" else low == -INFINITY and high >= offset - 2
+    )
+    return frozenset(end for end in BOTH if (low <= offset <= high if end == side else beyond))
+
+
+def near_an_end(condition: Condition, sizes: Callable[[str], str]) -> tuple[str, float, float] | None:
+    """Return a condition on one variable as the stretch from an end of its rank that it leaves; None for any other.
+
+    *sizes* gives the size that a variable runs up to.
+    """
+    left, comparison, right = condition.left, condition.comparison, condition.right
+    if comparison in (">", ">="):
+        left, comparison, right = right, comparison.replace(">", "<"), left
+    terms = affine(Binary("-", left, right)) if comparison in ("<", "<=", "==") else None
+    if terms is None or len(terms[0]) != 1:
+        return None
+    ((name, coefficient),) = terms[0].items()
+    weight = 1 if coefficient is None else integer(coefficient)
+    linear = _linear(terms[1], sizes)
+    if weight not in (1, -1) or linear is None:
+        return None
+    rest = {size: -weight * factor for size, factor in linear.items()}  # the variable is compared with this
+    bound, sized = rest.pop("", 0), {size: factor for size, factor in rest.items() if factor}
+    if sized not in ({}, {sizes(name): 1}):
+        return None
+    side, bound = ("end", bound + 1) if sized else ("start", bound)
+    strict = weight if comparison == "<" else 0
+    low = -INFINITY if comparison != "==" and weight > 0 else bound - strict
+    high = INFINITY if comparison != "==" and weight < 0 else bound - strict
+    return side, low, high
 
 
 def reached(condition: Condition, sizes: Callable[[str], str]) -> frozenset[str]:

@@ -25,6 +25,8 @@ class Kept:
     ----------
     bands
         ``(k, low, high)``: c lies that far from the fibre's coordinate k.
+    near
+        ``("start" or "end", low, high)``: c lies that far from that end of the rank.
     gaps
         ``(k, distance)``: c does not lie there.
     first, last
@@ -32,6 +34,7 @@ class Kept:
     """
 
     bands: tuple[tuple[int, float, float], ...] = ()
+    near: tuple[tuple[str, float, float], ...] = ()
     gaps: tuple[tuple[int, float], ...] = ()
     first: int = 0
     last: int = 0
@@ -90,10 +93,13 @@ def narrowed(
     Variables that are *folded* take every place; None where some condition has no such form. With *whole*, a rank in parts
     stands where all its parts do.
     """
-    bands, gaps = list(kept.bands), list(kept.gaps)
+    bands, gaps, near = list(kept.bands), list(kept.gaps), list(kept.near)
     any_place: dict[str, list[Filter]] = {}
     for one in filters:
         if along not in one.variables:
+            continue
+        if one.near is not None:
+            near.append((one.near[0], one.near[1] + by, one.near[2] + by))
             continue
         others = [name for name in one.variables if name != along]
         band = _of_parts(one, along, places) if whole and len(others) > 1 else None
@@ -114,7 +120,7 @@ def narrowed(
             else:
                 low, high = _band(one, along)
                 bands.append((k, distance + by + low, distance + by + high))
-    found = replace(kept, bands=tuple(bands), gaps=tuple(gaps))
+    found = replace(kept, bands=tuple(bands), gaps=tuple(gaps), near=tuple(near))
     for name, on_it in any_place.items():
         if _anywhere(name, on_it, filters):
             continue

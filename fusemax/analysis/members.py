@@ -10,6 +10,7 @@ from fusemax.analysis.plain import Node, Variable
 from fusemax.errors import Place
 
 Trace = tuple  # ("at", position, offset) | ("start", c) | ("end", c) | ("lost",)
+Stands = frozenset[tuple[int, tuple[str, float, float]]]
 LOST: Trace = ("lost",)
 
 
@@ -53,7 +54,8 @@ class Member:
     those follow coordinates that are not X's own, of Einsums whose conditions tie them to ρ. ``states`` says whether X is a
     state along ρ; ``narrowed`` are conditions that leave some of ρ out, and ``cut`` says whether a shift on the way has.
     ``running`` says that each element also carries all that came before it along ρ, as a running sum does ("before"), or all
-    after it ("after"), as one does that runs down. ``kept`` tells in intervals what of ρ is left.
+    after it ("after"), as one does that runs down. ``kept`` tells in intervals what of ρ is left, ``stands`` where
+    the fibre's other coordinates have to be for it: how far from them, and how far that is from an end of the rank.
     """
 
     tensor: str
@@ -67,6 +69,7 @@ class Member:
     states: tuple[bool, ...] = ()
     cut: bool = False
     running: frozenset[str] = frozenset()
+    stands: Stands = frozenset()
     kept: Kept | None = field(default=None, compare=False)
 
     def shape(self, generation: int | None) -> tuple[object, ...]:
@@ -78,6 +81,7 @@ class Member:
             tuple(t[:2] if t[0] == "at" and t[1] == generation else t for t in self.traces),
             self.cut,
             self.running,
+            self.stands,
         )
 
     def loses(self, along: Sequence[Variable]) -> bool:
@@ -112,6 +116,8 @@ class Visit:
         Whether every coordinate of ρ is visited as far as the index tells.
     shifted
         Whether the fibre's coordinates are read away from those of the Einsum, so that its conditions hold for others.
+    stands
+        Where the fibre's coordinates have to be for the member that it reads, as in :class:`Member`.
     point
         Whether a single element is read that carries the whole fibre: that of a running value at the end that it runs to.
     """
@@ -128,6 +134,7 @@ class Visit:
     place: Place | None
     shifted: bool = False
     point: bool = False
+    stands: Stands = frozenset()
 
     @property
     def narrowed_words(self) -> frozenset[tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 from fusemax.analysis.kept import on_diagonal
-from fusemax.analysis.members import Member, Narrowing
+from fusemax.analysis.members import Member, Narrowing, Stands
 from fusemax.analysis.plain import End, Filter, Node, Reading, Start, Variable
 
 
@@ -16,6 +16,31 @@ def loose(
     swept = {index.name for index in along}
     tied = [name for one in node.filters if swept & set(one.variables) for name in one.variables]
     return tuple(n for n in dict.fromkeys(tied) if n in written and n not in swept and n not in names)
+
+
+def placed_near(
+    node: Node, swept: Set[str], places: Mapping[str, int], written: Mapping[str, tuple[int, int]]
+) -> tuple[Stands, tuple[str, ...]] | None:
+    """Return where conditions want coordinates that are not swept, and the variables written on that nothing fixes.
+
+    *places* are the offsets at which variables stand beside the fibre's coordinates; None where that has no form.
+    """
+    found: set[tuple[int, tuple[str, float, float]]] = set()
+    free: dict[str, None] = {}
+    for one in node.filters:
+        if one.difference is not None or one.unequal is not None or not swept.isdisjoint(one.variables):
+            continue
+        loose_ones = [name for name in one.variables if name not in places]
+        free |= dict.fromkeys(name for name in loose_ones if name in written)
+        if one.near is not None:
+            (name,) = one.variables
+            if name in places or name in written:
+                found.add((places.get(name, 0), one.near))
+        elif any(places.get(name) for name in one.variables):
+            return None
+        else:
+            found |= {(0, (end, 0, 0)) for end in one.ends()} if len(one.ends()) == 1 else set()
+    return frozenset(found), tuple(free)
 
 
 def narrowings(

@@ -1,7 +1,8 @@
-"""Windows that overlap, ``X[m+u]``: at its first place a window reads X at m, and m runs over all of it."""
+"""Windows that overlap, ``X[m+u]``, ``X[m-u]``: at its first place a window reads X at m, and m runs over all of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fusemax.analysis.members import Member
@@ -20,7 +21,9 @@ def at_first_place(
     position = sum(member.positions)  # the only one
     pair = _summed(reading.indices[position])
     rank = sequence(plain.cascade, plain.ranks[member.tensor][position])
-    whole = [name for name in pair if sequence(plain.cascade, name.upper()) == rank]
+    whole = [
+        name for name, sign in pair.items() if sign == "+" and sequence(plain.cascade, name.upper()) == rank
+    ]
     if len(whole) != 1:
         return None
     before, after = reading.indices[:position], reading.indices[position + 1 :]
@@ -32,12 +35,15 @@ def at_first_place(
     return first, frozenset(pair) - {whole[0]}
 
 
-def _summed(index: Index) -> tuple[str, ...]:
-    """Return the variables of an index that is the sum of two, else nothing."""
+def _summed(index: Index) -> dict[str, str]:
+    """Return the variables of an index that is the sum or the difference of two, with their signs; else nothing."""
     if not isinstance(index, Opaque) or len(index.variables) != 2:
-        return ()
-    return index.variables if set(index.text.replace(" ", "").split("+")) == set(index.variables) else ()
+        return {}
+    text = index.text.replace(" ", "")
+    sign = "-" if "-" in text else "+"
+    first, _, last = text.partition(sign)
+    return {first: "+", last: sign} if {first, last} == set(index.variables) else {}
 
 
-def _hangs(index: Index, pair: tuple[str, ...]) -> bool:
+def _hangs(index: Index, pair: Mapping[str, str]) -> bool:
     return isinstance(index, Opaque) or (isinstance(index, Variable) and index.name in pair)

@@ -34,8 +34,8 @@ def relations(plain: Plain, composer: Composer | None = None) -> Table:
 
     A *composer* of one's own tells afterwards which conditions relations were given up for.
     """
-    edges = direct(plain)
     composer = composer or Composer(plain.nodes)
+    edges = direct(plain, composer)
     staying: dict[int, list[Relation]] = {}
     for node in plain.nodes:
         if node.loop is not None:
@@ -57,7 +57,7 @@ def relations(plain: Plain, composer: Composer | None = None) -> Table:
 Edges = dict[int, dict[int, list[Relation]]]
 
 
-def direct(plain: Plain) -> Edges:
+def direct(plain: Plain, composer: Composer) -> Edges:
     """Return the relations that single reads impose, by producer and reader."""
     writers: dict[str, list[tuple[Node, Reading]]] = {}
     for node in plain.nodes:
@@ -69,6 +69,7 @@ def direct(plain: Plain) -> Edges:
             for writer, output in writers.get(reading.tensor, ()):
                 relation = of_reading(writer, output, reader, reading)
                 if relation is not None:
+                    relation = composer.of_tasks(writer.number, relation, reader.number)
                     add(edges.setdefault(writer.number, {}).setdefault(reader.number, []), relation)
     return edges
 

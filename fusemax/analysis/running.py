@@ -42,7 +42,14 @@ def at_its_end(
     fixed: Sequence[Fixed],
 ) -> Visit | None:
     """Return the visit that conditions narrow to one element of a running value that holds all, if they can."""
-    if not member.running or member.narrowed or member.cut or member.loses(along) or len(along) != 1:
+    if (
+        not member.running
+        or member.narrowed
+        or member.stands
+        or member.cut
+        or member.loses(along)
+        or len(along) != 1
+    ):
         return None
     name = along[0].name
     known = {variable for variable, _, _ in fixed}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from fusemax.analysis.filters import Filter, filter_of, integer, product, reached
+from fusemax.analysis.filters import Filter, filter_of, integer, near_an_end, product, reached
 from fusemax.analysis.indices import End, Index, Node, Opaque, Reading, Start, Variable, sequence
 from fusemax.cascade.indices import parts_of
 from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable
@@ -269,6 +269,8 @@ class Splitter:
         alike = apart is not None and size(apart[0]) == size(apart[1])
         whole = (parts(apart[0]), parts(apart[1]), *apart[2:]) if apart is not None and alike else None
         found = replace(filter_of(self._in_digits(condition)), reaches=reaches, whole=whole)
+        if len(found.variables) == 1:
+            found = replace(found, near=near_an_end(gathered, size))
         pair = found.difference[:2] if found.difference is not None else found.unequal
         if pair is None or self._alike(*pair):
             return found

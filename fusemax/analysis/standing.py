@@ -29,7 +29,7 @@ def standing(node: Node, swept: Set[str], fixed: Sequence[Fixed]) -> list[Fixed]
             known |= {name: (coordinate, offset) for name, coordinate, offset in apart}
             continue
         if one.difference is None:
-            if not one.ends():
+            if not (one.ends() if one.near is None else one.leaves_some()):
                 return None
             continue
         x, y, low, high = one.difference

@@ -157,14 +157,14 @@ def _window(choose: Choose, name: str, stream: str, flat: str, tiled: bool) -> t
 
 
 def _pool(choose: Choose, name: str, stream: str, flat: str, tiled: bool) -> tuple[list[str], str, str]:
-    """Every second element, or pairs of them, gathered; then their sum against each."""
+    """Every second element, or the sums of tiles; then their sum against each."""
     if tiled:
         rows = [
             f"{name}B[m1] = {flat}[m1*M0+m0] :: {choose(['sum', 'max'])}[m0]",
             choose([f"{name}G[] = {name}B[m1] :: sum[m1]", f"{name}G[] = {name}B[M1-1]*2"]),
         ]
     else:
-        at = choose(["2*h", "2*h+1", "2*h+u"])
+        at = choose(["2*h", "2*h+1"])
         over = " :: sum[u]" if "u" in at else ""
         rows = [
             f"{name}B[h] = {flat}[{at}]*{'W[u]' if over else '2'}{over}",

@@ -134,6 +134,30 @@ COUNTS = [
         ("M", "S"), 2,
         "U leaves the first of V out, so S[1] is read by V and Z alone",
     ),
+    (
+        "inputs: {R: [M, P]}",
+        "F[p] = R[m,p] :: max[m] | m < 2\nB[m,p] = R[m,p] - F[p] | m < 2\nG[p] = B[m,p] :: sum[m]\nC[m,p] = B[m,p]/G[p]",
+        ("M", "R"), 3,
+        "of each row there are the first two alone: their maximum, what is less by it, its share in their sum",
+    ),
+    (
+        "inputs: {R: [M, P], Y: [P, E]}",
+        "F[m] = R[m,p]*Y[p,e] :: sum[p,e] | p >= M - 2\nB[m,p] = R[m,p] - F[m] | p >= M - 2",
+        ("P", "R"), 2,
+        "of each column there are the last two alone, read twice",
+    ),
+    (
+        "inputs: {R: [M, P]}",
+        "T[m,p] = R[m,p]*2 | m > 0\nF[m] = T[m,p] :: max[p] | m > 0\nB[m,p] = T[m,p] - F[m] | m > 0",
+        ("P", "R"), 2,
+        "each column but the first is carried, and read twice",
+    ),
+    (
+        "inputs: {X: [M]}",
+        "F[m] = X[m-u] :: max[u] | m >= u\nG[] = F[m] :: max[m]\nB[m] = X[m] - G[]",
+        ("M", "X"), 2,
+        "windows that end at each m read all of X before their maximum is known",
+    ),
 ]  # fmt: skip
 
 
@@ -153,6 +177,22 @@ def test_ranks_of_two_sizes_end_at_two_places():
 
     assert 1 == analyse(cascade_from_text(head + rows, "hand")).passes("M", "X")
     assert 2 == analyse(cascade_from_text("same: [[M, P]]\n" + head + rows, "hand")).passes("M", "X")
+
+
+def test_chunks_leave_a_tile_of_the_rank():
+    """A softmax inside each chunk takes three passes over the keys of a chunk, as over any others."""
+    mask = "m1 == p1, m0 <= p0"
+    rows = [
+        "S[m1,m0,p1,p0] = X[m1*M0+m0,e]*X[p1*M0+p0,e] :: sum[e]",
+        "G[p1,p0] = S[m1,m0,p1,p0] :: max[m1,m0]",
+        "N[m1,m0,p1,p0] = S[m1,m0,p1,p0] - G[p1,p0]",
+        "D[p1,p0] = N[m1,m0,p1,p0] :: sum[m1,m0]",
+        "A[m1,m0,p1,p0] = N[m1,m0,p1,p0]/D[p1,p0]",
+    ]
+    head = "title: t\nsource: our own\nranks: {M: M1*M0, P: M, P1: M1, P0: M0}\ninputs: {X: [M, E]}\neinsums: |\n"
+    cascade = cascade_from_text(head + "".join(f"  {row} | {mask}\n" for row in rows), "hand")
+
+    assert 3 == analyse(cascade).passes("M", "S")
 
 
 CORNERS = st.sampled_from(
