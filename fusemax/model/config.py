@@ -43,7 +43,7 @@ REFUSED: Mapping[str, tuple[str, str | None]] = {
     **{kind: (_TWO, _TAKE.format(kind=kind)) for kind in ("clip", "siglip", "siglip2")},
     "gemma3n": ("streams beside the residual and tables for each layer are not modelled", None),
     **dict.fromkeys(("zamba", "zamba2"), ("attention whose weights several layers share is not modelled", None)),
-    **dict.fromkeys(("falcon_h1", "hymba"), ("attention and states side by side in a layer are not modelled", None)),
+    "hymba": ("attention and states that share their projections are not modelled", None),
     **dict.fromkeys(
         ("rwkv", "rwkv5", "rwkv6", "rwkv7"), (_MIXER, "state-space/rwkv-7 has that of RWKV-7 as a cascade")
     ),

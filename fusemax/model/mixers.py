@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fusemax.model.heads import attention_steps
 from fusemax.model.latent import latent_steps
 from fusemax.model.recurrent import recurrent_steps
-from fusemax.model.shape import Attention, LatentAttention, Mixer
+from fusemax.model.shape import Attention, Beside, LatentAttention, Mixer
 from fusemax.model.step import Maker, Step
 
 
@@ -17,5 +17,8 @@ def mixer_steps(maker: Maker, mixer: Mixer) -> Iterator[Step]:
         yield from attention_steps(maker, mixer)
     elif isinstance(mixer, LatentAttention):
         yield from latent_steps(maker, mixer)
+    elif isinstance(mixer, Beside):
+        yield from attention_steps(maker, mixer.attention)
+        yield from recurrent_steps(maker, mixer.state)
     else:
         yield from recurrent_steps(maker, mixer)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from fusemax.errors import FusemaxError
-from fusemax.model.shape import Experts, LatentAttention, Model, Recurrent
+from fusemax.model.shape import Beside, Experts, LatentAttention, Model, Recurrent
 from fusemax.nearest import meant
 
 LARGEST = 2**20  #: the most chips of one kind of parallelism
@@ -128,7 +128,7 @@ def refusals(model: Model, parallel: Parallel) -> list[str]:
             )
     if parallel.micro > 1 and parallel.pipeline == 1:
         found.append(f"micro={parallel.micro}: micro-batches need pipeline stages")
-    if parallel.context > 1 and any(isinstance(layer.mixer, Recurrent) for layer in model.layers):
+    if parallel.context > 1 and any(isinstance(layer.mixer, Recurrent | Beside) for layer in model.layers):
         found.append(
             f"context={parallel.context}: the states of {model.name} go from token to token, which is not modelled over chips"
         )

@@ -30,7 +30,10 @@ def _state_space(maker: Maker, mixer: StateSpace) -> Iterator[Step]:
     yield maker.product("into the mixer", "projection", width, 2 * inner + shared + heads)
     yield _convolution(maker, inner + shared)
     yield _states(maker, 2 * inner + shared, inner * mixer.state)
-    yield maker.norm("norm of the states", width=inner)
+    if mixer.normed:
+        yield maker.norm("norm of the states", width=inner)
+    else:
+        yield maker.step("gate of the states", "activation", moved=3 * maker.run.tokens * inner)
     yield maker.product("out of the mixer", "output", inner, width)
 
 

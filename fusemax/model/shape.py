@@ -117,7 +117,8 @@ class StateSpace:
     """A Mamba-2 mixer (arXiv 2405.21060): ``heads`` of ``head_dim`` channels, each with a state of ``state`` elements.
 
     ``groups`` heads' worth of B and C are shared; ``taps`` are those of the short convolution. ``biased`` ones have biases in
-    the two projections, ``conv_biased`` ones in the convolution.
+    the two projections, ``conv_biased`` ones in the convolution. What comes out is normed ``behind`` its gate, all at once, or
+    ``before`` it, each group by itself, or not.
     """
 
     heads: int
@@ -127,6 +128,7 @@ class StateSpace:
     taps: int
     biased: bool = False
     conv_biased: bool = True
+    normed: Literal["behind", "before", ""] = "behind"
 
     @property
     def inner(self) -> int:
@@ -188,8 +190,16 @@ class ShortConvolution:
     biased: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Attention and a mixer with a state side by side (Falcon-H1): both read the layer's input, their outcomes are added."""
+
+    attention: Attention
+    state: StateSpace
+
+
 Recurrent = StateSpace | SelectiveScan | GatedDelta | ShortConvolution
-Mixer = Attention | LatentAttention | Recurrent
+Mixer = Attention | LatentAttention | Beside | Recurrent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from fusemax.model.parallel import ALONE, Parallel
 from fusemax.model.shape import (
     VECTORS,
     Attention,
+    Beside,
     Experts,
     FeedForward,
     GatedDelta,
@@ -35,10 +36,13 @@ def mixer_weights(mixer: Mixer | None, d_model: int, norm: Norm = "rms") -> int:
         return _attention_weights(mixer, d_model, norm)
     if isinstance(mixer, LatentAttention):
         return _latent_weights(mixer, d_model)
+    if isinstance(mixer, Beside):
+        return mixer_weights(mixer.attention, d_model, norm) + mixer_weights(mixer.state, d_model, norm)
     if isinstance(mixer, StateSpace):
         into = 2 * mixer.inner + 2 * mixer.groups * mixer.state + mixer.heads
         biases = into + d_model if mixer.biased else 0
-        inside = mixer.mixed * (mixer.taps + mixer.conv_biased) + 3 * mixer.heads + mixer.inner
+        norm_of_it = mixer.inner if mixer.normed else 0
+        inside = mixer.mixed * (mixer.taps + mixer.conv_biased) + 3 * mixer.heads + norm_of_it
         return d_model * into + biases + inside + mixer.inner * d_model
     if isinstance(mixer, ShortConvolution):
         biases = 4 * mixer.inner + d_model if mixer.biased else 0
@@ -165,6 +169,8 @@ def cache_words(mixer: Mixer | None, tokens: int, parallel: Parallel = ALONE) ->
         seen = tokens if mixer.window is None else min(tokens, mixer.window)
         kept = max(1, mixer.kv_heads // parallel.tensor) * (mixer.head_dim + mixer.value_dim)
         return ceil(seen / parallel.context) * kept
+    if isinstance(mixer, Beside):
+        return cache_words(mixer.attention, tokens, parallel) + cache_words(mixer.state, tokens, parallel)
     return _state_words(mixer, parallel.tensor)
 
 

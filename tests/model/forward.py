@@ -14,6 +14,7 @@ import numpy as np
 
 from fusemax.model.shape import (
     Attention,
+    Beside,
     Experts,
     FeedForward,
     GatedDelta,
@@ -197,7 +198,15 @@ def state_space(part: StateSpace, x: Array, w: Weights) -> Array:
             decay = np.exp(w["NA"][j, i] * step[p, j, i])
             state = decay * state + step[p, j, i] * np.outer(made["SB"][p, j], made["SX"][p, j, i])
             inside[p, j, i] = made["SC"][p, j] @ state + w["DS"][j, i] * made["SX"][p, j, i]
-    gated = rows("rms", inside * silu(into["GZ"]), w, "YG")
+    gate = silu(into["GZ"])
+    if part.normed == "behind":
+        gated = rows("rms", inside * gate, w, "YG")
+    elif part.normed == "before":
+        gated = np.zeros_like(inside)
+        for p, j in np.ndindex(len(x), part.groups):
+            gated[p, j] = norm("rms", inside[p, j], {"GYG": w["GYG"][j]}, "YG") * gate[p, j]
+    else:
+        gated = inside * gate
     return np.einsum("ojiv,pjiv->po", w["WO"], gated) + w.get("BWO", 0.0)
 
 
@@ -294,6 +303,9 @@ def mixed(model: Model, mixer: Mixer, x: Array, w: Weights) -> Array:
     """What a mixer makes of the tokens."""
     if isinstance(mixer, Attention):
         return attention(model, mixer, x, w)
+    if isinstance(mixer, Beside):
+        own = {name.replace("WSO", "WO"): value for name, value in w.items() if name not in ("WO", "BWO")}
+        return attention(model, mixer.attention, x, w) + state_space(mixer.state, x, own)
     if isinstance(mixer, LatentAttention):
         return latent(mixer, x, w)
     if isinstance(mixer, StateSpace):

@@ -54,6 +54,8 @@ def test_what_is_kept_of_a_sequence():
     assert cache(published("llama-3.1-70b"), 3, 1000) == 3 * 1000 * 80 * 2 * 8 * 128
     assert cache(published("gemma-3-27b"), 1, 131072) == 2 * 16 * 128 * (52 * 1024 + 10 * 131072)
     assert cache(published("deepseek-v3"), 2, 500) == 2 * 500 * 61 * (512 + 64)
+    both = published("falcon-h1-0.5b")
+    assert cache(both, 1, 700) == 36 * (700 * 2 * 2 * 64 + 1536 * 128 + 3 * (1536 + 2 * 128))
     mamba = published("mamba2-2.7b")
     assert cache(mamba, 1, 10) == cache(mamba, 1, 10**6) == 64 * (5120 * 128 + 3 * (5120 + 256))
 
@@ -108,6 +110,11 @@ def test_what_a_wrapper_leaves_out():
             "rwkv7: its mixer is not modelled in a whole model\n  hint: state-space/rwkv-7 has",
         ),
         ("{model_type: deberta-v2}", "hint: model_type: bert takes its sizes with attention to all tokens"),
+        (
+            "{model_type: falcon_h1, hidden_size: 8, mamba_d_ssm: 9, mamba_n_heads: 2, mamba_d_head: 4}",
+            "mamba_d_ssm is another",
+        ),
+        ("{model_type: hymba}", "attention and states that share their projections"),
         ("{model_type: deepseek_v32}", "index_topk: required key is missing"),
         (
             "{model_type: deepseek_v32, index_topk: 9}",

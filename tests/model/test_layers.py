@@ -122,6 +122,14 @@ SMALL = {
         f"{{model_type: nemotron_h, {DENSE}, hybrid_override_pattern: 'M-*M', mamba_num_heads: 4, mamba_head_dim: 3,"
         " ssm_state_size: 5, n_groups: 2, conv_kernel: 3}}"
     ),
+    "falcon_h1": (
+        f"{{model_type: falcon_h1, {DENSE}, mamba_d_ssm: 12, mamba_n_heads: 4, mamba_d_head: 3, mamba_d_state: 5,"
+        " mamba_n_groups: 2, mamba_d_conv: 3}}"
+    ),
+    "falcon_h1-normed": (
+        f"{{model_type: falcon_h1, {DENSE}, mamba_d_ssm: 12, mamba_n_heads: 4, mamba_d_state: 5, mamba_n_groups: 2,"
+        " mamba_rms_norm: true, mamba_proj_bias: true, projectors_bias: true}}"
+    ),
     "lfm2": f"{{model_type: lfm2, {DENSE}, layer_types: [conv, conv, full_attention, conv], conv_bias: true}}",
     "lfm2_moe": (
         f"{{model_type: lfm2_moe, {DENSE}, full_attn_idxs: [1], num_dense_layers: 2, num_experts: 6, num_experts_per_tok: 2,"
@@ -251,6 +259,7 @@ def test_kinds_of_layers_that_are_shown() -> None:
         "SelectiveScan",
         "GatedDelta",
         "ShortConvolution",
+        "Beside",
         "NoneType",
     } == mixers
     assert {"before", "after", "around", "branch"} == {layer.place for layer in layers}

@@ -9,7 +9,7 @@ from fusemax.model.shape import GatedDelta, Recurrent, SelectiveScan, ShortConvo
 def state_lines(mixer: Recurrent, x: str) -> Lines:
     """Return the Einsums of *mixer*."""
     if isinstance(mixer, StateSpace):
-        return _state_space(mixer, x)
+        return state_space_lines(mixer, x)
     if isinstance(mixer, ShortConvolution):
         return _short_convolution(mixer, x)
     return _gated_delta(mixer, x) if isinstance(mixer, GatedDelta) else _scan(mixer, x)
@@ -27,8 +27,8 @@ def _convolved(source: str, to: str, index: str, biased: bool) -> Lines:
     return found + end
 
 
-def _state_space(mixer: StateSpace, x: str) -> Lines:
-    """Return Mamba-2: G groups of B and C, each for I heads of V channels with U elements of state each."""
+def state_space_lines(mixer: StateSpace, x: str, to: str = "AO", out: str = "WO") -> Lines:
+    """Return Mamba-2, to ``<to>[o,p]`` by *out*: G groups of B and C, each for I heads of V channels with U states."""
     parts = (("GZ", "g,i,v"), ("PX", "g,i,v"), ("PB", "g,u"), ("PC", "g,u"), ("PT", "g,i"))
     found = [
         linear(
@@ -51,16 +51,28 @@ def _state_space(mixer: StateSpace, x: str) -> Lines:
             "loop p:",
             "  S[p+1,g,i,u,v] = exp(NA[g,i]*DT[g,i,p])*S[p,g,i,u,v] + DT[g,i,p]*SB[g,u,p]*SX[g,i,v,p]",
             "  YS[g,i,v,p] = SC[g,u,p]*S[p+1,g,i,u,v] :: sum[u]",
-            "YG[g,i,v,p] = (YS[g,i,v,p] + DS[g,i]*SX[g,i,v,p])*silu(GZ[g,i,v,p])",
             TB="G I", NA="G I", DS="G I",
         ),
-        normed("rms", "YG", "YN", "g,i,v,p", "g,i,v", tag="YG"),
-        linear("AO", "o,p", "WO[o,g,i,v]", "YN[g,i,v,p]", "g,i,v", "BWO[o]" if mixer.biased else ""),
+        _gated(mixer),
+        linear(to, "o,p", f"{out}[o,g,i,v]", "YN[g,i,v,p]", "g,i,v", f"B{out}[o]" if mixer.biased else ""),
     ]  # fmt: skip
     sizes = {
         "G": mixer.groups, "I": mixer.heads // mixer.groups, "V": mixer.head_dim, "U": mixer.state, "W": mixer.taps,
     }  # fmt: skip
     return joined([*found, Lines(sizes=sizes, said=("NA is negative, one for each head",))])
+
+
+def _gated(mixer: StateSpace) -> Lines:
+    """Return what the states make under its gate, with a norm behind the gate, before it for each group, or none."""
+    made, gate = "YS[g,i,v,p] + DS[g,i]*SX[g,i,v,p]", "silu(GZ[g,i,v,p])"
+    if not mixer.normed:
+        return lines(f"YN[g,i,v,p] = ({made})*{gate}")
+    if mixer.normed == "behind":
+        return lines(f"YG[g,i,v,p] = ({made})*{gate}") + normed(
+            "rms", "YG", "YN", "g,i,v,p", "g,i,v", tag="YG"
+        )
+    each = normed("rms", "YD", "YE", "g,i,v,p", "i,v", "g,i,v", tag="YG")
+    return joined([lines(f"YD[g,i,v,p] = {made}"), each, lines(f"YN[g,i,v,p] = YE[g,i,v,p]*{gate}")])
 
 
 def _short_convolution(mixer: ShortConvolution, x: str) -> Lines:

@@ -11,8 +11,8 @@ from fusemax.cascade.write import quoted
 from fusemax.model.layers.attention import attention_lines, cross_lines, latent_lines
 from fusemax.model.layers.forward import dense_lines, experts_lines
 from fusemax.model.layers.lines import Lines, joined, lines, normed
-from fusemax.model.layers.states import state_lines
-from fusemax.model.shape import Attention, Experts, LatentAttention, Layer, Model
+from fusemax.model.layers.states import state_lines, state_space_lines
+from fusemax.model.shape import Attention, Beside, Experts, LatentAttention, Layer, Model
 
 EPS = 1e-6  #: what norms add below the root; models have 1e-5 or 1e-6
 
@@ -65,7 +65,8 @@ def _layer(model: Model, layer: Layer) -> Lines:
     now, rank = "X", "d"
     if mixer is not None:
         parts += [_before(model, layer, "X", "d", "1"), _mixer(model, layer, _source(layer, "X", "1"))]
-        out, more = _behind(model, layer, "AO", "o", "3")
+        mixed = "AB" if isinstance(mixer, Beside) else "AO"
+        out, more = _behind(model, layer, mixed, "o", "3")
         parts.append(more)
         if layer.parallel and part is not None:
             return joined([*parts, _beside(model, layer, out)])
@@ -146,6 +147,11 @@ def _mixer(model: Model, layer: Layer, x: str) -> Lines:
     assert mixer is not None
     if isinstance(mixer, Attention):
         return attention_lines(mixer, x, model.causal, model.norm)
+    if isinstance(mixer, Beside):
+        both = attention_lines(mixer.attention, x, model.causal, model.norm)
+        both += state_space_lines(mixer.state, x, "SO", "WSO")
+        said = ("factors of single parts (multipliers) are left out",)
+        return both + lines("AB[o,p] = AO[o,p] + SO[o,p]") + Lines(said=said)
     return latent_lines(mixer, x) if isinstance(mixer, LatentAttention) else state_lines(mixer, x)
 
 
@@ -158,7 +164,7 @@ def _part(layer: Layer, x: str) -> Lines:
 def _titled(model: Model, layer: Layer) -> str:
     names = {
         "Attention": "attention", "LatentAttention": "latent attention", "StateSpace": "Mamba-2", "SelectiveScan": "Mamba",
-        "GatedDelta": "gated delta rule", "ShortConvolution": "short convolution",
+        "GatedDelta": "gated delta rule", "Beside": "attention beside Mamba-2", "ShortConvolution": "short convolution",
         "FeedForward": "feed-forward", "Experts": "experts", "NoneType": "",
     }  # fmt: skip
     parts = [names[type(part).__name__] for part in (layer.mixer, layer.feed_forward)]

@@ -9,6 +9,7 @@ from math import ceil
 from fusemax.model.reading.keys import Keys
 from fusemax.model.reading.parts import attention, chosen, decoder, depth, each, feed_forward, width
 from fusemax.model.shape import (
+    Beside,
     Experts,
     FeedForward,
     GatedDelta,
@@ -107,7 +108,11 @@ def _period(keys: Keys, what: str, period: int, offset: int) -> Callable[[int], 
 def _mamba_2_of(keys: Keys, d_model: int, names: Mapping[str, str]) -> StateSpace:
     """Return the Mamba-2 mixer of a model that mixes it with attention; *names* are its keys."""
     heads = keys.count(names["heads"])
-    inner = keys.count(names["expand"], default=2) * d_model
+    inner = (
+        keys.count("mamba_d_ssm")
+        if keys.has("mamba_d_ssm")
+        else keys.count(names["expand"], default=2) * d_model
+    )
     auto = names["head_dim"] not in keys.data or keys.data[names["head_dim"]] == "auto"
     if auto:
         keys.divides((names["heads"],), inner, heads, "heads share the channels")
@@ -184,6 +189,29 @@ def read_bamba(keys: Keys, name: str, kind: str) -> Model:
         return Layer(mixer=full if number in seen else scan, feed_forward=inner, times=1)
 
     return decoder(keys, name, kind, *each(keys, layer))
+
+
+def read_falcon_h1(keys: Keys, name: str, kind: str) -> Model:
+    """Return a Falcon-H1: attention and Mamba-2 side by side in each layer, a dense part behind them."""
+    d_model = width(keys)
+    state = _mamba_2_of(keys, d_model, MAMBA_KEYS)
+    if keys.has("mamba_d_ssm") and state.inner != keys.count("mamba_d_ssm"):
+        keys.fail(
+            "mamba_n_heads", f"mamba_n_heads * mamba_d_head is {state.inner}, but mamba_d_ssm is another"
+        )
+    keys.divides(("mamba_n_groups",), state.heads, state.groups, "groups share the heads")
+    keys.refuse(
+        "projectors_bias",
+        (keys.data.get("mamba_proj_bias", False),),
+        "biases of one projection alone are not modelled",
+    )
+    before = keys.flag("mamba_norm_before_gate", default=True)
+    normed = keys.flag("mamba_rms_norm")
+    state = replace(state, normed="before" if normed and before else "behind" if normed else "")
+    biased = keys.flag("attention_bias")
+    mixer = Beside(attention=attention(keys, d_model, biased=biased, out_biased=biased), state=state)
+    inner = feed_forward(keys, biased=keys.flag("mlp_bias"))
+    return decoder(keys, name, kind, (Layer(mixer=mixer, feed_forward=inner, times=depth(keys)),))
 
 
 def read_granite_hybrid(keys: Keys, name: str, kind: str) -> Model:
@@ -274,6 +302,6 @@ def _lfm2_inner(keys: Keys, kind: str) -> FeedForward:
 Reader = Callable[[Keys, str, str], Model]
 RECURRENT: Mapping[str, Reader] = {
     "mamba": read_mamba, "falcon_mamba": read_mamba, "mamba2": read_mamba_2, "jamba": read_jamba,
-    "nemotron_h": read_nemotron_h, "bamba": read_bamba, "granitemoehybrid": read_granite_hybrid,
+    "nemotron_h": read_nemotron_h, "falcon_h1": read_falcon_h1, "bamba": read_bamba, "granitemoehybrid": read_granite_hybrid,
     "lfm2": read_lfm2, "lfm2_moe": read_lfm2,
 }  # fmt: skip
