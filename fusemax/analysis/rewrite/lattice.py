@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
+from fusemax.analysis.plain import sequence
 from fusemax.analysis.rewrite.defer import defer, factors_of
 from fusemax.analysis.rewrite.draft import Move
 from fusemax.analysis.rewrite.form import Form, at_least_two, form_of
@@ -19,6 +20,7 @@ from fusemax.analysis.rewrite.means import spelled_out
 from fusemax.analysis.rewrite.merge import merge
 from fusemax.analysis.rewrite.normal import View, earlier_results, term_of, view
 from fusemax.analysis.rewrite.opened import bodies
+from fusemax.analysis.rewrite.parts import parts
 from fusemax.analysis.rewrite.ranking import alike
 from fusemax.analysis.rewrite.reduced import DIFFER
 from fusemax.analysis.rewrite.reorder import reorder
@@ -67,6 +69,7 @@ class Search:
     tried: int = 0
     complete: bool = True
     found: dict[str, Form] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
     refused: dict[str, list[str]] = field(default_factory=dict)
 
     def refuse(self, name: str, reason: str) -> None:
@@ -79,6 +82,9 @@ class Search:
         named = spelled_out(self.begin.cascade, self.rank)
         if named is not None:
             queue.append(replace(self.begin, cascade=named, lines=(*self.begin.lines, NAMED)))
+        deferred = self._all_deferred(queue[-1])
+        if deferred is not None:
+            queue.append(deferred)
         seen = {str(state.cascade) for state in queue}
         most = self.share * max(MOST_TRIED, MOST_CASCADES * len(self.begin.cascade.computed))
         while queue and self.tried < most:
@@ -96,6 +102,26 @@ class Search:
                     seen.add(str(result.cascade))
                     (queue.appendleft if result.title[-1].startswith("take ") else queue.append)(result)
         self.complete = not queue
+
+    def _all_deferred(self, state: State) -> State | None:
+        """Return *state* with every deferral that is right and safe, reduction by reduction; None where there are not two.
+
+        It may lie deeper than the search comes otherwise.
+        """
+        begin = state
+        for name in self._seen(state.cascade).reductions:
+            along = self._seen(state.cascade)
+            written = term_of(along, along.cascade.einsum(name))
+            waited = () if isinstance(written, Refusal) else earlier_results(along, written)
+            for chosen in dict.fromkeys((waited, *combinations(waited, 1))) if waited else ():
+                moved = defer(along, name, chosen)
+                verdict = self._verified(moved.cascade) if isinstance(moved, Move) else None
+                if isinstance(moved, Move) and verdict is not None and verdict.right and not verdict.unsafe:
+                    told = ", ".join(access.tensor for access in chosen)
+                    state = _after(state, moved, f"defer {told} in {name}")
+                    state.verdict = verdict
+                    break
+        return state if state.depth > begin.depth + 1 else None
 
     def _seen(self, cascade: Cascade) -> View:
         """Return *cascade* along the rank; what the original shows to be positive stays so, as its values stay."""
@@ -125,8 +151,11 @@ class Search:
         return not verdict.unsafe
 
     def _verified(self, cascade: Cascade) -> Verdict:
-        self.tried += len(cascade.einsums)
-        return self.witness.verdict(cascade)
+        key = str(cascade)
+        if key not in self.verdicts:
+            self.tried += len(cascade.einsums)
+            self.verdicts[key] = self.witness.verdict(cascade)
+        return self.verdicts[key]
 
     def _steps(self, state: State, along: View) -> Iterator[State]:
         """Yield the states one deferral or reordering further."""
@@ -197,6 +226,8 @@ class Search:
     def _written(self, state: State, along: View, group: Group, tiled: bool) -> Iterator[State]:
         if not tiled and (len(along.variables) > 1 or any(map(_leaves_out, group.stages))):
             return
+        if not _walks_alike(along, tiled):
+            return
         frame = frame_of(along, group, tiled)
         if isinstance(frame, Refusal):
             self.refuse(group.stages[-1].name, frame.reason)
@@ -230,6 +261,16 @@ class Search:
             if verdict.right and not any("masked" in kind for kind in verdict.unsafe):
                 break
         return best
+
+
+def _walks_alike(along: View, tiled: bool) -> bool:
+    """Return whether loops over the rank that are there walk it in the same way, so that their passes count together."""
+    loops = {variable for einsum in along.cascade.computed for variable in einsum.loop_variables}
+    whole = along.variables[0]
+    if tiled:
+        return len(along.variables) > 1 or whole not in loops
+    digits = parts(along.cascade.ranks.get(sequence(along.cascade, whole.upper())))
+    return not any(digit.lower() in loops for digit in digits)
 
 
 def _leaves_out(stage: Stage) -> bool:

@@ -118,7 +118,7 @@ def rank_variables(cascade: Cascade, rank: str) -> tuple[str, ...]:
         digits = parts(known)
         whole = part.lower() in used
         inside = tuple(digit.lower() for digit in digits if digit.lower() in used)
-        if whole and inside and _are_of_another(cascade, part, digits):
+        if whole and inside and (_are_of_another(cascade, part, digits) or _in_loops_alone(cascade, digits)):
             inside = ()
         if whole and inside:
             raise RankError(
@@ -131,6 +131,13 @@ def rank_variables(cascade: Cascade, rank: str) -> tuple[str, ...]:
             raise RankError(f"no Einsum of cascade {cascade.name} runs over rank {part}")
         result += [part.lower()] if whole else inside
     return tuple(dict.fromkeys(result))
+
+
+def _in_loops_alone(cascade: Cascade, digits: tuple[str, ...]) -> bool:
+    """Return whether the parts *digits* of a rank are used in loops over the first of them alone; the rest has it whole."""
+    variables = {digit.lower() for digit in digits}
+    using = [e for e in cascade.computed if variables & set(e.variables)]
+    return all(e.loop == digits[0].lower() for e in using)
 
 
 def _are_of_another(cascade: Cascade, rank: str, digits: tuple[str, ...]) -> bool:
@@ -278,9 +285,19 @@ def inlined(
             return Refusal(f"{node.tensor} exists only where {', '.join(map(str, maker.conditions))}")
         if node in [a for index in node.indices for a in accesses(index)]:
             continue
-        step = replace_accesses(expression, lambda a, n=node, m=maker: _written_out(a, m) if a == n else a)
+        whole = replace(maker, expression=_with_exponents(maker.expression, seen.cascade))
+        step = replace_accesses(expression, lambda a, n=node, m=whole: _written_out(a, m) if a == n else a)
         return inlined(seen, einsum, step, wanted)
     return expression
+
+
+def _with_exponents(expression: Expression, cascade: Cascade) -> Expression:
+    """Return *expression* with the values of constants that are exponents: ``x**ga`` is a square where ga is 2."""
+    inner = rebuild(expression, lambda child: _with_exponents(child, cascade))
+    if isinstance(inner, Binary) and inner.operator == "**" and isinstance(inner.right, Name):
+        value = cascade.constants.get(inner.right.name)
+        return inner if value is None else replace(inner, right=Number(value))
+    return inner
 
 
 def _written_out(access: Access, maker: Einsum) -> Expression:
@@ -310,7 +327,7 @@ def term_of(
         along = seen.carries(tensor) if parts else seen.touches(tensor)
         return along and bool(seen.needs[tensor]) and (through is None or through(tensor))
 
-    return inlined(seen, einsum, einsum.expression, wanted)
+    return inlined(seen, einsum, _with_exponents(einsum.expression, seen.cascade), wanted)
 
 
 def value_accesses(expression: Expression) -> tuple[Access, ...]:

@@ -80,7 +80,8 @@ class Reduced:
         )
         if self.floor and to < 2:
             return "; ".join((head, *(str(floor) for floor in self.floor)))
-        reasons = [f"{name}: {reason}" for name, why in self.refused.items() for reason in why]
+        own = {name: why for name, why in self.refused.items() if name in self.original.cascade.tensors}
+        reasons = [f"{name}: {reason}" for name, why in (own or self.refused).items() for reason in why]
         best = min((form for form in self.forms if form.safe), key=lambda form: form.passes, default=None)
         if best is not None and best.passes < self.original.passes and best.chain:
             head += f"; the fewest are {best.passes}, by {best.title}, where"

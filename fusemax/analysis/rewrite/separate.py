@@ -103,13 +103,21 @@ def _under_order(choose: Callable[..., sympy.Expr], other: Any, value: Any, symb
     if value.has(sympy.exp) and (peeled := _peeled(value, symbols)) is not None:
         return Separation((peeled,), OF)
     terms = _collected(_split(value, symbols))
-    if len(terms) == 1 and terms[0][0].is_nonnegative:
+    if len(terms) == 1 and _is_never_negative(terms[0][0]):
         return Separation(tuple(terms), "*")
+    if len(terms) > 1 and (peeled := _peeled(value, symbols)) is not None:
+        return Separation((peeled,), OF)
     if len(terms) == 1:
         raise Mixed(
             f"the factor {_text(terms[0][0])} may be negative, and a negative factor turns max into min"
         )
     raise Mixed(f"{_text(value)} is neither a sum nor a positive multiple of an earlier result and the data")
+
+
+def _is_never_negative(value: Any) -> bool:
+    """Return whether *value* is not below 0 wherever it is finite: what is no less than 0 and divides is above."""
+    above = {s: sympy.Dummy(positive=True) for s in value.free_symbols if s.is_nonnegative}
+    return bool(value.subs(above).is_nonnegative)
 
 
 def _peeled(value: Any, symbols: _Symbols) -> tuple[sympy.Expr, sympy.Expr] | None:
@@ -123,7 +131,7 @@ def _peeled(value: Any, symbols: _Symbols) -> tuple[sympy.Expr, sympy.Expr] | No
         return None
     rest = value.func(*(part for part in value.args if symbols.has_data(part)))
     other = value.func(*(part for part in value.args if not symbols.has_data(part)))
-    if rest == value or (isinstance(value, sympy.Mul) and not other.is_positive):
+    if rest == value or (isinstance(value, sympy.Mul) and not _is_never_negative(other)):
         return None
     inner = _peeled(rest, symbols)
     return None if inner is None else (value.func(inner[0], other), inner[1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fusemax.analysis.rewrite.correction import INVERTIBLE
 from fusemax.analysis.rewrite.defer import Term, separation_of
 from fusemax.analysis.rewrite.normal import View, earlier_results, is_map, mentions, term_of, value_accesses
-from fusemax.analysis.rewrite.separate import Refusal, Separation
+from fusemax.analysis.rewrite.separate import OF, Refusal, Separation
 from fusemax.analysis.rewrite.symbols import to_syntax
 from fusemax.cascade.ir import Einsum
 from fusemax.language.syntax import Access, Reduction, accesses, names
@@ -134,6 +134,9 @@ def _repaired(seen: View, einsum: Einsum, earlier: tuple[Access, ...], additive:
     if isinstance(found, Refusal):
         return found
     term, separation = found
+    if separation.operation == OF:
+        told = "a function of it that rises: the function can be taken of the result, but a partial result cannot be repaired"
+        return Refusal(f"{to_syntax(separation.terms[0][1])} stands in {told}")
     if separation.operation not in INVERTIBLE:
         return Refusal(f"'{separation.operation}' has no inverse, so a partial result cannot be repaired")
     stage = Stage(einsum, earlier, term, separation)

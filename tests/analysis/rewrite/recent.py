@@ -112,6 +112,51 @@ einsums: |
   K[p] = Z[n,p]**4/N :: sum[n]
 """,
     ),
+    "focal loss with its exponent as a constant": (
+        "N",
+        3,
+        1,
+        """
+inputs: {Z: [N, P], Y: [P]}
+outputs: [L]
+constants: {ga: 2}
+einsums: |
+  M[p] = Z[n,p] :: max[n]
+  E[n,p] = exp(Z[n,p] - M[p])
+  S[p] = E[n,p] :: sum[n]
+  R[n,p] = E[n,p]/S[p]
+  L[p] = where(eq(n, Y[p]), -(1 - R[n,p])**ga*log(R[n,p]), 0) :: sum[n]
+""",
+    ),
+    "generalised mean of magnitudes, scaled by the largest": (
+        "S",
+        2,
+        1,
+        """
+inputs: {X: [C, S]}
+outputs: [Y]
+constants: {pw: 3}
+einsums: |
+  MX[c] = abs(X[c,s]) :: max[s]
+  Z[c] = (abs(X[c,s])/MX[c])**pw :: sum[s]
+  Y[c] = MX[c]*(Z[c]/S)**0.333
+""",
+    ),
+    "scores over the largest magnitude, over their sum": (
+        "M",
+        3,
+        1,
+        """
+inputs: {Q: [E, P], K: [E, M], V: [F, M]}
+outputs: [O]
+einsums: |
+  QK[m,p] = Q[e,p]*K[e,m] :: sum[e]
+  AM[p] = abs(QK[m,p]) :: max[m]
+  W[m,p] = QK[m,p]/AM[p]
+  N[p] = abs(W[m,p]) :: sum[m]
+  O[f,p] = W[m,p]/N[p]*V[f,m] :: sum[m]
+""",
+    ),
     "weights by Gumbel noise, one place drawn": (
         "N",
         2,
@@ -214,4 +259,43 @@ einsums: |
   KQ[e,m] = round(K[e,m]/AK[]*127)
   QK[m,p] = Q[e,p]*KQ[e,m]*AK[]/127 :: sum[e]
   L[p] = QK[m,p] :: logsumexp[m]
+"""
+
+CROSS_THRICE = """
+inputs: {X: [D, P], C: [D, M], W1: [D, D2], W2: [D, D2], W3: [D, D2]}
+ranks: {D2: D}
+outputs: [Z]
+einsums: |
+  QA[d2,p] = W1[d,d2]*X[d,p] :: sum[d]
+  SA[m,p] = QA[d2,p]*C[d2,m] :: sum[d2]
+  MA[p] = SA[m,p] :: max[m]
+  EA[m,p] = exp(SA[m,p] - MA[p])
+  DA[p] = EA[m,p] :: sum[m]
+  AA[d,p] = EA[m,p]*C[d,m]/DA[p] :: sum[m]
+  QB[d2,p] = W2[d,d2]*AA[d,p] :: sum[d]
+  SB[m,p] = QB[d2,p]*C[d2,m] :: sum[d2]
+  MB[p] = SB[m,p] :: max[m]
+  EB[m,p] = exp(SB[m,p] - MB[p])
+  DB[p] = EB[m,p] :: sum[m]
+  AB[d,p] = EB[m,p]*C[d,m]/DB[p] :: sum[m]
+  QC[d2,p] = W3[d,d2]*AB[d,p] :: sum[d]
+  SC[m,p] = QC[d2,p]*C[d2,m] :: sum[d2]
+  MC[p] = SC[m,p] :: max[m]
+  EC[m,p] = exp(SC[m,p] - MC[p])
+  DC[p] = EC[m,p] :: sum[m]
+  Z[d,p] = EC[m,p]*C[d,m]/DC[p] :: sum[m]
+"""
+
+STANDARDISED = """
+inputs: {QK: [M, P], V: [F, M]}
+outputs: [O]
+einsums: |
+  S1[p] = QK[m,p] :: sum[m]
+  MU[p] = S1[p]/M
+  S2[p] = (QK[m,p] - MU[p])**2 :: sum[m]
+  Z[m,p] = (QK[m,p] - MU[p])/sqrt(S2[p]/M)
+  GM[p] = Z[m,p] :: max[m]
+  EX[m,p] = exp(Z[m,p] - GM[p])
+  SD[p] = EX[m,p] :: sum[m]
+  O[f,p] = EX[m,p]/SD[p]*V[f,m] :: sum[m]
 """

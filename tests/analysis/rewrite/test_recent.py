@@ -42,6 +42,20 @@ def test_a_second_attention_to_one_memory_gets_a_loop_of_its_own() -> None:
     assert (6, 2, True, ("C",)) == (found.original.passes, best.passes, best.safe, best.crossing)
 
 
+def test_each_loop_over_a_memory_is_a_pass() -> None:
+    """Three layers of cross-attention take three loops, all in tiles: a loop point by point beside them would hide a pass."""
+    found = search(cascade_of(recent.CROSS_THRICE), "M")
+    passes = {form.passes for form in found.forms}
+    assert (9, 3) == (found.original.passes, min(passes))
+
+
+def test_the_largest_of_standardised_scores_follows_from_the_largest() -> None:
+    """A root of a sum of squares is not negative, so the largest score stays the largest: two passes, five as written."""
+    found = search(cascade_of(recent.STANDARDISED), "M")
+    assert (5, 2, True) == (found.original.passes, found.best(2).passes, found.best(2).safe)
+    assert "may be negative" not in found.why_not(1)
+
+
 def test_no_form_has_fewer_passes_than_an_output_needs() -> None:
     """A convolution scaled by its own mean: every output needs all places, wherever the input is read."""
     with pytest.raises(NotReducibleError, match="semantic floor of 2: output Y"):
