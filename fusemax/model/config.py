@@ -48,7 +48,6 @@ REFUSED: Mapping[str, tuple[str, str | None]] = {
         ("rwkv", "rwkv5", "rwkv6", "rwkv7"), (_MIXER, "state-space/rwkv-7 has that of RWKV-7 as a cascade")
     ),
     **dict.fromkeys(("minimax", "minimax_text_01"), (_MIXER, "linear-attention/lightning has it as a cascade")),
-    "kimi_linear": (_MIXER, "state-space/kimi-delta has it as a cascade"),
     **dict.fromkeys(("recurrent_gemma",), (_MIXER, None)),
     **dict.fromkeys(("deberta", "deberta-v2"), ("scores from positions apart from contents are not modelled", _BERT)),
     "longcat_flash": ("layers with two mixers beside their experts are not modelled", None),

@@ -31,7 +31,8 @@ def latent_steps(maker: Maker, mixer: LatentAttention) -> Iterator[Step]:
         made = heads * (mixer.nope_dim + mixer.value_dim)
         rows = run.tokens if maker.parallel.context == 1 else run.sequences * run.keys
         yield maker.product("keys, values", "projection", mixer.kv_rank, made, rows)
-        yield maker.step("rotary positions", "rope", moved=2 * run.tokens * (heads + 1) * mixer.rope_dim)
+        if mixer.turned:
+            yield maker.step("rotary positions", "rope", moved=2 * run.tokens * (heads + 1) * mixer.rope_dim)
         sizes = {"B": run.sequences, "H": heads, "R": 1, "E": query, "F": mixer.value_dim}
         yield heads_step(maker, sizes, None)
     yield maker.product("output", "output", heads * mixer.value_dim, width)
@@ -65,7 +66,8 @@ def _absorbed(maker: Maker, mixer: LatentAttention, heads: int) -> Iterator[Step
     """
     run, latent, rope = maker.run, mixer.kv_rank, mixer.rope_dim
     yield maker.products("queries to latent", "projection", heads, run.tokens, mixer.nope_dim, latent)
-    yield maker.step("rotary positions", "rope", moved=2 * run.tokens * (heads + 1) * rope)
+    if mixer.turned:
+        yield maker.step("rotary positions", "rope", moved=2 * run.tokens * (heads + 1) * rope)
     if run.decoding:
         seen = run.keys if mixer.chosen is None else min(run.keys, mixer.chosen)
         many, keys = run.sequences, ceil(seen / maker.parallel.context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
-from fusemax.model.shape import GatedDelta, Recurrent, SelectiveScan, ShortConvolution, StateSpace
+from fusemax.model.shape import GatedDelta, KimiDelta, Recurrent, SelectiveScan, ShortConvolution, StateSpace
 from fusemax.model.step import Maker, Step
 
 CHUNK = 256  #: tokens that a kernel works on before it writes its states, as the authors' kernels do
@@ -17,6 +17,8 @@ def recurrent_steps(maker: Maker, mixer: Recurrent) -> Iterator[Step]:
         yield from _state_space(maker, mixer)
     elif isinstance(mixer, GatedDelta):
         yield from _gated_delta(maker, mixer)
+    elif isinstance(mixer, KimiDelta):
+        yield from _kimi_delta(maker, mixer)
     elif isinstance(mixer, ShortConvolution):
         yield from _short_convolution(maker, mixer)
     else:
@@ -43,6 +45,17 @@ def _gated_delta(maker: Maker, mixer: GatedDelta) -> Iterator[Step]:
     yield maker.product("into the mixer", "projection", width, 2 * inner + shared + 2 * heads)
     yield _convolution(maker, inner + shared)
     yield _states(maker, 2 * inner + shared, inner * mixer.key_dim)
+    yield maker.norm("norm of the states", width=inner)
+    yield maker.product("out of the mixer", "output", inner, width)
+
+
+def _kimi_delta(maker: Maker, mixer: KimiDelta) -> Iterator[Step]:
+    heads, rank, width = maker.share(mixer.heads, "heads"), mixer.head_dim, maker.model.d_model
+    inner = heads * mixer.head_dim
+    yield maker.product("into the mixer", "projection", width, 3 * inner + heads + 2 * rank)
+    yield _convolution(maker, 3 * inner)
+    yield maker.products("decay, gate", "projection", 2, maker.run.tokens, rank, inner)
+    yield _states(maker, 5 * inner, inner * mixer.head_dim)
     yield maker.norm("norm of the states", width=inner)
     yield maker.product("out of the mixer", "output", inner, width)
 

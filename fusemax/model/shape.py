@@ -100,6 +100,8 @@ class LatentAttention:
         How many keys a query attends to at the most, those that score best; None for all.
     indexer
         What chooses them; None where they are those that the layer before chose.
+    turned
+        Whether positions turn the elements with a rotary position (in Kimi Linear they do not).
     """
 
     heads: int
@@ -110,6 +112,7 @@ class LatentAttention:
     kv_rank: int
     chosen: int | None = None
     indexer: Indexer | None = None
+    turned: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +185,24 @@ class GatedDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KimiDelta:
+    """Kimi delta attention (arXiv 2510.26692): a delta rule whose every feature decays at a rate of its own.
+
+    ``heads`` of ``head_dim`` have a state of ``head_dim`` x ``head_dim``; the rates, and the gate of what comes out, are made
+    from ``head_dim`` numbers a token each. ``taps`` are those of the short convolutions.
+    """
+
+    heads: int
+    head_dim: int
+    taps: int
+
+    @property
+    def inner(self) -> int:
+        """Elements of all queries, of all keys, or of all values."""
+        return self.heads * self.head_dim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShortConvolution:
     """A convolution over the last ``taps`` tokens of ``inner`` channels, between two gates (LFM2, arXiv 2511.23404)."""
 
@@ -198,7 +219,7 @@ class Beside:
     state: StateSpace
 
 
-Recurrent = StateSpace | SelectiveScan | GatedDelta | ShortConvolution
+Recurrent = StateSpace | SelectiveScan | GatedDelta | KimiDelta | ShortConvolution
 Mixer = Attention | LatentAttention | Beside | Recurrent
 
 

@@ -15,6 +15,7 @@ from fusemax.model.shape import (
     Experts,
     FeedForward,
     GatedDelta,
+    KimiDelta,
     LatentAttention,
     Layer,
     Mixer,
@@ -47,6 +48,12 @@ def mixer_weights(mixer: Mixer | None, d_model: int, norm: Norm = "rms") -> int:
     if isinstance(mixer, ShortConvolution):
         biases = 4 * mixer.inner + d_model if mixer.biased else 0
         return 4 * mixer.inner * d_model + mixer.inner * mixer.taps + biases
+    if isinstance(mixer, KimiDelta):
+        inner, rank = mixer.inner, mixer.head_dim
+        into = (
+            3 * inner + mixer.heads + 2 * rank
+        )  # queries, keys, values; rates of writing; of decay and gate the ranks
+        return d_model * (into + inner) + 2 * rank * inner + (3 * mixer.taps + 1) * inner + mixer.heads + rank
     if isinstance(mixer, GatedDelta):
         into = mixer.mixed + mixer.inner + 2 * mixer.heads
         inside = mixer.mixed * mixer.taps + 2 * mixer.heads + mixer.value_dim
@@ -181,6 +188,8 @@ def _state_words(mixer: Recurrent, n: int) -> int:
     if isinstance(mixer, ShortConvolution):
         return ceil(mixer.inner / n) * (mixer.taps - 1)
     heads = max(1, mixer.heads // n)
+    if isinstance(mixer, KimiDelta):
+        return heads * mixer.head_dim * (mixer.head_dim + 3 * (mixer.taps - 1))
     if isinstance(mixer, GatedDelta):
         shared = 2 * max(1, mixer.key_heads // n) * mixer.key_dim
         inner = heads * mixer.value_dim

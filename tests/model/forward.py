@@ -18,6 +18,7 @@ from fusemax.model.shape import (
     Experts,
     FeedForward,
     GatedDelta,
+    KimiDelta,
     LatentAttention,
     Layer,
     Mixer,
@@ -146,9 +147,10 @@ def latent(part: LatentAttention, x: Array, w: Weights) -> Array:
     source = x if part.q_rank is None else rows("rms", x @ w["WCQ"].T, w, "CQ")
     vectors = rows("rms", x @ w["WCK"].T, w, "CK")
     out = np.zeros((tokens, part.heads, part.value_dim))
-    keys = [turned(w["WKR"] @ x[m], m, w) for m in range(tokens)]
+    bent = turned if part.turned else lambda v, token, w: v
+    keys = [bent(w["WKR"] @ x[m], m, w) for m in range(tokens)]
     for p, h in np.ndindex(tokens, part.heads):
-        query, rope = w["WQ"][h] @ source[p], turned(w["WQR"][h] @ source[p], p, w)
+        query, rope = w["WQ"][h] @ source[p], bent(w["WQR"][h] @ source[p], p, w)
         seen = list(range(p + 1)) if part.chosen is None else picked(part, x, source, w, p)
         scores = [query @ (w["WK"][h] @ vectors[m]) + rope @ keys[m] for m in seen]
         weights = softmax(np.array(scores) / (part.nope_dim + part.rope_dim) ** 0.5)
@@ -251,6 +253,28 @@ def gated_delta(part: GatedDelta, x: Array, w: Weights) -> Array:
     return np.einsum("ojif,pjif->po", w["WO"], out)
 
 
+def kimi_delta(part: KimiDelta, x: Array, w: Weights) -> Array:
+    """Kimi delta attention (arXiv 2510.26692, equation 1): each feature of a key decays, then what it held is corrected."""
+    into = {
+        name: np.einsum("...d,pd->p...", w[f"W{name}"], x) for name in ("PQ", "PK", "PV", "PB", "PD", "PG")
+    }
+    made = {
+        to: convolved(into[name], w[f"C{to}"], 0.0) for name, to in (("PQ", "CQ"), ("PK", "CK"), ("PV", "CV"))
+    }
+    out = np.zeros_like(made["CV"])
+    for j in range(part.heads):
+        state = np.zeros((part.head_dim, part.head_dim))
+        for p in range(len(x)):
+            q = made["CQ"][p, j] / np.sqrt((made["CQ"][p, j] ** 2).sum() + EPS) / part.head_dim**0.5
+            k = made["CK"][p, j] / np.sqrt((made["CK"][p, j] ** 2).sum() + EPS)
+            alpha = np.exp(w["NA"][j] * np.log1p(np.exp(w["WDD"][j] @ into["PD"][p] + w["TB"][j])))
+            beta = sigmoid(into["PB"][p, j])
+            state = (np.eye(part.head_dim) - beta * np.outer(k, k)) @ np.diag(alpha) @ state
+            state = state + beta * np.outer(k, made["CV"][p, j])
+            out[p, j] = norm("rms", state.T @ q, w, "YS") * sigmoid(w["WGZ"][j] @ into["PG"][p])
+    return np.einsum("ogf,pgf->po", w["WO"], out)
+
+
 def short_convolution(part: ShortConvolution, x: Array, w: Weights) -> Array:
     """LFM2's mixer: one gate, the last tokens' sum under filters (the last entry is the token's own), another gate."""
     before, behind, source = (x @ w[f"W{name}"].T + w.get(f"Y{name}", 0.0) for name in ("PB", "PC", "PX"))
@@ -310,6 +334,8 @@ def mixed(model: Model, mixer: Mixer, x: Array, w: Weights) -> Array:
         return latent(mixer, x, w)
     if isinstance(mixer, StateSpace):
         return state_space(mixer, x, w)
+    if isinstance(mixer, KimiDelta):
+        return kimi_delta(mixer, x, w)
     if isinstance(mixer, ShortConvolution):
         return short_convolution(mixer, x, w)
     return gated_delta(mixer, x, w) if isinstance(mixer, GatedDelta) else scan(mixer, x, w)

@@ -56,6 +56,8 @@ def test_what_is_kept_of_a_sequence():
     assert cache(published("deepseek-v3"), 2, 500) == 2 * 500 * 61 * (512 + 64)
     both = published("falcon-h1-0.5b")
     assert cache(both, 1, 700) == 36 * (700 * 2 * 2 * 64 + 1536 * 128 + 3 * (1536 + 2 * 128))
+    kimi = published("kimi-linear-48b-a3b")  # 20 layers keep a state, 7 a latent vector for each token
+    assert cache(kimi, 1, 700) == 20 * 4096 * (128 + 3 * 3) + 7 * 700 * (512 + 64)
     mamba = published("mamba2-2.7b")
     assert cache(mamba, 1, 10) == cache(mamba, 1, 10**6) == 64 * (5120 * 128 + 3 * (5120 + 256))
 
@@ -113,6 +115,15 @@ def test_what_a_wrapper_leaves_out():
         (
             "{model_type: falcon_h1, hidden_size: 8, mamba_d_ssm: 9, mamba_n_heads: 2, mamba_d_head: 4}",
             "mamba_d_ssm is another",
+        ),
+        ("{model_type: kimi_linear}", "linear_attn_config: required key is missing"),
+        (
+            "{model_type: kimi_linear, attn_res_block_size: 12}",
+            "attn_res_block_size: this part of newer models",
+        ),
+        (
+            "{model_type: kimi_linear, num_hidden_layers: 2, linear_attn_config: {full_attn_layers: [9]}}",
+            "full_attn_layers: expected a list of numbers of layers",
         ),
         ("{model_type: hymba}", "attention and states that share their projections"),
         ("{model_type: deepseek_v32}", "index_topk: required key is missing"),

@@ -94,6 +94,10 @@ SMALL = {
         f"{{model_type: glm_moe_dsa, {LATENT}, q_lora_rank: 7, index_topk: 3, index_n_heads: 2, index_head_dim: 5,"
         " index_topk_pattern: FSF}}"
     ),
+    "kimi_linear": (
+        f"{{model_type: kimi_linear, {LATENT}, num_experts: 6, num_experts_per_token: 2, num_shared_experts: 1,"
+        " linear_attn_config: {full_attn_layers: [3], num_heads: 2, head_dim: 4, short_conv_kernel_size: 3} }}"
+    ),
     "gpt_oss": (
         f"{{model_type: gpt_oss, {ROUTED}, intermediate_size: 5, num_local_experts: 6, num_experts_per_tok: 2,"
         " sliding_window: 3}}"
@@ -260,6 +264,7 @@ def test_kinds_of_layers_that_are_shown() -> None:
         "GatedDelta",
         "ShortConvolution",
         "Beside",
+        "KimiDelta",
         "NoneType",
     } == mixers
     assert {"before", "after", "around", "branch"} == {layer.place for layer in layers}

@@ -176,28 +176,45 @@ def latent_lines(mixer: LatentAttention, x: str) -> Lines:
         linear("KR", "u,m", "WKR[u,d]", f"{x}[d,m]", "d"),
         linear("K", "h,e,m", "WK[h,e,c]", "CN[c,m]", "c"),
         linear("V", "h,f,m", "WV[h,f,c]", "CN[c,m]", "c"),
-        turned_lines("QR", "h", "p", "QL", "QH"),
-        lines("KL[a,m] = KR[a,m]*CO[a,m] - KR[a+A,m]*SI[a,m]", "KH[a,m] = KR[a+A,m]*CO[a,m] + KR[a,m]*SI[a,m]"),
+        _latent_turned() if mixer.turned else Lines(),
         Lines() if mixer.chosen is None else indexer_lines(mixer, x),
-        _latent_scores("m", "m", "m <= p") if mixer.chosen is None else _latent_scores("b", "YI[p,b]", "YI[p,b] <= p"),
+        _latent_scores(mixer, "m", "m", "m <= p")
+        if mixer.chosen is None
+        else _latent_scores(mixer, "b", "YI[p,b]", "YI[p,b] <= p"),
         linear("AO", "o,p", "WO[o,h,f]", "AV[h,f,p]", "h,f"),
     ]  # fmt: skip
     sizes = {
-        "H": mixer.heads, "E": mixer.nope_dim, "A": mixer.rope_dim // 2, "F": mixer.value_dim, "C": mixer.kv_rank,
+        "H": mixer.heads, "E": mixer.nope_dim, "F": mixer.value_dim, "C": mixer.kv_rank,
+        **({"A": mixer.rope_dim // 2} if mixer.turned else {"U": mixer.rope_dim}),
         **({"L": mixer.q_rank} if mixer.q_rank is not None else {}),
     }  # fmt: skip
     if mixer.chosen is not None:
         sizes["B"] = mixer.chosen
     said = ("scaled by the size of a whole key; a longer context's factor (YaRN) is left out",)
-    return joined([*found, Lines(sizes=sizes, follows={"M": "P", "U": "2*A"}, said=said)])
+    follows = {"M": "P", **({"U": "2*A"} if mixer.turned else {})}
+    return joined([*found, Lines(sizes=sizes, follows=follows, said=said)])
 
 
-def _latent_scores(rank: str, key: str, cond: str) -> Lines:
+def _latent_turned() -> Lines:
+    """Return the two halves of queries and of the one key that the position turns."""
+    keys = lines(
+        "KL[a,m] = KR[a,m]*CO[a,m] - KR[a+A,m]*SI[a,m]", "KH[a,m] = KR[a+A,m]*CO[a,m] + KR[a,m]*SI[a,m]"
+    )
+    return turned_lines("QR", "h", "p", "QL", "QH") + keys
+
+
+def _latent_scores(mixer: LatentAttention, rank: str, key: str, cond: str) -> Lines:
     """Return softmax over the keys of *rank*, of which each is token *key*, under the condition *cond*."""
+    both = (
+        f"QL[h,a,p]*KL[a,{key}] + QH[h,a,p]*KH[a,{key}] :: sum[a]"
+        if mixer.turned
+        else f"QR[h,u,p]*KR[u,{key}] :: sum[u]"
+    )
+    whole = "E + 2*A" if mixer.turned else "E + U"
     return lines(
-        f"QT[h,{rank},p] = QL[h,a,p]*KL[a,{key}] + QH[h,a,p]*KH[a,{key}] :: sum[a] | {cond}",
+        f"QT[h,{rank},p] = {both} | {cond}",
         f"QK[h,{rank},p] = Q[h,e,p]*K[h,e,{key}] :: sum[e] | {cond}",
-        f"QS[h,{rank},p] = (QK[h,{rank},p] + QT[h,{rank},p])/sqrt(E + 2*A) | {cond}",
+        f"QS[h,{rank},p] = (QK[h,{rank},p] + QT[h,{rank},p])/sqrt({whole}) | {cond}",
         f"GM[h,p] = QS[h,{rank},p] :: max[{rank}] | {cond}",
         f"SN[h,{rank},p] = exp(QS[h,{rank},p] - GM[h,p]) | {cond}",
         f"SD[h,p] = SN[h,{rank},p] :: sum[{rank}] | {cond}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fusemax.model.layers.lines import Lines, joined, linear, lines, normed
-from fusemax.model.shape import GatedDelta, Recurrent, SelectiveScan, ShortConvolution, StateSpace
+from fusemax.model.shape import GatedDelta, KimiDelta, Recurrent, SelectiveScan, ShortConvolution, StateSpace
 
 
 def state_lines(mixer: Recurrent, x: str) -> Lines:
@@ -12,6 +12,8 @@ def state_lines(mixer: Recurrent, x: str) -> Lines:
         return state_space_lines(mixer, x)
     if isinstance(mixer, ShortConvolution):
         return _short_convolution(mixer, x)
+    if isinstance(mixer, KimiDelta):
+        return _kimi_delta(mixer, x)
     return _gated_delta(mixer, x) if isinstance(mixer, GatedDelta) else _scan(mixer, x)
 
 
@@ -159,4 +161,36 @@ def _gated_delta(mixer: GatedDelta, x: str) -> Lines:
     sizes = {
         "G": mixer.key_heads, "I": mixer.heads // mixer.key_heads, "E": mixer.key_dim, "F": mixer.value_dim, "W": mixer.taps,
     }  # fmt: skip
+    return joined([*found, Lines(sizes=sizes, said=("NA is negative, one for each head",))])
+
+
+def _kimi_delta(mixer: KimiDelta, x: str) -> Lines:
+    """Return Kimi delta attention: G heads with E features of keys and F of values, decay and gate by way of L numbers."""
+    parts = (("PQ", "g,e"), ("PK", "g,e"), ("PV", "g,f"), ("PB", "g"), ("PD", "l"), ("PG", "l"))
+    found = [linear(name, f"{index},p", f"W{name}[{index},d]", f"{x}[d,p]", "d") for name, index in parts]
+    found += [
+        _convolved("PQ", "CQ", "g,e", False), _convolved("PK", "CK", "g,e", False), _convolved("PV", "CV", "g,f", False),
+        linear("DD", "g,e,p", "WDD[g,e,l]", "PD[l,p]", "l"),
+        linear("GZ", "g,f,p", "WGZ[g,f,l]", "PG[l,p]", "l"),
+        lines(
+            "Q2[g,p] = CQ[g,e,p]*CQ[g,e,p] :: sum[e]",
+            "K2[g,p] = CK[g,e,p]*CK[g,e,p] :: sum[e]",
+            "Q[g,e,p] = CQ[g,e,p]*rsqrt(Q2[g,p] + eps)/sqrt(E)",
+            "K[g,e,p] = CK[g,e,p]*rsqrt(K2[g,p] + eps)",
+            "BE[g,p] = sigmoid(PB[g,p])",
+            "AL[g,e,p] = exp(NA[g]*softplus(DD[g,e,p] + TB[g,e]))",
+            "S[0,g,e,f] = 0",
+            "loop p:",
+            "  SA[p,g,e,f] = AL[g,e,p]*S[p,g,e,f]",
+            "  SK[g,f,p] = SA[p,g,e,f]*K[g,e,p] :: sum[e]",
+            "  S[p+1,g,e,f] = SA[p,g,e,f] + BE[g,p]*K[g,e,p]*(CV[g,f,p] - SK[g,f,p])",
+            "  YS[g,f,p] = S[p+1,g,e,f]*Q[g,e,p] :: sum[e]",
+            NA="G", TB="G E",
+        ),
+        normed("rms", "YS", "YN", "g,f,p", "f", tag="YS"),
+        lines("YG[g,f,p] = YN[g,f,p]*sigmoid(GZ[g,f,p])"),
+        linear("AO", "o,p", "WO[o,g,f]", "YG[g,f,p]", "g,f"),
+    ]  # fmt: skip
+    dim = mixer.head_dim
+    sizes = {"G": mixer.heads, "E": dim, "F": dim, "L": dim, "W": mixer.taps}
     return joined([*found, Lines(sizes=sizes, said=("NA is negative, one for each head",))])

@@ -164,7 +164,8 @@ def _part(layer: Layer, x: str) -> Lines:
 def _titled(model: Model, layer: Layer) -> str:
     names = {
         "Attention": "attention", "LatentAttention": "latent attention", "StateSpace": "Mamba-2", "SelectiveScan": "Mamba",
-        "GatedDelta": "gated delta rule", "Beside": "attention beside Mamba-2", "ShortConvolution": "short convolution",
+        "GatedDelta": "gated delta rule", "Beside": "attention beside Mamba-2", "KimiDelta": "Kimi delta attention",
+        "ShortConvolution": "short convolution",
         "FeedForward": "feed-forward", "Experts": "experts", "NoneType": "",
     }  # fmt: skip
     parts = [names[type(part).__name__] for part in (layer.mixer, layer.feed_forward)]

@@ -9,7 +9,7 @@ from fusemax.model.reading.dense import residual_of
 from fusemax.model.reading.keys import HEADS, Keys
 from fusemax.model.reading.parts import decoder, depth, feed_forward, width
 from fusemax.model.reading.sparse import SIGMOID, after_dense
-from fusemax.model.shape import Indexer, LatentAttention, Layer, Mixer, Model
+from fusemax.model.shape import Indexer, KimiDelta, LatentAttention, Layer, Mixer, Model
 
 
 def read_deepseek(keys: Keys, name: str, kind: str) -> Model:
@@ -81,9 +81,37 @@ def read_minicpm_3(keys: Keys, name: str, kind: str) -> Model:
     return decoder(keys, name, kind, (layer,), tied=True, residual=residual_of(keys))
 
 
+NEWER = ("routed_expert_hidden_size", "attn_res_block_size", "mla_use_output_gate")  #: what Kimi K3 adds
+
+
+def read_kimi_linear(keys: Keys, name: str, kind: str) -> Model:
+    """Return a Kimi Linear: delta rules in most layers, latent attention without positions in those that are listed."""
+    for key in NEWER:
+        keys.refuse(key, (None, False), "this part of newer models of the kind is not modelled")
+    said = keys.inside("linear_attn_config")
+    if said is None:
+        keys.fail(
+            "linear_attn_config", "required key is missing", "num_heads, head_dim, full_attn_layers ..."
+        )
+        said = Keys(keys.document, keys.at)
+    else:
+        said.refuse(
+            "use_full_rank_gate", (False,), "a gate that is made from the layer's input is not modelled"
+        )
+    layers = depth(keys)
+    delta = KimiDelta(
+        heads=said.count("num_heads"), head_dim=said.count("head_dim"), taps=said.count("short_conv_kernel_size", default=4),
+    )  # fmt: skip
+    whole = said.places("full_attn_layers", layers + 1) or set()  # counted from 1
+    full = replace(_latent(keys), turned=not keys.flag("mla_use_nope", default=True))
+    mixers: list[Mixer] = [full if number + 1 in whole else delta for number in range(layers)]
+    names = ("num_experts", "num_shared_experts")
+    return after_dense(keys, name, kind, mixers, SIGMOID, names)
+
+
 Reader = Callable[[Keys, str, str], Model]
 LATENT: Mapping[str, Reader] = {
     **dict.fromkeys(("deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite"), read_deepseek),
     **dict.fromkeys(("deepseek_v32", "glm_moe_dsa"), read_indexed),
-    "minicpm3": read_minicpm_3,
+    "minicpm3": read_minicpm_3, "kimi_linear": read_kimi_linear,
 }  # fmt: skip

@@ -173,9 +173,17 @@ def after_dense(
         keys.fail("first_k_dense_replace", f"more than the {layers} layers")
     shared = shared_part(keys, names[1], "moe_intermediate_size")
     scores = {**scores, "scale": keys.number("routed_scaling_factor", default=1.0)}
-    if keys.has("norm_topk_prob"):
-        scores["normalised"] = keys.flag("norm_topk_prob")
-    part = experts(keys, names[0], "num_experts_per_tok", "moe_intermediate_size", shared, **scores)
+    for key in ("norm_topk_prob", "moe_renormalize"):
+        if keys.has(key):
+            scores["normalised"] = keys.flag(key)
+    part = experts(
+        keys,
+        names[0],
+        keys.name_of(("num_experts_per_tok", "num_experts_per_token")),
+        "moe_intermediate_size",
+        shared,
+        **scores,
+    )
     step = keys.count("moe_layer_freq", default=1)
     narrow = feed_forward(keys) if dense or step > 1 else None
 
