@@ -14,7 +14,7 @@ from fusemax.cost.places import Places
 from fusemax.cost.region import Region
 from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import least, repeated
-from fusemax.cost.ways import Shifts, Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
+from fusemax.cost.ways import NAMED, Shifts, Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
 from fusemax.cost.windowed import cut_windows, share_of
 from fusemax.cost.windows import Window
 from fusemax.machine import Machine
@@ -283,6 +283,9 @@ class Residences(Places):
         loops = frozenset(residence.loops)
         for way in ways:
             for place, gaps in shifts.get(way, {}).items():
+                if place == NAMED:
+                    yield gaps[0] * self._kept(residence, digits_of_way(way) - loops).room()
+                    continue
                 rest = self._kept(residence, digits_of_way(way) - loops - way[place]).room()
                 for gap in gaps:
                     yield self.extents.held_to_tiles(gap, way[place] - loops, ()) * rest

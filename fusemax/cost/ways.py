@@ -15,11 +15,13 @@ import sympy
 from fusemax.cascade.ir import affine, is_variable
 from fusemax.cost.extents import Extents, digits_of
 from fusemax.cost.symbols import greatest, to_sympy
-from fusemax.language.syntax import Access, names
+from fusemax.language.syntax import Access, Expression, names, walk
 from fusemax.mapping.nest import Nest
 
 #: For each dimension of a tensor, the digits by which a way moves along it.
 Way = tuple[frozenset[str], ...]
+#: Instead of a dimension: how many accesses of a way more there are whose elements other tensors name, each its own.
+NAMED = -1
 #: For each way and dimension, by how much each of several accesses is shifted against the one before.
 Shifts = Mapping[Way, Mapping[int, tuple[sympy.Expr, ...]]]
 
@@ -75,7 +77,23 @@ def shifts_of(nest: Nest, accesses: Iterable[Access], without: int | None = None
             different = dict(starts)
             if len(different) > 1:
                 shifts.setdefault(way, {})[place] = _gaps(list(different), starts[0][1])
+    for way, several in _named(nest, accesses, without).items():
+        if len(several) > 1:
+            shifts.setdefault(way, {})[NAMED] = (sympy.Integer(len(several) - 1),)
     return shifts
+
+
+def _named(
+    nest: Nest, accesses: Iterable[Access], without: int | None
+) -> dict[Way, set[tuple[Expression, ...]]]:  # fmt: skip
+    """Return for each way the different indices in which another tensor names elements (``K[e,T[p,j]]``)."""
+    found: dict[Way, set[tuple[Expression, ...]]] = {}
+    for access in accesses:
+        naming = tuple(i for i in access.indices if any(isinstance(part, Access) for part in walk(i)))
+        if naming:
+            (way,) = ways_of(nest, (access,), without)
+            found.setdefault(way, set()).add(naming)
+    return found
 
 
 def _gaps(starts: list[sympy.Expr], step: sympy.Expr) -> tuple[sympy.Expr, ...]:
@@ -166,6 +184,9 @@ def terms_of(
                 yield sign, Term(digits, changing - dropped, dropped)
                 if count == 1:
                     for place, gaps in (shifts or {}).get(chosen[0], {}).items():
+                        if place == NAMED:
+                            yield gaps[0], Term(digits, changing - dropped, dropped)
+                            continue
                         edge = digits - (way[place] - around)
                         for gap in gaps:
                             added = extents.held_to_tiles(gap, way[place], around)

@@ -227,7 +227,7 @@ def _while_running(
         return Tile(residence=residence)
     if residence not in carried:
         first = next(b for b in nest.bodies if residence.covers(b.node))
-        carried[residence] = first, residence_digits(mapped, nest, residence)
+        carried[residence] = first, _moving(mapped, nest, residence)
     first, own = carried[residence]
     around = set(first.shared_with(body))
     for position in range(len(residence.loops) - 1, -1, -1):
@@ -236,6 +236,15 @@ def _while_running(
             turning = tuple(inner for inner in residence.loops[position + 1 :] if inner in own)
             return Tile(residence=residence, unless=turning)
     return None
+
+
+def _moving(mapped: Mapped, nest: Nest, residence: Residence) -> frozenset[str]:
+    """Return the digits that change the tile of *residence*: where a running value is made, generations have one place."""
+    digits = residence_digits(mapped, nest, residence)
+    generation = mapped.cascade.tensors[residence.tensor].generation
+    names = {name for body in nest.bodies if residence.covers(body.node) for name in body.einsums}
+    made = any(e.name in names and not e.initial for e in mapped.cascade.producers(residence.tensor))
+    return digits if generation is None or not made else digits - nest.digits_of([generation.lower()])
 
 
 def residence_digits(mapped: Mapped, nest: Nest, residence: Residence) -> frozenset[str]:

@@ -137,3 +137,36 @@ def test_bodies_that_share_a_place_bring_what_any_of_them_touches(second: str, w
     one = on(design(mapping, {"A": 5, "B": 5}, cascade))
 
     assert agreed(one)["L1", "X", "fill"] == words
+
+
+def test_a_running_value_takes_room_while_other_nodes_of_its_loop_run() -> None:
+    """S[p] of three is made anew in each t, and stays where X and Z of two other nodes are: 6 + 6 bytes, not 6 at a time."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["T", "P"], "Z": ["T", "P"]}, "outputs": ["Y"],
+        "einsums": "S[0,p] = 0\nloop t:\n  D[t,p] = X[t,p] + Z[t,p]\n  S[t+1,p] = S[t,p] + D[t,p]\nY[p] = S[T,p] + S[T,p]\n",
+    }  # fmt: skip
+    node = {
+        "for": ["t"], "keep": {"DRAM": ["D"]},
+        "do": [{"keep": {"L1": ["X"]}, "do": ["D"]}, {"keep": {"L1": ["S"]}, "do": ["S"]}],
+    }  # fmt: skip
+    nests = [{"keep": {"DRAM": ["S"]}, "do": [node, {"do": ["Y"]}]}]
+    mapping = {"nests": nests, "bind": {"a": ["D", "S", "Y"]}, "schedule": "serial"}
+    for size in (11, 12):
+        one = on(design(mapping, {"T": 4, "P": 3}, cascade), {"DRAM": {}, "L1": {"size": f"{size} B"}})
+        outcome = compared(one)
+        assert not outcome.differences
+        assert (outcome.refused is None) == (size == 12)
+
+
+def test_two_lists_that_name_elements_of_one_tensor_name_different_ones() -> None:
+    """K[I[n]] and K[J[n]] of five n: five words each, in tiles of two and for each of three f that turn outside."""
+    cascade = {
+        **HEAD, "inputs": {"K": ["M"], "I": ["N"], "J": ["N"], "Z": ["F"]}, "outputs": ["Y"],
+        "einsums": "Y[n,f] = K[I[n]] - K[J[n]] + Z[f]\n",
+    }  # fmt: skip
+    node = {"for": ["f", "n1"], "keep": {"L1": ["K"]}, "do": ["Y"]}
+    mapping = {"tiles": {"N0": 2}, "nests": [node], "bind": {"a": ["Y"]}}
+    one = on(design(mapping, {"N": 5, "F": 3, "M": 7}, cascade))
+
+    assert agreed(one)["L1", "K", "fill"] == 3 * 2 * 5
+    assert not compared(one).differences
