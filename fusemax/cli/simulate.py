@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fusemax.simulate.tile.result import Buffer, Phase, Simulation
 
 EPOCHS_SHOWN = 6  #: by a trace or a picture, where nothing is said
+MOST_EPOCHS = 100_000  #: four million tasks, in 128 MB
 TASKS_PER_EPOCH = 40  #: tasks written down for each epoch that a trace or a picture shows
 
 
@@ -34,7 +35,10 @@ def simulate(
     trace: Path = typer.Option(None, "--trace", help="Write the first tasks for Perfetto, as JSON."),
     gantt: Path = typer.Option(None, "--gantt", help="Draw the first tasks and the utilization, as SVG."),
     epochs: int = typer.Option(
-        None, "--epochs", min=1, help="How many epochs a trace or a picture shows (6, if nothing is said)."
+        None,
+        "--epochs",
+        min=1,
+        help="How many epochs a trace or a picture shows (6, if nothing is said).",
     ),
 ) -> None:
     """Run a mapping on a machine: cycles, who waited for whom, how full each buffer was."""
@@ -47,6 +51,8 @@ def simulate(
         raise FusemaxError("--formats runs registers in each number format; give --level pe with it")
     if epochs is not None and not (trace or gantt):
         raise FusemaxError("--epochs says how much --trace or --gantt shows; give one of them with it")
+    if epochs is not None and epochs > MOST_EPOCHS:
+        raise FusemaxError(f"--epochs {epochs}: a trace or a picture shows {MOST_EPOCHS} epochs at most")
     if gantt is not None and gantt.suffix != ".svg":
         raise FusemaxError(f"{gantt}: expected a path that ends in .svg; a .png is written beside it")
     epochs = epochs or EPOCHS_SHOWN

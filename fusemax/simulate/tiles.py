@@ -14,7 +14,7 @@ from fusemax.machine import Machine
 from fusemax.mapping.dependence import deepest_body
 from fusemax.mapping.groups import with_shared_tiles
 from fusemax.mapping.lives import held_values
-from fusemax.mapping.nest import Mapped, Nest, Residence
+from fusemax.mapping.nest import Mapped, Residence
 from fusemax.simulate.tile import columns as clock
 from fusemax.simulate.tile.bands import pairs_left
 from fusemax.simulate.tile.cores import Members, busiest_core
@@ -86,8 +86,9 @@ def _held_clock(
 def _simulated(
     mapped: Mapped, machine: Machine, point: Point, events: int, fast_forward: bool
 ) -> Simulation:  # fmt: skip
-    runs = [_Run(mapped, machine, nest, point, events, fast_forward) for nest in mapped.nests]
-    check_room(mapped, machine, point, [run.whole for run in runs])
+    nests = [geometry_of(mapped, machine, nest, point) for nest in mapped.nests]
+    check_room(mapped, machine, point, nests)
+    runs = [_Run(mapped, machine, whole, point, events, fast_forward) for whole in nests]
     results = [run.run() for run in runs]
     cycles = sum(phase.cycles for phase in results)
     seconds = cycles / point.figures["clock"]
@@ -125,10 +126,10 @@ class _Run:
     """
 
     def __init__(
-        self, mapped: Mapped, machine: Machine, nest: Nest, point: Point, events: int, fast_forward: bool
+        self, mapped: Mapped, machine: Machine, whole: Geometry, point: Point, events: int, fast_forward: bool
     ) -> None:
-        self.mapped, self.machine, self.nest = mapped, machine, nest
-        self.whole = geometry_of(mapped, machine, nest, point)
+        self.mapped, self.machine, self.nest, self.whole = mapped, machine, whole.nest, whole
+        nest = self.nest
         lengths = {root.size_name: self.whole.sizes[root.name] for root in nest.roots.values()}
         self.point = point = replace(point, ranks={**point.ranks, **lengths})
         self.groups = groups_in(mapped, machine, self.whole, point)

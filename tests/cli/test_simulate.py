@@ -65,6 +65,7 @@ def test_gantt_is_the_same_each_time(tmp_path: Path) -> None:
         ("--level pe --trace out.json", "leave them out with --level pe"),
         ("--formats", "give --level pe with it"),
         ("--epochs 3", "give one of them with it"),
+        ("--trace out.json --epochs 100001", "100000"),
         ("--set L3.ports=2", "no such figure of the machine: L3.ports"),
         ("--set Z=2", "Z is no rank or size"),
         ("--set L3.size=64KiB", "L3 is too small"),

@@ -98,3 +98,28 @@ def test_more_tasks_under_way_than_memory_holds_are_refused() -> None:
     node = {"for": ["r"], "spatial": {"array": {"k": "rows", "n": "columns"}}, "do": ["Y"]}
     with pytest.raises(FusemaxError, match=r"under way at\s+once"):
         simulate(mapped_from(product(node), described), described, {"R": 1 << 29, "K": 4, "N": 4})
+
+
+def test_tiles_that_are_never_waited_for_may_all_be_there_while_the_rest_goes_on_alike() -> None:
+    """X without buffers comes ahead of all work: once it is there, rows are skipped, and nothing else changes."""
+    described = machine(operations={"mac": 50})
+    node = {
+        "for": ["r", "k"], "keep": {"L2": [{"tensor": "X", "buffers": 0}, {"tensor": "W", "buffers": 2}]}, "do": ["Y"],
+    }  # fmt: skip
+    mapped, sizes = (
+        mapped_from(product(node) | {"nests": [node | {"schedule": "serial"}]}, described),
+        {"R": 400, "K": 3, "N": 4},
+    )
+    fast, slow = (simulate(mapped, described, sizes, fast_forward=fast) for fast in (True, False))
+
+    assert (fast.cycles, fast.words, fast.waits) == (slow.cycles, slow.words, slow.waits)
+    assert fast.phases[0].skipped_cycles > 0.8 * fast.cycles
+
+
+def test_what_has_no_room_is_refused_before_a_task_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks of several cores are counted only where everything fits."""
+    described = machine().model_copy(update={"replicas": load_machine("h100")[0].replicas})
+    node = {"for": ["r", "k"], "keep": {"L2": ["W"]}, "do": ["Y"]}
+    monkeypatch.setattr("fusemax.simulate.tiles.run_for_numbers", None)
+    with pytest.raises(FusemaxError, match="L2 is too small"):
+        simulate(mapped_from(product(node), described), described, {"R": 1 << 30, "K": 4, "N": 4096})

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import fusemax.compiled
 from fusemax.compiled import told_of_compiling
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile import kernel
+from fusemax.simulate.tile import kernel, paced
 from fusemax.simulate.tile.loads import Sharing
 from fusemax.simulate.tile.paced import EVERY_STEP, Paced
 from fusemax.simulate.tile.plan import Prepared, prepare
@@ -108,6 +108,20 @@ def test_a_long_run_goes_on_compiled() -> None:
     assert ["python", "compiled"] == log
     run()
     assert ["python", "compiled", "compiled"] == log
+
+
+def test_a_long_run_says_once_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On no terminal: one line, after a while, with the part that is done; the answer is not changed."""
+    monkeypatch.setattr(paced, "SILENT_S", 0.0)
+    monkeypatch.setattr(paced, "STEPS_COMPILED", 300)
+    run, log = fake(0.0, 1e-9)
+    run.part = lambda: 0.25
+    run()
+
+    assert log == ["python", *["compiled"] * 4]
+    assert capsys.readouterr().err.count("25.0% of the tasks done") == 1
 
 
 def test_compiling_is_told_after_a_while(

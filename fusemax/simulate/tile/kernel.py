@@ -118,7 +118,13 @@ def sources() -> list[Path]:
 @lru_cache(maxsize=1)
 def clock() -> Paced:
     """Return ``run(plan, fixed, state, chip, segments, trace, seen)`` (:func:`go`)."""
-    return Paced(go, lambda: _clock_of(sources_stamp()), sources())
+    return Paced(go, lambda: _clock_of(sources_stamp()), sources(), part=_part_done)
+
+
+def _part_done(plan, fixed, state, chip, *_: Any) -> float:
+    """Return how much of the reference stream's tasks is done."""
+    reference = fixed[REFERENCE]
+    return float(state[reference, FINISHED] / max(1, plan[reference, TOTAL]))
 
 
 @lru_cache(maxsize=1)

@@ -99,6 +99,10 @@ def signature(plan, fixed, state, chip, ref_digits, level, out):
     now, at = chip[NOW], np.int64(SIGNATURE)
     work = chip[WORK : WORK + WIDTH]
     for s in range(plan.shape[0]):
+        if is_over(plan, state, s):
+            out[at], out[at + 1] = FAR, FAR
+            at += 2
+            continue
         base = base_of(plan, fixed, s, ref_digits, level, work)
         out[at] = state[s, ISSUED] - base
         out[at + 1] = state[s, FINISHED] - base
@@ -138,6 +142,12 @@ def signature(plan, fixed, state, chip, ref_digits, level, out):
 
 
 @inner
+def is_over(plan, state, s):
+    """Return whether stream *s* has come to its end, and so waits for nothing and is waited for by nobody."""
+    return state[s, ISSUED] >= plan[s, TOTAL] and state[s, FLIGHT_COUNT] == 0
+
+
+@inner
 def margin_of(plan, fixed, ref_digits, level):
     """Return how many iterations of loop *level* back a task may look: nearer to the loop's start it has other needs."""
     margin = np.int64(1)
@@ -164,7 +174,7 @@ def room_to_jump(plan, fixed, state, chip, ref_digits, level, period, growing):
     trips = trips_at(plan, fixed, ref, level, ref_digits)
     highest, lowest = ref_digits[level], ref_digits[level]
     for s in range(plan.shape[0]):
-        if plan[s, SHARED + ref] <= level:
+        if plan[s, SHARED + ref] <= level or is_over(plan, state, s):
             continue
         if state[s, ISSUED] >= plan[s, TOTAL]:
             return np.int64(0)
@@ -216,7 +226,7 @@ def jump(plan, fixed, state, chip, ref_digits, level, iterations, cycles, epochs
     for s in range(plan.shape[0]):
         for f in range(state[s, FLIGHT_COUNT]):
             state[s, flight(fixed, state, s, f)] += cycles
-        if plan[s, SHARED + ref] <= level:
+        if plan[s, SHARED + ref] <= level or is_over(plan, state, s):
             continue
         tasks = stride_of(plan, fixed, s, level, ref_digits) * iterations
         for f in range(state[s, FLIGHT_COUNT]):
