@@ -39,7 +39,10 @@ _TAKE = "write one of text_config and vision_config into a file of its own, with
 #: Kinds that are known and not modelled: why, and what to do.
 REFUSED: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(("longt5", "led", "bigbird_pegasus"), ("blocks of keys beside global tokens are not modelled", None)),
-    "mllama": ("a decoder whose layers attend to tokens of an image is not modelled", _TAKE.format(kind="mllama")),
+    "mllama": (
+        "a decoder whose layers attend to tokens of an image is not modelled",
+        "model_type: llama takes the sizes of its text_config, without the layers that attend to the image",
+    ),
     **{kind: (_TWO, _TAKE.format(kind=kind)) for kind in ("clip", "siglip", "siglip2")},
     "gemma3n": ("streams beside the residual and tables for each layer are not modelled", None),
     **dict.fromkeys(("zamba", "zamba2"), ("attention whose weights several layers share is not modelled", None)),
