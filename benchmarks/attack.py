@@ -34,6 +34,7 @@ from limits import TooSlowError, timed
 from trials import FILE, SIZES, SWEEP, Trial, command_trial, file_trial, loaded_once, run_command, shelves
 
 MOST_S, MOST_B = 5.0, 2**30
+SEARCH_S = 12.0  #: more for a command without a mapping: what its help says that it searches for
 BATCH = 200  #: trials of one process: what one leaves behind does not reach the next for long
 SILENT_S = 60.0  #: the most between two signs of life: processor time is no measure of a process that sleeps
 
@@ -93,10 +94,10 @@ def trial_of(what: str, seed: str) -> Trial:
     )
 
 
-def tried(what: str, trial: Trial, most_s: float = MOST_S) -> Ended:
-    """Return how *trial* ends in this process; it has *most_s* of processor time."""
+def tried(what: str, trial: Trial, most_s: float = 0.0) -> Ended:
+    """Return how *trial* ends in this process; it has *most_s*, or what suits it, of processor time."""
     start_s = time.process_time()
-    with _inside(trial.files), timed(most_s):
+    with _inside(trial.files), timed(most_s or _allowed_s(trial.arguments)):
         try:
             ended = _called(trial) if what == "calls" else _commanded(trial)
         except TooSlowError:
@@ -125,6 +126,10 @@ def _called(trial: Trial) -> Ended:
             return Ended("ok", call(trial.arguments[1]))
     except FusemaxError as error:
         return Ended("said", str(error)[:300])
+
+
+def _allowed_s(arguments: Sequence[str]) -> float:
+    return MOST_S + SEARCH_S * (arguments[:1] == ("cost",) and "--mapping" not in arguments)
 
 
 @contextlib.contextmanager

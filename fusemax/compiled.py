@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,8 @@ def compiled(*signatures: str, **options: Any) -> Callable[[Callable[..., Any]],
     """Return a decorator as ``numba.njit`` is, whose machine code is kept between processes.
 
     It is kept in the folder of ``FUSEMAX_CACHE`` where that is given, otherwise beside the source or in the user's cache
-    folder, as numba does. Where none of them can be written (an installation of another user, and no home) the function is
-    compiled anew in each process.
+    folder, as numba does. Where none of them can be written (an installation of another user and no home, a full disk) the
+    function is compiled anew in each process.
     """
     import numba
     from numba.core import config
@@ -79,11 +79,28 @@ def compiled(*signatures: str, **options: Any) -> Callable[[Callable[..., Any]],
     def decorate(function: Callable[..., Any]) -> Any:
         _place(config)
         try:
-            return njit(*signatures, cache=True, **options)(function)
+            found = njit(cache=True, **options)(function)
         except RuntimeError:  # "no locator available": there is no place for it
             return njit(*signatures, **options)(function)
+        _keep_if_there_is_room(found._cache)
+        for signature in signatures:
+            found.compile(signature)
+        if signatures:
+            found.disable_compile()
+        return found
 
     return decorate
+
+
+def _keep_if_there_is_room(kept: Any) -> None:
+    """Let numba's cache of one function leave out what cannot be written: the code is there all the same."""
+    save = kept.save_overload
+
+    def save_overload(*given: Any) -> None:
+        with suppress(OSError):
+            save(*given)
+
+    kept.save_overload = save_overload
 
 
 def _place(config: Any) -> None:

@@ -107,6 +107,8 @@ def locked(path: Path) -> Iterator[None]:
             f"{path.parent}: {_owner(path)} is writing here\n  hint: wait for it, or take another folder with --out"
         ) from None
     except OSError as error:
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            raise FusemaxError(f"{path.parent}: no folder can be there, as a file is in its place") from None
         raise FusemaxError(f"{path}: cannot be written ({error.strerror or error})") from None
     try:
         yield

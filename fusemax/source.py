@@ -1,7 +1,8 @@
 """YAML text to plain data with a place for every key and value.
 
 Scalars follow YAML 1.2: only ``true``/``false``/``null`` and plain decimal numbers are special, so ``NO`` stays text and
-``1e-12`` is a number. Equal keys in one mapping are a mistake, not a silent choice.
+``1e-12`` is a number. Equal keys in one mapping are a mistake, not a silent choice; so are tags (``!!str``), which would
+change what a value is, and numbers that begin with a zero, which YAML 1.1 reads as octal.
 
 What a file may ask of the reader has limits (:data:`LIMITS`), so that no file, however it was made, takes more than a
 moment or more than a little memory.
@@ -27,6 +28,7 @@ DECIMAL = re.compile(r"[-+]?(\d+\.\d*|\.?\d+)([eE][-+]?\d+)?$")
 LARGEST_EXACT = 2**53
 #: What libyaml takes inside of brackets and PyYAML's own reader does not.
 DISPUTED = frozenset("\t?")
+TAG = re.compile(r"(?:&\S+\s+)?(![^\s,\]}]*)")
 CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -215,6 +217,7 @@ class _Reader:
         import yaml
 
         self._count(node)
+        self._refuse_tag(node)
         self.values[path] = self._place(node)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
@@ -230,6 +233,21 @@ class _Reader:
         if len(self.values) >= LIMITS.values:
             text = f"more than {LIMITS.values:,} values, aliases unfolded"
             raise ProblemsError([*self.problems, Problem(self._place(node), text)])
+
+    def _refuse_tag(self, node: Any) -> None:
+        mark = node.start_mark
+        tag = TAG.match(self.lines[mark.line], mark.column) if mark.line < len(self.lines) else None
+        if tag is not None:
+            self.problems.append(
+                Problem(self._place(node), f"a tag has no meaning here: {shortened(tag[1])}", "leave it out")
+            )
+
+    def _refuse_half(self, node: Any) -> None:
+        """Note a half of a pair of UTF-16, which an escape may name and no file can hold."""
+        half = None if node.value.isascii() else re.search("[\ud800-\udfff]", node.value)
+        if half:
+            text = f"U+{ord(half[0]):04X} is half a character: no file can hold it"
+            self.problems.append(Problem(self._place(node), text))
 
     @contextmanager
     def _inside(self, node: Any) -> Iterator[bool]:
@@ -249,6 +267,8 @@ class _Reader:
             if not isinstance(key_node.value, str):
                 self.problems.append(Problem(self._place(key_node), "a key is text, not a list or a mapping"))
                 continue
+            self._refuse_tag(key_node)
+            self._refuse_half(key_node)
             key = str(key_node.value)
             here = (*path, key)
             if len(key) > LIMITS.key_length:
@@ -279,6 +299,7 @@ class _Reader:
                 data.setdefault(key, value)
 
     def _scalar(self, node: Any, path: KeyPath) -> Any:
+        self._refuse_half(node)
         self.texts[path] = self._text(node)
         value = str(node.value)
         if node.style:  # quoted, or a block
@@ -307,7 +328,7 @@ class _Reader:
 
 
 def number_of(text: str) -> tuple[int | float, str]:
-    """Return the number that *text* is, and what is wrong with it: nothing, or that a double cannot hold it.
+    """Return the number that *text* is, and what is wrong with it: nothing, a zero before it, or that a double cannot hold it.
 
     >>> number_of("4096"), number_of("1e-12")
     ((4096, ''), (1e-12, ''))
@@ -315,6 +336,8 @@ def number_of(text: str) -> tuple[int | float, str]:
     '9007199254740993 is no number of double precision; the nearest is 9007199254740992'
     """
     value = float(text)
+    if re.match(r"[-+]?0[0-9]", text):
+        return value, f"{shortened(text)} begins with a zero, as octal numbers do; leave it out"
     if not math.isfinite(value):
         return 0.0, f"{shortened(text)} is too large for a number of double precision"
     if abs(value) < sys.float_info.min and re.search(r"[1-9]", re.split("[eE]", text)[0]):

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from fusemax.errors import FusemaxError
+from fusemax.errors import FusemaxError, ProblemsError
+from fusemax.language.formula import formula
+from fusemax.quantity import QuantityError
 from fusemax.source import Document, document_of
 
 ROOT = Path(__file__).parent.parent
@@ -93,3 +95,43 @@ def test_a_quoted_number_is_text():
     assert {"a": "12", "b": 12} == document.data
     assert (1, 5) == (document.text(("a",)).line, document.text(("a",)).column)
     assert (2, 4) == (document.text(("b",)).line, document.text(("b",)).column)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("a: !!timestamp 2024-01-01\n", (1, 4), "a tag has no meaning here: !!timestamp"),
+        ("a: [1, !x 2]\n", (1, 8), "a tag has no meaning here: !x"),
+        ("a: &b !!str 3\nc: *b\n", (1, 4), "a tag has no meaning here: !!str"),
+        ("!!str a: 1\n", (1, 1), "a tag has no meaning here: !!str"),
+        ("b: 1\na: !!map {c: 1}\n", (2, 4), "a tag has no meaning here: !!map"),
+        ("a: 017\n", (1, 4), "017 begins with a zero, as octal numbers do; leave it out"),
+        ("a: -007.5\n", (1, 4), "-007.5 begins with a zero, as octal numbers do; leave it out"),
+        ('a: "x\\ud800"\n', (1, 4), "U+D800 is half a character: no file can hold it"),
+        ('"\\udfff": 1\n', (1, 1), "U+DFFF is half a character: no file can hold it"),
+    ],
+)
+def test_what_would_mean_something_else_is_refused(text: str, place: tuple[int, int], message: str):
+    """Tags, octal numbers and halves of characters, each with its place."""
+    with pytest.raises(ProblemsError) as caught:
+        document_of(text)
+    first = caught.value.problems[0]
+    assert first.place is not None
+    assert ((first.place.line, first.place.column), first.text) == (place, message)
+
+
+def test_what_only_looks_like_it_is_read():
+    """Exclamation marks inside of texts, a single zero, zeros behind a point or in quotes, characters of two halves."""
+    text = 'a: x!\nb: "!!str"\nc: [0, 0.07, 1e-07, \'017\', a-01]\nd: "\\U0001F680"\n'
+    assert document_of(text).data == {
+        "a": "x!",
+        "b": "!!str",
+        "c": [0, 0.07, 1e-7, "017", "a-01"],
+        "d": "\U0001f680",
+    }
+
+
+def test_a_date_is_no_difference():
+    """2024-01-01 is no formula of 2022."""
+    with pytest.raises(QuantityError, match="01 begins with a zero"):
+        formula("2024-01-01", "1")

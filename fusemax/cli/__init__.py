@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 
 import typer
@@ -72,7 +73,11 @@ def main() -> None:
     try:
         from fusemax.cli.arguments import command_line
 
-        build()(args=command_line())
+        try:
+            build()(args=command_line())
+        finally:
+            if sys.stdout is not None:  # it is closed
+                sys.stdout.flush()
     except FusemaxError as error:
         from fusemax.cascade.sizes import MissingSizeError
         from fusemax.errors import readable
@@ -89,6 +94,19 @@ def main() -> None:
         )
         typer.echo(f"the input is {what}; this is a gap in fusemax: please report what you typed", err=True)
         sys.exit(1)
+    except OSError as error:
+        what = error.filename or "what is printed"
+        typer.echo(f"{what}: cannot be read or written ({error.strerror or error})", err=True)
+        _print_no_more()
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         sys.exit(130)
+
+
+def _print_no_more() -> None:
+    """Let what is left to print go nowhere: at its end Python would fail on it again."""
+    import os
+
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

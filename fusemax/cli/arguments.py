@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -117,18 +118,21 @@ def command_line() -> list[str]:
     Raises
     ------
     FusemaxError
-        For an empty one, which names nothing: as a path it would be the folder where one stands.
+        For an empty one, which names nothing: as a path it would be the folder where one stands; and for bytes that are no
+        text, which cannot be printed or written into a table.
     """
     given = sys.argv[1:]
-    refuse_empty(given)
+    refuse_unreadable(given)
     return gathered(given)
 
 
-def refuse_empty(arguments: Sequence[str]) -> None:
-    """Raise FusemaxError where one of *arguments* is empty, such as a variable of the shell that is not set."""
+def refuse_unreadable(arguments: Sequence[str]) -> None:
+    """Raise FusemaxError where one of *arguments* is empty, such as a variable of the shell that is not set, or no text."""
     for position, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
         if not argument or (option.startswith("--") and option != "--set" and equals and not value):
             before = option or (arguments[position - 1] if position else "")
             name = before if before.startswith("-") and before != "--" else f"argument {position + 1}"
             raise FusemaxError(f"{name}: expected a text, got an empty one")
+        if re.search("[\ud800-\udfff]", argument):
+            raise FusemaxError(f"argument {position + 1}: expected a text in UTF-8, got {argument!a}")

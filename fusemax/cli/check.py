@@ -38,7 +38,10 @@ def checked(file: Path) -> tuple[str, tuple[str, ...]]:
     from fusemax.source import read_yaml
 
     file = _found(file)
-    file = file / "config.json" if is_folder(file) else file
+    if is_folder(file):
+        file = file / "config.json"
+        if not file.exists():
+            raise FusemaxError(f"{file.parent}: a folder without config.json")
     if file.suffix == ".json" and not _is_configuration(file):
         from fusemax.search.certificate import verified
 

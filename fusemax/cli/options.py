@@ -11,7 +11,7 @@ MACHINE: Any = typer.Option(..., "--machine", help="A machine of arch/, or your 
 MAPPING: Any = typer.Option(
     "best",
     "--mapping",
-    help="A mapping beside the machine, or your own file; without one, the best one found.",
+    help="A mapping beside the machine, or your own file; without one, the best one found in 12 s of work.",
 )
 VALUES: Any = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.size=32MiB ...")
 JSON: Any = typer.Option(False, "--json", help="Everything as JSON, in SI units.")
