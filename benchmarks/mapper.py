@@ -31,7 +31,7 @@ SIZES: Mapping[str, int] = {
 OWN: Mapping[str, Mapping[str, int]] = {
     "sparse/block-sparse": {"M": 512, "M0": 64},
     "sparse/routed-blocks": {"M": 512, "M0": 64},
-    "derived/decoder-block-1-pass": {"M": 512, "M0": 64},
+    "derived/decoder-block-1-pass": {"M": 512},
     "state-space/mamba": {"N": 16},
     "linear-attention/lightning": {"I0": 32},
     "causal/1-pass": {"P": 512},

@@ -254,7 +254,9 @@ def nothing_fits(facts: Facts, segment: Sequence[str], tally: Tally, hurried: bo
     try:
         cost(mapped, derive(mapped, facts.machine, facts.given), facts.sizes, facts.given)
     except CapacityError as error:
-        return FusemaxError(f"{where}; the nearest miss, with tiles {_listed(tiles)}:\n{error}")
+        does = phase.block.einsums
+        other = "" if set(does) == set(segment) else f" of a phase that does {', '.join(does)},"
+        return FusemaxError(f"{where}; the nearest miss,{other} with tiles {_listed(tiles)}:\n{error}")
     return FusemaxError(where)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fusemax.cascade.build import load_cascade
+from fusemax.cascade.build import cascade_of, load_cascade
 from fusemax.errors import FusemaxError
-from fusemax.machine import load_machine
+from fusemax.machine import load_machine, machine_of
 from fusemax.search.answer import Answer, best_mapping
 from fusemax.search.within import Within, spread_over, within_of
 from fusemax.source import document_of
@@ -121,3 +121,24 @@ def test_what_cannot_be_dealt_to_cores_is_told() -> None:
         FusemaxError, match=r"the space has no member for .*the nearest .*deals [bh] to cores"
     ):
         best_mapping(cascade, machine, SIZES | {"B": 2}, within=spread_over("e", Within(), cascade))
+
+
+def test_the_nearest_miss_names_the_phase_that_it_is_of() -> None:
+    """Two operands of two bytes beside each other want four bytes, whatever else the phase does."""
+    cascade = document_of(
+        "title: t\nsource: s\ninputs: {A: [I, K], B: [K, J]}\noutputs: [Z]\neinsums: |\n"
+        "  Y[i,j] = A[i,k]*B[k,j] :: sum[k]\n  Z[i,j] = exp(Y[i,j])\n"
+    )
+    machine = document_of(
+        "title: t\nsource: s\nclock: 1 GHz\nword: 2 B\nlevels: {DRAM: {bandwidth: 1 GB/s}, L1: {size: 3 B}}\n"
+        "units: {u: {shape: {lanes: 4}, operations: {mac: 1, exp: 1}}}\n"
+    )
+    with pytest.raises(FusemaxError) as told:
+        best_mapping(cascade_of(cascade, "c"), machine_of(machine), {"I": 8, "J": 8, "K": 8})
+
+    assert (
+        "no mapping of Y fits this machine; the nearest miss, of a phase that does Y, Z, with tiles"
+        in str(told.value)
+    )
+    assert "L1 is too small" in str(told.value)
+    assert "4 B needed (A 2 B, B 2 B), 3 B there" in str(told.value)
