@@ -7,10 +7,11 @@ from statistics import median
 
 import pytest
 
+from fusemax.cost.evaluate import costs
 from fusemax.errors import FusemaxError
 from fusemax.gpu.asked import study_file
 from fusemax.gpu.compare import Compared, compare
-from fusemax.gpu.predict import Kernel, cost_of, predict
+from fusemax.gpu.predict import Kernel, cost_of, derived, predict, sizes_for
 from fusemax.gpu.published import published
 from fusemax.gpu.shape import Shape, flop
 from fusemax.shipped import ROOT
@@ -246,3 +247,24 @@ def test_the_busiest_core_has_whole_tasks_first(length: int, heads: int, tasks: 
         Kernel("h200", "flash3", "attention"), shape(length, heads=heads, kv_heads=heads), "bf16"
     )
     assert tasks == tuple(answer.values[f"core_tasks[AV,{kind}]"] for kind in (0, 1))
+
+
+@pytest.mark.parametrize("machine", ["h100", "b200", "mi355x", "l4", "gb10"])
+@pytest.mark.parametrize(
+    ("mapping", "cascade"), [("flash2", "grouped/causal"), ("decode", "grouped/split-k")]
+)
+def test_a_better_figure_never_makes_a_call_slower(machine: str, mapping: str, cascade: str) -> None:
+    """A tenth more of the clock, of any bandwidth or of the clock that a load may hold: as quick or quicker."""
+    mapped, program = derived(Kernel(machine, mapping, cascade))
+    call = shape(4096, kv_heads=4, seqlen_q=1 if mapping == "decode" else 4096, causal=mapping == "flash2")
+    names = [
+        name
+        for name, value in program.parameters.items()
+        if value and (name == "clock" or name.endswith(("bandwidth", "sustained")))
+    ]
+    better = [{name: 1.1 * float(program.parameters[name] or 0)} for name in names]
+    points = [(sizes_for(mapped, call), {"word": 2.0, **figures}) for figures in ({}, *better)]
+    plain, *others = (answer.latency_s for answer in costs(mapped, program, points))
+    assert len(others) >= 2
+    for name, found in zip(names, others, strict=True):
+        assert found <= plain * (1 + 1e-12), name
