@@ -44,6 +44,7 @@ def test_a_short_chunk_that_is_alone_in_its_loop_stays() -> None:
     for length, words in ((7, 5 * 4 + 5 * 3), (5, 5 * 4 + 1), (8, 5 * 8)):
         one = on(design(mapping, {"T": length, "Z": 5}, cascade))
         assert agreed(one)["a", "X", "fill"] == words
+        assert not compared(one).differences
 
 
 @pytest.mark.parametrize("spread", [[], ["z"]])
@@ -58,6 +59,7 @@ def test_an_empty_tile_of_a_chunk_that_ends_takes_no_place(spread: list[str]) ->
     one = on(design(mapping, {"T": 1, "Z": 5}, cascade), replicas=2)
 
     assert agreed(one)["a", "X", "fill"] == 2
+    assert not compared(one).differences
 
 
 def test_ranks_in_time_and_in_lanes_are_not_one_in_the_simulator() -> None:
@@ -114,10 +116,12 @@ def test_a_running_value_that_nobody_reads_again_does_not_come_back() -> None:
     node = {"for": ["t1", "p", "t0"], "keep": {"a": ["S", "G"]}, "do": ["S", "G"]}
     nests = [{"keep": {"L1": ["S", "G"]}, "do": [node, {"do": ["Y"]}]}]
     mapping = {"tiles": {"T0": 2}, "nests": nests, "bind": {"a": ["S", "G", "Y"]}}
-    words = agreed(on(design(mapping, {"T": 4, "P": 3}, cascade)))
+    one = on(design(mapping, {"T": 4, "P": 3}, cascade))
+    words = agreed(one)
 
     assert (words["a", "S", "drain"], ("a", "S", "fill") in words) == (3, False)
     assert (words["a", "G", "drain"], words["a", "G", "fill"]) == (6, 3)
+    assert not compared(one).differences
 
 
 @pytest.mark.parametrize(("second", "words"), [("a < b", 22), ("a > b", 25)])

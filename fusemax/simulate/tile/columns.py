@@ -73,6 +73,8 @@ GAP_AT: Final = (
 )  #: where the kinds of tiles stand of each root with a digit without a loop
 SHARED: Final = GAP_AT + MAX_GAPS  #: loops shared with each stream; as many columns as streams
 
+ONLY_LAST: Final = 2  #: of RETURNS: what leaves does so once, the last time
+
 # --- state[stream, ...]
 (
     ISSUED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fusemax.language.syntax import Access
@@ -16,7 +16,6 @@ from fusemax.simulate.tile.streams import (
     DRAIN,
     FILL,
     Stream,
-    by_einsum,
     depth_of,
     generations,
     shared_loops,
@@ -303,3 +302,13 @@ class Flow:
     def _writes(self, stream: Stream, tensor: str) -> bool:
         assert stream.einsum is not None
         return any(output.tensor == tensor for output in self.mapped.einsum(stream.einsum).outputs)
+
+
+def by_einsum(streams: tuple[Stream, ...]) -> Mapping[str, list[list[int]]]:
+    """Return, for each Einsum and each of its parts, the numbers of the streams that do it."""
+    found: dict[str, list[list[int]]] = {}
+    for number, stream in enumerate(streams):
+        if stream.einsum is not None:
+            parts = found.setdefault(stream.einsum, [[] for _ in range(stream.parts)])
+            parts[stream.part].append(number)
+    return found

@@ -32,6 +32,7 @@ from fusemax.simulate.tile.columns import (
     NOW,
     OLD,
     ONLY_AGAIN,
+    ONLY_LAST,
     OWN,
     POLICY,
     REF_DIGITS,
@@ -190,7 +191,8 @@ def count_visits(plan, fixed, s, spread, inside, cores, carried, counts, most):
             if stays and turned >= 0 and other:
                 tasks += 1
         if plan[s, RETURNS]:
-            moves = moves and not is_last(plan, fixed, s, before, work, np.int64(ANEW), NOT)
+            last = is_last(plan, fixed, s, before, work, np.int64(ANEW), NOT)
+            moves = moves and last == (plan[s, RETURNS] == ONLY_LAST)
         times = min(cores, tasks * inside)
         brought = times if moves else np.int64(0)
         more = times - 1 if plan[s, ONLY_AGAIN] and carried else np.int64(0)

@@ -51,6 +51,7 @@ from fusemax.simulate.tile.columns import (
     NEED_SAME,
     NEED_SOURCE,
     ONLY_AGAIN,
+    ONLY_LAST,
     OWN,
     POLICY,
     POSITION,
@@ -112,8 +113,9 @@ def prepare(plan, fixed, state, chip, s, turned, old):
         for k in range(plan[s, LOOPS]):
             if plan[s, OWN + k] and digits[k] != work[k]:
                 active = True
-        if plan[s, RETURNS] and is_last(plan, fixed, s, digits, work, np.int64(ANEW), NOT):
-            active = False
+        if plan[s, RETURNS]:
+            last = is_last(plan, fixed, s, digits, work, np.int64(ANEW), NOT)
+            active = active and last == (plan[s, RETURNS] == ONLY_LAST)
     state[s, ACTIVE] = active
     if active and plan[s, SHARES]:
         corners = chip[CORNERS : CORNERS + 4 * MAX_BOXES * MAX_ROOTS]

@@ -16,9 +16,9 @@ from fusemax.mapping.modulo import Edge, Kernel, Task, modulo_schedule
 from fusemax.mapping.nest import Mapped, Nest
 from fusemax.mapping.spec import Overlap, Stall
 from fusemax.simulate.tile import columns as clock
-from fusemax.simulate.tile.flow import LAST, WINDOW, ZERO, Flow, Need
+from fusemax.simulate.tile.flow import LAST, WINDOW, ZERO, Flow, Need, by_einsum
 from fusemax.simulate.tile.geometry import Geometry
-from fusemax.simulate.tile.streams import COMPUTE, Stream, by_einsum, shared_loops
+from fusemax.simulate.tile.streams import COMPUTE, Stream, shared_loops
 from fusemax.simulate.tile.values import Point, whole_cycles
 
 POLICIES: Mapping[str, int] = {

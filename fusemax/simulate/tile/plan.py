@@ -256,7 +256,7 @@ class _Packer:
         row[clock.KIND] = stream.kind
         row[clock.ONLY_AGAIN] = stream.kind == FILL and stream.again
         row[clock.AGAIN_BIT] = loads.bits[number][1]
-        row[clock.RETURNS] = stream.returns
+        row[clock.RETURNS] = clock.ONLY_LAST if stream.last else stream.returns
         row[clock.UNIT] = -1 if stream.unit is None else self.units.index(self.machine.physical(stream.unit))
 
     def _share_columns(

@@ -67,8 +67,8 @@ class Stream:
         The loops inside which a value begins anew: those that name another one, and those that its Einsum does not have.
     again
         Whether the first visit of a value differs: a transfer that only brings it back, or a task that reads partial sums.
-    returns
-        Whether a transfer takes out only what comes back later.
+    returns, last
+        Whether a transfer takes out only what comes back later, or what does not.
     """
 
     name: str
@@ -88,6 +88,7 @@ class Stream:
     anew: frozenset[str] = frozenset()
     again: bool = False
     returns: bool = False
+    last: bool = False
 
 
 def streams_of(
@@ -285,7 +286,9 @@ class _Reader:
             own |= generations & set(residence.loops)
             digits |= generations  # those that no loop around it tells apart leave together
         stream = self._transfer(residence, outside, DRAIN, digits - set(residence.loops), own)
-        return replace(stream, returns=bool(returning), anew=frozenset(residence.loops) - returning)
+        last = self._leaves_last(residence)
+        goes_on = self._generations(residence.tensor) if last else returning
+        return replace(stream, returns=bool(returning), last=last, anew=frozenset(residence.loops) - goes_on)
 
     def _transfer(
         self, residence: Residence, outside: str, kind: int, digits: frozenset[str], own: frozenset[str],
@@ -336,7 +339,21 @@ class _Reader:
         loops: set[str] = set()
         for maker in self._makers(residence):
             loops |= digits_of(self.nest, maker.reduced)
-        return frozenset(residence.loops) & (loops | self._generations(residence.tensor))
+        if self._goes_on(residence):
+            loops |= self._generations(residence.tensor)
+        return frozenset(residence.loops) & loops
+
+    def _goes_on(self, residence: Residence) -> bool:
+        """Return whether somebody inside reads an earlier generation of the kept tensor, from which the next one is made."""
+        tensor = self.cascade.tensors[residence.tensor]
+        mine = [access for access in self._accesses(residence) if access.tensor == residence.tensor]
+        return any(tensor.is_earlier(access, rank) for access in mine for rank in tensor.generations)
+
+    def _leaves_last(self, residence: Residence) -> bool:
+        """Return whether of all generations in the loops around the place the last one alone is wanted, and leaves."""
+        inside = bool(self._generations(residence.tensor) & set(residence.loops))
+        wanted = residence.tensor in self.cascade.outputs or self._read_by_generation(residence)
+        return inside and not wanted and not self._returning(residence)
 
     def _outside_readers(self, residence: Residence) -> Iterator[Access]:
         """Yield what is read of the kept tensor outside of the place."""
@@ -380,13 +397,3 @@ def shared_loops(nest: Nest, one: tuple[int, ...], other: tuple[int, ...]) -> in
 def generations(mapped: Mapped, tensor: str) -> frozenset[str]:
     """Return the digit that counts the generations of *tensor*, if any."""
     return generation_digits(mapped.cascade, tensor)
-
-
-def by_einsum(streams: tuple[Stream, ...]) -> Mapping[str, list[list[int]]]:
-    """Return, for each Einsum and each of its parts, the numbers of the streams that do it."""
-    found: dict[str, list[list[int]]] = {}
-    for number, stream in enumerate(streams):
-        if stream.einsum is not None:
-            parts = found.setdefault(stream.einsum, [[] for _ in range(stream.parts)])
-            parts[stream.part].append(number)
-    return found

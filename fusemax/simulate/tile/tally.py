@@ -126,7 +126,9 @@ def _tasks(plan: np.ndarray, fixed: np.ndarray) -> Iterator[tuple[np.ndarray, in
         active = kind == COMPUTE or (kind == FILL and other) or (kind == DRAIN and leaves)
         active = active and not (kind == FILL and only_again and first)
         active = active and not (
-            kind == DRAIN and returns and is_last(plan, fixed, 0, digits, work, free, NOT)
+            kind == DRAIN
+            and bool(returns)
+            and bool(is_last(plan, fixed, 0, digits, work, free, NOT)) != (returns == clock.ONLY_LAST)
         )
         yield digits, cls | (0 if first else again), bool(active)
         digits, other = following, leaves

@@ -152,7 +152,7 @@ def touched(plan, fixed, s, digits):
             total += touched_pairs(plan, s, band, rows, columns)
             continue
         start, end = touched_range(plan, s, band, rows, columns)
-        if plan[s, ONLY_AGAIN] or plan[s, RETURNS]:
+        if plan[s, ONLY_AGAIN] or plan[s, RETURNS] == 1:
             other = plan[s, band + (ROW if kind == 2 else COLUMN)]
             visited = other_visits(plan, fixed, s, other, depth, digits)
             if kind == 2:
