@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from fusemax.cascade.sizes import MissingSizeError, SizeError, resolve_sizes
 from fusemax.language.syntax import Expression, Name, names
+from fusemax.mapping.names import check_names
 from fusemax.mapping.nest import Digit, Mapped
 
 
@@ -100,6 +101,7 @@ def sizes_given(
     missing = [name for name in needed if name not in known]
     if missing:
         raise MissingSizeError(f"mapping {mapped.name}", sorted(missing))
+    check_names(mapped, {name: size for name, size in known.items() if other.get(name) == size})
     return {name: known[name] for name in needed}
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fusemax.cascade.sizes import SizeError
+from fusemax.cost.evaluate import cost
+from fusemax.cost.model import derive
 from fusemax.simulate.tiles import simulate
 from tests.walk.compare import compared
 from tests.walk.test_by_hand import HEAD, agreed
@@ -174,3 +177,23 @@ def test_two_lists_that_name_elements_of_one_tensor_name_different_ones() -> Non
 
     assert agreed(one)["L1", "K", "fill"] == 3 * 2 * 5
     assert not compared(one).differences
+
+
+@pytest.mark.parametrize("nodes", [[["Y", "Z"]], [["Y"], ["Z"]]])
+def test_two_names_of_places_are_refused_where_their_lengths_differ(nodes: list[list[str]]) -> None:
+    """X[a] and X[z] of one sequence, in one body, or kept for two: in the same words by cost and simulator."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["A"]}, "same": [["Z", "A"]], "outputs": ["Y", "Z"],
+        "einsums": "Y[a] = X[a] - X[a]\nZ[z] = X[z] - X[z]\n",
+    }  # fmt: skip
+    inside = [{"do": names} for names in nodes]
+    mapping = {"nests": [{"keep": {"L1": ["X"]}, "do": inside}], "bind": {"a": ["Y", "Z"]}}
+    mapped, machine = on(design(mapping, {}, cascade)).loaded()
+    program = derive(mapped, machine)
+    said = "X has the names a and z in nest Z of mapping .*, of ranks A=4 and Z=2\n  hint: take equal lengths"
+
+    with pytest.raises(SizeError, match=said):
+        cost(mapped, program, {"A": 4, "Z": 2})
+    with pytest.raises(SizeError, match=said):
+        simulate(mapped, machine, {"A": 4, "Z": 2})
+    assert not compared(on(design(mapping, {"A": 4, "Z": 4}, cascade))).differences
