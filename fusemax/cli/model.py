@@ -299,6 +299,7 @@ def _answer(predictor: Predictor, asked: Asked, links: System | None) -> dict[st
         "engine": asdict(predictor.engine),
         "energy_J": finite(energy_J), "energy_per_token_J": finite(energy_J / tokens),
         "chip_seconds_per_token": predictor.parallel.chips * more["time_s"] / tokens,
+        "stored": None if model.stored is None else asdict(model.stored), "weights_B": predictor.widths.weights_B,
         "system": links.title if links else None, "unused_keys": list(model.unused),
         "assumed_keys": list(model.assumed), "cut_searches": sorted(predictor.prices.budget.cut),
         **more, "memory": _memory(memory),
@@ -352,6 +353,10 @@ def _show(record: Mapping[str, Any], title: str) -> None:
     if record["cut_searches"]:
         cut = ", ".join(record["cut_searches"])
         console.print(f"searches    ended before all was tried (--seconds gives more): {cut}", soft_wrap=True)
+    stored = record["stored"]
+    if stored and stored["bits"] != 8 * record["weights_B"]:
+        said = f"weights of {stored['bits']:g} bits ({stored['method']}) in the file, here {8 * record['weights_B']:g}"
+        console.print(f"stored      {said}: --words weights={stored['bits']:g}bit", soft_wrap=True)
     for title, key in (("assumed", "assumed_keys"), ("not used", "unused_keys")):
         if record[key]:
             console.print(f"{title:11} {', '.join(record[key])}", soft_wrap=True)

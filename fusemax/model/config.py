@@ -21,6 +21,7 @@ from fusemax.model.reading.older import OLDER
 from fusemax.model.reading.pairs import PAIRS
 from fusemax.model.reading.recurrent import RECURRENT
 from fusemax.model.reading.sparse import SPARSE
+from fusemax.model.reading.stored import KEY, stored_in
 from fusemax.model.shape import Model
 from fusemax.nearest import nearest
 from fusemax.shipped import is_folder
@@ -93,8 +94,10 @@ def model_of(document: Document, name: str) -> Model:
         *keys.unused(),
         *(key for key in document.data if at and key not in (*at, "model_type", "architectures")),
     )
+    stored = stored_in(document, at)
     assumed = tuple(f"{key}={value}" for key, value in keys.assumed.items())
-    return replace(model, unused=tuple(dict.fromkeys(unused)), assumed=assumed)
+    listed = tuple(key for key in dict.fromkeys(unused) if key != KEY or stored is None)
+    return replace(model, unused=listed, assumed=assumed, stored=stored)
 
 
 def _place(document: Document) -> tuple[KeyPath, str]:

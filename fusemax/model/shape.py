@@ -314,6 +314,14 @@ class Front:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """How a file says that its weights are stored: the ``method`` by its name there, and ``bits`` of a weight."""
+
+    method: str
+    bits: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """A transformer or state-space model.
 
@@ -341,6 +349,8 @@ class Model:
         For each layer, from the first on, which of ``layers`` it is; empty where they stand one kind after another.
     front
         What makes tokens of images or sounds.
+    stored
+        How its file says that weights are stored; None where it does not. Whoever prices it says the width of weights.
     encoder
         What reads the source, whose tokens the layers' ``cross`` attends to; its table of tokens is that of this model.
     """
@@ -363,6 +373,7 @@ class Model:
     order: tuple[int, ...] = ()
     front: tuple[Front, ...] = ()
     encoder: Model | None = None
+    stored: Stored | None = None
 
     @property
     def every(self) -> tuple[Layer, ...]:
