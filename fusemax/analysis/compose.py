@@ -235,9 +235,12 @@ def _follow(link: Condition, beyond: Condition) -> Condition:
         return ("end", -INFINITY, high) if high < 0 else ALL
     low_, high_ = beyond[-2:]
     if beyond[0] == "link":
-        # the coordinate in between has to exist for every pair
-        outside = (low > 0 > low_) or (low_ > 0 > low) or (high_ < 0 < high) or (high < 0 < high_)
-        if outside:
+        # the coordinate in between has to exist for every pair: of [-1, 0] and [1, ..] what goes by 0
+        if low > 0 > low_ and high_ >= 0:
+            low_ = 0
+        if high < 0 < high_ and low_ <= 0:
+            high_ = 0
+        if (low > 0 > low_) or (low_ > 0 > low) or (high_ < 0 < high) or (high < 0 < high_):
             raise _Unknown
     total = (low + low_, high + high_)
     if any(abs(t) > FARTHEST and abs(t) != INFINITY for t in total):
