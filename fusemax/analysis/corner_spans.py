@@ -34,8 +34,9 @@ def corner_chain(
     """
     best: tuple[tuple[Visit, ...], Corner] = ((), FIRST)
     sightings = tuple(order.cones.sightings(cone))
-    if any(cone[0].states) or not any(map(_is_cut, sightings)):
+    if not any(map(_is_cut, sightings)):
         return best
+    state = any(cone[0].states)
     sights = tuple(_sights(sightings, cone))
     most = _most(order, sights)
     for corner in CORNERS:
@@ -43,7 +44,11 @@ def corner_chain(
         fibre = _fibre(order, tensor, position, view) if most > max(longer_than, len(best[0])) else None
         if fibre is None:
             continue
-        seen = list(_seen(sights, order, view, fibre))
+        tasks = fibre
+        if state:  # its first and its last generation may be left out, and are read
+            fibre = view.meet(fibre, view.past_first, sure=False) or fibre
+            tasks = view.widest
+        seen = list(_seen(sights, order, view, fibre, tasks))
         written = _written(order, tensor, position, view)
         if not view.several(fibre) or (written is not None and not view.several(written)):
             seen = seen[:1]  # whatever follows one coordinate follows all of it
@@ -233,8 +238,11 @@ def _sights(sightings: Sequence[Sighting], cone: Sequence[Member]) -> Iterator[_
         )  # fmt: skip
 
 
-def _seen(sights: Sequence[_Sight], order: Order, view: View, fibre: Span) -> Iterator[Seen]:
-    """Return the visits that see all of *fibre* at the corner, those of one read in several shifted copies together."""
+def _seen(sights: Sequence[_Sight], order: Order, view: View, fibre: Span, touched: Span) -> Iterator[Seen]:
+    """Return the visits that see all of *fibre* at the corner, those of one read in several shifted copies together.
+
+    Their tasks are those that read anything of *touched*.
+    """
     found: dict[int, list[Span]] = {}
     whole = view.corner in (FIRST, LAST)
     for sight in sights:
@@ -251,7 +259,7 @@ def _seen(sights: Sequence[_Sight], order: Order, view: View, fibre: Span) -> It
             name: Span(view.at(places[name][1]), view.at(places[name][1])) if name in places else view.whole
             for name in order.form.nodes[sight.visit.number].variables
         }
-        yield Seen(sight.visit, {**standing, sight.along: _tasks(sight, view, fibre)})
+        yield Seen(sight.visit, {**standing, sight.along: _tasks(sight, view, touched)})
 
 
 def _stands(sight: _Sight, corner: Corner) -> bool:

@@ -119,6 +119,16 @@ class View:
         """All of the rank."""
         return Span(self.low, self.high)
 
+    @property
+    def past_first(self) -> Span:
+        """All of the rank but its first coordinate."""
+        return Span(self.low, moved(self.high, -1)) if self.mirrored else Span(moved(self.low, 1), self.high)
+
+    @property
+    def widest(self) -> Span:
+        """All of the rank, and one coordinate more at each end."""
+        return Span(moved(self.low, -1), moved(self.high, 1))
+
     def hull(self, spans: Iterable[Span]) -> Span:
         """Return a stretch in which all *spans* lie, without the coordinates that none of them has."""
         found = list(spans)
