@@ -77,6 +77,8 @@ class Composer:
             stretch = stretches.get(j)
             if stretch is not None:
                 between[j] = through = _stretched(through, stretch, bool(own or first.sinks[j]), sinks)
+            for i in own:
+                _exists(first.sources[i], through, sinks)
             _restrict(first.sinks[j], through, bool(own), sinks)
         sources = tuple(_follow(c, between[c[1]]) if c[0] == "link" else c for c in first.sources)
         return Relation(sources, tuple(sinks))
@@ -240,7 +242,8 @@ def _follow(link: Condition, beyond: Condition) -> Condition:
             low_ = 0
         if high < 0 < high_ and low_ <= 0:
             high_ = 0
-        if (low > 0 > low_) or (low_ > 0 > low) or (high_ < 0 < high) or (high < 0 < high_):
+        beyond_start, beyond_end = high_ < 0 < high and low > 0, low_ > 0 > low and high < 0
+        if (low > 0 > low_) or (high < 0 < high_) or beyond_start or beyond_end:
             raise _Unknown
     total = (low + low_, high + high_)
     if any(abs(t) > FARTHEST and abs(t) != INFINITY for t in total):
@@ -252,6 +255,17 @@ def _follow(link: Condition, beyond: Condition) -> Condition:
     if beyond[0] == "end" and (total[0] > 0 or (high > 0 and high_ < INFINITY and total[1] > 0 and low < 0)):
         raise _Unknown
     return normal((*beyond[:-2], *total))
+
+
+def _exists(link: Condition, beyond: Condition, sinks: list[Condition | None]) -> None:
+    """Restrict v's tasks in *sinks* to those for which there is the task in between, on whose other side a may lie."""
+    if beyond[0] != "link":
+        return
+    (low, high), (k, low_, high_) = link[2:], beyond[1:]
+    if high_ < 0 < high and low <= 0:
+        _narrow(sinks, k, ("start", -high_, INFINITY))
+    if low_ > 0 > low and high >= 0:
+        _narrow(sinks, k, ("end", -INFINITY, -low_))
 
 
 def _restrict(sink: Condition | None, beyond: Condition, used: bool, sinks: list[Condition | None]) -> None:
