@@ -254,6 +254,13 @@ def _follow(link: Condition, beyond: Condition) -> Condition:
         raise _Unknown
     if beyond[0] == "end" and (total[0] > 0 or (high > 0 and high_ < INFINITY and total[1] > 0 and low < 0)):
         raise _Unknown
+    if beyond[0] == "start":
+        total = (
+            low + max(low_, 0),
+            total[1],
+        )  # what would lie before the first is not there: nothing goes by it
+    if beyond[0] == "end":
+        total = total[0], high + min(high_, 0)
     return normal((*beyond[:-2], *total))
 
 

@@ -158,6 +158,13 @@ COUNTS = [
         ("M", "X"), 2,
         "windows that end at each m read all of X before their maximum is known",
     ),
+    (
+        "inputs: {X: [M]}",
+        "S[0] = 0\nloop m:\n  D[m] = S[m]*2\n  S[m+1] = S[m] + X[m]*D[m]\nZ[m] = D[p]*D[m] :: sum[p] | p <= m, p >= m - 1\n"
+        "Y[m] = Z[M-1]*Z[m]",
+        ("M", "D"), 1,
+        "the last D is made of what came before it: the last step of S is needed by nothing",
+    ),
 ]  # fmt: skip
 
 
