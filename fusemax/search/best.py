@@ -23,7 +23,7 @@ from fusemax.search.within import Within
 #: The name that stands for the mapping which a search finds.
 BEST = "best"
 #: Changes when the search does, so that answers of an older one are not taken for its own.
-EDITION = 5
+EDITION = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
