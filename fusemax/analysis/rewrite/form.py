@@ -185,7 +185,9 @@ def _entry(analysis: Analysis, rank: str) -> RankPasses:
 
 
 def _kept(entry: RankPasses) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*entry.crossing, *entry.read_again)))
+    """Return what crosses between sweeps, or is read in several passes itself, under whichever name of the rank."""
+    several = (one.tensor for one in entry.tensors if one.direct > 1)
+    return tuple(dict.fromkeys((*entry.crossing, *entry.read_again, *several)))
 
 
 def _made_before(analysis: Analysis, entry: RankPasses) -> tuple[str, ...]:
@@ -240,7 +242,7 @@ def _footprint(
         words = whole_words(analysis, one.tensor)
         if one.tensor in partial:
             made.append(replace(one, kind="per tile", words=words))
-        elif one.tensor in crossing and one.tensor in _made_before(analysis, entry):
+        elif one.tensor in crossing and one.tensor not in (*entry.crossing, *entry.read_again):
             made.append(replace(one, kind="whole fibre", words=words))
         else:
             made.append(one)
@@ -312,15 +314,24 @@ def at_least_two(form: Form) -> Form:
 
     What is read at such places by several Einsums is loaded again.
     """
-    plain = analyse(form.cascade).plain
+    analysis = analyse(form.cascade)
     readers: dict[str, set[str]] = {}
-    for node in plain.nodes:
+    for node in analysis.plain.nodes:
         for reading in node.reads:
             if any(isinstance(index, Opaque) for index in reading.indices):
                 readers.setdefault(reading.tensor, set()).add(node.name)
     again = tuple(name for name, by in readers.items() if len(by) > 1 and name in form.cascade.inputs)
     kept = tuple(dict.fromkeys((*form.crossing, *again)))
-    return replace(form, passes=max(form.passes, 2), sweeps=max(form.sweeps, 2), crossing=kept)
+
+    def measured() -> tuple[Footprint, ...]:
+        whole = {name: whole_words(analysis, name) for name in again}
+        return tuple(
+            replace(one, kind="whole fibre", words=whole[one.tensor]) if one.tensor in whole else one
+            for one in form.footprint
+        )
+
+    passes, sweeps = max(form.passes, 2), max(form.sweeps, 2)
+    return replace(form, passes=passes, sweeps=sweeps, crossing=kept, measured=cache(measured))
 
 
 def _chain_of(entry: RankPasses) -> tuple[str, ...]:
