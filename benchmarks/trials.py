@@ -42,19 +42,33 @@ title: t
 source: s
 parts:
 - name: p
+  tables:
+    work:
+      a: {M: 256, P: 128}
+      b: {M: 512, P: M}
   sizes: {B: 1, H: 2, E: 64, F: 64}
-  table:
-  - {workload: a, M: 256, P: 128}
-  - {workload: b, M: 512, P: M}
-  corrections:
-  - {name: more, figures: {c: {L3.size: 32 MiB, DRAM.bandwidth: 300 GB/s}}}
   configurations:
-    c: {machine: fusemax, mapping: fusemax}
+    c: {machine: fusemax, mapping: fusemax, cases: [{where: [work == a], figures: {L3.size: 32 MiB}}]}
     d:
-      best_of:
-      - {machine: fusemax, mapping: one-tile}
-      - {machine: fusemax, mapping: fusemax, changes: {tiles.M0: 128}}
-  compare: {against: d}
+      machine: fusemax
+      mapping:
+        by: [latency_s, traffic_B]
+        best_of:
+        - one-tile
+        - {mapping: fusemax, changes: {tiles.M0: 128}}
+- name: q
+  tables: {layer: {x: {H: 1}, y: {H: 2}}}
+  sum_over: layer
+  sizes: {B: 1, E: 64, F: 64, M: [256, 512], P: M}
+  where: [M <= 512]
+  outputs: [latency_s, traffic_B]
+  configurations:
+    c: {machine: flat, mapping: unfused}
+corrections:
+- {name: more, title: more room, figures: {fusemax: {L3.size: 64 MiB}}}
+summary: {baselines: [c]}
+figures:
+- {file: f, kind: bars, x: work, y: latency_s, series: configuration, where: {part: p, path: start}}
 """
 SPACE = """tiles: {M0: 512, P0: [128, 256]}
 keep: {L3: [K, V, any]}
@@ -133,7 +147,7 @@ def commands_for(kind: str, dice: random.Random) -> tuple[str, ...]:
             ("simulate", "attention/1-pass", "--machine", "fusemax", "--mapping", FILE, *sets),
         ],
         "study": [("check", FILE)],
-        "sweep": [("run", FILE, "--out", "out", "--fresh")],
+        "sweep": [("run", FILE, "--out", "out")],
         "system": [("model", str(CONFIG), "--system", FILE, *model)],
         "config": [
             ("model", DATA, "--machine", "h100", *model),
