@@ -6,7 +6,7 @@ lists of numbers.
 """
 
 from fusemax.cost.lattice import BOXES, _add_touched, _whole_numbers
-from fusemax.cost.ragged import _add_busiest
+from fusemax.cost.ragged import _add_busiest, _left_in
 from fusemax.cost.visits import VISITS
 
 
@@ -27,7 +27,7 @@ def _tasks_of_region(numbers, whole, rows, first, width):
     roots, each, many = axes + others, others + 2 * width, 1 << axes
     starts, ends = [0] * (roots * (loops + 1)), [0] * (roots * (loops + 1))
     for root in range(roots):
-        ends[root] = whole[8 + 2 * loops + root]
+        ends[root] = whole[8 + 3 * loops + root]
     place, depth, left = [0] * (loops + 1), 0, BOXES
     found, weights = [0.0] * 0, [0.0] * 0
     sizes, tiles, lows, highs = [0] * axes, [0] * axes, [0] * axes, [0] * axes
@@ -37,14 +37,16 @@ def _tasks_of_region(numbers, whole, rows, first, width):
             return [0.0] * 0, [0.0] * 0
         base = roots * depth
         if depth < loops:
-            root, inner = whole[8 + 2 * depth], whole[9 + 2 * depth]
-            start = starts[base + root] + place[depth] * inner
-            if start < ends[base + root]:
+            root, inner, around = whole[8 + 3 * depth], whole[9 + 3 * depth], whole[10 + 3 * depth]
+            start = starts[base + root]
+            size = _left_in(ends[base + root] - start, place[depth], inner, around)
+            if size >= 0:
+                start += place[depth] * inner if around == 0 else 0
                 for other in range(roots):
                     starts[base + roots + other] = starts[base + other]
                     ends[base + roots + other] = ends[base + other]
                 starts[base + roots + root] = start
-                ends[base + roots + root] = min(start + inner, ends[base + root])
+                ends[base + roots + root] = start + size
                 depth += 1
                 continue
             place[depth] = 0
@@ -56,7 +58,7 @@ def _tasks_of_region(numbers, whole, rows, first, width):
                 mine += (1 << k) if ends[base + k] == ends[k] else 0
             one[mine] = 1.0
             for group in range(groups):
-                at = 8 + 2 * loops + roots + 2 * axes * group
+                at = 8 + 3 * loops + roots + 2 * axes * group
                 there = True  # not where a ragged end has no points
                 for k in range(axes):
                     sizes[k], tiles[k] = whole[at + 2 * k], whole[at + 2 * k + 1]
@@ -83,16 +85,17 @@ def region_tasks(numbers):
 
     As :func:`fusemax.cost.ragged.dealt_tasks`, under a region. *numbers* begin with 1 where tasks come as the loops run, else
     0; the cores; how many axes the region has and which one is its last; how many loops, other roots, groups and kinds there
-    are. Then come, for each loop, outermost first, its root (the axes, then the others) and the values of one iteration; the
-    size of each axis and each other root; for each group, the size of each axis and of its tiles; for each kind, its size of
-    each other root, and twice 2**axes*(1 + groups) numbers: the cycles of a task by place, and of a touched tile of each group
-    by place; then how many there are of each in all tasks. Then the rows. What comes back has as many numbers for each kind.
+    are. Then come, for each loop, outermost first, its root (the axes, then the others), the values of one iteration, and
+    after how many these come again where digits outside are not held still, else 0; the size of each axis and each other
+    root; for each group, the size of each axis and of its tiles; for each kind, its size of each other root, and twice
+    2**axes*(1 + groups) numbers: the cycles of a task by place, and of a touched tile of each group by place; then how many
+    there are of each in all tasks. Then the rows. What comes back has as many numbers for each kind.
     """
     axes, loops, others, groups, kinds = (
         int(numbers[2]), int(numbers[4]), int(numbers[5]), int(numbers[6]), int(numbers[7])
     )  # fmt: skip
     width = (1 << axes) * (1 + groups)
-    first = 8 + 2 * loops + axes + others + 2 * axes * groups
+    first = 8 + 3 * loops + axes + others + 2 * axes * groups
     each = others + 2 * width
     result = [0.0] * (width * kinds)
     plain = [number for number in numbers]
@@ -103,10 +106,10 @@ def region_tasks(numbers):
                 return result
             plain[first + kind * each + others + k] = 0.0
     whole = _whole_numbers(plain)
-    for at in range(9, 8 + 2 * loops, 2):
+    for at in range(9, 8 + 3 * loops, 3):
         if len(whole) > 0 and whole[at] < 1:
             return result
-    for at in range(8 + 2 * loops, 8 + 2 * loops + axes + others):
+    for at in range(8 + 3 * loops, 8 + 3 * loops + axes + others):
         if len(whole) > 0 and whole[at] < 1:
             return result
     if len(whole) == 0:

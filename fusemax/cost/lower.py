@@ -79,6 +79,7 @@ TYPES = {
     "_visited": "Tuple((float64, int64))(List(int64), int64)",
     "tiles_moved": "float64(List(float64))",
     "_first_kind": "int64(List(float64))",
+    "_left_in": "int64(int64, int64, int64, int64)",
     "_pairs_of_group": "void(List(float64), List(float64), int64, int64, int64, List(int64), List(int64), int64)",
     "_task": "List(float64)(List(float64), List(int64), List(int64), int64)",
     "_tasks": "Tuple((List(float64), List(float64)))(List(float64))",

@@ -10,7 +10,20 @@ from fusemax.cost.visits import VISITS, _end_touched, _first_touched, _is_touche
 
 def _first_kind(numbers):
     """Return where the kinds begin."""
-    return 11 + 2 * int(numbers[7]) + int(numbers[8]) + 2 * int(numbers[9])
+    return 11 + 3 * int(numbers[7]) + int(numbers[8]) + 2 * int(numbers[9])
+
+
+def _left_in(size, place, inner, around):
+    """Return how many of *size* elements there are in iteration *place* of a loop over one of their digits; -1 after the last.
+
+    A value of the digit stands for *inner* elements in a row. With digits outside of it that are not held still these come
+    once in each *around* elements; 0 where there are none: then the loop ends where the elements do.
+    """
+    turns = size // around if around > 0 else 0
+    rest = size - turns * around
+    if place * inner >= (rest if turns == 0 else around):
+        return -1
+    return turns * inner + max(0, min(inner, rest - place * inner))
 
 
 def _pairs_of_group(numbers, one, at, tr, tc, starts, ends, base):
@@ -45,7 +58,7 @@ def _task(numbers, starts, ends, base):
     last_rows = 1 if ends[base] == int(numbers[5]) else 0
     one[1 + 2 * last_rows + (1 if ends[base + 1] == int(numbers[6]) else 0)] = 1.0
     for group in range(groups):
-        at = 11 + 2 * loops + others + 2 * group
+        at = 11 + 3 * loops + others + 2 * group
         _pairs_of_group(
             numbers, one, 5 + 4 * group, int(numbers[at]), int(numbers[at + 1]), starts, ends, base
         )
@@ -62,7 +75,7 @@ def _tasks(numbers):
     starts, ends = [0] * (roots * (loops + 1)), [0] * (roots * (loops + 1))
     ends[0], ends[1] = int(numbers[5]), int(numbers[6])
     for other in range(others):
-        ends[2 + other] = int(numbers[11 + 2 * loops + other])
+        ends[2 + other] = int(numbers[11 + 3 * loops + other])
     place, depth = [0] * (loops + 1), 0
     found, weights = [0.0] * 0, [0.0] * 0
     while depth >= 0:
@@ -71,16 +84,19 @@ def _tasks(numbers):
             return [0.0] * 0, [0.0] * 0
         base, deeper = roots * depth, False
         if depth < loops:
-            root, inner = int(numbers[11 + 2 * depth]), int(numbers[12 + 2 * depth])
-            start = starts[base + root] + place[depth] * inner
-            if start < ends[base + root]:
+            at = 11 + 3 * depth
+            root, inner, around = int(numbers[at]), int(numbers[at + 1]), int(numbers[at + 2])
+            start = starts[base + root]
+            size = _left_in(ends[base + root] - start, place[depth], inner, around)
+            if size >= 0:
+                start += place[depth] * inner if around == 0 else 0
                 for other in range(roots):
                     starts[base + roots + other], ends[base + roots + other] = (
                         starts[base + other],
                         ends[base + other],
                     )
                 starts[base + roots + root] = start
-                ends[base + roots + root] = min(start + inner, ends[base + root])
+                ends[base + roots + root] = start + size
                 deeper = True
             else:
                 place[depth] = 0
@@ -123,10 +139,11 @@ def dealt_tasks(numbers):
     make its *kind*, made of *groups* of pairs of tiles (one for each tiling in which bodies are done). *numbers* begin with 1
     where tasks come as the loops run, else 0 (the heaviest first); the cores; the band's lowest and highest column - row, or
     column + row, and its sign; rows and columns; how many loops, other roots, groups and kinds there are. Then come, for each
-    loop, outermost first, its root (0: rows, 1: columns, from 2 on the others) and the elements of one iteration; the size of
-    each other root; the tiles of rows and of columns of each group; for each kind, its size of each other root, and twice
-    4 + 4*groups numbers: the cycles of one task by place (whole or last rows, whole or last columns), and of one pair of each
-    group by place; then how many there are of each in all tasks.
+    loop, outermost first, its root (0: rows, 1: columns, from 2 on the others), the elements of one iteration, and after how
+    many elements these come again where digits outside are not held still, else 0; the size of each other root; the tiles of
+    rows and of columns of each group; for each kind, its size of each other root, and twice 4 + 4*groups numbers: the cycles
+    of one task by place (whole or last rows, whole or last columns), and of one pair of each group by place; then how many
+    there are of each in all tasks.
 
     What comes back has as many numbers for each kind: tasks and pairs that the busiest core does. With more than ``VISITS``
     tasks that is an even share.

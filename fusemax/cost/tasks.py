@@ -15,7 +15,7 @@ from fusemax.cost.extents import ONE, Extents, Part
 from fusemax.cost.masks import Band, Tiles, tiles_of
 from fusemax.cost.symbols import busiest_core, ceildiv, dealt_tasks, dealt_tiles, item, symbol
 from fusemax.errors import FusemaxError
-from fusemax.mapping.nest import Nest
+from fusemax.mapping.nest import Nest, Root
 
 ZERO = sympy.Integer(0)
 KINDS = 8  #: of tasks that one nest may have: two for each of three ragged ranks
@@ -221,9 +221,12 @@ def _numbers(
     loops: list[sympy.Expr] = []
     for loop in order:
         root = extents.nest.root_of(loop)
-        part = extents.part(root)
         loops.append(sympy.Integer(roots.index(root.name)))
-        loops.append(extents.tile(root, part.digits[: part.digits.index(loop) + 1]))
+        if root.name in names:
+            loops += elements_of(extents, root, loop, order)
+        else:
+            digits = extents.part(root).digits
+            loops += [extents.tile(root, digits[: digits.index(loop) + 1]), ZERO]
     others = [extents.part(extents.nest.roots[name]).size for name in names]
     groups = [tile.size for pair in tilings for tile in pair if tile is not None]
     kinds = ONE
@@ -231,6 +234,25 @@ def _numbers(
         kinds *= len(extents.pieces(extents.nest.roots[name], order))
     many = [sympy.Integer(len(order)), sympy.Integer(len(names)), sympy.Integer(len(tilings)), kinds]
     return (low, high, sign, R, C, *many, *loops, *others, *groups)
+
+
+def elements_of(
+    extents: Extents, root: Root, loop: str, order: Sequence[str]
+) -> tuple[sympy.Expr, sympy.Expr]:
+    """Return the elements of *root* in one iteration of *loop*, and after how many these come again, else 0.
+
+    The loops of *order* before it are held still.
+    """
+    digits = [
+        d
+        for d in extents.part(root).digits
+        if d == loop or d not in order or order.index(d) > order.index(loop)
+    ]
+    position = digits.index(loop)
+    inner: sympy.Expr = ONE
+    for digit in digits[position + 1 :]:
+        inner *= extents.sizes[digit]
+    return inner, inner * extents.sizes[loop] if position else ZERO
 
 
 def _combined(extents: Extents, band: Band, rows: Tiles, columns: Tiles):

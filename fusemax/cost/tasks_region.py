@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -11,7 +11,7 @@ import sympy
 from fusemax.cost.extents import ONE, Extents
 from fusemax.cost.region import Region, Sides
 from fusemax.cost.symbols import ceildiv, item, region_tasks, symbol
-from fusemax.cost.tasks import TaskPart, other_kinds
+from fusemax.cost.tasks import TaskPart, elements_of, other_kinds
 from fusemax.mapping.nest import Nest
 
 ZERO = sympy.Integer(0)
@@ -132,7 +132,7 @@ def _boxes(extents: Extents, region: Region, sides: Iterable[Sides]):
 
 
 def _numbers(
-    extents: Extents, region: Region, order: Collection[str], names: Sequence[str], tasks: Sequence[Sides],
+    extents: Extents, region: Region, order: Sequence[str], names: Sequence[str], tasks: Sequence[Sides],
     groups: Sequence[Sequence[Sides]], kinds: int,
 ) -> tuple[sympy.Expr, ...]:  # fmt: skip
     """Return what ``region_tasks`` takes after the cores, up to the kinds of tasks; *names* are the other roots."""
@@ -140,17 +140,15 @@ def _numbers(
     loops: list[sympy.Expr] = []
     for loop in order:
         root = extents.nest.root_of(loop)
-        part = extents.part(root)
         if root.name in roots:
             axis = region.axes[roots.index(root.name)]
-            mine = axis.digits[axis.digits.index(loop) + 1 :]
             inner: sympy.Expr = ONE
-            for digit in mine:
+            for digit in axis.digits[axis.digits.index(loop) + 1 :]:
                 inner *= extents.sizes[digit]
+            loops += [sympy.Integer(roots.index(root.name)), inner, ZERO]
         else:
-            inner = extents.tile(root, part.digits[: part.digits.index(loop) + 1])
-        place = roots.index(root.name) if root.name in roots else len(roots) + names.index(root.name)
-        loops += [sympy.Integer(place), inner]
+            place = sympy.Integer(len(roots) + names.index(root.name))
+            loops += [place, *elements_of(extents, root, loop, order)]
     many = [len(roots), region.last, len(order), len(names), len(groups), kinds]
     sizes = [side.size for side in tasks]
     others = [extents.part(extents.nest.roots[name]).size for name in names]

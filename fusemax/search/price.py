@@ -171,7 +171,7 @@ def _regions_evenly(*numbers: float) -> list[float]:
     """Return what a core does of tasks if all cores did the same; as :func:`fusemax.cost.lattice_tasks.region_tasks`."""
     axes, loops, others, groups, kinds = (int(numbers[n]) for n in (2, 4, 5, 6, 7))
     width = 2**axes * (1 + groups)
-    first = 8 + 2 * loops + axes + others + 2 * axes * groups
+    first = 8 + 3 * loops + axes + others + 2 * axes * groups
     each = others + 2 * width
     totals = (numbers[first + k * each + others + width : first + (k + 1) * each] for k in range(kinds))
     return [count / numbers[1] for counts in totals for count in counts]

@@ -53,7 +53,7 @@ def test_ragged_tasks_go_to_the_core_that_is_free_first(
 ) -> None:
     """The load of the busiest core is that of the walk, in order and the heaviest first."""
     roots, inner = {"r": 0, "c": 1, "e": 2}, {"r": 2 * point["r"], "c": 2 * point["c"], "e": point["e"]}
-    loops = [float(value) for loop in order for value in (roots[loop], inner[loop])]
+    loops = [float(value) for loop in order for value in (roots[loop], inner[loop], 0)]
     whole, last = point["e"], point["E"] - (-(-point["E"] // point["e"]) - 1) * point["e"]
     cycles = {size: [size] * 4 + [2 * size] * 4 for size in (whole, last)}
     kinds = [value for size in (whole, last) for value in (size, *cycles[size], *[0] * 8)]
@@ -69,6 +69,6 @@ def test_ragged_tasks_go_to_the_core_that_is_free_first(
 def test_with_too_many_tasks_every_core_has_an_even_share() -> None:
     """Ten thousand squared tasks of one cycle, on four cores."""
     cycles, counts = [1.0] * 4 + [0.0] * 4, [1e8] + [0.0] * 7
-    numbers = [1, 4, -1e4, 1e4, 1, 1e4, 1e4, 2, 0, 1, 1, 0, 1, 1, 1, 1, 1, *cycles, *counts]
+    numbers = [1, 4, -1e4, 1e4, 1, 1e4, 1e4, 2, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, *cycles, *counts]
 
     assert dealt_tasks([float(number) for number in numbers])[0] == 1e8 / 4

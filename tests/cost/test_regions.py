@@ -130,7 +130,10 @@ def test_compiled_rows_are_the_plain_ones() -> None:
         for a, b, cores in ((1, 1, 1), (1, -1, 1), (3, 2, 2))
     ]
     tasks = np.array(
-        [[0.0, cores, 2, -1, 1, 0, 1, 1, 0, 2, 9, 9, 9, 2, 9, 3] + [1.0] * 8 + [3.0] * 8 + [1, -1, 0] for cores in (1, 2, 4)]
+        [
+            [0.0, cores, 2, -1, 1, 0, 1, 1, 0, 2, 0, 9, 9, 9, 2, 9, 3] + [1.0] * 8 + [3.0] * 8 + [1, -1, 0]
+            for cores in (1, 2, 4)
+        ]
     )  # fmt: skip
     for name, rows in (
         ("region_tiles", tiles),

@@ -197,3 +197,36 @@ def test_two_names_of_places_are_refused_where_their_lengths_differ(nodes: list[
     with pytest.raises(SizeError, match=said):
         simulate(mapped, machine, {"A": 4, "Z": 2})
     assert not compared(on(design(mapping, {"A": 4, "Z": 4}, cascade))).differences
+
+
+@pytest.mark.parametrize(
+    ("condition", "cores", "steps"),
+    [
+        ("t <= p", 1, 36),
+        ("t <= p", 5, 8),
+        ("t <= p", 12, 6),
+        ("2*t <= p", 1, 24),
+        ("2*t <= p", 5, 5),
+        ("2*t <= p", 12, 4),
+    ],
+)
+def test_tasks_under_a_mask_hold_what_the_digits_between_those_over_cores_leave(
+    condition: str, cores: int, steps: int
+) -> None:
+    """Six h as 4*h2 + 2*h1 + h0, with h2 and h0 over cores: tasks have two h, {0, 2} and {1, 3}, or one, {4} and {5}.
+
+    Of three p one step has 1, 2 and 3 of ``t <= p`` and 1, 1 and 2 of ``2*t <= p``. So tasks weigh twice (6, 4, 2, 3, 2, 1),
+    or twice (4, 2, 2, 2, 1, 1): the heaviest first, five cores end at 8, 8, 7, 7 and 6, or at 5, 5, 5, 5 and 4; each of twelve
+    has one.
+    """
+    cascade = {
+        **HEAD, "inputs": {"Q": ["H", "P"], "K": ["H", "T"]}, "outputs": ["Y"],
+        "einsums": f"Y[h,t,p] = Q[h,p]*K[h,t] | {condition}\n",
+    }  # fmt: skip
+    node = {"for": ["h2", "h0", "p", "t"], "spread": ["h2", "h0", "p"], "do": ["Y"]}
+    mapping = {"tiles": {"H1": 2, "H0": 2}, "nests": [node], "bind": {"a": ["Y"]}}
+    one = on(design(mapping, {"H": 6, "T": 3, "P": 3}, cascade), replicas=cores)
+    mapped, machine = one.loaded()
+
+    assert sum(cost(mapped, derive(mapped, machine), one.sizes).table("cycles").values()) == steps
+    assert not compared(one).differences
