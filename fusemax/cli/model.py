@@ -73,7 +73,9 @@ def model(
         "", "--words", help="Widths of numbers: weights=8bit,cache=8bit,activations=16bit."
     ),
     engine: str = typer.Option(
-        "", "--engine", help="What the framework does: keys=apart (read for each query head),library=nccl."
+        "",
+        "--engine",
+        help="What the framework does: keys=apart (read for each query head),library=nccl,scales=found,kernels=recorded.",
     ),
     host: str = typer.Option("", "--host", help="What the host takes: pass=1ms,kernel=5us (each launch)."),
     search: bool = SEARCH,

@@ -27,6 +27,7 @@ SINGLE: Mapping[str, FigureKind] = {
     "word": FigureKind("B"),
     "replicas": FigureKind("1", whole=True),
     "launch": FigureKind("s", positive=False),
+    "graph_launch": FigureKind("s", positive=False),
     "power": FigureKind("W"),
 }
 #: Figures of levels and units by their last word; every other one is a dimension of a unit's shape.

@@ -25,6 +25,11 @@ class Described(Protocol):
         ...
 
     @property
+    def graph_launch(self) -> Expression | None:
+        """What a kernel takes in a recorded graph, beside its bytes."""
+        ...
+
+    @property
     def power(self) -> Expression | None:
         """What the whole board may take."""
         ...
@@ -87,8 +92,10 @@ def walk_figures(machine: Described) -> list[Figure]:
     found: list[Figure] = []
     for name in ("clock", "word", "replicas", "launch"):
         found.append(((name,), name, getattr(machine, name)))
-    if machine.power is not None:
-        found.append((("power",), "power", machine.power))
+    for name in ("graph_launch", "power"):
+        value = getattr(machine, name)
+        if value is not None:
+            found.append(((name,), name, value))
     for name, level in machine.levels.items():
         found += _level_figures(name, level)
     for name, unit in machine.units.items():

@@ -40,8 +40,9 @@ class Machine(FilePart):
     """A machine. Levels stand from the outside in; ``replicas`` is the number of equal cores, each with all units.
 
     ``power`` is what the whole board may take: energy is at most that for all the time. ``launch`` is the time that every
-    phase of a mapping takes before its work begins; ``mappings`` names further folders of
-    ``arch/`` whose mappings are found for this machine, those beside it first.
+    phase of a mapping takes before its work begins, ``graph_launch`` what a kernel that moves next to nothing takes in a
+    recorded graph; ``mappings`` names further folders of ``arch/`` whose mappings are found for this machine, those beside it
+    first.
     """
 
     title: str
@@ -52,6 +53,7 @@ class Machine(FilePart):
     units: dict[str, Unit]
     replicas: Count = Number(1.0)
     launch: Seconds = Number(0.0)
+    graph_launch: Seconds | None = None
     power: Watts | None = None
     mappings: list[str] = Field(default_factory=list)
     doc: str = ""

@@ -15,6 +15,12 @@ from fusemax.quantity import QuantityError, quantity
 
 LONGEST_S = 60.0
 SHARED, APART = "shared", "apart"
+STORED, FOUND = "stored", "found"
+LAUNCHED, RECORDED = "launched", "recorded"
+#: What an engine may say, by the key; ``library`` is a name.
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "keys": (SHARED, APART), "scales": (STORED, FOUND), "kernels": (LAUNCHED, RECORDED),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +46,22 @@ class Engine:
         docs/source/blogs/XQA-kernel.md).
     library
         The library of collectives that it calls for whatever that library does; empty for the quickest of the system's.
+    scales
+        Where the scale comes from by which the input of a product of fewer bits is quantised: it is known before, or comes
+        with each row or block as that is read (``stored``); or one scale for the whole input is found by a kernel of its own
+        that reads all of it first (``found``), as NVIDIA/TensorRT-LLM does where a file holds none
+        (``quantize_e4m3_per_tensor``: cpp/tensorrt_llm/common/cudaFp8Utils.cu).
+    kernels
+        Whether kernels that only move data are launched one by one (``launched``) or come from a recorded graph of kernels
+        (``recorded``), with less time between them: the machine's ``graph_launch``.
     host
         What its host takes.
     """
 
     keys: str = SHARED
     library: str = ""
+    scales: str = STORED
+    kernels: str = LAUNCHED
     host: Host = field(default_factory=Host)
 
 
@@ -76,7 +92,7 @@ def host_of(given: Mapping[str, Any]) -> Host:
 
 
 def engine_of(given: Mapping[str, Any]) -> Engine:
-    """Return the engine that *given* says by name: ``keys`` and ``library``.
+    """Return the engine that *given* says by name: ``keys``, ``library``, ``scales`` and ``kernels``.
 
     >>> engine_of({"keys": "apart", "library": "nccl"}).library
     'nccl'
@@ -84,14 +100,14 @@ def engine_of(given: Mapping[str, Any]) -> Engine:
     Raises
     ------
     FusemaxError
-        For other names, and ``keys`` that are neither ``shared`` nor ``apart``.
+        For other names, and what a name cannot be.
     """
-    known = ("keys", "library")
+    known = ("library", *CHOICES)
     for name, said in given.items():
         if name not in known:
             raise FusemaxError(f"no part {name!r} of an engine; {meant(name, known)}")
-        if not isinstance(said, str) or not said or (name == "keys" and said not in (SHARED, APART)):
-            wanted = "shared or apart" if name == "keys" else "the name of a library"
+        if not isinstance(said, str) or not said or said not in CHOICES.get(name, (said,)):
+            wanted = " or ".join(CHOICES.get(name, ("the name of a library",)))
             raise FusemaxError(f"{name}: expected {wanted}, got {said!r}")
     return Engine(**given)
 

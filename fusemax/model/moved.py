@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
 
+from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 
 START_S = 2e-6  #: from a kernel's launch until all of its cores stream: as the mappings of products in arch/gpu have it
@@ -21,11 +22,25 @@ class Moving:
     machine: Machine
     values: Mapping[str, float]
 
-    def time_s(self, moved_B: float) -> float:
+    def time_s(self, moved_B: float, recorded: bool = False) -> float:
         """Return the time of a kernel that moves *moved_B*: launch, start, and the bytes over what the level lets through.
 
-        A chip whose kernels take no launch has none of its own to start, and its bandwidth is no measured one.
+        A chip whose kernels take no launch has none of its own to start, and its bandwidth is no measured one. In a *recorded*
+        graph a kernel takes the machine's ``graph_launch`` beside its bytes, start included: a measurement of kernels that
+        move 64 kB in such a graph holds both.
+
+        Raises
+        ------
+        FusemaxError
+            Where the machine does not say what a kernel of a recorded graph takes.
         """
+        if recorded:
+            if "graph_launch" not in self.values:
+                raise FusemaxError(
+                    f"kernels=recorded: {self.machine.title} has no graph_launch"
+                    "\n  hint: add what a small kernel takes in a recorded graph to its file, such as graph_launch: 1.3 us"
+                )
+            return self.values["graph_launch"] + self.streamed_s(moved_B) / COPIED
         launch = self.values.get("launch", 0.0)
         start, reached = (START_S, COPIED) if launch else (0.0, 1.0)
         return launch + start + self.streamed_s(moved_B) / reached

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from fusemax.errors import FusemaxError
-from fusemax.model.engine import APART, Engine
+from fusemax.model.engine import APART, FOUND, RECORDED, Engine
 from fusemax.model.parallel import ALONE, Parallel, share_of_batch
 from fusemax.model.passed import Passed, Row, followed, hidden, waited
 from fusemax.model.price import Price, Prices, Widths
@@ -60,7 +60,8 @@ class Memory:
 class Predictor:
     """Prices passes of one model on one machine, or on chips of a system that share it as ``parallel`` says.
 
-    ``engine`` is what a framework does; one that calls a library which the system lacks is refused with a FusemaxError.
+    ``engine`` is what a framework does; one that does what the system, the machine or the widths leave
+    no room for is refused with a FusemaxError.
     """
 
     model: Model
@@ -74,7 +75,7 @@ class Predictor:
     shared: Prices | None = None  #: of the same machine, kept from one model to the next
 
     def __post_init__(self) -> None:
-        refuse_library(self.engine, self.system)
+        refuse_engine(self.engine, self.system, self.prices)
         known = {name for _, name, _ in self.prices.described.walked} if self.figures else set[str]()
         for name in self.figures:
             if name not in known:
@@ -189,7 +190,7 @@ class Predictor:
 
     def _steps(self, run: Pass) -> Iterable[Step]:
         steps = steps_of(self.model, run)
-        return quantised(steps) if self.widths.narrows else steps
+        return quantised(steps, self.engine.scales == FOUND) if self.widths.narrows else steps
 
     def _pass(self, batch: int, queries: int, keys: int, source: int = 0, reading: bool = False) -> Pass:
         return Pass(
@@ -198,7 +199,9 @@ class Predictor:
         )  # fmt: skip
 
     def _price(self, step: Step) -> Price:
-        return self.prices.price(step) if step.exchange is None else self._exchanged(step.exchange)
+        if step.exchange is not None:
+            return self._exchanged(step.exchange)
+        return self.prices.price(step, self.engine.kernels == RECORDED)
 
     def _exchanged(self, exchange: Exchange) -> Price:
         if self.system is None:
@@ -225,8 +228,16 @@ def _summed(points: Sequence[int], values: Sequence[float]) -> float:
     return total
 
 
-def refuse_library(engine: Engine, system: System | None) -> None:
-    """Raise FusemaxError where *engine* calls a library of collectives that *system* lacks."""
+def refuse_engine(engine: Engine, system: System | None, prices: Prices) -> None:
+    """Raise FusemaxError where *engine* does what there is no room for.
+
+    It calls a library of collectives that *system* lacks, finds scales where nothing is quantised, or records graphs on a
+    machine that does not say what their kernels take.
+    """
+    if engine.scales == FOUND and not prices.widths.narrows:
+        raise FusemaxError(f"scales=found: nothing is quantised at these widths\n  hint: {WIDTHS}")
+    if engine.kernels == RECORDED:
+        prices.moving.time_s(0, recorded=True)
     if engine.library and system is None:
         raise FusemaxError(f"library={engine.library}: one chip calls none; it needs a system of chips")
     if engine.library and system is not None and engine.library not in system.known_libraries:

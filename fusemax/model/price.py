@@ -132,10 +132,13 @@ class Prices:
         """
         return [self.price(step) for step in steps]
 
-    def price(self, step: Step) -> Price:
-        """Return the price of one run of *step*, found once for each content; see :meth:`prices`."""
+    def price(self, step: Step, recorded: bool = False) -> Price:
+        """Return the price of one run of *step*, found once for each content; see :meth:`prices`.
+
+        *recorded* says that kernels which only move data come from a recorded graph.
+        """
         if not step.forms:
-            return self._moved(step)
+            return self._moved(step, recorded)
         key = tuple((form, tuple(sizes.items())) for form, sizes in step.forms), step.weights, step.cached
         if key not in self.priced:
             self.priced[key] = self._price(step)
@@ -246,10 +249,10 @@ class Prices:
         given = {"word": self.widths.activations_B, **self.figures}
         return Moving(machine=self.described, values=figure_values(self.described.walked, given))
 
-    def _moved(self, step: Step) -> Price:
+    def _moved(self, step: Step, recorded: bool) -> Price:
         """Return the price of a step that only moves its numbers: all of them through the outermost level, once."""
         moved_B = step.moved * self.widths.between_B + step.narrowed * self.widths.activations_B
-        time_s = self.moving.time_s(moved_B)
+        time_s = self.moving.time_s(moved_B, recorded)
         energy_J = self.moving.energy_J(moved_B, time_s)
         return Price(time_s=time_s, traffic_B=moved_B, energy_J=energy_J, limit=self.described.outermost)
 

@@ -111,14 +111,20 @@ def _between_stages(maker: Maker) -> Iterator[Step]:
     yield replace(sent, times=parallel.pipeline - 1)
 
 
-def quantised(steps: Iterable[Step]) -> Iterator[Step]:
-    """Yield *steps* with one before each product with weights that quantises its input: read once, written narrower."""
+def quantised(steps: Iterable[Step], found: bool = False) -> Iterator[Step]:
+    """Yield *steps* with one before each product with weights that quantises its input: read once, written narrower.
+
+    Where the scale is *found* then, another step before it reads the whole input.
+    """
     for step in steps:
         sizes = dict(step.forms[0][1]) if step.forms and step.weights else {}
         if {"R", "K"} <= set(sizes):
             numbers = sizes.get("G", 1) * sizes["R"] * sizes["K"]
-            yield replace(
+            moving = replace(
                 step, name=f"quantise for {step.name}", work="quantise", forms=(), weights=(), operations=0.0,
                 moved=numbers, narrowed=numbers,
             )  # fmt: skip
+            if found:
+                yield replace(moving, name=f"scale for {step.name}", narrowed=0)
+            yield moving
         yield step

@@ -270,6 +270,29 @@ def test_quantising():
     )
 
 
+def test_scales_that_are_found_and_graphs():
+    """A scale for all of an input is another kernel that reads it; in a graph each has 1.3 us beside its bytes alone."""
+    model, widths = published("llama-3.1-8b"), Widths(weights_B=1, cache_B=1, activations_B=1)
+    known = Prices("h100", widths)
+    stored, found, graphs = (
+        Predictor(model, "h100", widths, engine=engine, shared=known).prefill(1, 512)
+        for engine in (Engine(), Engine(scales="found"), Engine(scales="found", kernels="recorded"))
+    )
+    numbers = 512 * 14336
+    each, wide_s = 32, numbers * 2 / (0.92 * 3053e9)
+    rows = {row.step.name: row for row in found.rows}
+    assert rows["scale for feed-forward out"].traffic_B == each * numbers * 2
+    assert rows["scale for feed-forward out"].time_s == pytest.approx(each * (4.5e-6 + wide_s))
+    more = [row for row in found.rows if row.step.name.startswith("scale for ")]
+    assert found.time_s == pytest.approx(stored.time_s + sum(row.time_s for row in more))
+    short = {row.step.name: row for row in graphs.rows}
+    assert short["scale for feed-forward out"].time_s == pytest.approx(each * (1.3e-6 + wide_s))
+    alone = sum(row.step.times for row in found.rows if not row.step.forms)
+    assert graphs.time_s == pytest.approx(found.time_s - alone * 3.2e-6)
+    with pytest.raises(FusemaxError, match="has no graph_launch"):
+        Predictor(model, "mi300x", engine=Engine(kernels="recorded"))
+
+
 def test_a_kernel_of_8_bits_is_none_of_16():
     """Mappings that say for which operands they are run at that width alone; those that do not say it at any."""
     wide, narrow = (
@@ -399,6 +422,8 @@ def test_a_library_of_collectives():
         (("--depth", "3"), "--depth: goes with --explain"),
         (("--explain", "norm", "--json"), "--explain: writes text alone; leave out --json"),
         (("--engine", "library=nccl"), "library=nccl: one chip calls none"),
+        (("--engine", "scales=find"), "--engine: scales: expected stored or found, got 'find'"),
+        (("--engine", "scales=found"), "scales=found: nothing is quantised at these widths"),
         (("--host", "kernel=5"), "--host: kernel: expected a time from 0 to 60 s with its unit, got '5'"),
         (("--host", "launch=5us"), "--host: 'launch' is none of pass, kernel"),
     ],

@@ -126,6 +126,8 @@ def test_the_source_of_an_encoder(folder: Path) -> None:
         (("phase: decode", "phase: decoding"), "10:", "decode"),
         (("{machine: h100}", "{machine: h100, engine: {keys: twice}}"), "6:", "expected shared or apart"),
         (("{machine: h100}", "{machine: h100, engine: {library: nccl}}"), "6:", "one chip calls none"),
+        (("{machine: h100}", "{machine: h100, engine: {scales: found}}"), "6:", "nothing is quantised"),
+        (("{machine: h100}", "{machine: fusemax, engine: {kernels: recorded}}"), "6:", "no graph_launch"),
         (("{machine: h100}", "{machine: h100, host: {kernel: 5}}"), "6:", "kernel"),
         (("length: [256]", "length: [0]"), "10:", "at least 1"),
         (("length: [256]", "length: [256], source: 9"), "10:", "no model here has an encoder"),

@@ -13,7 +13,7 @@ from fusemax.findings import Findings
 from fusemax.model.config import load_model
 from fusemax.model.engine import Engine, engine_of, host_of
 from fusemax.model.parallel import ALONE, Parallel, parallel_of
-from fusemax.model.predict import refuse_library
+from fusemax.model.predict import refuse_engine
 from fusemax.model.price import Prices, Widths
 from fusemax.model.shape import Model
 from fusemax.model.system import System, load_system
@@ -89,7 +89,7 @@ def _place(
     prices = known.setdefault(key, Prices(machine, widths, search=where.search))
     assert prices.described.levels, "the machine is read now, so that its mistakes are told"
     engine = replace(engine_of(where.engine), host=host_of(where.host))
-    refuse_library(engine, system)
+    refuse_engine(engine, system, prices)
     return Place(name=name, machine=machine, parallel=parallel, system=system, prices=prices, engine=engine)
 
 
