@@ -14,7 +14,19 @@ from fusemax.cost.places import Places
 from fusemax.cost.region import Region
 from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import least, repeated
-from fusemax.cost.ways import NAMED, Shifts, Term, Way, digits_of_way, distinct, shifts_of, terms_of, ways_of
+from fusemax.cost.ways import (
+    NAMED,
+    Shifts,
+    Term,
+    Way,
+    are_diagonals,
+    digits_of_way,
+    distinct,
+    repeated_in,
+    shifts_of,
+    terms_of,
+    ways_of,
+)
 from fusemax.cost.windowed import cut_windows, share_of
 from fusemax.cost.windows import Window
 from fusemax.machine import Machine
@@ -108,7 +120,11 @@ class Residences(Places):
         makers, read = self._accesses(residence)
         shared = None if makers else self._shared(residence)
         if shared is not None:
-            return self._of_union(residence, shared, words)
+            listed = self._of_union(residence, shared, words)
+            if not self._is_diagonal(residence):
+                return listed
+            ways = distinct(self.nest, self._ways(residence), residence.loops)
+            return words if len(ways) == 1 else self._or_alone(residence, ways, listed)
         bodies = [body for body, _ in self._touching(residence.tensor) if residence.covers(body.node)]
         alike = {(frozenset(body.loops), self.bands[body.node]) for body in bodies}
         if makers or len(alike) != 1:
@@ -128,6 +144,16 @@ class Residences(Places):
         for times, term in terms_of(self.extents, ways, residence.loops, shifts, self.spread):
             words += times * self._brought_of(residence, term, made)
         return self._or_alone(residence, ways, words, made)
+
+    def _is_diagonal(self, residence: Residence) -> bool:
+        """Return whether all that is read there is a diagonal, under one condition: the longest holds the others."""
+        _, read = self._accesses(residence)
+        bands = {
+            self.bands[body.node]
+            for body, _ in self._touching(residence.tensor)
+            if residence.covers(body.node)
+        }
+        return len(bands) == 1 and are_diagonals(read)
 
     def _or_alone(
         self, residence: Residence, ways: Sequence[Way], words: sympy.Expr, made: bool = False
@@ -263,12 +289,19 @@ class Residences(Places):
                 if window.all_digits() <= digits_of_way(ways[0]):
                     tiles[0] *= window.most(self.extents, residence.loops)
         else:
-            apart = [len(set(sides)) > 1 for sides in zip(*ways, strict=True)]
-            way = (
-                way if one else way - set(residence.loops) for way, one in zip(ways[0], apart, strict=True)
-            )
-            tiles = [least(sum(tiles, ZERO), self.extents.points(digits_of_way(tuple(way))))]
+            tiles = [least(sum(tiles, ZERO), self._most_in(ways, frozenset(residence.loops)))]
         return sum((*tiles, *self._shifted_room(residence, ways, shifts)), ZERO)
+
+    def _most_in(self, ways: Sequence[Way], loops: frozenset[str]) -> sympy.Expr:
+        """Return the elements that a tile of several *ways* lies among: all along dimensions in which they differ."""
+        apart = [len(set(sides)) > 1 for sides in zip(*ways, strict=True)]
+        around = [side if one else side - loops for side, one in zip(ways[0], apart, strict=True)]
+        if len(set(map(repeated_in, ways))) == 1:
+            return self.extents.points(digits_of_way(tuple(around)))
+        most: sympy.Expr = ONE
+        for side in around:  # one way has a rank in two dimensions, another has not
+            most *= self.extents.points(side)
+        return most
 
     def _held(self, residence: Residence) -> tuple[tuple[Way, ...], Shifts]:
         """Return the ways to what a tile holds, made or read, and how accesses of one are shifted against each other."""

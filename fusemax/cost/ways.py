@@ -15,7 +15,7 @@ import sympy
 from fusemax.cascade.ir import affine, is_variable
 from fusemax.cost.extents import Extents, digits_of
 from fusemax.cost.symbols import greatest, to_sympy
-from fusemax.language.syntax import Access, Expression, names, walk
+from fusemax.language.syntax import Access, Expression, Name, names, walk
 from fusemax.mapping.nest import Nest
 
 #: For each dimension of a tensor, the digits by which a way moves along it.
@@ -135,6 +135,11 @@ def digits_of_way(way: Way) -> frozenset[str]:
     return frozenset[str]().union(*way)
 
 
+def repeated_in(way: Way) -> frozenset[tuple[int, int]]:
+    """Return the pairs of dimensions along which one rank moves *way* (``X[p,p]``)."""
+    return frozenset((i, j) for (i, a), (j, b) in combinations(enumerate(way), 2) if a & b)
+
+
 def distinct(nest: Nest, ways: Collection[Way], loops: Collection[str]) -> tuple[Way, ...]:
     """Return *ways* without those of which another means all, with *loops* held still."""
     around = frozenset(loops)
@@ -146,8 +151,20 @@ def distinct(nest: Nest, ways: Collection[Way], loops: Collection[str]) -> tuple
     return tuple(found)
 
 
+def are_diagonals(accesses: Collection[Access]) -> bool:
+    """Return whether each of *accesses* has one name in all dimensions in which they differ (``X[p,p]`` and ``X[w,w]``)."""
+    apart = [
+        column for column in zip(*(one.indices for one in accesses), strict=True) if len(set(column)) > 1
+    ]
+    names = all(isinstance(index, Name) for column in apart for index in column)
+    return len(apart) > 1 and names and all(len(set(each)) == 1 for each in zip(*apart, strict=True))
+
+
 def _holds(nest: Nest, one: Way, other: Way, loops: frozenset[str]) -> bool:
-    sides = zip(one, other, strict=True)
+    sides = list(zip(one, other, strict=True))
+    for (a, b), (c, d) in combinations(sides, 2):
+        if a & c and not ((a == c and b == d) or (a == b and c == d)):
+            return False  # a rank in two dimensions is no product of both
     return all(a == b or not a & loops or _fills(nest, a, b, loops) for a, b in sides)
 
 

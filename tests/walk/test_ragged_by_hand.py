@@ -230,3 +230,34 @@ def test_tasks_under_a_mask_hold_what_the_digits_between_those_over_cores_leave(
 
     assert sum(cost(mapped, derive(mapped, machine), one.sizes).table("cycles").values()) == steps
     assert not compared(one).differences
+
+
+@pytest.mark.parametrize(
+    ("einsum", "loops", "length", "words"),
+    [
+        ("X[p,p]*X[w,w]", ["w"], 4, 4),
+        ("X[p,p]*X[w,w] | p <= w", ["w"], 4, 4),
+        ("X[p,p]*X[w,w]", ["p1", "w"], 4, 2 * (2 + 2 + 3 + 3)),
+        ("X[p,p]*X[w,w]", ["p", "w"], 3, 3 * 1 + 6 * 2),
+        ("X[p,w]*X[w,p]", ["p", "w"], 3, 3 * 1 + 6 * 2),
+        ("X[p,p]*X[p,w]", ["w"], 3, 3 * (3 + 3 - 1)),
+        ("X[p,p]*X[p,w]", ["p"], 3, 3 * 3),
+    ],
+)
+def test_diagonals_and_names_exchanged_beside_each_other(
+    einsum: str, loops: list[str], length: int, words: int
+) -> None:
+    """A diagonal that no loop moves holds that of another name: its words come once.
+
+    Where both move, a tile of two p holds the w in it, and one more word of each other w. ``X[p,w]`` and ``X[w,p]`` are one
+    word where p = w, else two. A diagonal of three and a column have one word in common; a row holds its one word of it.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["P", "P"]}, "ranks": {"W": "P"}, "outputs": ["Y"], "einsums": f"Y[p,w] = {einsum}\n",
+    }  # fmt: skip
+    node = {"for": loops, "keep": {"L1": ["X"]}, "do": ["Y"]}
+    mapping = {"tiles": {"P0": 2} if "p1" in loops else {}, "nests": [node], "bind": {"a": ["Y"]}}
+    one = on(design(mapping, {"P": length}, cascade))
+
+    assert agreed(one)["L1", "X", "fill"] == words
+    assert not [d for d in compared(one).differences if not d.what.startswith("room")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -92,8 +93,13 @@ class Shares:
 
     def _contains(self, stream: Stream, one: Access, other: Access) -> bool:
         parts = {d.name for root in self._told_whole(one.tensor) for d in root.digits}
-        sides = zip(self._indices(one), self._indices(other), self._limits(one.tensor), strict=True)
-        return all(mine == its or self._is_whole(stream, mine, parts, size) for mine, its, size in sides)
+        pairs = list(zip(self._indices(one), self._indices(other), strict=True))
+        for (mine, its), (other_mine, other_its) in combinations(pairs, 2):
+            alike = (mine == other_mine and its == other_its) or (mine == its and other_mine == other_its)
+            if not alike and self._digits_in(mine) & self._digits_in(other_mine):
+                return False  # a rank in two indices is no product of both
+        sides = zip(pairs, self._limits(one.tensor), strict=True)
+        return all(mine == its or self._is_whole(stream, mine, parts, size) for (mine, its), size in sides)
 
     def _told_whole(self, tensor: str) -> list[Root]:
         """Return the roots of which a part that runs freely means all of its rank: even ones, or cut in *tensor* too."""
@@ -145,8 +151,10 @@ class Shares:
         return tuple(index for rank, index in pairs if rank != tensor.generation)
 
     def _digits(self, access: Access) -> frozenset[str]:
-        variables = (n for index in self._indices(access) for n in names(index) if is_variable(n))
-        return digits_of(self.nest, variables)
+        return frozenset[str]().union(*map(self._digits_in, self._indices(access)))
+
+    def _digits_in(self, index: Expression) -> frozenset[str]:
+        return digits_of(self.nest, (n for n in names(index) if is_variable(n)))
 
     # --- in numbers
 
@@ -233,10 +241,7 @@ class Shares:
 
     def _repeats(self, access: Access) -> bool:
         """Return whether two indices of *access* name one variable (``X[p+w,p]``): not all pairs of their values occur."""
-        named = [
-            digits_of(self.nest, (n for n in names(index) if is_variable(n)))
-            for index in self._indices(access)
-        ]
+        named = [self._digits_in(index) for index in self._indices(access)]
         return sum(map(len, named)) > len(set[str]().union(*named))
 
     def listing(

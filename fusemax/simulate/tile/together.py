@@ -66,8 +66,11 @@ def _uses(mapped: Mapped, nest: Nest, dealt: Collection[str]) -> Iterator[frozen
 
 
 def _tied(mapped: Mapped, nest: Nest) -> frozenset[str]:
-    """Return the digits whose values matter, not only their number: of conditions, sums in an index, generations."""
-    found: set[str] = set()
+    """Return the digits whose values matter, not only their number.
+
+    So do those of conditions, of sums in an index, of generations, and of several names for places in one dimension.
+    """
+    found = set(_named_apart(mapped, nest))
     for body in nest.bodies:
         for name in body.einsums:
             einsum = mapped.einsum(name)
@@ -79,3 +82,15 @@ def _tied(mapped: Mapped, nest: Nest) -> frozenset[str]:
             found |= digits_of(nest, (n for text in texts for n in names(text) if is_variable(n)))
             found |= digits_of(nest, [einsum.loop] if einsum.loop is not None else [])
     return frozenset(found)
+
+
+def _named_apart(mapped: Mapped, nest: Nest) -> Iterator[str]:
+    """Yield the digits of indices that differ among the accesses to one tensor (``X[p,w]`` and ``X[w,p]``): they may meet."""
+    einsums = (mapped.einsum(name) for body in nest.bodies for name in body.einsums)
+    accesses: dict[str, list[Access]] = {}
+    for access in (access for einsum in einsums for access in (*einsum.reads, *einsum.outputs)):
+        accesses.setdefault(access.tensor, []).append(access)
+    for several in accesses.values():
+        for column in zip(*(access.indices for access in several), strict=True):
+            if len(set(column)) > 1:
+                yield from digits_of(nest, (n for index in column for n in names(index) if is_variable(n)))
