@@ -37,7 +37,7 @@ class Findings:
 
     def raise_if_any(self) -> None:
         """Raise ProblemsError with each of the problems once, if there are any."""
-        raise_if_any(dict.fromkeys(self.problems))
+        raise_if_any(once(self.problems, self.document))
 
 
 def problems_from(error: FusemaxError, document: Document, path: KeyPath, key: bool = False) -> list[Problem]:
@@ -46,3 +46,17 @@ def problems_from(error: FusemaxError, document: Document, path: KeyPath, key: b
         return list(error.problems)
     text, _, hint = str(error).partition("\n  hint: ")
     return [document.problem(path, text, hint or None, key)]
+
+
+#: Before the name of what a file lacks.
+LACKED = ("called", "column", "configuration", "correction", "model", "part", "table", "=")
+
+
+def once(problems: Iterable[Problem], document: Document) -> list[Problem]:
+    """Return each of *problems* once, without those that miss a name because it was left out of *document*."""
+    lost = [f"{what} {name!r}" for name in document.lost for what in LACKED]
+    return [
+        problem
+        for problem in dict.fromkeys(problems)
+        if "no file called" in problem.text or not any(name in problem.text for name in lost)
+    ]

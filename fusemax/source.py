@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -68,16 +68,33 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file as plain data, with the place of every key and value by path."""
+    """A YAML file as plain data, with the place of every key and value by path.
+
+    Of data from which something was left out, ``left_out`` tells the paths of that in the file, ``lost`` its names, and
+    ``kept`` by the path of a list the numbers that its entries have in the file.
+    """
 
     file: str
     data: Any
     values: Mapping[KeyPath, Place]
     keys: Mapping[KeyPath, Place]
     texts: Mapping[KeyPath, Text]
+    kept: Mapping[KeyPath, tuple[int, ...]] = field(default_factory=dict)
+    left_out: frozenset[KeyPath] = frozenset()
+    lost: frozenset[str] = frozenset()
+
+    def original(self, path: KeyPath) -> KeyPath:
+        """Return the path in the file of what is at *path* in the data."""
+        found: KeyPath = ()
+        for step in path if self.kept else ():
+            kept = self.kept.get(found)
+            inside = kept is not None and isinstance(step, int) and step < len(kept)
+            found = (*found, kept[step] if kept is not None and inside else step)  # type: ignore[index]
+        return found or path
 
     def place(self, path: KeyPath, key: bool = False) -> Place:
         """Return where the value (or the key) at *path* stands; the nearest enclosing one if it is missing."""
+        path = self.original(path)
         table = self.keys if key else self.values
         for end in range(len(path), -1, -1):
             found = table.get(path[:end]) or self.values.get(path[:end])
@@ -91,7 +108,7 @@ class Document:
 
     def problem(self, path: KeyPath, text: str, hint: str | None = None, key: bool = False) -> Problem:
         """Return a problem that names the value (or key) at *path*."""
-        dotted = ".".join(str(part) for part in path)
+        dotted = ".".join(str(part) for part in self.original(path))
         return Problem(self.place(path, key), f"{dotted}: {text}" if dotted else text, hint)
 
 

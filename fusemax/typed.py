@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -35,6 +34,7 @@ EXPECTED: Mapping[str, str] = {
 
 
 UNKNOWN = "extra_forbidden"  #: pydantic's name for a key that the model does not know
+MOST_MENDED = 8  #: times that a file is read again without what could not be read
 #: What a file says of itself: nothing else depends on it.
 ABOUT: tuple[KeyPath, ...] = (("title",), ("source",), ("doc",))
 
@@ -67,62 +67,121 @@ def typed(document: Document, model: type[Model], at: KeyPath = ()) -> Model:
 def typed_so_far(document: Document, model: type[Model]) -> tuple[Model, Document, list[Problem]]:
     """Return *document* as a *model*, as it is meant, and its mistakes of form, where these let one see what else is wrong.
 
-    A misspelt key stands for the one that was meant where that is missing, and for nothing where it is there; a text that says
-    what the file is about may be missing or wrong.
+    A misspelt key stands for the one that was meant where that is missing. What nobody can read is left out, and reading goes
+    on: unknown keys, and of what has a wrong value the smallest part that need not be there. Texts that say what the file
+    is about may be missing or wrong. The document returned tells places as they are in the file, and what was left out of it.
 
     Raises
     ------
     ProblemsError
         With all mistakes of form, where others hide what is meant.
     """
-    try:
-        return typed(document, model), document, []
-    except ProblemsError as error:
-        found = error
-    try:
-        model.model_validate(document.data)
-    except ValidationError as error:
-        data = deepcopy(document.data)
-        mistakes = sorted(error.errors(), key=lambda mistake: mistake["type"] != UNKNOWN)
-        renamed: dict[KeyPath, KeyPath] = {}
-        if isinstance(data, dict) and all(_mended(data, model, mistake, renamed) for mistake in mistakes):
-            with suppress(ValidationError):
-                meant = _renamed(replace(document, data=data), renamed)
-                return model.model_validate(data), meant, list(found.problems)
-    raise found
+    data, meant, problems = document.data, document, dict[Problem, None]()
+    for _ in range(MOST_MENDED if isinstance(data, dict) else 0):
+        try:
+            return model.model_validate(data), meant, list(problems)
+        except ValidationError as error:
+            problems |= dict.fromkeys(_problems_of(meant, model, (), error))
+            mended = _mended(meant, model, error.errors())
+        if mended is None:
+            raise ProblemsError(problems)
+        data, meant = mended.data, mended
+    return typed(document, model), document, list(problems)
 
 
-def _renamed(document: Document, renamed: Mapping[KeyPath, KeyPath]) -> Document:
-    """Return *document* with the places of what stands under keys that have another name in its data."""
+def _mended(document: Document, model: type[Any], mistakes: Sequence[Any]) -> Document | None:
+    """Return *document* as it is meant where *mistakes* let one see that; None where they do not."""
+    data, meant, gone = deepcopy(document.data), document, set[KeyPath]()
+    paths = {_data_path(document.data, (), mistake): mistake for mistake in mistakes}
+    for path, mistake in paths.items():
+        if mistake["type"] != UNKNOWN:
+            continue
+        holder, near = _at(data, path[:-1]), _meant_by(mistake, model, path)
+        gone.add(path)
+        if near is not None and near not in holder:
+            holder[near] = holder[path[-1]]
+            meant = _renamed(meant, meant.original(path), near)
+    for path, mistake in paths.items():
+        if mistake["type"] == UNKNOWN or (mistake["type"] == "missing" and _is_there(data, path)):
+            continue
+        if path in ABOUT:
+            data[str(path[0])] = ""
+            continue
+        smallest = _smallest(model, data, path)
+        if smallest is None:
+            return None
+        gone.add(smallest)
+    for path in sorted(gone, key=_latest_first, reverse=True):
+        if _is_there(data, path):
+            meant = _without(meant, data, path)
+    return replace(meant, data=data)
+
+
+def _latest_first(path: KeyPath) -> tuple[int, list[str]]:
+    """Return what orders paths so that taking one out moves none that comes before it."""
+    return len(path), [f"{step:09d}" if isinstance(step, int) else step for step in path]
+
+
+def _without(document: Document, data: Any, path: KeyPath) -> Document:
+    """Take what is at *path* out of *data*, and return *document* with the places of what is left."""
+    holder: Any = _at(data, path[:-1])
+    at = document.original(path)
+    value, kept = holder[path[-1]], dict(document.kept)
+    if isinstance(holder, list):
+        there = kept.get(at[:-1], tuple(range(len(holder))))
+        kept[at[:-1]] = tuple(n for n in there if n != at[-1])
+    step: Any = path[-1]
+    del holder[step]
+    named = value.get("name") if isinstance(value, dict) else None
+    names = {name for name in (named, path[-1]) if isinstance(name, str)}
+    return replace(document, kept=kept, left_out=document.left_out | {at}, lost=document.lost | names)
+
+
+def _renamed(document: Document, path: KeyPath, name: str) -> Document:
+    """Return *document* with places under *name*, too, of what stands at *path*."""
 
     def under(table: Mapping[KeyPath, Place]) -> dict[KeyPath, Place]:
-        moved = {
-            (*new, *path[len(old) :]): place
-            for old, new in renamed.items()
-            for path, place in table.items()
-            if path[: len(old)] == old
-        }
+        new = (*path[:-1], name)
+        moved = {(*new, *key[len(path) :]): place for key, place in table.items() if key[: len(path)] == path}
         return {**table, **moved}
 
     return replace(document, values=under(document.values), keys=under(document.keys))
 
 
-def _mended(data: dict[str, Any], model: type[Any], mistake: Any, renamed: dict[KeyPath, KeyPath]) -> bool:
-    """Mend *mistake* in *data* as it is meant to be; return whether that is plain."""
-    path = _data_path(data, (), mistake)
-    if mistake["type"] == UNKNOWN:
-        holder, near = _at(data, path[:-1]), _meant_by(mistake, model, path)
-        if near is not None and path[-1] in holder:
-            value = holder.pop(path[-1])
-            if holder.setdefault(near, value) is value:
-                renamed[path] = (*path[:-1], near)
-        return near is not None
-    if mistake["type"] == "missing" and path[-1] in _at(data, path[:-1]):
-        return True  # a misspelt one stood for it
-    if mistake["type"] in ("missing", "string_type") and path in ABOUT:
-        data[str(path[0])] = ""
-        return True
-    return False
+def _smallest(model: type[Any], data: Any, path: KeyPath) -> KeyPath | None:
+    """Return the smallest part of *data* around *path* that may be left out: optional, or an entry of a list or mapping."""
+    kinds: list[Any] = [model]
+    smallest: KeyPath | None = None
+    for number, step in enumerate(path):
+        found = [inner for kind in kinds for inner in _children(kind, step)]
+        kinds = [kind for kind, _ in found]
+        here = path[: number + 1]
+        if found and all(optional for _, optional in found) and _is_there(data, here):
+            smallest = here
+    return smallest
+
+
+def _children(kind: Any, step: str | int) -> Iterator[tuple[Any, bool]]:
+    """Yield the types that a value of type *kind* has at *step*, and whether it may be missing there."""
+    fields: Any = getattr(kind, "model_fields", None)
+    if fields is not None:
+        named = (entry for name, entry in fields.items() if step in (name, entry.alias))
+        yield from ((entry.annotation, not entry.is_required()) for entry in named)
+    elif get_origin(kind) in (dict, list, tuple):
+        yield get_args(kind)[-1], True
+    else:
+        for inner in get_args(kind):
+            yield from _children(inner, step)
+
+
+def _is_there(data: Any, path: KeyPath) -> bool:
+    step: Any
+    for step in path:
+        inside = isinstance(data, dict) and step in data
+        if not inside and not (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+            return False
+        data = data[step]
+    return True
 
 
 def _meant_by(mistake: Any, model: type[Any], path: KeyPath) -> str | None:

@@ -143,6 +143,13 @@ def study_file(path: Path) -> GpuStudy:
 
 def study_of(document: Document) -> GpuStudy:
     """Return the study in *document*, as :func:`study_file` does."""
+    study, found = study_so_far(document)
+    found.raise_if_any()
+    return study
+
+
+def study_so_far(document: Document) -> tuple[GpuStudy, Findings]:
+    """Return the study in *document* as far as it can be read, and what is wrong with it."""
     study, document, problems = typed_so_far(document, GpuStudy)
     found, study = Findings(document, problems), _beside(study, Path(document.file).parent)
     shelves: dict[str, Mappings] = {}
@@ -156,8 +163,7 @@ def study_of(document: Document) -> GpuStudy:
             library.cascade(name)
     for number, entry in enumerate(study.kernels):
         _refuse_entry(found, entry, ("kernels", number), shelves, read)
-    found.raise_if_any()
-    return study
+    return study, found
 
 
 def _beside(study: GpuStudy, folder: Path) -> GpuStudy:

@@ -250,7 +250,7 @@ def test_names_that_stand_for_nothing_are_told_at_once(tmp_path: Path) -> None:
     for old, new in (
         ("H200: h200", "H200: h201"),
         ("all: attention", "all: attenton"),
-        ("forward: flash2,", "forward: flsh2,"),
+        ("forward: flash2\n", "forward: flsh2\n"),
         ("dtypes: [fp8], forward: flash3-fp8", "dtypes: [fp9], forward: flash3-fp8"),
     ):
         assert old in text
@@ -260,9 +260,8 @@ def test_names_that_stand_for_nothing_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ProblemsError) as caught:
         check_file(path)
     said = [problem.text for problem in caught.value.problems]
-    assert ["machines.H200", "forward.all", "kernels.0.forward", "kernels.1.dtypes.0"] == [
-        text.partition(":")[0] for text in said[:4]
-    ]
+    places = {"machines.H200", "forward.all", "kernels.0.forward", "kernels.1.dtypes.0"}
+    assert places <= {text.partition(":")[0] for text in said}
 
 
 @pytest.mark.parametrize(

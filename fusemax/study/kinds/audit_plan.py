@@ -10,7 +10,7 @@ from typing import Any
 from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
 from fusemax.findings import problems_from
 from fusemax.library.load import Library
-from fusemax.nearest import meant
+from fusemax.nearest import meant, nearest
 from fusemax.shipped import find
 from fusemax.source import Document, KeyPath, read_yaml
 from fusemax.study.designs import Designs
@@ -74,26 +74,29 @@ def plan(document: Document, options: Mapping[str, Any]) -> AuditPlan:
 def _problems(audit: AuditFile, study: StudyFile, document: Document, designs: Designs) -> list[Problem]:
     """Return every name in *audit* that the *study* does not know, and what is wrong with its corrections."""
     parts = {part.name: part for part in study.parts}
-    if audit.part not in parts:
-        text = f"study {audit.base} has no part {audit.part!r}"
-        return [document.problem(("part",), text, meant(audit.part, parts))]
-    part = parts[audit.part]
     problems: list[Problem] = []
+    named = audit.part
+    if named not in parts:
+        text = f"study {audit.base} has no part {named!r}"
+        problems.append(document.problem(("part",), text, meant(named, parts)))
+        near = nearest(named, parts)
+        if near is None:
+            return problems
+        named = near
+    part = parts[named]
     if study.compare is None:
         said = f"study {audit.base} has no published table to begin with"
         problems.append(document.problem(("base",), said))
     for place, name in _named(audit):
         if name not in part.configurations:
-            said = f"{audit.part} has no configuration {name!r}"
+            said = f"{named} has no configuration {name!r}"
             problems.append(document.problem(place, said, meant(name, part.configurations)))
     problems += [
         document.problem(("against", number), f"{name!r} stands here twice")
         for number, name in enumerate(audit.against)
         if name in audit.against[:number]
     ]
-    if problems:
-        return problems
-    return list(correction_problems(audit, [part], document, designs))
+    return [*problems, *correction_problems(audit, [part], document, designs)]
 
 
 def _published_values(table: Path, document: Document) -> tuple[Published, ...]:

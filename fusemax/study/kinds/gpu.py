@@ -9,7 +9,7 @@ from typing import Any
 
 from fusemax.errors import FusemaxError, raise_if_any
 from fusemax.gpu.accuracy import GROUPS, MODELS, Classes, error_rows, fitted_name, fitted_to
-from fusemax.gpu.asked import GpuStudy, study_of
+from fusemax.gpu.asked import GpuStudy, study_so_far
 from fusemax.gpu.compare import Compared, LeftOut, Resolved, compare, resolve
 from fusemax.gpu.published import Published, published
 from fusemax.gpu.unmet import without_effect
@@ -77,20 +77,19 @@ def plan(document: Document, options: Mapping[str, Any]) -> GpuPlan:
     """Return what the study in *document* predicts; raise ProblemsError with its mistakes or those of the published table."""
     del options
     path = Path(document.file)
-    study = study_of(document)
+    study, mistakes = study_so_far(document)
     names = {"published": study.published} | ({"unfitted": study.unfitted} if study.unfitted else {})
     files = {name: path.parent / name for name in names.values()}
     hint = "write one, or name a file that 'fusemax gpu measure' made"
-    raise_if_any(
-        [
-            document.problem((key,), f"{files[name]}: there is no such file", hint)
-            for key, name in names.items()
-            if not is_file(files[name])
-        ]
-    )
-    rows = tuple(published(files[study.published]))
-    if study.unfitted:
-        rows += tuple(replace(row, split="test") for row in published(files[study.unfitted]))
+    read: dict[str, tuple[Published, ...]] = {}
+    for key, name in names.items():
+        if not is_file(files[name]):
+            mistakes.say((key,), f"{files[name]}: there is no such file", hint)
+            continue
+        with mistakes.at(key):
+            read[key] = tuple(published(files[name]))
+    mistakes.raise_if_any()
+    rows = read["published"] + tuple(replace(row, split="test") for row in read.get("unfitted", ()))
     library = Library()
     found = [resolve(study, row, library) for row in rows]
     if not any(isinstance(one, Resolved) and one.row.split == "test" and not one.apart for one in found):

@@ -69,8 +69,12 @@ def plan(document: Document, options: Mapping[str, Any]) -> ModelsPlan:
         with found.at("systems", name):
             places.append(_place(name, where, folder, widths, prices))
             files[shown(find_machine(places[-1].machine))] = find_machine(places[-1].machine)
+        for read, said in ((engine_of, where.engine), (host_of, where.host)):
+            with found.at("systems", name):  # where the machine is wrong, they are told too
+                read(said)
     _refuse_points(found, study)
-    _refuse_sources(found, study, any(model.encoder is not None for model in models.values()))
+    if len(models) == len(study.models) and not found.document.lost:
+        _refuse_sources(found, study, any(model.encoder is not None for model in models.values()))
     _refuse_figures(found, study)
     found.raise_if_any()
     return ModelsPlan(study=study, models=models, places=places, files=files)
@@ -83,11 +87,11 @@ def _place(
     if (where.machine is None) == (where.system is None):
         raise FusemaxError("say 'machine' or 'system', one of them")
     system = None if where.system is None else load_system(from_beside(where.system, folder))
-    parallel = _parallel(where, system)
     machine = system.chip if system is not None else from_beside(str(where.machine), folder)
     key = machine, where.search
     prices = known.setdefault(key, Prices(machine, widths, search=where.search))
     assert prices.described.levels, "the machine is read now, so that its mistakes are told"
+    parallel = _parallel(where, system)
     engine = replace(engine_of(where.engine), host=host_of(where.host))
     refuse_engine(engine, system, prices)
     return Place(name=name, machine=machine, parallel=parallel, system=system, prices=prices, engine=engine)
@@ -148,7 +152,7 @@ def _refuse_figures(found: Findings, study: ModelsFile) -> None:
         "model": list(study.models), "system": list(study.systems), "phase": [one.phase for one in study.phases],
         "B": [value for one in study.phases for value in one.B], LENGTH: [n for one in study.phases for n in one.length],
     }  # fmt: skip
-    mistakes = mistakes or list(column_mistakes(study, columns, values))
+    mistakes += column_mistakes(study, columns, values)
     for mistake in mistakes or ([] if found.problems else undrawable(study, _laid_out(study), UNKNOWN)):
         found.say(*mistake)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusemax.errors import FusemaxError, ProblemsError, raise_if_any
+from fusemax.errors import FusemaxError, raise_if_any
+from fusemax.findings import once
 from fusemax.plot.spec import FigureSpec
 from fusemax.report.study import Points
 from fusemax.source import Document
@@ -20,8 +21,8 @@ from fusemax.study.jobs.keep import keep_of
 from fusemax.study.kind import Kind, Outcome, Progress
 from fusemax.study.load import study_so_far
 from fusemax.study.pictures import specs_of
-from fusemax.study.plan.skeleton import problems_of
-from fusemax.study.plan.whole import planned
+from fusemax.study.plan.skeleton import problems_of, problems_so_far
+from fusemax.study.plan.whole import planned_so_far
 from fusemax.study.screen import first_rows, means
 from fusemax.study.spec.file import StudyFile
 from fusemax.study.tables.comparison import Rows, comparison_frame, read_published
@@ -54,19 +55,23 @@ class SweepPlan:
 
 def plan(document: Document, options: Mapping[str, Any]) -> SweepPlan:
     """Return what the study in *document* runs; raise ProblemsError with every mistake."""
-    study, document, problems = study_so_far(document)
+    found = study_so_far(document)
+    study, document, problems = found.study, found.document, list(found.problems)
     path = Path(document.file)
     has_grid = any(part.grid for part in study.parts)
     if options and not has_grid:
         listed = ", ".join(f"--{name}" for name in options)
         raise FusemaxError(f"{document.file}: no part has a grid, so {listed} cannot apply")
     keep = keep_of(options.get("pareto"), options.get("top"), options.get("by"))
-    try:
-        jobs = planned(study, document, keep, name=path.stem)
-    except ProblemsError as error:
-        raise ProblemsError([*problems, *error.problems]) from None
-    problems += problems_of(study, document, jobs)
-    raise_if_any(dict.fromkeys(problems))
+    so_far = planned_so_far(study, document, keep, name=path.stem, vague=found.vague)
+    jobs, whole = so_far.plan, found.whole and so_far.whole
+    problems += so_far.problems
+    if whole and jobs is not None:
+        problems += problems_of(study, document, jobs)
+    else:
+        problems += problems_so_far(study, document, jobs)
+    raise_if_any(once(problems, document))
+    assert jobs is not None, "without mistakes there is a plan"
     files = dict(jobs.files)
     if study.compare is not None:
         files[study.compare.published] = path.parent / study.compare.published

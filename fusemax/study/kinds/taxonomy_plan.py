@@ -85,7 +85,7 @@ def plan(document: Document, options: Mapping[str, Any]) -> TaxonomyPlan:
                 analyses[name] = analyse(cascade)
                 files[shown(Path(cascade.file))] = Path(cascade.file)
             analyses[name].rank(rank)
-    if not found.problems:
+    if not any(path[0] in ("sizes", "tile", "traffic") for path in found.document.left_out):
         _sizes(found, study, analyses)
     found.raise_if_any()
     return TaxonomyPlan(study=study, analyses=analyses, files=files)
@@ -108,6 +108,8 @@ def _sizes(found: Findings, study: TaxonomyFile, analyses: Mapping[str, Analysis
     """Note the cascades whose traffic cannot be bounded, for a size that is not given or a rank that is not theirs."""
     known = {*study.sizes, *(f"{rank}0" for rank in study.tile), "M", "P", "S"}
     for number, name in enumerate(study.traffic):
+        if name not in analyses or "M" not in analyses[name].cascade.ranks:
+            continue  # told already
         with found.at("traffic", number):
             bound = bound_of(study, analyses[name])
             needed = {str(symbol) for one in (bound.words, bound.compulsory) for symbol in one.free_symbols}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fusemax.errors import FusemaxError, Problem, ProblemsError
@@ -10,8 +13,9 @@ from fusemax.findings import problems_from
 from fusemax.language.figure import figure_value, is_figure
 from fusemax.language.syntax import names
 from fusemax.machine import Machine, figures
-from fusemax.nearest import meant
+from fusemax.nearest import meant, nearest
 from fusemax.quantity import QuantityError
+from fusemax.shipped import machines, mappings_for
 from fusemax.source import Document, KeyPath
 from fusemax.study.designs import Changes, Designs
 from fusemax.study.jobs.asked import Asked
@@ -27,6 +31,15 @@ from fusemax.study.spec.choice import Searched
 from fusemax.study.spec.file import Configuration, StudyFile, StudyPart
 from fusemax.study.spec.mistakes import mistakes_of_values
 from fusemax.study.spec.values import number_or_formula
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """What a configuration is meant to be; where it is not ``whole``, some wrong figures or changes are left out."""
+
+    machine: Machine
+    configuration: Configuration
+    whole: bool
 
 
 class PartChecker:
@@ -65,14 +78,52 @@ class PartChecker:
         """Return the machine of *configuration*, with what is changed in its file."""
         return self.designs.machine(configuration.machine, self.machines.get(configuration.machine))
 
-    def checked(self, configuration: Configuration, here: tuple[str | int, ...]) -> Machine | None:
-        """Find what is wrong with the machine, the mappings and the figures of *configuration* and its cases."""
+    def checked(self, configuration: Configuration, here: tuple[str | int, ...]) -> Meant | None:
+        """Find what is wrong with the machine, the mappings and the figures of *configuration* and its cases.
+
+        Returns what is meant by it, where that is plain: a misspelt name stands for that which is near.
+        """
+        named = self._machine(configuration, here)
+        if named is None:
+            return None
+        machine, configuration = named
+        wrong = self._figures(configuration, machine, here)
+        mapped = self._mappings(configuration, machine, here)
+        sought = len(self.problems)
+        for inside, error in mistakes_of_search(self.asked, configuration, machine):
+            self.refuse(error, *here, *inside, key=inside[-1] in ("cascade", "changes"))
+        if len(self.problems) > sought:
+            return None
+        if isinstance(configuration.mapping, Searched):
+            cascade = cascade_for(self.asked, configuration)
+            self.used |= {*cascade.ranks, *cascade.size_symbols()}
+        if mapped is None or any(place[: len(here)] != here for place in wrong):
+            return None
+        whole = not wrong and mapped.changes == configuration.changes
+        right = _without(mapped, [place[len(here) :] for place in wrong])
+        return Meant(machine=machine, configuration=right, whole=whole)
+
+    def _machine(
+        self, configuration: Configuration, here: tuple[str | int, ...]
+    ) -> tuple[Machine, Configuration] | None:
+        """Return the machine of *configuration*, which names it as it is meant; note what is wrong with it."""
         try:
-            machine = self.machine_of(configuration)
+            return self.machine_of(configuration), configuration
         except FusemaxError as error:
             self.refuse(error, *here, "machine")
+        near = nearest(configuration.machine, machines())
+        if near is None or near == configuration.machine:
             return None
-        before_all = len(self.problems)
+        meant_by = configuration.model_copy(update={"machine": near})
+        try:
+            return self.machine_of(meant_by), meant_by
+        except FusemaxError:
+            return None
+
+    def _figures(
+        self, configuration: Configuration, machine: Machine, here: tuple[str | int, ...]
+    ) -> set[tuple[str | int, ...]]:
+        """Note the figures that *configuration* may take and that are wrong; return their places."""
         shapes = shapes_of(machine)
         known = figures(machine)
         wrong: set[tuple[str | int, ...]] = set()
@@ -84,18 +135,37 @@ class PartChecker:
         for inside, text in mistakes_of_values(self.part, shapes):
             if inside not in wrong:
                 self.refuse(FusemaxError(text), *inside)
+                wrong.add(inside)
+        return wrong
+
+    def _mappings(
+        self, configuration: Configuration, machine: Machine, here: tuple[str | int, ...]
+    ) -> Configuration | None:
+        """Note what is wrong with the mappings that *configuration* may take; return what is meant, where that is plain."""
+        meant_by: Configuration | None = configuration
         for path, mapping, changes in places_of_mappings(configuration):
             try:
-                mapped = self.designs.mapped(machine, mapping, changes)
-                self.used |= {*mapped.cascade.ranks, *mapped.cascade.size_symbols()}
+                self._use(machine, mapping, changes)
             except FusemaxError as error:
                 self._refuse_mapping(error, machine, mapping, (*here, *path))
-        for inside, error in mistakes_of_search(self.asked, configuration, machine):
-            self.refuse(error, *here, *inside, key=inside[-1] in ("cascade", "changes"))
-        if isinstance(configuration.mapping, Searched) and len(self.problems) == before_all:
-            cascade = cascade_for(self.asked, configuration)
-            self.used |= {*cascade.ranks, *cascade.size_symbols()}
-        return machine
+                near = self._near(machine, mapping) if path == ("mapping",) else None
+                meant_by = configuration.model_copy(update=near) if near else None
+        return meant_by
+
+    def _near(self, machine: Machine, mapping: str) -> dict[str, Any] | None:
+        """Return what *mapping*, which is wrong, is meant to be: itself without changes, or what its name is near to."""
+        known = mappings_for(Path(machine.file), machine.mappings).near
+        for name in (mapping, nearest(mapping, known)):
+            with suppress(FusemaxError):
+                if name is not None:
+                    self._use(machine, name, {})
+                    return {"mapping": name} | ({"changes": {}} if name == mapping else {})
+        return None
+
+    def _use(self, machine: Machine, mapping: str, changes: Changes) -> None:
+        """Note the sizes that *mapping* has; raise FusemaxError where it is wrong."""
+        mapped = self.designs.mapped(machine, mapping, changes)
+        self.used |= {*mapped.cascade.ranks, *mapped.cascade.size_symbols()}
 
     def _refuse_mapping(
         self, error: FusemaxError, machine: Machine, mapping: str, place: tuple[str | int, ...]
@@ -130,6 +200,22 @@ class PartChecker:
                     self.refuse(FusemaxError(f"{used!r} is no figure of machine {machine}"), *place)
         except FusemaxError as error:
             self.refuse(FusemaxError(str(error).removeprefix(f"{name}: ")), *place)
+
+
+def _without(configuration: Configuration, places: Sequence[tuple[str | int, ...]]) -> Configuration:
+    """Return *configuration* without the figures at *places* in it."""
+    left = {n: v for n, v in configuration.figures.items() if ("figures", n) not in places}
+    cases = [
+        case.model_copy(
+            update={
+                "figures": {
+                    n: v for n, v in case.figures.items() if ("cases", number, "figures", n) not in places
+                }
+            }
+        )
+        for number, case in enumerate(configuration.cases)
+    ]
+    return configuration.model_copy(update={"figures": left, "cases": cases})
 
 
 def shapes_of(machine: Machine) -> Shapes:

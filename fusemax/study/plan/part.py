@@ -43,19 +43,30 @@ MOST_ROWS = 2 * 10**9  #: rows of a whole table: some 150 GB
 class PartPlanner(PartChecker):
     """Plans one part once its names are checked."""
 
-    def drafts(self) -> list[Drafted]:
-        """Return the jobs of the part but for their columns; ``problems`` says what is wrong."""
+    whole = True  #: whether the rows of all configurations are known, wrong ones as they are meant
+
+    def drafts(self, vague: bool = False) -> list[Drafted]:
+        """Return the jobs of the part but for their columns; ``problems`` says what is wrong.
+
+        Of a *vague* part the points are not known, so that its names alone are looked at.
+        """
         for inside, text in (*mistakes_of_axes(self.part), *value_mistakes(self.part)):
             self.refuse(FusemaxError(text), *inside)
+        stuck = vague or bool(self.problems)
         found: list[Drafted] = []
         for name, configuration in self.part.configurations.items():
-            before = len(self.problems)
-            machine = self.checked(configuration, ("configurations", name))
-            if machine is None or len(self.problems) > before or self.problems:
+            meant = self.checked(configuration, ("configurations", name))
+            self.whole &= meant is not None
+            if meant is None or stuck:
                 continue
-            found += self._configuration(name, configuration, machine)
-        if not self.problems:
+            before = len(self.problems)
+            found += self._configuration(name, meant.configuration, meant.machine)
+            stuck = len(self.problems) > before
+            if stuck and not meant.whole:  # perhaps for what was left out of it
+                del self.problems[before:]
+        if self.whole and not vague and (stuck is False or not self.problems):
             self._refuse_unused()
+        self.whole &= not stuck
         return found
 
     def _configuration(self, name: str, configuration: Configuration, machine: Machine) -> Iterator[Drafted]:

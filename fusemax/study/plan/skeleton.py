@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,19 @@ from fusemax.errors import FusemaxError, Problem
 from fusemax.findings import problems_from
 from fusemax.shipped import is_file
 from fusemax.source import Document
+from fusemax.study.columns import ALWAYS
 from fusemax.study.jobs.job import Planned
 from fusemax.study.pictures import column_mistakes
 from fusemax.study.plan.laid_out import figure_problems, may_leave_out, rows_to_come
-from fusemax.study.spec.file import StudyFile
-from fusemax.study.tables.comparison import Rows, mistakes, read_published
+from fusemax.study.spec.conditions import known_of
+from fusemax.study.spec.file import Comparison, StudyFile
+from fusemax.study.spec.outside import names_in
+from fusemax.study.tables.comparison import Published, Rows, mistakes, read_published
 from fusemax.study.tables.long_tables import LONG, ROOFS
 from fusemax.study.tables.results import apart_of
 from fusemax.study.tables.rows import JOB, LENGTH
 
+MISSPELT = 0.87  #: how alike a name is to the one that was meant: energy_L2_J is not to energy_J
 OURS = ("published", "ours", "relative_difference", "reason")
 
 
@@ -31,6 +36,36 @@ def problems_of(study: StudyFile, document: Document, plan: Planned) -> list[Pro
     found = column_mistakes(study, columns_of(study, plan), values)
     problems += [document.problem(*mistake) for mistake in found]
     return problems or list(figure_problems(study, document, plan))
+
+
+def problems_so_far(study: StudyFile, document: Document, plan: Planned | None) -> list[Problem]:
+    """Return what *study* asks of its tables that they will hardly have, where its *plan* lacks rows.
+
+    Columns that are near to one which there will be are misspelt; others may be of a row that is not known yet.
+    """
+    problems = [] if study.compare is None else _published(study.compare, document)[1]
+    tables = {name: [] for name in ("results", "breakdown", "roofline", "comparison")}
+    known = {**tables, **({} if plan is None else columns_of(study, plan))}
+    known["results"] = [*ALWAYS, LENGTH, *known["results"]]
+    for path, text, hint in column_mistakes(study, known, {}):
+        table = study.figures[int(path[1])].get("table", "results")
+        name = text.rpartition("column ")[2].strip("'")
+        if get_close_matches(name, known.get(table, []), 1, MISSPELT):
+            problems.append(document.problem(path, text, hint))
+    for number, part in enumerate(study.parts):
+        given = known_of([part])
+        named = {*given.numbers, *given.texts, *known["results"]}
+        for place, condition in enumerate(part.where):
+            for name in names_in(condition) - named:
+                near = get_close_matches(name, [*ALWAYS, LENGTH], 1, MISSPELT)
+                if near:
+                    text = f"{name!r} is no size, figure or label that is given here"
+                    problems.append(
+                        document.problem(
+                            ("parts", number, "where", place), text, f"did you mean {near[0]!r}?"
+                        )
+                    )
+    return problems
 
 
 def _reductions(study: StudyFile, document: Document, plan: Planned) -> Iterator[Problem]:
@@ -101,13 +136,9 @@ def columns_of(study: StudyFile, plan: Planned) -> dict[str, list[str]]:
 
 def _comparison(study: StudyFile, document: Document, plan: Planned) -> list[Problem]:
     assert study.compare is not None
-    path = Path(document.file).parent / study.compare.published
-    if not is_file(path):
-        return [document.problem(("compare", "published"), f"{path}: there is no such file")]
-    try:
-        published = read_published(path)
-    except FusemaxError as error:
-        return problems_from(error, document, ("compare", "published"))
+    published, problems = _published(study.compare, document)
+    if problems:
+        return problems
     if may_leave_out(study):
         return []  # which rows are left out is not known yet
     lines: dict[str, set[str]] = {}
@@ -118,3 +149,14 @@ def _comparison(study: StudyFile, document: Document, plan: Planned) -> list[Pro
         if part.sum_over or part.total_of:
             lines[part.name] = set()
     return list(mistakes(published, Rows(rows_to_come(study, plan)), plan.order, lines))
+
+
+def _published(compare: Comparison, document: Document) -> tuple[list[Published], list[Problem]]:
+    """Return the published values, and why they cannot be read."""
+    path = Path(document.file).parent / compare.published
+    if not is_file(path):
+        return [], [document.problem(("compare", "published"), f"{path}: there is no such file")]
+    try:
+        return list(read_published(path)), []
+    except FusemaxError as error:
+        return [], problems_from(error, document, ("compare", "published"))

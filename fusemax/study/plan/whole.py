@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from fusemax.errors import FusemaxError, Problem, raise_if_any
-from fusemax.findings import problems_from
+from fusemax.errors import FusemaxError, Problem, ProblemsError, raise_if_any
+from fusemax.findings import once, problems_from
 from fusemax.library.load import Library
 from fusemax.source import Document
 from fusemax.study.columns import ALWAYS, LAST, place
@@ -20,6 +21,15 @@ from fusemax.study.plan.wrong_corrections import correction_problems
 from fusemax.study.spec.file import StudyFile
 
 WHOLE = 20_000  #: points up to which a study with a grid leaves all that there is to say of each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSoFar:
+    """What could be planned of a study, and every mistake: no plan where there is none; all rows where it is ``whole``."""
+
+    plan: Planned | None
+    problems: tuple[Problem, ...]
+    whole: bool
 
 
 def planned(
@@ -46,23 +56,45 @@ def planned(
     ProblemsError
         With every mistake of every part and configuration.
     """
+    found = planned_so_far(study, document, keep, designs, name, most_whole)
+    raise_if_any(found.problems)
+    assert found.plan is not None, "without mistakes there is a plan"
+    return found.plan
+
+
+def planned_so_far(
+    study: StudyFile,
+    document: Document,
+    keep: Keep | None = None,
+    designs: Designs | None = None,
+    name: str = "",
+    most_whole: int | None = None,
+    vague: Collection[int] = (),
+) -> PlannedSoFar:
+    """Return what :func:`planned` does, and its mistakes; of the *vague* parts, by number, points are not known."""
     keep = keep or Keep()
     designs = designs or Designs(Library(Path(document.file).parent))
     drafts: list[Drafted] = []
-    problems: list[Problem] = []
+    problems = list(correction_problems(study, study.parts, document, designs))
+    whole = not problems and not vague
     identity = {"study": name} if name else {}
-    raise_if_any(correction_problems(study, study.parts, document, designs))
-    for step in steps_of(study) or (None,):
+    for step in (None,) if problems else (steps_of(study) or (None,)):
         own = {**identity, **(step.identity if step else {})}
         for number, part in enumerate(study.parts):
             corrected, machines = (step.part(part), step.machines()) if step else (part, {})
             planner = PartPlanner(study, corrected, document, designs, ("parts", number), keep, own, machines)
-            drafts += planner.drafts()
+            drafts += planner.drafts(number in vague)
             problems += planner.problems
-    raise_if_any(dict.fromkeys(problems))
+            whole &= planner.whole
     path = Path(document.file)
     files = {path.name: path, **designs.files} if path.is_file() else dict(designs.files)
-    return plan_of(study, drafts, keep, files, WHOLE if most_whole is None else most_whole)
+    plan = None
+    try:
+        if drafts or not problems:
+            plan = plan_of(study, drafts, keep, files, WHOLE if most_whole is None else most_whole)
+    except ProblemsError as error:
+        problems += error.problems
+    return PlannedSoFar(plan=plan, problems=tuple(once(problems, document)), whole=whole)
 
 
 def plan_of(

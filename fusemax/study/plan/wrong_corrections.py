@@ -32,6 +32,8 @@ def correction_problems(
         for mapping in best.mappings
     }  # fmt: skip
     mappings = dict.fromkeys(mapping for _, mapping in uses)
+    readable = {name for name in machines if not _tried(lambda n=name: designs.machine(n), document, ())}
+    uses = {(machine, mapping) for machine, mapping in uses if machine in readable}
     for number, correction in enumerate(study.corrections):
         at: KeyPath = ("corrections", number)
         named = (
@@ -47,12 +49,12 @@ def correction_problems(
                     text = f"no {what} of the study is called {name!r}"
                     yield document.problem((*at, key, name), text, meant(name, known), key=True)
         for name, values in correction.machines.items():
-            if name in machines:
+            if name in readable:
                 yield from _tried(
                     lambda n=name, v=values: designs.machine(n, v), document, (*at, "machines", name)
                 )
         for name, given in correction.figures.items():
-            for figure, value in given.items() if name in machines else ():
+            for figure, value in given.items() if name in readable else ():
                 place = (*at, "figures", name, figure)
                 yield from _tried(
                     lambda n=name, f=figure, v=value: _figure(designs, n, f, v), document, place
