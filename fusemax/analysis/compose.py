@@ -95,7 +95,9 @@ def _filtered(
     left = [
         one
         for one in w.filters
-        if not (_implied_before(one, u, first, w) or _implied_after(one, w, second, v))
+        if not (
+            _implied_before(one, u, first, w) or _implied_after(one, w, second, v) or _met(one, first, w)
+        )
     ]
     if len(left) == 1 and _idle(left[0], first, w, second):
         return changed, {}
@@ -112,6 +114,13 @@ def _filtered(
             raise _Unknown
         changed[position] = condition
     return changed, stretches or {}
+
+
+def _met(one: Filter, first: Relation, w: Node) -> bool:
+    """Return whether the filter holds wherever variables stand that *first* puts at their first places."""
+    sinks = dict(zip(w.variables, first.sinks, strict=True))
+    first_ones = {n for n in one.variables if sinks[n] == ("start", 0, 0) and one.slope(n) > 0}
+    return bool(first_ones) and one.allows_every(set(one.variables) - first_ones)
 
 
 def _idle(one: Filter, first: Relation, w: Node, second: Relation) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fusemax.analysis.filters import Filter
-from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.analysis.filters import Filter, integer
+from fusemax.cascade.ir import Affine, Cascade, Einsum
 from fusemax.errors import Place
 from fusemax.language.syntax import Name
 
@@ -38,12 +38,30 @@ class Opaque:
     """An index about which no claim is made, and why.
 
     *mentions* are the variables in it; *variables* are the same where it is affine in them and in nothing else.
+    *weights* are those of its variables and *offset* what is added, where all of that is known in whole numbers.
     """
 
     text: str
     why: str
     variables: tuple[str, ...] = ()
     mentions: frozenset[str] = frozenset()
+    weights: tuple[tuple[str, int], ...] = ()
+    offset: int = 0
+
+    def at(self, name: str, place: int) -> int | None:
+        """Return how far from variable *name* it reads where its other variables are all *place*; None if not known."""
+        weights = dict(self.weights)
+        if weights.pop(name, 0) != 1 or not weights:
+            return None
+        return self.offset + place * sum(weights.values())
+
+
+def whole_weights(terms: Affine) -> tuple[tuple[tuple[str, int], ...], int]:
+    """Return the weights of variables and what is added, of an affine index; none where some are not whole numbers."""
+    offset = integer(terms[1])
+    weights = {name: 1 if factor is None else integer(factor) for name, factor in terms[0].items()}
+    known = tuple((name, weight) for name, weight in weights.items() if weight is not None)
+    return (known, offset) if offset is not None and len(known) == len(weights) else ((), 0)
 
 
 Index = Variable | Start | End | Opaque

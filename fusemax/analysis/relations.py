@@ -20,9 +20,11 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 
 from fusemax.analysis.compose import Composer
 from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, add, joined
+from fusemax.analysis.overlaps import placed
 from fusemax.analysis.plain import INFINITY, End, Index, Node, Plain, Reading, Start, Variable
 
 MOST_NOTED = 200  #: relations to one Einsum that are followed on; steps along two ranks could go on for ever
@@ -66,18 +68,27 @@ def direct(plain: Plain, composer: Composer) -> Edges:
     edges: Edges = {}
     for reader in plain.nodes:
         for reading in reader.reads:
-            for writer, output in writers.get(reading.tensor, ()):
-                relation = of_reading(writer, output, reader, reading)
+            writing = writers.get(reading.tensor, ())
+            ways = ((reading, {}), *placed(plain, reading)) if writing else ()
+            for (writer, output), (way, at) in product(writing, ways):
+                relation = of_reading(writer, output, reader, way, at)
                 if relation is not None:
                     relation = composer.of_tasks(writer.number, relation, reader.number)
                     add(edges.setdefault(writer.number, {}).setdefault(reader.number, []), relation)
     return edges
 
 
-def of_reading(writer: Node, output: Reading, reader: Node, reading: Reading) -> Relation | None:
-    """Return what *reading* demands of *writer*; None when no task of the writer is read."""
+def of_reading(
+    writer: Node, output: Reading, reader: Node, reading: Reading, at: Mapping[str, int]
+) -> Relation | None:
+    """Return what *reading* demands of *writer* where variables of the reader stand *at* places from the first.
+
+    None when no task of the writer is read.
+    """
     sources: dict[str, Condition] = {}
-    sinks: list[Condition | None] = [None] * len(reader.variables)
+    sinks: list[Condition | None] = [
+        ("start", at[name], at[name]) if name in at else None for name in reader.variables
+    ]
     for written, read in zip(output.indices, reading.indices, strict=True):
         if isinstance(written, Variable):
             condition = _meet(written, read, reader.variables)

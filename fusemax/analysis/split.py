@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from fusemax.analysis.filters import Filter, filter_of, integer, near_an_end, product, reached
-from fusemax.analysis.indices import End, Index, Node, Opaque, Reading, Start, Variable, sequence
+from fusemax.analysis.indices import End, Index, Node, Opaque, Reading, Start, Variable, sequence, whole_weights
 from fusemax.cascade.indices import parts_of
 from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable
 from fusemax.language.syntax import (
@@ -195,10 +195,11 @@ class Splitter:
         offset = integer(terms[1])
         (name, coefficient), *more = terms[0].items()
         if more:
-            held = (
-                tuple(terms[0]) if count == 1 and terms[1] is None and not self._has_parts(terms[0]) else ()
-            )
-            return self._opaque(index, "joins several rank variables", held) * count
+            alone = count == 1 and not self._has_parts(terms[0])
+            held = tuple(terms[0]) if alone and terms[1] is None else ()
+            (found,) = self._opaque(index, "joins several rank variables", held)
+            weights, offset = whole_weights(terms) if alone else ((), 0)
+            return (replace(found, weights=weights, offset=offset),) * count
         if coefficient is not None or offset is None:
             held = (name,) if count == 1 and not self._has_parts(terms[0]) else ()
             return self._opaque(index, "is scaled or shifted by a size", held) * count

@@ -41,6 +41,26 @@ COUNTS = [
         "the windows read all of X before their maximum is known",
     ),
     (
+        "inputs: {X: [M], W: [U]}",
+        "F[m] = X[m+2*u]*W[u] :: sum[u] | m + 2*u < M\nG[] = F[m] :: max[m]\nB[m] = X[m] - G[]",
+        ("M", "X"), 2,
+        "windows with a stride inside begin at each m: they read all of X before their maximum is known",
+    ),
+    (
+        "inputs: {X: [M], W: [U]}",
+        "S[] = X[m] :: sum[m]\nZ[m] = X[m] - S[]\nF[m] = Z[m+u]*W[u] :: sum[u] | m + u < M\n"
+        "G[] = F[m] :: max[m]\nB[m] = Z[m] - G[]",
+        ("M", "X"), 3,
+        "the sum, then Z, all of which the windows need that make the maximum, then Z again",
+    ),
+    (
+        "inputs: {X: [M], W: [U]}",
+        "S[] = X[m] :: sum[m]\nZ[m] = X[m] - S[]\nF[m] = Z[m+u-1]*W[u] :: sum[u]\n"
+        "G[] = F[m] :: max[m]\nB[m] = Z[m] - G[]",
+        ("M", "X"), 3,
+        "as before: the second place of each window is Z at its own m",
+    ),
+    (
         "inputs: {G: [P], K: [M, E]}",
         "T[m,e] = G[p]*K[m,e] :: sum[p] | m != p\nF[e] = T[m,e] :: sum[m]\nB[m,e] = T[m,e] - F[e]\nZ[m,e] = K[m,e]*2",
         ("M", "K"), 2,
