@@ -96,7 +96,10 @@ def _filtered(
         one
         for one in w.filters
         if not (
-            _implied_before(one, u, first, w) or _implied_after(one, w, second, v) or _met(one, first, w)
+            _implied_before(one, u, first, w)
+            or _implied_after(one, w, second, v)
+            or _met(one, first, w)
+            or _found(one, first, w, second)
         )
     ]
     if len(left) == 1 and _idle(left[0], first, w, second):
@@ -121,6 +124,18 @@ def _met(one: Filter, first: Relation, w: Node) -> bool:
     sinks = dict(zip(w.variables, first.sinks, strict=True))
     first_ones = {n for n in one.variables if sinks[n] == ("start", 0, 0) and one.slope(n) > 0}
     return bool(first_ones) and one.allows_every(set(one.variables) - first_ones)
+
+
+def _found(one: Filter, first: Relation, w: Node, second: Relation) -> bool:
+    """Return whether the filter holds for some place of variables about which nothing else says anything."""
+    linked = {condition[1] for condition in first.sources if condition[0] == "link"}
+    free = {
+        name
+        for name, place in ((name, w.variables.index(name)) for name in one.variables)
+        if place not in linked and first.sinks[place] is None and second.sources[place] == ALL
+        if not any(name in other.variables for other in w.filters if other is not one)
+    }
+    return bool(free) and one.allows_every(set(one.variables) - free)
 
 
 def _idle(one: Filter, first: Relation, w: Node, second: Relation) -> bool:

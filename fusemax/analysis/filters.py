@@ -23,6 +23,7 @@ class Filter:
     difference: tuple[str, str, float, float] | None = None
     slopes: tuple[tuple[str, int], ...] = ()
     at_zero: bool = False
+    at_last: bool = False  #: whether it certainly holds where all its variables are at their last coordinates
     reaches: tuple[frozenset[str], ...] = ()  #: sets that may stand anywhere, the others where it is easiest
     unequal: tuple[str, str] | None = None  #: two variables that it keeps apart (``m != p``)
     #: ``first - second`` in [low, high] for whole ranks, each by the parts that it is written in
@@ -44,7 +45,8 @@ class Filter:
             return BOTH if self.difference[2] <= 0 <= self.difference[3] else frozenset()
         if self.near is not None:
             return ends_near(0, self.near)
-        return frozenset({"start"}) if self.slopes and self.at_zero else frozenset()
+        held = {"start": self.at_zero, "end": self.at_last}
+        return frozenset(end for end, holds in held.items() if self.slopes and holds)
 
     def leaves_some(self) -> bool:
         """Return whether a condition on one variable holds somewhere in each rank of three coordinates or more."""
@@ -113,34 +115,49 @@ def reached(condition: Condition, sizes: Callable[[str], str]) -> frozenset[str]
     *sizes* gives the size that a variable runs up to, one name for ranks that are one sequence.
     """
     one = filter_of(condition)
+    if one.difference is not None and condition.comparison == "==":
+        same = sizes(one.difference[0]) == sizes(one.difference[1])
+        return frozenset(one.variables) if same and one.difference[2] == 0 else frozenset()
+    weighed = _weighed(condition, sizes)
+    if weighed is None:
+        return frozenset()
+    last = {v: {n for n, w in weighed[0].items() if (w > 0) == (n == v)} for v in weighed[0]}
+    return frozenset(v for v, ones in last.items() if _holds(*weighed, ones, sizes))
+
+
+def holds_at_last(condition: Condition, sizes: Callable[[str], str]) -> bool:
+    """Return whether *condition* certainly holds where all its variables are at their last coordinates."""
+    weighed = _weighed(condition, sizes)
+    return weighed is not None and _holds(*weighed, set(weighed[0]), sizes)
+
+
+def _weighed(
+    condition: Condition, sizes: Callable[[str], str]
+) -> tuple[Mapping[str, int], Mapping[str, float], bool] | None:
+    """Return the weights of variables in a sum that is to be at most 0, what is added, and whether 0 will do."""
     left, comparison, right = condition.left, condition.comparison, condition.right
     if comparison in (">", ">="):
         left, comparison, right = right, comparison.replace(">", "<"), left
     terms = affine(Binary("-", left, right)) if comparison in ("<", "<=") else None
-    if one.difference is not None and comparison == "==":
-        same = sizes(one.difference[0]) == sizes(one.difference[1])
-        return frozenset(one.variables) if same and one.difference[2] == 0 else frozenset()
     if terms is None:
-        return frozenset()
+        return None
     weights = {name: 1 if c is None else integer(c) for name, c in terms[0].items()}
+    known = {name: weight for name, weight in weights.items() if weight is not None}
     constant = _linear(terms[1], sizes)
-    if constant is None or any(weight is None for weight in weights.values()):
-        return frozenset()
-    return frozenset(v for v in weights if _holds(weights, constant, v, comparison == "<=", sizes))
+    return None if constant is None or len(known) < len(weights) else (known, constant, comparison == "<=")
 
 
 def _holds(
-    weights: Mapping[str, int | None],
+    weights: Mapping[str, int],
     constant: Mapping[str, float],
-    swept: str,
     with_equal: bool,
+    last: Set[str],
     sizes: Callable[[str], str],
 ) -> bool:
-    """Return whether a sum of variables is at most 0 with *swept* at its worst and the others at their best."""
+    """Return whether a sum of variables is at most 0 with those of *last* at their last coordinates, the others at 0."""
     total = dict(constant)
     for name, weight in weights.items():
-        assert weight is not None
-        if (weight > 0) == (name == swept):  # at the last coordinate, size - 1
+        if name in last:  # size - 1
             total[sizes(name)] = total.get(sizes(name), 0) + weight
             total[""] = total.get("", 0) - weight
     rest = total.pop("", 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fusemax.analysis.filters import Filter, integer
 from fusemax.cascade.ir import Affine, Cascade, Einsum
@@ -55,13 +55,16 @@ class Opaque:
             return None
         return self.offset + place * sum(weights.values())
 
-
-def whole_weights(terms: Affine) -> tuple[tuple[tuple[str, int], ...], int]:
-    """Return the weights of variables and what is added, of an affine index; none where some are not whole numbers."""
-    offset = integer(terms[1])
-    weights = {name: 1 if factor is None else integer(factor) for name, factor in terms[0].items()}
-    known = tuple((name, weight) for name, weight in weights.items() if weight is not None)
-    return (known, offset) if offset is not None and len(known) == len(weights) else ((), 0)
+    def weighed(self, terms: Affine) -> Opaque:
+        """Return the index with weights from its affine form, if all of them are whole numbers."""
+        offset = integer(terms[1])
+        weights = {name: 1 if factor is None else integer(factor) for name, factor in terms[0].items()}
+        known = tuple((name, weight) for name, weight in weights.items() if weight is not None)
+        return (
+            self
+            if offset is None or len(known) < len(weights)
+            else replace(self, weights=known, offset=offset)
+        )
 
 
 Index = Variable | Start | End | Opaque

@@ -70,7 +70,7 @@ class Member:
     cut: bool = False
     running: frozenset[str] = frozenset()
     stands: Stands = frozenset()
-    kept: Kept | None = field(default=None, compare=False)
+    kept: Kept | None = None
 
     def shape(self, generation: int | None) -> tuple[object, ...]:
         """Return what tells members apart; later generations of a state (at index *generation*) are the same member."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from fusemax.analysis.filters import Filter, filter_of, integer, near_an_end, product, reached
-from fusemax.analysis.indices import End, Index, Node, Opaque, Reading, Start, Variable, sequence, whole_weights
+from fusemax.analysis.filters import Filter, filter_of, holds_at_last, integer, near_an_end, product, reached
+from fusemax.analysis.indices import End, Index, Node, Opaque, Reading, Start, Variable, sequence
 from fusemax.cascade.indices import parts_of
 from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable
 from fusemax.language.syntax import (
@@ -198,8 +198,7 @@ class Splitter:
             alone = count == 1 and not self._has_parts(terms[0])
             held = tuple(terms[0]) if alone and terms[1] is None else ()
             (found,) = self._opaque(index, "joins several rank variables", held)
-            weights, offset = whole_weights(terms) if alone else ((), 0)
-            return (replace(found, weights=weights, offset=offset),) * count
+            return (found.weighed(terms) if alone else found,) * count
         if coefficient is not None or offset is None:
             held = (name,) if count == 1 and not self._has_parts(terms[0]) else ()
             return self._opaque(index, "is scaled or shifted by a size", held) * count
@@ -269,7 +268,8 @@ class Splitter:
         apart = filter_of(gathered).difference
         alike = apart is not None and size(apart[0]) == size(apart[1])
         whole = (parts(apart[0]), parts(apart[1]), *apart[2:]) if apart is not None and alike else None
-        found = replace(filter_of(self._in_digits(condition)), reaches=reaches, whole=whole)
+        last = holds_at_last(gathered, size)
+        found = replace(filter_of(self._in_digits(condition)), reaches=reaches, whole=whole, at_last=last)
         if len(found.variables) == 1:
             found = replace(found, near=near_an_end(gathered, size))
         pair = found.difference[:2] if found.difference is not None else found.unequal

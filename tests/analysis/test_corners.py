@@ -61,6 +61,20 @@ COUNTS = [
         "as before: the second place of each window is Z at its own m",
     ),
     (
+        "inputs: {X: [M, E]}",
+        "S[m,p] = X[m,e]*X[p,e] :: sum[e] | m + p >= M - 1\nG[p] = S[m,p] :: max[m]\n"
+        "Z[p,e] = G[p]*X[m,e] :: sum[m] | m + p >= M - 1",
+        ("E", "X"), 2,
+        "each p has a score with the last m, whose row is read whole for it, and again for Z",
+    ),
+    (
+        "inputs: {Y: [M]}",
+        "R[M] = 0\nloop m:\n  R[m] = R[m+1] + Y[m]\nZ[m] = R[m+1] - R[0]\nS[0] = 0\nloop m:\n  S[m+1] = S[m] + Z[m]\n"
+        "T[M] = 0\nloop m:\n  T[m] = T[m+1] + S[m]\nD[m] = Z[m] - T[0]\nC[p] = Y[m] :: sum[m] | m <= p",
+        ("M", "Z"), 1,
+        "the last Z is in the last S alone, which T does not read",
+    ),
+    (
         "inputs: {G: [P], K: [M, E]}",
         "T[m,e] = G[p]*K[m,e] :: sum[p] | m != p\nF[e] = T[m,e] :: sum[m]\nB[m,e] = T[m,e] - F[e]\nZ[m,e] = K[m,e]*2",
         ("M", "K"), 2,
