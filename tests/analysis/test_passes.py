@@ -238,7 +238,7 @@ einsums: |
     [
         ("sparse/block-sparse", "index T[p,j]*M0 + m0 of K is data-dependent"),
         ("sparse/neighbourhood", "index p + w of K joins several rank variables"),
-        ("grouped/backward-causal", "m <= p + M - P is compared with equal conditions only"),
+        ("sparse/native-causal", "m1*M0 + M0 <= p + 1 is compared with equal conditions only"),
     ],
 )
 def test_no_claims_are_named(name, words):
