@@ -7,6 +7,7 @@ import pytest
 from fusemax.cli.arguments import sizes_and_figures
 from fusemax.errors import FusemaxError
 from fusemax.language.figure import allowed, figure_value
+from fusemax.language.formula import formula
 from fusemax.language.syntax import Number
 from fusemax.machine import figures, load_machine
 from fusemax.study.spec.ranges import numbers
@@ -84,6 +85,38 @@ def test_a_unit_left_out(name: str, value: str, unit: str) -> None:
 
         assert f"expected a quantity in {unit}, got '{value}' without a unit" in str(caught.value)
         assert f"hint: write the unit, e.g. '{value} {unit}'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "unit", "mended", "expected"),
+    [
+        ("L3.size", "2*1024", "B", "2*1024 B", 2048.0),
+        ("L3.size", "2*1Ki", "B", "2*1 KiB", 2048.0),
+        ("clock", "940*10**6", "Hz", "940*1 MHz", 940e6),
+        ("DRAM.bandwidth", "8*50", "B/s", "8*50 GB/s", 400e9),
+    ],
+)
+def test_a_formula_of_numbers_alone_needs_a_unit_too(
+    name: str, text: str, unit: str, mended: str, expected: float
+) -> None:
+    """One rule for ``2048`` and ``2*1024``: single values, lists and ranges of studies, and machines' files."""
+    for read in (
+        lambda: number_or_formula(name, text),
+        lambda: numbers(name, [text, f"2 {unit}"]),
+        lambda: numbers(name, {"from": text, "to": f"1e15 {unit}", "steps": 3}),
+        lambda: formula(text, unit),
+    ):
+        with pytest.raises(FusemaxError) as caught:
+            read()
+        assert f"expected a quantity in {unit}" in str(caught.value)
+    assert number_or_formula(name, mended) == pytest.approx(expected)
+
+
+def test_formulas_that_need_no_unit() -> None:
+    """Zero is zero in any unit, a figure brings its own, and dimensions have none."""
+    assert number_or_formula("L3.latency", "2*0") == 0
+    assert str(number_or_formula("L3.size", "2*L2.size")) == "2*L2.size"
+    assert number_or_formula("2d.columns", "2*128") == 256
 
 
 def test_names_of_figures() -> None:

@@ -50,7 +50,10 @@ def _read(text: str, unit: str, file: str, fits: bool) -> Expression:
     try:
         if _is_plain(text, unit):
             return Number(quantity(text, unit))
-        return _refused_if_wrong(_expression(text, unit, file), text, fits)
+        found = _refused_if_wrong(_expression(text, unit, file), text, fits)
+        if unit not in ("1", "cycles"):
+            _refuse_numbers_alone(found, text, unit)
+        return found
     except ProblemsError as error:
         first = error.problems[0]
         hint = f"\nhint: {first.hint}" if first.hint else ""
@@ -73,6 +76,26 @@ def _is_plain(text: str, unit: str) -> bool:
             return False
         raise
     return True
+
+
+def _refuse_numbers_alone(found: Expression, text: str, unit: str) -> None:
+    """Raise QuantityError where the formula *text* holds numbers alone, and not for zero: one of them needs a *unit*."""
+    has_unit = any(_is_in(match.group(0), unit) for match in _QUANTITY.finditer(text))
+    if not has_unit and not formula_names(found) and value_of_constant(found) != 0:
+        raise QuantityError(
+            f"expected a quantity in {unit}, got {text!r} without a unit\nhint: write it, e.g. '({text}) * 1 {unit}'"
+        )
+
+
+def _is_in(text: str, unit: str) -> bool:
+    """Return whether *text* is a quantity in *unit*, or in one that may be a factor of it."""
+    for known in (unit, "B", "Hz"):
+        try:
+            quantity(text, known)
+        except QuantityError:
+            continue
+        return True
+    return False
 
 
 def _checked(value: float, unit: str) -> float:

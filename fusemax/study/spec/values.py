@@ -57,11 +57,14 @@ def number_or_formula(name: str, value: Any) -> float | Expression:
             continue
         if not isinstance(found, Number) and not formula_names(found):
             found = Number(value_of(found, {}))
+            if first is not None and is_figure(name) and found.value:
+                break  # without the unit that it needs
         return (
             allowed_value(name, found.value, value) if isinstance(found, Number) else substituted(found, {})
         )
     if len(_units_of(name)) < len(UNITS):
-        raise FusemaxError(f"{name}: {first}{misspelt(name) if is_figure(name) else ''}")
+        said = str(first).replace("\nhint: ", "\n  hint: ")
+        raise FusemaxError(f"{name}: {said}{misspelt(name) if is_figure(name) else ''}")
     raise FusemaxError(f"{name}: expected a number, a quantity such as '16 MiB', or a formula, got {value!r}")
 
 
