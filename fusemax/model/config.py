@@ -55,7 +55,6 @@ REFUSED: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(("recurrent_gemma",), (_MIXER, None)),
     **dict.fromkeys(("deberta", "deberta-v2"), ("scores from positions apart from contents are not modelled", _BERT)),
     "longcat_flash": ("layers with two mixers beside their experts are not modelled", None),
-    "albert": ("layers that share their weights are not modelled", _BERT),
 }  # fmt: skip
 
 

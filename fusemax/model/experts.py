@@ -30,10 +30,13 @@ def feed_forward_steps(maker: Maker, part: FeedForward | Experts) -> Iterator[St
     yield from summed(maker, "after the feed-forward")
 
 
-def summed(maker: Maker, name: str) -> Iterator[Step]:
-    """Yield the sum over the chips that share matrices, if there are several: whole for each, or its tokens for each."""
+def summed(maker: Maker, name: str, width: int | None = None) -> Iterator[Step]:
+    """Yield the sum over the chips that share matrices, if there are several: whole for each, or its tokens for each.
+
+    A token has *width* numbers, those of the model if not given.
+    """
     if maker.parallel.tensor > 1:
-        numbers = maker.run.tokens * maker.model.d_model
+        numbers = maker.run.tokens * (width or maker.model.d_model)
         operation = "all-reduce" if maker.parallel.sequence == 1 else "reduce-scatter"
         yield maker.exchange(f"{operation} {name}", operation, numbers, maker.parallel.tensor)
 

@@ -282,6 +282,8 @@ class Layer:
         Attention between the two parts, with a norm of its own, whose keys and values come from the tokens of the encoder.
     bare
         Whether no norm stands before its mixer, where others have one.
+    sets
+        How many sets of weights layers in a row share (ALBERT, arXiv 1909.11942, section 3.1); None where each has its own.
     scaled
         Whether a scale for each feature multiplies what a part adds to its input (CaiT, arXiv 2103.17239, section 2.2).
     place
@@ -296,6 +298,7 @@ class Layer:
     place: Place = "before"
     parallel: bool = False
     bare: bool = False
+    sets: int | None = None
     scaled: bool = False
     cross: Attention | None = None
 
@@ -347,6 +350,8 @@ class Model:
         Keys that it lacks, with the values that this kind of model has then.
     order
         For each layer, from the first on, which of ``layers`` it is; empty where they stand one kind after another.
+    table
+        Elements of a row of the tables of tokens and positions, which a product widens; None where they are wide enough.
     front
         What makes tokens of images or sounds.
     stored
@@ -371,6 +376,7 @@ class Model:
     unused: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     order: tuple[int, ...] = ()
+    table: int | None = None
     front: tuple[Front, ...] = ()
     encoder: Model | None = None
     stored: Stored | None = None

@@ -40,8 +40,15 @@ def steps_of(model: Model, run: Pass) -> tuple[Step, ...]:
     found += _front(Maker(model=model, run=run, part="front"))
     if model.vocabulary:
         maker = Maker(model=model, run=run, part="embedding")
-        found.append(maker.step("embedding", "embedding", moved=2 * run.tokens * model.d_model))
-        found += summed(maker, "of the embedding")
+        found.append(
+            maker.step("embedding", "embedding", moved=2 * run.tokens * (model.table or model.d_model))
+        )
+        found += summed(maker, "of the embedding", model.table)
+        if model.table is not None:
+            widened = maker.product(
+                "to the model's width", "embedding", model.table, model.d_model, maker.between
+            )
+            found.append(widened)
     for number in range(len(model.layers)):
         part = "layer" if len(model.layers) == 1 else f"layer {number + 1}"
         found += _layer(Maker(model=model, run=run, part=part, number=number))

@@ -141,7 +141,7 @@ def weights(model: Model) -> int:
     >>> weights(model_of(document_of(text), "small")) == 4*8*8 + 3*8*16 + 2*8 + 8 + 2*10*8
     True
     """
-    layers = sum(layer.times * layer_weights(model, layer) for layer in model.layers)
+    layers = sum((layer.sets or layer.times) * layer_weights(model, layer) for layer in model.layers)
     return layers + first_weights(model) + last_weights(model) + encoder_weights(model)
 
 
@@ -217,9 +217,24 @@ def stages(model: Model, parallel: Parallel) -> tuple[Mapping[int, int], ...]:
     >>> stages(model, Parallel(pipeline=3))
     (Counter({0: 3}), Counter({0: 2}), Counter({0: 2}))
     """
+    return tuple(Counter(model.kinds[first:last]) for first, last in _cuts(model, parallel))
+
+
+def _cuts(model: Model, parallel: Parallel) -> list[tuple[int, int]]:
+    """Return the first layer of each pipeline stage, and the one behind its last."""
     each, more = divmod(model.depth, parallel.pipeline)
-    ends = [number * each + min(number, more) for number in range(parallel.pipeline + 1)]
-    return tuple(Counter(model.kinds[first:last]) for first, last in pairwise(ends))
+    return list(pairwise(number * each + min(number, more) for number in range(parallel.pipeline + 1)))
+
+
+def _sets(model: Model, parallel: Parallel) -> tuple[Mapping[int, int], ...]:
+    """Return how many layers' weights each pipeline stage holds of each kind: those that share a set have them once."""
+    passed: Counter[int] = Counter()
+    numbered: list[tuple[int, int]] = []
+    for kind in model.kinds:
+        layer = model.layers[kind]
+        numbered.append((kind, passed[kind] * (layer.sets or layer.times) // layer.times))
+        passed[kind] += 1
+    return tuple(Counter(kind for kind, _ in set(numbered[a:b])) for a, b in _cuts(model, parallel))
 
 
 def chip_weights(model: Model, parallel: Parallel) -> float:
@@ -228,7 +243,7 @@ def chip_weights(model: Model, parallel: Parallel) -> float:
     Experts are cut over those chips or spread over more of them; what has no matrix is counted as cut too.
     """
     held = []
-    for number, layers in enumerate(stages(model, parallel)):
+    for number, layers in enumerate(_sets(model, parallel)):
         total = 0.0
         for kind, times in layers.items():
             rest, routed = split_weights(model, model.layers[kind])

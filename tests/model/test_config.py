@@ -111,6 +111,15 @@ def test_what_a_wrapper_leaves_out():
             "{model_type: rwkv7}",
             "rwkv7: its mixer is not modelled in a whole model\n  hint: state-space/rwkv-7 has",
         ),
+        (
+            "{model_type: albert, inner_group_num: 2}",
+            "inner_group_num: groups of several layers are not modelled",
+        ),
+        (
+            "{model_type: albert, num_hidden_layers: 3, num_hidden_groups: 4}",
+            "num_hidden_groups: 4 groups of 3 layers",
+        ),
+        ("{model_type: albert}", "embedding_size: required key is missing"),
         ("{model_type: deberta-v2}", "hint: model_type: bert takes its sizes with attention to all tokens"),
         (
             "{model_type: falcon_h1, hidden_size: 8, mamba_d_ssm: 9, mamba_n_heads: 2, mamba_d_head: 4}",

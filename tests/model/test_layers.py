@@ -140,6 +140,7 @@ SMALL = {
         " moe_intermediate_size: 5}}"
     ),
     "modernbert": f"{{model_type: modernbert, {ENCODER}, vocab_size: 7, local_attention: 4}}",
+    "albert": f"{{model_type: albert, {ENCODER}, vocab_size: 7, max_position_embeddings: 9, embedding_size: 5}}",
     "bert": f"{{model_type: bert, {ENCODER}, vocab_size: 7, max_position_embeddings: 9, hidden_act: gelu}}",
     "vit": f"{{model_type: vit, {ENCODER}, image_size: 4, patch_size: 2, hidden_act: gelu}}",
     "dinov2": f"{{model_type: dinov2, {ENCODER}, image_size: 4, patch_size: 2}}".replace("intermediate_size: 10, ", ""),

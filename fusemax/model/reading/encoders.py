@@ -34,7 +34,20 @@ def read_bert(keys: Keys, name: str, kind: str) -> Model:
     return Model(
         name=name, kind=kind, d_model=d_model, vocabulary=vocabulary, layers=(_layer(keys, d_model, "after"),), norm="layer",
         causal=False, positions=positions, extra_weights=types * d_model + projected,
+        table=None if table == d_model else table,
     )  # fmt: skip
+
+
+def read_albert(keys: Keys, name: str, kind: str) -> Model:
+    """Return an ALBERT: a BERT with narrow tables, whose layers share sets of weights."""
+    sets = keys.count("num_hidden_groups", default=1)
+    keys.refuse("inner_group_num", (1,), "groups of several layers are not modelled")
+    keys.count("embedding_size")
+    model = read_bert(keys, name, kind)
+    layer = model.layers[0]
+    if sets > layer.times:
+        keys.fail("num_hidden_groups", f"{sets} groups of {layer.times} layers: some have none")
+    return replace(model, layers=(replace(layer, sets=sets),))
 
 
 def read_mpnet(keys: Keys, name: str, kind: str) -> Model:
@@ -154,7 +167,7 @@ Reader = Callable[[Keys, str, str], Model]
 ENCODERS: Mapping[str, Reader] = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra"), read_bert),
     **dict.fromkeys(("vit", "deit", "clip_vision_model", "siglip_vision_model"), read_image),
-    "mpnet": read_mpnet, "dinov2": read_dinov2, "dinov2_with_registers": read_dinov2,
+    "albert": read_albert, "mpnet": read_mpnet, "dinov2": read_dinov2, "dinov2_with_registers": read_dinov2,
     "distilbert": read_distilbert, "modernbert": read_modern_bert,
     "clip_text_model": read_clip_text, "siglip_text_model": read_clip_text,
 }  # fmt: skip
