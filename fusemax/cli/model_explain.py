@@ -53,11 +53,14 @@ def _row(predictor: Predictor, passed: Passed, row: Row, depth: int) -> str:
 
 def _moved(predictor: Predictor, row: Row) -> str:
     """Return what a step takes that has no mapping, for it only moves numbers."""
+    from fusemax.model.engine import RECORDED
+
+    recorded = predictor.engine.kernels == RECORDED
     moved = format_quantity(row.price.traffic_B, "B", 4)
-    figures = [f"{row.price.limit}.bandwidth", "launch"]
-    return (
-        f"it only moves numbers: {moved} through {row.price.limit}, and the start of a kernel\n\n"
-        + _sources(predictor, figures)
+    figures = [f"{row.price.limit}.bandwidth", "graph_launch" if recorded else "launch"]
+    start = "what a kernel of a recorded graph takes beside" if recorded else "the start of a kernel"
+    return f"it only moves numbers: {moved} through {row.price.limit}, and {start}\n\n" + _sources(
+        predictor, figures
     )
 
 

@@ -43,6 +43,15 @@ def test_figures_that_were_set_are_told() -> None:
     assert re.search(r"DRAM\.bandwidth +1 TB/s +as you set it", text)
 
 
+def test_kernels_of_a_graph_tell_their_own_figure() -> None:
+    """What a kernel of a recorded graph takes stands in the place of the launch, as the machine says it or as it was set."""
+    for figures, said in (({}, "1.3 us"), ({"graph_launch": 2e-6}, "2 us +as you set it")):
+        predictor = Predictor(LLAMA, "h100", figures=figures, engine=Engine(kernels="recorded"))
+        text = explained(predictor, predictor.decode(1, 256), "norm", 1)
+        assert re.search(rf"^graph_launch +{said}", text, re.MULTILINE)
+        assert not re.search(r"^launch ", text, re.MULTILINE)
+
+
 def test_what_chips_send_and_what_is_not_there() -> None:
     """A collective names its algorithm; a step that is misspelt is refused with the one that was meant."""
     system = load_system("8xh100")
