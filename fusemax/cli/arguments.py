@@ -82,10 +82,12 @@ def mapped_on(
     if mapping != "best":
         design = library.design(machine, mapping, cascade)
         return design.mapped, design.machine
+    from fusemax.cli.searching import Progress
     from fusemax.search.best import best_mapped
 
     chosen, described = library.cascade(cascade), library.machine(machine)
-    return best_mapped(chosen, described, sizes, figures), described
+    with Progress("latency", "searching for a mapping") as progress:
+        return best_mapped(chosen, described, sizes, figures, watch=progress.watch), described
 
 
 def gathered(arguments: Sequence[str]) -> list[str]:

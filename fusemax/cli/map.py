@@ -121,7 +121,7 @@ def _narrowed(space: Path | None, spread: str, design: Design) -> dict[str, Any]
 
 def _searched(design: Design, choices: dict[str, Any], rewrite: bool) -> tuple[Answer, Forms | None]:
     """Return the answer of a search, and what became of each form where the cascade may be rewritten."""
-    from fusemax.cli.map_screen import Progress
+    from fusemax.cli.searching import Progress
 
     with Progress(choices["objective"]) as progress:
         if not rewrite:

@@ -1,9 +1,11 @@
-"""What ``fusemax map`` shows: progress while it searches, the best mapping found, forms of a cascade, a front."""
+"""What ``fusemax map`` shows: the best mapping found, forms of a cascade, a front."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from fusemax.cli.searching import quantity_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
     from fusemax.search.answer import Answer
     from fusemax.search.forms import Forms, Tried
     from fusemax.search.front import Point
-    from fusemax.search.plan import Plan, Search
 
 ENDS = {
     "bound": "it is as near to the bound as was asked for",
@@ -19,43 +20,6 @@ ENDS = {
     "time": "the time was up; --seconds gives more",
     "asked": "you stopped it",
 }
-
-
-class Progress:
-    """A line on standard error while a search runs, on a terminal only."""
-
-    def __init__(self, objective: str) -> None:
-        from rich.console import Console
-
-        self.objective = objective
-        console = Console(stderr=True)
-        self.status = console.status("searching") if console.is_terminal else None
-
-    def __enter__(self) -> Progress:
-        if self.status is not None:
-            self.status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.status is not None:
-            self.status.stop()
-
-    def watch(self, search: Search, plan: Plan) -> None:
-        if self.status is not None:
-            value = plan.measure(self.objective)
-            part = search.bound.of(self.objective) / value if value else 1.0
-            self.status.update(
-                f"searching: {_quantity(value, self.objective)}, the bound is {part:.1%} of it; "
-                f"{search.tally.structures:,} structures, {search.tally.tilings:,} tilings"
-            )
-
-
-def _quantity(value: float, objective: str) -> str:
-    from fusemax.quantity import format_quantity
-
-    if objective == "edp":
-        return f"{value:.5g} J s"
-    return format_quantity(value, {"latency": "s", "energy": "J", "traffic": "B"}[objective], 5)
 
 
 def as_record(answer: Answer, text: str) -> dict[str, Any]:
@@ -103,7 +67,7 @@ def show(console: Console, answer: Answer, title: str, text: str) -> None:
         rows.append(("energy", format_quantity(cost.energy_J, "J", 5), ""))
     bound = answer.bound.of(answer.objective)
     about = f"no mapping is below this; it is {answer.gap:.1%} of the best found"
-    rows.append((f"bound of {answer.objective}", _quantity(bound, answer.objective), about))
+    rows.append((f"bound of {answer.objective}", quantity_of(bound, answer.objective), about))
     rows += [("above the bound", f"{part:.1%}", what) for what, part in missing(answer)[:4]]
     rows += [("limited by", limit, f"nest {nest}") for nest, limit in _limits(answer).items()]
     if answer.runner_up is not None:
@@ -112,7 +76,7 @@ def show(console: Console, answer: Answer, title: str, text: str) -> None:
         worse = f"{value / best - 1:.2%} more" if best else ""
         phases = f"{len(answer.runner_up.phases)} phases" if len(answer.runner_up.phases) > 1 else "1 phase"
         said = f"{worse}, {phases}, other loops or places"
-        rows.append(("runner-up", _quantity(value, answer.objective), said))
+        rows.append(("runner-up", quantity_of(value, answer.objective), said))
     if answer.passed:
         rows.append(("passed over", f"{len(answer.passed)} better plans", answer.passed[0].split("\n")[0]))
     counts = f"{answer.structures:,} structures, {answer.tilings:,} tilings"
@@ -147,7 +111,7 @@ def forms_table(found: Forms, objective: str) -> Any:
         told = ("-", "-", one.reason.split("\n")[0])
         if one.answer is not None:
             value = measure(one.answer.cost, objective)
-            told = (_quantity(value, objective), f"{one.answer.gap:.1%}", reason(one.answer))
+            told = (quantity_of(value, objective), f"{one.answer.gap:.1%}", reason(one.answer))
         rows.append((one.form.title, str(one.form.passes), *told))
     title = f"forms of {found.reduced.original.cascade.name}, by {objective}"
     return table(("form", ">passes", f">{objective}", ">bound", "why"), rows, title)

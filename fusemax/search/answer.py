@@ -23,6 +23,7 @@ from fusemax.search.facts import Facts, facts_of
 from fusemax.search.plan import Plan, Search
 from fusemax.search.strategies import strategy
 from fusemax.search.within import Within
+from fusemax.search.words import refuse_no_room
 from fusemax.search.write import mapping_text
 from fusemax.source import document_of
 
@@ -102,6 +103,7 @@ def best_mapping(
     begun = monotonic()
     facts = facts_of(cascade, machine, sizes, figures, absorb, within)
     check_objective(facts, objective)
+    refuse_no_room(facts)
     tally = Tally() if tally is None else tally
     clock = steady(seconds, tally, hopeless_s) if by_work else timed(begun + seconds - monotonic())
     tally.compiling.spare = clock.spare_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,10 +18,13 @@ from fusemax.library.digest import digest_of
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
 from fusemax.search.answer import Answer, best_mapping, priced_text
+from fusemax.search.plan import Plan, Search
 from fusemax.search.within import Within
 
 #: The name that stands for the mapping which a search finds.
 BEST = "best"
+#: Told of every better plan.
+Watch = Callable[[Search, Plan], None]
 #: Changes when the search does, so that answers of an older one are not taken for its own.
 EDITION = 6
 
@@ -59,9 +62,9 @@ class Found:
 
 def best_found(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
-    wanted: Wanted | None = None,
+    wanted: Wanted | None = None, watch: Watch = lambda search, plan: None,
 ) -> Found:  # fmt: skip
-    """Return the best mapping found: one kept from before, or that of a new search.
+    """Return the best mapping found: one kept from before, or that of a new search; *watch* is told of every better plan.
 
     Equal cascades, machines, sizes, figures and wishes get the same one. Errors are those of
     :func:`fusemax.search.answer.best_mapping`.
@@ -75,7 +78,7 @@ def best_found(
         return kept
     answer = best_mapping(
         cascade, machine, sizes, given, objective=wanted.objective, absorb=wanted.absorb,
-        seconds=wanted.seconds, search=wanted.search, within=wanted.within, by_work=True,
+        seconds=wanted.seconds, search=wanted.search, within=wanted.within, by_work=True, watch=watch,
     )  # fmt: skip
     least = least_of(answer)
     if folder is not None and answer.stopped != "asked":
@@ -104,10 +107,11 @@ def best_text(
 def best_mapped(
     cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
     *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 12.0,
+    watch: Watch = lambda search, plan: None,
 ) -> Mapped:  # fmt: skip
     """Return the best mapping found, set against its cascade and machine; see :func:`best_found`."""
     wanted = Wanted(objective=objective, absorb=tuple(absorb), seconds=seconds)
-    return best_found(cascade, machine, sizes, figures, wanted).mapped
+    return best_found(cascade, machine, sizes, figures, wanted, watch).mapped
 
 
 def _kept(

@@ -19,6 +19,7 @@ from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Name, names
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Mapped
+from fusemax.mapping.refused import check_figures
 from fusemax.mapping.space import digits_of_rank, parts_of, prepared, whole_ranks
 from fusemax.mapping.units import lowered, missing_operations
 from fusemax.search.within import Within
@@ -287,9 +288,7 @@ def figure_values(
         For figures that the machine has not.
     """
     program = program or figures_program(cascade, machine, given)
-    unknown = [name for name in given if name not in program.parameters]
-    if unknown:
-        raise FusemaxError(f"no such figure of the machine: {', '.join(unknown)}")
+    check_figures(given, program.parameters)
     known = {name: given.get(name, value) for name, value in program.parameters.items()}
     lines = program.labelled("figure")
     (values,) = evaluate_lines(program, lines, [{name: float(value or 0.0) for name, value in known.items()}])

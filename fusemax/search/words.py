@@ -10,6 +10,7 @@ from fusemax.cascade.ir import Affine, affine, is_variable
 from fusemax.cost.rooms import capacity_B
 from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Access, names
+from fusemax.mapping.refused import too_small
 from fusemax.search.facts import Facts
 
 IN_FLIGHT = 4  #: words that a lane may hold beside its registers: operands, a result, a sum
@@ -61,6 +62,26 @@ def fewest_words(facts: Facts) -> float:
         return least_words(analyse(facts.cascade), sizes, capacity)
     except FusemaxError:
         return 0.0
+
+
+def refuse_no_room(facts: Facts) -> None:
+    """Raise FusemaxError where the inputs of an Einsum have no room at the outermost level, so that no mapping fits.
+
+    They are there as a whole. What their accesses certainly touch is counted, in the narrowest word that the machine has.
+    """
+    outermost = facts.machine.level_names[0]
+    there_B = facts.figures.get(f"{outermost}.size", inf)
+    word_B = min(value for name, value in facts.figures.items() if name.rpartition(".")[2] == "word")
+    made = {access.tensor for one in facts.cascade.einsums for access in one.outputs}
+    for name in facts.names:
+        needed_B: dict[str, float] = {}
+        for access in facts.einsum(name).reads if name not in facts.absorb else ():
+            lengths = [facts.sizes.get(variable.upper(), 1) for variable in touched(facts, access)]
+            if access.tensor not in made:
+                needed_B[access.tensor] = prod(lengths) * word_B
+        total_B = sum(needed_B.values())
+        if total_B > there_B:
+            raise FusemaxError(too_small(outermost, name, "best", total_B, needed_B, there_B, whole=True))
 
 
 def written(facts: Facts, access: Access) -> frozenset[str]:

@@ -13,7 +13,11 @@ from fusemax.cli import build
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
 from fusemax.search import best
-from fusemax.search.best import best_text
+from fusemax.search.answer import best_mapping
+from fusemax.search.best import best_mapped, best_text
+from fusemax.search.candidate import Tally
+from fusemax.search.facts import facts_of
+from fusemax.search.words import refuse_no_room
 
 SIZES = {"B": 1, "H": 2, "M": 256, "P": 192, "E": 16, "F": 16}
 
@@ -64,3 +68,28 @@ def test_what_is_absorbed_has_to_be_there() -> None:
     cascade, (machine, _) = load_cascade("attention/3-pass"), load_machine("fusemax")
     with pytest.raises(FusemaxError, match="has no Einsum ZZ\n  hint: there are SQ, QK"):
         best_text(cascade, machine, SIZES, absorb=["ZZ"])
+
+
+def test_inputs_without_room_are_refused_before_the_search() -> None:
+    """Q of 8 heads of 64 times 4096 two-byte words is 4 MiB, which a smaller outermost level cannot hold."""
+    cascade, machine = load_cascade("attention/3-pass"), load_machine("h100")[0]
+    sizes = {"B": 1, "H": 8, "E": 64, "F": 64, "M": 4096, "P": 4096}
+    tally = Tally()
+    with pytest.raises(FusemaxError, match=r"DRAM is too small .* 4 MiB \(4,194,304 B\) needed \(Q 4 MiB"):
+        best_mapping(cascade, machine, sizes, {"DRAM.size": 2.0**22 - 1}, tally=tally)
+    assert tally.structures == 0
+    refuse_no_room(facts_of(cascade, machine, sizes, {"DRAM.size": 2.0**22}))
+
+
+def test_whoever_waits_is_told_of_better_plans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a new search every better plan is told; of an answer that is kept there is nothing to tell."""
+    monkeypatch.setenv("FUSEMAX_CACHE", str(tmp_path))
+    cascade, machine = load_cascade("softmax/stable"), load_machine("h100")[0]
+    told: list[float] = []
+    for _ in range(2):
+        before = len(told)
+        best_mapped(
+            cascade, machine, {"M": 64, "P": 64}, watch=lambda _, plan: told.append(plan.measure("latency"))
+        )
+    assert told == sorted(told, reverse=True)
+    assert before == len(told) > 0
