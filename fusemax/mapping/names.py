@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from fusemax.cascade.ir import Cascade, is_variable
 from fusemax.cascade.sizes import SizeError
@@ -10,24 +11,50 @@ from fusemax.language.syntax import Access, Name
 from fusemax.mapping.nest import Mapped, Nest
 
 
-def check_names(mapped: Mapped, known: Mapping[str, int]) -> None:
-    """Raise SizeError where two ranks that are not equally long name places of one tensor together (``X[p]``, ``X[m]``).
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Two names, *one* and *other*, of places of *tensor* in *nest*, together in one body or where one place keeps it."""
 
-    What both have in common, and what a tile of both holds, is counted for ranks of one length. *known* are the sizes.
+    tensor: str
+    one: str
+    other: str
+    nest: str
+
+    @property
+    def ranks(self) -> tuple[str, str]:
+        """The sizes of the ranks that the names run over."""
+        return self.one.upper(), self.other.upper()
+
+    def __str__(self) -> str:
+        return f"{self.tensor} has the names {self.one} and {self.other} in nest {self.nest}"
+
+
+def names_together(mapped: Mapped) -> tuple[Names, ...]:
+    """Return the names that have to run over ranks of one length (``X[p]``, ``X[m]``).
+
+    What both have in common, and what a tile of both holds, is counted for ranks of one length.
     """
-    found: dict[str, None] = {}
+    found: dict[Names, None] = {}
     for nest in mapped.nests:
         for names in _together(mapped, nest):
             accesses = [access for name in names for access in mapped.einsum(name).reads]
             for tensor in dict.fromkeys(access.tensor for access in accesses):
                 mine = [access for access in accesses if access.tensor == tensor]
                 for one, other in _pairs(mapped.cascade, tensor, mine):
-                    lengths = known.get(one.upper()), known.get(other.upper())
-                    if None not in lengths and lengths[0] != lengths[1]:
-                        text = f"{tensor} has the names {one} and {other} in nest {nest.name} of mapping {mapped.name}, of"
-                        found[f"{text} ranks {one.upper()}={lengths[0]} and {other.upper()}={lengths[1]}"] = (
-                            None
-                        )
+                    found[Names(tensor, one, other, nest.name)] = None
+    return tuple(found)
+
+
+def check_names(mapped: Mapped, known: Mapping[str, int]) -> None:
+    """Raise SizeError where two ranks that are not equally long name places of one tensor together. *known* are the sizes."""
+    found: list[str] = []
+    for names in names_together(mapped):
+        one, other = names.ranks
+        lengths = known.get(one), known.get(other)
+        if None not in lengths and lengths[0] != lengths[1]:
+            found.append(
+                f"{names} of mapping {mapped.name}, of ranks {one}={lengths[0]} and {other}={lengths[1]}"
+            )
     if found:
         hint = "  hint: take equal lengths, or put the Einsums that read it into nests of their own"
         raise SizeError("\n".join((*found, hint)))

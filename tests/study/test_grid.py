@@ -152,3 +152,28 @@ def test_mistakes_are_said_in_words(golden):
             fusemax.sweep("fusemax", "fusemax", **{"sizes": SIZES, **arguments})
         texts.append(f"# {name}\n{caught.value}\n")
     golden("study/grid", "\n".join(texts))
+
+
+NAMES = {
+    "c.yaml": "inputs: {X: [A]}\nsame: [[Z, A]]\noutputs: [Y, Z]\neinsums: |\n  Y[a] = X[a] - X[a]\n  Z[z] = X[z] - X[z]\n",
+    "machine.yaml": "clock: 1 GHz\nword: 2 B\nlevels: {DRAM: {bandwidth: 8 GB/s}, L1: {size: 1 KiB}}\n"
+    "units: {a: {shape: {rows: 2}, operations: {sub: 1}}}\n",
+    "m.yaml": "cascade: ./c.yaml\nnests: [{keep: {L1: [X]}, do: [{do: [Y]}, {do: [Z]}]}]\nbind: {a: [Y, Z]}\n",
+}
+
+
+def test_names_of_ranks_that_are_not_equally_long_are_no_points_of_a_grid(tmp_path):
+    """Two names of X: where both are four long both read its four words; else the point does not fit, as `cost` refuses it."""
+    for name, text in NAMES.items():
+        (tmp_path / name).write_text(f"title: t\nsource: s\n{text}")
+    paths = str(tmp_path / "machine.yaml"), str(tmp_path / "m.yaml")
+    said = "X has the names a and z in nest Z"
+    table = fusemax.sweep(*paths, grid={"A": [3, 4], "Z": [3, 4]})
+
+    assert [True, False, False, True] == table["fits"].to_list()
+    assert ["", *[f"{said}, of ranks that are not equally long"] * 2, ""] == table["reason"].to_list()
+    assert [2 * 3 * n if n else None for n in (3, None, None, 4)] == table["traffic_B"].to_list()
+    with pytest.raises(fusemax.FusemaxError, match=f"{said} of mapping m, of ranks A=3 and Z=4"):
+        fusemax.Design(None, *paths).cost(A=3, Z=4)
+    with pytest.raises(fusemax.FusemaxError, match=f"{said} of mapping m, of ranks A=3 and Z=4"):
+        fusemax.sweep(*paths, sizes={"A": 3, "Z": 4}, grid={"clock": ["1 GHz"]})

@@ -10,6 +10,7 @@ import sympy
 from fusemax.cost.program import Label, Line, Program
 from fusemax.cost.symbols import at_most, equal, floor, less, symbol, to_sympy
 from fusemax.errors import FusemaxError
+from fusemax.mapping.names import names_together
 from fusemax.mapping.nest import Mapped
 from fusemax.nearest import nearest
 from fusemax.study.spec.condition import Condition
@@ -50,6 +51,7 @@ def verdict_lines(
             place = f"[{line.label.nest},{line.label.level}]"
             room: Any = at_most(symbol(line.name), symbol(f"capacity_B{place}"))
             fits.append(Line(f"fits{place}", room, Label(VERDICT)))
+    fits += _equal_lengths(mapped, program, known)
     verdict = _all(holds) * (1 + _all(fits))
     lost = [2**number * (1 - symbol(line.name)) for number, line in enumerate(fits)]
     return [
@@ -57,6 +59,16 @@ def verdict_lines(
         *fits,
         Line(UNFIT, sympy.Add(*lost), Label(VERDICT)),
         Line(VERDICT, verdict, Label(VERDICT)),
+    ]
+
+
+def _equal_lengths(mapped: Mapped, program: Program, known: set[str]) -> list[Line]:
+    """Return the lines that say whether ranks whose names stand together are equally long; not those that tiles make."""
+    there = known - program.tiles_given()
+    return [
+        Line(f"fits[{names}]", equal(*map(symbol, names.ranks)), Label(VERDICT, tensor=names.tensor))
+        for names in names_together(mapped)
+        if there.issuperset(names.ranks)
     ]
 
 
@@ -68,17 +80,25 @@ def _all(lines: Sequence[Line]) -> sympy.Expr:
     return sympy.Mul(*(symbol(line.name) for line in lines))
 
 
+def _by_bit(program: Program) -> list[Line]:
+    """Return the lines that say what fits in a *program*, in the order of their bits in the line ``unfit``."""
+    lines = program.labelled(VERDICT)
+    unfit = next((line.value for line in lines if line.name == UNFIT), sympy.Integer(0))
+    fits = (line for line in lines if line.name.startswith("fits["))
+    return sorted(fits, key=lambda line: -unfit.diff(symbol(line.name)))
+
+
 def reasons_of(program: Program) -> tuple[str, ...]:
     """Return what each bit of the line ``unfit`` of a *program* means, in words."""
     found: list[str] = []
     tiles = {line.name: line.label for line in program.labelled("tile")}
     groups = {line.name: line.label for line in (*program.labelled("groups"), *program.labelled("beside"))}
-    for line in program.labelled(VERDICT):
-        if not line.name.startswith("fits["):
-            continue
+    for line in _by_bit(program):
         name = line.name.removeprefix("fits[").removesuffix("]")
         nest, _, level = name.rpartition(",")
-        if name in tiles:
+        if line.label.tensor:
+            found.append(f"{name}, of ranks that are not equally long")
+        elif name in tiles:
             found.append(f"tile {tiles[name].tensor} of nest {tiles[name].nest} is no whole number from 1")
         elif name in groups and not groups[name].nest:
             found.append(
