@@ -128,7 +128,7 @@ def evaluate(
     Raises
     ------
     FusemaxError
-        When an input is missing, has the wrong shape, or a size is not known.
+        When an input is missing, has the wrong shape, or a size is not known, or is another than the shape of an input says.
     """
     from fusemax.cascade.evaluate import evaluate as run
 

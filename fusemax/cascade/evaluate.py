@@ -67,10 +67,12 @@ def evaluate(
     Raises
     ------
     SizeError
-        When an input is missing, has the wrong shape, or a size is not known.
+        When an input is missing, has the wrong shape, or a size is not known, or is another than the shape of an input says.
     """
     cascade = cascade.batched()
-    known = resolve_sizes(cascade, {**_sizes_of_inputs(cascade, inputs), **(sizes or {})})
+    of_inputs = _sizes_of_inputs(cascade, inputs)
+    _refuse_others(cascade, of_inputs, sizes or {})
+    known = resolve_sizes(cascade, {**of_inputs, **(sizes or {})})
     values = {name: np.asarray(inputs[name], dtype=np.float64) for name in cascade.inputs}
     for name, tensor in cascade.tensors.items():
         if name not in values:
@@ -103,6 +105,17 @@ def _sizes_of_inputs(cascade: Cascade, inputs: Mapping[str, Array]) -> dict[str,
     if mistakes:
         raise SizeError("; ".join(mistakes))
     return sizes
+
+
+def _refuse_others(cascade: Cascade, of_inputs: Mapping[str, int], sizes: Mapping[str, int]) -> None:
+    """Raise SizeError where *sizes* say another size of a rank than the shapes of the inputs do, *of_inputs*."""
+    mistakes: list[str] = []
+    for rank, size in sizes.items():
+        if rank in of_inputs and of_inputs[rank] != size:
+            tensor = next(name for name in cascade.inputs if rank in cascade.tensors[name].ranks)
+            mistakes.append(f"input {tensor} has {rank}={of_inputs[rank]}, but sizes say {rank}={size}")
+    if mistakes:
+        raise SizeError("; ".join(mistakes) + "\n  hint: leave out sizes that the shapes of the inputs tell")
 
 
 class _Run:

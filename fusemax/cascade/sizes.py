@@ -61,10 +61,27 @@ def resolve_sizes(
                 raise SizeError(
                     f"{name}={known[name]}, but the cascade says {name} = {rank.size} = {value:g}"
                 )
-    outside = list(_outside(cascade, known, _following(cascade, given, standing_in)))
-    if outside:
-        raise SizeError("; ".join(outside))
+    loose = _following(cascade, given, standing_in)
+    wrong = [*_contradictions(cascade, known, {*loose, *standing_in}), *_outside(cascade, known, loose)]
+    if wrong:
+        raise SizeError("; ".join(wrong))
     return known
+
+
+def _contradictions(cascade: Cascade, known: Mapping[str, int], loose: Collection[str]) -> Iterator[str]:
+    """Yield each size that is given beside others from which another one follows: ``W = P``, or M, M1 and M0 of ``M1*M0``.
+
+    Of a product one factor is as many parts as the others leave, the last one ragged.
+    """
+    for name, rank in cascade.ranks.items():
+        factors = () if rank.size is None else _factors(rank.size) or ()
+        if not factors or name in loose or any(factor in loose for factor in factors):
+            continue
+        whole = math.prod(known[factor] for factor in factors)
+        parts = (known[name] * known[factor] for factor in factors)
+        if not any(known[f] == -(-part // whole) for f, part in zip(factors, parts, strict=True)):
+            beside = ", ".join(f"{factor}={known[factor]}" for factor in dict.fromkeys(factors))
+            yield f"{name}={known[name]}, but the cascade says {name} = {rank.size}, with {beside}"
 
 
 def _outside(cascade: Cascade, known: Mapping[str, int], loose: Collection[str]) -> Iterator[str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 
+import fusemax
 from fusemax.cascade.build import cascade_from_text, load_cascade
 from fusemax.cascade.sizes import SizeError, resolve_sizes
 from fusemax.errors import ProblemsError
@@ -87,3 +91,38 @@ def test_sizes_that_follow_are_not_asked_for() -> None:
     with pytest.raises(SizeError, match=r"needs a size for M$"):
         resolve_sizes(cascade, {"M0": 16, "B": 1, "E": 2, "F": 2, "H": 1, "P": 4})
     assert 3 == resolve_sizes(cascade, {"M0": 16, "M": 33, "B": 1, "E": 2, "F": 2, "H": 1, "P": 4})["M1"]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "einsum", "shapes", "sizes", "said"),
+    [
+        ({}, "Y[m] = 2*X[m]", {"X": 4}, {"M": 5}, "input X has M=4, but sizes say M=5"),
+        ({"W": "M"}, "Y[m,w] = X[m]*V[w]", {"X": 4, "V": 5}, {}, "W=5, but the cascade says W = M, with M=4"),
+        (
+            {"M": "M1*M0"}, "Y[m1] = X[m1*M0+m0] :: sum[m0]", {"X": 10}, {"M0": 4, "M1": 2},
+            "M=10, but the cascade says M = M1*M0, with M1=2, M0=4",
+        ),
+    ],
+)  # fmt: skip
+def test_sizes_that_contradict_the_shapes_of_inputs_or_each_other_are_refused(
+    ranks, einsum, shapes, sizes, said
+):
+    """Ten elements in parts of four are three parts, no two: those would leave two elements out."""
+    inputs = {"X": ["M"], "V": ["W"]}
+    cascade = {
+        "title": "t", "source": "s", "inputs": {name: inputs[name] for name in shapes}, "ranks": ranks,
+        "einsums": einsum,
+    }  # fmt: skip
+    arrays = {name: np.ones(length) for name, length in shapes.items()}
+    with pytest.raises(SizeError, match=re.escape(said)):
+        fusemax.evaluate(cascade, arrays, sizes)
+
+
+def test_sizes_that_agree_with_the_shapes_may_be_given():
+    """Sums of ten ones in parts of four: 4, 4 and 2."""
+    cascade = {
+        "title": "t", "source": "s", "inputs": {"X": ["M"]}, "ranks": {"M": "M1*M0"},
+        "einsums": "Y[m1] = X[m1*M0+m0] :: sum[m0]",
+    }  # fmt: skip
+    found = fusemax.evaluate(cascade, {"X": np.ones(10)}, {"M": 10, "M1": 3, "M0": 4})
+    assert found["Y"].tolist() == [4.0, 4.0, 2.0]

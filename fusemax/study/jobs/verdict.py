@@ -83,9 +83,11 @@ def _all(lines: Sequence[Line]) -> sympy.Expr:
 def _by_bit(program: Program) -> list[Line]:
     """Return the lines that say what fits in a *program*, in the order of their bits in the line ``unfit``."""
     lines = program.labelled(VERDICT)
-    unfit = next((line.value for line in lines if line.name == UNFIT), sympy.Integer(0))
+    bits = {line.name: line.value for line in lines if isinstance(line.value, sympy.Expr)}.get(
+        UNFIT, sympy.Integer(0)
+    )
     fits = (line for line in lines if line.name.startswith("fits["))
-    return sorted(fits, key=lambda line: -unfit.diff(symbol(line.name)))
+    return sorted(fits, key=lambda line: float(-bits.diff(symbol(line.name))))
 
 
 def reasons_of(program: Program) -> tuple[str, ...]:
