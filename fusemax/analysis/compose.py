@@ -6,16 +6,20 @@ window.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, normal
 from fusemax.analysis.plain import INFINITY, Filter, Node
+from fusemax.analysis.stretches import (
+    Unknown,
+    has_place_beside,
+    is_within,
+    prefix_within,
+    stretch_within,
+    stretches_of,
+)
 
 FARTHEST = 8  #: finite offsets beyond this many coordinates are dropped
-
-
-class _Unknown(Exception):
-    """The composition has no form here; it is dropped. With the words of the condition to blame, where it is one."""
 
 
 class Composer:
@@ -27,23 +31,34 @@ class Composer:
         self.given_up: set[tuple[int, tuple[str, ...]]] = (
             set()
         )  #: conditions that ended a composition, by Einsum
-        self._known: dict[tuple, Relation | None] = {}
-        self._stretches = [_stretches(node, node.filters) or {} for node in nodes]
+        self._known: dict[tuple, tuple[Relation, ...]] = {}
+        self._mixed = [_mixed(node) for node in nodes]
+        self._stretches = [stretches_of(node, node.filters) or {} for node in nodes]
 
-    def compose(self, u: int, first: Relation, w: int, second: Relation, v: int) -> Relation | None:
-        """Return first∘second (u to w to v), or None when it is empty or not known."""
+    def compose(self, u: int, first: Relation, w: int, second: Relation, v: int) -> tuple[Relation, ...]:
+        """Return first∘second (u to w to v), in parts where it has no one form; nothing when it is empty or not known."""
         key = (first, second, (u, w, v) if self._filtered[w] else None)
         if key not in self._known:
-            try:
-                self._known[key] = self._composed(u, first, w, second, v)
-            except _Unknown as unknown:
-                self._known[key] = None
-                if unknown.args:
-                    self.given_up.add((w, unknown.args[0]))
+            self._known[key] = self._parts(u, first, w, second, v)
         found = self._known[key]
-        if found is None:
-            return None
-        return self.of_tasks(u, Relation(found.sources, found.sinks, (*first.through, w, *second.through)), v)
+        if not found:
+            return ()
+        through = (*first.through, w, *second.through)
+        return tuple(self.of_tasks(u, Relation(one.sources, one.sinks, through), v) for one in found)
+
+    def _parts(self, u: int, first: Relation, w: int, second: Relation, v: int) -> tuple[Relation, ...]:
+        """Return what is known of a composition, and note the condition for which nothing is."""
+        found: list[Relation] = []
+        blamed: set[tuple[str, ...]] = set()
+        mixed = self._mixed[w]
+        for stretched in (True,) if mixed is None else (True, False):
+            try:
+                found.append(self._composed(u, first, w, second, v, stretched))
+            except Unknown as unknown:
+                blamed |= set(unknown.args[:1] or (() if mixed is None else (mixed,)))
+        if not found:
+            self.given_up |= {(w, words) for words in blamed}
+        return tuple(dict.fromkeys(found))
 
     def of_tasks(self, u: int, relation: Relation, v: int) -> Relation:
         """Return *relation* without what conditions of u and v on one variable say anyhow.
@@ -54,26 +69,32 @@ class Composer:
         if not needed and not readers:
             return relation
         sources = tuple(
-            ALL if i in needed and _within(needed[i], c) else c for i, c in enumerate(relation.sources)
+            ALL if i in needed and is_within(needed[i], c) else c for i, c in enumerate(relation.sources)
         )
         sinks = tuple(
-            None if c is not None and j in readers and _within(readers[j], c) else c
+            None if c is not None and j in readers and is_within(readers[j], c) else c
             for j, c in enumerate(relation.sinks)
         )
         return Relation(sources, sinks, relation.through)
 
-    def _composed(self, u: int, first: Relation, w: int, second: Relation, v: int) -> Relation:
-        filtered, stretches = _filtered(self.nodes[u], first, self.nodes[w], second, self.nodes[v])
+    def _composed(
+        self, u: int, first: Relation, w: int, second: Relation, v: int, stretched: bool
+    ) -> Relation:
+        filtered, stretches, limits = _filtered(
+            self.nodes[u], first, self.nodes[w], second, self.nodes[v], stretched
+        )
         users: dict[int, list[int]] = {}
         for i, condition in enumerate(first.sources):
             if condition[0] == "link":
                 users.setdefault(condition[1], []).append(i)
         sinks = list(second.sinks)
+        for k, condition in limits:
+            _narrow(sinks, k, condition)
         between = [filtered.get(j, condition) for j, condition in enumerate(second.sources)]
         for j, through in enumerate(between):
             own = users.get(j, [])
             if len(own) > 1 and not _point(through):
-                raise _Unknown
+                raise Unknown
             stretch = stretches.get(j)
             if stretch is not None:
                 between[j] = through = _stretched(through, stretch, bool(own or first.sinks[j]), sinks)
@@ -85,11 +106,12 @@ class Composer:
 
 
 def _filtered(
-    u: Node, first: Relation, w: Node, second: Relation, v: Node
-) -> tuple[dict[int, Condition], dict[int, Condition]]:
+    u: Node, first: Relation, w: Node, second: Relation, v: Node, stretched: bool
+) -> tuple[dict[int, Condition], dict[int, Condition], list[tuple[int, Condition]]]:
     """Return the conditions that w's filters narrow from "all" to a prefix, and what those on one variable leave of it.
 
-    Raise if there is no form.
+    Where both are on one variable, all of the stretch is taken (*stretched*) or all of the prefix, for those tasks of v, by
+    variable, for which it lies in the other. Raise if there is no form.
     """
     changed: dict[int, Condition] = {}
     left = [
@@ -103,20 +125,32 @@ def _filtered(
         )
     ]
     if len(left) == 1 and _idle(left[0], first, w, second):
-        return changed, {}
+        return changed, {}, []
     near = [one for one in left if one.near is not None]
     others = [one for one in left if one.near is None]
-    stretches = _stretches(w, near)
-    if near and (stretches is None or any(set(a.variables) & set(b.variables) for a in near for b in others)):
-        raise _Unknown(near[0].words)
+    stretches = stretches_of(w, near)
+    if stretches is None:
+        raise Unknown(near[0].words)
+    limits: list[tuple[int, Condition]] = []
     for band in _bands(others):
-        position, condition = _prefix(band, first, w, second)
+        position, condition, point = _prefix(band, first, w, second, stretches)
         if position is None:
             continue
         if position in changed:
-            raise _Unknown
+            raise Unknown
         changed[position] = condition
-    return changed, stretches or {}
+        if position in stretches:
+            within = stretch_within if stretched else prefix_within
+            limits += within(stretches[position], condition, point=point)
+            changed[position] = stretches[position] if stretched else condition
+            stretches = {j: stretch for j, stretch in stretches.items() if j != position}
+    return changed, stretches, limits
+
+
+def _mixed(node: Node) -> tuple[str, ...] | None:
+    """Return a condition on one variable that another one of the Einsum is on, too, in words; None without any."""
+    others = {name for one in node.filters if one.near is None for name in one.variables}
+    return next((one.words for one in node.filters if one.near and others & set(one.variables)), None)
 
 
 def _met(one: Filter, first: Relation, w: Node) -> bool:
@@ -148,25 +182,6 @@ def _idle(one: Filter, first: Relation, w: Node, second: Relation) -> bool:
     return all(c[0] == "link" and c[2:] == (0, 0) for c in tied.values()) and one.allows_every(tied.keys())
 
 
-def _stretches(node: Node, filters: Iterable[Filter]) -> dict[int, Condition] | None:
-    """Return what conditions on single variables leave of them, by number of the variable; None where that has no form."""
-    found: dict[int, Condition] = {}
-    for one in filters:
-        if one.near is None or normal(one.near) == ALL:
-            continue
-        j = node.variables.index(one.variables[0])
-        side, low, high = found.get(j, (one.near[0], -INFINITY, INFINITY))
-        if side != one.near[0]:
-            return None
-        found[j] = (side, max(low, one.near[1]), min(high, one.near[2]))
-    return found
-
-
-def _within(stretch: Condition, condition: Condition) -> bool:
-    """Return whether all of *stretch* obeys *condition*."""
-    return condition[0] == stretch[0] and condition[1] <= stretch[1] and stretch[2] <= condition[2]
-
-
 def _stretched(
     through: Condition, stretch: Condition, used: bool, sinks: list[Condition | None]
 ) -> Condition:
@@ -176,10 +191,10 @@ def _stretched(
     if through[0] == stretch[0]:
         both = (stretch[0], max(through[1], stretch[1]), min(through[2], stretch[2]))
         if both[1] > both[2]:
-            raise _Unknown
+            raise Unknown
         return both
     if through[0] != "link" or (used and not _point(through)):
-        raise _Unknown
+        raise Unknown
     _, k, low, high = through
     _narrow(sinks, k, (stretch[0], stretch[1] - high, stretch[2] - low))
     return through
@@ -193,14 +208,14 @@ def _bands(filters: Sequence[Filter]) -> list[Band]:
     found: dict[tuple[str, str], tuple[float, float]] = {}
     for one in filters:
         if one.difference is None:
-            raise _Unknown(one.words)
+            raise Unknown(one.words)
         x, y, low, high = one.difference
         if (y, x) in found:
             x, y, low, high = y, x, -high, -low
         before, after = found.get((x, y), (-INFINITY, INFINITY))
         found[x, y] = max(low, before), min(high, after)
     if any(low > high for low, high in found.values()):
-        raise _Unknown
+        raise Unknown
     return [(x, y, low, high) for (x, y), (low, high) in found.items()]
 
 
@@ -227,23 +242,29 @@ def _implied_after(one: Filter, w: Node, second: Relation, v: Node) -> bool:
     return any(one.renamed(changes) == other.words for other in v.filters)
 
 
-def _prefix(band: Band, first: Relation, w: Node, second: Relation) -> tuple[int | None, Condition]:
-    """Return which variable of w the filters ``x - y in [low, high]`` narrow from "all", and to what."""
+def _prefix(
+    band: Band, first: Relation, w: Node, second: Relation, stretches: Mapping[int, Condition]
+) -> tuple[int | None, Condition, bool]:
+    """Return which variable of w the filters ``x - y in [low, high]`` narrow from "all", to what, and if y is one there.
+
+    *stretches* are what other conditions leave of variables.
+    """
     x, y, low, high = band
     for inside, outside, low_, high_ in ((x, y, low, high), (y, x, -high, -low)):
         i, o = w.variables.index(inside), w.variables.index(outside)
         if second.sources[i] != ALL:
             continue
         used = [any(c[0] == "link" and c[1] == n for c in first.sources) for n in (i, o)]
-        if not used[0] and first.sinks[i] is None and low_ <= 0 <= high_:
-            return None, ALL
+        beside = i not in stretches or has_place_beside(stretches[i], low_, high_)
+        if not used[0] and first.sinks[i] is None and low_ <= 0 <= high_ and beside:
+            return None, ALL, False
         beyond = second.sources[o]
         if len(beyond) < 3 or (used[1] and not _point(beyond)) or first.sinks[o] is not None:
             continue
         if first.sinks[i] is not None:
             continue
-        return i, normal((*beyond[:-2], beyond[-2] + low_, beyond[-1] + high_))
-    raise _Unknown
+        return i, normal((*beyond[:-2], beyond[-2] + low_, beyond[-1] + high_)), _point(beyond)
+    raise Unknown
 
 
 def _point(condition: Condition) -> bool:
@@ -268,16 +289,16 @@ def _follow(link: Condition, beyond: Condition) -> Condition:
             high_ = 0
         beyond_start, beyond_end = high_ < 0 < high and low > 0, low_ > 0 > low and high < 0
         if (low > 0 > low_) or (high < 0 < high_) or beyond_start or beyond_end:
-            raise _Unknown
+            raise Unknown
     total = (low + low_, high + high_)
     if any(abs(t) > FARTHEST and abs(t) != INFINITY for t in total):
-        raise _Unknown
+        raise Unknown
     if beyond[0] == "start" and (
         total[1] < 0 or (low < 0 and low_ > -INFINITY and total[0] < 0 and high > 0)
     ):
-        raise _Unknown
+        raise Unknown
     if beyond[0] == "end" and (total[0] > 0 or (high > 0 and high_ < INFINITY and total[1] > 0 and low < 0)):
-        raise _Unknown
+        raise Unknown
     if beyond[0] == "start":
         total = (
             low + max(low_, 0),
@@ -319,7 +340,7 @@ def _restrict(sink: Condition | None, beyond: Condition, used: bool, sinks: list
     meets = beyond[0] == sink[0] and max(beyond[1], sink[1]) <= min(beyond[2], sink[2])
     if meets and not used:
         return
-    raise _Unknown
+    raise Unknown
 
 
 def _narrow(sinks: list[Condition | None], k: int, condition: Condition) -> None:
@@ -329,8 +350,8 @@ def _narrow(sinks: list[Condition | None], k: int, condition: Condition) -> None
         return
     if old is not None:
         if old[0] != condition[0]:
-            raise _Unknown
+            raise Unknown
         condition = (old[0], max(old[1], condition[1]), min(old[2], condition[2]))
         if condition[1] > condition[2]:
-            raise _Unknown
+            raise Unknown
     sinks[k] = condition

@@ -213,6 +213,8 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
     written = {i.name: (q, i.offset) for q, i in enumerate(output.indices) if isinstance(i, Variable)}
     if any(index.name not in written for index in along):
         return None
+    if _folds_cut(node, reading, member):
+        return None
     offsets = tuple(
         offset - index.offset + written[index.name][1]
         for offset, index in zip(member.offsets, along, strict=True)
@@ -265,6 +267,18 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
     )
 
 
+def _folds_cut(node: Node, reading: Reading, member: Member) -> bool:
+    """Return whether a coordinate that conditions may have cut is folded, so that what it goes with is not known."""
+    for k in range(member.ranks, len(member.traces)) if member.stands else ():
+        index = reading.indices[member.traces[k][1]] if member.traces[k][0] == "at" else None
+        if not isinstance(index, Variable) or index.name not in node.reduced:
+            continue
+        apart = any(one.mentions(k) and one.meets != "diagonal" for one in member.narrowed)
+        if apart or any(index.name in one.variables for one in node.filters):
+            return True
+    return False
+
+
 def _traces(reading: Reading, member: Member, written: Mapping[str, tuple[int, int]]) -> list[Trace]:
     """Return where the fibre's coordinates stand in what is written from *reading*."""
     traces: list[Trace] = []
@@ -293,7 +307,7 @@ def _kept(
     by = along[0].offset - member.offsets[0]
     places = {**places, **places_of(reading, member.traces)}
     folded = node.reduced - places.keys()
-    return narrowed(kept.shifted(by), node.filters, along[0].name, by, places, folded)
+    return narrowed(kept.shifted(by), (*node.filters, *node.follows), along[0].name, by, places, folded)
 
 
 def _fixed(reading: Reading, member: Member) -> list[Fixed]:

@@ -133,7 +133,7 @@ def _read(node: Node, reading: Reading, position: int, view: View) -> Span:
     places = places_of(reading, traces)
     edges = Kept().shifted(index.offset)
     around = []
-    for one in node.filters:
+    for one in (*node.filters, *node.follows):
         if index.name not in one.variables:
             continue
         if set(one.variables) <= {index.name, *places}:
@@ -215,7 +215,7 @@ def _sights(sightings: Sequence[Sighting], cone: Sequence[Member]) -> Iterator[_
         places = _places(node, visit)
         by = index.offset - member.offsets[0]
         around, parts = (
-            narrowed(Kept(), node.filters, along, by, places, visit.inner, whole=whole)
+            narrowed(Kept(), (*node.filters, *node.follows), along, by, places, visit.inner, whole=whole)
             for whole in (False, True)
         )
         key = (node.number, id(reading), member.positions, tuple(places.items()))

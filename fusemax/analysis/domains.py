@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fusemax.analysis.barriers import Corner, Sweep, sweep_of
 from fusemax.analysis.filters import ends_near
+from fusemax.analysis.kept import on_diagonal
 from fusemax.analysis.members import Visit, folded_names
 from fusemax.analysis.plain import BOTH, INFINITY, Filter, Node, Plain, Variable
 from fusemax.analysis.standing import standing
@@ -53,7 +54,7 @@ def complete_visits(
             continue
         ends |= {end for end in left_out if end is not None}
         for words, one in described[visit].items():
-            end = _seen(visit, one, words in common, words in own)
+            end = _seen(form.nodes[visit.number], visit, one, words in common, words in own)
             if end is None:
                 break
             ends |= end
@@ -84,7 +85,11 @@ def _own_conditions(form: Plain, tensor: str) -> frozenset[Words]:
                 if isinstance(i, Variable) and not i.offset
             }
             sets.append(
-                frozenset(one.renamed(names) for one in node.filters if set(one.variables) <= set(names))
+                frozenset(
+                    one.renamed(names)
+                    for one in (*node.filters, *node.follows)
+                    if set(one.variables) <= set(names)
+                )
             )
     return frozenset.intersection(*sets) if sets else frozenset()
 
@@ -118,13 +123,24 @@ def _described(node: Node, visit: Visit, positions: tuple[int, ...]) -> dict[Wor
         name: f"<{coordinate}>" for name, coordinate, offset in visit.fixed if offset == 0 <= coordinate
     }
     touching: Iterable[Filter] = (
-        one for one in node.filters if any(v in visit.variables for v in one.variables)
+        one for one in (*node.filters, *node.follows) if any(v in visit.variables for v in one.variables)
     )
     names |= folded_names(node, visit.inner & node.reduced, names)
     return {one.renamed(names): one for one in touching}
 
 
-def _seen(visit: Visit, one: Filter, shared: bool, own: bool) -> set[str] | None:
+def _alone(node: Node, one: Filter, name: str) -> bool:
+    """Return whether other conditions on variable *name* leave it the places that *one* wants, or what follows is told."""
+    for other in node.filters:
+        if other is one or name not in other.variables or (other.near and one.difference):
+            continue
+        alike = set(other.variables) == set(one.variables) and on_diagonal(one) and on_diagonal(other)
+        if not alike:
+            return False
+    return True
+
+
+def _seen(node: Node, visit: Visit, one: Filter, shared: bool, own: bool) -> set[str] | None:
     """Return at which end of its other variables a filtered visit is complete; None when it is nowhere."""
     if own:
         return set()
@@ -137,7 +153,7 @@ def _seen(visit: Visit, one: Filter, shared: bool, own: bool) -> set[str] | None
         if name in visit.variables or (shared and fixed.get(name) == 0):
             continue
         if name in visit.inner:
-            if not shared and not reaches:
+            if not shared and not (reaches and _alone(node, one, name)):
                 return None
             continue
         slope = one.slope(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from fusemax.cascade.ir import affine, is_variable
@@ -55,6 +55,13 @@ class Filter:
         side, low, high = self.near
         return low <= high and (high >= 0 and low <= 2 if side == "start" else low <= 0 and high >= -2)
 
+    def leaves_all(self) -> bool:
+        """Return whether a condition on one variable holds everywhere."""
+        if self.near is None:
+            return False
+        side, low, high = self.near
+        return (low <= 0 and high == INFINITY) if side == "start" else (low == -INFINITY and high >= 0)
+
     def renamed(self, changes: Mapping[str, str]) -> tuple[str, ...]:
         """Return the words with variables replaced by *changes*."""
         return tuple(changes.get(word, word) for word in self.words)
@@ -80,6 +87,28 @@ def ends_near(offset: int, near: tuple[str, float, float]) -> frozenset[str]:
         high == INFINITY and low <= offset + 2 if side == "start" else low == -INFINITY and high >= offset - 2
     )
     return frozenset(end for end in BOTH if (low <= offset <= high if end == side else beyond))
+
+
+def follow_from(filters: Sequence[Filter]) -> tuple[Filter, ...]:
+    """Return the conditions on one variable that follow from one on two and one on the other: of m <= p and m > 0, p > 0."""
+    found: list[Filter] = []
+    for one in filters:
+        if one.difference is None:
+            continue
+        x, y, low, high = one.difference
+        for other in filters:
+            if other.near is None:
+                continue
+            side, nearest, farthest = other.near
+            if other.variables == (y,):
+                found.append(_near(x, side, nearest + low, farthest + high))
+            elif other.variables == (x,):
+                found.append(_near(y, side, nearest - high, farthest - low))
+    return tuple(one for one in found if not one.leaves_all())
+
+
+def _near(variable: str, side: str, low: float, high: float) -> Filter:
+    return Filter((side, str(low), str(high), variable), (variable,), near=(side, low, high))
 
 
 def near_an_end(condition: Condition, sizes: Callable[[str], str]) -> tuple[str, float, float] | None:

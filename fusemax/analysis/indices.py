@@ -81,7 +81,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One Einsum in plain form; *number* is its position in the cascade."""
+    """One Einsum in plain form; *number* is its position in the cascade.
+
+    *follows* are conditions on one variable that follow from two *filters*: what is left of it where another is cut.
+    """
 
     number: int
     name: str
@@ -91,6 +94,7 @@ class Node:
     reads: tuple[Reading, ...]
     reduced: frozenset[str]
     filters: tuple[Filter, ...]
+    follows: tuple[Filter, ...] = ()
     early_exit: bool
 
     @property

@@ -54,7 +54,7 @@ def narrowings(
     own = {name for name, word in names.items() if word[1:-1].isdigit() and int(word[1:-1]) < ranks}
     left_out = [
         one
-        for one in node.filters
+        for one in (*node.filters, *node.follows)
         if any(v in swept for v in one.variables)
         and not (_idle(node, one) and own.isdisjoint(set(one.variables) - swept))
     ]

@@ -7,7 +7,9 @@ with the reason: no claim rests on it.
 
 from __future__ import annotations
 
-from fusemax.analysis.filters import BOTH, INFINITY, Filter
+from dataclasses import replace
+
+from fusemax.analysis.filters import BOTH, INFINITY, Filter, follow_from
 from fusemax.analysis.indices import End, Index, Node, Opaque, Plain, Reading, Start, Variable, sequence
 from fusemax.analysis.split import SHIFTED, Splitter
 from fusemax.cascade.ir import Cascade
@@ -36,7 +38,8 @@ def plain(cascade: Cascade, *, split: bool = True) -> Plain:
     Without *split* no rank is written in parts: indices made of tiles are unknown then, shifted ones are known.
     """
     splitter = Splitter(cascade, split)
-    nodes = tuple(splitter.node(number, einsum) for number, einsum in enumerate(cascade.einsums))
+    written = (splitter.node(number, einsum) for number, einsum in enumerate(cascade.einsums))
+    nodes = tuple(replace(node, follows=follow_from(node.filters)) for node in written)
     ranks = {
         name: tuple(part for rank in tensor.ranks for part in splitter.parts(rank))
         for name, tensor in cascade.tensors.items()

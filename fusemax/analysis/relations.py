@@ -161,8 +161,7 @@ def _reach(
         for target, direct_ones in edges.get(middle, {}).items():
             loops = staying.get(middle, ()) if target == middle != start else ()
             for step in (*loops, *direct_ones):
-                longer = composer.compose(start, relation, middle, step, target)
-                if longer is not None:
+                for longer in composer.compose(start, relation, middle, step, target):
                     note(target, longer)
     return {target: kept for target, kept in found.items() if kept}
 

@@ -75,6 +75,32 @@ COUNTS = [
         "the last Z is in the last S alone, which T does not read",
     ),
     (
+        "inputs: {X: [M, E]}",
+        "S[m,p] = X[m,e]*X[p,e] :: sum[e] | m <= p, m > 0\nG[p] = S[m,p] :: max[m] | m <= p, m > 0\n"
+        "Z[p,e] = G[p]*X[m,e] :: sum[m] | m <= p, m > 0",
+        ("M", "X"), 2,
+        "nothing reads the first row, as m or as p; the last p needs all others for its maximum, then again",
+    ),
+    (
+        "inputs: {X: [M, E]}",
+        "S[m,p] = X[m,e]*X[p,e] :: sum[e]\nG[p] = S[m,p] :: max[m] | m <= p, m < 3\n"
+        "Z[p,e] = G[p]*X[m,e] :: sum[m] | m <= p, m < 3",
+        ("E", "X"), 2,
+        "the maximum of the first p needs the score of the first row, all of its features, which Z reads again",
+    ),
+    (
+        "inputs: {R: [M, P]}",
+        "G[p] = R[m,p] :: max[m] | m <= p, m < 2\nF[p] = G[p]*2\nH[m,p] = R[m,p] - F[p] | m < 2",
+        ("M", "R"), 2,
+        "from p = 1 on both rows are below the maximum, and each is read again",
+    ),
+    (
+        "inputs: {X: [P], Y: [M]}",
+        "S[m,p] = X[p]*Y[m]\nG[p] = S[m,p] :: max[m] | m <= p, m > 0\nF[] = G[p] :: max[p]\nZ[p] = X[p]*F[]",
+        ("P", "X"), 1,
+        "no maximum needs the scores of the first p, so that S may read it after Z",
+    ),
+    (
         "inputs: {G: [P], K: [M, E]}",
         "T[m,e] = G[p]*K[m,e] :: sum[p] | m != p\nF[e] = T[m,e] :: sum[m]\nB[m,e] = T[m,e] - F[e]\nZ[m,e] = K[m,e]*2",
         ("M", "K"), 2,
