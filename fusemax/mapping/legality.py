@@ -10,6 +10,7 @@ from fusemax.cascade.ir import Einsum
 from fusemax.errors import Problem
 from fusemax.language.syntax import Access, Name, Number
 from fusemax.machine import Machine
+from fusemax.mapping.names import hidden_names
 from fusemax.mapping.nest import Body, Mapped, Nest
 from fusemax.source import Document
 
@@ -27,10 +28,16 @@ def dataflow_problems(mapped: Mapped, machine: Machine, document: Document) -> l
                     problems.append(document.problem(_path(body), text[0], text[1], key=True))
     others = (
         *_useless(mapped, document), *_spread(mapped, document), *_summed_again(mapped, document),
-        *_side_by_side(mapped, document),
+        *_side_by_side(mapped, document), *_hidden(mapped, document),
     )  # fmt: skip
     problems = _unique([*problems, *others])
     return problems or _unique(list(_fusion(mapped, document)))
+
+
+def _hidden(mapped: Mapped, document: Document) -> Iterator[Problem]:
+    """Yield where loops leave out a digit beside names that cross."""
+    for body, text, hint in hidden_names(mapped):
+        yield document.problem(_path(body), text, hint)
 
 
 def _spread(mapped: Mapped, document: Document) -> Iterator[Problem]:

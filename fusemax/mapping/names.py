@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fusemax.cascade.ir import Cascade, is_variable
 from fusemax.cascade.sizes import SizeError
 from fusemax.language.syntax import Access, Name
-from fusemax.mapping.nest import Mapped, Nest
+from fusemax.mapping.nest import Body, Mapped, Nest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,53 @@ def check_names(mapped: Mapped, known: Mapping[str, int]) -> None:
     if found:
         hint = "  hint: take equal lengths, or put the Einsums that read it into nests of their own"
         raise SizeError("\n".join((*found, hint)))
+
+
+def hidden_names(mapped: Mapped) -> Iterator[tuple[Body, str, str]]:
+    """Yield each body in which names of a tensor that cross stand beside a loop that leaves out a digit outside of it.
+
+    Names cross where one digit is in two dimensions (``X[p,p]`` and ``X[w,p]``): which elements a tile has in common with
+    another is then known for whole tiles alone. With each comes what is wrong, and how to mend it.
+    """
+    for nest in mapped.nests:
+        groups = [(body,) for body in nest.bodies]
+        groups += [
+            tuple(body for body in nest.bodies if place.covers(body.node)) for place in nest.residences
+        ]
+        for bodies in groups:
+            reads = [a for body in bodies for name in body.einsums for a in mapped.einsum(name).reads]
+            for tensor in dict.fromkeys(access.tensor for access in reads):
+                mine = list({a.indices: a for a in reads if a.tensor == tensor}.values())
+                crossing = _crossing(nest, mine) if len(mine) > 1 else frozenset[str]()
+                for body in bodies:
+                    for inner, outer in _left_out(nest, body, crossing):
+                        names = " and ".join(map(str, mine[:2]))
+                        text = f"{tensor} is read as {names} inside of {inner}, without a loop over {outer} outside of it"
+                        hint = f"loop over {outer} too, or put the Einsums that read {tensor} into nests of their own"
+                        yield body, text, hint
+
+
+def _crossing(nest: Nest, accesses: Sequence[Access]) -> frozenset[str]:
+    """Return the digits of the names of *accesses* if one of these is in two dimensions; else none."""
+    dims: dict[str, set[int]] = {}
+    for access in accesses:
+        for dim, index in enumerate(access.indices):
+            if isinstance(index, Name) and is_variable(index.name):
+                for digit in nest.digits_of((index.name,)):
+                    dims.setdefault(digit, set()).add(dim)
+    tied = {dim for found in dims.values() if len(found) > 1 for dim in found}
+    if all(len({access.indices[dim] for dim in tied}) == 1 for access in accesses):
+        return frozenset()  # diagonals, X[p,p] and X[w,w]
+    return frozenset(digit for digit, found in dims.items() if found & tied)
+
+
+def _left_out(nest: Nest, body: Body, digits: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield each loop of *body* over one of *digits* with the digit outside of it that has none."""
+    for loop in body.loops:
+        names = [digit.name for digit in nest.root_of(loop).digits] if loop in digits else []
+        missing = [name for name in names[: names.index(loop)] if name not in body.loops] if names else []
+        if missing:
+            yield loop, missing[-1]
 
 
 def _together(mapped: Mapped, nest: Nest) -> Iterator[tuple[str, ...]]:

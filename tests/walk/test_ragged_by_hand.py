@@ -261,3 +261,23 @@ def test_diagonals_and_names_exchanged_beside_each_other(
 
     assert agreed(one)["L1", "X", "fill"] == words
     assert not [d for d in compared(one).differences if not d.what.startswith("room")]
+
+
+@pytest.mark.parametrize("einsum", ["X[p,p]*X[w,p]", "X[p,w]*X[w,p]", "X[p,p]*X[w,w]"])
+def test_names_that_cross_inside_of_a_loop_over_a_part_alone_are_refused(einsum: str) -> None:
+    """Of w0 without w1 a tile has every second w: of names that cross it is not known which elements both have."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["P", "P"]}, "ranks": {"W": "P"}, "outputs": ["Y"], "einsums": f"Y[p,w] = {einsum}\n",
+    }  # fmt: skip
+    node = {"for": ["w0"], "keep": {"L1": ["X"]}, "do": ["Y"]}
+    one = on(design({"tiles": {"W0": 2}, "nests": [node], "bind": {"a": ["Y"]}}, {"P": 5}, cascade))
+    outcome = compared(one)
+
+    if einsum == "X[p,p]*X[w,w]":  # diagonals: all five p hold each w
+        assert agreed(one)["L1", "X", "fill"] == 5
+        return
+    names = einsum.replace("*", " and ")
+    assert f"nests.0.do: X is read as {names} inside of w0, without a loop over w1 outside of it" in str(
+        outcome.refused
+    )
+    assert "loop over w1 too" in str(outcome.refused)
