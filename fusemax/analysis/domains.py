@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fusemax.analysis.barriers import Corner, Sweep, sweep_of
 from fusemax.analysis.filters import ends_near
-from fusemax.analysis.kept import on_diagonal
 from fusemax.analysis.members import Visit, folded_names
+from fusemax.analysis.narrowing import alone
 from fusemax.analysis.plain import BOTH, INFINITY, Filter, Node, Plain, Variable
 from fusemax.analysis.standing import standing
 from fusemax.cascade.ir import is_variable
@@ -129,17 +129,6 @@ def _described(node: Node, visit: Visit, positions: tuple[int, ...]) -> dict[Wor
     return {one.renamed(names): one for one in touching}
 
 
-def _alone(node: Node, one: Filter, name: str) -> bool:
-    """Return whether other conditions on variable *name* leave it the places that *one* wants, or what follows is told."""
-    for other in node.filters:
-        if other is one or name not in other.variables or (other.near and one.difference):
-            continue
-        alike = set(other.variables) == set(one.variables) and on_diagonal(one) and on_diagonal(other)
-        if not alike:
-            return False
-    return True
-
-
 def _seen(node: Node, visit: Visit, one: Filter, shared: bool, own: bool) -> set[str] | None:
     """Return at which end of its other variables a filtered visit is complete; None when it is nowhere."""
     if own:
@@ -153,7 +142,7 @@ def _seen(node: Node, visit: Visit, one: Filter, shared: bool, own: bool) -> set
         if name in visit.variables or (shared and fixed.get(name) == 0):
             continue
         if name in visit.inner:
-            if not shared and not (reaches and _alone(node, one, name)):
+            if not shared and not (reaches and alone(node, one, name)):
                 return None
             continue
         slope = one.slope(name)
@@ -182,8 +171,20 @@ def sees_one(node: Node, visit: Visit, corner: Corner) -> bool:
             continue
         before, after = bands.get((x, y), ends or (-INFINITY, INFINITY))
         bands[x, y] = max(low, before), min(high, after)
-    pinned = (x for (x, _), (low, high) in bands.items() if high - low < 1)
+    pinned = [x for (x, _), (low, high) in bands.items() if high - low < 1]
+    pinned += [frozenset({name}) for name in along if _ends_at_one((*node.filters, *node.follows), name)]
     return bool(along) and along <= frozenset().union(*pinned)  # of a tile there may be several places
+
+
+def _ends_at_one(filters: Iterable[Filter], name: str) -> bool:
+    """Return whether conditions on variable *name* alone leave it one coordinate at most (``m > 0, m < 2``)."""
+    for end in ("start", "end"):
+        near = [one.near for one in filters if one.near and one.variables == (name,) and one.near[0] == end]
+        low, high = max((n[1] for n in near), default=-INFINITY), min((n[2] for n in near), default=INFINITY)
+        low, high = (max(low, 0), high) if end == "start" else (low, min(high, 0))
+        if high - low < 1:
+            return True
+    return False
 
 
 def _cut(sweep: Sweep, standing_ones: frozenset[str], corner: Corner) -> tuple[float, float] | None:

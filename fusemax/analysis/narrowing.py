@@ -59,8 +59,20 @@ def narrowings(
         and not (_idle(node, one) and own.isdisjoint(set(one.variables) - swept))
     ]
     return frozenset(
-        Narrowing(one.renamed(names), _harmless(one, swept, names), _meets(one, swept)) for one in left_out
+        Narrowing(one.renamed(names), _harmless(node, one, swept, names), _meets(one, swept))
+        for one in left_out
     )
+
+
+def alone(node: Node, one: Filter, name: str) -> bool:
+    """Return whether other conditions on variable *name* leave it the places that *one* wants, or what follows is told."""
+    for other in node.filters:
+        if other is one or name not in other.variables or (other.near and one.difference):
+            continue
+        alike = set(other.variables) == set(one.variables) and on_diagonal(one) and on_diagonal(other)
+        if not alike:
+            return False
+    return True
 
 
 def _meets(one: Filter, swept: Set[str]) -> str:
@@ -99,12 +111,13 @@ def still_narrowed(
     return frozenset(kept)
 
 
-def _harmless(one: Filter, swept: Set[str], names: Mapping[str, str]) -> str | None:
+def _harmless(node: Node, one: Filter, swept: Set[str], names: Mapping[str, str]) -> str | None:
     """Return the end of the fibre's other coordinates at which a condition leaves all of ρ; None for none."""
     others = [name for name in one.variables if name not in swept]
     if not others or not names.keys() >= set(one.variables):
         return None
-    if not one.allows_every(swept & set(one.variables)):
+    folded = [name for name in others if name in node.reduced]
+    if not one.allows_every(swept & set(one.variables)) or not all(alone(node, one, n) for n in folded):
         return None
     slopes = {one.slope(name) for name in others}
     return {-1: "end", 1: "start"}.get(slopes.pop()) if len(slopes) == 1 else None

@@ -101,6 +101,25 @@ COUNTS = [
         "no maximum needs the scores of the first p, so that S may read it after Z",
     ),
     (
+        "inputs: {X: [P], Y: [M]}",
+        "S[m,p] = X[p]*Y[m]\nG[p] = S[m,p] :: max[m] | m >= p, m + p < M\nF[] = G[p] :: max[p]\nZ[p] = X[p]*F[]",
+        ("P", "X"), 1,
+        "no m goes with the last p: no maximum needs its scores",
+    ),
+    (
+        "inputs: {X: [P], Y: [M]}",
+        "G[p] = X[p]*Y[m] :: max[m] | m <= p, m >= p - 1, m < 2\nF[] = G[p] :: max[p]\nZ[p] = X[p]*F[]",
+        ("P", "X"), 1,
+        "with m = 0 and 1 go the first three p alone",
+    ),
+    (
+        "inputs: {X: [P], Y: [M]}",
+        "S[m,p] = X[p]*Y[m] | p > 0, p < 2\nN[m,p] = S[m,p]*2 | p > 0, p < 2\nF[m] = N[m,p] :: max[p] | p > 0, p < 2\n"
+        "Z[m,p] = N[m,p] - F[m] | p > 0, p < 2",
+        ("P", "S"), 1,
+        "there is one p: whatever follows it follows all of them",
+    ),
+    (
         "inputs: {G: [P], K: [M, E]}",
         "T[m,e] = G[p]*K[m,e] :: sum[p] | m != p\nF[e] = T[m,e] :: sum[m]\nB[m,e] = T[m,e] - F[e]\nZ[m,e] = K[m,e]*2",
         ("M", "K"), 2,
