@@ -39,6 +39,7 @@ OWN: Mapping[str, Mapping[str, int]] = {
     "causal/3-pass-deferred": {"P": 512},
     "variants/alibi": {"P": 512},
     "variants/nystrom": {"L": 64, "W": 8},
+    "variants/path-blocks": {"I0": 32},
 }
 LACKS = "no unit of this machine can do"
 MASKED = ("under conditions", "mask")

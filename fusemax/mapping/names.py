@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fusemax.cascade.ir import Cascade, is_variable
 from fusemax.cascade.sizes import SizeError
-from fusemax.language.syntax import Access, Name
+from fusemax.language.syntax import Access, Expression, Name
 from fusemax.mapping.nest import Body, Mapped, Nest
 
 
@@ -36,11 +36,9 @@ def names_together(mapped: Mapped) -> tuple[Names, ...]:
     """
     found: dict[Names, None] = {}
     for nest in mapped.nests:
-        for names in _together(mapped, nest):
-            accesses = [access for name in names for access in mapped.einsum(name).reads]
-            for tensor in dict.fromkeys(access.tensor for access in accesses):
-                mine = [access for access in accesses if access.tensor == tensor]
-                for one, other in _pairs(mapped.cascade, tensor, mine):
+        for bodies in _together(nest):
+            for tensor, accesses in _read_twice(mapped, bodies):
+                for one, other in _pairs(mapped.cascade, tensor, accesses):
                     found[Names(tensor, one, other, nest.name)] = None
     return tuple(found)
 
@@ -49,12 +47,10 @@ def check_names(mapped: Mapped, known: Mapping[str, int]) -> None:
     """Raise SizeError where two ranks that are not equally long name places of one tensor together. *known* are the sizes."""
     found: list[str] = []
     for names in names_together(mapped):
-        one, other = names.ranks
-        lengths = known.get(one), known.get(other)
-        if None not in lengths and lengths[0] != lengths[1]:
-            found.append(
-                f"{names} of mapping {mapped.name}, of ranks {one}={lengths[0]} and {other}={lengths[1]}"
-            )
+        lengths = {rank: known[rank] for rank in names.ranks if rank in known}
+        if len(set(lengths.values())) > 1:
+            ranks = " and ".join(f"{rank}={length}" for rank, length in lengths.items())
+            found.append(f"{names} of mapping {mapped.name}, of ranks {ranks}")
     if found:
         hint = "  hint: take equal lengths, or put the Einsums that read it into nests of their own"
         raise SizeError("\n".join((*found, hint)))
@@ -67,16 +63,10 @@ def hidden_names(mapped: Mapped) -> Iterator[tuple[Body, str, str]]:
     another is then known for whole tiles alone. With each comes what is wrong, and how to mend it.
     """
     for nest in mapped.nests:
-        groups = [(body,) for body in nest.bodies]
-        groups += [
-            tuple(body for body in nest.bodies if place.covers(body.node)) for place in nest.residences
-        ]
-        for bodies in groups:
-            reads = [a for body in bodies for name in body.einsums for a in mapped.einsum(name).reads]
-            for tensor in dict.fromkeys(access.tensor for access in reads):
-                mine = list({a.indices: a for a in reads if a.tensor == tensor}.values())
-                crossing = _crossing(nest, mine) if len(mine) > 1 else frozenset[str]()
-                for body in bodies:
+        for bodies in _together(nest):
+            for tensor, mine in _read_twice(mapped, bodies):
+                crossing = _crossing(nest, mine)
+                for body in bodies if crossing else ():
                     for inner, outer in _left_out(nest, body, crossing):
                         names = " and ".join(map(str, mine[:2]))
                         text = f"{tensor} is read as {names} inside of {inner}, without a loop over {outer} outside of it"
@@ -107,12 +97,21 @@ def _left_out(nest: Nest, body: Body, digits: Collection[str]) -> Iterator[tuple
             yield loop, missing[-1]
 
 
-def _together(mapped: Mapped, nest: Nest) -> Iterator[tuple[str, ...]]:
-    """Yield the Einsums of each body, and those inside of each place."""
+def _together(nest: Nest) -> Iterator[tuple[Body, ...]]:
+    """Yield each body, and those inside of each node that keeps tensors."""
     for body in nest.bodies:
-        yield body.einsums
-    for residence in nest.residences:
-        yield tuple(n for body in nest.bodies if residence.covers(body.node) for n in body.einsums)
+        yield (body,)
+    for place in {residence.node: residence for residence in nest.residences}.values():
+        yield tuple(body for body in nest.bodies if place.covers(body.node))
+
+
+def _read_twice(mapped: Mapped, bodies: Sequence[Body]) -> Iterator[tuple[str, list[Access]]]:
+    """Yield each tensor that *bodies* read by several indices, with an access for each of these."""
+    found: dict[str, dict[tuple[Expression, ...], Access]] = {}
+    for name in (name for body in bodies for name in body.einsums):
+        for access in mapped.einsum(name).reads:
+            found.setdefault(access.tensor, {}).setdefault(access.indices, access)
+    yield from ((tensor, list(accesses.values())) for tensor, accesses in found.items() if len(accesses) > 1)
 
 
 def _pairs(cascade: Cascade, tensor: str, accesses: Iterable[Access]) -> Iterator[tuple[str, str]]:

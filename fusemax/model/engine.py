@@ -5,7 +5,7 @@ Nothing of it is a property of a chip or a model; whoever asks about a certain f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,16 +115,11 @@ def engine_of(given: Mapping[str, Any]) -> Engine:
 def entries(text: str) -> dict[str, str]:
     """Return the entries ``name=value`` of *text*, apart by commas; raise FusemaxError for one without, or said twice."""
     found: dict[str, str] = {}
-    for name, value in _entries(text):
-        if name in found:
-            raise FusemaxError(f"{name} is said twice")
-        found[name] = value
-    return found
-
-
-def _entries(text: str) -> Iterator[tuple[str, str]]:
     for entry in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = (part.strip() for part in entry.partition("="))
         if not (equals and name and value):
             raise FusemaxError(f"{entry!r}: expected a name and a value, such as name=value")
-        yield name, value
+        if name in found:
+            raise FusemaxError(f"{name} is said twice")
+        found[name] = value
+    return found

@@ -147,9 +147,9 @@ def test_a_folder_that_is_read_only(study: Path, tmp_path: Path):
 
 
 def test_a_folder_that_is_a_file(study: Path, tmp_path: Path):
-    """Says that it cannot be written."""
+    """Says that a file is in its place."""
     (tmp_path / "out").write_text("")
-    with pytest.raises(FusemaxError, match=r"out.*: cannot be written"):
+    with pytest.raises(FusemaxError, match=r"out: no folder can be there, as a file is in its place"):
         table_of(study, tmp_path / "out")
 
 
