@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ class Progress:
     def __init__(self, objective: str, said: str = "searching") -> None:
         from rich.console import Console
 
-        self.objective, self.said = objective, said
+        self.objective, self.said, self.least = objective, said, inf
         console = Console(stderr=True)
         self.status = console.status(said) if console.is_terminal else None
 
@@ -29,7 +30,7 @@ class Progress:
 
     def watch(self, search: Search, plan: Plan) -> None:
         if self.status is not None:
-            value = plan.measure(self.objective)
+            value = self.least = min(self.least, plan.measure(self.objective))
             part = search.bound.of(self.objective) / value if value else 1.0
             self.status.update(
                 f"{self.said}: {quantity_of(value, self.objective)}, the bound is {part:.1%} of it; "

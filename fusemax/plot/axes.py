@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from math import floor, log10
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -97,8 +98,21 @@ def _given_ticks(axes: Axes, content: Chart) -> Sequence[float]:
 
 
 def _log_ticks(axis: Any, span: float, room: float) -> None:
-    """Set ticks at the decades, and at 1, 2, 5 where there are few decades: as many as *room* is there for."""
+    """Set ticks at the decades, and at 1, 2, 5 where there are few decades: as many as *room* is there for.
+
+    On an axis so short that fewer than two of those are on it, they stand as on a level one.
+    """
     close = (1.0, 2.0, 5.0) if span < FEW_DECADES else (1.0,)
+    low, high = sorted(axis.get_view_interval())
+    if (
+        span < 10
+        and sum(low <= n * 10.0**k <= high for n in close for k in (floor(log10(low)), floor(log10(high))))
+        < 2
+    ):
+        axis.set_major_locator(MaxNLocator(min(4, max(2, int(room)))))
+        axis.set_major_formatter(level_ticks())
+        axis.set_minor_locator(NullLocator())
+        return
     axis.set_major_locator(LogLocator(base=10, subs=close, numticks=min(12, max(3, int(room)))))
     axis.set_major_formatter(log_ticks(axis))
     axis.set_minor_formatter(NullFormatter())

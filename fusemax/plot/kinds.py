@@ -55,6 +55,8 @@ class FigureKind:
         The series stand on the vertical axis, and y is shown otherwise.
     lies
         The places of x stand below each other, and y runs to the right.
+    one_unit
+        Both axes are shown in one unit, so that equal numbers stand at equal places.
     finish
         Draws what belongs to all panels.
     log
@@ -72,6 +74,7 @@ class FigureKind:
     bears_texts: bool = False
     series_on_axis: bool = False
     lies: bool = False
+    one_unit: bool = False
     finish: Finish | None = None
     log: Log = "none"
     needs: tuple[Tells, ...] = ()
@@ -131,7 +134,9 @@ KINDS: Mapping[str, FigureKind] = {
     "roofline": FigureKind(
         paint=roofline, handle=dot, takes_many=True, bears_texts=True, log="xy", needs=("peak", "bandwidth")
     ),
-    "parity": FigureKind(paint=parity, handle=dot, takes_many=True, bears_texts=True, log="xy"),
+    "parity": FigureKind(
+        paint=parity, handle=dot, takes_many=True, bears_texts=True, log="xy", one_unit=True
+    ),
     "rows": FigureKind(
         paint=rows, handle=dot, is_categorical=True, takes_many=True, logs="y", bears_texts=True, lies=True
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from fusemax.plot.kinds import KINDS, settled
 from fusemax.plot.labels import axis_label, panel_text, tick
 from fusemax.plot.layers import gathered
 from fusemax.plot.picked import EmptyFigureError, Row, has_values, picked_rows, table_of_figure
-from fusemax.plot.scales import sized
+from fusemax.plot.scales import labelled, scale, sized
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.values import check_log, own_column, place_in_words, place_of, relative, values_of
 from fusemax.plot.words import told_apart
@@ -52,8 +53,9 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
         )
     kind = KINDS[spec.kind]
     y = own_column(rows, spec, described)
+    beside = _numbers(rows, spec.x) if kind.one_unit else []
     if spec.baseline is None and not spec.unit:
-        y = sized(y, _sizes(rows, spec, kind.adds_up), "y" in spec.log)
+        y = sized(labelled(y, spec.ylabel), [*_sizes(rows, spec, kind.adds_up), *beside], "y" in spec.log)
     values = values_of(rows, spec, described, y)
     if spec.baseline is not None:
         values, lost = relative(values, spec)
@@ -66,9 +68,7 @@ def chart(tables: Tables, spec: FigureSpec) -> Chart:
     # Layers of a stack keep the order of their own rows; elsewhere a series keeps its colour in every figure.
     source = [row[spec.series] for row in rows] if kind.adds_up and spec.series else names.values()
     known = dict.fromkeys(source) if spec.series else ("",)
-    x = described.column(spec.x)
-    if x.role == "measure" and not kind.is_categorical:
-        x = sized(x, [row[spec.x] for row in rows if isinstance(row[spec.x], int | float)], "x" in spec.log)
+    x = _x_of(spec, rows, described.column(spec.x), y)
     return Chart(
         **_arranged(
             values, texts, _more(rows, spec, described), [described.column(name) for name in spec.panels]
@@ -105,6 +105,20 @@ def _sizes(rows: Sequence[Row], spec: FigureSpec, adds_up: bool) -> list[float]:
 def _filled(text: str, row: Row) -> str:
     parts = Formatter().parse(text)
     return "".join(before + ("" if name is None else tick(row[name])) for before, name, _, _ in parts)
+
+
+def _x_of(spec: FigureSpec, rows: Sequence[Row], x: Column, y: Column) -> Column:
+    """Return the column *x* in the unit in which it is shown: that of its label, of *y*, or what suits its values."""
+    kind = KINDS[spec.kind]
+    if kind.one_unit and x.unit == y.unit:
+        return replace(x, shown=scale(y, spec.unit).unit)
+    if x.role != "measure" or kind.is_categorical:
+        return x
+    return sized(labelled(x, spec.xlabel), _numbers(rows, spec.x), "x" in spec.log)
+
+
+def _numbers(rows: Sequence[Row], name: str) -> list[float]:
+    return [row[name] for row in rows if isinstance(row[name], int | float)]
 
 
 def _title(rows: Sequence[Row], spec: FigureSpec, table: Table, x: Column, y: Column) -> str:

@@ -91,6 +91,18 @@ def scale(column: Column, unit: str = "") -> Scale:
     return _SCALES.get(column.unit, _PLAIN)
 
 
+def labelled(column: Column, label: str) -> Column:
+    """Return *column* in the unit that *label*, the text of its axis, has in brackets, where it can be shown in that.
+
+    >>> from fusemax.table.column import measure
+    >>> labelled(measure("latency_s"), "time (ms)").shown, labelled(measure("latency_s"), "time (of all)").shown
+    ('ms', '')
+    """
+    unit = label.rpartition("(")[2].removesuffix(")") if label.endswith(")") else ""
+    fits = unit in [scale.unit for scale in _SHOWN.get(column.unit, ())]
+    return replace(column, shown=unit) if fits else column
+
+
 def sized(column: Column, values: Iterable[float], is_log: bool = False) -> Column:
     """Return *column* with the unit in which the largest of *values* is a number from 1 to 1000.
 

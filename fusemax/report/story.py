@@ -35,7 +35,7 @@ def _step(numbers: Numbers, part: str, name: str, before: str | None) -> str:
     if before is not None:
         parts.append(_change(numbers, cases, before))
     columns = dict.fromkeys(column for case in cases for column in numbers.columns(case))
-    parts.append(" and ".join(_busy(numbers, cases, column) for column in columns))
+    parts.append(_busy(numbers, cases, list(columns)))
     parts.append(_limits(numbers, cases))
     parts.append(_lost(numbers, cases))
     return " ".join(f"{text[0].upper()}{text[1:]}." for text in parts if text)
@@ -60,10 +60,17 @@ def _change(numbers: Numbers, cases: Sequence[Case], before: str) -> str:
     return f"{words}, with {' and '.join(costs)}" if costs else words
 
 
-def _busy(numbers: Numbers, cases: Sequence[Case], column: str) -> str:
-    values = [value for case in cases if (value := numbers.ours(case, column)) is not None]
-    low, high = percent(min(values)), percent(max(values))
-    return f"{unit_of(column)} is busy {low if low == high else f'{low} to {high}'} of the time"
+def _busy(numbers: Numbers, cases: Sequence[Case], columns: Sequence[str]) -> str:
+    """Return how much of the time each unit is busy, from the least to the most."""
+    shares: list[str] = []
+    for column in columns:
+        values = [value for case in cases if (value := numbers.ours(case, column)) is not None]
+        low, high = percent(min(values)), percent(max(values))
+        said = low if low == high else f"{low} to {high}"
+        shares.append(
+            f"{unit_of(column)} {said}" if shares else f"busy: {unit_of(column)} {said} of the time"
+        )
+    return ", ".join(shares)
 
 
 def _lost(numbers: Numbers, cases: Sequence[Case]) -> str:

@@ -94,3 +94,41 @@ def test_figures_of_kinds_are_meant(tmp_path: Path) -> None:
     del tmp_path
     assert [spec.mistakes() for spec in (*TAXONOMY, *DERIVATIONS, *GPU) if spec.mistakes()] == []
     assert callable(specs_of_audit)
+
+
+def test_both_numbers_of_a_parity_are_in_one_unit(tmp_path: Path) -> None:
+    """0.9 ms beside 1.1 ms: neither is 900, and the axes say the unit in which they stand."""
+    frame = polars.DataFrame({"measured_s": [0.9e-3, 0.5e-3], "predicted_s": [1.1e-3, 0.4e-3]})
+    known = (measure("measured_s"), measure("predicted_s"))
+    given = Tables(folder=tmp_path, tables={"results": table_of(frame, known)})
+    spec = FigureSpec(file="both", kind="parity", x="measured_s", y="predicted_s")
+    content = chart(given, spec)
+    assert content.x.shown == content.y.shown == "ms"
+    draw_tables(given, tmp_path, spec)
+    svg = (tmp_path / "both.svg").read_text(encoding="utf-8")
+    assert ">measured (ms)<" in svg
+    assert ">predicted (ms)<" in svg
+
+
+def test_a_label_with_a_unit_is_kept(tmp_path: Path) -> None:
+    """What an axis is labelled with in brackets is what its numbers are in."""
+    frame = polars.DataFrame({"name": ["a", "b"], "latency_s": [2e-5, 1e-6]})
+    given = Tables(folder=tmp_path, tables={"results": table_of(frame, (text("name"), measure("latency_s")))})
+    spec = FigureSpec(file="one", kind="bars", x="name", y="latency_s", ylabel="time of a call (ms)")
+    assert chart(given, spec).y.shown == "ms"
+    assert [point.y for point in chart(given, spec).points] == pytest.approx([0.02, 0.001])
+    assert chart(given, replace(spec, ylabel="time")).y.shown == "us"
+
+
+def test_a_short_logarithmic_axis_has_ticks(tmp_path: Path) -> None:
+    """From 1 to 1.26 there is neither a 2 nor a 5: ticks stand as on a level axis."""
+    frame = polars.DataFrame({"name": ["a", "b"], "ratio": [1.0, 1.26]})
+    given = Tables(
+        folder=tmp_path, tables={"results": table_of(frame, (text("name"), measure("ratio", unit="1")))}
+    )
+    draw_tables(given, tmp_path, FigureSpec(file="short", kind="rows", x="name", y="ratio", log="y"))
+    svg = (tmp_path / "short.svg").read_text(encoding="utf-8")
+    assert (
+        sum(f">1.{digits}<" in svg for digits in ("04", "08", "1", "12", "16", "2", "20", "24", "25", "28"))
+        >= 2
+    )

@@ -204,7 +204,7 @@ JUDGED = {"split": "test", "apart": ""}
 FIGURES = (
     FigureSpec(
         file="scatter", kind="parity", x="measured_s", y="predicted_s", series="kernel", panels=("chip",), table="comparison",
-        where=JUDGED, title="Predicted and published time, test rows", xlabel="published (s)", ylabel="predicted (s)",
+        where=JUDGED, title="Predicted and published time, test rows",
         caption="Each mark is one published time of a test row; on the line both are equal.",
     ),
     FigureSpec(

@@ -179,7 +179,9 @@ def _points(plan: SweepPlan, results: polars.DataFrame) -> Points:
         parts=tuple(name for name in study.summary.parts if name in parts),
         baselines=tuple(name for name in study.summary.baselines if name in configurations),
         configurations={n: c.doc for part in study.parts for n, c in part.configurations.items() if c.doc},
-        labels=tuple(name for name in apart_of(plan.planned) if name not in {*added_up(study), LENGTH}),
+        labels=tuple(
+            name for name in apart_of(plan.planned) if name not in {*added_up(study), LENGTH, study.length}
+        ),
         sums={part.name: tuple(part.total_of) for part in study.parts if part.total_of},
     )
 

@@ -15,7 +15,7 @@ from fusemax.language.syntax import names
 from fusemax.machine import Machine, figures
 from fusemax.nearest import meant, nearest
 from fusemax.quantity import QuantityError
-from fusemax.shipped import machines, mappings_for
+from fusemax.shipped import machines, mappings_for, shipped
 from fusemax.source import Document, KeyPath
 from fusemax.study.designs import Changes, Designs
 from fusemax.study.jobs.asked import Asked
@@ -89,14 +89,7 @@ class PartChecker:
         machine, configuration = named
         wrong = self._figures(configuration, machine, here)
         mapped = self._mappings(configuration, machine, here)
-        sought = len(self.problems)
-        for inside, error in mistakes_of_search(self.asked, configuration, machine):
-            self.refuse(error, *here, *inside, key=inside[-1] in ("cascade", "changes"))
-        if len(self.problems) > sought:
-            return None
-        if isinstance(configuration.mapping, Searched):
-            cascade = cascade_for(self.asked, configuration)
-            self.used |= {*cascade.ranks, *cascade.size_symbols()}
+        mapped = self._sought(mapped, machine, here)
         if mapped is None or any(place[: len(here)] != here for place in wrong):
             return None
         whole = not wrong and mapped.changes == configuration.changes
@@ -161,6 +154,26 @@ class PartChecker:
                     self._use(machine, name, {})
                     return {"mapping": name} | ({"changes": {}} if name == mapping else {})
         return None
+
+    def _sought(
+        self, configuration: Configuration | None, machine: Machine, here: tuple[str | int, ...]
+    ) -> Configuration | None:
+        """Note what is wrong with a search of *configuration*; return what is meant, where that is plain."""
+        if configuration is None:
+            return None
+        found = list(mistakes_of_search(self.asked, configuration, machine))
+        for inside, error in found:
+            self.refuse(error, *here, *inside, key=inside[-1] in ("cascade", "changes"))
+        if found:
+            near = nearest(configuration.cascade or "", shipped("einsums"))
+            meant_by = configuration.model_copy(update={"cascade": near})
+            if near is None or [*mistakes_of_search(self.asked, meant_by, machine)]:
+                return None
+            configuration = meant_by
+        if isinstance(configuration.mapping, Searched):
+            cascade = cascade_for(self.asked, configuration)
+            self.used |= {*cascade.ranks, *cascade.size_symbols()}
+        return configuration
 
     def _use(self, machine: Machine, mapping: str, changes: Changes) -> None:
         """Note the sizes that *mapping* has; raise FusemaxError where it is wrong."""

@@ -24,6 +24,7 @@ from fusemax.study.tables.results import apart_of
 from fusemax.study.tables.rows import JOB, LENGTH
 
 MISSPELT = 0.87  #: how alike a name is to the one that was meant: energy_L2_J is not to energy_J
+LABEL = 0.75  #: the same for a column that tells rows apart, of which a machine has none of its own
 OURS = ("published", "ours", "relative_difference", "reason")
 
 
@@ -50,7 +51,9 @@ def problems_so_far(study: StudyFile, document: Document, plan: Planned | None) 
     for path, text, hint in column_mistakes(study, known, {}):
         table = study.figures[int(path[1])].get("table", "results")
         name = text.rpartition("column ")[2].strip("'")
-        if get_close_matches(name, known.get(table, []), 1, MISSPELT):
+        labels = [] if plan is None else plan.order[: plan.order.index("machine")]
+        near = get_close_matches(name, known.get(table, []), 1, MISSPELT)
+        if near or get_close_matches(name, labels, 1, LABEL):
             problems.append(document.problem(path, text, hint))
     for number, part in enumerate(study.parts):
         given = known_of([part])
