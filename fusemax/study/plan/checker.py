@@ -66,6 +66,7 @@ class PartChecker:
         )  # fmt: skip
         self.problems: list[Problem] = []
         self.used: set[str] = {study.length}
+        self.near: dict[str, str | None] = {}
 
     def refuse(self, error: FusemaxError, *inside: str | int, key: bool = False) -> None:
         """Note *error* at the keys *inside* the part, or at the *key* itself."""
@@ -104,7 +105,9 @@ class PartChecker:
             return self.machine_of(configuration), configuration
         except FusemaxError as error:
             self.refuse(error, *here, "machine")
-        near = nearest(configuration.machine, machines())
+        if configuration.machine not in self.near:
+            self.near[configuration.machine] = nearest(configuration.machine, machines())
+        near = self.near[configuration.machine]
         if near is None or near == configuration.machine:
             return None
         meant_by = configuration.model_copy(update={"machine": near})
