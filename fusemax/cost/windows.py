@@ -7,14 +7,14 @@ number the tiles of one rank (``m1*M0+m0``) do not overlap.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import sympy
 
 from fusemax.cascade.ir import Cascade, affine
 from fusemax.cost.conditions import Mask
-from fusemax.cost.extents import ONE, Extents, digits_of
+from fusemax.cost.extents import ONE, Extents, Part, digits_of
 from fusemax.cost.masks import Band, tiles_of
 from fusemax.cost.region import Region
 from fusemax.cost.symbols import ceildiv, floor, greatest, least, symbol, to_sympy, window_most, window_sum
@@ -91,6 +91,9 @@ class Window:
         ended = self._ended(extents)
         if ended is not None:
             return ended
+        turned = self._turned(extents, fixed)
+        if turned is not None:
+            return turned
         tiles = self._tiles(extents, fixed)
         if tiles is None:
             over_all = self._over_all(extents)
@@ -147,6 +150,31 @@ class Window:
         last = least(length, self.size - whole * self.steps[outer])
         tiles = extents.covered(self.roots[outer], self.digits[outer])
         return (whole * length + last) / greatest(1, tiles * length)
+
+    def _turned(self, extents: Extents, fixed: Collection[str]) -> sympy.Expr | None:
+        """Return the share where loops among *fixed* run inside of a tile of the first root, at whose end the second one ends.
+
+        In the last tile, a short one, these turn less often as well. None where there are none, or where roots are held still.
+        """
+        end = self.ends()
+        if end is None or any(root.name in extents.parts for root in self.roots):
+            return None
+        outer = [root.name for root in self.roots].index(end[0])
+        root, step = self.roots[outer], self.steps[outer]
+        inside = tuple(digit.name for digit in root.digits if digit.name not in self.digits[outer])
+        turning = set(inside) & set(fixed)
+        if not turning:
+            return None
+
+        def turns(size: sympy.Expr) -> sympy.Expr:
+            parts = {**extents.parts, root.name: Part(inside, size)}
+            return replace(extents, parts=parts).covered(root, turning)
+
+        length = extents.covered(self.roots[1 - outer], self.digits[1 - outer])
+        whole = floor(self.size / step)
+        rest = self.size - whole * step
+        pairs = extents.covered(root, self.digits[outer] | turning) * length
+        return (whole * turns(step) * length + turns(rest) * least(length, rest)) / greatest(1, pairs)
 
     def all_digits(self) -> frozenset[str]:
         """Return the digits of all roots that the index uses."""

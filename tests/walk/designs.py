@@ -15,6 +15,7 @@ from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.cascade.views import without
 from fusemax.language.syntax import Name, names
 from tests.walk.cascades import draw_cascade
+from tests.walk.chunks import draw_chunks
 from tests.walk.design import Design, cascade_of
 from tests.walk.features import Features
 from tests.walk.machines import draw_machine
@@ -82,6 +83,8 @@ class _Drawer:
         """Draw a shipped cascade or make one up."""
         if self.features.own_cascades and self.chance(0.4):
             features = self.features
+            if features.chunks:
+                return draw_chunks(self.random)
             return draw_cascade(
                 self.random, features.aliases, features.masks, features.regions, features.shifts
             )

@@ -47,6 +47,8 @@ class Features:
     cascades, own_cascades, aliases, masks, regions
         Shipped cascades; whether cascades are made up, with two variables of one rank, with conditions between two ranks, with
         conditions of any kind.
+    chunks
+        Cascades that are made up run over a rank in chunks, of which the last one may end early.
     cores
         Several cores and ``spread``.
     no_spread
@@ -89,6 +91,7 @@ class Features:
     aliases: bool = False
     masks: bool = False
     regions: bool = False
+    chunks: bool = False
     shifts: bool = False
     cores: bool = False
     no_spread: bool = False
@@ -152,4 +155,8 @@ FEATURES: Mapping[str, Features] = {
 }
 
 #: What is drawn only when asked for by name, because the witnesses do not agree there yet.
-OPEN: Mapping[str, Features] = {}
+OPEN: Mapping[str, Features] = {
+    "chunks": Features(cascades=REGIONS, chunks=True),
+    "chunk-cores": Features(cascades=REGIONS, chunks=True, cores=True, no_spread=True),
+    "chunk-spill": Features(cascades=REGIONS, chunks=True, spill=True),
+}

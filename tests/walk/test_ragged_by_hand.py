@@ -281,3 +281,28 @@ def test_names_that_cross_inside_of_a_loop_over_a_part_alone_are_refused(einsum:
         outcome.refused
     )
     assert "loop over w1 too" in str(outcome.refused)
+
+
+@pytest.mark.parametrize(("length", "outside"), [(3, 1 / 3), (7, 3 / 5)])
+def test_of_a_short_chunk_only_what_is_there_overflows(length: int, outside: float) -> None:
+    """G in chunks of five, made at i0 and read at j0, in L1 of four bytes: three elements, or a chunk of five, are six or ten.
+
+    Z takes all of a chunk for each of its places: 3*3, or 5*5 + 2*2. What L1 has no room for comes from DRAM, and went there.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["T"]}, "ranks": {"T": "I1*I0", "J0": "I0"}, "outputs": ["Z"],
+        "einsums": "G[i1,i0] = X[i1*I0+i0]*X[i1*I0+i0]\nZ[i1,i0] = G[i1,j0]*X[i1*I0+i0] :: sum[j0]\n",
+    }  # fmt: skip
+    node = {"for": ["i1"], "keep": {"L1": ["G"]}, "do": [{"do": ["G"]}, {"for": ["i0"], "do": ["Z"]}]}
+    mapping = {"tiles": {"I0": 5}, "nests": [node], "bind": {"a": ["G", "Z"]}, "spill": {"L1": ["G"]}}
+    one = on(
+        design(mapping, {"T": length}, cascade), {"DRAM": {"bandwidth": "8 GB/s"}, "L1": {"size": "4 B"}}
+    )
+    read = sum(n * n for n in (min(5, length), max(0, length - 5)))
+    words = cost(one.loaded()[0], derive(*one.loaded()), one.sizes).table("words")
+    found = {(k.level, k.action): value for k, value in words.items() if k.tensor == "G"}
+
+    assert found["L1", "read"] == pytest.approx(read)
+    assert found["DRAM", "read"] == pytest.approx(outside * read)
+    assert found["DRAM", "write"] == pytest.approx(outside * length)
+    assert not compared(one).differences

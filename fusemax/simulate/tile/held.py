@@ -6,8 +6,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fusemax.cascade.ir import affine, is_variable
-from fusemax.language.syntax import Access, Expression, names
+from fusemax.cascade.ir import Tensor, affine, is_variable
+from fusemax.language.syntax import Access, Expression, Name, names
 from fusemax.language.value import finite_value_of
 from fusemax.mapping.nest import Mapped, Residence
 from fusemax.simulate.tile.geometry import (
@@ -63,7 +63,7 @@ def tile_words(
     seen = seen or {}
     sizes = {**known, **{digit.upper(): float(size) for digit, size in geometry.tiles.items()}}
     sides: list[list[int]] = []
-    together = 1
+    unions: list[tuple[str, int]] = []
     for dim, rank in enumerate(tensor.ranks):
         if rank == tensor.generation and made:
             continue
@@ -76,12 +76,31 @@ def tile_words(
         places = [_seen(_places(geometry, index, fixed, sizes), geometry, seen) for index in indices]
         sides.append([int(min(most, one.count)) for one in places])
         union = sum(_union(alike) for alike in _alike(places))
-        together *= int(min(most, union))
+        unions.append((rank, int(min(most, union))))
     alone = (math.prod(side[n] for side in sides) for n in range(len(accesses)))
     each = sum(
         min(one, _points(geometry, access, fixed)) for one, access in zip(alone, accesses, strict=True)
     )
-    return min(together, each)
+    return min(_together(geometry, fixed, tensor, accesses, unions), each)
+
+
+def _together(
+    geometry: Geometry, fixed: Collection[str], tensor: Tensor, accesses: Collection[Access],
+    unions: Sequence[tuple[str, int]],
+) -> int:  # fmt: skip
+    """Return the elements along all ranks, *unions* along each: of ranks that number a root in chunks no more than it has."""
+    together = math.prod(union for _, union in unions)
+    for root in geometry.nest.roots.values():
+        digits = {digit.size_name: digit.name for digit in root.digits}
+        both = [union for rank, union in unions if rank in digits]
+        if len(digits) == len(both) > 1:
+            standing = {
+                digit for rank, digit in digits.items()
+                if digit in fixed and all(a.indices[tensor.ranks.index(rank)] == Name(digit) for a in accesses)
+            }  # fmt: skip
+            there = geometry.points({*digits.values()} - standing, {})
+            together = min(together, together // max(1, math.prod(both)) * there)
+    return together
 
 
 def _seen(places: Places, geometry: Geometry, seen: Mapping[str, int]) -> Places:

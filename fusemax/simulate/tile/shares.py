@@ -64,8 +64,10 @@ class Shares:
         words = tuple(w for entry in stream.words for w in self._settled(entry, stream))
         own = stream.own
         if stream.kind == FILL and words and stream.own:
-            used = words[0].accesses or self._largest(stream, stream.words[0].accesses)
-            own = frozenset(d for access in used for d in self._digits(access)) & stream.own
+            whole = stream.words[0].accesses
+            used = words[0].accesses or self._largest(stream, whole)
+            moved = (*used, *(a for a in whole if any(is_window(self.nest, i) for i in a.indices)))
+            own = frozenset(d for access in moved for d in self._digits(access)) & stream.own
         return replace(stream, words=words, own=own)
 
     def _settled(self, entry: Words, stream: Stream) -> list[Words]:
