@@ -10,7 +10,7 @@ tensor is in EDGE; one past the end of a ragged rank holds NaN.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import prod
 
@@ -124,7 +124,7 @@ class _Run:
     def __init__(self, cascade: Cascade, sizes: Mapping[str, int], values: dict[str, Array]) -> None:
         self.cascade, self.sizes, self.values = cascade, sizes, values
         self.ragged = [
-            (rank.size, sizes[name], tuple(n.lower() for n in names(rank.size)))
+            (name, rank.size, sizes[name], tuple(n.lower() for n in names(rank.size)))
             for name, rank in cascade.ranks.items()
             if rank.size is not None
         ]
@@ -155,7 +155,7 @@ class _Run:
             variables = [v for v in variables if v != einsum.action.target]
         grid = dict(fixed)
         space = _Space(self, {v: self.sizes[v.upper()] for v in variables}, grid)
-        exists = space.exists(einsum.conditions)
+        exists = space.exists(einsum.conditions, einsum.reads)
         monoid = self.cascade.monoid(einsum.action.operator) if isinstance(einsum.action, Reduction) else None
         if monoid is not None:
             self._join(einsum, space, monoid, exists)
@@ -320,21 +320,38 @@ class _Space:
             shape[axis] = extent
         return inside.transpose(order).reshape(shape)
 
-    def exists(self, conditions: tuple[Condition, ...]) -> Array | None:
-        """Return where points exist (None: everywhere): the conditions, and the ends of ragged ranks."""
+    def exists(self, conditions: tuple[Condition, ...], reads: Iterable[Access] = ()) -> Array | None:
+        """Return where points exist (None: everywhere): the conditions, and the ends of ragged ranks, *reads* of them too."""
         mask: Array | None = None
         for condition in conditions:
             here = COMPARE[condition.comparison](self.value(condition.left), self.value(condition.right))
             mask = here if mask is None else mask & here
-        for size, extent, variables in self.run.ragged:
-            here = len(variables) > 1 and all(v in self.coordinates for v in variables)
-            if here and value_of(size, self.run.sizes) > extent:
-                inside = self._position(variables) < extent
-                mask = inside if mask is None else mask & inside
+        for name, size, extent, variables in self.run.ragged:
+            if len(variables) < 2 or value_of(size, self.run.sizes) <= extent:
+                continue
+            here = all(v in self.coordinates for v in variables)
+            positions = [self._position([self.coordinates[v] for v in variables], variables)] if here else []
+            positions += [at for access in reads for at in self._read_at(access, name, variables)]
+            for position in positions:
+                mask = position < extent if mask is None else mask & (position < extent)
         return None if mask is None else np.broadcast_to(mask, self.shape)
 
-    def _position(self, variables: tuple[str, ...]) -> Array:
+    def _position(self, digits: Sequence[Array], variables: tuple[str, ...]) -> Array:
         position: Array = np.asarray(0)
-        for variable in variables:
-            position = position * self.run.sizes[variable.upper()] + self.coordinates[variable]
+        for digit, variable in zip(digits, variables, strict=True):
+            position = position * self.run.sizes[variable.upper()] + digit
         return position
+
+    def _read_at(self, access: Access, rank: str, variables: tuple[str, ...]) -> Iterator[Array]:
+        """Yield where in *rank*, a ragged one, *access* reads by another name than its own (``X[i1*I0+j0]``, ``G[i1,j0]``)."""
+        ranks = self.run.cascade.tensors[access.tensor].ranks
+        parts = [variable.upper() for variable in variables]
+        if rank in ranks:
+            index = access.indices[ranks.index(rank)]
+            if not isinstance(index, Name | Access):
+                yield self.index(index)
+        elif all(part in ranks for part in parts):
+            indices = [access.indices[ranks.index(part)] for part in parts]
+            plain = all(isinstance(index, Name) for index in indices)
+            if plain and tuple(map(str, indices)) != variables:
+                yield self._position([self.index(index) for index in indices], variables)

@@ -160,3 +160,25 @@ def test_a_grid_refuses_it(mapping: str, folder: Path) -> None:
         folder, grid.replace("WHERE", "")
     )
     assert not _run(folder, grid.replace("WHERE", "where: [J >= 3]"))
+
+
+def test_a_place_in_a_chunk_beyond_its_end_is_not_there() -> None:
+    """Seven ones in chunks of five: the last chunk has two, by any name of the place in it, in sums and in maxima."""
+    text = """
+title: t
+source: s
+inputs: {X: [T]}
+ranks: {T: I1*I0, J0: I0}
+outputs: [Y, Z, L]
+einsums: |
+  G[i1,i0] = X[i1*I0+i0]*X[i1*I0+i0]
+  Y[i1]    = X[i1*I0+j0] :: sum[j0]
+  Z[i1,i0] = G[i1,j0]*X[i1*I0+i0] :: sum[j0]
+  L[i1]    = X[i1*I0+i0] + X[i1*I0+j0] :: sum[i0,j0]
+"""
+    found = evaluate(cascade_from_text(text), {"X": np.ones(7)}, {"I0": 5})
+
+    assert found["Y"].tolist() == [5, 2]
+    assert found["Z"][0].tolist() == [5] * 5
+    assert found["Z"][1, :2].tolist() == [2, 2]
+    assert found["L"].tolist() == [2 * 25, 2 * 4]

@@ -160,3 +160,5 @@ OPEN: Mapping[str, Features] = {
     "chunk-cores": Features(cascades=REGIONS, chunks=True, cores=True, no_spread=True),
     "chunk-spill": Features(cascades=REGIONS, chunks=True, spill=True),
 }
+
+ALL: Mapping[str, Features] = {**FEATURES, **OPEN}

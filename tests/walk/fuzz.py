@@ -15,15 +15,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.walk.compare import Outcome, compared
+from tests.walk.compare import Difference, Outcome, compared
 from tests.walk.design import Design
 from tests.walk.designs import draw_design
-from tests.walk.features import FEATURES, OPEN
+from tests.walk.features import ALL, FEATURES
+from tests.walk.fits import wrong_fits
 from tests.walk.laws import broken_laws
 from tests.walk.minimise import minimised
 from tests.walk.space import NotWalkedError
-
-ALL = {**FEATURES, **OPEN}
+from tests.walk.values import wrong_values
 
 
 @dataclass
@@ -53,9 +53,10 @@ class Findings:
         if outcome.not_simulated is not None:
             self.counts["not simulated"] += 1
             self.refusals["not simulated: " + _kind_of_refusal(outcome.not_simulated)] += 1
-        broken = broken_laws(design, not not_simulated) if self.laws else []
+        broken = _broken(design, not_simulated) if self.laws else []
         if broken:
-            self._note(f"law: {broken[0].what}", number, design, not_simulated)
+            what = broken[0].what if " is " in broken[0].what else broken[0].what.split()[0]
+            self._note(f"law: {what}", number, design, not_simulated)
         if outcome.differences:
             self._note(kind_of(outcome), number, design, not_simulated)
 
@@ -67,6 +68,15 @@ class Findings:
     def by_frequency(self) -> list[tuple[str, list[tuple[int, Design, str]]]]:
         """The kinds of differences, the most frequent first."""
         return sorted(self.kinds.items(), key=lambda item: -len(item[1]))
+
+
+def _broken(design: Design, not_simulated: str) -> list[Difference]:
+    """Return the laws of time that *design* breaks, tiles that rules find and other ones do better, and wrong values."""
+    found = [*broken_laws(design, not not_simulated), *wrong_fits(design)]
+    try:
+        return [*found, *wrong_values(design)]
+    except NotWalkedError:
+        return found
 
 
 def _kind_of_refusal(text: str) -> str:
@@ -104,11 +114,12 @@ def design_of(seed: int, number: int, kind: str) -> Design:
 
 def smallest(design: Design, not_simulated: str, tries: int) -> Design:
     """Return a smaller design with the same kind of difference."""
-    simulated = not not_simulated
     first = compared(design, not_simulated)
     if not first.differences:
-        law = broken_laws(design, simulated)[0].what
-        return minimised(design, lambda d: law in [b.what for b in broken_laws(d, simulated)], tries)
+        law = _broken(design, not_simulated)[0].what.split()[0]
+        return minimised(
+            design, lambda d: law in [b.what.split()[0] for b in _broken(d, not_simulated)], tries
+        )
     wanted = kind_of(first)
 
     def fails(smaller: Design) -> bool:
@@ -126,7 +137,9 @@ def main() -> int:
     parser.add_argument("--designs", type=int, default=10**9, help="stop after so many")
     parser.add_argument("--kind", action="append", choices=list(ALL), help="only designs of this kind")
     parser.add_argument(
-        "--laws", action="store_true", help="try the laws of time too, which takes several runs each"
+        "--laws",
+        action="store_true",
+        help="try laws of time, values and tiles by rules too: several runs each",
     )
     parser.add_argument("--show", type=int, default=3, help="how many kinds of differences to show in full")
     parser.add_argument(
@@ -152,7 +165,7 @@ def _show(kind: str, design: Design, not_simulated: str, tries: int) -> None:
     print(f"===== {kind}")
     try:
         design = smallest(design, not_simulated, tries)
-        differences = compared(design, not_simulated).differences or broken_laws(design, not not_simulated)
+        differences = compared(design, not_simulated).differences or _broken(design, not_simulated)
     except Exception as error:
         print(design.as_text(), repr(error))
         return

@@ -192,7 +192,7 @@ class Space:
         for combination in itertools.product(*parts):
             together = [at for part in combination for at in part]
             element = tuple(together[place] for place in back)
-            if self._is_before_the_end(access.tensor, element):
+            if self.is_before_the_end(access.tensor, element):
                 yield element
 
     def _groups(self, access: Access) -> list[list[int]]:
@@ -218,7 +218,7 @@ class Space:
         }  # fmt: skip
         return elements - within
 
-    def _is_before_the_end(self, tensor: str, element: Element) -> bool:
+    def is_before_the_end(self, tensor: str, element: Element) -> bool:
         """Return whether *element* is there where ranks of *tensor* are the parts of one that ends inside of a part."""
         for places, sizes, size in self._chunks(tensor):
             position = 0
