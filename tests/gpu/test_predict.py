@@ -222,6 +222,23 @@ def test_tiles_are_whole_and_fit_at_every_common_head_width(machine: str, width:
 
 
 @pytest.mark.parametrize(
+    ("mapping", "published_ms"),
+    [("flash2", (0.2499, 0.8563, 0.2738, 0.4944)), ("cudnn", (0.1462, 0.4739, 0.1758, 0.3054))],
+)
+def test_wide_heads_on_an_h100(mapping: str, published_ms: tuple[float, ...]) -> None:
+    """Width 256, 16k tokens of 8 heads: FlashAttention-3 paper (arXiv 2407.08608), Figure 5, within 10%.
+
+    Two blocks of 64 queries share a core in FlashAttention-2; cuDNN's shared memory holds one pair of tiles, not two.
+    """
+    cases = [(32, 512, False), (8, 2048, False), (16, 1024, True), (8, 2048, True)]
+    for (batch, length, causal), time_ms in zip(cases, published_ms, strict=True):
+        cascade = "grouped/causal" if causal else "attention"
+        call = shape(length, 256, causal, batch=batch, heads=8, kv_heads=8)
+        answer = cost_of(Kernel("h100", mapping, cascade), call, "fp16")
+        assert answer.latency_s * 1e3 == pytest.approx(time_ms, rel=0.1), (mapping, length, causal)
+
+
+@pytest.mark.parametrize(
     ("machine", "forward_TFLOP_per_s", "backward_TFLOP_per_s"), [("gb200", 1622, 1226), ("gb300", 1953, 1490)]
 )
 def test_chips_that_nothing_was_fitted_to(
