@@ -38,7 +38,8 @@ class Windowed(FilePart):
 class KernelEntry(FilePart):
     """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
 
-    ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version) and ``wider_than`` (the widths of V above so
+    ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version), ``implementation`` (a part of what the row's
+    source calls it) and ``wider_than`` (the widths of V above so
     many, for which a kernel has other code) narrow an entry; ``widths`` are those that a kernel is built for, to the next
     of which it fills others up; ``cascade`` replaces the cascade that the mask asks for (a kernel that does all the work
     under any mask); ``window`` says what it does forward under a window, where that is other code; ``skips`` says by part
@@ -54,6 +55,7 @@ class KernelEntry(FilePart):
     dtypes: list[str] = Field(default_factory=lambda: list(ELEMENT_B))
     machines: list[str] | None = None
     source: str = ""
+    implementation: str = ""
     wider_than: int = Field(default=0, ge=0)
     widths: list[int] = Field(default_factory=list)
     cascade: str | None = None

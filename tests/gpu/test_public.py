@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -156,15 +157,12 @@ def test_widths_that_a_kernel_is_not_built_for() -> None:
 @pytest.mark.parametrize(
     ("gpu", "work", "most"),
     [
-        ("MI300X", "forward", 0.1), ("MI300X", "backward", 0.15), ("MI355X", "forward", 0.12), ("MI355X", "backward", 0.15),
+        ("MI300X", "forward", 0.1), ("MI300X", "backward", 0.1), ("MI355X", "forward", 0.12), ("MI355X", "backward", 0.08),
         ("A30", "forward", 0.15),
     ],
 )  # fmt: skip
 def test_the_second_table(gpu: str, work: str, most: float) -> None:
-    """Calls of four sequences of 4,096 tokens and more, one sequence on an A30, without a window: the median by chip.
-
-    Gradients of Q that an MI355X adds up in 32 bits are apart: ``studies/gpu/sources.md`` says so.
-    """
+    """Calls of four sequences of 4,096 tokens and more, one sequence on an A30, without a window: the median by chip."""
     table = published(ROOT / "studies" / "gpu" / "public.csv")
     rows = [
         row
@@ -173,13 +171,27 @@ def test_the_second_table(gpu: str, work: str, most: float) -> None:
         and row.shape.batch == (1 if gpu == "A30" else 4)
         and row.shape.seqlen_q >= 4096
         and not row.shape.window
-        and not (gpu == "MI355X" and "32 bits" in row.implementation)
     ]
     assert len(rows) >= 12
     compared, left_out = compare(study_file(ROOT / "studies" / "gpu.yaml"), rows)
     assert not left_out
     assert median(abs(one.error) for one in compared) < most
     assert all(one.baselines_s["roofline"] < one.row.time_s for one in compared)
+
+
+def test_gradients_of_q_are_added_up_a_word_at_a_time() -> None:
+    """32-bit sums of AITER: 64 heads of 8 sequences of 8,192 tokens, 256 keys a task; L2 adds 128 words a clock of 2.4 GHz.
+
+    Published: 28.8 ms under a causal mask (ROCm/aiter pull request 815), 20.9 ms in words of two 16-bit sums.
+    """
+    call = replace(shape(8, 64, 8192, 128, causal=True, direction="bwd"), kv_heads=8)
+    words = 8 * 64 * 128 * sum(8192 - task * 256 for task in range(32))
+    for mapping, published_ms in (("flash-backward-32", 28.811), ("flash-backward", 20.893)):
+        found = cost_of(Kernel("mi355x", mapping, "grouped/backward-causal"), call, "bf16")
+        assert found.latency_s * 1e3 == pytest.approx(published_ms, rel=0.1)
+    added = cost_of(Kernel("mi355x", "flash-backward-32", "grouped/backward-causal"), call, "bf16").limits()
+    assert added["tiles"] == "adders"
+    assert words / (128 * 2.4e9) * 1e3 == pytest.approx(28.811, rel=0.05)
 
 
 def test_flash_attention_on_a_card_that_is_known_from_its_data_sheet_alone() -> None:
