@@ -7,6 +7,8 @@ window.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, normal
 from fusemax.analysis.plain import INFINITY, Filter, Node
@@ -20,45 +22,47 @@ from fusemax.analysis.stretches import (
 )
 
 FARTHEST = 8  #: finite offsets beyond this many coordinates are dropped
+MOST_KNOWN = 100_000  #: compositions that are remembered: cascades that are searched through are mostly alike
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Shape:
+    """What a composition asks of an Einsum: one object for all that are alike, so that it is looked up quickly."""
+
+    variables: tuple[str, ...]
+    filters: tuple[Filter, ...]
+
+
+@lru_cache(maxsize=MOST_KNOWN)
+def _shape(variables: tuple[str, ...], filters: tuple[Filter, ...]) -> Shape:
+    return Shape(variables, filters)
+
+
+_ANY = Shape((), ())  #: stands for every Einsum where there is no filter to ask about
 
 
 class Composer:
-    """Composes relations and remembers results: the same shapes come again and again."""
+    """Composes relations of the Einsums *nodes*, and remembers conditions for which it could not."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
-        self.nodes = nodes
-        self._filtered = [bool(node.filters) for node in nodes]
+        shapes = [_shape(node.variables, node.filters) for node in nodes]
+        self._shapes = shapes
         self.given_up: set[tuple[int, tuple[str, ...]]] = (
             set()
         )  #: conditions that ended a composition, by Einsum
-        self._known: dict[tuple, tuple[Relation, ...]] = {}
-        self._mixed = [_mixed(node) for node in nodes]
-        self._stretches = [stretches_of(node, node.filters) or {} for node in nodes]
+        self._stretches = [stretches_of(shape, shape.filters) or {} for shape in shapes]
 
     def compose(self, u: int, first: Relation, w: int, second: Relation, v: int) -> tuple[Relation, ...]:
         """Return first∘second (u to w to v), in parts where it has no one form; nothing when it is empty or not known."""
-        key = (first, second, (u, w, v) if self._filtered[w] else None)
-        if key not in self._known:
-            self._known[key] = self._parts(u, first, w, second, v)
-        found = self._known[key]
+        through = self._shapes[w]
+        around = (self._shapes[u], self._shapes[v]) if through.filters else (_ANY, _ANY)
+        found, blamed = _parts(first, second, through if through.filters else _ANY, *around)
+        if blamed:
+            self.given_up |= {(w, words) for words in blamed}
         if not found:
             return ()
-        through = (*first.through, w, *second.through)
-        return tuple(self.of_tasks(u, Relation(one.sources, one.sinks, through), v) for one in found)
-
-    def _parts(self, u: int, first: Relation, w: int, second: Relation, v: int) -> tuple[Relation, ...]:
-        """Return what is known of a composition, and note the condition for which nothing is."""
-        found: list[Relation] = []
-        blamed: set[tuple[str, ...]] = set()
-        mixed = self._mixed[w]
-        for stretched in (True,) if mixed is None else (True, False):
-            try:
-                found.append(self._composed(u, first, w, second, v, stretched))
-            except Unknown as unknown:
-                blamed |= set(unknown.args[:1] or (() if mixed is None else (mixed,)))
-        if not found:
-            self.given_up |= {(w, words) for words in blamed}
-        return tuple(dict.fromkeys(found))
+        way = (*first.through, w, *second.through)
+        return tuple(self.of_tasks(u, Relation(one.sources, one.sinks, way), v) for one in found)
 
     def of_tasks(self, u: int, relation: Relation, v: int) -> Relation:
         """Return *relation* without what conditions of u and v on one variable say anyhow.
@@ -77,36 +81,49 @@ class Composer:
         )
         return Relation(sources, sinks, relation.through)
 
-    def _composed(
-        self, u: int, first: Relation, w: int, second: Relation, v: int, stretched: bool
-    ) -> Relation:
-        filtered, stretches, limits = _filtered(
-            self.nodes[u], first, self.nodes[w], second, self.nodes[v], stretched
-        )
-        users: dict[int, list[int]] = {}
-        for i, condition in enumerate(first.sources):
-            if condition[0] == "link":
-                users.setdefault(condition[1], []).append(i)
-        sinks = list(second.sinks)
-        for k, condition in limits:
-            _narrow(sinks, k, condition)
-        between = [filtered.get(j, condition) for j, condition in enumerate(second.sources)]
-        for j, through in enumerate(between):
-            own = users.get(j, [])
-            if len(own) > 1 and not _point(through):
-                raise Unknown
-            stretch = stretches.get(j)
-            if stretch is not None:
-                between[j] = through = _stretched(through, stretch, bool(own or first.sinks[j]), sinks)
-            for i in own:
-                _exists(first.sources[i], through, sinks)
-            _restrict(first.sinks[j], through, bool(own), sinks)
-        sources = tuple(_follow(c, between[c[1]]) if c[0] == "link" else c for c in first.sources)
-        return Relation(sources, tuple(sinks))
+
+@lru_cache(maxsize=MOST_KNOWN)
+def _parts(
+    first: Relation, second: Relation, w: Shape, u: Shape, v: Shape
+) -> tuple[tuple[Relation, ...], frozenset[tuple[str, ...]]]:
+    """Return what is known of a composition, or the conditions for which nothing is."""
+    found: list[Relation] = []
+    blamed: set[tuple[str, ...]] = set()
+    mixed = _mixed(w)
+    for stretched in (True,) if mixed is None else (True, False):
+        try:
+            found.append(_composed(u, first, w, second, v, stretched))
+        except Unknown as unknown:
+            blamed |= set(unknown.args[:1] or (() if mixed is None else (mixed,)))
+    return tuple(dict.fromkeys(found)), frozenset() if found else frozenset(blamed)
+
+
+def _composed(u: Shape, first: Relation, w: Shape, second: Relation, v: Shape, stretched: bool) -> Relation:
+    filtered, stretches, limits = _filtered(u, first, w, second, v, stretched)
+    users: dict[int, list[int]] = {}
+    for i, condition in enumerate(first.sources):
+        if condition[0] == "link":
+            users.setdefault(condition[1], []).append(i)
+    sinks = list(second.sinks)
+    for k, condition in limits:
+        _narrow(sinks, k, condition)
+    between = [filtered.get(j, condition) for j, condition in enumerate(second.sources)]
+    for j, through in enumerate(between):
+        own = users.get(j, [])
+        if len(own) > 1 and not _point(through):
+            raise Unknown
+        stretch = stretches.get(j)
+        if stretch is not None:
+            between[j] = through = _stretched(through, stretch, bool(own or first.sinks[j]), sinks)
+        for i in own:
+            _exists(first.sources[i], through, sinks)
+        _restrict(first.sinks[j], through, bool(own), sinks)
+    sources = tuple(_follow(c, between[c[1]]) if c[0] == "link" else c for c in first.sources)
+    return Relation(sources, tuple(sinks))
 
 
 def _filtered(
-    u: Node, first: Relation, w: Node, second: Relation, v: Node, stretched: bool
+    u: Shape, first: Relation, w: Shape, second: Relation, v: Shape, stretched: bool
 ) -> tuple[dict[int, Condition], dict[int, Condition], list[tuple[int, Condition]]]:
     """Return the conditions that w's filters narrow from "all" to a prefix, and what those on one variable leave of it.
 
@@ -147,20 +164,20 @@ def _filtered(
     return changed, stretches, limits
 
 
-def _mixed(node: Node) -> tuple[str, ...] | None:
+def _mixed(node: Shape) -> tuple[str, ...] | None:
     """Return a condition on one variable that another one of the Einsum is on, too, in words; None without any."""
     others = {name for one in node.filters if one.near is None for name in one.variables}
     return next((one.words for one in node.filters if one.near and others & set(one.variables)), None)
 
 
-def _met(one: Filter, first: Relation, w: Node) -> bool:
+def _met(one: Filter, first: Relation, w: Shape) -> bool:
     """Return whether the filter holds wherever variables stand that *first* puts at their first places."""
     sinks = dict(zip(w.variables, first.sinks, strict=True))
     first_ones = {n for n in one.variables if sinks[n] == ("start", 0, 0) and one.slope(n) > 0}
     return bool(first_ones) and one.allows_every(set(one.variables) - first_ones)
 
 
-def _found(one: Filter, first: Relation, w: Node, second: Relation) -> bool:
+def _found(one: Filter, first: Relation, w: Shape, second: Relation) -> bool:
     """Return whether the filter holds for some place of variables about which nothing else says anything."""
     linked = {condition[1] for condition in first.sources if condition[0] == "link"}
     free = {
@@ -172,7 +189,7 @@ def _found(one: Filter, first: Relation, w: Node, second: Relation) -> bool:
     return bool(free) and one.allows_every(set(one.variables) - free)
 
 
-def _idle(one: Filter, first: Relation, w: Node, second: Relation) -> bool:
+def _idle(one: Filter, first: Relation, w: Shape, second: Relation) -> bool:
     """Return whether each task of v finds a task of w that obeys the filter and needs what all of them need."""
     places = {name: w.variables.index(name) for name in one.variables}
     linked = {condition[1] for condition in first.sources if condition[0] == "link"}
@@ -219,7 +236,7 @@ def _bands(filters: Sequence[Filter]) -> list[Band]:
     return [(x, y, low, high) for (x, y), (low, high) in found.items()]
 
 
-def _implied_before(one: Filter, u: Node, first: Relation, w: Node) -> bool:
+def _implied_before(one: Filter, u: Shape, first: Relation, w: Shape) -> bool:
     """Return whether every task of u that w's variables name obeys the same filter by itself."""
     changes: dict[str, str] = {}
     for name in one.variables:
@@ -231,7 +248,7 @@ def _implied_before(one: Filter, u: Node, first: Relation, w: Node) -> bool:
     return any(one.renamed(changes) == other.words for other in u.filters)
 
 
-def _implied_after(one: Filter, w: Node, second: Relation, v: Node) -> bool:
+def _implied_after(one: Filter, w: Shape, second: Relation, v: Shape) -> bool:
     """Return whether every task of v obeys the same filter, so that w's tasks which it reads do."""
     changes: dict[str, str] = {}
     for name in one.variables:
@@ -243,7 +260,7 @@ def _implied_after(one: Filter, w: Node, second: Relation, v: Node) -> bool:
 
 
 def _prefix(
-    band: Band, first: Relation, w: Node, second: Relation, stretches: Mapping[int, Condition]
+    band: Band, first: Relation, w: Shape, second: Relation, stretches: Mapping[int, Condition]
 ) -> tuple[int | None, Condition, bool]:
     """Return which variable of w the filters ``x - y in [low, high]`` narrow from "all", to what, and if y is one there.
 

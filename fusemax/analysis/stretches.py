@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from fusemax.analysis.conditions import ALL, Condition, normal
-from fusemax.analysis.plain import INFINITY, Filter, Node
+from fusemax.analysis.plain import INFINITY, Filter
+
+
+class HasVariables(Protocol):
+    """An Einsum, or what is asked of one."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The rank variables of the Einsum, in order."""
+        ...
 
 
 class Unknown(Exception):
     """The composition has no form here; it is dropped. With the words of the condition to blame, where it is one."""
 
 
-def stretches_of(node: Node, filters: Iterable[Filter]) -> dict[int, Condition] | None:
+def stretches_of(node: HasVariables, filters: Iterable[Filter]) -> dict[int, Condition] | None:
     """Return what conditions on single variables leave of them, by number of the variable; None where that has no form."""
     found: dict[int, Condition] = {}
     for one in filters:

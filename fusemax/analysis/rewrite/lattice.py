@@ -33,7 +33,7 @@ from fusemax.cascade.ir import Cascade
 
 #: The Einsums of all cascades tried, together: the time that a search takes goes with them; more for long cascades.
 MOST_TRIED = 450
-MOST_CASCADES = 30
+MOST_CASCADES = 26
 MOST_DEPTH = 4
 MOST_GATHERING = 1  #: rewrites behind which sums that a repair lacks are still added
 NAMED = "means inside a term are named"
@@ -212,6 +212,11 @@ class Search:
                 for tiled in (True, False):
                     yield from self._written(state, along, group, tiled)
 
+        for seen in bodies(state.cascade, self.rank) if "split" in self.forms else ():
+            group = group_of(seen, seen.reductions, additive=False)
+            for part in _prefixes(seen, group):
+                yield from self._written(state, seen, part, True)
+
     def _with_moments(self, state: State, along: View) -> Iterator[State]:
         """Yield the loop over all reductions with the sums that their repairs lack, where it holds them all."""
         gathering = with_moments(along) if state.depth <= MOST_GATHERING else None
@@ -232,7 +237,8 @@ class Search:
         if isinstance(frame, Refusal):
             self.refuse(group.stages[-1].name, frame.reason)
             return
-        for form in self.forms if tiled else ("running",) if "running" in self.forms else ():
+        forms = [f for f in self.forms if f == "running" or tiled]
+        for form in forms if not along.homes else ("split",):
             found = self._guarded(frame, form)
             if isinstance(found, Refusal):
                 self.refuse(group.stages[-1].name, f"{form} form: {found.reason}")

@@ -13,6 +13,7 @@ import sympy
 
 from fusemax.analysis.rewrite.draft import Move, beside_last, einsum_of, remade
 from fusemax.analysis.rewrite.loops import Cannot, Writer
+from fusemax.analysis.rewrite.opened import arranged
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Stage, told
 from fusemax.analysis.rewrite.symbols import symbol
@@ -80,7 +81,7 @@ class _Split(Writer):
                 self._stage(self.stage[einsum.name])
             elif einsum.name in self.frame.tails:
                 self._tail(einsum)
-        return [*self.made, *after]
+        return arranged(self.seen, self.made, after, frozenset(self.stage))
 
     def _tail(self, einsum: Einsum) -> None:
         name, output = einsum.name, einsum.output

@@ -65,6 +65,16 @@ class View:
             return einsum
         return replace(einsum, loop=home.loop, block=home.block, down=home.down, inner=home.inner)
 
+    def is_carried(self, access: Access) -> bool:
+        """Return whether *access* reads, in the loop of the view's Einsums, what an earlier generation left."""
+        home = next(iter(self.homes.values()), None)
+        tensor = self.cascade.tensors[access.tensor]
+        return home is not None and any(tensor.is_earlier(access, v.upper()) for v in home.loop_variables)
+
+    def behind(self, access: Access) -> frozenset[str]:
+        """Return the reductions behind *access*; none behind what an earlier generation of the loop left."""
+        return frozenset() if self.is_carried(access) else self.needs[access.tensor]
+
     def carries(self, tensor: str) -> bool:
         """Return whether *tensor* has every rank of the view."""
         ranks = self.cascade.tensors[tensor].ranks
@@ -95,7 +105,7 @@ def view(cascade: Cascade, rank: str) -> View:
         rank=rank,
         variables=variables,
         reductions=tuple(over),
-        needs=_needs(cascade, variables),
+        needs=needs_of(cascade, variables),
         positive=_positive(cascade),
     )
 
@@ -153,19 +163,23 @@ def _other_names(cascade: Cascade, rank: str, used: set[str]) -> tuple[str, ...]
     return tuple(other.variable for other in same if other.variable in used)[:1]
 
 
-def _needs(cascade: Cascade, variables: tuple[str, ...]) -> dict[str, frozenset[str]]:
-    """Return the reductions over a variable of the view behind each tensor."""
+def needs_of(
+    cascade: Cascade,
+    variables: tuple[str, ...],
+    is_data: Callable[[Access], bool] = lambda access: False,
+) -> dict[str, frozenset[str]]:
+    """Return the reductions over a variable of the view behind each tensor and Einsum, but for what is read as data."""
     found: dict[str, frozenset[str]] = {name: frozenset() for name in cascade.tensors}
     changed = True
     while changed:
         changed = False
         for einsum in cascade.einsums:
-            behind = frozenset().union(*(found[a.tensor] for a in einsum.reads))
+            behind = frozenset().union(*(found[a.tensor] for a in einsum.reads if not is_data(a)))
             if set(einsum.reduced) & set(variables):
                 behind |= {einsum.name}
-            for output in einsum.outputs:
-                if not behind <= found[output.tensor]:
-                    found[output.tensor] |= behind
+            for name in (einsum.name, *(output.tensor for output in einsum.outputs)):
+                if not behind <= found.setdefault(name, frozenset()):
+                    found[name] |= behind
                     changed = True
     return found
 
@@ -347,6 +361,6 @@ def earlier_results(seen: View, expression: Expression, parts: bool = True) -> t
         dict.fromkeys(
             access
             for access in value_accesses(expression)
-            if seen.needs[access.tensor] and not some(mentions(access, (v,)) for v in seen.variables)
+            if seen.behind(access) and not some(mentions(access, (v,)) for v in seen.variables)
         )
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fusemax.analysis.rewrite.normal import View, view
+from fusemax.analysis.rewrite.normal import View, needs_of, rank_variables, view
 from fusemax.cascade.ir import Cascade, Einsum, Frame
 from fusemax.language.syntax import Name
 
@@ -32,7 +32,8 @@ def bodies(cascade: Cascade, rank: str) -> Iterator[View]:
             replace(e, loop=None, inner=()) if inside.get(e.name) is e else e for e in cascade.einsums
         )
         seen = view(replace(cascade, einsums=out), rank)
-        yield replace(seen, reductions=tuple(n for n in seen.reductions if n in folds), homes=inside)
+        seen = replace(seen, reductions=tuple(n for n in seen.reductions if n in folds), homes=inside)
+        yield replace(seen, needs=needs_of(seen.cascade, seen.variables, seen.is_carried))
 
 
 def _is_of_one_generation(cascade: Cascade, einsum: Einsum) -> bool:
@@ -42,3 +43,40 @@ def _is_of_one_generation(cascade: Cascade, einsum: Einsum) -> bool:
         at_own <= set(output.indices) and len(cascade.producers(output.tensor)) == 1
         for output in einsum.outputs
     )
+
+
+def arranged(seen: View, made: list[Einsum], others: list[Einsum], names: frozenset[str]) -> list[Einsum]:
+    """Return the Einsums *made* for the reductions *names* with all *others*: in the loop of *seen*, after what they need."""
+    if not seen.homes:
+        return [*made, *others]
+    home = next(iter(seen.homes.values()))
+    start = next(
+        n for n, e in enumerate(seen.cascade.einsums) if e.name in seen.homes or e.loops == home.loops
+    )
+    above = {einsum.name for einsum in seen.cascade.einsums[:start]}
+    inside = [e for e in others if e.name in seen.homes or e.loops == home.loops]
+    waiting = [e for e in inside if seen.needs[e.name] & names]
+    body = [*(e for e in inside if e not in waiting), *made, *waiting]
+    return [
+        *(e for e in others if e not in inside and e.name in above),
+        *(seen.at_home(einsum, home) for einsum in body),
+        *(e for e in others if e not in inside and e.name not in above),
+    ]
+
+
+def told_in_loops(cascade: Cascade, rank: str) -> Iterator[tuple[str, str]]:
+    """Yield each Einsum that folds *rank* inside a loop of the cascade, and what holds for it there."""
+    waiting = {
+        name for seen in bodies(cascade, rank) for name in seen.reductions if seen.needs[name] - {name}
+    }
+    over = set(rank_variables(cascade, rank))
+    for einsum in cascade.computed:
+        if einsum.loop is None or not over & set(einsum.reduced):
+            continue
+        if einsum.name in waiting:
+            told = (
+                f"it folds {rank} inside the loop over {einsum.loop}: factors are deferred there, and tiles"
+            )
+            yield einsum.name, f"{told} are joined in each step; no loop is made in it"
+        else:
+            yield einsum.name, f"each step of the loop over {einsum.loop} folds {rank} for it anew"

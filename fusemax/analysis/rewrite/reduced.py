@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from fusemax.analysis.rewrite.floor import Floor
 from fusemax.analysis.rewrite.form import Form
+from fusemax.analysis.rewrite.parts import parts
+from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
 from fusemax.nearest import nearest
 
@@ -73,6 +75,14 @@ class Reduced:
             raise NotReducibleError(f"{self.original.cascade.name} has no form {title!r}; {hint}")
         return titles[title]
 
+    def _is_left(self, name: str, form: Form) -> bool:
+        """Return whether *form* folds *name* as the original does: its loops, tiles and deferrals leave that as it was."""
+        before, after = (
+            [_whole(one.cascade, e.reduced) for e in one.cascade.producers(name)]
+            for one in (self.original, form)
+        )
+        return before == after
+
     def why_not(self, to: int) -> str:
         """Return why there is no form with at most *to* passes over the rank."""
         head = (
@@ -85,7 +95,15 @@ class Reduced:
         best = min((form for form in self.forms if form.safe), key=lambda form: form.passes, default=None)
         if best is not None and best.passes < self.original.passes and best.chain:
             head += f"; the fewest are {best.passes}, by {best.title}, where"
-            reasons = [*best.chain, *(reason for reason in reasons if not reason.endswith(DIFFER))]
+            left = [f"{n}: {r}" for n, why in own.items() if self._is_left(n, best) for r in why]
+            reasons = [*best.chain, *(reason for reason in left if not reason.endswith(DIFFER))]
         if not reasons:
             reasons = ["no rewrite that the search knows removes the remaining barrier"]
         return "\n  ".join((head, *reasons))
+
+
+def _whole(cascade: Cascade, variables: tuple[str, ...]) -> frozenset[str]:
+    """Return *variables* with all tiles and places of one rank as that rank: ``m1, m0`` as ``m``."""
+    digits = {name: {part.lower() for part in parts(rank)} for name, rank in cascade.ranks.items()}
+    found = {name.lower(): own for name, own in digits.items() if own and own <= set(variables)}
+    return frozenset(variables).difference(*found.values()) | frozenset(found)

@@ -11,13 +11,14 @@ from fusemax.analysis.rewrite.floor import floor_of
 from fusemax.analysis.rewrite.form import Form, busiest_rank, form_of
 from fusemax.analysis.rewrite.given import Given, given_of
 from fusemax.analysis.rewrite.lattice import FORMS, Search, State
-from fusemax.analysis.rewrite.normal import RankError, rank_variables, view
+from fusemax.analysis.rewrite.normal import RankError, view
+from fusemax.analysis.rewrite.opened import told_in_loops
 from fusemax.analysis.rewrite.ranking import is_better, order_of, worth_showing
 from fusemax.analysis.rewrite.reduced import NotReducibleError, Reduced
 from fusemax.analysis.rewrite.safety import OVERFLOWS, safety_lines
 from fusemax.analysis.rewrite.strata import apart
 from fusemax.analysis.rewrite.verify import Witness
-from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.cascade.ir import Cascade
 from fusemax.errors import FusemaxError
 
 ADOPTED = "sums of what a condition leaves out are taken under that condition: nothing but zeros is left out"
@@ -65,12 +66,13 @@ def search(
     found = {str(f.cascade): f for run in runs for f in run.found.values()}
     refused: dict[str, list[str]] = {}
     for run in runs:
+        told = set(refused) if run.begin.best is not None else set[str]()
         for name, reasons in run.refused.items():
-            refused.setdefault(name, []).extend(r for r in reasons if r not in refused.get(name, ()))
+            if name not in told:
+                refused.setdefault(name, []).extend(r for r in reasons if r not in refused.get(name, ()))
 
-    for einsum in _folds_in_loops(cascade, rank):
-        told = f"it folds {rank} inside the loop over {einsum.loop}: factors are deferred there"
-        refused.setdefault(einsum.name, []).append(f"{told}, but no loop or tiles are made")
+    for name, reason in told_in_loops(cascade, rank):
+        refused.setdefault(name, []).append(reason)
 
     def order(one: Form) -> tuple[float, ...]:
         *before, work = order_of(one)
@@ -86,12 +88,6 @@ def search(
         complete=all(run.complete for run in runs),
         no_claims=tuple(map(str, analyse(cascade).no_claims)),
     )
-
-
-def _folds_in_loops(cascade: Cascade, rank: str) -> tuple[Einsum, ...]:
-    """Return the Einsums that fold *rank* inside a loop of the cascade."""
-    over = set(rank_variables(cascade, rank))
-    return tuple(e for e in cascade.computed if e.loop is not None and over & set(e.reduced))
 
 
 def _runs(

@@ -81,12 +81,10 @@ def stage_of(seen: View, name: str, inside: frozenset[str], additive: bool) -> S
     written = term_of(seen, einsum, parts=False)
     if isinstance(written, Refusal):
         return written
-    gathered = [
-        a for a in accesses(written) if a not in value_accesses(written) and seen.needs[a.tensor] & inside
-    ]
+    gathered = [a for a in accesses(written) if a not in value_accesses(written) and seen.behind(a) & inside]
     if gathered:
         return Refusal(f"{gathered[0]} chooses which data is read, and the algebra cannot look into indices")
-    stuck = [a for a in accesses(written) if mentions(a, seen.variables) and seen.needs[a.tensor] & inside]
+    stuck = [a for a in accesses(written) if mentions(a, seen.variables) and seen.behind(a) & inside]
     if stuck:
         return Refusal(_told_stuck(seen, stuck[0], inside))
     earlier = []

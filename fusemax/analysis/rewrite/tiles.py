@@ -116,6 +116,7 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
         and len(e.outputs) == 1
         and not isinstance(e.action, Populate)
         and along <= set(seen.cascade.tensors[e.name].ranks)
+        and (not seen.homes or e.name in seen.homes)
     )
     away = _read_away(seen, group, body) if split else frozenset()
     if away and set(seen.reductions) - group.names:
@@ -140,7 +141,7 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
     after |= _behind(seen, group, read & set(body), body)
     rest = {e.name for e in seen.cascade.computed if e.name not in body and _outside(e, group)}
     along_after = frozenset(name for name in rest | after if seen.touches(name))
-    whole = bool(away | kept_whole) or any(
+    whole = bool(away | kept_whole | set(seen.homes)) or any(
         name in seen.cascade.outputs or _lists(seen, name) for name in along_after
     )
     whole = whole or _read_as_a_whole(seen, group, body, along_after)
