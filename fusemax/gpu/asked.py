@@ -28,8 +28,8 @@ MASKS: tuple[Mask, ...] = ("all", "causal", "window")
 PARTS = ("forward", "backward", "decode")  #: of the work, each with a mapping
 
 
-class Windowed(FilePart):
-    """The mapping and the cascade of a kernel's forward pass under a window, where it does more there than a mask asks for."""
+class Masked(FilePart):
+    """The mapping and the cascade of a kernel's forward pass under a mask, where it does more there than the mask asks for."""
 
     forward: str
     cascade: str
@@ -38,14 +38,13 @@ class Windowed(FilePart):
 class KernelEntry(FilePart):
     """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
 
-    ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version), ``implementation`` (a part of what the row's
-    source calls it) and ``wider_than`` (the widths of V above so
-    many, for which a kernel has other code) narrow an entry; ``widths`` are those that a kernel is built for, to the next
-    of which it fills others up; ``cascade`` replaces the cascade that the mask asks for (a kernel that does all the work
-    under any mask); ``window`` says what it does forward under a window, where that is other code; ``skips`` says by part
-    (``backward``) of which mask a kernel leaves out what it hides, where that is less than the row's: ``all`` (of none),
-    ``causal``; ``fused`` says that the kernel is one of those that the study is about; ``because`` why a part of the work
-    has no mapping.
+    ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version), ``implementation`` (a part of what the
+    row's source calls it) and ``wider_than`` (the widths of V above so many, for which a kernel has other code) narrow an
+    entry; ``widths`` are those that a kernel is built for, to the next of which it fills others up; ``cascade`` replaces
+    the cascade that the mask asks for (a kernel that does all the work under any mask); ``causal`` and ``window`` say
+    what it does forward under these masks, where that is other code; ``skips`` says by part (``backward``) of which mask
+    a kernel leaves out what it hides, where that is less than the row's: ``all`` (of none), ``causal``; ``fused`` says
+    that the kernel is one of those that the study is about; ``because`` why a part of the work has no mapping.
     """
 
     kernel: str
@@ -59,10 +58,16 @@ class KernelEntry(FilePart):
     wider_than: int = Field(default=0, ge=0)
     widths: list[int] = Field(default_factory=list)
     cascade: str | None = None
-    window: Windowed | None = None
+    causal: Masked | None = None
+    window: Masked | None = None
     skips: dict[Literal["forward", "backward"], Mask] = Field(default_factory=dict)
     fused: bool = True
     because: str = ""
+
+    @property
+    def masked(self) -> dict[str, Masked | None]:
+        """What the kernel does forward under each mask that may be other code."""
+        return {"causal": self.causal, "window": self.window}
 
     def worked(self, shape: Shape) -> Shape:
         """Return *shape* as the kernel works on it: widths are filled up to the next of its own, if it has some."""
@@ -178,7 +183,10 @@ def _beside(study: GpuStudy, folder: Path) -> GpuStudy:
         entry.model_copy(
             update={name: own(getattr(entry, name)) for name in (*PARTS, "cascade")}
             | {"machines": entry.machines and [own(name) for name in entry.machines]}
-            | {"window": entry.window and Windowed(**{name: own(one) for name, one in entry.window})}
+            | {
+                mask: one and Masked(**{name: own(part) for name, part in one})
+                for mask, one in entry.masked.items()
+            }
         )
         for entry in study.kernels
     ]
@@ -202,8 +210,9 @@ def _cascades(study: GpuStudy) -> dict[KeyPath, str]:
     for number, entry in enumerate(study.kernels):
         if entry.cascade is not None:
             names["kernels", number, "cascade"] = entry.cascade
-        if entry.window is not None:
-            names["kernels", number, "window", "cascade"] = entry.window.cascade
+        names |= {
+            ("kernels", number, mask, "cascade"): one.cascade for mask, one in entry.masked.items() if one
+        }
     return {**names, ("decode",): study.decode}
 
 
@@ -221,7 +230,7 @@ def _refuse_entry(
             found.say((*at, "machines", position), text)
     mine = [shelf for name, shelf in shelves.items() if entry.machines is None or name in entry.machines]
     named: dict[KeyPath, str | None] = {(part,): getattr(entry, part) for part in PARTS}
-    named["window", "forward"] = entry.window and entry.window.forward
+    named |= {(mask, "forward"): one and one.forward for mask, one in entry.masked.items()}
     for part, mapping in named.items():
         files = [_file(shelf, mapping) for shelf in mine] if mapping is not None else []
         lacking = [error for error in files if isinstance(error, FusemaxError)]

@@ -32,7 +32,7 @@ from fusemax.progress import watched
 from fusemax.source import Document
 
 Family = tuple[str, str, bool]
-#: The grid of a fit: every 300 cycles, and two long waits, with every start.
+#: The grid of a fit: every 300 cycles, and two long waits, with every start; then half a step on both sides of the best wait.
 STEP = 300
 WAITS: tuple[int, ...] = (*range(0, 2401, STEP), 4800, 8400)
 STARTS_S: tuple[float, ...] = tuple(0.5e-6 * step for step in range(1, 9))
@@ -156,14 +156,22 @@ def calibrate(groups: Sequence[Group]) -> list[Fit]:
         known = [starts[family] for family in families if family in starts] or [group.stated.start_s]
         fit = fit_of(group, known[:1] if backward else STARTS_S)
         if not backward:
-            starts |= dict.fromkeys(families, fit.best.start_s)
+            starts = (
+                dict.fromkeys(families, fit.best.start_s) | starts
+            )  # the mapping without a mask comes first
         fits.append(fit)
     return fits
 
 
 def fit_of(group: Group, starts_s: Sequence[float]) -> Fit:
-    """Return the fit of one group over the grid of waits and *starts_s*."""
-    errors = {c: group.error(c) for c in [Constants(wait, s) for wait in WAITS for s in starts_s]}
+    """Return the fit of one group over the grid of waits and *starts_s*, and half a step of waits around the best."""
+
+    def errors_of(waits: Iterable[int]) -> dict[Constants, float]:
+        return {c: group.error(c) for c in [Constants(wait, s) for wait in waits for s in starts_s]}
+
+    errors = errors_of(WAITS)
+    around = min(errors, key=errors.__getitem__).wait_cycles
+    errors |= errors_of(int(wait) for wait in (around - STEP / 2, around + STEP / 2) if wait > 0)
     best = min(errors, key=errors.__getitem__)
     return Fit(group, group.error(group.stated), best, errors[best])
 

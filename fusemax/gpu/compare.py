@@ -8,7 +8,7 @@ from typing import Literal
 
 from fusemax.cost.evaluate import Cost
 from fusemax.errors import FusemaxError
-from fusemax.gpu.asked import MASKS, Cascades, GpuStudy, KernelEntry
+from fusemax.gpu.asked import MASKS, Cascades, GpuStudy, KernelEntry, Mask
 from fusemax.gpu.predict import ELEMENT_B, Call, Kernel, Prediction, costs_of, prediction_of
 from fusemax.gpu.published import Published
 from fusemax.gpu.shape import Shape, compulsory_bytes, flop
@@ -165,8 +165,10 @@ def entry_of(study: GpuStudy, row: Published, machine: str) -> KernelEntry | Non
 
 
 def _kernel(study: GpuStudy, entry: KernelEntry, machine: str, part: str, shape: Shape) -> Kernel:
-    if entry.window is not None and shape.window and part == "forward":
-        return Kernel(machine, entry.window.forward, entry.window.cascade)
+    mask: Mask = "window" if shape.window else "causal" if shape.causal else "all"
+    other = entry.masked.get(mask)
+    if other is not None and part == "forward":
+        return Kernel(machine, other.forward, other.cascade)
     mapping = getattr(entry, part)
     if mapping is None:
         why = f": {entry.because}" if entry.because else ""
@@ -176,7 +178,6 @@ def _kernel(study: GpuStudy, entry: KernelEntry, machine: str, part: str, shape:
     if part == "decode":
         return Kernel(machine, mapping, study.decode)
     cascades: Cascades = getattr(study, part)
-    mask = "window" if shape.window else "causal" if shape.causal else "all"
     skipped = entry.skips.get(part, mask)  # type: ignore[call-overload]
     return Kernel(machine, mapping, getattr(cascades, min(mask, skipped, key=MASKS.index)))
 

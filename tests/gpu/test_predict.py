@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from statistics import median
 
@@ -236,6 +237,24 @@ def test_wide_heads_on_an_h100(mapping: str, published_ms: tuple[float, ...]) ->
         call = shape(length, 256, causal, batch=batch, heads=8, kv_heads=8)
         answer = cost_of(Kernel("h100", mapping, cascade), call, "fp16")
         assert answer.latency_s * 1e3 == pytest.approx(time_ms, rel=0.1), (mapping, length, causal)
+
+
+@pytest.mark.parametrize(
+    ("batch", "heads", "length", "width", "published_ms"),
+    [(16, 32, 2048, 64, 0.47), (32, 16, 1024, 128, 0.20), (8, 16, 4096, 128, 0.49)],
+)
+def test_a_block_for_each_task_under_a_mask(
+    batch: int, heads: int, length: int, width: int, published_ms: float
+) -> None:
+    """FlashAttention-4 on a B200, causal: Dao-AILab/flash-attention pull request 2605, within 10%; 3 us a task, not 1."""
+    call = shape(length, width, causal=True, batch=batch, heads=heads, kv_heads=heads)
+    masked, plain = (
+        cost_of(Kernel("b200", mapping, "grouped/causal"), call, "bf16")
+        for mapping in ("flash4-masked", "flash4")
+    )
+    assert masked.latency_s * 1e3 == pytest.approx(published_ms, rel=0.1)
+    tasks_of_a_core = math.ceil(batch * heads * length / 256 / 148)
+    assert masked.latency_s - plain.latency_s == pytest.approx(2e-6 * tasks_of_a_core, rel=0.1)
 
 
 @pytest.mark.parametrize(
