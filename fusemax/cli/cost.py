@@ -86,7 +86,8 @@ def totals(answer: Cost) -> Iterator[tuple[str, str, str]]:
 
     clock = answer.clock_Hz
     yield "latency", format_quantity(answer.latency_s, "s", 5), f"{answer.latency_s * clock:,.0f} cycles"
-    if clock < answer.parameters["clock"]:
+    lowered = clock < answer.parameters["clock"]
+    if lowered:
         full = format_quantity(answer.parameters["clock"], "Hz", 4)
         yield "clock", format_quantity(clock, "Hz", 4), f"held under this load; {full} at most"
     bound, slowest = (format_quantity(value, "s", 5) for value in (answer.bound_s, answer.slowest_s))
@@ -99,7 +100,7 @@ def totals(answer: Cost) -> Iterator[tuple[str, str, str]]:
         yield (
             "energy at most",
             format_quantity(answer.energy_most_J, "J", 5),
-            "the board's power all the time",
+            f"the board's power all the time{', as a load takes it that lowers the clock' if lowered else ''}",
         )
     if finite(answer.area_m2) is not None:
         yield "area", f"{answer.area_m2 * 1e6:.5g} mm2", ""
