@@ -36,7 +36,7 @@ class Masked(FilePart):
 
 
 class KernelEntry(FilePart):
-    """Which mappings predict a kernel of the published table; the first entry that fits a row counts.
+    """Which mappings predict a kernel of the published table, and ``also`` others; the first entry that fits a row counts.
 
     ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version), ``implementation`` (a part of what the
     row's source calls it) and ``wider_than`` (the widths of V above so many, for which a kernel has other code) narrow an
@@ -48,6 +48,7 @@ class KernelEntry(FilePart):
     """
 
     kernel: str
+    also: list[str] = Field(default_factory=list)
     forward: str | None = None
     backward: str | None = None
     decode: str | None = None

@@ -159,7 +159,7 @@ def entry_of(study: GpuStudy, row: Published, machine: str) -> KernelEntry | Non
     for entry in study.kernels:
         here = (entry.machines is None or machine in entry.machines) and entry.source in row.source
         here = here and entry.implementation in row.implementation and row.shape.head_dim_v > entry.wider_than
-        if entry.kernel == row.kernel and row.dtype in entry.dtypes and here:
+        if row.kernel in (entry.kernel, *entry.also) and row.dtype in entry.dtypes and here:
             return entry
     return None
 
