@@ -15,8 +15,11 @@ from fusemax.errors import ProblemsError
 from fusemax.model.reading.defaults import DEFAULTS
 from fusemax.model.reading.dense import FAMILIES, OTHER_NAMES, read_dense
 from fusemax.model.reading.encoders import ENCODERS
+from fusemax.model.reading.gemma import GEMMA
+from fusemax.model.reading.hybrid import HYBRID
 from fusemax.model.reading.keys import Keys
 from fusemax.model.reading.latent import LATENT
+from fusemax.model.reading.lightning import LIGHTNING
 from fusemax.model.reading.older import OLDER
 from fusemax.model.reading.pairs import PAIRS
 from fusemax.model.reading.recurrent import RECURRENT
@@ -29,7 +32,9 @@ from fusemax.source import Document, KeyPath, read_yaml
 
 Reader = Callable[[Keys, str, str], Model]
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys((*FAMILIES, *OTHER_NAMES), read_dense), **SPARSE, **LATENT, **RECURRENT, **OLDER, **ENCODERS, **PAIRS,
+    **dict.fromkeys((*FAMILIES, *OTHER_NAMES), read_dense), **SPARSE, **LATENT, **RECURRENT, **HYBRID, **GEMMA, **LIGHTNING,
+    **OLDER,
+    **ENCODERS, **PAIRS,
 }  # fmt: skip
 #: Keys under which a model of several parts (text and images) has the keys of its decoder.
 INSIDE = ("text_config", "llm_config", "language_config", "thinker_config")
@@ -51,7 +56,6 @@ REFUSED: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(
         ("rwkv", "rwkv5", "rwkv6", "rwkv7"), (_MIXER, "state-space/rwkv-7 has that of RWKV-7 as a cascade")
     ),
-    **dict.fromkeys(("minimax", "minimax_text_01"), (_MIXER, "linear-attention/lightning has it as a cascade")),
     **dict.fromkeys(("recurrent_gemma",), (_MIXER, None)),
     **dict.fromkeys(("deberta", "deberta-v2"), ("scores from positions apart from contents are not modelled", _BERT)),
     "longcat_flash": ("layers with two mixers beside their experts are not modelled", None),

@@ -15,13 +15,16 @@ PARTIAL_B = 4.0  #: bytes of a number of a partial result that is merged over ch
 def attention_steps(maker: Maker, mixer: Attention) -> Iterator[Step]:
     """Yield the steps of one mixer with grouped heads on one chip."""
     heads, kv_heads = maker.share(mixer.heads, "heads"), maker.share(mixer.kv_heads, "key-value heads")
-    columns = heads * mixer.head_dim + kv_heads * (mixer.head_dim + mixer.value_dim)
-    columns += heads * mixer.value_dim if mixer.gated else 0
+    columns = heads * mixer.head_dim + kv_heads * mixer.head_dim
+    columns += kv_heads * mixer.value_dim if mixer.values == "own" else 0
+    columns += {"": 0, "element": heads * mixer.value_dim, "head": heads}[mixer.gated]
     yield maker.product("queries, keys, values", "projection", maker.model.d_model, columns)
     if mixer.rotary or mixer.qk_norm:
         turned = maker.run.tokens * (heads + kv_heads) * (mixer.head_dim if mixer.qk_norm else mixer.rotary)
         name = "rotary positions" if mixer.rotary else "norm of queries, keys"
         yield maker.step(name, "rope", moved=2 * turned)
+    if mixer.values_normed:
+        yield maker.norm("norm of values", width=kv_heads * mixer.value_dim)
     groups = heads if maker.run.apart and maker.run.decoding else kv_heads
     sizes = {
         "B": maker.run.sequences, "H": groups, "R": heads // groups, "E": mixer.head_dim, "F": mixer.value_dim,
@@ -37,7 +40,8 @@ def attention_steps(maker: Maker, mixer: Attention) -> Iterator[Step]:
         yield from keys_of_others(maker, kept, mixer.window)
         yield heads_step(maker, sizes, mixer.window)
     if mixer.gated:
-        yield maker.step("gate", "activation", moved=3 * maker.run.tokens * heads * mixer.value_dim)
+        gates = 1 if mixer.gated == "head" else mixer.value_dim
+        yield maker.step("gate", "activation", moved=maker.run.tokens * heads * (2 * mixer.value_dim + gates))
     yield maker.product("output", "output", heads * mixer.value_dim, maker.model.d_model)
 
 

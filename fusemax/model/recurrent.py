@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
-from fusemax.model.shape import GatedDelta, KimiDelta, Recurrent, SelectiveScan, ShortConvolution, StateSpace
+from fusemax.model.states import (
+    GatedDelta,
+    KimiDelta,
+    Lightning,
+    Recurrent,
+    SelectiveScan,
+    ShortConvolution,
+    StateSpace,
+)
 from fusemax.model.step import Maker, Step
 
 CHUNK = 256  #: tokens that a kernel works on before it writes its states, as the authors' kernels do
@@ -19,6 +27,8 @@ def recurrent_steps(maker: Maker, mixer: Recurrent) -> Iterator[Step]:
         yield from _gated_delta(maker, mixer)
     elif isinstance(mixer, KimiDelta):
         yield from _kimi_delta(maker, mixer)
+    elif isinstance(mixer, Lightning):
+        yield from _lightning(maker, mixer)
     elif isinstance(mixer, ShortConvolution):
         yield from _short_convolution(maker, mixer)
     else:
@@ -58,6 +68,19 @@ def _kimi_delta(maker: Maker, mixer: KimiDelta) -> Iterator[Step]:
     yield _states(maker, 5 * inner, inner * mixer.head_dim)
     yield maker.norm("norm of the states", width=inner)
     yield maker.product("out of the mixer", "output", inner, width)
+
+
+def _lightning(maker: Maker, mixer: Lightning) -> Iterator[Step]:
+    heads, width = maker.share(mixer.heads, "heads"), maker.model.d_model
+    inner = heads * mixer.head_dim
+    yield maker.product("queries, keys, values, gate", "projection", width, 4 * inner)
+    yield maker.step(
+        "activation of queries, keys, values", "activation", moved=2 * maker.run.tokens * 3 * inner
+    )
+    yield _states(maker, 4 * inner, inner * mixer.head_dim)
+    yield maker.norm("norm of the states", width=inner)
+    yield maker.step("gate", "activation", moved=3 * maker.run.tokens * inner)
+    yield maker.product("output", "output", inner, width)
 
 
 def _short_convolution(maker: Maker, mixer: ShortConvolution) -> Iterator[Step]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from fusemax.model.states import Recurrent, StateSpace
+
 Norm = Literal["rms", "layer", "layer without shift", "layer without weights"]
 #: Vectors of weights of each kind of norm: a scale, and a shift.
 VECTORS: Mapping[Norm, int] = {"rms": 1, "layer": 2, "layer without shift": 1, "layer without weights": 0}
@@ -44,7 +46,11 @@ class Attention:
     scale
         What scores are multiplied by; None for 1/sqrt(head_dim).
     gated
-        Whether a sigmoid of a projection as wide as the output's input gates it.
+        Whether the sigmoid of a projection gates what heads make: each ``element`` of it, or each ``head`` by one number.
+    values
+        Whether values have a projection of their own (``own``), or are the keys before these are normalised (``keys``).
+    values_normed
+        Whether each head's values are normalised, without weights.
     """
 
     heads: int
@@ -63,7 +69,9 @@ class Attention:
     relative: int = 0
     cap: float | None = None
     scale: float | None = None
-    gated: bool = False
+    gated: Literal["", "element", "head"] = ""
+    values: Literal["own", "keys"] = "own"
+    values_normed: bool = False
 
 
 def norm_of_heads(mixer: Attention, norm: Norm) -> Norm:
@@ -116,102 +124,6 @@ class LatentAttention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateSpace:
-    """A Mamba-2 mixer (arXiv 2405.21060): ``heads`` of ``head_dim`` channels, each with a state of ``state`` elements.
-
-    ``groups`` heads' worth of B and C are shared; ``taps`` are those of the short convolution. ``biased`` ones have biases in
-    the two projections, ``conv_biased`` ones in the convolution. What comes out is normed ``behind`` its gate, all at once, or
-    ``before`` it, each group by itself, or not.
-    """
-
-    heads: int
-    head_dim: int
-    state: int
-    groups: int
-    taps: int
-    biased: bool = False
-    conv_biased: bool = True
-    normed: Literal["behind", "before", ""] = "behind"
-
-    @property
-    def inner(self) -> int:
-        """Channels inside the mixer."""
-        return self.heads * self.head_dim
-
-    @property
-    def mixed(self) -> int:
-        """Channels of the convolution: those of the heads, and of B and C."""
-        return self.inner + 2 * self.groups * self.state
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelectiveScan:
-    """A Mamba mixer (arXiv 2312.00752): ``inner`` channels, each with a state of ``state`` elements and a step of its own.
-
-    The steps come from ``rank`` numbers a token; ``normed`` ones normalise these, B and C (Jamba, arXiv 2403.19887).
-    """
-
-    inner: int
-    state: int
-    rank: int
-    taps: int
-    biased: bool = False
-    conv_biased: bool = True
-    normed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatedDelta:
-    """A gated delta rule (arXiv 2412.06464): ``heads`` of values, ``key_heads`` of queries and keys that they share.
-
-    A head's state holds ``key_dim`` x ``value_dim`` elements; ``taps`` are those of the short convolution.
-    """
-
-    heads: int
-    key_heads: int
-    key_dim: int
-    value_dim: int
-    taps: int
-
-    @property
-    def inner(self) -> int:
-        """Elements of all values."""
-        return self.heads * self.value_dim
-
-    @property
-    def mixed(self) -> int:
-        """Channels of the convolution: queries, keys and values."""
-        return self.inner + 2 * self.key_heads * self.key_dim
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KimiDelta:
-    """Kimi delta attention (arXiv 2510.26692): a delta rule whose every feature decays at a rate of its own.
-
-    ``heads`` of ``head_dim`` have a state of ``head_dim`` x ``head_dim``; the rates, and the gate of what comes out, are made
-    from ``head_dim`` numbers a token each. ``taps`` are those of the short convolutions.
-    """
-
-    heads: int
-    head_dim: int
-    taps: int
-
-    @property
-    def inner(self) -> int:
-        """Elements of all queries, of all keys, or of all values."""
-        return self.heads * self.head_dim
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShortConvolution:
-    """A convolution over the last ``taps`` tokens of ``inner`` channels, between two gates (LFM2, arXiv 2511.23404)."""
-
-    inner: int
-    taps: int
-    biased: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
     """Attention and a mixer with a state side by side (Falcon-H1): both read the layer's input, their outcomes are added."""
 
@@ -219,7 +131,6 @@ class Beside:
     state: StateSpace
 
 
-Recurrent = StateSpace | SelectiveScan | GatedDelta | KimiDelta | ShortConvolution
 Mixer = Attention | LatentAttention | Beside | Recurrent
 
 

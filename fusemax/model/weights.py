@@ -14,18 +14,21 @@ from fusemax.model.shape import (
     Beside,
     Experts,
     FeedForward,
-    GatedDelta,
-    KimiDelta,
     LatentAttention,
     Layer,
     Mixer,
     Model,
     Norm,
+    norm_of_heads,
+)
+from fusemax.model.states import (
+    GatedDelta,
+    KimiDelta,
+    Lightning,
     Recurrent,
     SelectiveScan,
     ShortConvolution,
     StateSpace,
-    norm_of_heads,
 )
 
 
@@ -48,6 +51,8 @@ def mixer_weights(mixer: Mixer | None, d_model: int, norm: Norm = "rms") -> int:
     if isinstance(mixer, ShortConvolution):
         biases = 4 * mixer.inner + d_model if mixer.biased else 0
         return 4 * mixer.inner * d_model + mixer.inner * mixer.taps + biases
+    if isinstance(mixer, Lightning):
+        return 5 * mixer.inner * d_model + mixer.inner
     if isinstance(mixer, KimiDelta):
         inner, rank = mixer.inner, mixer.head_dim
         into = (
@@ -64,12 +69,13 @@ def mixer_weights(mixer: Mixer | None, d_model: int, norm: Norm = "rms") -> int:
 def _attention_weights(mixer: Attention, d_model: int, norm: Norm) -> int:
     q, k = mixer.heads * mixer.head_dim, mixer.kv_heads * mixer.head_dim
     v, out = mixer.kv_heads * mixer.value_dim, mixer.heads * mixer.value_dim
-    gate = out if mixer.gated else 0
+    gate = {"": 0, "element": out, "head": mixer.heads}[mixer.gated]
+    own = v if mixer.values == "own" else 0
     normed = {"": 0, "shared": 2 * mixer.head_dim, "head": q + k, "whole": q + k}[mixer.qk_norm]
     normed *= VECTORS[norm_of_heads(mixer, norm)]
     keyed = k if mixer.keys_biased else 0
-    biases = (q + keyed + v + gate if mixer.biased else 0) + (d_model if mixer.out_biased else 0)
-    return d_model * (q + k + v + gate + out) + normed + biases + (mixer.heads if mixer.sinks else 0)
+    biases = (q + keyed + own + gate if mixer.biased else 0) + (d_model if mixer.out_biased else 0)
+    return d_model * (q + k + own + gate + out) + normed + biases + (mixer.heads if mixer.sinks else 0)
 
 
 def _latent_weights(mixer: LatentAttention, d_model: int) -> int:
@@ -188,6 +194,8 @@ def _state_words(mixer: Recurrent, n: int) -> int:
     if isinstance(mixer, ShortConvolution):
         return ceil(mixer.inner / n) * (mixer.taps - 1)
     heads = max(1, mixer.heads // n)
+    if isinstance(mixer, Lightning):
+        return heads * mixer.head_dim**2
     if isinstance(mixer, KimiDelta):
         return heads * mixer.head_dim * (mixer.head_dim + 3 * (mixer.taps - 1))
     if isinstance(mixer, GatedDelta):

@@ -12,21 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from fusemax.model.shape import (
-    Attention,
-    Beside,
-    Experts,
-    FeedForward,
-    GatedDelta,
-    KimiDelta,
-    LatentAttention,
-    Layer,
-    Mixer,
-    Model,
-    SelectiveScan,
-    ShortConvolution,
-    StateSpace,
-)
+from fusemax.model.shape import Attention, Beside, Experts, FeedForward, LatentAttention, Layer, Mixer, Model
+from fusemax.model.states import GatedDelta, KimiDelta, Lightning, SelectiveScan, ShortConvolution, StateSpace
 
 Array = np.ndarray[Any, Any]
 Weights = Mapping[str, Array]
@@ -59,6 +46,7 @@ def act(name: str, x: Array) -> Array:
     return {
         "silu": silu, "relu": lambda v: np.maximum(v, 0), "relu2": lambda v: np.maximum(v, 0) ** 2,
         "quick_gelu": lambda v: v * sigmoid(1.702 * v),
+        "xielu": lambda v: np.where(v > 0, 0.8 * v**2 + 0.5 * v, 0.8 * (np.exp(np.minimum(v, -1e-6)) - 1 - v) + 0.5 * v),
     }[name](x)  # fmt: skip
 
 
@@ -88,7 +76,9 @@ def attention(model: Model, part: Attention, x: Array, w: Weights) -> Array:
     tokens, group = len(x), part.heads // part.kv_heads
     q = np.einsum("hred,pd->phre", w["WQ"], x) + w.get("BWQ", 0.0)
     k = np.einsum("hed,pd->phe", w["WK"], x) + w.get("BWK", 0.0)
-    v = np.einsum("hfd,pd->phf", w["WV"], x) + w.get("BWV", 0.0)
+    v = np.einsum("hfd,pd->phf", w["WV"], x) + w.get("BWV", 0.0) if part.values == "own" else k.copy()
+    if part.values_normed:
+        v = np.apply_along_axis(lambda one: norm("rms", one, {}, "V"), -1, v)
     out = np.zeros((tokens, part.kv_heads, group, part.value_dim))
     for name, each in (("Q", q), ("K", k)):
         for p in range(tokens):
@@ -122,7 +112,9 @@ def attention(model: Model, part: Attention, x: Array, w: Weights) -> Array:
             scores = scores + w["SL"][h, r] * (np.array(seen) - p)
         weights = softmax(np.append(scores, w["HS"][h, r]))[:-1] if part.sinks else softmax(scores)
         out[p, h, r] = sum(a * v[m, h] for a, m in zip(weights, seen, strict=True))
-    if part.gated:
+    if part.gated == "head":
+        out = out * sigmoid(np.einsum("hrd,pd->phr", w["WS"], x) + w.get("BWS", 0.0))[..., None]
+    elif part.gated:
         out = out * sigmoid(np.einsum("hrfd,pd->phrf", w["WS"], x) + w.get("BWS", 0.0))
     return np.einsum("ohrf,phrf->po", w["WO"], out) + w.get("BWO", 0.0)
 
@@ -275,6 +267,17 @@ def kimi_delta(part: KimiDelta, x: Array, w: Weights) -> Array:
     return np.einsum("ogf,pgf->po", w["WO"], out)
 
 
+def lightning(part: Lightning, x: Array, w: Weights) -> Array:
+    """Lightning attention as a sum over all tokens before, each faded by the distance (arXiv 2501.08313, equation 4)."""
+    q, k, v = (silu(np.einsum("ged,pd->pge", w[name], x)) for name in ("WPQ", "WPK", "WPV"))
+    out = np.zeros_like(v)
+    for p, g in np.ndindex(len(x), part.heads):
+        for m in range(p + 1):
+            out[p, g] += w["DR"][g] ** (p - m) * (q[p, g] @ k[m, g]) * v[m, g]
+    gated = rows("rms", out, w, "YS") * sigmoid(np.einsum("gfd,pd->pgf", w["WGZ"], x))
+    return np.einsum("ogf,pgf->po", w["WO"], gated)
+
+
 def short_convolution(part: ShortConvolution, x: Array, w: Weights) -> Array:
     """LFM2's mixer: one gate, the last tokens' sum under filters (the last entry is the token's own), another gate."""
     before, behind, source = (x @ w[f"W{name}"].T + w.get(f"Y{name}", 0.0) for name in ("PB", "PC", "PX"))
@@ -338,6 +341,8 @@ def mixed(model: Model, mixer: Mixer, x: Array, w: Weights) -> Array:
         return kimi_delta(mixer, x, w)
     if isinstance(mixer, ShortConvolution):
         return short_convolution(mixer, x, w)
+    if isinstance(mixer, Lightning):
+        return lightning(mixer, x, w)
     return gated_delta(mixer, x, w) if isinstance(mixer, GatedDelta) else scan(mixer, x, w)
 
 

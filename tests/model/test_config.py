@@ -56,6 +56,9 @@ def test_what_is_kept_of_a_sequence():
     assert cache(published("deepseek-v3"), 2, 500) == 2 * 500 * 61 * (512 + 64)
     both = published("falcon-h1-0.5b")
     assert cache(both, 1, 700) == 36 * (700 * 2 * 2 * 64 + 1536 * 128 + 3 * (1536 + 2 * 128))
+    assert cache(published("minimax-text-01"), 1, 700) == 70 * 64 * 128**2 + 10 * 700 * 2 * 8 * 128
+    assert cache(published("gemma-4-31b"), 1, 2000) == 2 * (50 * 16 * 256 * 1024 + 10 * 4 * 512 * 2000)
+    assert cache(published("mimo-v2-flash"), 1, 700) == (192 + 128) * (39 * 8 * 128 + 9 * 4 * 700)
     kimi = published("kimi-linear-48b-a3b")  # 20 layers keep a state, 7 a latent vector for each token
     assert cache(kimi, 1, 700) == 20 * 4096 * (128 + 3 * 3) + 7 * 700 * (512 + 64)
     mamba = published("mamba2-2.7b")
@@ -102,6 +105,18 @@ def test_what_a_wrapper_leaves_out():
             "{model_type: bart, d_model: 10, encoder_attention_heads: 3}",
             "heads share d_model: 3 does not divide 10",
         ),
+        ("{model_type: minimax, num_hidden_layers: 2}", "attn_type_list: required key is missing"),
+        (
+            "{model_type: minimax, num_hidden_layers: 2, attn_type_list: [0, 2]}",
+            "attn_type_list: expected a list of 2 numbers: 0 or 1",
+        ),
+        ("{model_type: mimo_v2_flash}", "swa_num_key_value_heads: required key is missing"),
+        (
+            "{model_type: step3p5, num_hidden_layers: 4, moe_layers_enum: '1,4'}",
+            "numbers of layers from 0 to 3",
+        ),
+        ("{model_type: gemma4_text}", "hidden_size_per_layer_input: required key is missing"),
+        ("{model_type: gemma4_text, enable_moe_block: true}", "experts beside a dense part"),
         ("{model_type: mllama, text_config: {}}", "attend to tokens of an image is not modelled"),
         (
             "{model_type: clip, text_config: {}}",

@@ -110,6 +110,41 @@ SMALL = {
         f"{{model_type: minimax_m2, {ROUTED}, intermediate_size: 5, num_local_experts: 6, num_experts_per_tok: 2,"
         " rotary_dim: 2}}"
     ),
+    "minimax": f"{{model_type: minimax, {ROUTED}, intermediate_size: 5, num_local_experts: 6, num_experts_per_tok: 2,"
+    " attn_type_list: [0, 1, 0, 0], rotary_dim: 2}}",
+    "mimo_v2_flash": (
+        f"{{model_type: mimo_v2_flash, {ROUTED}, intermediate_size: 9, moe_intermediate_size: 5, swa_num_attention_heads: 6,"
+        " swa_num_key_value_heads: 3, v_head_dim: 3, sliding_window: 3, n_routed_experts: 6, num_experts_per_tok: 2,"
+        " hybrid_layer_pattern: [0, 1, 1, 0], partial_rotary_factor: 0.5, routed_scaling_factor: 2.5}}"
+    ),
+    "afmoe": (
+        f"{{model_type: afmoe, {ROUTED}, intermediate_size: 9, moe_intermediate_size: 5, num_experts: 6,"
+        " num_experts_per_tok: 2, num_shared_experts: 1, num_dense_layers: 1, sliding_window: 3,"
+        " global_attn_every_n_layers: 2, route_scale: 2.8}}"
+    ),
+    "step3p5": (
+        f"{{model_type: step3p5, {ROUTED}, intermediate_size: 9, moe_intermediate_size: 5, share_expert_dim: 4,"
+        " num_attention_groups: 2, moe_num_experts: 6, moe_top_k: 2, use_moe_router_bias: true, use_head_wise_attn_gate: true,"
+        " sliding_window: 3, attention_other_setting: {num_attention_heads: 6, num_attention_groups: 2, head_dim: 4},"
+        " layer_types: [full_attention, sliding_attention, sliding_attention, full_attention, full_attention],"
+        " partial_rotary_factors: [0.5, 1.0, 1.0, 0.5]}}"
+    ),
+    "gemma4": (
+        f"{{model_type: gemma4_text, {DENSE}, sliding_window: 3, global_head_dim: 8, num_global_key_value_heads: 1,"
+        " attention_k_eq_v: true, hidden_size_per_layer_input: 0, layer_types: [sliding_attention, full_attention,"
+        " sliding_attention, full_attention]}}"
+    ),
+    "apertus": f"{{model_type: apertus, {DENSE}, hidden_act: xielu}}",
+    "persimmon": f"{{model_type: persimmon, {DENSE}, qk_layernorm: true, hidden_act: relu2}}",
+    "codegen": "{model_type: codegen, n_embd: 12, n_head: 3, n_layer: 2, vocab_size: 7, rotary_dim: 2}",
+    "flex_olmo": f"{{model_type: flex_olmo, {ROUTED}, intermediate_size: 5, num_experts: 6, num_experts_per_tok: 2}}",
+    "grok-1": (
+        f"{{model_type: grok-1, {ROUTED}, intermediate_size: 5, num_experts: 6, num_experts_per_tok: 2, max_attn_value: 3.0}}"
+    ),
+    "deepseek": (
+        f"{{model_type: deepseek, {ROUTED}, intermediate_size: 9, moe_intermediate_size: 5, n_routed_experts: 6,"
+        " num_experts_per_tok: 2, n_shared_experts: 2, first_k_dense_replace: 1, norm_topk_prob: false}}"
+    ),
     "jamba": (
         f"{{model_type: jamba, {DENSE}, num_experts: 6, num_experts_per_tok: 2, attn_layer_period: 4, attn_layer_offset: 2,"
         " mamba_d_state: 3, mamba_d_conv: 2, mamba_expand: 1, mamba_dt_rank: 2}}"
@@ -224,7 +259,17 @@ def _counted(model: Model) -> None:
             int(np.prod([sizes[rank] for rank in cascade.tensors[name].ranks]))
             for name in cascade.inputs
             if name
-            not in ("X", "CO", "SI", "SL", "ES", "RB", "BU", "YI")  # tables of distances are the model's
+            not in (
+                "X",
+                "CO",
+                "SI",
+                "SL",
+                "DR",
+                "ES",
+                "RB",
+                "BU",
+                "YI",
+            )  # tables of distances are the model's
         )
         assert layer_weights(model, layer) == held
 

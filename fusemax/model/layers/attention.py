@@ -14,7 +14,7 @@ def attention_lines(mixer: Attention, x: str, causal: bool, norm: Norm) -> Lines
     found = [
         linear("Q", "h,r,e,p", "WQ[h,r,e,d]", f"{x}[d,p]", "d", "BWQ[h,r,e]" if biased else ""),
         linear("K", "h,e,m", "WK[h,e,d]", f"{x}[d,m]", "d", "BWK[h,e]" if biased and mixer.keys_biased else ""),
-        linear("V", "h,f,m", "WV[h,f,d]", f"{x}[d,m]", "d", "BWV[h,f]" if biased else ""),
+        _values(mixer, x),
         _normalised(mixer, norm),
         _scores(mixer, "QN" if mixer.qk_norm else "Q", "KN" if mixer.qk_norm else "K", causal),
         softmax_lines(mixer, causal),
@@ -32,6 +32,20 @@ def attention_lines(mixer: Attention, x: str, causal: bool, norm: Norm) -> Lines
     if mixer.window is not None:
         sizes["W"] = mixer.window if causal else mixer.window // 2
     return joined([*found, Lines(sizes=sizes, follows={"M": "P"})])
+
+
+def _values(mixer: Attention, x: str) -> Lines:
+    """Return the values V[h,f,m]: a projection of their own, or the keys as they are before a norm; normed where they are."""
+    made = "VP" if mixer.values_normed else "V"
+    if mixer.values == "own":
+        found = linear(made, "h,f,m", "WV[h,f,d]", f"{x}[d,m]", "d", "BWV[h,f]" if mixer.biased else "")
+    else:
+        found = lines(f"{made}[h,f,m] = K[h,f,m]") + Lines(follows={"F": "E"})
+    if not mixer.values_normed:
+        return found
+    return found + lines(
+        "SV[h,m] = VP[h,f,m]*VP[h,f,m] :: sum[f]", "V[h,f,m] = VP[h,f,m]*rsqrt(SV[h,m]/F + eps)"
+    )
 
 
 def _normalised(mixer: Attention, norm: Norm) -> Lines:
@@ -127,9 +141,9 @@ def softmax_lines(mixer: Attention, causal: bool, score: str = "QS") -> Lines:
 def _gate(mixer: Attention, x: str) -> Lines:
     if not mixer.gated:
         return Lines()
-    bias = "BWS[h,r,f]" if mixer.biased else ""
-    gate = linear("AS", "h,r,f,p", "WS[h,r,f,d]", f"{x}[d,p]", "d", bias)
-    return gate + lines("AG[h,r,f,p] = AV[h,r,f,p]*sigmoid(AS[h,r,f,p])")
+    own = "h,r,f" if mixer.gated == "element" else "h,r"
+    gate = linear("AS", f"{own},p", f"WS[{own},d]", f"{x}[d,p]", "d", f"BWS[{own}]" if mixer.biased else "")
+    return gate + lines(f"AG[h,r,f,p] = AV[h,r,f,p]*sigmoid(AS[{own},p])")
 
 
 def cross_lines(mixer: Attention, x: str) -> Lines:

@@ -11,6 +11,8 @@ from fusemax.model.shape import Experts, FeedForward
 FORMULAS: Mapping[str, str] = {
     "silu": "silu({0})", "gelu_tanh": "gelu({0})", "gelu": "0.5*{0}*(1 + erf({0}/sqrt(2)))", "relu": "relu({0})",
     "relu2": "relu({0})**2", "quick_gelu": "{0}*sigmoid(1.702*{0})",
+    # arXiv 2411.13010, equation 13, with the curvatures that training starts from
+    "xielu": "where(gt({0}, 0), 0.8*{0}*{0}, 0.8*(exp(min({0}, -1e-6)) - 1 - {0})) + 0.5*{0}",
 }  # fmt: skip
 CLAMPED = "min({0}, 7)*sigmoid(1.702*min({0}, 7))*(max(-7, min({1}, 7)) + 1)"  #: of gpt-oss (its public modelling code)
 

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from fusemax.model.layers.lines import Lines, joined, linear, lines, normed
-from fusemax.model.shape import GatedDelta, KimiDelta, Recurrent, SelectiveScan, ShortConvolution, StateSpace
+from fusemax.model.states import (
+    GatedDelta,
+    KimiDelta,
+    Lightning,
+    Recurrent,
+    SelectiveScan,
+    ShortConvolution,
+    StateSpace,
+)
 
 
 def state_lines(mixer: Recurrent, x: str) -> Lines:
@@ -14,6 +22,8 @@ def state_lines(mixer: Recurrent, x: str) -> Lines:
         return _short_convolution(mixer, x)
     if isinstance(mixer, KimiDelta):
         return _kimi_delta(mixer, x)
+    if isinstance(mixer, Lightning):
+        return _lightning(mixer, x)
     return _gated_delta(mixer, x) if isinstance(mixer, GatedDelta) else _scan(mixer, x)
 
 
@@ -194,3 +204,28 @@ def _kimi_delta(mixer: KimiDelta, x: str) -> Lines:
     dim = mixer.head_dim
     sizes = {"G": mixer.heads, "E": dim, "F": dim, "L": dim, "W": mixer.taps}
     return joined([*found, Lines(sizes=sizes, said=("NA is negative, one for each head",))])
+
+
+def _lightning(mixer: Lightning, x: str) -> Lines:
+    """Return lightning attention: G heads whose state of E by F elements decays by DR each token."""
+    parts = (("PQ", "g,e"), ("PK", "g,e"), ("PV", "g,f"), ("GZ", "g,f"))
+    found = [linear(name, f"{index},p", f"W{name}[{index},d]", f"{x}[d,p]", "d") for name, index in parts]
+    found += [
+        lines(
+            "Q[g,e,p] = silu(PQ[g,e,p])",
+            "K[g,e,p] = silu(PK[g,e,p])",
+            "V[g,f,p] = silu(PV[g,f,p])",
+            "S[0,g,e,f] = 0",
+            "loop p:",
+            "  S[p+1,g,e,f] = DR[g]*S[p,g,e,f] + K[g,e,p]*V[g,f,p]",
+            "  YS[g,f,p] = S[p+1,g,e,f]*Q[g,e,p] :: sum[e]",
+            DR="G",
+        ),
+        normed("rms", "YS", "YN", "g,f,p", "g,f", tag="YS"),
+        lines("YG[g,f,p] = YN[g,f,p]*sigmoid(GZ[g,f,p])"),
+        linear("AO", "o,p", "WO[o,g,f]", "YG[g,f,p]", "g,f"),
+    ]  # fmt: skip
+    said = ("DR is the decay of each head, fixed by its number and its layer's",)
+    return joined(
+        [*found, Lines(sizes={"G": mixer.heads, "E": mixer.head_dim, "F": mixer.head_dim}, said=said)]
+    )

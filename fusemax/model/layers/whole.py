@@ -165,7 +165,7 @@ def _titled(model: Model, layer: Layer) -> str:
     names = {
         "Attention": "attention", "LatentAttention": "latent attention", "StateSpace": "Mamba-2", "SelectiveScan": "Mamba",
         "GatedDelta": "gated delta rule", "Beside": "attention beside Mamba-2", "KimiDelta": "Kimi delta attention",
-        "ShortConvolution": "short convolution",
+        "ShortConvolution": "short convolution", "Lightning": "lightning attention",
         "FeedForward": "feed-forward", "Experts": "experts", "NoneType": "",
     }  # fmt: skip
     parts = [names[type(part).__name__] for part in (layer.mixer, layer.feed_forward)]

@@ -49,6 +49,8 @@ class Family:
         Whether layers without a window have no positions, where there are such with one.
     heads_bias
         Whether the logits have biases.
+    layer_extra
+        Single numbers that are learned in each layer beside its matrices (two curvatures of xIELU).
     """
 
     norm: Norm = "rms"
@@ -68,6 +70,7 @@ class Family:
     every: int | None = None
     still: bool = False
     heads_bias: bool = False
+    layer_extra: int = 0
 
 
 QKV = ("qkv", True)  #: biases of queries, keys and values that no key says
@@ -123,6 +126,11 @@ FAMILIES: Mapping[str, Family] = {
     "internlm2": Family(bias=("bias", False)),
     "internlm3": Family(bias=("qkv_bias", False), out_bias=("bias", False), inner_bias=("bias", False)),
     "internlm": Family(bias=("bias", True)),
+    "apertus": Family(gated=False, activation="xielu", qk_norm="shared", layer_extra=2),
+    "persimmon": Family(
+        norm="layer", bias=("", True), inner_bias=("", True), gated=False, activation="relu2", rotary=0.5, qk_norm="shared",
+        qk_norm_key="qk_layernorm",
+    ),
     "gpt_neox": Family(
         norm="layer", parallel=True, bias=("attention_bias", True), inner_bias=("", True), gated=False, activation="gelu",
         rotary=0.25,
@@ -162,7 +170,7 @@ def read_dense(keys: Keys, name: str, kind: str) -> Model:
         )
 
     layers, order = each(keys, layer)
-    extra = keys.count("vocab_size") if family.heads_bias else 0
+    extra = (keys.count("vocab_size") if family.heads_bias else 0) + family.layer_extra * depth(keys)
     residual = residual_of(keys)
     return decoder(
         keys, name, kind, layers, order, family.tied, norm=family.norm, extra_weights=extra, residual=residual

@@ -9,7 +9,8 @@ from fusemax.model.reading.dense import residual_of
 from fusemax.model.reading.keys import HEADS, Keys
 from fusemax.model.reading.parts import decoder, depth, feed_forward, width
 from fusemax.model.reading.sparse import SIGMOID, after_dense
-from fusemax.model.shape import Indexer, KimiDelta, LatentAttention, Layer, Mixer, Model
+from fusemax.model.shape import Indexer, LatentAttention, Layer, Mixer, Model
+from fusemax.model.states import KimiDelta
 
 
 def read_deepseek(keys: Keys, name: str, kind: str) -> Model:

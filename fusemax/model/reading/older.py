@@ -185,7 +185,8 @@ def read_dbrx(keys: Keys, name: str, kind: str) -> Model:
 
 Reader = Callable[[Keys, str, str], Model]
 OLDER: Mapping[str, Reader] = {
-    "gptj": read_gpt_j, "gpt2": read_gpt_2, "gpt_bigcode": read_gpt_2, "opt": read_opt, "bloom": read_bloom,
+    "gptj": read_gpt_j, "codegen": read_gpt_j, "gpt2": read_gpt_2, "gpt_bigcode": read_gpt_2, "opt": read_opt,
+    "bloom": read_bloom,
     "falcon": read_falcon, "RefinedWebModel": read_falcon, "RefinedWeb": read_falcon, "mpt": read_mpt,
     "baichuan": read_baichuan, "chatglm": read_chatglm, "qwen": read_qwen_1, "dbrx": read_dbrx,
 }  # fmt: skip

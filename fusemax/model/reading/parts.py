@@ -13,7 +13,7 @@ from fusemax.model.shape import Attention, Experts, FeedForward, Layer, Model
 ACTIVATIONS = {
     "silu": "silu", "swish": "silu", "gelu": "gelu", "gelu_python": "gelu", "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh", "gelu_python_tanh": "gelu_tanh", "gelu_10": "gelu", "quick_gelu": "quick_gelu",
-    "relu": "relu", "relu2": "relu2", "squared_relu": "relu2",
+    "relu": "relu", "relu2": "relu2", "squared_relu": "relu2", "xielu": "xielu",
 }  # fmt: skip
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation", "ffn_act_fn")
 WINDOWED, WHOLE = "sliding_attention", "full_attention"
@@ -107,6 +107,23 @@ def alternating(keys: Keys, every: int | None, length: int | None = None) -> lis
     if any(narrow) and length is None:
         keys.fail("sliding_window", "layers with a window need its length")
     return [length if is_narrow else None for is_narrow in narrow]
+
+
+def numbered(keys: Keys, key: str) -> list[bool] | None:
+    """Return what the list of a 0 or 1 for each layer at *key* says; None where there is none."""
+    said, layers = keys.get(key), depth(keys)
+    if said is None:
+        return None
+    if not isinstance(said, list) or len(said) != layers or any(one not in (0, 1) for one in said):
+        keys.fail(key, f"expected a list of {layers} numbers: 0 or 1")
+        return None
+    return [bool(one) for one in said]
+
+
+def worded(keys: Keys, key: str, yes: str, no: str) -> list[bool] | None:
+    """Return which layers the list of words at *key* calls *yes*; None where there is none."""
+    said = keys.words(key, depth(keys), (yes, no))
+    return None if said is None else [word == yes for word in said]
 
 
 def ordered(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], tuple[int, ...]]:

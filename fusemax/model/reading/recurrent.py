@@ -7,19 +7,17 @@ from dataclasses import replace
 from math import ceil
 
 from fusemax.model.reading.keys import Keys
-from fusemax.model.reading.parts import attention, chosen, decoder, depth, each, feed_forward, width
-from fusemax.model.shape import (
-    Beside,
-    Experts,
-    FeedForward,
-    GatedDelta,
-    Layer,
-    Mixer,
-    Model,
-    SelectiveScan,
-    ShortConvolution,
-    StateSpace,
+from fusemax.model.reading.parts import (
+    attention,
+    chosen,
+    decoder,
+    depth,
+    each,
+    feed_forward,
+    width,
 )
+from fusemax.model.shape import Beside, Experts, FeedForward, Layer, Mixer, Model
+from fusemax.model.states import GatedDelta, SelectiveScan, ShortConvolution, StateSpace
 
 
 def gated_delta(keys: Keys) -> GatedDelta:

@@ -34,11 +34,12 @@ def experts(
     width: str,
     shared: FeedForward | None = None,
     biased: bool = False,
+    act: str = "silu",
     **more: Any,
 ) -> Experts:
     """Return the experts whose number, choice and width stand at these keys; *more* are other fields of them."""
     d_ff = keys.count(width)
-    expert = FeedForward(d_ff=d_ff, gated=True, biased=biased, activation=activation(keys))
+    expert = FeedForward(d_ff=d_ff, gated=True, biased=biased, activation=activation(keys, act))
     found = Experts(
         count=keys.count(count), per_token=keys.count(per_token), expert=expert, shared=shared, **more,
     )  # fmt: skip
@@ -58,7 +59,7 @@ def read_mixtral(keys: Keys, name: str, kind: str) -> Model:
     d_model, layers = width(keys), depth(keys)
     part = experts(
         keys, traits.get("count", "num_local_experts"), traits.get("per_token", "num_experts_per_tok"), "intermediate_size",
-        **traits.get("experts", CHOSEN),
+        act=traits.get("act", "silu"), **traits.get("experts", CHOSEN),
     )  # fmt: skip
     if keys.has("shared_intermediate_size"):
         many = keys.count("shared_intermediate_size", least=0)
@@ -68,9 +69,12 @@ def read_mixtral(keys: Keys, name: str, kind: str) -> Model:
     biased = keys.flag("attention_bias", default=traits.get("biased", False))
     mixer = attention(
         keys, d_model, window=window(keys) if traits.get("windowed") else None, biased=biased, out_biased=biased,
-        qk_norm=traits.get("qk_norm", ""), scale=_multiplied(keys),
+        qk_norm=traits.get("qk_norm", ""), scale=_multiplied(keys), cap=keys.number("max_attn_value", default=0.0) or None,
     )  # fmt: skip
-    layer = Layer(mixer=mixer, feed_forward=part, times=layers)
+    place = traits.get("place", "before")
+    layer = Layer(
+        mixer=mixer, feed_forward=part, times=layers, norms=4 if place == "around" else 2, place=place
+    )
     head_biased = keys.flag("lm_head_bias")
     return decoder(
         keys, name, kind, (layer,), tied=traits.get("tied", False), norm=traits.get("norm", "rms"),
@@ -85,6 +89,19 @@ _MIXTRALS: Mapping[str, Mapping[str, Any]] = {
     "phimoe": {"norm": "layer", "windowed": True, "experts": {"scores": "softmax", "normalised": False}},
     "granitemoe": {"tied": True},
     "granitemoeshared": {"tied": True},
+    "flex_olmo": {
+        "count": "num_experts",
+        "qk_norm": "whole",
+        "place": "branch",
+        "experts": {"scores": "softmax", "normalised": False},
+    },
+    "grok-1": {
+        "count": "num_experts",
+        "place": "around",
+        "tied": True,
+        "act": "gelu",
+        "experts": {"scores": "softmax", "normalised": False},
+    },
     "olmoe": {
         "count": "num_experts",
         "qk_norm": "whole",
@@ -150,7 +167,7 @@ def _qwen_mixers(keys: Keys, kind: str, d_model: int) -> list[Mixer]:
         return [attention(keys, d_model, qk_norm="shared", biased=biased, out_biased=biased)] * depth(keys)
     full = attention(
         keys, d_model, qk_norm="shared", biased=biased, out_biased=biased, rotary=0.25,
-        gated=keys.flag("attn_output_gate", default=True),
+        gated="element" if keys.flag("attn_output_gate", default=True) else "",
     )  # fmt: skip
     every = keys.count("full_attention_interval", default=4)
     kinds = keys.words("layer_types", depth(keys), ("linear_attention", "full_attention"))
@@ -198,13 +215,25 @@ def after_dense(
 
 
 def read_glm_experts(keys: Keys, name: str, kind: str) -> Model:
-    """Return a GLM-4.5, or dots.llm1, whose experts are those of DeepSeek-V3 behind grouped heads."""
+    """Return a model with grouped heads and experts behind some dense layers: a GLM-4.5 and its kin, the first DeepSeek."""
+    traits = _BEHIND_DENSE[kind]
     biased = keys.flag("attention_bias")
-    normed = "shared" if kind == "dots1" or keys.flag("use_qk_norm") else ""
-    rotary = 1.0 if kind == "dots1" else 0.5
-    out_biased = biased and kind == "dots1"
-    mixer = attention(keys, width(keys), biased=biased, out_biased=out_biased, qk_norm=normed, rotary=rotary)
-    return after_dense(keys, name, kind, [mixer] * depth(keys), SIGMOID)
+    mixer = attention(
+        keys, width(keys), biased=biased, out_biased=biased and traits.get("out_biased", False), rotary=traits["rotary"],
+        qk_norm="shared" if traits.get("normed") or keys.flag("use_qk_norm") else "",
+    )  # fmt: skip
+    return after_dense(keys, name, kind, [mixer] * depth(keys), traits.get("scores", SIGMOID))
+
+
+_BEHIND_DENSE: Mapping[str, Mapping[str, Any]] = {
+    "glm4_moe": {"rotary": 0.5},
+    "glm4v_moe_text": {"rotary": 0.5},
+    "dots1": {"rotary": 1.0, "normed": True, "out_biased": True},
+    "solar_open": {"rotary": 1.0},
+    "deepseek": {
+        "rotary": 1.0, "out_biased": True, "scores": {"scores": "softmax", "normalised": False},
+    },
+}  # fmt: skip
 
 
 def read_ling(keys: Keys, name: str, kind: str) -> Model:
@@ -322,7 +351,7 @@ SPARSE: Mapping[str, Reader] = {
     **dict.fromkeys(_MIXTRALS, read_mixtral),
     **dict.fromkeys(("qwen2_moe", *PLAIN, *GATED_EXPERTS), read_qwen_experts),
     **dict.fromkeys(GATED_DENSE, read_qwen_dense),
-    **dict.fromkeys(("glm4_moe", "glm4v_moe_text", "dots1"), read_glm_experts),
+    **dict.fromkeys(_BEHIND_DENSE, read_glm_experts),
     **dict.fromkeys(("bailing_moe", "bailing_moe_v2"), read_ling),
     "ernie4_5_moe": read_ernie_experts,
     "hunyuan_v1_moe": read_hunyuan_experts, "hunyuan": read_hunyuan_experts,
