@@ -115,6 +115,11 @@ def test_what_a_wrapper_leaves_out():
             "{model_type: step3p5, num_hidden_layers: 4, moe_layers_enum: '1,4'}",
             "numbers of layers from 0 to 3",
         ),
+        (
+            "{model_type: hunyuan, use_cla: true}",
+            "use_cla: layers that share keys and values are not modelled",
+        ),
+        ("{model_type: glm_moe_dsa, index_topk_pattern: [F]}", "index_topk_pattern: expected 1 letters"),
         ("{model_type: gemma4_text}", "hidden_size_per_layer_input: required key is missing"),
         ("{model_type: gemma4_text, enable_moe_block: true}", "experts beside a dense part"),
         ("{model_type: mllama, text_config: {}}", "attend to tokens of an image is not modelled"),

@@ -40,6 +40,10 @@ def _choosing(keys: Keys) -> list[bool]:
     layers = depth(keys)
     said = keys.get("indexer_types")
     letters = keys.get("index_topk_pattern")
+    if letters is not None and not isinstance(letters, str):
+        keys.fail(
+            "index_topk_pattern", f"expected {layers} letters: F for full, S for shared, got {letters!r}"
+        )
     if said is None and isinstance(letters, str):
         said = [{"F": "full", "S": "shared"}.get(letter, letter) for letter in letters]
     if said is None:

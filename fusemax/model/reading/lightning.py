@@ -19,7 +19,7 @@ def read_minimax(keys: Keys, name: str, kind: str) -> Model:
     seen = numbered(keys, "attn_type_list") or worded(
         keys, "layer_types", "full_attention", "linear_attention"
     )
-    if seen is None:
+    if seen is None and not (keys.has("attn_type_list") or keys.has("layer_types")):
         keys.fail(
             "attn_type_list", "required key is missing", "a list with 0 (lightning) or 1 for each layer"
         )

@@ -278,6 +278,7 @@ def read_hunyuan_experts(keys: Keys, name: str, kind: str) -> Model:
     """Return a Hunyuan with experts, and as many shared ones as ``num_shared_expert`` says."""
     for key in ("num_experts", "moe_topk", "num_shared_expert", "moe_intermediate_size"):
         _one_number(keys, key)
+    keys.refuse("use_cla", (False,), "layers that share keys and values are not modelled")
     inner = "moe_intermediate_size" if keys.has("moe_intermediate_size") else "intermediate_size"
     shared = shared_part(keys, "num_shared_expert", inner) if keys.has("num_shared_expert") else None
     shared = shared or (feed_forward(keys) if keys.flag("use_mixed_mlp_moe") else None)
