@@ -39,9 +39,7 @@ def checked(file: Path) -> tuple[str, tuple[str, ...]]:
 
     file = _found(file)
     if is_folder(file):
-        file = file / "config.json"
-        if not file.exists():
-            raise FusemaxError(f"{file.parent}: a folder without config.json")
+        file = _of_folder(file)
     if file.suffix == ".json" and not _is_configuration(file):
         from fusemax.search.certificate import verified
 
@@ -96,6 +94,16 @@ def _is_configuration(file: Path) -> bool:
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(data, dict) and bool({"model_type", "architectures"} & data.keys())
+
+
+def _of_folder(folder: Path) -> Path:
+    """Return the file that a folder of a model or of a machine is named for."""
+    from fusemax.shipped import is_file
+
+    for name in ("config.json", "machine.yaml"):
+        if is_file(folder / name):
+            return folder / name
+    raise FusemaxError(f"{folder}: a folder without config.json (a model) or machine.yaml (a machine)")
 
 
 def _found(file: Path) -> Path:

@@ -19,6 +19,7 @@ from fusemax.errors import FusemaxError
 from fusemax.library.load import design_of
 from fusemax.library.shelf import KINDS, entries
 from fusemax.screen import columns
+from fusemax.shipped import ROOT
 from fusemax.source import read_yaml
 
 
@@ -196,3 +197,15 @@ def test_a_file_has_no_width(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert all(line.startswith(("gpu/", "hopper/")) for line in lines)
     assert max(map(len, lines)) > 80
+
+
+def test_a_folder_of_a_machine_is_checked_as_cost_takes_it(tmp_path: Path) -> None:
+    """``fusemax check mine`` where ``mine/machine.yaml`` is a copy of a shipped machine; a folder without a file is told."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "machine.yaml").write_text(
+        (ROOT / "arch" / "h200" / "machine.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    assert check_file(mine) == "machine"
+    with pytest.raises(FusemaxError, match=r"a folder without config.json \(a model\) or machine.yaml"):
+        check_file(tmp_path)
