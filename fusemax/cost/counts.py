@@ -332,7 +332,7 @@ class Counter(Residences):
             found = inside.moved(term.digits, loops, stays=False)
             for window in shared:
                 if window.all_digits() <= term.digits:
-                    found *= window.share(inside, body.loops)
+                    found *= window.share(inside, body.loops, body.loops)
             return found
 
         total: sympy.Expr = ZERO

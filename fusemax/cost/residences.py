@@ -221,7 +221,9 @@ class Residences(Places):
             else cut.brought(kept, residence.loops)
         )
         chunks = None if as_pairs else in_chunks(kept, windows)
-        within = within if chunks is None else chunks.listed(within)
+        if chunks is not None:
+            often = share_of(windows, self.extents, residence.loops, residence.loops)
+            within = chunks.listed(kept.words() * often)
         if not self._is_of_a_core(residence.level) or not self.spread:
             return within
         many = (

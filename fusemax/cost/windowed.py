@@ -24,11 +24,16 @@ from fusemax.mapping.nest import Nest
 ZERO = sympy.Integer(0)
 
 
-def share_of(windows: Sequence[Window], extents: Extents, fixed: Collection[str]) -> sympy.Expr:
-    """Return the part of all pairs of *windows* that are elements of their own, inside of the loops *fixed*."""
+def share_of(
+    windows: Sequence[Window], extents: Extents, fixed: Collection[str], again: Collection[str] = ()
+) -> sympy.Expr:
+    """Return the part of all pairs of *windows* that are elements of their own, inside of the loops *fixed*.
+
+    Pairs come in each iteration of the loops *again*.
+    """
     share: sympy.Expr = ONE
     for window in windows:
-        share *= window.share(extents, fixed)
+        share *= window.share(extents, fixed, again)
     return share
 
 
@@ -77,7 +82,7 @@ class CutWindows:
             line = self.windows[0].line()
             tiles = Inside(extents, carried, own, own, self.region, lines=line, stays=False)
             words = tiles.visited(words)
-        return words * extents.points({*digits, *loops} - mine) * share_of(self.others, extents, loops)
+        return words * extents.points({*digits, *loops} - mine) * share_of(self.others, extents, loops, loops)
 
     def _every_visit(self, extents: Extents, digits: Collection[str], loops: Sequence[str]) -> sympy.Expr:
         """Return the words of all touched tiles in *loops*, each at every visit and as long as the longest of its kind."""

@@ -86,12 +86,15 @@ class Window:
         most = reduce(greatest, (window_most(self.size, *part) for part in self._upright(tiles)))
         return least(most, pairs) / greatest(1, pairs)
 
-    def share(self, extents: Extents, fixed: Collection[str]) -> sympy.Expr:
-        """Return the elements of all tiles over all their pairs: exact for two ranks cut from the outside in."""
+    def share(self, extents: Extents, fixed: Collection[str], again: Collection[str] = ()) -> sympy.Expr:
+        """Return the elements of all tiles over all their pairs: exact for two ranks cut from the outside in.
+
+        Pairs come in each iteration of the loops *again*, also of those that do not move them.
+        """
         ended = self._ended(extents)
         if ended is not None:
             return ended
-        turned = self._turned(extents, fixed)
+        turned = self._turned(extents, again)
         if turned is not None:
             return turned
         tiles = self._tiles(extents, fixed)
@@ -151,8 +154,8 @@ class Window:
         tiles = extents.covered(self.roots[outer], self.digits[outer])
         return (whole * length + last) / greatest(1, tiles * length)
 
-    def _turned(self, extents: Extents, fixed: Collection[str]) -> sympy.Expr | None:
-        """Return the share where loops among *fixed* run inside of a tile of the first root, at whose end the second one ends.
+    def _turned(self, extents: Extents, again: Collection[str]) -> sympy.Expr | None:
+        """Return the share where loops among *again* run inside of a tile of the first root, at whose end the second one ends.
 
         In the last tile, a short one, these turn less often as well. None where there are none, or where roots are held still.
         """
@@ -162,7 +165,7 @@ class Window:
         outer = [root.name for root in self.roots].index(end[0])
         root, step = self.roots[outer], self.steps[outer]
         inside = tuple(digit.name for digit in root.digits if digit.name not in self.digits[outer])
-        turning = set(inside) & set(fixed)
+        turning = set(inside) & set(again)
         if not turning:
             return None
 
