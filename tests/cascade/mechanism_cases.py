@@ -9,6 +9,8 @@ import numpy as np
 
 from tests.cascade import references_blocks as blocks
 from tests.cascade import references_field as field
+from tests.cascade import references_latest as latest
+from tests.cascade import references_losses as losses
 from tests.cascade import references_more as more
 from tests.cascade import references_recent as recent
 from tests.cascade import references_variants as variants
@@ -110,6 +112,19 @@ def _rates(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
 def _random_keys(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
     """The table names keys."""
     values["TR"][...] = np.random.default_rng(5).integers(0, sizes["M"], size=values["TR"].shape)
+
+
+def _classes(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Three classes, all of which tokens have."""
+    values["Y"][...] = np.arange(sizes["N"]) % 3
+
+
+def _ancestors(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Tokens 1 and 2 follow token 0, tokens 3 and 4 token 1."""
+    parents = {1: 0, 2: 0, 3: 1, 4: 1}
+    values["AN"][...] = np.eye(sizes["P"])
+    for token in range(1, sizes["P"]):
+        values["AN"][..., token] += values["AN"][..., parents[token]]
 
 
 ONE = {"E": 3, "F": 2, "M": 7}
@@ -224,6 +239,28 @@ CASES: dict[str, Case] = {
     "variants/talking-heads": Case(variants.talking_heads, {**PLAIN, "I": 3, "H": 4, "G": 2}),
     "variants/tensor-product": Case(variants.tensor_product, {**PLAIN, "R": 3, "S": 2, "T": 2, "H": 4}),
     "variants/two-simplicial": Case(variants.two_simplicial, {**PLAIN, "N": 4}),
+    "loss/barlow-twins": Case(losses.barlow_twins, {"D": 3, "N": 7}),
+    "loss/focal": Case(losses.focal, {"V": 5, "N": 4}, _classes),
+    "loss/group-relative": Case(losses.group_relative, {"G": 4, "T": 5}),
+    "loss/poly": Case(losses.poly, {"V": 5, "N": 4}),
+    "loss/siglip": Case(losses.siglip, {"D": 3, "M": 5}),
+    "loss/supervised-contrastive": Case(losses.supervised_contrastive, {"D": 3, "N": 7}, _classes),
+    "normalisation/batch-norm-backward": Case(losses.batch_norm_backward, {"N": 7, "C": 3}),
+    "normalisation/group-norm": Case(losses.group_norm, {"G": 2, "C0": 3, "N": 4}),
+    "softmax/backward": Case(losses.softmax_backward, {"M": 7, "P": 5}),
+    "softmax/sparsemax": Case(losses.sparsemax, {"F": 2, "M": 7, "P": 5, "I": 8}),
+    "sparse/indexer-loss": Case(latest.indexer_loss, {"H": 2, "E": 3, "M": 6, "P": 4, "C": 2, "D": 2}),
+    "sparse/mixture-of-blocks": Case(latest.mixture_of_blocks, {**ONE, "M": 12, "M0": 3, "J": 2}),
+    "state-space/mamba-3": Case(latest.mamba_3, SPACE),
+    "transformer/canon": Case(latest.canon, {"D": 4, "P": 6, "W": 3, "E": 3, "F": 2}),
+    "transformer/manifold-hyper-connections": Case(
+        latest.manifold_hyper_connections, {"N": 3, "D": 4, "T": 6}
+    ),
+    "transformer/normalised-attention": Case(latest.normalised_attention, {"D": 4, "P": 5, "E": 3, "F": 2}),
+    "transformer/top-p": Case(latest.top_p, {"V": 9}),
+    "variants/differential-2": Case(latest.differential_2, {**ONE, "R": 2}),
+    "variants/token-tree": Case(latest.token_tree, {**ONE, "P": 5}, _ancestors),
+    "variants/value-residual": Case(latest.value_residual, {"D": 4, "P": 6, "E": 3, "F": 2}),
     "vision/bidirectional-scan": Case(more.bidirectional_scan, SPACE, _decays),
     "vision/external": Case(more.external, {"D": 3, "P": 5, "S": 4, "F": 2}),
     "vision/position-channel": Case(vision.position_channel, {"C": 3, "P": 5, "E": 2}),
