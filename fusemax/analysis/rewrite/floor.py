@@ -38,7 +38,9 @@ def floor_of(seen: View) -> tuple[Floor, ...]:
             floors.append(Floor(name, seen.rank, behind))
     for einsum in seen.cascade.computed:
         action = einsum.action
-        if isinstance(action, Populate) and action.operator == "sort" and action.source in seen.variables:
+        lists = isinstance(action, Populate) and action.operator == "sort" and action.source in seen.variables
+        if lists and einsum.outputs[-1].tensor in seen.cascade.outputs:
+            assert isinstance(action, Populate)
             floors.append(Floor(einsum.outputs[-1].tensor, seen.rank, (f"sort over {action.source}",)))
     return tuple(floors)
 

@@ -152,6 +152,7 @@ RULES: Mapping[str, Callable[[sympy.Expr, _Symbols], Separation]] = {
     "and": lambda value, symbols: _under_order(sympy.Min, sympy.Max, value, symbols),
     "topk": lambda value, symbols: _under_order(sympy.Max, sympy.Min, value, symbols),
     "topk_index": lambda value, symbols: _under_order(sympy.Max, sympy.Min, value, symbols),
+    "sort": lambda value, symbols: _under_order(sympy.Max, sympy.Min, value, symbols),
     "argmax": lambda value, symbols: _under_order(sympy.Max, sympy.Min, value, symbols),
     "argmin": lambda value, symbols: _under_order(sympy.Min, sympy.Max, value, symbols),
     "prod": _under_product,

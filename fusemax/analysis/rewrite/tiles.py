@@ -155,7 +155,7 @@ def frame_of(seen: View, group: Group, tiled: bool) -> Frame | Refusal:
         after=after,
         before=before,
         tails=epilogues(seen, group.names),
-        outside=along_after if split and not whole else frozenset(),
+        outside=_reached(seen, after - before, along_after) if split and not whole else frozenset(),
     )
     shifted = _shifted(frame) if split else None
     return shifted or frame
@@ -200,6 +200,15 @@ def _behind(seen: View, group: Group, roots: Iterable[str], body: tuple[str, ...
         found.add(tensor)
         todo += [a.tensor for e in seen.cascade.producers(tensor) for a in e.reads]
     return frozenset(found) & frozenset(body)
+
+
+def _reached(seen: View, after: frozenset[str], among: frozenset[str]) -> frozenset[str]:
+    """Return what of *among* is made of tensors of the body that are needed *after* the loop, and those themselves."""
+    found = set(after & among)
+    for einsum in seen.cascade.computed:
+        if einsum.name in among and any(access.tensor in found for access in einsum.reads):
+            found.add(einsum.name)
+    return frozenset(found)
 
 
 def _lists(seen: View, name: str) -> bool:
