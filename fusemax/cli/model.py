@@ -70,7 +70,7 @@ def model(
         help="How chips share the model: tensor=8,pipeline=2,data=2,context=2,expert=8,micro=4,overlap=0.5,imbalance=1.2.",
     ),
     words: str = typer.Option(
-        "", "--words", help="Widths of numbers: weights=8bit,cache=8bit,activations=16bit."
+        "", "--words", help="Widths of numbers: weights=8bit,cache=8bit,activations=16bit,attention=16bit."
     ),
     engine: str = typer.Option(
         "",
@@ -233,7 +233,7 @@ def _widths(text: str) -> Widths:
     from fusemax.quantity import QuantityError, quantity
 
     found: dict[str, float] = {}
-    names = ("weights", "cache", "activations")
+    names = ("weights", "cache", "activations", "attention")
     try:
         given = entries(text)
     except FusemaxError as error:

@@ -36,16 +36,27 @@ WORDS = re.compile(r"\w+")
 Found = tuple[Evaluator, float]  #: a mapping that was found, and how far above the bound it was there
 Content = tuple[tuple[tuple[str, tuple[tuple[str, int], ...]], ...], tuple[str, ...], tuple[str, ...]]
 NEAR = 1.05  #: times what a search reached of its bound: as near, a mapping that was found for other sizes is taken
+ATTENTION = "attention"  #: the kind of work that runs at widths of its own
 FOUND = "found by search"  #: stands for the name of a mapping that no file holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Widths:
-    """Bytes of a number: of weights, of the cache of keys and values, and of everything else (products run at this width)."""
+    """Bytes of a number: of weights, of the cache of keys and values, and of everything else (products run at this width).
+
+    Products of attention run at ``attention_B``; None for the wider of what is cached and of everything else.
+    """
 
     weights_B: float = 2.0
     cache_B: float = 2.0
     activations_B: float = 2.0
+    attention_B: float | None = None
+
+    @property
+    def of_attention(self) -> Widths:
+        """The widths at which attention runs: a kernel multiplies queries as wide as the keys that it reads."""
+        wider = max(self.activations_B, self.cache_B) if self.attention_B is None else self.attention_B
+        return self if wider == self.activations_B else replace(self, activations_B=wider, attention_B=wider)
 
     @property
     def between_B(self) -> float:  # noqa: N802 - the unit is a byte
@@ -107,6 +118,12 @@ class Prices:
         beside = mappings_for(path, self.described.mappings).near
         return {name: (str(file), Path(file).read_text(encoding="utf-8")) for name, file in beside.items()}
 
+    @cached_property
+    def attending(self) -> Prices:
+        """The prices of attention: these, or those at its own widths."""
+        widths = self.widths.of_attention
+        return self if widths is self.widths else _at_widths(self, widths)
+
     def mapping(self, name: str) -> tuple[MappingFile, Document] | None:
         """Return the mapping called *name*, None if it cannot be read."""
         if name not in self.read:
@@ -139,6 +156,8 @@ class Prices:
         """
         if not step.forms:
             return self._moved(step, recorded)
+        if self.attending is not self and step.work == ATTENTION:
+            return self.attending.price(step)
         key = tuple((form, tuple(sizes.items())) for form, sizes in step.forms), step.weights, step.cached
         if key not in self.priced:
             self.priced[key] = self._price(step)
@@ -151,6 +170,8 @@ class Prices:
         """
         if not price.form:
             return None
+        if self.attending is not self and step.work == ATTENTION:
+            return self.attending.behind(step, price)
         sizes = dict(step.forms)[price.form]
         if price.mapping != FOUND:
             ready = self._ready(step, price.form, price.mapping)
@@ -319,6 +340,11 @@ class Prices:
         found = {tensor: self.widths.weights_B for tensor in step.weights}
         found |= {tensor: self.widths.cache_B for tensor in step.cached}
         return {tensor: width for tensor, width in found.items() if width != self.widths.activations_B}
+
+
+def _at_widths(prices: Prices, widths: Widths) -> Prices:
+    """Return prices on the same machine at other *widths*, which share its searches' budget."""
+    return Prices(prices.machine, widths, prices.figures, search=prices.search, budget=prices.budget)
 
 
 def _suits(file: MappingFile, form: str, cascade: Cascade, computed: set[str]) -> bool:

@@ -86,6 +86,11 @@ ENGINES = dict.fromkeys(
 )  # fmt: skip
 
 
+def of_attention(source: str) -> float | None:
+    """Bytes at which attention runs where it is told: 16 bits whatever else is (docs/source/gpt_attention.md at 138f96d4)."""
+    return 2.0 if source.startswith("TensorRT-LLM") else None
+
+
 def engine(source: str, several: bool) -> Engine:
     """What the framework of *source* does."""
     if source not in ENGINES:
@@ -116,7 +121,12 @@ def model(name: str) -> Model:
 def predicted_s(row: Mapping[str, str], kept: dict[tuple[str, Widths], Prices]) -> float:
     """The time that a row measured, as it is predicted."""
     narrow = float(row["activations_B"])
-    widths = Widths(weights_B=float(row["weights_B"]), cache_B=narrow, activations_B=narrow)
+    widths = Widths(
+        weights_B=float(row["weights_B"]),
+        cache_B=narrow,
+        activations_B=narrow,
+        attention_B=of_attention(row["source"]),
+    )
     prices = kept.setdefault((row["machine"], widths), Prices(row["machine"], widths))
     batch, first, new, tensor = (int(row[key]) for key in ("batch", "input", "output", "tensor"))
     system = load_system(f"8x{row['machine']}") if tensor > 1 else None
@@ -133,7 +143,8 @@ def predicted_s(row: Mapping[str, str], kept: dict[tuple[str, Widths], Prices]) 
 
 def more_s(row: Mapping[str, str], kept: dict[tuple[str, Widths], Prices]) -> float:
     """The time that a row of other chips measured, as it is predicted."""
-    widths = Widths(**{name: float(row[name]) for name in ("weights_B", "cache_B", "activations_B")})
+    said = {name: float(row[name]) for name in ("weights_B", "cache_B", "activations_B")}
+    widths = Widths(**said, attention_B=of_attention(row["source"]))
     system = load_system(row["system"]) if "x" in row["system"].removeprefix("rtx") else None
     machine = system.chip if system else row["system"]
     prices = kept.setdefault((machine, widths), Prices(machine, widths))

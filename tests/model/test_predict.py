@@ -252,6 +252,30 @@ def test_the_report(small: str, tmp_path: Path):
     }
 
 
+def test_attention_runs_as_wide_as_the_keys():
+    """At 8 bits with a cache of 16, attention costs what it does at 16; a cache of 8 bits halves what a new token reads."""
+    model, wide = published("llama-3.1-8b"), Widths()
+
+    def attention(widths: Widths, phase: str) -> tuple[float, float]:
+        predictor = Predictor(model, "h100", widths)
+        passed = predictor.prefill(1, 2048) if phase == "prefill" else predictor.decode(8, 4096)
+        (row,) = [one for one in passed.rows if one.step.name == "attention"]
+        return row.time_s, row.traffic_B
+
+    mixed = Widths(activations_B=1, weights_B=1)
+    narrow = Widths(activations_B=1, weights_B=1, cache_B=1)
+    told = replace(narrow, attention_B=2.0)
+    for phase in ("prefill", "decode"):
+        assert attention(wide, phase) == attention(mixed, phase)
+    assert (
+        attention(narrow, "prefill")[0]
+        < 0.8 * attention(wide, "prefill")[0]
+        == 0.8 * attention(told, "prefill")[0]
+    )
+    kept = 32 * 8 * 4096 * 2 * 8 * 128  # keys and values of eight sequences in all layers
+    assert attention(wide, "decode")[1] - attention(told, "decode")[1] == pytest.approx(kept, rel=1e-9)
+
+
 def test_quantising():
     """Products of 8 bits read what was written for them: each number once at 16 bits and once at 8, norms at 16."""
     model = published("llama-3.1-8b")

@@ -69,6 +69,7 @@ class Words(FilePart):
     weights: Width = 2.0
     cache: Width = 2.0
     activations: Width = 2.0
+    attention: Width | None = None
 
 
 class ModelsFile(FilePart):

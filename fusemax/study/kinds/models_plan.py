@@ -63,7 +63,10 @@ def plan(document: Document, options: Mapping[str, Any]) -> ModelsPlan:
     places: list[Place] = []
     prices: dict[tuple[str, bool], Prices] = {}  # one machine's serve all places that have it
     widths = Widths(
-        weights_B=study.words.weights, cache_B=study.words.cache, activations_B=study.words.activations
+        weights_B=study.words.weights,
+        cache_B=study.words.cache,
+        activations_B=study.words.activations,
+        attention_B=study.words.attention,
     )
     for name, where in study.systems.items():
         with found.at("systems", name):
