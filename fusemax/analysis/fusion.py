@@ -235,6 +235,7 @@ class Fusion:
     def __init__(self, cascade: Cascade) -> None:
         self._cascade, self._form = cascade, plain(cascade)
         self._by_name = {node.name: node for node in self._form.nodes}
+        self._links = {node.number: _read_by(self._form, node) for node in self._form.nodes}
         self._feeds = {
             node.number: sorted(
                 {reader.number for o in node.outputs for reader, _ in self._form.readings.get(o.tensor, ())}
@@ -258,12 +259,25 @@ class Fusion:
         down = frozenset(node.loop for node in group if node.loop is not None and node.einsum.down)
         found: dict[tuple[str, str, str], Violation] = {}
         for producer in group:
-            for consumer in group:
-                for violation in _pair(producer, consumer, loops, digits, down):
-                    found.setdefault((violation.variable, violation.producer, violation.consumer), violation)
+            read_by = self._links[producer.number]
+            for consumer in (node for node in group if node.number in read_by):
+                for output, reading in read_by[consumer.number]:
+                    violation = _order(producer, output, consumer, reading, loops, digits, down)
+                    if violation is not None:
+                        key = (violation.variable, violation.producer, violation.consumer)
+                        found.setdefault(key, violation)
         for violation in _outsiders(self._form, self._feeds, group, loops):
             found.setdefault((violation.variable, violation.producer, violation.consumer), violation)
         return tuple(found.values())
+
+
+def _read_by(form: Plain, producer: Node) -> dict[int, list[tuple[Reading, Reading]]]:
+    """Return the nodes that read what *producer* writes, each with what is written and what it reads of that."""
+    found: dict[int, list[tuple[Reading, Reading]]] = {}
+    for output in producer.outputs:
+        for consumer, reading in form.readings.get(output.tensor, ()):
+            found.setdefault(consumer.number, []).append((output, reading))
+    return found
 
 
 def _digits(
@@ -280,21 +294,6 @@ def _digits(
         )
         found[loop] = (variables, last)
     return found
-
-
-def _pair(
-    producer: Node,
-    consumer: Node,
-    loops: Sequence[str],
-    digits: Mapping[str, tuple[tuple[str, ...], bool]],
-    down: frozenset[str],
-) -> Iterable[Violation]:
-    for output in producer.outputs:
-        for reading in consumer.reads:
-            if reading.tensor == output.tensor:
-                violation = _order(producer, output, consumer, reading, loops, digits, down)
-                if violation is not None:
-                    yield violation
 
 
 def _order(

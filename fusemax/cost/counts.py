@@ -12,28 +12,22 @@ Rules (docs/mappings.md says them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import sympy
 
 from fusemax.cascade.ir import Einsum
 from fusemax.cost.conditions import Mask
-from fusemax.cost.extents import ONE, Extents, access_digits, digits_of
+from fusemax.cost.extents import Extents, access_digits, digits_of
 from fusemax.cost.jobs import Job, Work, work_of
-from fusemax.cost.joint import joint_of
+from fusemax.cost.reads import Reads
 from fusemax.cost.region import Region
-from fusemax.cost.residences import Move, Residences, Room
-from fusemax.cost.symbols import at_most, ceildiv, groups_of, lanes_along, symbol
+from fusemax.cost.residences import Move, Room
+from fusemax.cost.symbols import ceildiv, groups_of, lanes_along, symbol
 from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
 from fusemax.cost.tasks_region import UnderRegion, under_region
-from fusemax.cost.unions import Union, reader_of, union_of
-from fusemax.cost.ways import Term, digits_of_way, makes, shifts_of, terms_of, ways_of
-from fusemax.cost.windowed import cut_windows
-from fusemax.cost.windows import unshifted, windows_among
-from fusemax.errors import Place, Problem, ProblemsError
-from fusemax.language.syntax import Access
+from fusemax.cost.ways import digits_of_way
 from fusemax.machine import Machine
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence, Root
@@ -91,11 +85,7 @@ def count(mapped: Mapped, machine: Machine, nest: Nest, extents: Extents) -> Nes
     return replace(whole.counts(), kinds=counted, under=under)
 
 
-def _written(digits: frozenset[str], loops: tuple[str, ...], inside: Extents) -> sympy.Expr:
-    return inside.moved(digits, loops, stays=False)
-
-
-class Counter(Residences):
+class Counter(Reads):
     """Counts one nest, or one kind of its tasks: then *whole* counts the nest. What is kept at *elsewhere* others count."""
 
     elsewhere: str | None = None
@@ -107,9 +97,6 @@ class Counter(Residences):
         self.bodies = nest.bodies
         self.residences = nest.residences
         self.begins = True  # whether what is counted begins a task
-        self.known: dict[
-            tuple[Hashable, ...], sympy.Expr
-        ] = {}  #: many operations of a body run over the same
 
     def counts(self) -> NestCounts:
         nest = self.nest
@@ -159,10 +146,6 @@ class Counter(Residences):
             return mask.digits()
         return frozenset(d.name for name in (mask.row, mask.column) for d in self.nest.roots[name].digits)
 
-    def _refused(self, body: Body, text: str, hint: str) -> ProblemsError:
-        place = self.mapped.einsum(body.einsums[0]).place or Place("<cascade>", 1, 1)
-        return ProblemsError([Problem(place, text, hint)])
-
     def of_part(self, part: TaskPart) -> Counter:
         """Return the counter of one part of a task: a touched pair of tiles, or what is done in any case."""
         found = Counter(self.mapped, self.machine, self.nest, part.extents, self)
@@ -193,29 +176,6 @@ class Counter(Residences):
         inside = (b for b in self.nest.bodies if residence.covers(b.node) and self.bands[b.node] is not None)
         return next((self._group(body) for body in inside), None)
 
-    def over(
-        self, body: Body, digits: Iterable[str], value: Callable[[Extents], sympy.Expr],
-        ends: Collection[tuple[str, str]] = (),
-    ) -> sympy.Expr:  # fmt: skip
-        """Return the sum of *value* over the tiles named by *digits* in which *body* has something to do.
-
-        *value* is given the extents inside such a tile: all in one without a condition, of each kind of pair with one. Of two
-        roots in *ends* the second one, under a region, ends where a tile of the first does.
-        """
-        band = self.bands[body.node]
-        if band is None:
-            return value(self.extents)
-        digits = frozenset(digits)
-        kinds = (
-            band.kinds(self.extents, digits, ends)
-            if isinstance(band, Region)
-            else band.kinds(self.extents, digits)
-        )
-        if kinds is None:
-            text = f"the cost of {body.einsums[0]} under its condition is not known for loops that leave out a digit"
-            raise self._refused(body, text, "loop over the digits outside of it too")
-        return sympy.Add(*(count * value(inside) for count, inside in kinds))
-
     # --- operations
 
     def jobs(self, body: Body, name: str) -> Iterator[Job]:
@@ -235,27 +195,22 @@ class Counter(Residences):
         """Return the points of an operation: under a condition those that satisfy it, else all in the tiles that are done."""
         digits = mine | set(body.loops)
         tiles = digits if einsum.conditions else frozenset(body.loops)
-        key = ("points", body.node, digits, tiles)
-        if key not in self.known:
-            self.known[key] = self.over(body, tiles, lambda inside: inside.points(digits))
-        return self.known[key]
+        key = ("points in tiles", self.bands[body.node], digits, tiles)
+        return self.extents.once(key, lambda: self.over(body, tiles, lambda inside: inside.points(digits)))
 
     def _steps(self, body: Body, unit: str, mine: frozenset[str]) -> sympy.Expr:
         """Return the steps of a unit: its lanes take what is there of the spatial digits in rounds, tile by tile."""
         spatial = {d: dim for d, dim in body.spatial.get(unit, {}).items() if d in mine}
         running = {*mine, *body.loops} - set(spatial)
-        key = ("steps", body.node, unit, frozenset(spatial), frozenset(running))
-        if key not in self.known:
+        asked = (unit, tuple(spatial.items()), frozenset(running))
+
+        def rounds(inside: Extents) -> sympy.Expr:
             roots = list(dict.fromkeys(self.nest.root_of(digit) for digit in spatial))
-            asked = ("rounds", unit, tuple(spatial.items()), frozenset(running))
-            self.known[key] = self.over(
-                body,
-                body.loops,
-                lambda inside: inside.once(
-                    asked, lambda: self._rounds(unit, spatial, running, roots, inside)
-                ),
-            )
-        return self.known[key]
+            known = ("rounds", *asked)
+            return inside.once(known, lambda: self._rounds(unit, spatial, running, roots, inside))
+
+        key = ("steps", self.bands[body.node], frozenset(body.loops), *asked)
+        return self.extents.once(key, lambda: self.over(body, body.loops, rounds))
 
     def _rounds(
         self, unit: str, spatial: Mapping[str, str], running: set[str], roots: list[Root], extents: Extents
@@ -286,82 +241,6 @@ class Counter(Residences):
             if not residence.staged and residence.level not in (self.machine.outermost, self.elsewhere):
                 yield from self.transfers(residence)
 
-    def _reads(self, body: Body) -> Iterator[Move]:
-        for accesses in self.once(("wanted", body.node), lambda: self._wanted(body)):
-            tensor = accesses[0].tensor
-            words = self._read(accesses, body)
-            joint = joint_of(self.nest, self.cascade, accesses, self.bands[body.node])
-            words = words if joint is None else joint.read(self.extents, body.loops, words)
-            union = self._union_read(body, accesses)
-            words = words if union is None else union.words(self.extents, body.loops, words, stays=False)
-            yield Move(tensor=tensor, level=self._home(tensor, body.node), kind="read", words=words)
-
-    def _union_read(self, body: Body, accesses: Sequence[Access]) -> Union | None:
-        """Return the union of *accesses* to one tensor in each iteration of *body*, where nothing else knows it."""
-        mask = self.bands[body.node]
-        windows = unshifted(windows_among(self.nest, self.cascade, accesses))
-        if not self._is_joint(accesses, mask, windows, ways_of(self.nest, accesses)):
-            return None
-        return union_of(self.nest, self.cascade, [reader_of(self.nest, body, mask, accesses)])
-
-    def _wanted(self, body: Body) -> list[tuple[Access, ...]]:
-        """Return the accesses of *body* to what it does not make itself, those to one tensor together."""
-        made: dict[str, list[Access]] = {}
-        for output in (o for name in body.einsums for o in self.mapped.einsum(name).outputs):
-            made.setdefault(output.tensor, []).append(output)
-        wanted: dict[str, dict[object, Access]] = {}
-        for name in body.einsums:
-            for access in self.mapped.einsum(name).reads:
-                mine = made.get(access.tensor, ())
-                if not any(makes(self.nest, output, access, body.loops) for output in mine):
-                    wanted.setdefault(access.tensor, {})[access.indices] = access
-        return [tuple(accesses.values()) for accesses in wanted.values()]
-
-    def _read(self, accesses: tuple[Access, ...], body: Body) -> sympy.Expr:
-        """Return the words that *body* reads of one tensor: the union of what *accesses* mean in each iteration."""
-        place = (body.node, accesses[0].tensor)
-        windows = self.once(
-            ("windows of body", *place), lambda: windows_among(self.nest, self.cascade, accesses)
-        )
-        shared = unshifted(windows)
-        mask = self.bands[body.node]
-        # under a condition that only keeps to the tensor, nothing else is left out
-        whole = mask is not None and any(window.is_inside_of(mask) for window in windows)
-
-        def words(term: Term, loops: tuple[str, ...], inside: Extents) -> sympy.Expr:
-            found = inside.moved(term.digits, loops, stays=False)
-            for window in shared:
-                if window.all_digits() <= term.digits:
-                    found *= window.share(inside, body.loops, body.loops)
-            return found
-
-        total: sympy.Expr = ZERO
-        ways, shifts = self.once(
-            ("ways of body", *place), lambda: (ways_of(self.nest, accesses), shifts_of(self.nest, accesses))
-        )
-        cut = cut_windows(self.nest, shared, mask, ways)
-        for times, term in terms_of(self.extents, ways, body.loops, shifts):
-            loops = tuple(loop for loop in body.loops if loop not in term.dropped)
-            if whole:
-                total += times * words(term, loops, self.extents)
-                continue
-            if cut is not None and all(w.all_digits() <= term.digits for w in cut.windows):
-                total += times * cut.read(self.extents, term.digits, loops)
-                continue
-            meet = ONE if not term.dropped or mask is None else self._meet(mask, loops, term.dropped)
-            mine = [window.ends() for window in shared if window.all_digits() <= term.digits]
-            ends = [end for end in mine if end is not None]
-            total += times * meet * self.over(body, loops, partial(words, term, loops), ends)
-        return total
-
-    def _meet(self, mask: Mask, loops: Collection[str], dropped: Collection[str]) -> sympy.Expr:
-        """Return 1 where *mask* touches equal tiles of two variables of one rank, of *loops* and of *dropped*, else 0."""
-        bounds, size = mask.differences(self.extents, loops, dropped)
-        meet: sympy.Expr = ONE
-        for bound in bounds:
-            meet *= at_most(1 - size, bound)
-        return meet
-
     def _writes(self, body: Body) -> Iterator[Move]:
         for name in body.einsums:
             einsum = self.mapped.einsum(name)
@@ -370,13 +249,22 @@ class Counter(Residences):
                     continue
                 home = self._home(output.tensor, body.node)
                 digits = access_digits(self.nest, output)
-                words = self.over(body, body.loops, partial(_written, digits, body.loops))
+                words = self._written(body, body.loops, digits, body.loops)
                 yield Move(tensor=output.tensor, level=home, kind="write", words=words)
                 if self._open_reduction(body, einsum):
                     begun = digits | self._lacking(einsum, body.loops)
                     own = [loop for loop in body.loops if loop in begun]
-                    first = self.over(body, own, partial(_written, begun, ()))
+                    first = self._written(body, own, begun, ())
                     yield Move(tensor=output.tensor, level=home, kind="read", words=words - first)
+
+    def _written(
+        self, body: Body, tiles: Iterable[str], digits: frozenset[str], loops: tuple[str, ...]
+    ) -> sympy.Expr:
+        """Return the words of *digits* in all *tiles* in which *body* has something to do, written in each of *loops*."""
+        key = ("written", self.bands[body.node], frozenset(tiles), digits, frozenset(loops))
+        return self.extents.once(
+            key, lambda: self.over(body, tiles, lambda inside: inside.moved(digits, loops, stays=False))
+        )
 
     def _leaves(self, tensor: str, body: Body, einsum: Einsum) -> bool:
         if tensor in self.cascade.outputs:
@@ -393,7 +281,3 @@ class Counter(Residences):
     def _open_reduction(self, body: Body, einsum: Einsum) -> bool:
         reduced = digits_of(self.nest, einsum.reduced)
         return any(loop in reduced for loop in body.loops)
-
-    def _home(self, tensor: str, node: tuple[int, ...]) -> str:
-        around = self._around(tensor, node)
-        return around[-1].level if around else self.machine.outermost

@@ -8,10 +8,51 @@ from string import Formatter
 from typing import Any
 
 import numpy as np
+import sympy
 
-from fusemax.cost.code import FORMS, LISTED, ROOM, SEARCHES, SEVERAL, SLOTS, helpers
-from fusemax.cost.graph import Fit, Graph, searched_in
+from fusemax.cost.code import FORMS, LISTED, ROOM, SEARCHES, SEVERAL, helpers
+from fusemax.cost.graph import Fit, Formulas, Graph, factors_of, graph_of, searched_in
 from fusemax.cost.lower import helper_functions
+from fusemax.cost.program import FitRule, Program
+
+
+def values_of(
+    program: Program, outputs: Iterable[str], parameters: Mapping[str, float]
+) -> list[float] | None:
+    """Return the values of *outputs*, lines of *program*, at one point; None where :func:`values_at` returns that."""
+    formulas, known = _Formulas(), dict(parameters)
+    try:
+        for line in program.lines:
+            if isinstance(line.value, FitRule):
+                found = values_at(*graph_of(program, [line.name]), parameters)
+                if found is None:
+                    return None
+                (known[line.name],) = found
+            else:
+                known[line.name] = formulas.expression(line.value, known)
+        return [float(known[name]) for name in outputs]
+    except (ZeroDivisionError, OverflowError, TypeError):
+        return None
+
+
+class _Formulas(Formulas[Any]):
+    """Does each operation as soon as it is met."""
+
+    def add(self, operation: str, *operands: Any, value: str | float = "") -> Any:
+        if operation == "number":
+            return value
+        return operands[0][value] if operation == "item" else _alone(operation)(*operands)
+
+    def _product(self, expression: sympy.Mul, names: Mapping[str, Any]) -> Any:
+        above = below = None
+        for is_below, factor in factors_of(expression):
+            value = self.expression(factor, names)
+            if is_below:
+                below = value if below is None else below * value
+            else:
+                above = value if above is None else above * value
+        above = 1.0 if above is None else above
+        return above if below is None else above / below
 
 
 def values_at(graph: Graph, wanted: Sequence[int], parameters: Mapping[str, float]) -> list[float] | None:
@@ -78,13 +119,19 @@ def _search(kind: str, rises: bool) -> Callable[..., float]:
     text = "\n    ".join(["def search(t1, t2, footprint, memory):", *rows, "return found"])
     scope = dict(helper_functions(helpers(())))
     exec(compile(text, "<search>", "exec"), scope)
-    return lambda count, room, footprint: scope["search"](count, room, footprint, np.zeros((SLOTS, ROOM)))
+    return lambda count, room, footprint: scope["search"](count, room, footprint, np.zeros((1, ROOM)))
 
 
 def _operations(used: Collection[str]) -> dict[str, Callable[..., Any]]:
     """Return the operations *used* as functions of their operands, made of the same text as compiled code."""
     text = helpers({name for name in used if name in LISTED or name in SEVERAL})
     return {name: _operation(name, text) for name in used if name not in GIVEN}
+
+
+@lru_cache(maxsize=512)
+def _alone(name: str) -> Callable[..., Any]:
+    """Return the operation *name* as a function of its operands, as :func:`_operations` does."""
+    return _operations((name,))[name]
 
 
 @lru_cache(maxsize=512)

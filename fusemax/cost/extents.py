@@ -16,7 +16,7 @@ import sympy
 from fusemax.cascade.ir import is_variable
 from fusemax.cost.symbols import at_most, ceildiv, floor, least, repeated, symbol
 from fusemax.language.syntax import Access, names
-from fusemax.mapping.nest import Nest, Root
+from fusemax.mapping.nest import Nest, Outline, Root
 
 ONE = sympy.Integer(1)
 #: Kinds of tiles: how many there are of each, and the extents inside one.
@@ -233,6 +233,9 @@ class Extents:
             unless a loop of the tensor's own turns inside it.
         """
         loops = tuple(loop for loop in loops if self.turns(loop))
+        return self.once(("moved", frozenset(mine), loops, stays), lambda: self._words(mine, loops, stays))
+
+    def _words(self, mine: Collection[str], loops: tuple[str, ...], stays: bool) -> sympy.Expr:
         if stays and self._depends(set(mine), loops):
             return self._kept(set(mine), loops)
         held = self._to_hold(set(mine), loops) if stays else None
@@ -350,16 +353,13 @@ class Extents:
 
 def extents_of(nest: Nest, sizes: Mapping[str, sympy.Expr]) -> Extents:
     """Return the extents of *nest*, with what was asked before of nests that have the same roots, whatever their loops."""
-    roots = tuple((name, root.name, tuple(d.name for d in root.digits)) for name, root in nest.roots.items())
     found = Extents(nest, sizes)
-    object.__setattr__(found, "known", asked_before(roots, tuple(sizes.items())))
+    object.__setattr__(found, "known", asked_before(nest.outline, tuple(sizes.items())))
     return found
 
 
 @lru_cache(maxsize=64)
-def asked_before(
-    roots: tuple[tuple[str, str, tuple[str, ...]], ...], sizes: tuple[tuple[str, sympy.Expr], ...]
-) -> Known:
+def asked_before(roots: Outline, sizes: tuple[tuple[str, sympy.Expr], ...]) -> Known:
     """Return what holds the answers for these *roots* and *sizes* of digits."""
     return {}
 

@@ -10,13 +10,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import sympy
 
 from fusemax.cost.functions import ceildiv, item
 from fusemax.cost.program import FitRule, Program
 from fusemax.language.functions import FUNCTIONS
+
+Value = TypeVar("Value")
 
 
 class Node(NamedTuple):
@@ -39,32 +41,24 @@ class Fit:
     rises: bool  #: whether a larger tile never takes less room
 
 
-@dataclass
-class Graph:
-    """Collects nodes; equal ones get the same number. ``fits`` holds the searches by the number of their node."""
+class Formulas(Generic[Value]):
+    """Takes formulas apart into single operations, each done once: :meth:`add` says what one is."""
 
-    nodes: list[Node] = field(default_factory=list)
-    fits: dict[int, Fit] = field(default_factory=dict)
-    numbers: dict[tuple[str, tuple[int, ...], str | float], int] = field(default_factory=dict)
-    known: dict[Any, int] = field(default_factory=dict)  #: nodes of expressions that were taken apart before
+    def __init__(self) -> None:
+        self.known: dict[Any, Value] = {}  #: what expressions are that were taken apart before
 
-    def add(self, operation: str, *operands: int, value: str | float = "") -> int:
-        """Return the number of a node, a new one if there is none like it."""
-        known = self.numbers.get((operation, operands, value))
-        if known is None:
-            node = Node(operation, operands, value)
-            known = self.numbers[node] = len(self.nodes)
-            self.nodes.append(node)
-        return known
+    def add(self, operation: str, *operands: Value, value: str | float = "") -> Value:
+        """Return *operation* on *operands*."""
+        raise NotImplementedError
 
-    def expression(self, expression: Any, names: Mapping[str, int]) -> int:
-        """Return the node of a sympy *expression* whose symbols stand for the nodes in *names*."""
+    def expression(self, expression: Any, names: Mapping[str, Value]) -> Value:
+        """Return what a sympy *expression* is, whose symbols stand for what *names* holds."""
         known = self.known.get(expression)
         if known is None:
             known = self.known[expression] = self._expression(expression, names)
         return known
 
-    def _expression(self, expression: Any, names: Mapping[str, int]) -> int:
+    def _expression(self, expression: Any, names: Mapping[str, Value]) -> Value:
         if isinstance(expression, sympy.Symbol):
             return names[expression.name]
         if expression.is_Number:
@@ -82,7 +76,7 @@ class Graph:
         operands = [self.expression(argument, names) for argument in expression.args]
         return self._call(type(expression), operands)
 
-    def _call(self, form: Any, operands: list[int]) -> int:
+    def _call(self, form: Any, operands: list[Value]) -> Value:
         function = FUNCTIONS.get(getattr(form, "function", ""))
         if function is not None:
             return (
@@ -92,22 +86,41 @@ class Graph:
             return self.add("ceil", self.add("/", *operands))
         return self.add(form.__name__, *operands)
 
-    def _chain(self, operation: str, operands: Sequence[int]) -> int:
+    def _chain(self, operation: str, operands: Sequence[Value]) -> Value:
         return reduce(lambda left, right: self.add(operation, left, right), operands)
 
-    def _product(self, expression: sympy.Mul, names: Mapping[str, int]) -> int:
-        factors = [(is_below, self.expression(factor, names)) for is_below, factor in _factors_of(expression)]
+    def _product(self, expression: sympy.Mul, names: Mapping[str, Value]) -> Value:
+        factors = [(is_below, self.expression(factor, names)) for is_below, factor in factors_of(expression)]
         above = [number for is_below, number in factors if not is_below]
         below = [number for is_below, number in factors if is_below]
         top = self._chain("*", above) if above else self.add("number", value=1.0)
         return self.add("/", top, self._chain("*", below)) if below else top
 
-    def _power(self, expression: sympy.Pow, names: Mapping[str, int]) -> int:
+    def _power(self, expression: sympy.Pow, names: Mapping[str, Value]) -> Value:
         base, exponent = self.expression(expression.base, names), expression.exp
         if not exponent.is_Integer:
             return self.add("**", base, self.expression(exponent, names))
         product = self._chain("*", [base] * abs(int(exponent)))
         return product if exponent > 0 else self.add("/", self.add("number", value=1.0), product)
+
+
+@dataclass
+class Graph(Formulas[int]):
+    """Collects nodes; equal ones get the same number. ``fits`` holds the searches by the number of their node."""
+
+    nodes: list[Node] = field(default_factory=list)
+    fits: dict[int, Fit] = field(default_factory=dict)
+    numbers: dict[tuple[str, tuple[int, ...], str | float], int] = field(default_factory=dict)
+    known: dict[Any, int] = field(default_factory=dict)  #: nodes of expressions that were taken apart before
+
+    def add(self, operation: str, *operands: int, value: str | float = "") -> int:
+        """Return the number of a node, a new one if there is none like it."""
+        known = self.numbers.get((operation, operands, value))
+        if known is None:
+            node = Node(operation, operands, value)
+            known = self.numbers[node] = len(self.nodes)
+            self.nodes.append(node)
+        return known
 
     def fit(self, rule: FitRule, names: Mapping[str, int]) -> int:
         """Return the node of the largest tile that fits."""
@@ -162,7 +175,7 @@ class Graph:
 
 
 @lru_cache(maxsize=2**14)
-def _factors_of(product: sympy.Mul) -> tuple[tuple[bool, sympy.Basic], ...]:
+def factors_of(product: sympy.Mul) -> tuple[tuple[bool, sympy.Basic], ...]:
     """Return the factors of *product* in their order, each with whether it divides."""
     found: list[tuple[bool, sympy.Basic]] = []
     for factor in product.args:

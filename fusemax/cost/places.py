@@ -56,7 +56,7 @@ class Places(Users):
         masks = [mask for _, mask in alike if mask is not None]
         read = self._accesses(residence)[1]
         if len(alike) > 1:
-            needed = bool(masks) or is_crossing(self.nest, self.cascade, read)
+            needed = bool(masks) or self._is_crossing(read)
         else:
             needed = self._is_joint(
                 read, masks[0] if masks else None, self._windows(residence), self._ways(residence)
@@ -73,10 +73,14 @@ class Places(Users):
         ways: Collection[Way],
     ) -> bool:
         """Return whether *accesses* to one tensor under *mask* overlap in a way that neither closed forms nor lines know."""
-        if is_crossing(self.nest, self.cascade, accesses):
+        if self._is_crossing(accesses):
             return joint_of(self.nest, self.cascade, accesses, mask) is None
         cut = cut_windows(self.nest, windows, mask, ways)
         return cut is not None and len(cut.windows) != 1
+
+    def _is_crossing(self, accesses: Sequence[Access]) -> bool:
+        key = ("crossing", tuple(accesses))
+        return self.always(key, lambda: is_crossing(self.nest, self.cascade, accesses))
 
     def _union(self, tensor: str, bodies: Iterable[Body]) -> Union | None:
         readers = [

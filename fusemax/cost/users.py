@@ -28,12 +28,23 @@ class Users:
             for place, name in enumerate(body.einsums)
         }
         self._asked: dict[Hashable, Any] = whole._asked if whole else {}
+        self._known: dict[Hashable, Any] = whole._known if whole else self._of_roots()
 
     def once(self, key: Hashable, value: Callable[[], Value]) -> Value:
         """Return *value*, worked out once for the nest and all kinds of its tasks: it depends on no extents."""
         if key not in self._asked:
             self._asked[key] = value()
         return self._asked[key]
+
+    def _of_roots(self) -> dict[Hashable, Any]:
+        """Return what was worked out before of nests of this cascade that cut ranks alike, whatever their loops."""
+        return self.cascade.known.setdefault(("nests", self.nest.outline), {})
+
+    def always(self, key: Hashable, value: Callable[[], Value]) -> Value:
+        """Return *value*, worked out once for all such nests: but for *key*, it depends on the cascade and the roots."""
+        if key not in self._known:
+            self._known[key] = value()
+        return self._known[key]
 
     def _ways(self, residence: Residence, earlier: bool = False) -> tuple[Way, ...]:
         """Return the ways by which a kept tensor is made inside, or else read there.

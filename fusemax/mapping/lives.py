@@ -89,8 +89,7 @@ def held_values(mapped: Mapped, machine: Machine, nest: Nest, body: Body) -> Ite
         for output in einsum.outputs:
             if output.tensor in kept or unit is None:
                 continue
-            digits = _tile_digits(mapped, nest, body, output)
-            readers = tuple(_holders(mapped, nest, body, einsum, output, digits))
+            digits, readers = _held(mapped, nest, body, einsum, output)
             if readers:
                 yield Value(
                     tensor=output.tensor, order=body.einsums, maker=name, readers=readers, unit=unit,
@@ -127,6 +126,18 @@ def _tile_digits(mapped: Mapped, nest: Nest, body: Body, output: Access) -> froz
 
 
 # --- what has to wait as a whole
+
+
+def _held(
+    mapped: Mapped, nest: Nest, body: Body, maker: Einsum, output: Access
+) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the digits of the tile of a value, and the Einsums for which it has to be there, found once for a cascade."""
+    known = mapped.cascade.known.setdefault("held", {})
+    key = (nest.outline, body.einsums, frozenset(body.loops), maker.name, output.tensor)
+    if key not in known:
+        digits = _tile_digits(mapped, nest, body, output)
+        known[key] = digits, tuple(_holders(mapped, nest, body, maker, output, digits))
+    return known[key]
 
 
 def _holders(

@@ -13,6 +13,8 @@ from fusemax.cascade.ir import Cascade, Einsum
 from fusemax.language.syntax import Expression
 from fusemax.mapping.spec import Deal, Fit, Schedule
 
+Outline = tuple[tuple[str, str, tuple[str, ...]], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Digit:
@@ -119,6 +121,8 @@ class Nest:
     deal: Deal = "longest_first"
     beside: tuple[str, ...] = ()
     owners: Mapping[str, Root] = field(init=False, repr=False, compare=False)  #: the root of each digit
+    #: how ranks are cut: each root by the name under which it stands, its own and those of its digits
+    outline: Outline = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         owners: dict[str, Root] = {}
@@ -126,6 +130,9 @@ class Nest:
             for digit in root.digits:
                 owners.setdefault(digit.name, root)
         object.__setattr__(self, "owners", owners)
+        roots = self.roots.items()
+        outline = tuple((name, root.name, tuple(d.name for d in root.digits)) for name, root in roots)
+        object.__setattr__(self, "outline", outline)
 
     def root_of(self, digit: str) -> Root:
         """Return the root that *digit* belongs to."""
