@@ -20,7 +20,7 @@ WIDEST = 1000  #: columns where no terminal says how many there are
 def width() -> int:
     """Return the columns of the terminal, or what ``$COLUMNS`` says; :data:`WIDEST` where the output goes to a file."""
     told = os.environ.get("COLUMNS", "")
-    if told.isdigit() and int(told) > 0:
+    if told.isascii() and told.isdigit() and len(told) < 6 and int(told) > 0:
         return int(told)
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDEST
 

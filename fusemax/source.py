@@ -11,6 +11,7 @@ moment or more than a little memory.
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -135,8 +136,9 @@ def _content(path: Path) -> bytes:
     """Return the bytes of a plain file of reasonable size; a pipe or a device might never end."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise FusemaxError(f"{path}: cannot be read (a pipe or a device, not a file)")
-    with path.open("rb") as file:
-        content = file.read(LIMITS.size_B + 1)
+    # what only looks like a file, or became a pipe meanwhile, has nothing to wait for
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        content = file.read(LIMITS.size_B + 1) or b""
     if len(content) > LIMITS.size_B:
         raise FusemaxError(
             f"{path}: larger than {LIMITS.size_B >> 20} MiB, which no file of fusemax needs to be"

@@ -5,6 +5,7 @@ Each command lives in a module of its own and is one entry in :data:`COMMANDS`.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -70,14 +71,15 @@ def _version(
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends with its message and exit code 1."""
+    _open_what_is_closed()
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files, whatever windows the shell asks for
     try:
         from fusemax.cli.arguments import command_line
 
         try:
             build()(args=command_line())
         finally:
-            if sys.stdout is not None:  # it is closed
-                sys.stdout.flush()
+            sys.stdout.flush()
     except FusemaxError as error:
         from fusemax.cascade.sizes import MissingSizeError
         from fusemax.errors import readable
@@ -104,9 +106,14 @@ def main() -> None:
         sys.exit(130)
 
 
+def _open_what_is_closed() -> None:
+    """Let what goes to a stream that was closed (``>&-``) go nowhere, rather than into the next file that is opened."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for the life of the process
+
+
 def _print_no_more() -> None:
     """Let what is left to print go nowhere: at its end Python would fail on it again."""
-    import os
-
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,14 +11,13 @@ import sympy
 from fusemax.cost.conditions import Mask
 from fusemax.cost.extents import ONE, Extents
 from fusemax.cost.joint import joint_of
-from fusemax.cost.region import Region
-from fusemax.cost.residences import Move, Residences
+from fusemax.cost.over import Over
+from fusemax.cost.residences import Move
 from fusemax.cost.symbols import at_most
 from fusemax.cost.unions import Union, reader_of, union_of
 from fusemax.cost.ways import Shifts, Term, Way, makes, shifts_of, terms_of, ways_of
 from fusemax.cost.windowed import cut_windows
 from fusemax.cost.windows import Window, unshifted, windows_among
-from fusemax.errors import Place, Problem, ProblemsError
 from fusemax.language.syntax import Access
 from fusemax.mapping.nest import Body
 
@@ -41,39 +40,8 @@ class Reading:
         return unshifted(self.windows)
 
 
-class Reads(Residences):
+class Reads(Over):
     """Counts the words that bodies of one nest read, or of one kind of its tasks."""
-
-    def over(
-        self, body: Body, digits: Iterable[str], value: Callable[[Extents], sympy.Expr],
-        ends: Collection[tuple[str, str]] = (),
-    ) -> sympy.Expr:  # fmt: skip
-        """Return the sum of *value* over the tiles named by *digits* in which *body* has something to do.
-
-        *value* is given the extents inside such a tile: all in one without a condition, of each kind of pair with one. Of two
-        roots in *ends* the second one, under a region, ends where a tile of the first does.
-        """
-        band = self.bands[body.node]
-        if band is None:
-            return value(self.extents)
-        digits = frozenset(digits)
-        kinds = (
-            band.kinds(self.extents, digits, ends)
-            if isinstance(band, Region)
-            else band.kinds(self.extents, digits)
-        )
-        if kinds is None:
-            text = f"the cost of {body.einsums[0]} under its condition is not known for loops that leave out a digit"
-            raise self._refused(body, text, "loop over the digits outside of it too")
-        return sympy.Add(*(count * value(inside) for count, inside in kinds))
-
-    def _refused(self, body: Body, text: str, hint: str) -> ProblemsError:
-        place = self.mapped.einsum(body.einsums[0]).place or Place("<cascade>", 1, 1)
-        return ProblemsError([Problem(place, text, hint)])
-
-    def _home(self, tensor: str, node: tuple[int, ...]) -> str:
-        around = self._around(tensor, node)
-        return around[-1].level if around else self.machine.outermost
 
     def _reads(self, body: Body) -> Iterator[Move]:
         wanted = ("wanted", body.einsums, frozenset(body.loops))

@@ -65,14 +65,14 @@ def run_study(
     if refused:
         raise FusemaxError(f"{', '.join(refused)}: a study of kind {name!r} takes no such option")
     plan = kind.plan(document, options)
+    hashes = {  # now: who edits a file while the run goes on does not change what was run
+        shown: hashlib.sha256(file.read_bytes()).hexdigest()
+        for shown, file in sorted(kind.files(plan).items())
+    }
     outcome = kind.tables(plan, out, told)
     written = _write(out, outcome)
     tables = _tables(out, outcome)
     pictures = drawn(tables, kind.specs(plan), told) if tables.tables else ()
-    hashes = {
-        shown: hashlib.sha256(file.read_bytes()).hexdigest()
-        for shown, file in sorted(kind.files(plan).items())
-    }
     written.append(_provenance(out, path.stem, command, hashes))
     about = kind.about(plan)
     told(1, 1, "writing the report")

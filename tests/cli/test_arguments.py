@@ -11,6 +11,7 @@ import pytest
 from fusemax.cli.arguments import refuse_unreadable
 from fusemax.errors import FusemaxError
 from fusemax.files import locked
+from fusemax.screen import WIDEST, width
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,24 @@ def test_what_cannot_be_printed_is_told(words: tuple[str, ...]) -> None:
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_what_is_printed_to_a_closed_stream_goes_nowhere(closed: str, tmp_path: Path) -> None:
+    """Neither a traceback nor into the next file that is opened: that would get the number of the stream."""
+    script = f'exec {closed}; "$0" -c "from fusemax.cli import main; main()" show attention/1-pass'
+    command = ("bash", "-c", script, sys.executable)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (closed[0] != ">")
+
+
+@pytest.mark.parametrize("told", ["²", "9" * 5000, "-3", "abc", "", "0", "１２０"])
+def test_a_width_that_is_no_width_is_none(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``$COLUMNS`` says where it is no number of columns is left alone."""
+    monkeypatch.setenv("COLUMNS", told)
+    assert width() == WIDEST
 
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +47,12 @@ def plan(document: Document, options: Mapping[str, Any]) -> Plan:
     return Plan(study=typed(document, Squares), files={"squares.yaml": Path(document.file)})
 
 
+def edited(plan: Plan, out: Path, progress: Progress) -> Outcome:
+    """Return the table of squares, while somebody removes the study."""
+    plan.files["squares.yaml"].unlink()
+    return tables(plan, out, progress)
+
+
 def tables(plan: Plan, out: Path, progress: Progress) -> Outcome:
     """Return the table of squares."""
     del out, progress
@@ -54,6 +62,7 @@ def tables(plan: Plan, out: Path, progress: Progress) -> Outcome:
 
 FIGURES = (FigureSpec(file="squares", kind="lines", x="number", y="square_s", table="squares"),)
 KIND = Kind(plan=plan, tables=tables, specs=lambda plan: FIGURES)
+EDITED = Kind(plan=plan, tables=edited, specs=lambda plan: FIGURES)
 
 
 def test_one_entry_adds_a_kind_of_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,3 +87,14 @@ def test_one_entry_adds_a_kind_of_study(tmp_path: Path, monkeypatch: pytest.Monk
     path.write_text("kind: squares\ntitle: squares\nnumber: [1]\n", encoding="utf-8")
     with pytest.raises(FusemaxError, match=r"squares\.yaml:3:1: number: unknown key 'number'"):
         check_file(path)
+
+
+def test_provenance_tells_of_the_files_that_were_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study that is edited, or removed, while it runs is told as it was when the run began."""
+    path = tmp_path / "squares.yaml"
+    content = "kind: squares\ntitle: squares\nnumbers: [1, 2, 3]\n"
+    path.write_text(content, encoding="utf-8")
+    monkeypatch.setattr(kinds, "KINDS", {**kinds.KINDS, "squares": f"{__name__}:EDITED"})
+    out = run_file(path, tmp_path / "out")
+    told = json.loads((out / "provenance.json").read_text(encoding="utf-8"))
+    assert told["sha256"] == {"squares.yaml": hashlib.sha256(content.encode()).hexdigest()}
