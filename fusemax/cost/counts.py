@@ -1,7 +1,6 @@
 """What a nest does, counted: operations on units, words moved between levels, and the room that kept tiles take.
 
 Rules (docs/mappings.md says them with examples):
-
 - A body takes each operand from the innermost level that keeps it around the body (the outermost level, if none does), once
   per iteration of the loops around the body: a broadcast to many lanes is one access. What the body itself makes is not
   fetched, except an earlier generation.
@@ -29,6 +28,7 @@ from fusemax.cost.tasks import TaskPart, UnderBand, kinds_of, under_band
 from fusemax.cost.tasks_region import UnderRegion, under_region
 from fusemax.cost.ways import digits_of_way
 from fusemax.machine import Machine
+from fusemax.mapping.lanes import across
 from fusemax.mapping.legality import previous_generation
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence, Root
 
@@ -181,7 +181,7 @@ class Counter(Reads):
     def jobs(self, body: Body, name: str) -> Iterator[Job]:
         einsum = self.mapped.einsum(name)
         for operation, where, share, mine, cycles in self.once(("work", name), lambda: self._work(einsum)):
-            points, steps = self._points(body, einsum, mine), self._steps(body, where, mine)
+            points, steps = self._points(body, einsum, mine), self._steps(body, einsum, where, mine)
             yield Job(
                 einsum=name, unit=where, operation=operation.name, operands=operation.operands,
                 reads=operation.reads, running=operation.running, cycles=cycles,
@@ -198,9 +198,10 @@ class Counter(Reads):
         key = ("points in tiles", self.bands[body.node], digits, tiles)
         return self.extents.once(key, lambda: self.over(body, tiles, lambda inside: inside.points(digits)))
 
-    def _steps(self, body: Body, unit: str, mine: frozenset[str]) -> sympy.Expr:
+    def _steps(self, body: Body, einsum: Einsum, unit: str, mine: frozenset[str]) -> sympy.Expr:
         """Return the steps of a unit: its lanes take what is there of the spatial digits in rounds, tile by tile."""
         spatial = {d: dim for d, dim in body.spatial.get(unit, {}).items() if d in mine}
+        spatial = across(self.machine, unit, spatial, self.nest.digits_of(einsum.reduced))
         running = {*mine, *body.loops} - set(spatial)
         asked = (unit, tuple(spatial.items()), frozenset(running))
 

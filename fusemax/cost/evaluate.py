@@ -259,6 +259,10 @@ def _check_room(mapped: Mapped, answer: Cost) -> None:
             (lab.nest, lab.level, lab.action) == (label.nest, label.level, "whole")
             for lab in answer.table("room")
         )
-        mistakes.append(too_small(label.level, label.nest, mapped.name, needed, rooms, have, whole))
+        mistakes.append(
+            too_small(
+                label.level, label.nest, mapped.name, needed, rooms, have, whole, label.action == "divided"
+            )
+        )
     if mistakes:
         raise CapacityError("\n".join(mistakes))

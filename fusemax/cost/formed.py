@@ -199,7 +199,9 @@ class _Forming:
             occupied = self.writer.add(
                 f"occupancy_B[{nest.name},{place}]",
                 rooms.needed(place),
-                Label("occupancy", nest=nest.name, level=place),
+                Label(
+                    "occupancy", nest=nest.name, level=place, action="divided" if rooms.dealt(place) else ""
+                ),
             )
             self.writer.add(
                 f"capacity_B[{nest.name},{place}]", capacity, Label("capacity", nest=nest.name, level=place)

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import sympy
 
 from fusemax.cost.counts import Room
 from fusemax.cost.extents import Extents
-from fusemax.cost.symbols import greatest, least, repeated, symbol, to_sympy
+from fusemax.cost.symbols import ceildiv, floor, greatest, least, repeated, symbol, to_sympy
 from fusemax.machine import Machine
+from fusemax.machine.figures import DIVIDED_FIGURES
+from fusemax.mapping.divided import accumulators, dealt_digits, in_columns, tile_digits
 from fusemax.mapping.groups import shared_level, with_shared_tiles
 from fusemax.mapping.lives import Moment, Tile, Value, moments
 from fusemax.mapping.nest import Mapped, Residence
 from fusemax.mapping.outermost import whole_digits, whole_tensors
 
-ZERO = sympy.Integer(0)
+ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
 
 
 def word_B(mapped: Mapped, tensor: str) -> sympy.Expr:  # noqa: N802 - the unit is a byte
@@ -65,7 +68,24 @@ class Rooms:
 
     def footprint(self, place: str) -> sympy.Expr:
         """Return the bytes that *place* must have: at the fullest moment, everything that is there."""
-        found = [self._at(moment, place) for moment in self.moments]
+        dealt = self.dealt(place)
+        if not dealt:
+            return self._most(place, frozenset(), ONE)
+        groups = self.machine.levels[place].divided.groups  # type: ignore[union-attr]
+        return reduce(least, (self._divided(place, dealt, number) for number in range(1, groups + 1)))
+
+    def dealt(self, place: str) -> frozenset[str]:
+        """Return the digits that are dealt to groups of threads in *place*; none where it is one pool."""
+        return dealt_digits(self.machine, self.extents.nest, place)
+
+    def _divided(self, place: str, dealt: frozenset[str], groups: int) -> sympy.Expr:
+        """Return the bytes that *place* must have when so many groups divide it, each with what is *dealt* to it."""
+        most, step, own, beside = (symbol(f"{place}.divided.{key}") for key in DIVIDED_FIGURES)
+        mine = own + self._most(place, dealt, sympy.Integer(groups))
+        return greatest(groups * step * ceildiv(mine, step) + beside, symbol(f"{place}.size") * mine / most)
+
+    def _most(self, place: str, dealt: frozenset[str], groups: sympy.Integer) -> sympy.Expr:
+        found = [self._at(moment, place, dealt, groups) for moment in self.moments]
         distinct = list(dict.fromkeys(found))
         return greatest(*distinct) if distinct else ZERO
 
@@ -103,10 +123,10 @@ class Rooms:
             if value.place == place:
                 yield value.tensor, "value", self._value(value, copies)
 
-    def _at(self, moment: Moment, place: str) -> sympy.Expr:
+    def _at(self, moment: Moment, place: str, dealt: frozenset[str], groups: sympy.Integer) -> sympy.Expr:
         total: sympy.Expr = ZERO
         shared: dict[tuple[str, ...], list[sympy.Expr]] = {}
-        for tensor, size in self._sizes(moment, place):
+        for tensor, size in self._sizes(moment, place, dealt, groups):
             group = next((g for g in self.mapped.in_place if tensor in g), None)
             if group is None:
                 total += size
@@ -116,7 +136,9 @@ class Rooms:
             total += greatest(*sizes) if len(sizes) > 1 else sizes[0]
         return total
 
-    def _sizes(self, moment: Moment, place: str) -> Iterator[tuple[str, sympy.Expr]]:
+    def _sizes(
+        self, moment: Moment, place: str, dealt: frozenset[str], groups: sympy.Integer
+    ) -> Iterator[tuple[str, sympy.Expr]]:
         whole = {
             (t.residence.level, t.residence.tensor) for t in moment.tiles if not t.residence.staged
         }  # a tensor that is kept as a whole needs no room to pass through
@@ -129,10 +151,29 @@ class Rooms:
                 continue
             passing = residence.staged and (residence.level, residence.tensor) in whole
             if residence.level == place and residence.buffers and not passing:
-                yield residence.tensor, self._unless(tile, self._tile(residence))
+                size = self._unless(tile, self._tile(residence))
+                mine = tile_digits(self.mapped, self.extents.nest, residence) & dealt
+                apart = bool(mine) and in_columns(self.mapped, self.machine, self.extents.nest, residence)
+                yield residence.tensor, self._share(place, size, mine, groups, apart)
         for value, copies in moment.values.items():
             if value.place == place:
-                yield value.tensor, self._value(value, copies)
+                size = self._value(value, copies if groups == 1 else 1)
+                yield value.tensor, self._share(place, size, value.digits & dealt, groups)
+
+    def _share(
+        self, place: str, size: sympy.Expr, dealt: frozenset[str], groups: sympy.Integer, apart: bool = False
+    ) -> sympy.Expr:
+        """Return what a group has of *size*: whole instructions of the rows that are *dealt*; all, if none are.
+
+        Of fewer instructions than groups, several groups have a part of one each where a tile may be taken *apart* so.
+        """
+        if not dealt:
+            return size
+        rows = symbol(self.machine.levels[place].divided.rows)  # type: ignore[union-attr]
+        points = self.extents.points(dealt)
+        many = ceildiv(points, rows)
+        parts = greatest(ONE, floor(groups / many)) if apart and groups > 1 else ONE
+        return size / points * rows * ceildiv(many, groups) / parts
 
     def _whole(self, place: str) -> tuple[str, ...]:
         return self.whole if place == self.machine.outermost else ()
@@ -142,14 +183,19 @@ class Rooms:
         return self.extents.points(digits) * word_B(self.mapped, tensor)
 
     def _tile(self, residence: Residence) -> sympy.Expr:
-        return self.words[residence] * residence.buffers * word_B(self.mapped, residence.tensor)
+        return self.words[residence] * residence.buffers * self._word(residence.tensor, residence.level)
+
+    def _word(self, tensor: str, place: str) -> sympy.Expr:
+        """Return the bytes of a word of *tensor* that waits in *place*: of a sum, those in which its unit has it."""
+        sums = [symbol(name) for name in accumulators(self.mapped, self.machine, tensor, place)]
+        return greatest(word_B(self.mapped, tensor), *sums) if sums else word_B(self.mapped, tensor)
 
     def _unless(self, tile: Tile, size: sympy.Expr) -> sympy.Expr:
         turns = self.extents.least_turns(tile.unless, tile.residence.loops)
         return repeated(turns, ZERO, size)
 
     def _value(self, value: Value, copies: int) -> sympy.Expr:
-        size = self.extents.points(value.digits) * copies * word_B(self.mapped, value.tensor)
+        size = self.extents.points(value.digits) * copies * self._word(value.tensor, value.place)
         level = self.machine.levels.get(value.place)
         spread = self.mapped.task_loops(self.extents.nest)
         if level is None or level.per_core or not spread:

@@ -42,6 +42,7 @@ _LAST: Mapping[str, FigureKind] = {
     "leakage": FigureKind("W", positive=False),
     "clock": FigureKind("Hz"),
     "sustained": FigureKind("Hz"),
+    "accumulator": FigureKind("B"),
     "fill": FigureKind("1", positive=False),
     "drain": FigureKind("1", positive=False),
 }
@@ -50,6 +51,7 @@ _GROUPS: Mapping[str, FigureKind] = {
     "energy": FigureKind("J", positive=False),
     "area": FigureKind("m2", positive=False),
     "operations": FigureKind("1", positive=False),
+    "divided": FigureKind("B", positive=False),
 }
 
 

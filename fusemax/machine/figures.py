@@ -114,6 +114,7 @@ LEVEL_FIGURES = (
     "leakage",
     "shared_by",
 )
+DIVIDED_FIGURES = ("most", "step", "own", "beside")
 
 
 def _level_figures(name: str, level: Level) -> list[Figure]:
@@ -125,6 +126,10 @@ def _level_figures(name: str, level: Level) -> list[Figure]:
             found.append((("levels", name, key), f"{name}.{key}", substituted(value, scope)))
     if level.energy is not None:
         found += _energies(("levels", name, "energy"), name, level.energy, scope)
+    if level.divided is not None:
+        for key in DIVIDED_FIGURES:
+            value = substituted(getattr(level.divided, key), scope)
+            found.append((("levels", name, "divided", key), f"{name}.divided.{key}", value))
     for part, value in level.area.items():
         found.append((("levels", name, "area", part), f"{name}.area.{part}", substituted(value, scope)))
     return found
@@ -164,7 +169,7 @@ def _unit_figures(name: str, unit: Unit) -> list[Figure]:
     for table, label in ((unit.energy, "energy"), (unit.area, "area")):
         for key, value in table.items():
             found.append((("units", name, label, key), f"{name}.{label}.{key}", substituted(value, scope)))
-    for key in ("fill", "drain", "clock", "leakage", "sustained"):
+    for key in ("fill", "drain", "clock", "leakage", "sustained", "accumulator"):
         value = getattr(unit, key)
         if value is not None:
             value = substituted(value, scope)

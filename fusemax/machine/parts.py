@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
+from fusemax.language.syntax import Number
 from fusemax.machine.amounts import (
     Bytes,
     BytesPerSecond,
@@ -36,6 +37,22 @@ class AccessEnergy(FilePart):
     drain: Joules | None = None
 
 
+class Divided(FilePart):
+    """How a memory of a core is divided among groups of threads that work side by side.
+
+    ``rows`` is the dimension of a unit (``tensor.rows``) of which one instruction's lanes belong to one group: what carries a
+    rank that runs over it is dealt to up to ``groups`` of them, whole instructions each; of all else each has a copy. A group
+    has ``most`` at the most, in portions of ``step``; ``own`` of it holds no tensor. ``beside`` is for those that load.
+    """
+
+    rows: str
+    groups: PositiveInt
+    most: Bytes
+    step: Bytes
+    own: Bytes = Number(0.0)
+    beside: Bytes = Number(0.0)
+
+
 class Level(FilePart):
     """One memory level. Without ``size`` it holds everything; without ``bandwidth`` and ``ports`` it is never waited for.
 
@@ -43,6 +60,7 @@ class Level(FilePart):
     what leaves the level alone (reads from inside, drains), ``write_bandwidth`` that of what comes in. ``per_core`` says that
     each of the machine's ``replicas`` has its own, ``shared_by`` how many neighbouring cores share one, each such group one
     of its own. ``latency`` is the time until the first word of a phase is there, ``leakage`` what it takes at all times.
+    ``divided`` says how groups of threads share it.
     """
 
     bandwidth: BytesPerSecond | None = None
@@ -57,6 +75,7 @@ class Level(FilePart):
     area: dict[str, SquareMetres] = Field(default_factory=dict)
     per_core: bool = False
     shared_by: Count | None = None
+    divided: Divided | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -122,7 +141,8 @@ class Unit(FilePart):
     in cycles of the machine. ``leakage`` is the power that it takes at all times, in every core. ``memories`` are
     small memories of every lane beside its ``registers``, each for the tensors that a mapping keeps there. ``shares`` names
     the unit whose lanes these are, used in another way: work under both names takes turns. ``sustained`` is the clock that the
-    whole machine can hold while every lane of this unit works in every cycle.
+    whole machine can hold while every lane of this unit works in every cycle. ``sums`` are the dimensions along which lanes
+    add up what they make (all, if not given), ``accumulator`` the bytes in which a sum of this unit waits.
     """
 
     shape: dict[str, Count]
@@ -137,6 +157,8 @@ class Unit(FilePart):
     leakage: Watts | None = None
     sustained: Hertz | None = None
     shares: str | None = None
+    sums: list[str] | None = None
+    accumulator: Bytes | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -159,6 +181,7 @@ TAKEN = (
     "clock",
     "leakage",
     "sustained",
+    "accumulator",
 )
 
 

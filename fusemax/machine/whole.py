@@ -16,6 +16,7 @@ from fusemax.language.syntax import Number
 from fusemax.language.value import value_of
 from fusemax.machine.amounts import Bytes, Count, Hertz, Seconds, Watts
 from fusemax.machine.change import changed
+from fusemax.machine.divided import wrong_dimensions
 from fusemax.machine.figures import Figure, figure_values, walk_figures
 from fusemax.machine.groups import wrong_groups
 from fusemax.machine.parts import TAKEN, Level, Registers, Unit
@@ -187,6 +188,10 @@ def machine_of(document: Document) -> Machine:
         for name, unit in machine.units.items()
         for memory in unit.memories
         if memory in (*TAKEN, *unit.shape)
+    ]
+    problems += [
+        document.problem(path, text, hint)
+        for path, text, hint in wrong_dimensions(machine.levels, machine.units)
     ]
     raise_if_any(problems)
     raise_if_any(list(_impossible(document, walked)))

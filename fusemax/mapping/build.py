@@ -13,6 +13,7 @@ from fusemax.language.syntax import Expression, Name
 from fusemax.language.value import value_of
 from fusemax.machine import Machine
 from fusemax.mapping.binding import Binding
+from fusemax.mapping.divided import divided_problems
 from fusemax.mapping.groups import group_problems
 from fusemax.mapping.legality import dataflow_problems
 from fusemax.mapping.nest import Mapped, Nest
@@ -82,6 +83,7 @@ class _Builder:
         )
         problems = self.notes.problems or dataflow_problems(mapped, self.machine, self.document)
         problems = problems or list(dict.fromkeys(group_problems(mapped, self.machine, self.document)))
+        problems = problems or list(dict.fromkeys(divided_problems(mapped, self.machine, self.document)))
         if problems:
             raise ProblemsError(problems)
         return mapped

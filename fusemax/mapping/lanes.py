@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from fusemax.analysis.work import operations
 from fusemax.language.syntax import Number
 from fusemax.machine import Machine
-from fusemax.mapping.nest import Mapped
+from fusemax.mapping.nest import Mapped, sides
 
 
 def single_lanes(mapped: Mapped, machine: Machine) -> dict[str, tuple[str, ...]]:
@@ -29,6 +31,37 @@ def single_lanes(mapped: Mapped, machine: Machine) -> dict[str, tuple[str, ...]]
 def _has_lanes(machine: Machine, unit: str) -> bool:
     """Return whether *unit* has several lanes, as far as its file gives numbers."""
     return any(not isinstance(size, Number) or size.value > 1 for size in machine.units[unit].shape.values())
+
+
+def across(
+    machine: Machine, unit: str, spatial: Mapping[str, str], reduced: Collection[str]
+) -> dict[str, str]:
+    """Return the digits of *spatial* that run over lanes of *unit*, each with its dimension: others run in time.
+
+    *reduced* are those over which an Einsum adds up, as :func:`turned` says where lanes cannot (``sums`` of a machine).
+    """
+    sums = machine.units[unit].sums
+    return dict(spatial) if sums is None else turned(frozenset(sums), spatial, reduced)
+
+
+def turned(sums: Collection[str], spatial: Mapping[str, str], reduced: Collection[str]) -> dict[str, str]:
+    """Return which of *spatial* run over lanes: of the *reduced* digits only those along dimensions of *sums*.
+
+    Where nothing else runs along a dimension then, and several digits run along another, the first of these does: what is
+    made lies either way round.
+
+    >>> turned((), {"m0": "rows", "p0": "columns", "e": "columns"}, {"m0"})
+    {'p0': 'rows', 'e': 'columns'}
+    >>> turned(("rows",), {"m0": "rows", "p0": "columns", "e": "columns"}, {"m0"})
+    {'m0': 'rows', 'p0': 'columns', 'e': 'columns'}
+    """
+    found = {d: along for d, along in spatial.items() if d not in reduced or {*sides(along)} <= {*sums}}
+    for empty in dict.fromkeys(along for along in spatial.values() if along not in found.values()):
+        along = [*found.values()]
+        first = next((digit for digit in found if along.count(found[digit]) > 1), None)
+        if first is not None:
+            found[first] = empty
+    return found
 
 
 def remarks(mapped: Mapped, machine: Machine) -> dict[str, str]:

@@ -27,16 +27,18 @@ def check_figures(given: Collection[str], known: Collection[str], more: Collecti
 
 
 def too_small(
-    place: str, nest: str, mapping: str, needed_B: float, parts_B: Mapping[str, float], there_B: float, whole: bool
+    place: str, nest: str, mapping: str, needed_B: float, parts_B: Mapping[str, float], there_B: float, whole: bool,
+    divided: bool = False,
 ) -> str:  # fmt: skip
     """Return what is said of a *place* that holds less than is needed there, *parts_B* by tensor.
 
-    *whole* says that tensors are there as a whole, not tiles of them.
+    *whole* says that tensors are there as a whole, not tiles of them; *divided*, that groups of threads divide the place.
     """
     largest = sorted(parts_B.items(), key=lambda part: -part[1])
     parts = ", ".join(f"{tensor} {_bytes(size)}" for tensor, size in largest)
     return (
-        f"{place} is too small in nest {nest} of mapping {mapping}: {_bytes(needed_B)} needed ({parts}), "
+        f"{place} is too small in nest {nest} of mapping {mapping}: {_bytes(needed_B)} needed ({parts}"
+        f"{'; for groups of threads, each with whole instructions' if divided else ''}), "
         f"{_bytes(there_B)} there\n  hint: {WHOLE_HINT if whole else TILE_HINT.format(place)}"
     )
 

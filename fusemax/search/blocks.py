@@ -23,6 +23,8 @@ def block_of(facts: Facts, skeleton: Skeleton, places: Places) -> Block:
             level = places.state or _needed(facts, skeleton, tensor)
             if places.outside and _crosses(facts, skeleton, tensor) and _streams_by(facts, skeleton, tensor):
                 level = facts.machine.outermost
+            if places.handed and facts.cascade.tensors[tensor].generation is None:
+                level = places.inputs if _crosses(facts, skeleton, tensor) else level
             if level is None and _crosses(facts, skeleton, tensor):
                 level = facts.machine.outermost
             if level is not None:

@@ -12,6 +12,7 @@ import numpy as np
 from fusemax.cost.model import derive
 from fusemax.cost.program import Program
 from fusemax.errors import FusemaxError
+from fusemax.mapping.divided import out_of_reach
 from fusemax.mapping.space import Phase, mapped_phases
 from fusemax.search.divided import closed
 from fusemax.search.facts import Facts
@@ -204,6 +205,9 @@ def structure_of(facts: Facts, phase: Phase, tally: Tally) -> Structure | None:
     tally.structures += 1
     tally.work_s += DERIVING_S
     try:
+        mapped = mapped_phases(facts.cascade, [phase])
+        if any(any(out_of_reach(mapped, facts.machine, nest)) for nest in mapped.nests):
+            return None  # no legal mapping
         program = program_of(facts, phase)
     except FusemaxError as error:
         tally.notes.append(str(error))

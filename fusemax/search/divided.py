@@ -10,7 +10,9 @@ from fusemax.mapping.space import Phase
 from fusemax.search.units import PARTS, Binding
 
 Entry = tuple[str, str]  #: an Einsum and an operation
-STEPS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)  #: what multiples of a part are tried where one is open
+#: What multiples of a part are tried where one is open.
+STEPS = (0.5, 0.65, 0.75, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0)
+ROUGH = (0.7, 0.85, 1.0, 1.2, 1.4)  #: the same with every tiling of a grid
 FEW = (0.75, 1.0, 1.4)  #: the same where several are
 
 
@@ -68,6 +70,15 @@ def near(value: int, several: bool) -> tuple[int, ...]:
     """Return the parts to try around *value*, in 256ths."""
     found = {min(PARTS - 1, round(value * step)) for step in (FEW if several else STEPS)}
     return tuple(sorted(found))
+
+
+def roughly(value: int) -> tuple[int, ...]:
+    """Return the parts to try with every tiling, in 256ths: how large a part pays depends on the tiles.
+
+    >>> roughly(16)
+    (11, 14, 16, 19, 23)
+    """
+    return tuple(sorted({min(PARTS - 1, round(value * step)) for step in ROUGH}))
 
 
 def _name(entry: Entry, unit: str) -> str:

@@ -27,12 +27,16 @@ from fusemax.search.within import Within
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One operation as a unit really does it: over these rank variables, so many cycles a step, so much energy a point."""
+    """One operation as a unit really does it: over these rank variables, so many cycles a step, so much energy a point.
+
+    ``reduced`` are the variables over which its Einsum adds up, where not all dimensions of the unit can (``sums``).
+    """
 
     operation: str
     variables: frozenset[str]
     cycles: float
     energy_J: float
+    reduced: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +315,7 @@ def _items(facts: Facts) -> dict[str, tuple[Item, ...]]:
             mine = [todo[n] for n in numbers]
             parts = tuple(
                 {
-                    unit: _piece(facts, unit, part)
+                    unit: _piece(facts, name, unit, part)
                     for unit, u in facts.machine.units.items()
                     if part.name in u.operations and facts.within.may_do(name, unit)
                 }
@@ -334,7 +338,9 @@ def _items(facts: Facts) -> dict[str, tuple[Item, ...]]:
 def _able(facts: Facts, name: str, mine: Sequence[Operation]) -> dict[str, tuple[Piece, ...]]:
     """Return the units that can do all of *mine*, operations of Einsum *name*, with what they do for them."""
     return {
-        unit: tuple(_piece(facts, unit, part) for one in mine for part in lowered(facts.machine, unit, one))
+        unit: tuple(
+            _piece(facts, name, unit, part) for one in mine for part in lowered(facts.machine, unit, one)
+        )
         for unit in facts.machine.units
         if facts.within.may_do(name, unit)
         if not any(missing_operations(facts.machine, unit, one) for one in mine)
@@ -371,11 +377,12 @@ def _told(
     return f"{name} needs {operation!r}{more}"
 
 
-def _piece(facts: Facts, unit: str, operation: Operation) -> Piece:
+def _piece(facts: Facts, name: str, unit: str, operation: Operation) -> Piece:
     described = facts.machine.units[unit]
     cycles = facts.figures[f"{unit}.operations.{operation.name}"]
     energy = 0.0
     for action, times in described.operations[operation.name].actions.items():
         if action in described.energy:
             energy += facts.figures[f"{unit}.energy.{action}"] * float(getattr(times, "value", 1.0))
-    return Piece(operation.name, operation.variables, cycles, energy)
+    reduced = frozenset(facts.einsum(name).reduced) if described.sums is not None else frozenset[str]()
+    return Piece(operation.name, operation.variables, cycles, energy, reduced)

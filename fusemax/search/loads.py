@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusemax.search.facts import Facts, Item, Piece
-from fusemax.search.lanes import Spatial
+from fusemax.search.lanes import Spatial, over_lanes
 from fusemax.search.shapes import Part, Skeleton, variable_of
 from fusemax.search.tiles import Tilings
 from fusemax.search.units import Binding, offering
@@ -121,10 +121,11 @@ def _doers(facts: Facts, item: Item, binding: Binding) -> list[tuple[str, Piece,
 def _steps(facts: Facts, body: _Body, unit: str, spatial: Spatial, piece: Piece) -> np.ndarray:
     steps = body.iterations
     lanes: dict[str, np.ndarray] = {}
+    along = over_lanes(facts, unit, spatial, body.extents, piece)
     for digit, extent in body.extents.items():
         if variable_of(facts, digit) not in piece.variables:
             continue
-        dimension = spatial.get(digit)
+        dimension = along.get(digit)
         if dimension is None:
             steps = steps * extent
         else:

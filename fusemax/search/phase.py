@@ -14,7 +14,7 @@ from fusemax.search.blocks import block_of, forms_of
 from fusemax.search.candidate import Candidate, Tally, best_point, structure_of
 from fusemax.search.choice import IDLE, Choice
 from fusemax.search.clock import Clock
-from fusemax.search.divided import near, opened, taken_again
+from fusemax.search.divided import near, opened, roughly, taken_again
 from fusemax.search.facts import Facts
 from fusemax.search.shapes import Places, Skeleton, dealt, skeletons
 from fusemax.search.sharing import shared_places
@@ -31,6 +31,7 @@ HASTY, HASTE = (
 )  #: the same at a first look, and what part of the time of the first a second one may promise
 FAR = 1.2  #: structures whose price is so far above the best are not looked at closely
 PATIENCE = 42  #: structures without a gain of a thousandth that end a stage, where all is still to be gained
+ROUNDS = 3  #: narrower grids around the best tiling so far, while that gains
 LEAST = 2  #: the same, where nothing is
 FIRST = 3  #: skeletons that are tried without effort
 SMALL = 2000  #: structures of a run of Einsums that are tried at most
@@ -167,21 +168,26 @@ class _Hunt:
         structure = structure_of(self.facts, phase, self.tally)
         if structure is None:
             return None
-        open_ = tuple(Axis("", name, (value,)) for name, value in parts.items())
+        open_ = tuple(
+            Axis("", name, roughly(value) if len(parts) == 1 else (value,)) for name, value in parts.items()
+        )
         grid = tilings(self.facts, (*grid.axes, *open_)) if parts else grid
         found = structure.prices(grid, self.tally, self.objective, FAR * best, self.late)
         point = best_point(found, self.objective)
         if point is None:
             return None
-        answers = [Candidate.at(phase, grid, found, point)]
-        if answers[0].measure(self.objective) <= FAR * best:
+        answer = Candidate.at(phase, grid, found, point)
+        for _ in range(ROUNDS if answer.measure(self.objective) <= FAR * best else 0):
             axes = refined_axes(self.facts, grid, point, self.fixed)
-            fine = tilings(self.facts, narrowed([_wider(axis, parts) for axis in axes]))
-            more = structure.prices(fine, self.tally, self.objective, FAR * best, self.late)
-            other = best_point(more, self.objective)
-            if other is not None:
-                answers.append(Candidate.at(phase, fine, more, other))
-        answer = min(answers, key=lambda answer: answer.order(self.objective))
+            grid = tilings(self.facts, narrowed([_wider(axis, parts) for axis in axes]))
+            more = structure.prices(grid, self.tally, self.objective, FAR * best, self.late)
+            nearer = best_point(more, self.objective)
+            if nearer is None:
+                break
+            point, other = nearer, Candidate.at(phase, grid, more, nearer)
+            if other.order(self.objective) >= answer.order(self.objective):
+                break
+            answer = other
         choice.found(binding, found.fits, answer.tiles)
         return answer
 

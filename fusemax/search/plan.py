@@ -46,6 +46,7 @@ class Plan:
             float(f"{self.measure(objective):.6g}"),
             float(f"{self.latency_s:.4g}"),
             self.traffic_B,
+            self.energy_J,
             self.latency_s,
         )
 

@@ -70,7 +70,8 @@ class Places:
     """Levels for three kinds of tensors (None: none): running values and what passes between parts, inputs as they are
     used, inputs for a whole batch element (with ``near``: for a tile of the outer loops). ``far`` keeps inputs outside the
     stream as well; with ``outside``, what passes between parts and grows with the stream (scores between the steps of a
-    softmax) goes by way of the outermost level."""
+    softmax) goes by way of the outermost level; with ``handed``, what passes between parts and is no running value lies where
+    inputs do."""
 
     state: str | None
     inputs: str | None
@@ -79,6 +80,7 @@ class Places:
     far: bool = False
     buffers: int = 2
     outside: bool = False
+    handed: bool = False
 
 
 def skeletons(facts: Facts, segment: Sequence[str]) -> Iterator[Skeleton]:

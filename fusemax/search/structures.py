@@ -58,6 +58,8 @@ def places_of(facts: Facts) -> list[Places]:
     for state, inputs in pairs:
         for cache in ([levels[0]] if inputs else []) + [None]:
             found.append(Places(levels[state], levels[inputs], cache))
+    apart = [replace(one, handed=True) for one in found[:2] if one.state != one.inputs]
+    found = [*found[:2], *apart, *found[2:]]
     found += [replace(one, near=True) for one in found if one.cache is not None]
     found.append(Places(levels[-1], levels[-1], outside=True))
     return [*found, Places(levels[-1], None), Places(None, levels[0], buffers=1), Places(None, None)]

@@ -144,7 +144,7 @@ def allowed(facts: Facts, tile: str, size: int) -> tuple[int, ...]:
 
 def liked(facts: Facts) -> set[int]:
     """Return the sizes of tiles that fill lanes once or some times."""
-    return {lanes * times for lanes in lane_counts(facts) for times in (1, 2, 3, 4, 6, 8)}
+    return {lanes * times for lanes in lane_counts(facts) for times in (1, 2, 3, 4, 5, 6, 8, 10, 12)}
 
 
 def narrowed(axes: Sequence[Axis], most: int = POINTS, liked: Collection[int] = ()) -> tuple[Axis, ...]:

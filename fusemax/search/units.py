@@ -89,9 +89,11 @@ def _best_options(facts: Facts, work: Work, unit: str, items: Sequence[Item], mo
     if not mine:
         return [{}]
     ways = options(facts, work, unit)
-    variables = dict.fromkeys(piece.variables for pieces in mine for piece in pieces)
-    steps = {one: steps_of(facts, work, unit, one) for one in variables}
-    cycles = [sum(steps[piece.variables] * piece.cycles for piece in pieces) for pieces in mine]
+    kinds = dict.fromkeys((piece.variables, piece.reduced) for pieces in mine for piece in pieces)
+    steps = {one: steps_of(facts, work, unit, *one) for one in kinds}
+    cycles = [
+        sum(steps[piece.variables, piece.reduced] * piece.cycles for piece in pieces) for pieces in mine
+    ]
     rated: dict[tuple[float, ...], Spatial] = {}
     for spatial, vector in zip(ways, np.array(cycles).T.tolist(), strict=True):
         known = rated.get(tuple(vector))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from fusemax.analysis.work import Operation, operations
 from fusemax.cascade.ir import Einsum
 from fusemax.machine import Machine
-from fusemax.mapping.nest import Mapped, Root, sides
+from fusemax.mapping.nest import Body, Mapped, Root, sides
 from fusemax.mapping.units import lowered, taken_parts
 from fusemax.quantity import quantity
 from tests.walk.space import Setting, Space, value_of
@@ -79,7 +79,7 @@ class Steps:
             einsum = self.mapped.einsum(name)
             for unit, operation, part in self.jobs[name]:
                 each = cycles_of(self.mapped, self.machine, self.figures, unit, operation)
-                spatial = step.body.spatial.get(unit, {})
+                spatial = self._spread(step.body, unit, einsum.reduced, operation.variables)
                 cycles[unit, name] += (  # type: ignore[assignment]
                     part * each * self._rounds(unit, spatial, operation.variables, step.setting)
                 )
@@ -87,6 +87,24 @@ class Steps:
                     part * each * self.space.useful(einsum, operation.variables, step.setting)
                 )
         return cycles, useful
+
+    def _spread(
+        self, body: Body, unit: str, reduced: Iterable[str], variables: Iterable[str]
+    ) -> Mapping[str, str]:
+        """Return what runs over lanes: sums only along ``sums``; a dimension that they leave takes one of several digits."""
+        sums, digits_of = self.machine.units[unit].sums, self.space.nest.digits_of
+        spatial = {d: s for d, s in body.spatial.get(unit, {}).items() if d in digits_of(variables)}
+        if sums is None:
+            return spatial
+        alone = [d for d in digits_of(reduced) & {*spatial} if any(s not in sums for s in sides(spatial[d]))]
+        by_side: dict[str, list[str]] = {side: [] for side in spatial.values()}
+        for digit, side in spatial.items():
+            by_side[side] += [] if digit in alone else [digit]
+        for digits in by_side.values():
+            full = next((others for others in by_side.values() if not digits and len(others) > 1), None)
+            if full is not None:
+                digits.append(full.pop(0))
+        return {digit: side for side, digits in by_side.items() for digit in digits}
 
     def _rounds(
         self, unit: str, spatial: Mapping[str, str], variables: Iterable[str], setting: Setting

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
+from fusemax.mapping.divided import dealt_digits
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.refused import too_small
 from fusemax.simulate.tile.geometry import Geometry
@@ -28,7 +29,10 @@ def check_room(mapped: Mapped, machine: Machine, point: Point, nests: Sequence[G
             if needed > there and not mapped.spill.get(place):
                 parts = stock.parts_B(point, whole, place)
                 outside = place == machine.outermost
-                mistakes.append(too_small(place, whole.nest.name, mapped.name, needed, parts, there, outside))
+                divided = bool(dealt_digits(machine, whole.nest, place))
+                mistakes.append(
+                    too_small(place, whole.nest.name, mapped.name, needed, parts, there, outside, divided)
+                )
     if mistakes:
         raise FusemaxError("\n".join(mistakes))
 

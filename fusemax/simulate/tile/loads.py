@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fusemax.machine import Machine
+from fusemax.mapping.lanes import across
 from fusemax.mapping.nest import Mapped, sides
 from fusemax.simulate.tile.gaps import Gap, gap_of, has_gap
 from fusemax.simulate.tile.geometry import Geometry, cycles_at, digits_of, word_B
@@ -151,11 +152,14 @@ class Loads:
     def _steps(self, stream: Stream, mine: frozenset[str], fixed: Mapping[str, int]) -> int:
         assert stream.body is not None
         spatial = {d: dim for d, dim in stream.body.spatial.get(stream.unit or "", {}).items() if d in mine}
+        if stream.unit is not None and stream.einsum is not None:
+            reduced = digits_of(self.nest, self.mapped.einsum(stream.einsum).reduced)
+            spatial = across(self.machine, stream.unit, spatial, reduced)
         steps = self.geometry.points(mine - set(spatial), fixed)
         for dimension in dict.fromkeys(spatial.values()):
-            across = self.geometry.points([d for d, dim in spatial.items() if dim == dimension], fixed)
+            there = self.geometry.points([d for d, dim in spatial.items() if dim == dimension], fixed)
             lanes = math.prod(self.point.figures[f"{stream.unit}.{side}"] for side in sides(dimension))
-            steps *= math.ceil(across / lanes)
+            steps *= math.ceil(there / lanes)
         return steps
 
     def latency(self, number: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from fusemax.errors import FusemaxError
 from fusemax.language.syntax import Name
 from fusemax.language.value import finite_value_of
 from fusemax.machine import LaneMemory, Machine
+from fusemax.mapping.divided import accumulators, dealt_digits, in_columns, tile_digits
 from fusemax.mapping.groups import shared_level, with_shared_tiles
 from fusemax.mapping.lives import Moment, Tile, Value, moments
 from fusemax.mapping.nest import Mapped, Nest, Residence
@@ -26,6 +28,30 @@ def room_B(mapped: Mapped, point: Point, geometry: Geometry, residence: Residenc
     seen = most_seen(mapped, geometry, point, residence)
     words = tile_words(mapped, geometry, point.known, residence, seen)
     return words * word_B(mapped, point, residence.tensor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one of so many *groups* has of a memory that they divide by *rows*; *dealt* are the digits dealt to them."""
+
+    dealt: frozenset[str] = frozenset()
+    groups: int = 1
+    rows: int = 1
+
+    def part(self, geometry: Geometry, digits: frozenset[str], apart: bool = False) -> float:
+        """Return which part of a tile over *digits* one group has: more than all of one that fills no instruction.
+
+        Of one that may be taken *apart*, several groups have a part of an instruction where there are more groups.
+        """
+        if not digits & self.dealt:
+            return 1.0
+        points = geometry.points(digits & self.dealt, {})
+        instructions = -(-points // self.rows)
+        parts = max(1, self.groups // instructions) if apart else 1
+        return -(-instructions // self.groups) * self.rows / points / parts
+
+
+WHOLE = _Share()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +81,27 @@ class Stock:
 
     def occupied_B(self, point: Point, geometry: Geometry, place: str) -> float:  # noqa: N802
         """Return the bytes that are in *place* at the fullest moment, all buffers; a shared place counts once."""
-        return max((sum(self._at(point, geometry, m, place).values()) for m in self.moments), default=0.0)
+        dealt = dealt_digits(self.machine, self.nest, place)
+        if not dealt:
+            return self._most_at(point, geometry, place, WHOLE)
+        divided = self.machine.levels[place].divided
+        assert divided is not None
+        rows = int(point.figures[divided.rows])
+        shares = (_Share(dealt, number, rows) for number in range(1, divided.groups + 1))
+        return min(self._divided_B(point, geometry, place, share) for share in shares)
+
+    def _divided_B(self, point: Point, geometry: Geometry, place: str, share: _Share) -> float:  # noqa: N802
+        """Return the bytes that *place* must have for the groups of *share*, portions and what no group has counted."""
+        most, step, own, beside = (
+            point.figures[f"{place}.divided.{key}"] for key in ("most", "step", "own", "beside")
+        )
+        mine = own + self._most_at(point, geometry, place, share)
+        whole = share.groups * step * math.ceil(mine / step) + beside
+        return max(whole, point.figures[f"{place}.size"] * mine / most)
+
+    def _most_at(self, point: Point, geometry: Geometry, place: str, share: _Share) -> float:
+        there = (sum(self._at(point, geometry, m, place, share).values()) for m in self.moments)
+        return max(there, default=0.0)
 
     def needed_B(self, point: Point, geometry: Geometry, place: str) -> float:  # noqa: N802
         """Return the bytes that *place* must have: what is there, and what spills from the levels next inside of it."""
@@ -84,12 +130,25 @@ class Stock:
             for value, many in moment.values.items():
                 if value.place == place and value.tensor in tensors:
                     copies[value] = max(many, copies.get(value, 0))
-        kept = sum(room_B(self.mapped, point, geometry, r) * r.buffers for r in tiles)
+        kept = sum(self._kept_B(point, geometry, r) * r.buffers for r in tiles)
         return kept + sum(self._value_B(point, geometry, value, many) for value, many in copies.items())
 
     def _value_B(self, point: Point, geometry: Geometry, value: Value, copies: int) -> float:  # noqa: N802
         words = geometry.points(value.digits, {}) * self._cores(point, geometry, value.place)
-        return words * copies * word_B(self.mapped, point, value.tensor)
+        return words * copies * self._word_B(point, value.tensor, value.place)
+
+    def _kept_B(self, point: Point, geometry: Geometry, residence: Residence) -> float:  # noqa: N802
+        wider = self._word_B(point, residence.tensor, residence.level)
+        return (
+            room_B(self.mapped, point, geometry, residence)
+            / word_B(self.mapped, point, residence.tensor)
+            * wider
+        )
+
+    def _word_B(self, point: Point, tensor: str, place: str) -> float:  # noqa: N802
+        """Return the bytes of a word that waits in *place*: of a sum, those in which its unit has it."""
+        sums = (point.figures[name] for name in accumulators(self.mapped, self.machine, tensor, place))
+        return max(word_B(self.mapped, point, tensor), *sums, 0.0)
 
     def parts_B(self, point: Point, geometry: Geometry, place: str) -> dict[str, float]:  # noqa: N802
         """Return the bytes of what is in *place* at the fullest moment, by tensor."""
@@ -97,12 +156,12 @@ class Stock:
         return {" or ".join(key): size for key, size in max(found, key=lambda at: sum(at.values())).items()}
 
     def _at(
-        self, point: Point, geometry: Geometry, moment: Moment, place: str
+        self, point: Point, geometry: Geometry, moment: Moment, place: str, share: _Share = WHOLE
     ) -> dict[tuple[str, ...], float]:
         """Return the bytes in *place* at *moment*, by tensor or by the group that shares one place."""
         shared: dict[tuple[str, ...], float] = {}
         alone: dict[tuple[str, ...], float] = {}
-        for tensor, size in self._sizes(point, geometry, moment, place):
+        for tensor, size in self._sizes(point, geometry, moment, place, share):
             group = next((g for g in self.mapped.in_place if tensor in g), None)
             if group is None:
                 alone[(tensor,)] = alone.get((tensor,), 0.0) + size
@@ -111,7 +170,7 @@ class Stock:
         return alone | shared
 
     def _sizes(
-        self, point: Point, geometry: Geometry, moment: Moment, place: str
+        self, point: Point, geometry: Geometry, moment: Moment, place: str, share: _Share
     ) -> Iterator[tuple[str, float]]:
         everything = self.whole if place == self.machine.outermost else ()
         for tensor in everything:
@@ -124,10 +183,14 @@ class Stock:
                 continue
             passing = residence.staged and (residence.level, residence.tensor) in whole
             if residence.level == place and not passing and not _gone(geometry, tile):
-                yield residence.tensor, room_B(self.mapped, point, geometry, residence) * residence.buffers
+                apart = share.groups > 1 and in_columns(self.mapped, self.machine, self.nest, residence)
+                part = share.part(geometry, tile_digits(self.mapped, self.nest, residence), apart)
+                size = self._kept_B(point, geometry, residence) * residence.buffers
+                yield residence.tensor, size * part
         for value, copies in moment.values.items():
             if value.place == place:
-                yield value.tensor, self._value_B(point, geometry, value, copies)
+                size = self._value_B(point, geometry, value, copies if share.groups == 1 else 1)
+                yield value.tensor, size * share.part(geometry, value.digits)
 
     def _cores(self, point: Point, geometry: Geometry, place: str) -> float:
         """Return how many cores have values of their own in *place*: all that are busy, where they or a group share it."""
