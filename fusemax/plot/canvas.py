@@ -17,14 +17,9 @@ COLUMN_WIDTH = 3.5  #: inches, of one column of a two-column page
 
 
 RIGHT = 0.1  #: inches right of the panels
-
-
+NARROWEST = 0.4  #: inches of a panel
 HANDLE = 0.52  #: inches beside the text of an entry of a legend
-
-
 _LINE = 0.165  #: inches from one line of such text to the next
-
-
 _ENTRY = 0.145  #: inches from one entry of a legend to the next
 
 
@@ -46,8 +41,9 @@ class Frame:
 
     @property
     def width(self) -> float:
-        """Inches: one column of a page for one panel with short ticks, else both."""
-        return COLUMN_WIDTH if self.columns == 1 and self.left < 1.0 else PAGE_WIDTH
+        """Inches: one column of a page for one panel with short ticks, else both, or what many panels need."""
+        needed = self.left + RIGHT + self.columns * NARROWEST + (self.columns - 1) * self.gap
+        return COLUMN_WIDTH if self.columns == 1 and self.left < 1.0 else max(PAGE_WIDTH, needed)
 
     @property
     def title_lines(self) -> list[str]:

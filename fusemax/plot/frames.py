@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fusemax.plot.canvas import Frame
+from fusemax.plot.canvas import RIGHT, Frame
 from fusemax.plot.chart import Chart
 from fusemax.plot.heat import BAR
 from fusemax.plot.kinds import KINDS
@@ -51,8 +51,7 @@ def _beside(content: Chart, spec: FigureSpec) -> float:
 
 def _lying_frame(content: Chart, spec: FigureSpec) -> Frame:
     """Return the frame of names below each other: those of the first panel serve all, unless each has its own."""
-    names = [[row_label(n, panel, content) for n in names_of(panel, content)] for panel in content.panels]
-    room = max(widest(cut(each, LONGEST_NAME)) for each in names) + 0.12
+    room = _room_of_names(content)
     return Frame(
         rows=1,
         columns=len(content.panels),
@@ -62,19 +61,26 @@ def _lying_frame(content: Chart, spec: FigureSpec) -> Frame:
         legend=legend_entries(content, spec),
         has_headings=bool(spec.panels),
         turned_ticks=0.0,
-        panel_height=ROW * max(map(len, names)) + 0.1,
+        panel_height=ROW * max(len(names_of(panel, content)) for panel in content.panels) + 0.1,
         left=room,
         gap=0.34 if spec.panels else room,
     )
 
 
+def _room_of_names(content: Chart) -> float:
+    """Return the inches that names below each other take."""
+    names = [[row_label(n, panel, content) for n in names_of(panel, content)] for panel in content.panels]
+    return max(widest(cut(each, LONGEST_NAME)) for each in names) + 0.12
+
+
 def in_columns(content: Chart) -> Chart:
-    """Return *content* with the names of its one panel in several, as many as need be for a page."""
+    """Return *content* with the names of its one panel in several, as many as a page needs, or has room for."""
     if len(content.panels) > 1:
         return content
     panel = next(iter(content.panels))
     names = names_of(panel, content)
-    each = -(-len(names) // -(-len(names) // MOST_ROWS))
+    most = max(1, int((PAGE_WIDTH - RIGHT) / (_room_of_names(content) + 1.0)))  # with an inch for the marks
+    each = -(-len(names) // min(most, -(-len(names) // MOST_ROWS)))
     chunks = [names[start : start + each] for start in range(0, len(names), each)]
     panels = tuple(
         replace(panel, series={n: tuple(p for p in ps if p.x in chunk) for n, ps in panel.series.items()})
@@ -88,10 +94,8 @@ MOST_ROWS = 60  #: below each other
 
 def _xlabel(content: Chart, spec: FigureSpec) -> str:
     """Return the words below the x axis: without a unit where each value has its own."""
-    alone = content.x.role == "size"
-    return (
-        axis_label(content.x).partition(" (")[0] if alone and content.x.unit != "1" else axis_label(content.x)
-    )
+    label = axis_label(content.x)
+    return label.partition(" (")[0] if content.x.role == "size" and content.x.unit != "1" else label
 
 
 def _ylabel(content: Chart, spec: FigureSpec) -> str:
@@ -120,7 +124,7 @@ def _distinct(content: Chart, axis: int) -> list[Any]:
 
 def slots_of(content: Chart, spec: FigureSpec) -> list[tuple[int, int]]:
     """Return the row and the column of each panel."""
-    if len(spec.panels) == 2:
+    if len(spec.panels) == 2 and not KINDS[spec.kind].lies:
         rows, columns = _distinct(content, 0), _distinct(content, 1)
         return [(rows.index(panel.keys[0]), columns.index(panel.keys[1])) for panel in content.panels]
     width = _shape(content, spec)[1]

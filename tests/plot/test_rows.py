@@ -14,10 +14,13 @@ from fusemax.plot.points import chart
 from fusemax.plot.rows import names_of
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.sweep import draw_tables
+from fusemax.shipped import find
+from fusemax.source import read_yaml
 from fusemax.study.kinds.audit import specs as specs_of_audit
 from fusemax.study.kinds.derivations import FIGURES as DERIVATIONS
 from fusemax.study.kinds.gpu import FIGURES as GPU
 from fusemax.study.kinds.taxonomy import FIGURES as TAXONOMY
+from fusemax.study.kinds.taxonomy_plan import FORMS
 from fusemax.table.column import count, measure, text
 from fusemax.table.table import Tables, table_of
 
@@ -56,6 +59,24 @@ def test_long_lists_stand_in_columns(names: int, columns: int) -> None:
     assert columns == len(found)
     assert [f"name {n}" for n in range(names)] == [name for column in found for name in column]
     assert max(map(len, found)) - min(map(len, found)) < columns
+
+
+def test_long_names_leave_room_for_marks(tmp_path: Path) -> None:
+    """Names never take the whole width: every shipped mechanism has its row, and each of many panels its place."""
+    listed = read_yaml(find("studies", "taxonomy")).data["mechanisms"]
+    rows = [(m["name"], form, m["rank"], 3) for m in listed for form in FORMS if form in m]
+    frame = polars.DataFrame(rows, schema=["mechanism", "form", "rank", "passes"], orient="row")
+    known = (text("mechanism"), text("form"), text("rank"), count("passes"))
+    given = Tables(folder=tmp_path, tables={"passes": table_of(frame, known)})
+    svg = draw_tables(given, tmp_path, TAXONOMY[0]).paths[0].read_text(encoding="utf-8")
+    assert all(f">{m['name']} ({m['rank']})<" in svg for m in listed if len(m["name"]) < 30)
+
+    panels = polars.DataFrame({"name": ["a"] * 40, "at": [*map(str, range(40))], "passes": [*range(1, 41)]})
+    given = Tables(folder=tmp_path, tables={"results": table_of(panels, (text("name"), text("at")))})
+    for kind in ("rows", "bars"):
+        spec = FigureSpec(file="many", kind=kind, x="name", y="passes", panels=("at", "name"))
+        svg = draw_tables(given, tmp_path, spec).paths[0].read_text(encoding="utf-8")
+        assert svg.count('<g id="axes_') == 40
 
 
 def test_columns_side_by_side_as_series(tmp_path: Path) -> None:
