@@ -17,6 +17,7 @@ MACHINES = {
     "turns": "fusemax",
     "unkept": "fusemax",
     "useless": "fusemax",
+    "tile": "fusemax",
     "pass-boundary": "flat",
     "order": "flat",
     "generations": "flat",

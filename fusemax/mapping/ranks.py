@@ -37,6 +37,11 @@ class Ranks:
                 known = [f"{name}0" for name in self.cascade.ranks if self._partition_of(name) is None]
                 self.notes.known(key, known, "tile of a rank of this cascade", at, key=True)
                 continue
+            parts = parts_of(self.cascade, base)
+            if parts:
+                what = f"tile of rank {base}, which the cascade cuts itself"
+                self.notes.known(key, parts[1:], what, at, key=True)
+                continue
             if key in (*self.cascade.ranks, *self.cascade.size_symbols()):
                 text = f"{key}, as a tile of rank {base}, would have the name of another size of this cascade"
                 self.notes.fail(
