@@ -142,6 +142,21 @@ def quantity(text: str | int | float, unit: str) -> float:
     return _finite(number, text, unit)
 
 
+def refuse_bare(value: object, unit: str) -> None:
+    """Raise QuantityError when *value* is a number above zero without *unit*; of one that is less, that is what to say.
+
+    >>> refuse_bare("2 B", "B"), refuse_bare("fast", "B"), refuse_bare(0, "B")
+    (None, None, None)
+    """
+    try:
+        number = quantity(value, "1")  # type: ignore[arg-type]
+    except QuantityError:
+        return
+    if number > 0:
+        text = f"expected a quantity in {unit}, got {value!r} without a unit"
+        raise QuantityError(f"{text}\n  hint: write the unit, e.g. '{value} {unit}'")
+
+
 def _exact(number: int | Fraction, text: object) -> None:
     """Refuse a count that a double cannot hold; a number with a point or an exponent is a measure, and rounded."""
     if abs(number) > _LARGEST_EXACT and abs(number) < 10**300 and number != float(number):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fusemax.nearest import nearest
-from fusemax.quantity import QuantityError, quantity
+from fusemax.quantity import QuantityError, quantity, refuse_bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +107,8 @@ def refuse_without_unit(name: str, value: object) -> None:
     >>> refuse_without_unit("L3.size", "16 MiB")
     """
     unit = figure_kind(name).unit
-    if unit == "1":
-        return
-    try:
-        number = quantity(value, "1")  # type: ignore[arg-type]
-    except QuantityError:
-        return
-    if number > 0:  # of one that is less, that is what to say
-        text = f"expected a quantity in {unit}, got {value!r} without a unit"
-        raise QuantityError(f"{text}\n  hint: write the unit, e.g. '{value} {unit}'")
+    if unit != "1":
+        refuse_bare(value, unit)
 
 
 def misspelt(name: str) -> str:

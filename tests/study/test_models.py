@@ -133,6 +133,7 @@ def test_the_source_of_an_encoder(folder: Path) -> None:
         (("length: [256]", "length: [256], source: 9"), "10:", "no model here has an encoder"),
         (("length: [256]", "length: []"), "10:", "at least one value"),
         (("where: {phase: prefill,", "where: {phase: prefil,"), "12:", "prefill"),
+        (("phases:", "words: {weights: 1}\nphases:"), "8:", "got 1 without a unit"),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(

@@ -75,3 +75,16 @@ def test_a_wrong_class_is_an_error(tmp_path):
     """A published class that the cascade does not have ends the run with a message."""
     with pytest.raises(FusemaxError, match="passes differ from the published class: PyTorch"):
         run_file(small(tmp_path, passes="1"), tmp_path / "out")
+
+
+def test_bytes_say_their_unit(tmp_path):
+    """Memories and widths are quantities; a bare number may be words, bits or KiB."""
+    path = small(tmp_path)
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("word: 2B", "word: 2").replace("[64KiB,", "[64,"),
+        encoding="utf-8",
+    )
+    with pytest.raises(FusemaxError) as refused:
+        plan(read_yaml(path), {})
+    assert "word: expected a quantity in B, got 2 without a unit" in str(refused.value)
+    assert "buffers.0: expected a quantity in B, got 64 without a unit" in str(refused.value)

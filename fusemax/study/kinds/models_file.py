@@ -9,7 +9,7 @@ from pydantic import Field
 
 from fusemax.language.value import is_size, size_fault
 from fusemax.quantity import quantity
-from fusemax.study.spec.values import reading
+from fusemax.study.spec.values import bytes_value, reading
 from fusemax.table.column import LENGTH, LENGTH_HEADING, measure, piece, remark, size, text, truth
 from fusemax.typed import FilePart
 
@@ -24,7 +24,7 @@ def _whole(value: Any) -> int:
 
 
 def _width_B(value: Any) -> float:  # noqa: N802 - bytes
-    width_B = quantity(value, "B")
+    width_B = bytes_value(value)
     if not LEAST_B <= width_B <= MOST_B:
         raise ValueError(f"expected from 2 bit to 8 B, got {value}")
     return width_B

@@ -17,13 +17,13 @@ from fusemax.library.load import Library
 from fusemax.quantity import quantity
 from fusemax.source import Document, KeyPath
 from fusemax.study.jobs.job import shown
-from fusemax.study.spec.values import reading
+from fusemax.study.spec.values import bytes_value, reading
 from fusemax.typed import FilePart, typed_so_far
 
 FORMS = ("written", "deferred", "online")
 
 Number = Annotated[float, reading(lambda value: quantity(value, "1"))]
-Bytes = Annotated[float, reading(lambda value: quantity(value, "B"))]
+Bytes = Annotated[float, reading(bytes_value)]
 
 
 class Kernel(FilePart):

@@ -12,7 +12,7 @@ from fusemax.language.figure import allowed, figure_kind, is_figure, misspelt, r
 from fusemax.language.formula import formula, formula_names, substituted
 from fusemax.language.syntax import Expression, Number
 from fusemax.language.value import is_size, size_fault, value_of
-from fusemax.quantity import QuantityError, quantity
+from fusemax.quantity import QuantityError, quantity, refuse_bare
 
 UNITS = ("1", "B/s", "B", "Hz", "s", "J", "m2")
 
@@ -33,6 +33,12 @@ def reading(read: Callable[[Any], Any]) -> BeforeValidator:
             raise ValueError(str(error)) from None
 
     return BeforeValidator(told)
+
+
+def bytes_value(value: Any) -> float:
+    """Return a number of bytes as written in a study, which says its unit: ``2 B``, ``16bit``, ``64KiB``."""
+    refuse_bare(value, "B")
+    return quantity(value, "B")
 
 
 def number_or_formula(name: str, value: Any) -> float | Expression:
