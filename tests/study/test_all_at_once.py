@@ -245,3 +245,32 @@ def test_places_after_an_entry_that_was_left_out(tmp_path: Path) -> None:
     said = refused(path)
     assert "mine.yaml:7:11: lengths.0: expected a number" in said
     assert "mine.yaml:7:22: lengths.2: 4096 stands here twice" in said
+
+
+@pytest.mark.parametrize(
+    "grid", ["M: [1Ki, many]", "M: {from: 1Ki, to: 4Ki, steps: -3}", "M: 1Ki, DRAM.bandwidth: [4 s]"]
+)
+def test_values_that_cannot_be_read_hide_no_column(tmp_path: Path, grid: str) -> None:
+    """Units come from the machine, labels from tables and axes: which columns there are does not wait for points."""
+    text = GRID.replace("M: [1Ki, 2Ki], L3.sise: [1 MiB, 2 MiB]", f"{grid}, 2d.shape: [128, 256]").replace(
+        "  wheel: 3\n", ""
+    )
+    text = (
+        text.replace("fusemx", "fusemax")
+        .replace("figure: {DRAM.bandwith", "figures: {1d.lanes")
+        .replace("400 GB/s", "128")
+    )
+    text = text.replace("chip:", "machine:")
+    text = text.partition("figures:\n-")[0] + (
+        "figures:\n- {file: f, kind: bars, x: 2d.colums, y: utilization_2dd, series: configuraton, baseline: w}\n"
+    )
+    path = tmp_path / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(FusemaxError) as refused:
+        check_file(path)
+    assert [
+        name
+        for name in ("2d.columns", "utilization_2d", "configuration")
+        if f"mean {name!r}" not in str(refused.value)
+    ] == []
+    assert "parts.0.grid" in str(refused.value)

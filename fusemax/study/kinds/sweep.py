@@ -69,7 +69,7 @@ def plan(document: Document, options: Mapping[str, Any]) -> SweepPlan:
     if whole and jobs is not None:
         problems += problems_of(study, document, jobs)
     else:
-        problems += problems_so_far(study, document, jobs)
+        problems += problems_so_far(study, document, jobs, so_far.columns)
     raise_if_any(once(problems, document))
     assert jobs is not None, "without mistakes there is a plan"
     files = dict(jobs.files)

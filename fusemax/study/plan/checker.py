@@ -20,13 +20,10 @@ from fusemax.source import Document, KeyPath
 from fusemax.study.designs import Changes, Designs
 from fusemax.study.jobs.asked import Asked
 from fusemax.study.jobs.keep import Keep
-from fusemax.study.jobs.sought_asked import cascade_for, mistakes_of_search
-from fusemax.study.spec.axes import (
-    Shapes,
-    expanded,
-    is_several,
-)
-from fusemax.study.spec.cases import figures_given, places_of_mappings
+from fusemax.study.jobs.sought import LEAST
+from fusemax.study.jobs.sought_asked import cascade_for, columns_on, mistakes_of_search
+from fusemax.study.spec.axes import Shapes, expanded, is_several
+from fusemax.study.spec.cases import figures_given, mappings_of, places_of_mappings
 from fusemax.study.spec.choice import Searched
 from fusemax.study.spec.file import Configuration, StudyFile, StudyPart
 from fusemax.study.spec.mistakes import mistakes_of_values
@@ -43,8 +40,9 @@ class Meant:
 
 
 class PartChecker:
-    """Collects in ``problems`` what is wrong with one part, and in ``used`` the sizes that its cascades have.
+    """Collects in ``problems`` what is wrong with one part, in ``used`` the sizes that its cascades have.
 
+    ``columns`` are those that rows of configurations have whose points are not known.
     ``identity`` are columns that stand before those of the part, ``machines`` changes of machine files by name.
     """
 
@@ -66,6 +64,7 @@ class PartChecker:
         )  # fmt: skip
         self.problems: list[Problem] = []
         self.used: set[str] = {study.length}
+        self.seen: list[tuple[Configuration, Machine]] = []
         self.near: dict[str, str | None] = {}
 
     def refuse(self, error: FusemaxError, *inside: str | int, key: bool = False) -> None:
@@ -91,7 +90,10 @@ class PartChecker:
         wrong = self._figures(configuration, machine, here)
         mapped = self._mappings(configuration, machine, here)
         mapped = self._sought(mapped, machine, here)
-        if mapped is None or any(place[: len(here)] != here for place in wrong):
+        if mapped is None:
+            return None
+        self.seen.append((mapped, machine))
+        if any(place[: len(here)] != here for place in wrong):
             return None
         whole = not wrong and mapped.changes == configuration.changes
         right = _without(mapped, [place[len(here) :] for place in wrong])
@@ -177,6 +179,19 @@ class PartChecker:
             cascade = cascade_for(self.asked, configuration)
             self.used |= {*cascade.ranks, *cascade.size_symbols()}
         return configuration
+
+    def columns(self) -> Iterator[str]:
+        """Yield the columns that the rows of the configurations seen would have, at any points."""
+        swept = [name for name, value in self.part.grid.items() if is_several(value)]
+        for configuration, machine in self.seen:
+            is_sought = isinstance(configuration.mapping, Searched)
+            with suppress(FusemaxError):
+                mapped = (
+                    None if is_sought else self.designs.mapped(machine, mappings_of(configuration)[0], {})
+                )
+                cascade = cascade_for(self.asked, configuration) if mapped is None else mapped.cascade
+                yield from (*columns_on(machine, cascade), *(LEAST if is_sought else ()))
+                yield from (inner for name in swept for inner in expanded(name, shapes_of(machine)))
 
     def _use(self, machine: Machine, mapping: str, changes: Changes) -> None:
         """Note the sizes that *mapping* has; raise FusemaxError where it is wrong."""

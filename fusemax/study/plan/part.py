@@ -20,14 +20,7 @@ from fusemax.study.jobs.refused import FractionError
 from fusemax.study.jobs.sought_draft import sought
 from fusemax.study.jobs.verdict import ConditionError
 from fusemax.study.plan.checker import PartChecker, shapes_of
-from fusemax.study.spec.axes import (
-    Shapes,
-    axis_of,
-    groups_of,
-    listed,
-    outside,
-    points_on,
-)
+from fusemax.study.spec.axes import Shapes, axis_of, groups_of, listed, outside, points_on
 from fusemax.study.spec.cases import for_point
 from fusemax.study.spec.choice import BestOf, Searched
 from fusemax.study.spec.file import Configuration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,22 @@ from fusemax.errors import FusemaxError, Problem
 from fusemax.findings import problems_from
 from fusemax.shipped import is_file
 from fusemax.source import Document
-from fusemax.study.columns import ALWAYS
+from fusemax.study.columns import ALWAYS, LONG_TABLES
 from fusemax.study.jobs.job import Planned
 from fusemax.study.pictures import column_mistakes
 from fusemax.study.plan.laid_out import figure_problems, may_leave_out, rows_to_come
+from fusemax.study.spec.axes import is_several
 from fusemax.study.spec.conditions import known_of
 from fusemax.study.spec.file import Comparison, StudyFile
 from fusemax.study.spec.outside import names_in
 from fusemax.study.tables.comparison import Published, Rows, mistakes, read_published
-from fusemax.study.tables.long_tables import LONG, ROOFS
 from fusemax.study.tables.results import apart_of
 from fusemax.study.tables.rows import JOB, LENGTH
 
 MISSPELT = 0.87  #: how alike a name is to the one that was meant: energy_L2_J is not to energy_J
 LABEL = 0.75  #: the same for a column that tells rows apart, of which a machine has none of its own
-OURS = ("published", "ours", "relative_difference", "reason")
+#: The columns of long tables, besides those that tell rows apart.
+OWN = {name: [column.name for column in columns] for name, columns in LONG_TABLES.items()}
 
 
 def problems_of(study: StudyFile, document: Document, plan: Planned) -> list[Problem]:
@@ -39,36 +40,58 @@ def problems_of(study: StudyFile, document: Document, plan: Planned) -> list[Pro
     return problems or list(figure_problems(study, document, plan))
 
 
-def problems_so_far(study: StudyFile, document: Document, plan: Planned | None) -> list[Problem]:
+def problems_so_far(
+    study: StudyFile, document: Document, plan: Planned | None, columns: Iterable[str]
+) -> list[Problem]:
     """Return what *study* asks of its tables that they will hardly have, where its *plan* lacks rows.
 
-    Columns that are near to one which there will be are misspelt; others may be of a row that is not known yet.
+    Columns that are near to one which there will be (the measures *columns* among them) are misspelt; others may be of a row
+    that is not known yet.
     """
     problems = [] if study.compare is None else _published(study.compare, document)[1]
-    tables = {name: [] for name in ("results", "breakdown", "roofline", "comparison")}
-    known = {**tables, **({} if plan is None else columns_of(study, plan))}
-    known["results"] = [*ALWAYS, LENGTH, *known["results"]]
-    for path, text, hint in column_mistakes(study, known, {}):
+    labels = ["part", "configuration", *(t for part in study.parts for t in part.tables)]
+    labels += [] if plan is None else plan.order[: plan.order.index("machine")]
+    sizes = [n for part in study.parts for n, v in [*part.sizes.items(), *part.grid.items()] if is_several(v)]
+    known = {name: [*labels, LENGTH, *own] for name, own in OWN.items()}
+    known["results"] = [*labels, *sizes, *ALWAYS, LENGTH, *columns, *([] if plan is None else plan.order)]
+    values = (
+        {} if _has_lost(document) else {"part": [part.name for part in study.parts], **known_labels(study)}
+    )
+    for path, text, hint in column_mistakes(study, known, values):
         table = study.figures[int(path[1])].get("table", "results")
         name = text.rpartition("column ")[2].strip("'")
-        labels = [] if plan is None else plan.order[: plan.order.index("machine")]
         near = get_close_matches(name, known.get(table, []), 1, MISSPELT)
-        if near or get_close_matches(name, labels, 1, LABEL):
+        is_value = not text.startswith("there is no column") and str(hint).startswith("did you mean")
+        if near or is_value or get_close_matches(name, labels, 1, LABEL):
             problems.append(document.problem(path, text, hint))
     for number, part in enumerate(study.parts):
         given = known_of([part])
         named = {*given.numbers, *given.texts, *known["results"]}
         for place, condition in enumerate(part.where):
             for name in names_in(condition) - named:
-                near = get_close_matches(name, [*ALWAYS, LENGTH], 1, MISSPELT)
+                near = get_close_matches(name, [*ALWAYS, LENGTH, *columns], 1, MISSPELT)
                 if near:
                     text = f"{name!r} is no size, figure or label that is given here"
-                    problems.append(
-                        document.problem(
-                            ("parts", number, "where", place), text, f"did you mean {near[0]!r}?"
-                        )
-                    )
+                    at = ("parts", number, "where", place)
+                    problems.append(document.problem(at, text, f"did you mean {near[0]!r}?"))
     return problems
+
+
+def known_labels(study: StudyFile) -> dict[str, list[str]]:
+    """Return the labels of every table of *study*, and its configurations, by the column that they stand in."""
+    found = {"configuration": [name for part in study.parts for name in part.configurations]}
+    for part in study.parts:
+        for table, rows in part.tables.items():
+            found.setdefault(table, []).extend(map(str, rows))
+    return found
+
+
+def _has_lost(document: Document) -> bool:
+    """Return whether rows of tables, configurations or whole parts could not be read, so that their names are not known."""
+    return any(
+        path[0] == "parts" and path[2:3] in ((), ("tables",), ("configurations",))
+        for path in document.left_out
+    )
 
 
 def _reductions(study: StudyFile, document: Document, plan: Planned) -> Iterator[Problem]:
@@ -130,10 +153,8 @@ def columns_of(study: StudyFile, plan: Planned) -> dict[str, list[str]]:
     tables = {"results": [*plan.order, *extra]}
     if plan.whole:
         identity = [n for n in plan.order[: plan.order.index("machine")] if n != "study"]
-        tables["breakdown"] = [*identity, *LONG]
-        tables["roofline"] = [*identity, "unit", *ROOFS]
-        if study.compare is not None:
-            tables["comparison"] = [*identity, "table", "quantity", *OURS]
+        asked = [name for name in OWN if name != "comparison" or study.compare is not None]
+        tables |= {name: [*identity, *OWN[name]] for name in asked}
     return tables
 
 

@@ -25,11 +25,15 @@ WHOLE = 20_000  #: points up to which a study with a grid leaves all that there 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSoFar:
-    """What could be planned of a study, and every mistake: no plan where there is none; all rows where it is ``whole``."""
+    """What could be planned of a study, and every mistake: no plan where there is none; all rows where it is ``whole``.
+
+    ``columns`` are the measures that its rows may have, those of parts without a plan included.
+    """
 
     plan: Planned | None
     problems: tuple[Problem, ...]
     whole: bool
+    columns: tuple[str, ...] = ()
 
 
 def planned(
@@ -75,6 +79,7 @@ def planned_so_far(
     keep = keep or Keep()
     designs = designs or Designs(Library(Path(document.file).parent))
     drafts: list[Drafted] = []
+    planners: list[PartPlanner] = []
     problems = list(correction_problems(study, study.parts, document, designs))
     whole = not problems and not vague
     identity = {"study": name} if name else {}
@@ -85,7 +90,9 @@ def planned_so_far(
             planner = PartPlanner(study, corrected, document, designs, ("parts", number), keep, own, machines)
             drafts += planner.drafts(number in vague)
             problems += planner.problems
+            planners.append(planner)
             whole &= planner.whole
+    columns = dict.fromkeys(n for planner in planners for n in planner.columns()) if problems or vague else ()
     path = Path(document.file)
     files = {path.name: path, **designs.files} if path.is_file() else dict(designs.files)
     plan = None
@@ -94,7 +101,9 @@ def planned_so_far(
             plan = plan_of(study, drafts, keep, files, WHOLE if most_whole is None else most_whole)
     except ProblemsError as error:
         problems += error.problems
-    return PlannedSoFar(plan=plan, problems=tuple(once(problems, document)), whole=whole)
+    return PlannedSoFar(
+        plan=plan, problems=tuple(once(problems, document)), whole=whole, columns=tuple(columns)
+    )
 
 
 def plan_of(

@@ -13,8 +13,9 @@ from fusemax.nearest import meant
 from fusemax.quantity import QuantityError
 from fusemax.source import Document, KeyPath
 from fusemax.study.designs import Designs
+from fusemax.study.spec.cases import mappings_of
 from fusemax.study.spec.choice import BestOf
-from fusemax.study.spec.file import Configuration, Corrected, StudyPart
+from fusemax.study.spec.file import Corrected, StudyPart
 
 
 def correction_problems(
@@ -100,10 +101,3 @@ def _tried(read: Any, document: Document, place: KeyPath) -> list[Problem]:
     except FusemaxError as error:
         return problems_from(FusemaxError(str(error)), document, place)
     return []
-
-
-def mappings_of(configuration: Configuration) -> list[str]:
-    """Return every mapping that *configuration* may take."""
-    mapping = configuration.mapping
-    own = [mapping] if isinstance(mapping, str) else mapping.mappings if isinstance(mapping, BestOf) else []
-    return [*own, *(case.mapping for case in configuration.cases if case.mapping)]

@@ -8,9 +8,7 @@ from typing import Any
 from fusemax.language.figure import is_figure
 from fusemax.source import KeyPath
 from fusemax.study.designs import Changes
-from fusemax.study.spec.axes import (
-    TILES,
-)
+from fusemax.study.spec.axes import TILES
 from fusemax.study.spec.choice import BestOf
 from fusemax.study.spec.file import Case, Configuration, StudyPart
 from fusemax.study.spec.points import Point
@@ -45,6 +43,13 @@ def places_of_mappings(configuration: Configuration) -> Iterator[tuple[KeyPath, 
             yield ("cases", number, "mapping"), case.mapping, case.changes
         elif isinstance(mapping, str):
             yield ("cases", number, "mapping"), mapping, {**configuration.changes, **case.changes}
+
+
+def mappings_of(configuration: Configuration) -> list[str]:
+    """Return every mapping that *configuration* may take."""
+    mapping = configuration.mapping
+    own = [mapping] if isinstance(mapping, str) else mapping.mappings if isinstance(mapping, BestOf) else []
+    return [*own, *(case.mapping for case in configuration.cases if case.mapping)]
 
 
 def for_point(configuration: Configuration, point: Point) -> Configuration:
