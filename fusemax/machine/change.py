@@ -43,7 +43,7 @@ def changed(machine: Changeable, name: str, value: object) -> Changeable:
     return result
 
 
-def _place_of(machine: Described, name: str) -> tuple[str, ...]:
+def _place_of(machine: Described, name: object) -> tuple[str, ...]:
     """Return the steps to the figure *name*, one that the machine has or one that it could have."""
     places = {figure: tuple(map(str, path)) for path, figure, _ in machine.walked}
     for level in machine.levels:
@@ -52,8 +52,8 @@ def _place_of(machine: Described, name: str) -> tuple[str, ...]:
     for unit in machine.units:
         for key in ("fill", "drain"):
             places.setdefault(f"{unit}.{key}", ("units", unit, key))
-    if name not in places:
-        raise FusemaxError(f"{name!r} is no figure of this machine\n  hint: {meant(name, places)}")
+    if not isinstance(name, str) or name not in places:
+        raise FusemaxError(f"{name!r} is no figure of this machine\n  hint: {meant(str(name), places)}")
     path = places[name]
     if path[0] == "units" and path[2:] == ("shape",):
         sides = ", ".join(f"{path[1]}.{side}" for side in machine.units[path[1]].shape)

@@ -13,7 +13,7 @@ from fusemax.cost.model import derive
 from fusemax.errors import FusemaxError
 from fusemax.library.design import Design
 from fusemax.library.load import Library, design_of
-from fusemax.machine import figures
+from fusemax.machine import figures, load_machine
 from fusemax.shipped import find, find_machine
 
 SIZES = {"B": 1, "H": 2, "E": 64, "F": 64, "M": 1024, "P": 1024}
@@ -162,3 +162,10 @@ def test_values_of_numpy_and_none_that_a_file_holds() -> None:
         FusemaxError, match="machine: expected a name, a path, a text in YAML, or a dict, got int"
     ):
         Library().machine(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [None, 3, ["L3.size"]])
+def test_a_figure_is_called_by_its_name(name: object) -> None:
+    """Whatever is given for one is answered in our words."""
+    with pytest.raises(FusemaxError, match=r"is no figure of this machine"):
+        load_machine("fusemax")[0].with_(name, "8 MiB")  # type: ignore[arg-type]
