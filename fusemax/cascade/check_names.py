@@ -32,6 +32,10 @@ def wrong_names(cascade: Cascade, einsum: Einsum) -> list[Problem]:
                 text = f"{node.name!r} is neither a rank variable nor a constant"
                 hint = near(node.name, {*known, *cascade.constants}) or "declare it under 'constants:'"
                 problems.append(Problem(node.place, text, hint))
+            elif node.name in cascade.tensors and not is_size(cascade, node.name):
+                own = ",".join(rank.lower() for rank in cascade.tensors[node.name].ranks)
+                text = f"{node.name} is a tensor, and stands here without indices"
+                problems.append(Problem(node.place, text, f"write {node.name}[{own}]"))
             elif not is_variable(node.name) and not is_size(cascade, node.name):
                 text = f"{node.name!r} is not the size of a rank of this cascade"
                 hint = (

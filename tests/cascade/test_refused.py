@@ -31,6 +31,7 @@ HEAD = "title: t\nsource: our own\ninputs: {Q: [E, P]}\n"
         ("  I[p,k,j] = Q[e,p] :: argmax[e -> j]", "5:3", "'k' of the output I[p,k,j] is not"),
         ("  I[p,j] = Q[e,p] :: argmax[e -> j] | j < 2", "5:22", "give the list a rank of its own"),
         ("  I[p] = Q[e,p] :: argmax[e]", "5:20", "it makes a list, of one place: I[p,j] = X[m,p] :: argmax"),
+        ("  S[p] = Q[e,p] :: sum[e] | e < Q", "5:33", "Q is a tensor, and stands here without indices"),
         ("  I[e,p] = or(Q[e,p], 0)", "5:12", "'or' is max(a, b)"),
     ],
 )
