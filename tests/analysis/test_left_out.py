@@ -107,4 +107,4 @@ def test_folds_inside_a_loop_are_named():
     )
     found = search(cascade_from_text(text, "t"), "E")
 
-    assert "D: it folds E inside the loop over t" in found.why_not(1)
+    assert "D: each step of the loop over t folds E for it anew" in found.why_not(1)
