@@ -9,7 +9,7 @@ from itertools import pairwise
 from fusemax.analysis.answer import Step, TensorPasses
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier, sweep_of
 from fusemax.analysis.corner_spans import corner_chain
-from fusemax.analysis.domains import complete_visits, sees_one
+from fusemax.analysis.domains import complete_visits
 from fusemax.analysis.members import Visit
 from fusemax.analysis.order import FIRST, MIDDLE, Order
 from fusemax.analysis.plain import INFINITY, Plain
@@ -97,10 +97,10 @@ def _longest(order: Order, candidates: Mapping[Visit, frozenset[str]]) -> tuple[
     for corner in _corners(order, candidates):
         named: dict[int, Visit] = {}
         for number, visit, ends in numbered:
-            if number not in named and _agrees(order, visit, ends, corner):
+            if number not in named and _agrees(order, visit, ends, corner) and order.room(visit, corner):
                 named[number] = visit
         chain = order.longest(named, corner) if len(named) > len(best[0]) else ()
-        if any(sees_one(order.form.nodes[visit.number], visit, corner) for visit in named.values()):
+        if any(order.room(visit, corner) == 1 for visit in named.values()):
             chain = chain[:1]  # whatever follows one coordinate follows all of it
         if len(chain) > len(best[0]):
             best = (chain, corner)

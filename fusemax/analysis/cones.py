@@ -17,6 +17,7 @@ from fusemax.analysis.members import LOST, Member, Trace, Visit, folded_names
 from fusemax.analysis.narrowing import loose, narrowings, placed_near, still_narrowed
 from fusemax.analysis.overlaps import at_first_place
 from fusemax.analysis.plain import End, Index, Node, Opaque, Plain, Reading, Start, Variable
+from fusemax.analysis.room import SEVERAL, Room
 from fusemax.analysis.running import at_its_end, runs_on
 from fusemax.analysis.standing import CORNER, Fixed, standing
 
@@ -30,6 +31,7 @@ class Cones:
 
     def __init__(self, plain: Plain) -> None:
         self.plain = plain
+        self.room = Room(plain)
         self._next: dict[Member, tuple[tuple[Member, object], ...]] = {}
         self._visits: dict[Member, tuple[Visit, ...]] = {}
         self._sights: dict[Member, tuple[tuple[Node, Reading, Visit], ...]] = {}
@@ -63,10 +65,8 @@ class Cones:
         members, queue = [first], deque([first])
         while queue:
             for new, shape in self._carriers(queue.popleft()):
-                itself = (new.tensor, new.positions) == (
-                    tensor,
-                    positions,
-                )  # an element of X stands for itself alone
+                # an element of X stands for itself alone
+                itself = (new.tensor, new.positions) == (tensor, positions)
                 if shape not in seen and not itself and count.get(new.tensor, 0) < MEMBERS:
                     seen.add(shape)
                     count[new.tensor] = count.get(new.tensor, 0) + 1
@@ -141,7 +141,7 @@ class Cones:
         tied = any(set(one.variables) & set(along) and set(one.variables) & loose for one in node.filters)
         if None in running or tied or others & set(along) or len(along) != len(set(along)):
             return ()
-        if standing(node, set(), ()) is None:
+        if standing(node, set(), ()) is None or not self.room.anywhere(node, ()):
             return ()
         if not all(running[position] for position in positions):
             return ()
@@ -181,11 +181,18 @@ class Cones:
                 _carried(node, reading, output, member)
                 for node, reading in self.plain.readings.get(member.tensor, ())
                 for output in node.outputs
+                if self._has_room(node, reading, member)
             )
             self._next[member] = tuple(
                 (new, new.shape(self._generation(new.tensor))) for new in carried if new is not None
             )
         return self._next[member]
+
+    def _has_room(self, node: Node, reading: Reading, member: Member) -> bool:
+        """Return whether conditions leave an Einsum several coordinates of the fibre to carry on."""
+        along = _along(reading, member) if node.filters else None
+        own = {name for name, coordinate, _ in _fixed(reading, member) if coordinate < member.ranks}
+        return along is None or self.room.anywhere(node, [i.name for i in along], own) == SEVERAL
 
     def _readers(self, member: Member) -> tuple[Visit, ...]:
         """Return the visits that read *member*."""
@@ -211,9 +218,7 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
     if along is None or any(index.name in node.reduced for index in along):
         return None
     written = {i.name: (q, i.offset) for q, i in enumerate(output.indices) if isinstance(i, Variable)}
-    if any(index.name not in written for index in along):
-        return None
-    if _folds_cut(node, reading, member):
+    if any(index.name not in written for index in along) or _folds_cut(node, reading, member):
         return None
     offsets = tuple(
         offset - index.offset + written[index.name][1]
@@ -243,7 +248,7 @@ def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> M
         places[name] = len(traces), 0
         traces.append(("at", *written[name]))
     known = {name: offset for name, _, offset in (*_fixed(reading, member), *placed)}
-    near = placed_near(node, {v.name for v in along}, known, written)
+    near = placed_near(node, reading, {v.name for v in along}, known, written)
     if near is None:
         return None
     traces += [("at", *written[name]) for name in near[1] if name not in places]

@@ -15,10 +15,11 @@ Known = dict[tuple[int, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A visit at a corner: where each variable of its Einsum stands."""
+    """A visit at a corner: where each variable of its Einsum stands, and whether it sees a single coordinate of the fibre."""
 
     visit: Visit
     standing: Mapping[str, Span]
+    single: bool = False
 
 
 def longest(order: Order, seen: Sequence[Seen], view: View) -> tuple[Visit, ...]:

@@ -50,7 +50,8 @@ def corner_chain(
             tasks = view.widest
         seen = list(_seen(sights, order, view, fibre, tasks))
         written = _written(order, tensor, position, view)
-        if not view.several(fibre) or (written is not None and not view.several(written)):
+        cut = written is not None and not view.several(written)
+        if cut or not view.several(fibre) or any(one.single for one in seen):
             seen = seen[:1]  # whatever follows one coordinate follows all of it
         if len({one.visit.number for one in seen}) <= max(longer_than, len(best[0])):
             continue
@@ -248,7 +249,8 @@ def _seen(sights: Sequence[_Sight], order: Order, view: View, fibre: Span, touch
     for sight in sights:
         left = sight.of_parts if whole else sight.left
         sees = _span(left, view) if left is not None and _stands(sight, view.corner) else None
-        if sees is None or not _runs(sight, view, whole):
+        room = order.room(sight.visit, view.corner)
+        if sees is None or not room or not _runs(sight, view, whole):
             continue
         copies = found.setdefault(sight.number, [])
         copies.append(sees)
@@ -259,7 +261,8 @@ def _seen(sights: Sequence[_Sight], order: Order, view: View, fibre: Span, touch
             name: Span(view.at(places[name][1]), view.at(places[name][1])) if name in places else view.whole
             for name in order.form.nodes[sight.visit.number].variables
         }
-        yield Seen(sight.visit, {**standing, sight.along: _tasks(sight, view, touched)})
+        single = room == 1 and not sight.member.running
+        yield Seen(sight.visit, {**standing, sight.along: _tasks(sight, view, touched)}, single)
 
 
 def _stands(sight: _Sight, corner: Corner) -> bool:

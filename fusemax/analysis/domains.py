@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from fusemax.analysis.barriers import Corner, Sweep, sweep_of
 from fusemax.analysis.filters import ends_near
 from fusemax.analysis.members import Visit, folded_names
 from fusemax.analysis.narrowing import alone
-from fusemax.analysis.plain import BOTH, INFINITY, Filter, Node, Plain, Variable
+from fusemax.analysis.plain import BOTH, Filter, Node, Plain, Variable
 from fusemax.analysis.standing import standing
 from fusemax.cascade.ir import is_variable
 
@@ -150,53 +149,3 @@ def _seen(node: Node, visit: Visit, one: Filter, shared: bool, own: bool) -> set
             return None
         ends.add("end" if slope < 0 else "start")
     return ends
-
-
-def sees_one(node: Node, visit: Visit, corner: Corner) -> bool:
-    """Return whether conditions leave a single coordinate of the fibre to a visit at *corner*.
-
-    ``m == p``, a band one wide, or one that the end of the rank cuts: ``m <= p, m >= p - 1`` at p = 0.
-    """
-    sweep, along = sweep_of(visit), frozenset(visit.variables)
-    fixed = {name for name, _, _ in visit.fixed}
-    bands: dict[tuple[frozenset[str], frozenset[str]], tuple[float, float]] = {}
-    for one in node.filters:
-        if one.whole is None:
-            continue
-        x, y, low, high = one.whole
-        if y <= along:
-            x, y, low, high = y, x, -high, -low
-        ends = _cut(sweep, y, corner) if x <= along else None
-        if ends is None and not (x <= along and y <= fixed):
-            continue
-        before, after = bands.get((x, y), ends or (-INFINITY, INFINITY))
-        bands[x, y] = max(low, before), min(high, after)
-    pinned = [x for (x, _), (low, high) in bands.items() if high - low < 1]
-    pinned += [frozenset({name}) for name in along if _ends_at_one((*node.filters, *node.follows), name)]
-    return bool(along) and along <= frozenset().union(*pinned)  # of a tile there may be several places
-
-
-def _ends_at_one(filters: Iterable[Filter], name: str) -> bool:
-    """Return whether conditions on variable *name* alone leave it one coordinate at most (``m > 0, m < 2``)."""
-    for end in ("start", "end"):
-        near = [one.near for one in filters if one.near and one.variables == (name,) and one.near[0] == end]
-        low, high = max((n[1] for n in near), default=-INFINITY), min((n[2] for n in near), default=INFINITY)
-        low, high = (max(low, 0), high) if end == "start" else (low, min(high, 0))
-        if high - low < 1:
-            return True
-    return False
-
-
-def _cut(sweep: Sweep, standing_ones: frozenset[str], corner: Corner) -> tuple[float, float] | None:
-    """Return between what distances a coordinate lies from the one at which variables stand; None where they do not.
-
-    From the first coordinate all are 0 or more away, from the last one none is more than 0.
-    """
-    places = [sweep.standing(name, corner) for name in standing_ones]
-    known = [place for place in places if place is not None]
-    if len(known) < len(places):
-        return None
-    distance = max((abs(place) for place in known), default=0)
-    if corner.side == "start":
-        return (-distance, INFINITY)
-    return (-INFINITY, distance) if corner.side == "end" else (-INFINITY, INFINITY)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from fusemax.analysis.sums import Sum, integer, linear
 from fusemax.cascade.ir import affine, is_variable
-from fusemax.language.syntax import Binary, Condition, Expression, Name, Negative, Number, names
+from fusemax.language.syntax import Binary, Condition, Expression, Name, Negative, names
 
 INFINITY = float("inf")
 BOTH = frozenset({"start", "end"})
@@ -30,6 +31,9 @@ class Filter:
     whole: tuple[frozenset[str], frozenset[str], float, float] | None = None
     #: of one variable: ``("start" or "end", low, high)``, how far it stands from that end of its rank
     near: tuple[str, float, float] | None = None
+    total: Sum | None = (
+        None  #: the same as a sum compared with 0, where all sizes in it are those of its ranks
+    )
 
     def slope(self, variable: str) -> int:
         """Return 1 when growing *variable* makes the condition harder to meet, -1 when easier, else 0."""
@@ -124,10 +128,10 @@ def near_an_end(condition: Condition, sizes: Callable[[str], str]) -> tuple[str,
         return None
     ((name, coefficient),) = terms[0].items()
     weight = 1 if coefficient is None else integer(coefficient)
-    linear = _linear(terms[1], sizes)
-    if weight not in (1, -1) or linear is None:
+    terms_of = linear(terms[1], sizes)
+    if weight not in (1, -1) or terms_of is None:
         return None
-    rest = {size: -weight * factor for size, factor in linear.items()}  # the variable is compared with this
+    rest = {size: -weight * factor for size, factor in terms_of.items()}  # the variable is compared with this
     bound, sized = rest.pop("", 0), {size: factor for size, factor in rest.items() if factor}
     if sized not in ({}, {sizes(name): 1}):
         return None
@@ -172,7 +176,7 @@ def _weighed(
         return None
     weights = {name: 1 if c is None else integer(c) for name, c in terms[0].items()}
     known = {name: weight for name, weight in weights.items() if weight is not None}
-    constant = _linear(terms[1], sizes)
+    constant = linear(terms[1], sizes)
     return None if constant is None or len(known) < len(weights) else (known, constant, comparison == "<=")
 
 
@@ -194,24 +198,6 @@ def _holds(
         return False
     most = rest + sum(total.values())  # sizes are at least 1
     return most <= 0 if with_equal else most < 0
-
-
-def _linear(expression: Expression | None, sizes: Callable[[str], str]) -> Mapping[str, float] | None:
-    """Return an expression of sizes as ``{size: factor}``, its whole number under the empty name; else None."""
-    value = integer(expression)
-    if value is not None:
-        return {"": value}
-    if isinstance(expression, Name):
-        return {sizes(expression.name.lower()): 1}
-    if isinstance(expression, Negative):
-        inner = _linear(expression.operand, sizes)
-        return None if inner is None else {name: -factor for name, factor in inner.items()}
-    if isinstance(expression, Binary) and expression.operator in "+-":
-        left = _linear(expression.left, sizes)
-        right = _linear(expression.right if expression.operator == "+" else Negative(expression.right), sizes)
-        if left is not None and right is not None:
-            return {name: left.get(name, 0) + right.get(name, 0) for name in {**left, **right}}
-    return None
 
 
 def _difference(left: Expression, comparison: str, right: Expression) -> tuple[str, str, float, float] | None:
@@ -264,21 +250,4 @@ def product(expression: Expression) -> tuple[str, ...] | None:
     if isinstance(expression, Binary) and expression.operator == "*":
         left, right = product(expression.left), product(expression.right)
         return None if left is None or right is None else left + right
-    return None
-
-
-def integer(expression: Expression | None) -> int | None:
-    """Return the value of an expression of whole numbers (None stands for 0), else None."""
-    if expression is None:
-        return 0
-    if isinstance(expression, Number):
-        return int(expression.value) if float(expression.value).is_integer() else None
-    if isinstance(expression, Negative):
-        inner = integer(expression.operand)
-        return None if inner is None else -inner
-    if isinstance(expression, Binary) and expression.operator in "+-*":
-        left, right = integer(expression.left), integer(expression.right)
-        if left is None or right is None:
-            return None
-        return {"+": left + right, "-": left - right, "*": left * right}[expression.operator]
     return None

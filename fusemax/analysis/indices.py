@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from fusemax.analysis.filters import Filter, integer
+from fusemax.analysis.filters import Filter
+from fusemax.analysis.sums import integer
 from fusemax.cascade.ir import Affine, Cascade, Einsum
 from fusemax.errors import Place
 from fusemax.language.syntax import Name

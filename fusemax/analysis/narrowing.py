@@ -19,13 +19,19 @@ def loose(
 
 
 def placed_near(
-    node: Node, swept: Set[str], places: Mapping[str, int], written: Mapping[str, tuple[int, int]]
+    node: Node,
+    reading: Reading,
+    swept: Set[str],
+    places: Mapping[str, int],
+    written: Mapping[str, tuple[int, int]],
 ) -> tuple[Stands, tuple[str, ...]] | None:
     """Return where conditions want coordinates that are not swept, and the variables written on that nothing fixes.
 
-    *places* are the offsets at which variables stand beside the fibre's coordinates; None where that has no form.
+    *places* are the offsets at which variables stand beside the fibre's coordinates, others of *reading* stand where these do;
+    None where that has no form.
     """
     found: set[tuple[int, tuple[str, float, float]]] = set()
+    read = {index.name for index in reading.indices if isinstance(index, Variable)}
     free: dict[str, None] = {}
     for one in node.filters:
         if one.difference is not None or one.unequal is not None or not swept.isdisjoint(one.variables):
@@ -34,7 +40,7 @@ def placed_near(
         free |= dict.fromkeys(name for name in loose_ones if name in written)
         if one.near is not None:
             (name,) = one.variables
-            if name in places or name in written:
+            if name in places or name in written or name in read:
                 found.add((places.get(name, 0), one.near))
         elif any(places.get(name) for name in one.variables):
             return None

@@ -32,6 +32,7 @@ class Order:
         self.waiting: dict[
             Corner, dict[tuple[int, int], bool]
         ] = {}  #: by corner, for visits by standing number
+        self._rooms: dict[tuple[int, Corner], int] = {}
         self.constants = tuple(dict.fromkeys(_constants(form)))
 
     def relation(self, earlier: Visit, later: Visit, corner: Corner) -> Relation | None:
@@ -70,6 +71,13 @@ class Order:
             self._numbers[key] = len(self._sweeps)
             self._sweeps.append((visit.number, sweep_of(visit)))
         return self._numbers[key]
+
+    def room(self, visit: Visit, corner: Corner) -> int:
+        """Return how many coordinates along the fibre conditions leave *visit* at *corner*: 0, 1, or 2 for several."""
+        key = self.number(visit), corner
+        if key not in self._rooms:
+            self._rooms[key] = self.cones.room.left(visit, corner)
+        return self._rooms[key]
 
     def standing_number(self, *standing: object) -> int:
         """Return the number of a visit whose tasks stand so at some corner, the same for all that stand alike."""

@@ -26,6 +26,7 @@ from fusemax.analysis.compose import Composer
 from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, add, joined
 from fusemax.analysis.overlaps import placed
 from fusemax.analysis.plain import INFINITY, End, Index, Node, Plain, Reading, Start, Variable
+from fusemax.analysis.room import Room
 
 MOST_NOTED = 200  #: relations to one Einsum that are followed on; steps along two ranks could go on for ever
 Table = Mapping[int, Mapping[int, tuple[Relation, ...]]]
@@ -66,7 +67,10 @@ def direct(plain: Plain, composer: Composer) -> Edges:
         for output in node.outputs:
             writers.setdefault(output.tensor, []).append((node, output))
     edges: Edges = {}
+    room = Room(plain)
     for reader in plain.nodes:
+        if not room.anywhere(reader, ()):
+            continue  # it has no task at all
         for reading in reader.reads:
             writing = writers.get(reading.tensor, ())
             ways = ((reading, {}), *placed(plain, reading)) if writing else ()

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from fusemax.analysis.filters import Filter, filter_of, holds_at_last, integer, near_an_end, product, reached
+from fusemax.analysis.filters import (
+    Filter,
+    filter_of,
+    holds_at_last,
+    near_an_end,
+    product,
+    reached,
+)
 from fusemax.analysis.indices import End, Index, Node, Opaque, Reading, Start, Variable, sequence
+from fusemax.analysis.sums import integer, sum_of
 from fusemax.cascade.indices import parts_of
 from fusemax.cascade.ir import Cascade, Einsum, affine, is_variable
 from fusemax.language.syntax import (
@@ -253,23 +261,27 @@ class Splitter:
     def _filter(self, condition: Condition) -> Filter:
         """Return *condition* as a filter over parts; it keeps what is known of whole ranks."""
         wholes: dict[
-            str, tuple[str, frozenset[str]]
+            str, tuple[str, tuple[str, ...]]
         ] = {}  # a name for a tile and its place: the rank, the two
         left, right = self._gathered(condition.left, wholes), self._gathered(condition.right, wholes)
 
         def size(name: str) -> str:
             return sequence(self.cascade, wholes[name][0] if name in wholes else name.upper())
 
-        def parts(name: str) -> frozenset[str]:
-            return wholes[name][1] if name in wholes else frozenset(self.variables(name))
+        def parts(name: str) -> tuple[str, ...]:
+            return wholes[name][1] if name in wholes else self.variables(name)
 
         gathered = replace(condition, left=left, right=right)
-        reaches = tuple(parts(name) for name in reached(gathered, size))
+        reaches = tuple(frozenset(parts(name)) for name in reached(gathered, size))
         apart = filter_of(gathered).difference
         alike = apart is not None and size(apart[0]) == size(apart[1])
-        whole = (parts(apart[0]), parts(apart[1]), *apart[2:]) if apart is not None and alike else None
+        ends = (
+            (frozenset(parts(apart[0])), frozenset(parts(apart[1]))) if apart is not None and alike else None
+        )
+        whole = (*ends, *apart[2:]) if apart is not None and ends is not None else None
         last = holds_at_last(gathered, size)
         found = replace(filter_of(self._in_digits(condition)), reaches=reaches, whole=whole, at_last=last)
+        found = replace(found, total=sum_of(gathered, size, parts))
         if len(found.variables) == 1:
             found = replace(found, near=near_an_end(gathered, size))
         pair = found.difference[:2] if found.difference is not None else found.unequal
@@ -285,7 +297,7 @@ class Splitter:
             or len(set(map(self._size, ranks))) == 1
         )
 
-    def _gathered(self, expression: Expression, wholes: dict[str, tuple[str, frozenset[str]]]) -> Expression:
+    def _gathered(self, expression: Expression, wholes: dict[str, tuple[str, tuple[str, ...]]]) -> Expression:
         """Return *expression* with ``m1*M0 + m0`` written as one variable, noted in *wholes*."""
         parts = self._mixed(expression)
         if parts is not None:
@@ -293,7 +305,7 @@ class Splitter:
             if not ranks:
                 return expression
             name = "_".join(part.lower() for part in parts)
-            wholes[name] = ranks[0], frozenset(part.lower() for part in parts)
+            wholes[name] = ranks[0], tuple(part.lower() for part in parts)
             return Name(name)
         if isinstance(expression, Negative):
             return replace(expression, operand=self._gathered(expression.operand, wholes))
