@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from fusemax.analysis.filters import (
-    Filter,
-    filter_of,
-    holds_at_last,
-    near_an_end,
-    product,
-    reached,
-)
+from fusemax.analysis.filters import Filter, filter_of, holds_at_last, near_an_end, product, reached
 from fusemax.analysis.indices import End, Index, Node, Opaque, Reading, Start, Variable, sequence
 from fusemax.analysis.sums import integer, sum_of
 from fusemax.cascade.indices import parts_of
@@ -260,9 +253,8 @@ class Splitter:
 
     def _filter(self, condition: Condition) -> Filter:
         """Return *condition* as a filter over parts; it keeps what is known of whole ranks."""
-        wholes: dict[
-            str, tuple[str, tuple[str, ...]]
-        ] = {}  # a name for a tile and its place: the rank, the two
+        # a name for a tile and its place: the rank, the two
+        wholes: dict[str, tuple[str, tuple[str, ...]]] = {}
         left, right = self._gathered(condition.left, wholes), self._gathered(condition.right, wholes)
 
         def size(name: str) -> str:
@@ -275,13 +267,12 @@ class Splitter:
         reaches = tuple(frozenset(parts(name)) for name in reached(gathered, size))
         apart = filter_of(gathered).difference
         alike = apart is not None and size(apart[0]) == size(apart[1])
-        ends = (
-            (frozenset(parts(apart[0])), frozenset(parts(apart[1]))) if apart is not None and alike else None
-        )
-        whole = (*ends, *apart[2:]) if apart is not None and ends is not None else None
+        whole = None
+        if apart is not None and alike:
+            whole = (frozenset(parts(apart[0])), frozenset(parts(apart[1])), *apart[2:])
         last = holds_at_last(gathered, size)
-        found = replace(filter_of(self._in_digits(condition)), reaches=reaches, whole=whole, at_last=last)
-        found = replace(found, total=sum_of(gathered, size, parts))
+        known = replace(filter_of(self._in_digits(condition)), reaches=reaches, whole=whole, at_last=last)
+        found = replace(known, total=sum_of(gathered, size, parts))
         if len(found.variables) == 1:
             found = replace(found, near=near_an_end(gathered, size))
         pair = found.difference[:2] if found.difference is not None else found.unequal
