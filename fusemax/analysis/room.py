@@ -24,8 +24,16 @@ class Room:
 
     def __init__(self, form: Plain) -> None:
         self.form = form
-        inner = {sequence(form.cascade, parts[-1]) for parts in form.digits.values()}
-        outer = {sequence(form.cascade, part) for parts in form.digits.values() for part in parts[:-1]}
+        ways = list(form.digits.values())
+        ways += [
+            tuple(name.upper() for name in parts)
+            for node in form.nodes
+            for one in _sums(node)
+            for parts, _ in one.weights
+            if len(parts) > 1
+        ]
+        inner = {sequence(form.cascade, parts[-1]) for parts in ways}
+        outer = {sequence(form.cascade, part) for parts in ways for part in parts[:-1]}
         names = {name for node in form.nodes for name in node.variables}
         self._inner = {name for name in names if sequence(form.cascade, name.upper()) in inner}
         self._outer = {name for name in names if sequence(form.cascade, name.upper()) in outer} - self._inner
