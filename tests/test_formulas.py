@@ -41,6 +41,14 @@ units: {{alu: {{shape: {{lanes: 4}}, operations: {{mac: 1}}, area: {{lanes: {are
         ("9" * 400 + " + P", "1", "is too large for a number of double precision"),
         (10**400, "B", "expected a number such as"),
         (float("inf"), "1", "expected a number such as"),
+        ("921/0.92 GB/s", "B/s", "is one in B^-1*s"),
+        ("921/0.92 GB/s", "B/s", "hint: a unit belongs to the number before it"),
+        ("3 GB/s / 2 GB/s", "B/s", "is one in a plain number"),
+        ("1 GB/s * 1 GB/s", "B/s", "is one in B^2*s^-2"),
+        ("2/5 pJ", "J", "is one in J^-1"),
+        ("2 GB/s + 3", "B/s", "B*s^-1 and a plain number stand together"),
+        ("max(1 GB/s, 3)", "B/s", "stand together"),
+        ("4 MB * 2", "B/s", "is one in B"),
     ],
 )
 def test_no_number_can_come_of_it(text: str, unit: str, said: str) -> None:
@@ -55,6 +63,23 @@ def test_no_number_can_come_of_it(text: str, unit: str, said: str) -> None:
 def test_right_formulas(text: str) -> None:
     """What mappings and machines write is read."""
     assert text.replace(" ", "") == str(formula(text, "1")).replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("921 GB/s / 0.92", "B/s"),
+        ("64 B * 1 GHz", "B/s"),
+        ("64 bit * clock", "B/s"),
+        ("1 GB/s * lanes / (2 GB/s)", "B/s"),
+        ("max(0, 1 GB/s) - 0", "B/s"),
+        ("lanes * 1545 um2 + 5.98 um2 * depth", "m2"),
+        ("sqrt(4) * 1 us + 2 ns", "s"),
+    ],
+)
+def test_units_of_formulas(text: str, unit: str) -> None:
+    """Products of units, and names whose unit is not known here, are read."""
+    assert formula(text, unit)
 
 
 def test_a_tile_may_be_the_largest_that_fits() -> None:

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from fusemax.errors import Problem, ProblemsError
 from fusemax.language.constant import ConstantError, value_of_constant
+from fusemax.language.dimension import Dimension, dimension, dimension_of_quantity, dimension_of_unit
 from fusemax.language.functions import FUNCTIONS
 from fusemax.language.parse import parse_expression
 from fusemax.language.syntax import Access, Call, Expression, Name, Number, walk
@@ -53,6 +54,7 @@ def _read(text: str, unit: str, file: str, fits: bool) -> Expression:
         found = _refused_if_wrong(_expression(text, unit, file), text, fits)
         if unit not in ("1", "cycles"):
             _refuse_numbers_alone(found, text, unit)
+            _refuse_other_dimension(text, unit, file)
         return found
     except ProblemsError as error:
         first = error.problems[0]
@@ -87,6 +89,27 @@ def _refuse_numbers_alone(found: Expression, text: str, unit: str) -> None:
         )
 
 
+def _refuse_other_dimension(text: str, unit: str, file: str) -> None:
+    """Raise QuantityError where the units that the formula *text* holds multiply to another one than *unit*."""
+    found: dict[str, Dimension | None] = {}
+
+    def named(match: re.Match[str]) -> str:
+        name = f"quantity_{len(found)}_"
+        found[name] = dimension_of_quantity(match.group(0), unit)
+        return name
+
+    marked = parse_expression(Text(_QUANTITY.sub(named, _plain(text)), file))
+    try:
+        made = dimension(marked, found)
+    except QuantityError as error:
+        raise QuantityError(f"expected a quantity in {unit}, but {error} in formula {text!r}") from None
+    if found and made is not None and made != dimension_of_unit(unit):
+        hint = "a unit belongs to the number before it: '921/0.92 GB/s' divides by 0.92 GB/s, '921 GB/s / 0.92' by 0.92"
+        raise QuantityError(
+            f"expected a quantity in {unit}, but the formula {text!r} is one in {made}\nhint: {hint}"
+        )
+
+
 def _is_in(text: str, unit: str) -> bool:
     """Return whether *text* is a quantity in *unit*, or in one that may be a factor of it."""
     for known in (unit, "B", "Hz"):
@@ -116,8 +139,11 @@ def _expression(text: str, unit: str, file: str) -> Expression:
                 raise
             return repr(factor)
 
-    plain = _DOTTED.sub(lambda m: dotted(m.group(1), m.group(2)), text)
-    return parse_expression(Text(_QUANTITY.sub(si, plain), file))
+    return parse_expression(Text(_QUANTITY.sub(si, _plain(text)), file))
+
+
+def _plain(text: str) -> str:
+    return _DOTTED.sub(lambda m: dotted(m.group(1), m.group(2)), text)
 
 
 def _factor_of_rate(match: re.Match[str], unit: str) -> float | None:
