@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,19 @@ def own_folder() -> Path | None:
             return folder
     except (OSError, RuntimeError):  # RuntimeError: a user without a home
         pass
+    if os.environ.get("FUSEMAX_CACHE"):
+        _tell_of_no_place(os.environ["FUSEMAX_CACHE"])
     return None
+
+
+@lru_cache(maxsize=8)
+def _tell_of_no_place(asked: str) -> None:
+    """Say once on standard error that the folder that was *asked* for keeps nothing."""
+    with suppress(OSError, ValueError, AttributeError):  # standard error may be closed
+        sys.stderr.write(
+            f"FUSEMAX_CACHE={ascii(asked)[1:-1]} keeps nothing: it is no folder that you, and nobody else, can write; "
+            "code is compiled anew\n"
+        )
 
 
 def _is_only_ours(path: Path) -> bool:

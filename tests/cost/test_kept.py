@@ -80,12 +80,13 @@ def test_a_folder_that_others_can_write(folder: Path):
     assert files(folder) == {}
 
 
-def test_no_place_at_all(tmp_path: Path, monkeypatch):
-    """Where the cache is a file, or cannot be made, fusemax works without."""
+def test_no_place_at_all(tmp_path: Path, monkeypatch, capsys):
+    """Where the cache is a file, or cannot be made, fusemax works without, and says so once."""
     (tmp_path / "cache").write_text("")
     monkeypatch.setenv("FUSEMAX_CACHE", str(tmp_path / "cache"))
     assert own_folder() is None
     assert load_kept(SOURCE.format(factor=1.5))["evaluate"](2.0) == 3.0
+    assert capsys.readouterr().err.count(f"FUSEMAX_CACHE={tmp_path / 'cache'} keeps nothing") == 1
 
 
 def test_the_folder_is_private(folder: Path):
