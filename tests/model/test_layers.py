@@ -311,6 +311,7 @@ def test_kinds_of_layers_that_are_shown() -> None:
         "ShortConvolution",
         "Beside",
         "KimiDelta",
+        "Lightning",
         "NoneType",
     } == mixers
     assert {"before", "after", "around", "branch"} == {layer.place for layer in layers}

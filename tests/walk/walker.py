@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from fusemax.analysis.work import operations
 from fusemax.cascade.sizes import resolve_sizes
 from fusemax.machine import Machine, figures
 from fusemax.mapping.nest import Mapped, Residence
@@ -170,7 +171,7 @@ def walk(
         for (level, tensor, kind), value in counted.items():
             words[nest.name, level, tensor, kind] += value
         for (level, tensor), value in largest_tiles(trace, grouping).items():
-            room[nest.name, level, tensor] = value * word_bytes(mapped, machine, numbers, level, tensor)
+            room[nest.name, level, tensor] = value * waiting_bytes(mapped, machine, numbers, level, tensor)
         bytes_of = partial(_bytes_of, mapped, machine, numbers)
         for level, value in most_at_once(trace, steps, bytes_of, grouping).items():
             live[nest.name, level] = value
@@ -178,7 +179,26 @@ def walk(
 
 
 def _bytes_of(mapped: Mapped, machine: Machine, numbers: Mapping[str, float], place: Residence) -> float:
-    return word_bytes(mapped, machine, numbers, place.level, place.tensor)
+    return waiting_bytes(mapped, machine, numbers, place.level, place.tensor)
+
+
+def waiting_bytes(
+    mapped: Mapped, machine: Machine, numbers: Mapping[str, float], level: str, tensor: str
+) -> float:
+    """Return the bytes that a value of *tensor* takes where it lies: a sum the accumulator of its unit, if that is wider.
+
+    That is where values of the unit wait: in its registers, or at the innermost level. A step of a loop adds to the one before.
+    """
+    wide = word_bytes(mapped, machine, numbers, level, tensor)
+    for einsum in mapped.cascade.producers(tensor):
+        done = operations(mapped.cascade, einsum)
+        later = mapped.cascade.tensors[tensor].generation is not None and not einsum.initial
+        if not done or not (einsum.reduced or later):
+            continue
+        unit = mapped.bind[einsum.name, len(done) - 1]
+        here = unit if machine.units[unit].registers is not None else machine.level_names[-1]
+        wide = max(wide, numbers.get(f"{unit}.accumulator", 0.0)) if here == level else wide
+    return wide
 
 
 def _nonzero(found: Mapping[Key, float]) -> dict[Key, float]:
