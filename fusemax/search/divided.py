@@ -76,7 +76,7 @@ def roughly(value: int) -> tuple[int, ...]:
     """Return the parts to try with every tiling, in 256ths: how large a part pays depends on the tiles.
 
     >>> roughly(16)
-    (11, 14, 16, 19, 23)
+    (11, 14, 16, 19, 22)
     """
     return tuple(sorted({min(PARTS - 1, round(value * step)) for step in ROUGH}))
 

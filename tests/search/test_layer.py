@@ -15,14 +15,20 @@ SIZES = {"D": 4096, "S": 2048, "G": 8, "R": 4, "A": 64, "F": 128, "N": 14336}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("machine", "covered"), [("h100", 0.6), ("fusemax", 0.9)])
-def test_a_layer_is_divided_and_fused(machine: str, covered: float) -> None:
-    """Attention is found to be worth fusing, as are the norms; the products of the projections run near the peak."""
+@pytest.mark.parametrize(
+    ("machine", "covered", "fused"),
+    [("h100", 0.6, {"QK", "GM", "SN"}), ("fusemax", 0.9, {"QK", "GM", "SN", "SD"})],
+)
+def test_a_layer_is_divided_and_fused(machine: str, covered: float, fused: set[str]) -> None:
+    """Attention is found to be worth fusing, as are the norms; the products of the projections run near the peak.
+
+    On an H100 the second sweep is apart: 64 rows, an instruction's, of 2,048 scores are 256 KiB, shared memory is 227 KiB.
+    """
     cascade = load_cascade(str(Path(__file__).parent / "cascades" / "llama-layer.yaml"))
     answer = best_mapping(cascade, load_machine(machine)[0], SIZES, seconds=60)
     together = [set(one.phase.block.einsums) for one in answer.plan.phases]
 
-    assert any({"QK", "GM", "SN", "SD"} <= some for some in together)
+    assert any(fused <= some for some in together)
     assert answer.gap >= covered
 
 

@@ -187,7 +187,7 @@ def waiting_bytes(
 ) -> float:
     """Return the bytes that a value of *tensor* takes where it lies: a sum the accumulator of its unit, if that is wider.
 
-    That is where values of the unit wait: in its registers, or at the innermost level. A step of a loop adds to the one before.
+    That is where values of the unit wait: in its registers, or at the innermost level. A step adds to the one before.
     """
     wide = word_bytes(mapped, machine, numbers, level, tensor)
     for einsum in mapped.cascade.producers(tensor):
