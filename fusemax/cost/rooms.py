@@ -152,7 +152,7 @@ class Rooms:
             passing = residence.staged and (residence.level, residence.tensor) in whole
             if residence.level == place and residence.buffers and not passing:
                 size = self._unless(tile, self._tile(residence))
-                mine = tile_digits(self.mapped, self.extents.nest, residence) & dealt
+                mine = tile_digits(self.mapped, self.extents.nest, residence) & dealt if dealt else dealt
                 apart = bool(mine) and in_columns(self.mapped, self.machine, self.extents.nest, residence)
                 yield residence.tensor, self._share(place, size, mine, groups, apart)
         for value, copies in moment.values.items():

@@ -33,7 +33,7 @@ from fusemax.cascade.ir import Cascade
 
 #: The Einsums of all cascades tried, together: the time that a search takes goes with them; more for long cascades.
 MOST_TRIED = 450
-MOST_CASCADES = 26
+MOST_CASCADES = 30
 MOST_DEPTH = 4
 MOST_GATHERING = 1  #: rewrites behind which sums that a repair lacks are still added
 NAMED = "means inside a term are named"
