@@ -344,8 +344,14 @@ class _Space:
 
     def _read_at(self, access: Access, rank: str, variables: tuple[str, ...]) -> Iterator[Array]:
         """Yield where in *rank*, a ragged one, *access* reads by another name than its own (``X[i1*I0+j0]``, ``G[i1,j0]``)."""
-        ranks = self.run.cascade.tensors[access.tensor].ranks
+        tensor = self.run.cascade.tensors[access.tensor]
+        ranks = tensor.ranks
         parts = [variable.upper() for variable in variables]
+        if rank in (
+            tensor.generation,
+            *tensor.more_generations,
+        ):  # they have one place more, for what a loop leaves
+            return
         if rank in ranks:
             index = access.indices[ranks.index(rank)]
             if not isinstance(index, Name | Access):
