@@ -73,21 +73,32 @@ def _figure(name: str, text: str, figures: dict[str, float], mistakes: list[str]
 
 
 def mapped_on(
-    cascade: str, machine: str, mapping: str, sizes: Mapping[str, int], figures: Mapping[str, float]
-) -> tuple[Mapped, Machine]:
-    """Return the mapping called *mapping*, set against cascade and machine; ``best`` is the one that a search finds."""
+    cascade: str, machine: str, mapping: str | None, sizes: Mapping[str, int], figures: Mapping[str, float],
+    seconds: float | None = None,
+) -> tuple[Mapped, Machine]:  # fmt: skip
+    """Return the mapping called *mapping*, set against cascade and machine.
+
+    ``best`` is the one that a search finds; None the one that a short search finds. How good it is and how to search longer is
+    told on standard error. *seconds* of work replace those of either.
+    """
     from fusemax.library.load import Library
 
     library = Library()
-    if mapping != "best":
+    if mapping not in (None, "best"):
+        if seconds is not None:
+            raise FusemaxError("--seconds is for a mapping that is searched for; leave out it or --mapping")
         design = library.design(machine, mapping, cascade)
         return design.mapped, design.machine
-    from fusemax.cli.searching import Progress
-    from fusemax.search.best import best_mapped
+    from fusemax.cli.searching import Progress, told
+    from fusemax.search.best import UNNAMED_S, Wanted, best_found
 
     chosen, described = library.cascade(cascade), library.machine(machine)
+    usual_s = UNNAMED_S if mapping is None else Wanted().seconds
+    wanted = Wanted(seconds=usual_s if seconds is None else seconds)
     with Progress("latency", "searching for a mapping") as progress:
-        return best_mapped(chosen, described, sizes, figures, watch=progress.watch), described
+        found = best_found(chosen, described, sizes, figures, wanted, progress.watch)
+    sys.stderr.write(f"{told(found.least.covered, found.ended, wanted.seconds)}\n")
+    return found.mapped, described
 
 
 def gathered(arguments: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fusemax.cli.options import CASCADE, JSON, MACHINE, MAPPING, VALUES
+from fusemax.cli.options import CASCADE, JSON, MACHINE, MAPPING, SECONDS, VALUES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def cost(
     cascade: str = CASCADE,
     machine: str = MACHINE,
-    mapping: str = MAPPING,
+    mapping: str | None = MAPPING,
+    seconds: float | None = SECONDS,
     values: list[str] = VALUES,
     json: bool = JSON,
     formulas: bool = typer.Option(False, "--formulas", help="The formulas instead of numbers."),
@@ -34,7 +35,7 @@ def cost(
     from fusemax.screen import console
 
     sizes, figures = sizes_and_figures(values)
-    mapped, described = mapped_on(cascade, machine, mapping, sizes, figures)
+    mapped, described = mapped_on(cascade, machine, mapping, sizes, figures, seconds)
     program = derive(mapped, described, figures)
     screen = console()
     if formulas:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fusemax.cli.options import CASCADE, MACHINE, MAPPING, VALUES
+from fusemax.cli.options import CASCADE, MACHINE, MAPPING, SECONDS, VALUES
 
 if TYPE_CHECKING:
     from fusemax.cost.explain import Step
@@ -20,7 +20,8 @@ def explain(
     ),
     cascade: str = CASCADE,
     machine: str = MACHINE,
-    mapping: str = MAPPING,
+    mapping: str | None = MAPPING,
+    seconds: float | None = SECONDS,
     values: list[str] = VALUES,
     depth: int = typer.Option(99, "--depth", min=0, help="How many steps down; all if not given."),
     json: bool = typer.Option(False, "--json", help="As JSON, in SI units."),
@@ -33,7 +34,7 @@ def explain(
     from fusemax.library.sources import sources_of
 
     sizes, figures = sizes_and_figures(values)
-    mapped, described = mapped_on(cascade, machine, mapping, sizes, figures)
+    mapped, described = mapped_on(cascade, machine, mapping, sizes, figures, seconds)
     program = derive(mapped, described, figures)
     answer = Evaluator(mapped, program).cost(sizes, figures)
     found = explained(program, answer.values, answer.parameters, number, described)

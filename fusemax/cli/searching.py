@@ -38,6 +38,30 @@ class Progress:
             )
 
 
+def told(covered: float, ended: str, seconds: float) -> str:
+    """Return in a line how good the best mapping found in so many *seconds* of work is, and how to look for a better one.
+
+    >>> told(0.8, "time", 3.0)
+    'the best mapping found in 3 s of work: its latency is at most 1.25 times the least; --mapping best searches for 12 s'
+    >>> told(0.8, "time", 12.0)
+    'the best mapping found in 12 s of work: its latency is at most 1.25 times the least; --seconds 48 searches longer'
+    >>> told(0.8, "done", 3.0)
+    'the best mapping found: its latency is at most 1.25 times the least; more time finds no better one'
+    """
+    from fusemax.search.best import Wanted
+
+    most = (
+        f"its latency is at most {1 / covered:.4g} times the least" if covered else "no bound of it is known"
+    )
+    if ended != "time":
+        return f"the best mapping found: {most}; more time finds no better one"
+    longer = Wanted().seconds
+    how = f"--mapping best searches for {longer:g} s"
+    if seconds >= longer:
+        how = f"--seconds {4 * seconds:g} searches longer"
+    return f"the best mapping found in {seconds:g} s of work: {most}; {how}"
+
+
 def quantity_of(value: float, objective: str) -> str:
     """Return the *value* of an *objective*, in SI, as people read it."""
     from fusemax.quantity import format_quantity

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from fusemax.cli.options import CASCADE, MACHINE
+from fusemax.cli.options import CASCADE, MACHINE, SECONDS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,7 @@ def simulate(
     mapping: str = typer.Option(
         ..., "--mapping", help="A mapping beside the machine, your own file, or best."
     ),
+    seconds: float | None = SECONDS,
     values: list[str] = typer.Option([], "--set", help="Sizes and figures: M=4096 E=64 L3.ports=1 ..."),
     level: Literal["tile", "pe"] = typer.Option("tile", "--level", help="Tile by tile, or every register."),
     formats: bool = typer.Option(
@@ -57,7 +58,7 @@ def simulate(
         raise FusemaxError(f"{gantt}: expected a path that ends in .svg; a .png is written beside it")
     epochs = epochs or EPOCHS_SHOWN
     sizes, figures = sizes_and_figures(values)
-    mapped, described = mapped_on(cascade, machine, mapping, sizes, figures)
+    mapped, described = mapped_on(cascade, machine, mapping, sizes, figures, seconds)
     if level == "pe":
         from fusemax.simulate.array import command
 

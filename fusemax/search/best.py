@@ -26,7 +26,9 @@ BEST = "best"
 #: Told of every better plan.
 Watch = Callable[[Search, Plan], None]
 #: Changes when the search does, so that answers of an older one are not taken for its own.
-EDITION = 6
+EDITION = 7
+#: Seconds of work where nobody names a mapping; most of what more time finds is found by then.
+UNNAMED_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +54,14 @@ class Least:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The best mapping found: its file, the same set against cascade and machine, its price, and the bounds."""
+    """The best mapping found: its file, the same set against cascade and machine, its price, the bounds, and why the search
+    ended (:class:`fusemax.search.answer.Answer`)."""
 
     text: str
     mapped: Mapped
     cost: Cost
     least: Least
+    ended: str = "done"
 
 
 def best_found(
@@ -83,8 +87,11 @@ def best_found(
     least = least_of(answer)
     if folder is not None and answer.stopped != "asked":
         with suppress(FusemaxError, OSError):  # a full disk: the next search begins anew
-            replace_file(folder / name, json.dumps({"mapping": answer.text, "least": asdict(least)}))
-    return Found(text=answer.text, mapped=answer.mapped, cost=answer.cost, least=least)
+            replace_file(
+                folder / name,
+                json.dumps({"mapping": answer.text, "least": asdict(least), "ended": answer.stopped}),
+            )
+    return Found(text=answer.text, mapped=answer.mapped, cost=answer.cost, least=least, ended=answer.stopped)
 
 
 def least_of(answer: Answer) -> Least:
@@ -104,24 +111,14 @@ def best_text(
     return best_found(cascade, machine, sizes, figures, wanted).text
 
 
-def best_mapped(
-    cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float] | None = None,
-    *, objective: str = "latency", absorb: Sequence[str] = (), seconds: float = 12.0,
-    watch: Watch = lambda search, plan: None,
-) -> Mapped:  # fmt: skip
-    """Return the best mapping found, set against its cascade and machine; see :func:`best_found`."""
-    wanted = Wanted(objective=objective, absorb=tuple(absorb), seconds=seconds)
-    return best_found(cascade, machine, sizes, figures, wanted, watch).mapped
-
-
 def _kept(
     path: Path, cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float]
 ) -> Found | None:
     """Return what the file at *path* holds when its mapping still is legal and fits; else None."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        text, least = str(content["mapping"]), Least(**content["least"])
+        text, ended, least = str(content["mapping"]), str(content["ended"]), Least(**content["least"])
         mapped, cost = priced_text(text, cascade, machine, sizes, figures)
     except (OSError, ValueError, KeyError, TypeError, FusemaxError):
         return None
-    return Found(text=text, mapped=mapped, cost=cost, least=least)
+    return Found(text=text, mapped=mapped, cost=cost, least=least, ended=ended)

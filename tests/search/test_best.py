@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -13,26 +14,58 @@ from fusemax.cli import build
 from fusemax.errors import FusemaxError
 from fusemax.machine import load_machine
 from fusemax.search import best
-from fusemax.search.answer import best_mapping
-from fusemax.search.best import best_mapped, best_text
+from fusemax.search.answer import Answer, best_mapping
+from fusemax.search.best import best_found, best_text
 from fusemax.search.candidate import Tally
 from fusemax.search.facts import facts_of
 from fusemax.search.words import refuse_no_room
 
 SIZES = {"B": 1, "H": 2, "M": 256, "P": 192, "E": 16, "F": 16}
+PAIRS = [part for name, size in SIZES.items() for part in ("--set", f"{name}={size}")]
 
 
 def test_cost_without_a_mapping_takes_the_best(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine without a mapping for this cascade has a price all the same."""
     monkeypatch.setenv("FUSEMAX_CACHE", str(tmp_path))
-    pairs = [part for name, size in SIZES.items() for part in ("--set", f"{name}={size}")]
     for extra in ([], ["--mapping", "best"]):
         found = CliRunner().invoke(
-            build(), ["cost", "attention/2-pass", "--machine", "h100", *pairs, "--json", *extra]
+            build(), ["cost", "attention/2-pass", "--machine", "h100", *PAIRS, "--json", *extra]
         )
         assert found.exit_code == 0, found.output
         answer = json.loads(found.stdout)
         assert answer["latency_s"] >= answer["bound_s"] > 0
+
+
+def test_a_mapping_that_nobody_names_is_searched_for_briefly(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """3 s of counted work, 12 s where ``best`` is asked for, or what --seconds says; what is left and how to go on is told."""
+    monkeypatch.setenv("FUSEMAX_CACHE", str(tmp_path))
+    asked: list[tuple[float, bool]] = []
+
+    def watched(*given: Any, seconds: float, by_work: bool, **more: Any) -> Answer:
+        asked.append((seconds, by_work))
+        return best_mapping(*given, seconds=min(seconds, 0.1), by_work=by_work, **more)
+
+    monkeypatch.setattr(best, "best_mapping", watched)
+    told: list[str] = []
+    for extra in ([], ["--mapping", "best"], ["--seconds", "0.5"], []):
+        found = CliRunner().invoke(build(), ["cost", "attention/2-pass", "--machine", "h100", *PAIRS, *extra])
+        assert found.exit_code == 0, found.output
+        told.append(found.stderr)
+
+    assert asked == [(3.0, True), (12.0, True), (0.5, True)]
+    assert told[0] == told[3]
+    for text, more in zip(told, ("--mapping best", "--seconds 48", "--mapping best"), strict=False):
+        assert "times the least" in text
+        assert more in text
+
+
+def test_a_file_is_not_searched_for() -> None:
+    """--seconds beside a mapping that is there would be ignored."""
+    given = ["cost", "attention/1-pass", "--machine", "fusemax", "--mapping", "fusemax", "--seconds", "1"]
+    with pytest.raises(FusemaxError, match="--seconds is for a mapping that is searched for"):
+        CliRunner().invoke(build(), given, catch_exceptions=False)
 
 
 def test_the_same_question_is_searched_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -88,7 +121,7 @@ def test_whoever_waits_is_told_of_better_plans(monkeypatch: pytest.MonkeyPatch, 
     told: list[float] = []
     for _ in range(2):
         before = len(told)
-        best_mapped(
+        best_found(
             cascade, machine, {"M": 64, "P": 64}, watch=lambda _, plan: told.append(plan.measure("latency"))
         )
     assert told == sorted(told, reverse=True)
