@@ -23,8 +23,10 @@ from fusemax.model.reading.lightning import LIGHTNING
 from fusemax.model.reading.older import OLDER
 from fusemax.model.reading.pairs import PAIRS
 from fusemax.model.reading.recurrent import RECURRENT
+from fusemax.model.reading.sound import SOUND
 from fusemax.model.reading.sparse import SPARSE
 from fusemax.model.reading.stored import KEY, stored_in
+from fusemax.model.reading.turning import TURNING
 from fusemax.model.shape import Model
 from fusemax.nearest import nearest
 from fusemax.shipped import is_folder
@@ -33,9 +35,9 @@ from fusemax.source import Document, KeyPath, read_yaml
 Reader = Callable[[Keys, str, str], Model]
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys((*FAMILIES, *OTHER_NAMES), read_dense), **SPARSE, **LATENT, **RECURRENT, **HYBRID, **GEMMA, **LIGHTNING,
-    **OLDER,
-    **ENCODERS, **PAIRS,
+    **OLDER, **ENCODERS, **TURNING, **SOUND, **PAIRS,
 }  # fmt: skip
+TIED = "tie_word_embeddings"  #: stands in the part of a wrapper, or else around it
 #: Keys under which a model of several parts (text and images) has the keys of its decoder.
 INSIDE = ("text_config", "llm_config", "language_config", "thinker_config")
 _MIXER = "its mixer is not modelled in a whole model"
@@ -90,12 +92,16 @@ def model_of(document: Document, name: str) -> Model:
     at, kind = _place(document)
     keys = Keys(document, at, DEFAULTS.get(kind) if at else None)
     keys.used |= {"model_type", "architectures"}
+    around = {*at, "model_type", "architectures"}
+    if at and keys.data.get(TIED) is None and isinstance(document.data.get(TIED), bool):
+        keys.data = {**keys.data, TIED: document.data[TIED]}
+        around.add(TIED)
     model = READERS[kind](keys, name, kind)
     if keys.problems:
         raise ProblemsError(keys.problems)
     unused = (
         *keys.unused(),
-        *(key for key in document.data if at and key not in (*at, "model_type", "architectures")),
+        *(key for key in document.data if at and key not in around),
     )
     stored = stored_in(document, at)
     assumed = tuple(f"{key}={value}" for key, value in keys.assumed.items())

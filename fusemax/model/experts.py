@@ -54,6 +54,8 @@ def dense_steps(maker: Maker, part: FeedForward, what: str) -> Iterator[Step]:
     yield maker.product(f"{what}feed-forward in", "feed-forward", maker.model.d_model, ways * width)
     moved = (ways + 1) * maker.run.tokens * width
     yield maker.step(f"{what}activation", "activation", moved=moved)
+    if part.normed:
+        yield maker.norm(f"{what}norm before the way out", width=width)
     yield maker.product(f"{what}feed-forward out", "feed-forward", width, maker.model.d_model)
 
 

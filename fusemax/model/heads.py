@@ -42,6 +42,8 @@ def attention_steps(maker: Maker, mixer: Attention) -> Iterator[Step]:
     if mixer.gated:
         gates = 1 if mixer.gated == "head" else mixer.value_dim
         yield maker.step("gate", "activation", moved=maker.run.tokens * heads * (2 * mixer.value_dim + gates))
+    if mixer.out_normed:
+        yield maker.norm("norm before the output", width=heads * mixer.value_dim)
     yield maker.product("output", "output", heads * mixer.value_dim, maker.model.d_model)
 
 

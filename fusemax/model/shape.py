@@ -51,6 +51,8 @@ class Attention:
         Whether values have a projection of their own (``own``), or are the keys before these are normalised (``keys``).
     values_normed
         Whether each head's values are normalised, without weights.
+    out_normed
+        Whether all that heads make of a token is normalised before the output's product (BitNet, arXiv 2504.12285, section 2).
     """
 
     heads: int
@@ -72,6 +74,7 @@ class Attention:
     gated: Literal["", "element", "head"] = ""
     values: Literal["own", "keys"] = "own"
     values_normed: bool = False
+    out_normed: bool = False
 
 
 def norm_of_heads(mixer: Attention, norm: Norm) -> Norm:
@@ -138,13 +141,15 @@ Mixer = Attention | LatentAttention | Beside | Recurrent
 class FeedForward:
     """A feed-forward part of width ``d_ff``; ``gated`` ones have two matrices on the way in, ``biased`` ones biases.
 
-    ``activation`` names what it computes in between, as ``fusemax.model.layers.forward`` has it.
+    ``activation`` names what it computes in between, as ``fusemax.model.layers.forward`` has it;
+    ``normed`` ones normalise that (BitNet).
     """
 
     d_ff: int
     gated: bool
     biased: bool = False
     activation: str = "silu"
+    normed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

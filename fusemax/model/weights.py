@@ -75,6 +75,7 @@ def _attention_weights(mixer: Attention, d_model: int, norm: Norm) -> int:
     normed *= VECTORS[norm_of_heads(mixer, norm)]
     keyed = k if mixer.keys_biased else 0
     biases = (q + keyed + own + gate if mixer.biased else 0) + (d_model if mixer.out_biased else 0)
+    normed += out if mixer.out_normed else 0
     return d_model * (q + k + own + gate + out) + normed + biases + (mixer.heads if mixer.sinks else 0)
 
 
@@ -110,7 +111,8 @@ def feed_forward_weights(part: FeedForward | Experts | None, d_model: int) -> in
         router = (part.count if part.router_biased else 0) + (d_model if part.shared_gated else 0)
         return own + router + feed_forward_weights(part.shared, d_model)
     ways = 2 if part.gated else 1
-    return (ways + 1) * d_model * part.d_ff + (ways * part.d_ff + d_model if part.biased else 0)
+    own = (ways * part.d_ff + d_model if part.biased else 0) + (part.d_ff if part.normed else 0)
+    return (ways + 1) * d_model * part.d_ff + own
 
 
 def norm_weights(model: Model) -> int:

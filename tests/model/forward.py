@@ -116,6 +116,8 @@ def attention(model: Model, part: Attention, x: Array, w: Weights) -> Array:
         out = out * sigmoid(np.einsum("hrd,pd->phr", w["WS"], x) + w.get("BWS", 0.0))[..., None]
     elif part.gated:
         out = out * sigmoid(np.einsum("hrfd,pd->phrf", w["WS"], x) + w.get("BWS", 0.0))
+    if part.out_normed:
+        out = np.stack([norm("rms", each, w, "AN") for each in out])
     return np.einsum("ohrf,phrf->po", w["WO"], out) + w.get("BWO", 0.0)
 
 
@@ -297,6 +299,8 @@ def dense(part: FeedForward, x: Array, w: Weights, names: tuple[str, str, str], 
         inner = gate * sigmoid(1.702 * gate) * (up + 1)
     else:
         inner = act(part.activation, gate) * up
+    if part.normed:
+        inner = rows("rms", inner, w, "FN")
     return inner @ w[f"W{names[2]}"].T + w.get(f"{bias}{names[2]}", 0.0)
 
 

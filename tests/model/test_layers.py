@@ -29,6 +29,7 @@ LATENT = (
     " num_hidden_layers: 3, first_k_dense_replace: 1, intermediate_size: 10, moe_intermediate_size: 5, n_routed_experts: 6,"
     " n_shared_experts: 2, num_experts_per_tok: 2, vocab_size: 7"
 )
+NEAR = "sliding_attention"
 ENCODER = "hidden_size: 12, num_attention_heads: 3, intermediate_size: 10, num_hidden_layers: 2"
 #: Small configurations, one for each way in which layers differ.
 SMALL = {
@@ -191,6 +192,27 @@ SMALL |= {
     "umt5": f"{{model_type: umt5, {T5}, feed_forward_proj: gated-gelu}}",
     "bart": f"{{model_type: bart, {BART}}}",
     "mbart": f"{{model_type: mbart, {BART}, activation_function: relu}}",
+    "cwm": f"{{model_type: cwm, {DENSE}, sliding_window: 3, layer_types: [full_attention, {NEAR}, {NEAR}, full_attention]}}",
+    "orion": f"{{model_type: orion, {DENSE}}}",
+    "bitnet": f"{{model_type: bitnet, {DENSE}}}",
+    "gpt_neo": (
+        "{model_type: gpt_neo, hidden_size: 12, num_heads: 3, num_layers: 2, vocab_size: 7, window_size: 3,"
+        " max_position_embeddings: 9, attention_types: [[[global, local], 1]]}"
+    ),
+    "xglm": "{model_type: xglm, d_model: 12, ffn_dim: 10, num_layers: 2, attention_heads: 3, vocab_size: 7}",
+    "exaone_moe": (
+        f"{{model_type: exaone_moe, {ROUTED}, intermediate_size: 10, moe_intermediate_size: 5, num_experts: 6,"
+        " num_experts_per_tok: 2, num_shared_experts: 1, sliding_window: 3, sliding_window_pattern: LLLG,"
+        " routed_scaling_factor: 2.5, mlp_layer_types: [dense, sparse, sparse, sparse]}}"
+    ),
+    "eurobert": f"{{model_type: eurobert, {ENCODER}, vocab_size: 7}}",
+    "nomic_bert": (
+        "{model_type: nomic_bert, n_embd: 12, n_head: 3, n_inner: 10, n_layer: 2, vocab_size: 7, activation_function: swiglu,"
+        " qkv_proj_bias: false, mlp_fc1_bias: false, rotary_emb_fraction: 1.0}"
+    ),
+    "esm": f"{{model_type: esm, {ENCODER}, vocab_size: 7, position_embedding_type: rotary}}",
+    "dinov3_vit": f"{{model_type: dinov3_vit, {ENCODER}, patch_size: 2, num_register_tokens: 2}}",
+    "wav2vec2": f"{{model_type: wav2vec2, {ENCODER}, do_stable_layer_norm: true, num_conv_pos_embedding_groups: 3}}",
     "whisper": f"{{model_type: whisper, {BART}, num_mel_bins: 5}}",
 }
 TOKENS, SOURCE = 7, 5

@@ -10,7 +10,7 @@ PAIRS = "positions turn feature a of the first half of what they turn with featu
 
 def attention_lines(mixer: Attention, x: str, causal: bool, norm: Norm) -> Lines:
     """Return the Einsums of *mixer*: H heads of keys, each read by R heads of queries; M is the sequence once more."""
-    biased = mixer.biased
+    biased, made = mixer.biased, "AG" if mixer.gated else "AV"
     found = [
         linear("Q", "h,r,e,p", "WQ[h,r,e,d]", f"{x}[d,p]", "d", "BWQ[h,r,e]" if biased else ""),
         linear("K", "h,e,m", "WK[h,e,d]", f"{x}[d,m]", "d", "BWK[h,e]" if biased and mixer.keys_biased else ""),
@@ -19,8 +19,9 @@ def attention_lines(mixer: Attention, x: str, causal: bool, norm: Norm) -> Lines
         _scores(mixer, "QN" if mixer.qk_norm else "Q", "KN" if mixer.qk_norm else "K", causal),
         softmax_lines(mixer, causal),
         _gate(mixer, x),
+        normed("rms", made, "AN", "h,r,f,p", "h,r,f", tag="AN") if mixer.out_normed else Lines(),
         linear(
-            "AO", "o,p", "WO[o,h,r,f]", f"{'AG' if mixer.gated else 'AV'}[h,r,f,p]", "h,r,f",
+            "AO", "o,p", "WO[o,h,r,f]", f"{'AN' if mixer.out_normed else made}[h,r,f,p]", "h,r,f",
             "BWO[o]" if mixer.out_biased else "",
         ),
     ]  # fmt: skip

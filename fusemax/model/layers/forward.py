@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fusemax.model.layers.lines import Lines, joined, linear, lines
+from fusemax.model.layers.lines import Lines, joined, linear, lines, normed
 from fusemax.model.shape import Experts, FeedForward
 
 #: What each activation computes of {0}; the second is what gates {1} with it.
@@ -38,6 +38,9 @@ def dense_lines(part: FeedForward, x: str, to: str = "FO", tag: str = "", rank: 
         )
     formula = activated(part.activation, f"{gate}[{index}]", f"{up}[{index}]" if part.gated else None)
     found.append(lines(f"{act}[{index}] = {formula}"))
+    if part.normed:
+        found.append(normed("rms", act, f"FN{tag}", index, rank, tag=f"FN{tag}"))
+        act = f"FN{tag}"
     bias = f"B{to}[n]" if part.biased else ""
     found.append(linear(to, "n,p", f"W{to}[n,{rank}]", f"{act}[{index}]", rank, bias))
     return joined([*found, Lines(sizes={rank.upper(): part.d_ff})])

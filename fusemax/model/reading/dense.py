@@ -6,7 +6,7 @@ What a family has beside what its keys say is a fact of its public modelling cod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fusemax.model.reading.keys import DEEPEST, Keys
@@ -17,6 +17,7 @@ from fusemax.model.reading.parts import (
     depth,
     each,
     feed_forward,
+    period,
     width,
     window,
 )
@@ -51,6 +52,8 @@ class Family:
         Whether the logits have biases.
     layer_extra
         Single numbers that are learned in each layer beside its matrices (two curvatures of xIELU).
+    inside
+        Whether a norm stands before the last product of each part, too.
     """
 
     norm: Norm = "rms"
@@ -71,6 +74,7 @@ class Family:
     still: bool = False
     heads_bias: bool = False
     layer_extra: int = 0
+    inside: bool = False
 
 
 QKV = ("qkv", True)  #: biases of queries, keys and values that no key says
@@ -109,6 +113,9 @@ FAMILIES: Mapping[str, Family] = {
         norm="layer", bias=("use_qkv_bias", False), out_bias=NO_BIAS, rotary=0.25, qk_norm="head", qk_norm_key="qk_layernorm"
     ),
     "granite": Family(),
+    "cwm": Family(windows="some"),
+    "orion": Family(norm="layer"),
+    "bitnet": Family(activation="relu2", inside=True),
     "glm": Family(bias=("attention_bias", True), out_bias=NO_BIAS, rotary=0.5),
     "glm4": Family(bias=("attention_bias", True), out_bias=NO_BIAS, rotary=0.5, norms=4, place="around"),
     "nemotron": Family(norm="layer", gated=False, activation="relu2", rotary=0.5),
@@ -138,7 +145,8 @@ FAMILIES: Mapping[str, Family] = {
 }  # fmt: skip
 OTHER_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen2_vl_text", "qwen2_5_vl_text"), "qwen2"),
-    "gemma3_text": "gemma3", "qwen3_vl_text": "qwen3", "yi": "llama",
+    "gemma3_text": "gemma3", "qwen3_vl_text": "qwen3", **dict.fromkeys(("yi", "aquila", "xverse"), "llama"),
+    **dict.fromkeys(("phi4mm", "phi4_multimodal", "phi3_v"), "phi3"),
 }  # fmt: skip
 
 
@@ -153,6 +161,7 @@ def read_dense(keys: Keys, name: str, kind: str) -> Model:
         keys, gated=family.gated, biased=_says(keys, family.inner_bias), act=family.activation,
         default=4 * d_model if kind == "gpt_neox" else None,
     )  # fmt: skip
+    inner = replace(inner, normed=family.inside)
     windows, turned = _windows(keys, family), _turned(keys, family)
     norms = 1 if keys.flag("shared_layernorm") else family.norms
     parallel = keys.flag("use_parallel_residual", default=family.parallel)
@@ -164,6 +173,7 @@ def read_dense(keys: Keys, name: str, kind: str) -> Model:
         mixer = attention(
             keys, d_model, window=windows[number], biased=biased, out_biased=out_biased, qk_norm=normed,
             rotary=0.0 if still or not turned[number] else family.rotary, cap=_cap(keys), scale=_scale(keys, kind),
+            out_normed=family.inside,
         )  # fmt: skip
         return Layer(
             mixer=mixer, feed_forward=inner, times=1, norms=norms, place=family.place, parallel=parallel
@@ -192,14 +202,7 @@ def _says(keys: Keys, bias: tuple[str, bool]) -> bool:
 def _windows(keys: Keys, family: Family) -> list[int | None]:
     """Return the window of each layer."""
     if family.windows == "some":
-        every = family.every
-        for key in ("sliding_window_pattern", "_sliding_window_pattern"):
-            if isinstance(keys.data.get(key), str):  # a period as letters, such as LLLG
-                keys.used.add(key)
-                every = len(keys.data[key]) or every
-            elif every is not None:
-                every = keys.count(key, default=every)
-        return alternating(keys, every)
+        return alternating(keys, period(keys, family.every))
     if family.windows == "none" or (family.windows == "asked" and not keys.flag("use_sliding_window")):
         return [None] * depth(keys)
     if family.windows == "asked":

@@ -13,7 +13,7 @@ from fusemax.source import Document, KeyPath
 LARGEST = 2**31
 DEEPEST = 100_000  #: the most layers of a model
 DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
+HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
 WIDTHS = ("hidden_size", "n_embd", "n_embed", "d_model")
 INNER = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
 

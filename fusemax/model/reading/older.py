@@ -1,4 +1,4 @@
-"""Decoders whose keys have names of their own: GPT-2 and GPT-J, OPT, BLOOM, Falcon, MPT, Baichuan, ChatGLM, DBRX."""
+"""Decoders whose keys have names of their own: GPT-2, GPT-J, GPT-Neo, XGLM, OPT, BLOOM, Falcon, MPT, ChatGLM, DBRX ..."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fusemax.model.reading.keys import Keys
-from fusemax.model.reading.parts import activation, attention, chosen, decoder, depth, feed_forward, width
+from fusemax.model.reading.parts import (
+    activation,
+    attention,
+    chosen,
+    decoder,
+    depth,
+    each,
+    feed_forward,
+    width,
+)
 from fusemax.model.shape import Attention, Experts, FeedForward, Layer, Model, Place
 
 PLAIN: Mapping[str, Any] = {"rotary": 0.0, "biased": True, "out_biased": True}
@@ -38,6 +47,46 @@ def read_gpt_2(keys: Keys, name: str, kind: str) -> Model:
         )
     layer = Layer(mixer=mixer, feed_forward=inner, times=depth(keys))
     positions = keys.count("n_positions", "n_ctx")
+    return decoder(keys, name, kind, (layer,), tied=True, norm="layer", positions=positions)
+
+
+def read_gpt_neo(keys: Keys, name: str, kind: str) -> Model:
+    """Return a GPT-Neo: a GPT-2 without a scale of scores or biases of queries, some of whose layers have a window."""
+    d_model, layers = width(keys), depth(keys)
+    kinds = keys.words("attention_layers", layers, ("global", "local")) or _repeated(keys, layers)
+    inner = feed_forward(keys, gated=False, biased=True, default=4 * d_model, act="gelu_new")
+    length = keys.count("window_size", default=256)
+
+    def layer(number: int) -> Layer:
+        seen = length if kinds[number] == "local" else None
+        mixer = attention(keys, d_model, rotary=0.0, out_biased=True, window=seen, scale=1.0)
+        return Layer(mixer=mixer, feed_forward=inner, times=1)
+
+    positions = keys.count("max_position_embeddings")
+    return decoder(keys, name, kind, *each(keys, layer), tied=True, norm="layer", positions=positions)
+
+
+def _repeated(keys: Keys, layers: int) -> list[str]:
+    """Return the kind of each layer as ``attention_types`` says: lists of kinds, and how often each list stands there."""
+    said = keys.get("attention_types") or [[["global", "local"], layers // 2], [["global"], layers % 2]]
+    try:
+        found = [str(word) for words, times in said for _ in range(min(times, layers)) for word in words]
+    except (TypeError, ValueError):
+        found = []
+    if len(found) != layers or set(found) - {"global", "local"}:
+        keys.fail(
+            "attention_types", f"expected lists of global and local, and how often, for {layers} layers"
+        )
+        return ["global"] * layers
+    return found
+
+
+def read_table(keys: Keys, name: str, kind: str) -> Model:
+    """Return an XGLM (positions are no weights) or BioGPT (two rows more than tokens): a GPT-2 with the keys of BART."""
+    d_model = width(keys)
+    inner = feed_forward(keys, gated=False, biased=True, act="gelu")
+    layer = Layer(mixer=attention(keys, d_model, **PLAIN), feed_forward=inner, times=depth(keys))
+    positions = keys.count("max_position_embeddings") + 2 if kind == "biogpt" else 0
     return decoder(keys, name, kind, (layer,), tied=True, norm="layer", positions=positions)
 
 
@@ -186,6 +235,7 @@ def read_dbrx(keys: Keys, name: str, kind: str) -> Model:
 Reader = Callable[[Keys, str, str], Model]
 OLDER: Mapping[str, Reader] = {
     "gptj": read_gpt_j, "codegen": read_gpt_j, "gpt2": read_gpt_2, "gpt_bigcode": read_gpt_2, "opt": read_opt,
+    "gpt_neo": read_gpt_neo, "xglm": read_table, "biogpt": read_table,
     "bloom": read_bloom,
     "falcon": read_falcon, "RefinedWebModel": read_falcon, "RefinedWeb": read_falcon, "mpt": read_mpt,
     "baichuan": read_baichuan, "chatglm": read_chatglm, "qwen": read_qwen_1, "dbrx": read_dbrx,

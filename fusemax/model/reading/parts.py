@@ -93,6 +93,17 @@ def window(keys: Keys) -> int | None:
     return keys.count("sliding_window") if keys.has("sliding_window") or keys.get("sliding_window") else None
 
 
+def period(keys: Keys, every: int | None) -> int | None:
+    """Return which layers have no window, each n-th: as a number or a period in letters (LLLG) says, *every* if none does."""
+    for key in ("sliding_window_pattern", "_sliding_window_pattern"):
+        if isinstance(keys.data.get(key), str):
+            keys.used.add(key)
+            every = len(keys.data[key]) or every
+        elif every is not None:
+            every = keys.count(key, default=every)
+    return every
+
+
 def alternating(keys: Keys, every: int | None, length: int | None = None) -> list[int | None]:
     """Return the window of each layer: as ``layer_types`` says, or all but each *every*-th one have it (None: all or none)."""
     layers = min(depth(keys), DEEPEST)

@@ -16,6 +16,7 @@ from fusemax.model.reading.parts import (
     depth,
     each,
     feed_forward,
+    period,
     width,
     window,
 )
@@ -202,14 +203,13 @@ def after_dense(
         **scores,
     )
     step = keys.count("moe_layer_freq", default=1)
-    narrow = feed_forward(keys) if dense or step > 1 else None
+    kinds = keys.words("mlp_layer_types", layers, ("dense", "sparse"))
+    sparse = [number >= dense and number % step == 0 for number in range(layers)]
+    sparse = sparse if kinds is None else [one == "sparse" for one in kinds]
+    narrow = None if all(sparse) else feed_forward(keys)
 
     def layer(number: int) -> Layer:
-        return Layer(
-            mixer=mixers[number],
-            feed_forward=part if number >= dense and number % step == 0 else narrow,
-            times=1,
-        )
+        return Layer(mixer=mixers[number], feed_forward=part if sparse[number] else narrow, times=1)
 
     return decoder(keys, name, kind, *each(keys, layer))
 
@@ -234,6 +234,22 @@ _BEHIND_DENSE: Mapping[str, Mapping[str, Any]] = {
         "rotary": 1.0, "out_biased": True, "scores": {"scores": "softmax", "normalised": False},
     },
 }  # fmt: skip
+
+
+def read_exaone_experts(keys: Keys, name: str, kind: str) -> Model:
+    """Return a K-EXAONE: windows in all but each n-th layer, which has no positions, and experts as in DeepSeek-V3."""
+    windows = alternating(keys, period(keys, 4))
+    mixers = [
+        attention(
+            keys,
+            width(keys),
+            window=seen,
+            qk_norm="shared",
+            rotary=0.0 if seen is None and any(windows) else 1.0,
+        )
+        for seen in windows
+    ]
+    return after_dense(keys, name, kind, mixers, SIGMOID, ("num_experts", "num_shared_experts"))
 
 
 def read_ling(keys: Keys, name: str, kind: str) -> Model:
@@ -353,7 +369,7 @@ SPARSE: Mapping[str, Reader] = {
     **dict.fromkeys(("qwen2_moe", *PLAIN, *GATED_EXPERTS), read_qwen_experts),
     **dict.fromkeys(GATED_DENSE, read_qwen_dense),
     **dict.fromkeys(_BEHIND_DENSE, read_glm_experts),
-    **dict.fromkeys(("bailing_moe", "bailing_moe_v2"), read_ling),
+    **dict.fromkeys(("bailing_moe", "bailing_moe_v2"), read_ling), "exaone_moe": read_exaone_experts,
     "ernie4_5_moe": read_ernie_experts,
     "hunyuan_v1_moe": read_hunyuan_experts, "hunyuan": read_hunyuan_experts,
     "gpt_oss": read_gpt_oss, "llama4": read_llama_4, "llama4_text": read_llama_4,
