@@ -1,7 +1,8 @@
 """Kill runs, flip bits, let runs meet in one folder and change the code: the table is right in the end, or the run says no.
 
 Each case compares with the table of an undisturbed run, byte for byte. ``python benchmarks/safety.py kills --count 100``,
-``... flips --count 300``, ``... pairs --count 50``, ``... code --count 5``; each prints how often what happened.
+``... flips --count 300``, ``... pairs --count 50``, ``... code --count 5``, ``... signals``, ``... cluster``,
+``... readonly``; each prints how often what happened.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ KEPT: Mapping[str, tuple[str, ...]] = {
     "best": ("--top", "50", "--by", "latency"),
     "workers": ("--workers", "2"),
 }
+#: What is said of a run that went wrong.
+WRONG = ("WRONG", "TRACEBACK", "FILES LEFT", "STAY", "HANGS", "HINT")
 CODE = "from fusemax.cli import main; main()"
 
 
@@ -247,6 +250,13 @@ CASES: Mapping[str, Callable[[Path, Path, random.Random, int], str]] = {
 }  # fmt: skip
 
 
+def more() -> Mapping[str, Callable[[Path, Path, random.Random, int], str]]:
+    """Return what ``disturbances.py`` tries."""
+    from disturbances import MORE
+
+    return MORE
+
+
 def disturbed(case: str, count: int, seed: int, seconds: float, tally: Path | None = None) -> Counter[str]:
     """Return how often what happened in *count* trials of *case*; the file *tally* keeps the counts, to go on from."""
     found: Counter[str] = Counter()
@@ -260,7 +270,7 @@ def disturbed(case: str, count: int, seed: int, seconds: float, tally: Path | No
         for number in range(sum(found.values()), count):
             dice = random.Random(f"{case} {seed} {number}")
             shutil.rmtree(folder / "out", ignore_errors=True)
-            found[CASES[case](folder, study, dice, number)] += 1
+            found[({**CASES, **more()})[case](folder, study, dice, number)] += 1
             if tally is not None:
                 tally.write_text(json.dumps(found), encoding="utf-8")
             if time.monotonic() > end_s:
@@ -271,7 +281,7 @@ def disturbed(case: str, count: int, seed: int, seconds: float, tally: Path | No
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the counts; end with 1 when a table was wrong or something was left."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", choices=CASES)
+    parser.add_argument("case", choices=[*CASES, *more()])
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no trial after so long")
@@ -282,7 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{sum(found.values())} {given.case}: "
         + "; ".join(f"{n} {what}" for what, n in sorted(found.items()))
     )
-    sys.exit(any(word in what for what in found for word in ("WRONG", "TRACEBACK", "FILES LEFT")))
+    sys.exit(any(word in what for what in found for word in WRONG))
 
 
 if __name__ == "__main__":

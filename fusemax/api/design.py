@@ -91,7 +91,14 @@ class Design:
         FusemaxError
             For a name that no figure has, and a value without its unit or out of range.
         """
-        changed = self.machine.with_(given_values.name(figure, "figure"), given_values.figure(value, figure))
+        name = given_values.name(figure, "figure")
+        if name.startswith(("mapping.", "tiles.")):
+            path = name.removeprefix("mapping.")
+            raise FusemaxError(
+                f"{name!r} is no figure of the machine\n  hint: a change of the mapping is "
+                f"Design(..., changes={{{path!r}: {value!r}}})"
+            )
+        changed = self.machine.with_(name, given_values.figure(value, figure))
         return Design(self.cascade, changed, self._mapping, changes=self._changes, beside=self._beside)
 
     def check(self, sizes: Values | None = None, **more: Any) -> Design:

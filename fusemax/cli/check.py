@@ -55,7 +55,7 @@ def checked(file: Path) -> tuple[str, tuple[str, ...]]:
 
         return "cascade", tuple(map(str, zeros_folded(cascade_of(document, file.stem))))
     if "nests" in data or "bind" in data:
-        return _mapping(file), ()
+        return _mapping(file)
     if "levels" in data or "units" in data:
         from fusemax.machine import machine_of
 
@@ -116,9 +116,10 @@ def _found(file: Path) -> Path:
     return next((shelf[str(file)] for shelf in shelves if str(file) in shelf), file)
 
 
-def _mapping(file: Path) -> str:
+def _mapping(file: Path) -> tuple[str, tuple[str, ...]]:
     from fusemax.cost.whole import check_whole_tiles
     from fusemax.library.load import Library
+    from fusemax.mapping.idle import idle_tiles
     from fusemax.mapping.lanes import remarks
     from fusemax.mapping.spec import mapping_file_of
     from fusemax.source import read_yaml
@@ -126,10 +127,14 @@ def _mapping(file: Path) -> str:
     mapping_file_of(read_yaml(file))
     beside = file.parent / "machine.yaml"
     if not beside.exists():
-        return "mapping, its form only: no machine.yaml lies beside it"
+        return "mapping, its form only: no machine.yaml lies beside it", ()
     design = Library(file.parent).design(beside, file)
     check_whole_tiles(design.mapped, design.machine)
-    return "; ".join(("mapping", *remarks(design.mapped, design.machine).values()))
+    notes = (
+        f"tiles of {rank} change nothing: no loop goes over their digits, and no lanes do"
+        for rank in idle_tiles(design.mapped)
+    )
+    return "; ".join(("mapping", *remarks(design.mapped, design.machine).values())), tuple(notes)
 
 
 def _study(file: Path) -> tuple[str, tuple[str, ...]]:

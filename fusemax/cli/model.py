@@ -154,8 +154,11 @@ def _explained(predictor: Predictor, asked: Asked, step: str, depth: int) -> str
 
 def _one(predictor: Predictor, asked: Asked) -> Passed:
     """Return the pass of a phase that has one."""
+    from fusemax.model.engine import refuse_idle
+
     if asked.phase == "decode":
         return predictor.decode(asked.batch, asked.length, asked.source)
+    refuse_idle(predictor.engine)
     return predictor.prefill(asked.batch, asked.length)
 
 

@@ -36,7 +36,7 @@ def run(
 ) -> None:
     """Run a study: a table on the screen, the results, figures and a report in a folder.
 
-    Options after --out are for studies whose parts have a grid.
+    Options after --out, but for --fresh, are for studies whose parts have a grid.
     """
     options = {
         "pareto": pareto, "top": top, "by": by, "resume": resume, "fresh": fresh, "cluster": cluster,

@@ -21,6 +21,12 @@ def _kernels(study: GpuStudy, rows: Sequence[Published]) -> Iterator[tuple[KeyPa
     taken = [entry_of(study, row, study.machines[row.gpu]) for row in rows if row.gpu in study.machines]
     known = {row.kernel for row in rows}
     for number, entry in enumerate(study.kernels):
+        if entry in study.kernels[:number]:
+            yield (
+                ("kernels", number),
+                f"this entry of {entry.kernel} stands there twice: the first one counts",
+            )
+            continue
         if not any(entry is other for other in taken):
             why = "" if entry.kernel in known else f": none is of kernel {_unknown(entry.kernel, known)}"
             yield ("kernels", number), f"no published row takes this entry of {entry.kernel}{why}"
@@ -28,6 +34,9 @@ def _kernels(study: GpuStudy, rows: Sequence[Published]) -> Iterator[tuple[KeyPa
 
 def _not_fitted(study: GpuStudy, rows: Sequence[Published]) -> Iterator[tuple[KeyPath, str]]:
     for number, entry in enumerate(study.not_fitted):
+        if entry in study.not_fitted[:number]:
+            yield ("not_fitted", number), f"{entry.gpu or entry.source} stands there twice"
+            continue
         if not any(entry.holds(row) for row in rows):
             known = {row.gpu for row in rows} if entry.gpu else _sources(rows)
             yield (
@@ -38,6 +47,9 @@ def _not_fitted(study: GpuStudy, rows: Sequence[Published]) -> Iterator[tuple[Ke
 
 def _hosts(study: GpuStudy, rows: Sequence[Published]) -> Iterator[tuple[KeyPath, str]]:
     for number, host in enumerate(study.host):
+        if host in study.host[:number]:
+            yield ("host", number), f"this entry of {host.source} stands there twice: the first one counts"
+            continue
         known = {row.implementation for row in rows if host.source in row.source}
         if not known:
             yield ("host", number), f"no published row is of {_unknown(host.source, _sources(rows))}"

@@ -8,8 +8,8 @@ from fusemax.analysis.work import is_view
 from fusemax.cascade.ir import Cascade
 from fusemax.cascade.views import without
 from fusemax.errors import FusemaxError, ProblemsError
-from fusemax.language.formula import formula, formula_names
-from fusemax.language.syntax import Expression, Name
+from fusemax.language.formula import formula_names
+from fusemax.language.syntax import Expression
 from fusemax.language.value import value_of
 from fusemax.machine import Machine
 from fusemax.mapping.binding import Binding
@@ -21,7 +21,6 @@ from fusemax.mapping.nodes import Nodes
 from fusemax.mapping.notes import Notes
 from fusemax.mapping.spec import MappingFile
 from fusemax.mapping.tiles import tile_expression, variables_of
-from fusemax.quantity import QuantityError
 from fusemax.source import Document, KeyPath
 
 __all__ = ["map_onto", "tile_expression", "variables_of"]
@@ -68,7 +67,8 @@ class _Builder:
         nests = tuple(nodes.nest(index, node, bound) for index, node in enumerate(self.file.nests))
         self._each_once(nests)
         self._tensor_lists()
-        words = {tensor: self._word(tensor, value) for tensor, value in self.file.words.items()}
+        for tensor in self.file.words:
+            self.notes.known(tensor, self.cascade.tensors, "tensor", ("words", tensor), key=True)
         mapped = Mapped(
             name=Path(self.document.file).stem,
             title=self.file.title,
@@ -77,7 +77,7 @@ class _Builder:
             bind=bound.bind,
             spill={level: tuple(tensors) for level, tensors in self.file.spill.items()},
             in_place=tuple(tuple(group) for group in self.file.in_place),
-            words=words,
+            words=dict(self.file.words),
             offload=bound.offload,
             when=self._when(),
         )
@@ -101,14 +101,6 @@ class _Builder:
                     self.notes.fail(("absorb", position), str(error))
         views = [e.name for e in cascade.computed if is_view(e) and e.name not in cascade.outputs]
         return without(cascade, [*absorbed, *views])
-
-    def _word(self, tensor: str, value: object) -> Expression:
-        self.notes.known(tensor, self.cascade.tensors, "tensor", ("words", tensor), key=True)
-        try:
-            return formula(value, "B")  # type: ignore[arg-type]
-        except QuantityError as error:
-            self.notes.fail(("words", tensor), str(error))
-            return Name("word")
 
     def _when(self) -> dict[str, Expression]:
         """Return the part of the iterations in which an Einsum is done, by its name."""

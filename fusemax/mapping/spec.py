@@ -205,7 +205,7 @@ class MappingFile(FilePart):
     schedule: Schedule = "overlapped"
     spill: dict[str, list[str]] = Field(default_factory=dict)
     in_place: list[list[str]] = Field(default_factory=list)
-    words: dict[str, Any] = Field(default_factory=dict)
+    words: dict[str, Bytes] = Field(default_factory=dict)
     operands: Bytes | None = None
 
 

@@ -112,6 +112,15 @@ def engine_of(given: Mapping[str, Any]) -> Engine:
     return Engine(**given)
 
 
+def refuse_idle(engine: Engine) -> None:
+    """Raise FusemaxError where *engine* says of a prompt alone what holds for kernels that make tokens."""
+    if engine.keys == APART:
+        raise FusemaxError(
+            "keys=apart: says how kernels that make tokens read the cache; a prompt alone makes none"
+            "\n  hint: leave it out, or ask for --phase decode or generate"
+        )
+
+
 def entries(text: str) -> dict[str, str]:
     """Return the entries ``name=value`` of *text*, apart by commas; raise FusemaxError for one without, or said twice."""
     found: dict[str, str] = {}

@@ -40,7 +40,7 @@ def bars(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Mappi
     if log:
         axes.set_ylim(low if low == base else low * 0.93, high * 1.08)
     else:
-        axes.set_ylim(min(0.0, low * 1.05), high * 1.05)
+        axes.set_ylim(min(0.0, low * 1.05), high * 1.05 or 1.0)
 
 
 def _flat(
@@ -93,7 +93,7 @@ def stacks(axes: Axes, panel: Panel, content: Chart, spec: FigureSpec, look: Map
             boxes.append((content.xs.index(point.x) - _GROUP / 2, tops[point.x], _GROUP, point.y))
             tops[point.x] += point.y
         _boxes(axes, boxes, look[name])
-    axes.set_ylim(0.0, 1.05 * max(tops.values()))
+    axes.set_ylim(0.0, 1.05 * max(tops.values()) or 1.0)
 
 
 def patch(look: Look) -> Patch:

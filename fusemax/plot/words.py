@@ -40,8 +40,12 @@ def widest(texts: Sequence[str]) -> float:
 def cut(texts: Sequence[str], room: float) -> tuple[str, ...]:
     """Return *texts*, those wider than *room* inches cut: at their ends, or in the middle where the ends tell them apart.
 
+    A few words in brackets at the end stay.
+
     >>> cut(["a long name of a first thing", "a long name of a second thing", "short"], 1.0)
     ('a long n…st thing', 'a long …nd thing', 'short')
+    >>> cut(["a long name of a thing (M)"], 1.0)
+    ('a long nam… (M)',)
     """
     ended = [_ended(text, room) for text in texts]
     if len(set(ended)) < len(set(texts)):
@@ -52,8 +56,10 @@ def cut(texts: Sequence[str], room: float) -> tuple[str, ...]:
 def _ended(text: str, room: float) -> str:
     if inches(text) <= room:
         return text
-    count = next((n for n in range(len(text), 0, -1) if inches(text[:n].rstrip() + CUT) <= room), 1)
-    return text[:count].rstrip() + CUT
+    start = text.rfind(" (") if text.endswith(")") else -1
+    kept = CUT + text[start:] if start > 0 and inches(text[start:]) < room / 3 else CUT
+    count = next((n for n in range(len(text), 0, -1) if inches(text[:n].rstrip() + kept) <= room), 1)
+    return text[:count].rstrip() + kept
 
 
 def _middled(text: str, room: float) -> str:

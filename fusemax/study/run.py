@@ -16,6 +16,7 @@ from fusemax.report import Study, write
 from fusemax.source import Document
 from fusemax.study.kind import Kind, Outcome, Progress, kind_called
 from fusemax.study.load import read_study
+from fusemax.study.target import refuse_strange
 from fusemax.table.store import read_table, write_columns, write_tables
 from fusemax.table.table import Tables
 
@@ -61,6 +62,8 @@ def run_study(
     from fusemax.plot.sweep import drawn
 
     name, kind = _kind_of(document)
+    refuse_strange(out, options.get("fresh", False))
+    options = {name: value for name, value in options.items() if name != "fresh" or name in kind.options}
     refused = [f"--{option}" for option in options if option not in kind.options]
     if refused:
         raise FusemaxError(f"{', '.join(refused)}: a study of kind {name!r} takes no such option")
@@ -70,10 +73,9 @@ def run_study(
         for shown, file in sorted(kind.files(plan).items())
     }
     outcome = kind.tables(plan, out, told)
-    written = _write(out, outcome)
+    written = [_provenance(out, path.stem, command, hashes), *_write(out, outcome)]
     tables = _tables(out, outcome)
     pictures = drawn(tables, kind.specs(plan), told) if tables.tables else ()
-    written.append(_provenance(out, path.stem, command, hashes))
     about = kind.about(plan)
     told(1, 1, "writing the report")
     page = Study(

@@ -203,3 +203,11 @@ def test_a_mapping_may_be_called_best(tmp_path: Path) -> None:
     shipped = fm.Design("attention/1-pass", "fusemax", "fusemax").sweep({"M": [1024, 4096]}, sizes=sizes)
 
     assert list(shipped["latency_s"]) == list(mine["latency_s"])
+
+
+def test_a_tile_is_no_figure_of_the_machine() -> None:
+    """Who changes the mapping with what changes machines is told how."""
+    design = fm.Design("attention/1-pass", "fusemax", "fusemax")
+    for name in ("mapping.tiles.M1", "tiles.M1"):
+        with pytest.raises(fm.FusemaxError, match=r"changes=\{'tiles\.M1': 4\}"):
+            design.with_(name, 4)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fusemax.cli import build
-from fusemax.cli.check import check_file
+from fusemax.cli.check import check_file, checked
 
 CASCADE = """
 title: t
@@ -79,3 +79,16 @@ def test_cost_tells_it_too(tmp_path: Path) -> None:
 
     assert SAID in found.output
     assert "8 cycles" in found.output
+
+
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [("", True), ("for: [k1],", False), ("spatial: {u: {k0: lanes}},", False), ("keep: {DRAM: [X]},", True)],
+)
+def test_tiles_that_nothing_goes_over_are_noted(tmp_path: Path, inside: str, told: bool) -> None:
+    """K is cut into K1 and K0, but its elements are gone through one after the other all the same."""
+    path = written(tmp_path, "4", inside)
+    path.write_text(path.read_text() + "tiles: {K0: 4}\n")
+    _, notes = checked(path)
+    assert bool(notes) == told
+    assert not told or "tiles of K change nothing" in notes[0]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from fusemax.cli import build
 from fusemax.errors import FusemaxError
-from fusemax.model.engine import Engine, Host
+from fusemax.model.engine import Engine, Host, refuse_idle
 from fusemax.model.experts import routed
 from fusemax.model.heads import pairs_seen
 from fusemax.model.parallel import Parallel
@@ -399,6 +399,8 @@ def test_keys_read_apart():
     model = published("llama-3.1-70b")
     shared = Predictor(model, "h100", shared=H100)
     apart = replace(shared, engine=Engine(keys="apart"))
+    with pytest.raises(FusemaxError, match="a prompt alone makes none"):
+        refuse_idle(apart.engine)
 
     def attention(run):
         return next(row for row in run.rows if row.step.work == "attention")

@@ -52,6 +52,13 @@ def test_an_axis_has_the_unit_of_its_values(
     assert 0.7 * shown <= max(numbers) <= shown
 
 
+@pytest.mark.parametrize("kind", ["bars", "stacks"])
+def test_bars_of_nothing_but_zeros_have_an_axis(tmp_path: Path, kind: str) -> None:
+    """A warning of matplotlib would be an error here."""
+    _, words = drawn(tmp_path, [("a", 1, 0.0, 1e9), ("a", 2, 0.0, 1e9)], kind=kind, series="name")
+    assert "0" in words or "0.0" in words
+
+
 def test_very_large_numbers_say_their_power(tmp_path: Path) -> None:
     """Beyond all units each tick has its power of ten."""
     _, words = drawn(tmp_path, [("a", 1, 1e14, 1e9), ("a", 2, 2e14, 1e9)])

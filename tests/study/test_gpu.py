@@ -224,6 +224,7 @@ kernels:
 - {{kernel: mykernal, forward: flash3}}
 - {{kernel: mykernel, forward: flash3}}
 - {{kernel: mykernel, dtypes: [fp8], forward: flash3}}
+- {{kernel: mykernel, forward: flash3}}
 not_fitted: [{{gpu: other, because: b}}, {{source: bench.py, because: b}}]
 host:
 - {entry % ("our bench", "v1, v2")}
@@ -238,9 +239,10 @@ host:
     assert [note.removeprefix(f"{path}:") for note in notes] == [
         "10:3: no published row takes this entry of mykernal: none is of kernel mykernal (did you mean 'mykernel'?)",
         "12:3: no published row takes this entry of mykernel",
-        "13:14: no published row is of other",
-        "15:45: no published row of this source is of v2",
-        "16:3: no published row is of your bench (did you mean 'our bench.py'?)",
+        "13:3: this entry of mykernel stands there twice: the first one counts",
+        "14:14: no published row is of other",
+        "16:45: no published row of this source is of v2",
+        "17:3: no published row is of your bench (did you mean 'our bench.py'?)",
     ]
 
 

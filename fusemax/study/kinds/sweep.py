@@ -59,8 +59,9 @@ def plan(document: Document, options: Mapping[str, Any]) -> SweepPlan:
     study, document, problems = found.study, found.document, list(found.problems)
     path = Path(document.file)
     has_grid = any(part.grid for part in study.parts)
-    if options and not has_grid:
-        listed = ", ".join(f"--{name}" for name in options)
+    idle = [name for name in options if name != "fresh"]
+    if idle and not has_grid:
+        listed = ", ".join(f"--{name}" for name in idle)
         raise FusemaxError(f"{document.file}: no part has a grid, so {listed} cannot apply")
     keep = keep_of(options.get("pareto"), options.get("top"), options.get("by"))
     so_far = planned_so_far(study, document, keep, name=path.stem, vague=found.vague)
