@@ -394,20 +394,26 @@ def found_by(python: str, name: str) -> dict[str, Any]:
     command = [python, __file__, "--row", name, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        return {"value": float("nan"), "note": (done.stderr.strip().splitlines() or ["failed"])[-1]}
+        return {"note": (done.stderr.strip().splitlines() or ["failed"])[-1]}
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def told(row: Row, found: dict[str, Any], before: dict[str, Any] | None) -> str:
-    """Return the line of one row."""
+    """Return the line of one row; an older installation may lack what a row measures."""
+    if "value" not in found:
+        return f"{row.title:38}not there   {BEFORE}: {row.before}\n      {row.on}; {found['note']}"
     value, limit = found["value"], found.get("limit")
     faster = row.unit.endswith("/s")
     text = f"{row.title:38}{value:10.4g} {row.unit:11}"
     ratio = (limit / value if faster else value / limit) if limit else None
     text += f"limit {limit:8.4g}, {ratio:7.1f} times that" if limit and ratio else " " * 33
     if before is not None:
-        was = before["value"]
-        text += f"   before {was:8.4g}, now {(value / was if faster else was / value):7.1f} times as quick"
+        was = before.get("value")
+        text += (
+            f"   before {was:8.4g}, now {(value / was if faster else was / value):7.1f} times as quick"
+            if was
+            else "   before: not there"
+        )
     text += f"   {BEFORE}: {row.before}"
     columns = f"{found['columns']} columns; " if "columns" in found else ""
     return f"{text}\n      {columns}{row.on}{'; ' + found['note'] if 'note' in found else ''}"

@@ -101,8 +101,8 @@ def _following(cascade: Cascade, given: Mapping[str, int], standing_in: Collecti
     loose, before = {*standing_in}, -1
     while len(loose) > before:
         before = len(loose)
-        for name, rank in cascade.ranks.items():
-            tied = {name, *(() if rank.size is None else names(rank.size))}
+        for name, used in _named(cascade).items():
+            tied = {name, *used}
             if tied & loose:
                 loose |= tied - given.keys()
     return frozenset(loose)
@@ -143,7 +143,7 @@ def _step(cascade: Cascade, known: dict[str, int]) -> bool:
         if rank.size is None:
             continue
         factors = _factors(rank.size)
-        unknown = [factor for factor in names(rank.size) if factor not in known]
+        unknown = [factor for factor in _named(cascade)[name] if factor not in known]
         same = (
             known[other] for other, one in cascade.ranks.items() if other in known and one.size == rank.size
         )
@@ -161,6 +161,15 @@ def _step(cascade: Cascade, known: dict[str, int]) -> bool:
             known[unknown[0]] = -(-known[name] // rest)
             return True
     return False
+
+
+def _named(cascade: Cascade) -> Mapping[str, tuple[str, ...]]:
+    """Return the names in the size of each rank of *cascade*, found once."""
+    if "names in sizes" not in cascade.known:
+        cascade.known["names in sizes"] = {
+            name: () if rank.size is None else tuple(names(rank.size)) for name, rank in cascade.ranks.items()
+        }
+    return cascade.known["names in sizes"]
 
 
 def _factors(size: Expression) -> tuple[str, ...] | None:

@@ -17,7 +17,7 @@ from fusemax.cost.lower import run
 from fusemax.cost.power import HELD
 from fusemax.cost.program import Label, Line, Program
 from fusemax.errors import FusemaxError
-from fusemax.mapping.given import sizes_given
+from fusemax.mapping.given import Said, sizes_given
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.refused import check_figures, too_small
 
@@ -136,12 +136,33 @@ class Evaluator:
 
     def costs(self, points: Sequence[tuple[Mapping[str, int], Mapping[str, float]]]) -> list[Cost]:
         """Return the costs of many points, as :func:`costs` does."""
-        given = [_parameters(self.mapped, self.program, sizes, figures) for sizes, figures in points]
+        given = [self._parameters(sizes, figures) for sizes, figures in points]
         results = self._rows(given)
         return [
             Cost(dict(zip(self.labels, values, strict=True)), self.labels, point)
             for values, point in zip(results, given, strict=True)
         ]
+
+    def _parameters(self, sizes: Mapping[str, int], figures: Mapping[str, float]) -> dict[str, float]:
+        if figures:
+            lines = [line.name for line in self.program.labelled("figure")]
+            check_figures(figures, self.program.parameters, lines)
+        needed = [name for name in self._open if name not in figures]
+        found = sizes_given(self.mapped, needed, sizes, needed, self._said)
+        numbers = {name: float(value) for name, value in (*found.items(), *figures.items())}
+        return {**self._known, **numbers}
+
+    @cached_property
+    def _said(self) -> Said:
+        return Said(self.mapped)
+
+    @cached_property
+    def _known(self) -> Mapping[str, float]:
+        return {name: value for name, value in self.program.parameters.items() if value is not None}
+
+    @cached_property
+    def _open(self) -> tuple[str, ...]:
+        return tuple(name for name, value in self.program.parameters.items() if value is None)
 
     def _rows(self, points: Sequence[Mapping[str, float]]) -> list[list[float]]:
         if len(points) == 1 and next(self.asked) == 0:
@@ -184,19 +205,6 @@ def costs(
         For sizes that are missing or unknown, and figures that the machine does not have.
     """
     return Evaluator(mapped, program).costs(points)
-
-
-def _parameters(
-    mapped: Mapped, program: Program, sizes: Mapping[str, int], figures: Mapping[str, float]
-) -> dict[str, float]:
-    check_figures(figures, program.parameters, [line.name for line in program.labelled("figure")])
-    parameters = {name: value for name, value in program.parameters.items() if value is not None}
-    given = Program(
-        parameters={name: figures.get(name, value) for name, value in program.parameters.items()},
-        lines=program.lines,
-    )
-    parameters |= {name: float(value) for name, value in sizes_for(mapped, given, sizes).items()}
-    return parameters | {name: float(value) for name, value in figures.items()}
 
 
 def evaluate_lines(

@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 from fusemax.cascade.sizes import MissingSizeError, SizeError, resolve_sizes
 from fusemax.language.syntax import Expression, Name, names
-from fusemax.mapping.names import check_names
+from fusemax.mapping.names import Names, check_names, names_together
 from fusemax.mapping.nest import Digit, Mapped
+
+
+@dataclass(frozen=True)
+class Said:
+    """What *mapped* says of sizes, found once for any number of points."""
+
+    mapped: Mapped
+
+    @cached_property
+    def tiles(self) -> frozenset[str]:
+        """See :func:`tiles_cut`."""
+        return tiles_cut(self.mapped)
+
+    @cached_property
+    def as_long(self) -> frozenset[str]:
+        """See :func:`as_long_as_tiles`."""
+        return _as_long_as(self.mapped, self.tiles)
+
+    @cached_property
+    def together(self) -> tuple[Names, ...]:
+        """See :func:`~fusemax.mapping.names.names_together`."""
+        return names_together(self.mapped)
 
 
 def tiles_cut(mapped: Mapped) -> frozenset[str]:
@@ -50,20 +74,18 @@ def check_not_given(mapped: Mapped, given: Collection[str], left_open: Collectio
     That is a tile, what is as long as one, or how many tiles a rank has that is given too. Tiles *left_open* are chosen by
     somebody else, in place of the mapping's.
     """
-    _refuse_given(mapped, given, tiles_cut(mapped), left_open)
+    _refuse_given(Said(mapped), given, left_open)
 
 
-def _refuse_given(
-    mapped: Mapped, given: Collection[str], tiles: frozenset[str], left_open: Collection[str]
-) -> None:
-    cut = tiles.difference(left_open)
+def _refuse_given(said: Said, given: Collection[str], left_open: Collection[str]) -> None:
+    mapped, cut = said.mapped, said.tiles.difference(left_open)
     where = f"mapping {mapped.name} cuts"
     mistakes = [
         f"{name} cannot be set: {where} it under 'tiles:'" for name in sorted(cut.intersection(given))
     ]
     mistakes += [
         f"{name} cannot be set: it is as long as a tile that {where} under 'tiles:'"
-        for name in sorted(_as_long_as(mapped, tiles).intersection(given))
+        for name in sorted(said.as_long.intersection(given))
     ]
     mistakes += [
         f"{name} cannot be set: it follows from {whole} and what {where} under 'tiles:'"
@@ -75,20 +97,23 @@ def _refuse_given(
 
 
 def sizes_given(
-    mapped: Mapped, needed: Iterable[str], given: Mapping[str, int], left_open: Collection[str] = ()
-) -> dict[str, int]:
+    mapped: Mapped, needed: Iterable[str], given: Mapping[str, int], left_open: Collection[str] = (),
+    said: Said | None = None,
+) -> dict[str, int]:  # fmt: skip
     """Return every size that is *needed*, from the *given* ones; tiles *left_open* are chosen by somebody else.
+
+    *said* is what the mapping says, for who asks often.
 
     Raises
     ------
     SizeError
         Naming what is missing, what cannot be set, and what would follow from a tile.
     """
-    tiles = tiles_cut(mapped)
-    _refuse_given(mapped, given, tiles, left_open)
+    said = said or Said(mapped)
+    _refuse_given(said, given, left_open)
     needed = list(needed)
     cascade = mapped.cascade
-    cut = tiles.difference(left_open)
+    cut = said.tiles.difference(left_open)
     extra = [name for name in cut if name in cascade.size_symbols() and name not in given]
     known = resolve_sizes(cascade, {**dict.fromkeys(extra, 1), **given}, extra)
     other = resolve_sizes(cascade, {**dict.fromkeys(extra, 2), **given}, extra) if extra else known
@@ -101,7 +126,9 @@ def sizes_given(
     missing = [name for name in needed if name not in known]
     if missing:
         raise MissingSizeError(f"mapping {mapped.name}", sorted(missing))
-    check_names(mapped, {name: size for name, size in known.items() if other.get(name) == size})
+    check_names(
+        mapped, said.together, {name: size for name, size in known.items() if other.get(name) == size}
+    )
     return {name: known[name] for name in needed}
 
 

@@ -43,10 +43,10 @@ def names_together(mapped: Mapped) -> tuple[Names, ...]:
     return tuple(found)
 
 
-def check_names(mapped: Mapped, known: Mapping[str, int]) -> None:
-    """Raise SizeError where two ranks that are not equally long name places of one tensor together. *known* are the sizes."""
+def check_names(mapped: Mapped, together: Iterable[Names], known: Mapping[str, int]) -> None:
+    """Raise SizeError where ranks that name places of one tensor *together* are not equally long; *known* are the sizes."""
     found: list[str] = []
-    for names in names_together(mapped):
+    for names in together:
         lengths = {rank: known[rank] for rank in names.ranks if rank in known}
         if len(set(lengths.values())) > 1:
             ranks = " and ".join(f"{rank}={length}" for rank, length in lengths.items())
