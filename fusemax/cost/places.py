@@ -13,9 +13,9 @@ from fusemax.cost.stays import Kept
 from fusemax.cost.symbols import least, repeated, symbol
 from fusemax.cost.unions import Union, is_crossing, reader_of, union_of
 from fusemax.cost.users import Users
-from fusemax.cost.ways import Way, digits_of_way
+from fusemax.cost.ways import Way, digits_of_way, distinct, ways_of
 from fusemax.cost.windowed import cut_windows
-from fusemax.cost.windows import Window
+from fusemax.cost.windows import Window, windows_among
 from fusemax.language.syntax import Access
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
@@ -56,7 +56,7 @@ class Places(Users):
         masks = [mask for _, mask in alike if mask is not None]
         read = self._accesses(residence)[1]
         if len(alike) > 1:
-            needed = bool(masks) or self._is_crossing(read)
+            needed = bool(masks) or self._is_crossing(self._telling(residence, read))
         else:
             needed = self._is_joint(
                 read, masks[0] if masks else None, self._windows(residence), self._ways(residence)
@@ -64,6 +64,18 @@ class Places(Users):
         if not needed:
             return None
         return self._union(residence.tensor, {body.node: body for body in bodies}.values())
+
+    def _holding(self, residence: Residence) -> tuple[Way, ...]:
+        """Return the ways to the tensor of *residence* that hold all others in its loops: what moves them moves its tile."""
+        return distinct(self.nest, self._ways(residence), residence.loops)
+
+    def _telling(self, residence: Residence, read: Iterable[Access]) -> list[Access]:
+        """Return those of *read* that others do not hold, or that are windows: a loop that moves one moves its tile."""
+        ways = self._holding(residence)
+        return [
+            access for access in read
+            if ways_of(self.nest, (access,))[0] in ways or windows_among(self.nest, self.cascade, (access,))
+        ]  # fmt: skip
 
     def _is_joint(
         self,
@@ -93,7 +105,9 @@ class Places(Users):
 
     def _of_union(self, residence: Residence, shared: Union, words: sympy.Expr) -> sympy.Expr:
         """Return the words of all tiles of what bodies share; *words* where these are too many to be listed."""
-        within = shared.words(self.extents, residence.loops, words)
+        telling = self._telling(residence, self._accesses(residence)[1])
+        moving = frozenset[str]().union(*map(digits_of_way, ways_of(self.nest, telling)))
+        within = shared.words(self.extents, residence.loops, words, moving=moving)
         if not self._is_of_a_core(residence.level) or not self.spread:
             return within
         if self.whole is not self:
@@ -101,7 +115,7 @@ class Places(Users):
             return within * least(same, self.cores) / same
         inside = {*self.spread, *residence.loops}
         loops = [loop for loop in shared.readers[0].loops if loop in inside]
-        many = shared.words(self.extents, loops, words, self.spread, self.cores)
+        many = shared.words(self.extents, loops, words, self.spread, self.cores, moving)
         return many if self.nest.spread else repeated(self.cores, many, within)
 
     def _joint(

@@ -79,7 +79,7 @@ class Reads(Over):
         joint = joint_of(self.nest, self.cascade, reading.accesses, mask)
         words = words if joint is None else joint.read(self.extents, body.loops, words)
         union = self._union_read(body, reading)
-        return words if union is None else union.words(self.extents, body.loops, words, stays=False)
+        return words if union is None else union.words(self.extents, body.loops, words)
 
     def _union_read(self, body: Body, reading: Reading) -> Union | None:
         """Return the union of accesses to one tensor in each iteration of *body*, where nothing else knows it."""

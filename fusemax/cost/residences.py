@@ -22,6 +22,7 @@ from fusemax.cost.ways import (
     are_diagonals,
     digits_of_way,
     distinct,
+    fills,
     repeated_in,
     shifts_of,
     terms_of,
@@ -123,7 +124,7 @@ class Residences(Places):
             listed = self._of_union(residence, shared, words)
             if not self._is_diagonal(residence):
                 return listed
-            ways = distinct(self.nest, self._ways(residence), residence.loops)
+            ways = self._holding(residence)
             return words if len(ways) == 1 else self._or_alone(residence, ways, listed)
         bodies = [body for body, _ in self._touching(residence.tensor) if residence.covers(body.node)]
         alike = {(frozenset(body.loops), self.bands[body.node]) for body in bodies}
@@ -296,14 +297,20 @@ class Residences(Places):
 
     def _most_in(self, ways: Sequence[Way], loops: frozenset[str]) -> sympy.Expr:
         """Return the elements that a tile of several *ways* lies among: all along dimensions in which they differ."""
-        apart = [len(set(sides)) > 1 for sides in zip(*ways, strict=True)]
-        around = [side if one else side - loops for side, one in zip(ways[0], apart, strict=True)]
+        around = [self._most_along(sides, loops) for sides in zip(*ways, strict=True)]
         if len(set(map(repeated_in, ways))) == 1:
             return self.extents.points(digits_of_way(tuple(around)))
         most: sympy.Expr = ONE
         for side in around:  # one way has a rank in two dimensions, another has not
             most *= self.extents.points(side)
         return most
+
+    def _most_along(self, sides: Sequence[frozenset[str]], loops: frozenset[str]) -> frozenset[str]:
+        """Return the digits along which all *sides* of a dimension lie: in a chunk that loops hold still, those of that."""
+        for side in sides:
+            if all(side == other or fills(self.nest, side, other, frozenset()) for other in sides):
+                return side - loops.intersection(*sides)
+        return sides[0]
 
     def _held(self, residence: Residence) -> tuple[tuple[Way, ...], Shifts]:
         """Return the ways to what a tile holds, made or read, and how accesses of one are shifted against each other."""

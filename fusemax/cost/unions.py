@@ -62,18 +62,18 @@ class Union:
 
     def words(
         self, extents: Extents, loops: Sequence[str], otherwise: sympy.Expr, spread: Collection[str] = (),
-        cores: sympy.Expr = ONE, stays: bool = True,
+        cores: sympy.Expr = ONE, moving: Collection[str] | None = None,
     ) -> sympy.Expr:  # fmt: skip
         """Return the words of all tiles inside *loops* that come to a place, or to each of *cores* that needs one.
 
-        The loops in *spread* number the tasks of these. Unless a tile *stays* it comes in each iteration. Of more tiles than
-        can be visited: *otherwise*.
+        The loops in *spread* number the tasks of these. A tile stays unless a loop over *moving* digits turns; without any it
+        comes in each iteration. Of more tiles than can be visited: *otherwise*.
         """
         turning = [loop for loop in loops if extents.turns(loop)]
         under = frozenset[str]().union(*(reader.under(self.nest) for reader in self.readers))
         mine = self.carried
         bound = [n for n, loop in enumerate(turning) if loop in {*mine, *spread, *under}]
-        own = turning if not stays else turning[: bound[-1] + 1] if bound else []
+        own = turning if moving is None else turning[: bound[-1] + 1] if bound else []
         touching = [
             [d for d in r.loops if d not in own and d in r.under(self.nest) and extents.turns(d)]
             for r in self.readers
@@ -92,7 +92,7 @@ class Union:
             alike = self._is_alike(extents, root, found[0], spread)
             values += [extents.part(root).size, ZERO, found[1], found[2], sympy.Integer(int(alike))]
         for loop in own:
-            flags = (loop in mine or not stays, loop in spread)
+            flags = (moving is None or loop in moving, loop in spread)
             values += [*self._loop(extents, roots, loop), *map(sympy.Integer, map(int, flags))]
         values += self.sizes
         for reader, inner in zip(self.readers, touching, strict=True):

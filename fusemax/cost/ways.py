@@ -125,7 +125,7 @@ def makes(nest: Nest, output: Access, access: Access, loops: Collection[str]) ->
     around = frozenset(loops)
     sides = zip(output.indices, access.indices, made, read, strict=True)
     return all(
-        a == b or (mine != other and not mine & around) or _fills(nest, mine, other, around)
+        a == b or (mine != other and not mine & around) or fills(nest, mine, other, around)
         for a, b, mine, other in sides
     )
 
@@ -165,16 +165,22 @@ def _holds(nest: Nest, one: Way, other: Way, loops: frozenset[str]) -> bool:
     for (a, b), (c, d) in combinations(sides, 2):
         if a & c and not ((a == c and b == d) or (a == b and c == d)):
             return False  # a rank in two dimensions is no product of both
-    return all(a == b or not a & loops or _fills(nest, a, b, loops) for a, b in sides)
+    return all(a == b or not a & loops or fills(nest, a, b, loops) for a, b in sides)
 
 
-def _fills(nest: Nest, one: frozenset[str], other: frozenset[str], loops: frozenset[str]) -> bool:
-    """Return whether *one* means the whole tile of a rank in which *other* lies (``n1*N0+n0`` and ``n1*N0+u``, n1 a loop)."""
+def fills(nest: Nest, one: frozenset[str], other: frozenset[str], loops: frozenset[str]) -> bool:
+    """Return whether *one* means the whole tile of a rank in which *other* lies (``n1*N0+n0`` and ``n1*N0+u``, n1 a loop).
+
+    Either may do so with the digits of that rank, or with another one that is as long as the tile (``U: N0``).
+    """
     common, rest = one & other, one - other
     for root in nest.roots.values():
         names = [digit.name for digit in root.digits]
         if common and common == frozenset(names[: len(common)]):
-            return rest == frozenset(names[len(common) :]) and bool(rest) and not rest & loops
+            tile = frozenset(names[len(common) :])
+            alike = (r.digits for r in nest.roots.values() if nest.digits_of(r.as_long_as) == tile)
+            whole = {tile, *(frozenset(digit.name for digit in digits) for digits in alike)}
+            return bool(rest) and rest in whole and not rest & loops
     return False
 
 

@@ -31,10 +31,14 @@ class Digit:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A whole rank and its digits, outermost first; an uncut rank has one digit, its own variable."""
+    """A whole rank and its digits, outermost first; an uncut rank has one digit, its own variable.
+
+    ``as_long_as`` are the variables of other ranks whose sizes the cascade multiplies to its size (``i0`` for ``J0: I0``).
+    """
 
     name: str
     digits: tuple[Digit, ...]
+    as_long_as: tuple[str, ...] = ()
 
     @property
     def size_name(self) -> str:

@@ -11,7 +11,7 @@ from fusemax.language.syntax import Name
 from fusemax.machine import Machine, figures
 from fusemax.mapping.nest import Digit, Root
 from fusemax.mapping.notes import Notes
-from fusemax.mapping.space import parts_of
+from fusemax.mapping.space import as_long_as, parts_of
 from fusemax.mapping.spec import Fit, MappingFile, Rule
 from fusemax.mapping.tiles import TileError, written_out
 from fusemax.source import KeyPath
@@ -82,7 +82,7 @@ class Ranks:
     def _root(
         self, name: str, cuts: list[tuple[int, str, object]], tiles: Mapping[str, object], path: KeyPath,
     ) -> Root:  # fmt: skip
-        parts = parts_of(self.cascade, name)
+        parts, like = parts_of(self.cascade, name), as_long_as(self.cascade, name)
         if parts:
             digits = [Digit(parts[0].lower(), None)]
             for part in parts[1:]:
@@ -93,16 +93,16 @@ class Ranks:
                 self.notes.fail(
                     (*path, "tiles", parts[0]) if path else ("tiles", parts[0]), text, "remove it"
                 )
-            return Root(name.lower(), tuple(digits))
+            return Root(name.lower(), tuple(digits), like)
         if not cuts:
-            return Root(name.lower(), (Digit(name.lower(), None),))
+            return Root(name.lower(), (Digit(name.lower(), None),), like)
         cuts = sorted(cuts, reverse=True)
         if [number for number, _, _ in cuts] != list(range(len(cuts) - 1, -1, -1)):
             self.notes.fail(
                 ("tiles",), f"tiles of {name} must be {name}0, {name}1, ... without a gap", key=True
             )
         outer = Digit(f"{name.lower()}{len(cuts)}", None)
-        return Root(name.lower(), (outer, *(Digit(key, rule) for _, key, rule in cuts)))  # type: ignore[misc]
+        return Root(name.lower(), (outer, *(Digit(key, rule) for _, key, rule in cuts)), like)  # type: ignore[misc]
 
     def _partition_of(self, name: str) -> str | None:
         return next((whole for whole in self.cascade.ranks if name in parts_of(self.cascade, whole)), None)

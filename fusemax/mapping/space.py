@@ -95,6 +95,14 @@ def parts_of(cascade: Cascade, rank: str) -> tuple[str, ...]:
     return used if cut and not _only_as_long(cascade, rank, variables) else ()
 
 
+def as_long_as(cascade: Cascade, rank: str) -> tuple[str, ...]:
+    """Return the variables of the ranks whose sizes are multiplied to that of *rank* (``i0`` for ``J0: I0``), if any."""
+    size = cascade.ranks[rank].size
+    used = () if size is None else names(size)
+    is_product = str(size) == "*".join(used) and all(name in cascade.ranks for name in used)
+    return tuple(name.lower() for name in used) if is_product else ()
+
+
 def _only_as_long(cascade: Cascade, rank: str, variables: Collection[str]) -> bool:
     """Return whether *rank* is walked as a whole, and only as long as another one that is cut: ``P: M1*M0`` beside M."""
     others = (
@@ -149,7 +157,7 @@ def roots_of(
             *(Number(float(known[n])) if n in known else Name(n) for n in names_),
         ]
         found = tuple(Digit(digit, rule) for digit, rule in zip(digits, rules, strict=True))
-        roots[rank.lower()] = Root(rank.lower(), found)
+        roots[rank.lower()] = Root(rank.lower(), found, as_long_as(cascade, rank))
     return roots
 
 

@@ -152,13 +152,7 @@ FEATURES: Mapping[str, Features] = {
     "alias-cores": Features(cascades=ALIASED, aliases=True, cores=True, no_spread=True),
     "shift-cores": Features(cascades=SHIFTED, shifts=True, cores=True, no_spread=True, foreign=True),
     "masked-spill": Features(cascades=(*MASKED, *REGIONS), masks=True, regions=True, spill=True, cores=True),
-}
-
-#: What is drawn only when asked for by name, because the witnesses do not agree there yet.
-OPEN: Mapping[str, Features] = {
     "chunks": Features(cascades=REGIONS, chunks=True),
     "chunk-cores": Features(cascades=REGIONS, chunks=True, cores=True, no_spread=True),
     "chunk-spill": Features(cascades=REGIONS, chunks=True, spill=True),
 }
-
-ALL: Mapping[str, Features] = {**FEATURES, **OPEN}

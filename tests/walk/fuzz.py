@@ -18,7 +18,7 @@ from random import Random
 from tests.walk.compare import Difference, Outcome, compared
 from tests.walk.design import Design
 from tests.walk.designs import draw_design
-from tests.walk.features import ALL, FEATURES
+from tests.walk.features import FEATURES
 from tests.walk.fits import wrong_fits
 from tests.walk.laws import broken_laws
 from tests.walk.minimise import minimised
@@ -103,13 +103,13 @@ def run(seed: int, kinds: Iterable[str], seconds: float, designs: int, laws: boo
         if time.monotonic() > end:
             break
         kind = names[number % len(names)]
-        found.add(number, design_of(seed, number, kind), ALL[kind].not_simulated)
+        found.add(number, design_of(seed, number, kind), FEATURES[kind].not_simulated)
     return found
 
 
 def design_of(seed: int, number: int, kind: str) -> Design:
     """Return the design with this *number* in the run of *seed*."""
-    return draw_design(Random(f"{seed}/{number}"), ALL[kind])
+    return draw_design(Random(f"{seed}/{number}"), FEATURES[kind])
 
 
 def smallest(design: Design, not_simulated: str, tries: int) -> Design:
@@ -135,7 +135,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
     parser.add_argument("--designs", type=int, default=10**9, help="stop after so many")
-    parser.add_argument("--kind", action="append", choices=list(ALL), help="only designs of this kind")
+    parser.add_argument("--kind", action="append", choices=list(FEATURES), help="only designs of this kind")
     parser.add_argument(
         "--laws",
         action="store_true",

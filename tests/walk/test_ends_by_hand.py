@@ -234,3 +234,35 @@ def test_a_window_under_a_digit_with_a_gap_has_the_steps_of_that_digit() -> None
     mapping = {"tiles": {"P0": 3, "P1": 3}, "nests": [node], "bind": {"a": ["Y"]}}
 
     assert agreed(on(design(mapping, {"P": 4, "W": 2}, cascade)))["a", "V", "fill"] == 4 + 2 + 2
+
+
+@pytest.mark.parametrize("loops", [["i1", "i0"], ["i1", "i0", "j0"]])
+def test_a_chunk_that_another_name_holds_stays_while_a_loop_goes_through_it(loops: list[str]) -> None:
+    """X of five in chunks of two, by its place i0 in one body and all places j0 in another: all of X comes once.
+
+    Kept outside of a loop over j0 too, where that is a loop: inside of it j0 alone would move.
+    """
+    cascade = {
+        **HEAD, "inputs": {"X": ["T"]}, "ranks": {"T": "I1*I0", "J0": "I0"}, "outputs": ["Y", "Z"],
+        "einsums": "Y[i1,i0] = X[i1*I0+i0]*X[i1*I0+i0]\nZ[i1,i0] = X[i1*I0+i0] - X[i1*I0+j0] :: sum[j0]\n",
+    }  # fmt: skip
+    inside = [{"do": ["Y"]}, {"for": loops[2:], "do": ["Z"]}]
+    node = {"for": loops[:2], "keep": {"L1": ["X"]}, "do": inside}
+    one = on(design({"tiles": {"I0": 2}, "nests": [node], "bind": {"a": ["Y", "Z"]}}, {"T": 5}, cascade))
+
+    assert agreed(one)["L1", "X", "fill"] == 5
+    assert not compared(one).differences
+
+
+def test_what_is_short_in_a_chunk_that_ends_early_comes_again_without_what_is_not_there() -> None:
+    """X of eleven in chunks of four, by j inside of two tiles of C: each brings the eleven that there are, not twelve."""
+    cascade = {
+        **HEAD, "inputs": {"X": ["T"], "W": ["C", "T"]}, "ranks": {"T": "I1*I0", "J0": "I0"}, "outputs": ["Y", "Z"],
+        "einsums": "Y[i1,i0] = X[i1*I0+i0]*X[i1*I0+i0]\nZ[c,i1] = X[i1*I0+j0]*W[c,i1*I0+j0] :: sum[j0]\n",
+    }  # fmt: skip
+    nests = [{"for": ["i1"], "do": ["Y"]}, {"for": ["i1", "c1", "j0"], "keep": {"a": ["X"]}, "do": ["Z"]}]
+    mapping = {"tiles": {"I0": 4, "C0": 3}, "nests": nests, "bind": {"a": ["Y", "Z"]}}
+    one = on(design(mapping, {"T": 11, "C": 6}, cascade))
+
+    assert agreed(one)["a", "X", "fill"] == 2 * 11
+    assert not compared(one).differences

@@ -9,13 +9,13 @@ import pytest
 from fusemax.errors import FusemaxError
 from tests.walk import fuzz
 from tests.walk.design import Design
-from tests.walk.features import ALL
+from tests.walk.features import FEATURES
 from tests.walk.fits import wrong_fits
 from tests.walk.space import NotWalkedError
 from tests.walk.trace import Step, Trace
 from tests.walk.values import wrong_values
 
-KINDS = [kind for kind in ALL if "gather" not in kind]
+KINDS = [kind for kind in FEATURES if "gather" not in kind]
 
 
 def _computed(seed: int, numbers: range) -> Iterator[tuple[int, list[object]]]:

@@ -101,7 +101,52 @@ class Shares:
             if not alike and self._digits_in(mine) & self._digits_in(other_mine):
                 return False  # a rank in two indices is no product of both
         sides = zip(pairs, self._limits(one.tensor), strict=True)
-        return all(mine == its or self._is_whole(stream, mine, parts, size) for (mine, its), size in sides)
+        return all(
+            mine == its or self._is_whole(stream, mine, parts, size) or self._spans(stream, mine, its, size)
+            for (mine, its), size in sides
+        )
+
+    def _spans(self, stream: Stream, mine: Expression, its: Expression, size: int) -> bool:
+        """Return whether *mine* runs freely through all that *its* does beside what they share (``i1*I0+j0``, ``i1*I0+i0``).
+
+        *size* is the length of their dimension: what ends before it, in a short tile, may lack what another variable has.
+        """
+        one, other = self._digit_steps(mine), self._digit_steps(its)
+        if one is None or other is None or one[0] != other[0]:
+            return False
+        own, left = dict(one[1].items() - other[1].items()), dict(other[1].items() - one[1].items())
+        if not own or min((*own.values(), *left.values())) < 0:
+            return False
+        if any(d in stream.loops and self.geometry.points([d], {}) > 1 for d in own):
+            return False
+        for root in {self.nest.root_of(digit) for digit in own}:
+            short = self.geometry.sizes[root.name] % self.geometry.unit(root.digits[0].name) != 0
+            if (
+                short
+                and self.geometry.sizes[root.name] < size
+                and not {d.name for d in root.digits} <= own.keys()
+            ):
+                return False
+        reach = 0.0
+        for digit, step in sorted(own.items(), key=lambda item: item[1]):
+            further = self.geometry.points([digit], {}) - 1
+            if further and step > reach + 1:
+                return False
+            reach += step * further
+        return sum(step * (self.geometry.points([digit], {}) - 1) for digit, step in left.items()) <= reach
+
+    def _digit_steps(self, index: Expression) -> tuple[float, dict[str, float]] | None:
+        """Return where *index* starts and its step along each digit; None for what is no sum of ranks."""
+        factors, start = affine(index) or (None, None)
+        if factors is None or is_gather(index):
+            return None
+        steps: dict[str, float] = {}
+        for variable, factor in factors.items():
+            for digit in digits_of(self.nest, [variable]):
+                unit = self.geometry.unit(digit) if variable in self.nest.roots else 1
+                step = unit * (1.0 if factor is None else finite_value_of(factor, self.known))
+                steps[digit] = steps.get(digit, 0.0) + step
+        return 0.0 if start is None else finite_value_of(start, self.known), steps
 
     def _told_whole(self, tensor: str) -> list[Root]:
         """Return the roots of which a part that runs freely means all of its rank: even ones, or cut in *tensor* too."""
