@@ -1,4 +1,4 @@
-"""The order of visits by barriers, worked out once for a rank and asked for many fibres.
+"""The order of visits by barriers, worked out once for a cascade and asked for many fibres.
 
 Sets of visits are bits of whole numbers, so that a chain over hundreds of visits costs little.
 """

@@ -89,6 +89,11 @@ class Analysis:
         return {}
 
     @cached_property
+    def _order(self) -> Order:
+        """The order of visits, which all ranks share."""
+        return Order(self.plain, self.table)
+
+    @cached_property
     def _whole_view(self) -> Order | None:
         """The order of the cascade with ranks whole, where an index shifts a split one or conditions are on whole ones."""
         parts = {part.lower() for pieces in self.plain.digits.values() for part in pieces}
@@ -117,7 +122,7 @@ class Analysis:
             known = ", ".join(self.names)
             raise NoSuchFibreError(f"cascade {self.cascade.name} has no rank {name!r}; there are: {known}")
         if name not in self._known:
-            entry = _rank(self.plain, self.table, name, self._questions[name])
+            entry = _rank(self._order, name, self._questions[name])
             self._known[name] = self._with_whole_view(entry)
         return self._known[name]
 
@@ -153,7 +158,7 @@ class Analysis:
             return self.rank(ranks[0])
         for name in ranks:
             self.rank(name)
-        return _rank(self.plain, self.table, ",".join(ranks), ranks)
+        return _rank(self._order, ",".join(ranks), ranks)
 
     def passes(self, rank: str, tensor: str | None = None) -> int:
         """Return the bound for *rank*, or for one *tensor* over it."""
@@ -207,14 +212,13 @@ def _questions(form: Plain) -> dict[str, tuple[str, ...]]:
     return dict(sorted(questions.items(), key=lambda item: -whole[item[0]]))
 
 
-def _rank(form: Plain, table: Table, rank: str, parts: tuple[str, ...]) -> RankPasses:
-    order = Order(form, table)
-    entries = []
+def _rank(order: Order, rank: str, parts: tuple[str, ...]) -> RankPasses:
+    form, entries = order.form, []
     for tensor, ranks in form.ranks.items():
         for positions in _positions(form, ranks, parts):
             entries.append(tensor_passes(order, tensor, rank, positions))
     variables = tuple(_variable(form, part) for part in parts)
-    found = levels(form, table, variables)
+    found = levels(form, order.table, variables)
     return RankPasses(
         rank=rank,
         variables=variables,
