@@ -11,7 +11,9 @@ from tests.cascade import references_blocks as blocks
 from tests.cascade import references_field as field
 from tests.cascade import references_latest as latest
 from tests.cascade import references_losses as losses
+from tests.cascade import references_memory as memory
 from tests.cascade import references_more as more
+from tests.cascade import references_public as public
 from tests.cascade import references_recent as recent
 from tests.cascade import references_variants as variants
 from tests.cascade import references_vision as vision
@@ -53,6 +55,23 @@ def _words(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
     """The tokens of both answers are numbers of the vocabulary."""
     for name in ("YW", "YL"):
         values[name][...] = np.random.default_rng(7).integers(0, sizes["V"], size=values[name].shape)
+
+
+def _answers(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Answers of several lengths, the longest of all tokens."""
+    values["LEN"][...] = sizes["T"] - np.arange(sizes["G"]) % sizes["T"]
+
+
+def _steps(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Step sizes lie in (0, 1)."""
+    values["BE"][...] = 1 / (1 + np.exp(-values["BE"]))
+
+
+def _regular(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
+    """Gates lie in (0, 1), the regulariser above 0."""
+    for name in ("GA", "BE"):
+        values[name][...] = 1 / (1 + np.exp(-values[name]))
+    values["LA"][...] = 0.5 + np.abs(values["LA"])
 
 
 def _decays(values: dict[str, Array], sizes: Mapping[str, int]) -> None:
@@ -261,6 +280,22 @@ CASES: dict[str, Case] = {
     "variants/differential-2": Case(latest.differential_2, {**ONE, "R": 2}),
     "variants/token-tree": Case(latest.token_tree, {**ONE, "P": 5}, _ancestors),
     "variants/value-residual": Case(latest.value_residual, {"D": 4, "P": 6, "E": 3, "F": 2}),
+    "causal/block-diffusion": Case(public.block_diffusion, {"E": 3, "F": 2, "N": 6, "C": 2}),
+    "loss/sequence-ratio": Case(public.sequence_ratio, {"G": 4, "T": 5}, _answers),
+    "sparse/page-bounds": Case(public.page_bounds, {**PLAIN, "M": 12, "M0": 3, "J": 2}),
+    "state-space/atlas": Case(memory.atlas, {"E": 3, "F": 2, "T": 6, "W": 3}),
+    "state-space/comba": Case(memory.comba, {"E": 3, "F": 2, "T": 6}),
+    "state-space/gated-linear-unit": Case(memory.gated_linear_unit, {"D": 3, "T": 6}),
+    "state-space/longhorn": Case(memory.longhorn, {"D": 3, "T": 6, "N": 2}, _steps),
+    "state-space/mesa": Case(memory.mesa, {"E": 3, "F": 2, "T": 5, "C": 3}, _regular),
+    "state-space/slstm": Case(memory.slstm, {"H": 3, "T": 6}),
+    "transformer/attention-residuals": Case(public.attention_residuals, {"L": 4, "D": 3, "T": 5}),
+    "transformer/mixture-of-depths": Case(public.mixture_of_depths, {"D": 3, "T": 7, "E": 2, "J": 3}),
+    "variants/contextual-position": Case(public.contextual_position, {**ONE, "L": 4}),
+    "variants/grouped-tied": Case(public.grouped_tied, {"G": 2, "R": 2, "A": 2, "M": 5}),
+    "variants/temporal-latent": Case(
+        public.temporal_latent, {"H": 2, "C": 3, "R": 2, "F": 2, "M": 6, "S": 2}
+    ),
     "vision/bidirectional-scan": Case(more.bidirectional_scan, SPACE, _decays),
     "vision/external": Case(more.external, {"D": 3, "P": 5, "S": 4, "F": 2}),
     "vision/position-channel": Case(vision.position_channel, {"C": 3, "P": 5, "E": 2}),
