@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
-from fusemax.cascade.ir import Einsum
+from fusemax.cascade.ir import Einsum, is_variable
 from fusemax.cost.band import band_pairs
 from fusemax.cost.lattice import region_tiles
 from fusemax.cost.masks import Band, NoBandError, band_between
 from fusemax.cost.region import NoRegionError, Region, region_of
 from fusemax.errors import Place, Problem, ProblemsError
-from fusemax.language.syntax import Condition
+from fusemax.language.syntax import Condition, names
 from fusemax.mapping.nest import Body, Mapped, Nest
 
 #: What a body stands under.
@@ -21,13 +21,12 @@ Mask = Band | Region
 def mask_of(mapped: Mapped, nest: Nest, body: Body) -> Mask | None:
     """Return the mask of *body*: None without conditions.
 
-    An Einsum of the body without a condition is skipped with the others: the mapping's author says by putting it there
-    that it changes nothing where the mask is empty (running values).
+    What makes generations of a running value may be without one: where it is skipped with the others the value is as it was.
 
     Raises
     ------
     ProblemsError
-        Naming every condition that is not affine, and Einsums under different masks.
+        Naming every condition that is not affine, and Einsums under different masks, or under none where loops cut the mask.
     """
     found: dict[Mask, Einsum] = {}
     problems: list[Problem] = []
@@ -46,9 +45,25 @@ def mask_of(mapped: Mapped, nest: Nest, body: Body) -> Mask | None:
             f"{other.name} stands under another condition than {first.name}, in one body of nest {nest.name}"
         )
         problems.append(_problem(other, text, "give them one condition, or a body each"))
+    problems += _unmade(mapped, nest, body, found)
     if problems:
         raise ProblemsError(problems)
     return next(iter(found), None)
+
+
+def _unmade(mapped: Mapped, nest: Nest, body: Body, masks: Mapping[Mask, Einsum]) -> Iterator[Problem]:
+    """Yield Einsums without a condition that *body* would not do where loops around it leave no point of one of *masks*."""
+    for masked in masks.values():
+        named = [name for c in masked.conditions for side in (c.left, c.right) for name in names(side)]
+        digits = nest.digits_of(name for name in named if is_variable(name))
+        cut = [loop for loop in body.loops if loop in digits]
+        for einsum in map(mapped.einsum, body.einsums) if cut else ():
+            if not einsum.conditions and einsum.loop is None:
+                text = (
+                    f"{einsum.name} has no condition, in one body of nest {nest.name} with {masked.name}: where a step of"
+                    f" {cut[-1]} leaves no point of {masked.name} the body does nothing: {einsum.name} is not made there"
+                )
+                yield _problem(einsum, text, "give it the same condition, or a body of its own")
 
 
 def _mask(nest: Nest, conditions: Iterable[Condition]) -> Mask:

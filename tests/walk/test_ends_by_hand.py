@@ -13,7 +13,7 @@ from tests.walk.design import Design
 from tests.walk.test_by_hand import HEAD, agreed
 from tests.walk.test_walk import MACHINE, design
 
-OPERATIONS = {"mac": 1, "mul": 1, "add": 1, "sub": 1, "exp": 1, "max": 1}
+OPERATIONS = dict.fromkeys(("mac", "mul", "add", "sub", "exp", "max", "ge", "where", "topk"), 1)
 
 
 def on(one: Design, levels: dict[str, Any] | None = None, replicas: int = 1) -> Design:

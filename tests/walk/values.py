@@ -11,15 +11,27 @@ from typing import Any
 import numpy as np
 
 from fusemax.cascade.evaluate import evaluate
-from fusemax.cascade.ir import Einsum
+from fusemax.cascade.ir import Cascade, Einsum
+from fusemax.cascade.monoid import parts_in
 from fusemax.cost.evaluate import cost
 from fusemax.cost.model import derive
 from fusemax.language.functions import FUNCTIONS
-from fusemax.language.syntax import Access, Binary, Call, Expression, Name, Negative, Number, Reduction, walk
+from fusemax.language.syntax import (
+    Access,
+    Binary,
+    Call,
+    Expression,
+    Name,
+    Negative,
+    Number,
+    Populate,
+    Reduction,
+    walk,
+)
 from fusemax.mapping.nest import Body, Mapped, Root
 from tests.walk.compare import MOST_ITERATIONS, Difference
 from tests.walk.design import Design
-from tests.walk.space import Element, NotWalkedError, Setting, Space
+from tests.walk.space import Element, NotWalkedError, Setting, Space, value_of
 from tests.walk.trace import Trace
 from tests.walk.walker import iterations, spaces
 
@@ -32,6 +44,11 @@ BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
+#: An element of a tensor, and how values of one part each, or several, become one.
+Key = tuple[str, Element]
+Join = Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]
+
+
 class Outside(Exception):
     """A point that reads beyond the end of a tensor: it does not exist."""
 
@@ -39,23 +56,12 @@ class Outside(Exception):
 def wrong_values(design: Design) -> list[Difference]:
     """Return the outputs of which an element is not what the cascade says, for some inputs.
 
-    Raises NotWalkedError for gathers, for reductions of a cascade's own, and for long walks; FusemaxError for what is refused.
+    Raises NotWalkedError for lists of a part of a rank and for long walks; FusemaxError for what is refused.
     """
     mapped, machine = design.loaded()
     answer = cost(mapped, derive(mapped, machine), design.sizes)
     fitted = {(k.nest, k.tensor): int(value) for k, value in answer.table("tile").items()}
     cascade = mapped.cascade
-    for einsum in cascade.computed:
-        action = einsum.action
-        plain = action is None or (isinstance(action, Reduction) and action.operator in JOIN)
-        if not plain or any(
-            isinstance(part, Access) for a in einsum.reads for i in a.indices for part in walk(i)
-        ):
-            raise NotWalkedError(f"values of {einsum.name}")
-    for body in (body for nest in mapped.nests for body in nest.bodies):
-        einsums = [mapped.einsum(name) for name in body.einsums]
-        if any(e.conditions for e in einsums) and any(not e.conditions and e.loop is None for e in einsums):
-            raise NotWalkedError("what is skipped with others")  # docs/mappings.md, "What is counted", 5
     found = spaces(mapped, machine, design.sizes, fitted)
     if iterations(found) > MOST_ITERATIONS:
         raise NotWalkedError("too many iterations")
@@ -65,14 +71,16 @@ def wrong_values(design: Design) -> list[Difference]:
         name: random.uniform(0.1, 1, [known[rank] for rank in cascade.tensors[name].ranks])
         for name in cascade.inputs
     }
+    for access, limit in _named(cascade, known):
+        inputs[access.tensor] = random.integers(0, limit, inputs[access.tensor].shape).astype(np.float64)
     told = {rank for name in cascade.inputs for rank in cascade.tensors[name].ranks}
     given = {
         name: size for name, size in known.items() if name in cascade.size_symbols() and name not in told
     }
-    right = evaluate(cascade, inputs, given)
     run = _Run(mapped, found, inputs)
     with np.errstate(all="ignore"):
         run.all()
+    right = evaluate(cascade, inputs, given)
     wrong: list[Difference] = []
     for name in cascade.outputs:
         for element, value in np.ndenumerate(right[name]):
@@ -85,6 +93,34 @@ def wrong_values(design: Design) -> list[Difference]:
     return wrong
 
 
+def _named(cascade: Cascade, known: Mapping[str, int]) -> Iterator[tuple[Access, int]]:
+    """Yield the inputs that name elements of other tensors (``K[e,T[p,j]]``), and below what their values have to be."""
+    pairs = [
+        (index, known[rank])
+        for einsum in cascade.computed
+        for access in (*einsum.reads, *einsum.outputs)
+        for rank, index in zip(cascade.tensors[access.tensor].ranks, access.indices, strict=True)
+    ]
+    for index, size in pairs:
+        for access in (part for part in walk(index) if isinstance(part, Access)):
+            if access.tensor in cascade.inputs:
+                limit = next(k for k in itertools.count() if _at(index, k, known) >= size)
+                if limit == 0:
+                    raise NotWalkedError("a block longer than its rank")
+                yield access, limit
+
+
+def _at(index: Expression, value: int, known: Mapping[str, int]) -> float:
+    """Return *index* where what a tensor names is *value*, and every variable its last one."""
+    if isinstance(index, Access):
+        return value
+    if isinstance(index, Binary):
+        return BINARY[index.operator](_at(index.left, value, known), _at(index.right, value, known))
+    if isinstance(index, Name) and index.name[0].islower():
+        return known[index.name.upper()] - 1
+    return value_of(index, known)
+
+
 class _Run:
     """The values of all tensors while a mapping runs."""
 
@@ -95,7 +131,7 @@ class _Run:
             self.values[name] = dict(np.ndenumerate(array))
         self.made = {o.tensor: e for e in self.cascade.computed if not e.initial for o in e.outputs}
         self.first = {o.tensor: e for e in self.cascade.einsums if e.initial for o in e.outputs}
-        self.rounds: dict[tuple[str, Element], tuple[int, ...]] = {}
+        self.rounds: dict[tuple[Key, ...], tuple[int, ...]] = {}
 
     def all(self) -> None:
         """Run every nest."""
@@ -107,8 +143,10 @@ class _Run:
 
     def empty(self, tensor: str) -> float:
         """Return what an element is of which a condition leaves out every point."""
-        action = self.made[tensor].action
-        return np.float64(IDENTITY[action.operator] if isinstance(action, Reduction) else 0.0)
+        einsum = self.made[tensor]
+        _, neutral = self._joining(einsum)
+        place = [output.tensor for output in einsum.outputs].index(tensor)
+        return np.float64(neutral[place] if neutral else 0.0)
 
     def _step(self, body: Body, setting: Setting) -> None:
         einsums = [e for e in self.cascade.computed if e.name in body.einsums]
@@ -138,8 +176,11 @@ class _Run:
 
     def _einsum(self, einsum: Einsum, body: Body, setting: Setting, turn: Mapping[str, int]) -> None:
         """Add what *einsum* makes of the points inside *setting* in generation *turn*."""
-        action = einsum.action
-        together: dict[tuple[str, Element], Any] = {}
+        if isinstance(einsum.action, Populate):
+            self._list(einsum, einsum.action, setting, turn)
+            return
+        join, neutral = self._joining(einsum)
+        together: dict[tuple[Key, ...], tuple[Any, ...]] = {}
         points = {
             tuple(p[v] for v in einsum.variables): p for p in self.space.points(einsum.variables, setting)
         }
@@ -150,22 +191,67 @@ class _Run:
                 continue
             known = {**self.cascade.constants, **self.space.sizes, **point}
             try:
-                value = self._value(einsum.expression, known)
-                keys = [(o.tensor, self._element(o, known)) for o in einsum.outputs]
+                values = tuple(
+                    self._value(part, known) for part in parts_in(einsum.expression) or (einsum.expression,)
+                )
+                keys = tuple((o.tensor, self._element(o, known)) for o in einsum.outputs)
             except Outside:
                 continue
-            for key in keys:
-                if isinstance(action, Reduction):
-                    value = JOIN[action.operator](together.get(key, IDENTITY[action.operator]), value)
-                together[key] = value
+            together[keys] = values if join is None else join(together.get(keys, neutral), values)
         mine = {root.name for root in self.space.roots_of(einsum.variables)}
         foreign = tuple(setting[loop] for loop in body.loops if self._root(loop).name not in mine)
-        for (tensor, element), value in together.items():
-            before = self.rounds.get((tensor, element)) == foreign
-            if before and isinstance(action, Reduction):
-                value = JOIN[action.operator](self.values[tensor][element], value)
-            self.values[tensor][element] = value
-            self.rounds[tensor, element] = foreign
+        for keys, values in together.items():
+            if join is not None and self.rounds.get(keys) == foreign:
+                values = join(tuple(self.values[tensor][element] for tensor, element in keys), values)
+            self.rounds[keys] = foreign
+            for (tensor, element), value in zip(keys, values, strict=True):
+                self.values[tensor][element] = value
+
+    def _joining(self, einsum: Einsum) -> tuple[Join | None, tuple[float, ...]]:
+        """Return how values of *einsum* are joined, each of one part or several, and what changes nothing; None for no sum."""
+        if not isinstance(einsum.action, Reduction):
+            return None, ()
+        operator_ = einsum.action.operator
+        if operator_ in JOIN:
+            return lambda a, b: (JOIN[operator_](a[0], b[0]),), (IDENTITY[operator_],)
+        monoid = self.cascade.monoid(operator_)
+        if monoid is None:
+            raise NotWalkedError(f"values of {einsum.name}")
+        sides = (*monoid.names("a"), *monoid.names("b"))
+
+        def joined(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
+            known = dict(zip(sides, (*a, *b), strict=True))
+            return tuple(self._value(part, known) for part in monoid.join)
+
+        return joined, monoid.identity
+
+    def _list(self, einsum: Einsum, action: Populate, setting: Setting, turn: Mapping[str, int]) -> None:
+        """Make the lists of *einsum*: the places of the first elements of a rank by their value, these values, or both."""
+        root = self._root(action.source)
+        sources = {point[action.source]: point for point in self.space.inside(root, setting)}
+        every = len({point[action.source] for point in self.space.coordinates(root)})
+        if len(sources) < every or every < self.space.sizes[action.target.upper()]:
+            raise NotWalkedError("a list of part of a rank, or longer than one")
+        places = sorted(
+            {point[action.target] for point in self.space.inside(self._root(action.target), setting)}
+        )
+        sign = 1 if action.operator == "argmin" else -1
+        others = [v for v in einsum.variables if v not in (action.source, action.target)]
+        for point in self.space.points(others, setting):
+            if any(point.get(v, n) != n for v, n in turn.items()):
+                continue
+            found: list[tuple[Any, int, Any]] = []
+            for at, source in sources.items():
+                known = {**self.cascade.constants, **self.space.sizes, **point, **source}
+                there = self.space.holds(einsum.conditions, known)
+                value = self._value(einsum.expression, known) if there else sign * np.inf
+                found.append((sign * value, at, value))
+            found.sort(key=lambda one: one[:2])
+            for place in places[: len(found)]:
+                results = {"sort": found[place][2:]}.get(action.operator, found[place][1:])
+                known = {**self.cascade.constants, **self.space.sizes, **point, action.target: place}
+                for output, value in zip(einsum.outputs, results, strict=False):
+                    self.values[output.tensor][self._element(output, known)] = np.float64(value)
 
     def _element(self, access: Access, known: Mapping[str, Any]) -> Element:
         element = tuple(int(self._value(index, known)) for index in access.indices)
