@@ -283,10 +283,10 @@ class Prices:
         return self.suited[form]
 
     def _suiting(self, form: str) -> list[str]:
-        """Return the mappings that were written for *form*, or those written for others that bind its Einsums."""
+        """Return the mappings that bind the Einsums of *form*, whatever form they were written for: the quickest counts."""
         cascade = self.cascade(form)
         computed = {einsum.name for einsum in cascade.computed}
-        names, own = [], []
+        names = []
         for name, (_, text) in self.files.items():
             words = set(WORDS.findall(text))
             if form not in text and not computed <= words | _views(cascade):
@@ -294,8 +294,7 @@ class Prices:
             read = self.mapping(name)
             if read is not None and self._is_for(read[0]) and _suits(read[0], form, cascade, computed):
                 names.append(name)
-                own += [name] * (read[0].cascade == form)
-        return own or names
+        return names
 
     def _is_for(self, file: MappingFile) -> bool:
         """Return whether *file* is for operands as wide as these: kernels of 8 bits are no kernels of 16."""
