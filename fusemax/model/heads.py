@@ -15,15 +15,18 @@ PARTIAL_B = 4.0  #: bytes of a number of a partial result that is merged over ch
 def attention_steps(maker: Maker, mixer: Attention) -> Iterator[Step]:
     """Yield the steps of one mixer with grouped heads on one chip."""
     heads, kv_heads = maker.share(mixer.heads, "heads"), maker.share(mixer.kv_heads, "key-value heads")
-    columns = heads * mixer.head_dim + kv_heads * mixer.head_dim
-    columns += kv_heads * mixer.value_dim if mixer.values == "own" else 0
+    made = 0 if mixer.lent else kv_heads
+    columns = heads * mixer.head_dim + made * mixer.head_dim
+    columns += made * mixer.value_dim if mixer.values == "own" else 0
     columns += {"": 0, "element": heads * mixer.value_dim, "head": heads}[mixer.gated]
-    yield maker.product("queries, keys, values", "projection", maker.model.d_model, columns)
+    yield maker.product(
+        "queries" if mixer.lent else "queries, keys, values", "projection", maker.model.d_model, columns
+    )
     if mixer.rotary or mixer.qk_norm:
-        turned = maker.run.tokens * (heads + kv_heads) * (mixer.head_dim if mixer.qk_norm else mixer.rotary)
+        turned = maker.run.tokens * (heads + made) * (mixer.head_dim if mixer.qk_norm else mixer.rotary)
         name = "rotary positions" if mixer.rotary else "norm of queries, keys"
         yield maker.step(name, "rope", moved=2 * turned)
-    if mixer.values_normed:
+    if mixer.values_normed and not mixer.lent:
         yield maker.norm("norm of values", width=kv_heads * mixer.value_dim)
     groups = heads if maker.run.apart and maker.run.decoding else kv_heads
     sizes = {

@@ -51,6 +51,8 @@ class Attention:
         Whether values have a projection of their own (``own``), or are the keys before these are normalised (``keys``).
     values_normed
         Whether each head's values are normalised, without weights.
+    lent
+        Whether keys and values are those of a layer before, which has them in its cache (Gemma 4).
     out_normed
         Whether all that heads make of a token is normalised before the output's product (BitNet, arXiv 2504.12285, section 2).
     """
@@ -74,6 +76,7 @@ class Attention:
     gated: Literal["", "element", "head"] = ""
     values: Literal["own", "keys"] = "own"
     values_normed: bool = False
+    lent: bool = False
     out_normed: bool = False
 
 
@@ -170,6 +173,9 @@ class Experts:
         Whether a sigmoid of one more product weighs the shared expert.
     weighs_input
         Whether the weight multiplies an expert's input instead of its output.
+    apart
+        Whether what all take and what the chosen ones make stand between norms of their own, the chosen ones and the router
+        behind norms of the layer's sum; the router's has a scale, each expert a factor of its weight (Gemma 4).
     """
 
     count: int
@@ -182,6 +188,7 @@ class Experts:
     scale: float = 1.0
     shared_gated: bool = False
     weighs_input: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +207,8 @@ class Layer:
         Whether no norm stands before its mixer, where others have one.
     sets
         How many sets of weights layers in a row share (ALBERT, arXiv 1909.11942, section 3.1); None where each has its own.
+    table
+        Elements of a token in a table of this layer's own, which a product of the layer's outcome gates; 0 for none (Gemma 4).
     scaled
         Whether a scale for each feature multiplies what a part adds to its input (CaiT, arXiv 2103.17239, section 2.2).
     place
@@ -216,6 +225,7 @@ class Layer:
     bare: bool = False
     sets: int | None = None
     scaled: bool = False
+    table: int = 0
     cross: Attention | None = None
 
 

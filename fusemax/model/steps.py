@@ -49,6 +49,7 @@ def steps_of(model: Model, run: Pass) -> tuple[Step, ...]:
                 "to the model's width", "embedding", model.table, model.d_model, maker.between
             )
             found.append(widened)
+    found += _tables(Maker(model=model, run=run, part="embedding"))
     for number in range(len(model.layers)):
         part = "layer" if len(model.layers) == 1 else f"layer {number + 1}"
         found += _layer(Maker(model=model, run=run, part=part, number=number))
@@ -77,6 +78,15 @@ def _front(maker: Maker) -> Iterator[Step]:
             yield maker.step(f"activation of {name}", "activation", moved=moved)
 
 
+def _tables(maker: Maker) -> Iterator[Step]:
+    """Yield what reads the tables of layers: their rows, a product of the tokens for all of them, and its norm."""
+    width = sum(layer.times * layer.table for layer in maker.model.layers)
+    if width:
+        yield maker.step("tables of layers", "embedding", moved=2 * maker.run.tokens * width)
+        yield maker.product("to the tables of layers", "embedding", maker.model.d_model, width)
+        yield maker.norm("norm of the tables", width=width)
+
+
 def _layer(maker: Maker) -> Iterator[Step]:
     layer = maker.layer
     parts = 1 if layer.mixer is None or layer.feed_forward is None else 2
@@ -97,6 +107,11 @@ def _layer(maker: Maker) -> Iterator[Step]:
         if parts == 1 or not layer.parallel:
             yield from gathered(maker, "for the feed-forward")
         yield from feed_forward_steps(maker, layer.feed_forward)
+    if layer.table:
+        yield maker.product("gate of the table", "feed-forward", maker.model.d_model, layer.table)
+        yield maker.step("activation of the table", "activation", moved=3 * maker.run.tokens * layer.table)
+        yield maker.product("out of the table", "feed-forward", layer.table, maker.model.d_model)
+        yield maker.norm("norm", rows=maker.run.tokens)
 
 
 def _logits(maker: Maker) -> Iterator[Step]:

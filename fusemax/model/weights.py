@@ -70,8 +70,11 @@ def _attention_weights(mixer: Attention, d_model: int, norm: Norm) -> int:
     q, k = mixer.heads * mixer.head_dim, mixer.kv_heads * mixer.head_dim
     v, out = mixer.kv_heads * mixer.value_dim, mixer.heads * mixer.value_dim
     gate = {"": 0, "element": out, "head": mixer.heads}[mixer.gated]
-    own = v if mixer.values == "own" else 0
-    normed = {"": 0, "shared": 2 * mixer.head_dim, "head": q + k, "whole": q + k}[mixer.qk_norm]
+    k = 0 if mixer.lent else k
+    own = v if mixer.values == "own" and not mixer.lent else 0
+    normed = {"": 0, "shared": (1 if mixer.lent else 2) * mixer.head_dim, "head": q + k, "whole": q + k}[
+        mixer.qk_norm
+    ]
     normed *= VECTORS[norm_of_heads(mixer, norm)]
     keyed = k if mixer.keys_biased else 0
     biases = (q + keyed + own + gate if mixer.biased else 0) + (d_model if mixer.out_biased else 0)
@@ -109,6 +112,7 @@ def feed_forward_weights(part: FeedForward | Experts | None, d_model: int) -> in
     if isinstance(part, Experts):
         own = part.count * feed_forward_weights(part.expert, d_model) + part.count * d_model
         router = (part.count if part.router_biased else 0) + (d_model if part.shared_gated else 0)
+        router += part.count + d_model if part.apart else 0
         return own + router + feed_forward_weights(part.shared, d_model)
     ways = 2 if part.gated else 1
     own = (ways * part.d_ff + d_model if part.biased else 0) + (part.d_ff if part.normed else 0)
@@ -136,7 +140,8 @@ def split_weights(model: Model, layer: Layer) -> tuple[int, int]:
         - routed
     )
     scales = model.d_model * sum(part is not None for part in (layer.mixer, layer.feed_forward))
-    return rest + layer.norms * norm_weights(model) + layer.scaled * scales, routed
+    table = 2 * layer.table * model.d_model + norm_weights(model) if layer.table else 0
+    return rest + layer.norms * norm_weights(model) + layer.scaled * scales + table, routed
 
 
 def weights(model: Model) -> int:
@@ -181,6 +186,8 @@ def cache_words(mixer: Mixer | None, tokens: int, parallel: Parallel = ALONE) ->
         own = mixer.indexer.head_dim if mixer.indexer is not None else 0
         return ceil(tokens / parallel.context) * (mixer.kv_rank + mixer.rope_dim + own)
     if isinstance(mixer, Attention):
+        if mixer.lent:
+            return 0
         seen = tokens if mixer.window is None else min(tokens, mixer.window)
         kept = max(1, mixer.kv_heads // parallel.tensor) * (mixer.head_dim + mixer.value_dim)
         return ceil(seen / parallel.context) * kept

@@ -7,6 +7,7 @@ that the cascades give them; x has a row for each token.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import erf, tanh
 from typing import Any
 
@@ -75,12 +76,15 @@ def attention(model: Model, part: Attention, x: Array, w: Weights) -> Array:
     """Attention, one query at a time."""
     tokens, group = len(x), part.heads // part.kv_heads
     q = np.einsum("hred,pd->phre", w["WQ"], x) + w.get("BWQ", 0.0)
-    k = np.einsum("hed,pd->phe", w["WK"], x) + w.get("BWK", 0.0)
-    v = np.einsum("hfd,pd->phf", w["WV"], x) + w.get("BWV", 0.0) if part.values == "own" else k.copy()
-    if part.values_normed:
-        v = np.apply_along_axis(lambda one: norm("rms", one, {}, "V"), -1, v)
+    if part.lent:  # they come as a layer before made them
+        k, v = w["KS"].transpose(2, 0, 1), w["VS"].transpose(2, 0, 1)
+    else:
+        k = np.einsum("hed,pd->phe", w["WK"], x) + w.get("BWK", 0.0)
+        v = np.einsum("hfd,pd->phf", w["WV"], x) + w.get("BWV", 0.0) if part.values == "own" else k.copy()
+        if part.values_normed:
+            v = np.apply_along_axis(lambda one: norm("rms", one, {}, "V"), -1, v)
     out = np.zeros((tokens, part.kv_heads, group, part.value_dim))
-    for name, each in (("Q", q), ("K", k)):
+    for name, each in (("Q", q), ("K", k))[: 1 if part.lent else 2]:
         for p in range(tokens):
             if part.qk_norm == "whole":
                 each[p] = norm(model.norm, each[p], w, name)
@@ -304,11 +308,21 @@ def dense(part: FeedForward, x: Array, w: Weights, names: tuple[str, str, str], 
     return inner @ w[f"W{names[2]}"].T + w.get(f"{bias}{names[2]}", 0.0)
 
 
-def experts(part: Experts, x: Array, w: Weights) -> Array:
-    """Each token with the experts that score best, one after another."""
+def beside(part: Experts, x: Array, z: Array, w: Weights) -> Array:
+    """A dense part of *x*, and experts of the sum *z* before its norm, whose router has its own: each behind a norm."""
+    assert part.shared is not None
+    own = rows("rms", dense(part.shared, x, w, ("FGS", "FUS", "FS")), w, "6")
+    asked = rows("rms", z, {}, "R") * w["RG"] * z.shape[1] ** -0.5
+    chosen = experts(replace(part, shared=None), rows("rms", z, w, "7"), w, asked)
+    return own + rows("rms", chosen, w, "8")
+
+
+def experts(part: Experts, x: Array, w: Weights, routed: Array | None = None) -> Array:
+    """Each token with the experts that score best, one after another; *routed* is what the router reads instead."""
     out = np.zeros_like(x)
     for p, token in enumerate(x):
-        product = w["WR"] @ token + (w["BR"] if part.router_biased == "product" else 0.0)
+        asked = token if routed is None else routed[p]
+        product = w["WR"] @ asked + (w["BR"] if part.router_biased == "product" else 0.0)
         score = {"softmax": softmax, "sigmoid": sigmoid, "softmax of the chosen": lambda v: v}[part.scores](
             product
         )
@@ -319,6 +333,7 @@ def experts(part: Experts, x: Array, w: Weights) -> Array:
             weights = softmax(weights)
         elif part.normalised:
             weights = weights / weights.sum()
+        weights = weights * w["RE"][best] if part.apart else weights
         for t, weight in zip(best, weights * part.scale, strict=True):
             own = {name: w[name][t] for name in ("WGE", "WUE", "WDE", "BGE", "BUE", "BDE") if name in w}
             given = token * weight if part.weighs_input else token
@@ -370,7 +385,9 @@ def forward(model: Model, layer: Layer, x: Array, w: Weights) -> Array:
         bare = layer.bare and part is layer.mixer
         given = rows(model.norm, x, w, tags[0]) if before and not bare else x
         made = (
-            worked(part, given, w)
+            beside(part, given, x, w)
+            if isinstance(part, Experts) and part.apart
+            else worked(part, given, w)
             if isinstance(part, FeedForward | Experts)
             else mixed(model, part, given, w)
         )
@@ -382,4 +399,7 @@ def forward(model: Model, layer: Layer, x: Array, w: Weights) -> Array:
             given = rows(model.norm, x, w, "5") if before else x
             x = x + crossed(layer.cross, given, w)
             x = rows(model.norm, x, w, "5") if layer.place == "after" else x
+    if layer.table:
+        gate = act("gelu_tanh", x @ w["WPG"].T) * w["PI"].T
+        x = x + rows(model.norm, gate @ w["WPO"].T, w, "9")
     return x

@@ -121,7 +121,7 @@ def test_what_a_wrapper_leaves_out():
         ),
         ("{model_type: glm_moe_dsa, index_topk_pattern: [F]}", "index_topk_pattern: expected 1 letters"),
         ("{model_type: gemma4_text}", "hidden_size_per_layer_input: required key is missing"),
-        ("{model_type: gemma4_text, enable_moe_block: true}", "experts beside a dense part"),
+        ("{model_type: gemma4_text, enable_moe_block: true}", "top_k_experts: required key is missing"),
         ("{model_type: mllama, text_config: {}}", "attend to tokens of an image is not modelled"),
         (
             "{model_type: clip, text_config: {}}",

@@ -130,6 +130,16 @@ SMALL = {
         " layer_types: [full_attention, sliding_attention, sliding_attention, full_attention, full_attention],"
         " partial_rotary_factors: [0.5, 1.0, 1.0, 0.5]}}"
     ),
+    "gemma4-e": (
+        f"{{model_type: gemma4_text, {DENSE}, sliding_window: 3, global_head_dim: 8, hidden_size_per_layer_input: 5,"
+        " num_kv_shared_layers: 2, use_double_wide_mlp: true, vocab_size_per_layer_input: 6,"
+        f" layer_types: [{NEAR}, full_attention, {NEAR}, full_attention]}}"
+    ),
+    "gemma4-a": (
+        f"{{model_type: gemma4_text, {DENSE}, sliding_window: 3, global_head_dim: 8, num_global_key_value_heads: 1,"
+        " attention_k_eq_v: true, hidden_size_per_layer_input: 0, enable_moe_block: true, num_experts: 6, top_k_experts: 2,"
+        " moe_intermediate_size: 5}}"
+    ),
     "gemma4": (
         f"{{model_type: gemma4_text, {DENSE}, sliding_window: 3, global_head_dim: 8, num_global_key_value_heads: 1,"
         " attention_k_eq_v: true, hidden_size_per_layer_input: 0, layer_types: [sliding_attention, full_attention,"
@@ -228,7 +238,15 @@ def values(model: Model, number: int) -> dict[str, np.ndarray]:
     one = written(model)[number]
     random = np.random.default_rng(number)
     cascade = one.cascade
-    sizes = {"I": SOURCE, **one.sizes, "P": TOKENS, "M": TOKENS, "O": model.d_model, "N": model.d_model}
+    sizes = {
+        "I": SOURCE,
+        "B": model.d_model,
+        **one.sizes,
+        "P": TOKENS,
+        "M": TOKENS,
+        "O": model.d_model,
+        "N": model.d_model,
+    }
     sizes = {"U": 2 * sizes.get("A", 0), **sizes}  # of a latent key
     ranks = {name: cascade.tensors[name].ranks for name in cascade.inputs}
     found = {name: random.normal(size=[sizes[rank] for rank in own]) / 2 for name, own in ranks.items()}
@@ -275,7 +293,10 @@ def test_inputs_are_the_weights(name: str) -> None:
 def _counted(model: Model) -> None:
     for number, layer in enumerate(model.layers):
         one = written(model)[number]
-        cascade, sizes = one.cascade, {**one.sizes, "O": model.d_model, "N": model.d_model}
+        cascade, sizes = (
+            one.cascade,
+            {"B": model.d_model, **one.sizes, "O": model.d_model, "N": model.d_model},
+        )
         sizes = {"U": 2 * sizes.get("A", 0), **sizes}
         held = sum(
             int(np.prod([sizes[rank] for rank in cascade.tensors[name].ranks]))
@@ -291,6 +312,9 @@ def _counted(model: Model) -> None:
                 "RB",
                 "BU",
                 "YI",
+                "PI",
+                "KS",
+                "VS",
             )  # tables of distances are the model's
         )
         assert layer_weights(model, layer) == held

@@ -13,10 +13,9 @@ def attention_lines(mixer: Attention, x: str, causal: bool, norm: Norm) -> Lines
     biased, made = mixer.biased, "AG" if mixer.gated else "AV"
     found = [
         linear("Q", "h,r,e,p", "WQ[h,r,e,d]", f"{x}[d,p]", "d", "BWQ[h,r,e]" if biased else ""),
-        linear("K", "h,e,m", "WK[h,e,d]", f"{x}[d,m]", "d", "BWK[h,e]" if biased and mixer.keys_biased else ""),
-        _values(mixer, x),
+        _lent() if mixer.lent else _keys(mixer, x),
         _normalised(mixer, norm),
-        _scores(mixer, "QN" if mixer.qk_norm else "Q", "KN" if mixer.qk_norm else "K", causal),
+        _scores(mixer, "QN" if mixer.qk_norm else "Q", "KN" if mixer.qk_norm and not mixer.lent else "K", causal),
         softmax_lines(mixer, causal),
         _gate(mixer, x),
         normed("rms", made, "AN", "h,r,f,p", "h,r,f", tag="AN") if mixer.out_normed else Lines(),
@@ -33,6 +32,21 @@ def attention_lines(mixer: Attention, x: str, causal: bool, norm: Norm) -> Lines
     if mixer.window is not None:
         sizes["W"] = mixer.window if causal else mixer.window // 2
     return joined([*found, Lines(sizes=sizes, follows={"M": "P"})])
+
+
+def _lent() -> Lines:
+    """Return keys K and values V as a layer before made them, turned and normalised."""
+    return lines("K[h,e,m] = KS[h,e,m]", "V[h,f,m] = VS[h,f,m]", KS="H E M", VS="H F M") + Lines(
+        said=("KS and VS are the keys and values of a layer before, behind its norms and turned",)
+    )
+
+
+def _keys(mixer: Attention, x: str) -> Lines:
+    """Return the keys K[h,e,m] and the values V[h,f,m]."""
+    biased = mixer.biased and mixer.keys_biased
+    return linear("K", "h,e,m", "WK[h,e,d]", f"{x}[d,m]", "d", "BWK[h,e]" if biased else "") + _values(
+        mixer, x
+    )
 
 
 def _values(mixer: Attention, x: str) -> Lines:
@@ -57,7 +71,7 @@ def _normalised(mixer: Attention, norm: Norm) -> Lines:
     whole, norm = mixer.qk_norm == "whole", norm_of_heads(mixer, norm)
     return joined([
         normed(norm, "Q", "QN", "h,r,e,p", queries if whole else "e", queries, "Q"),
-        normed(norm, "K", "KN", "h,e,m", keys if whole else "e", keys, "K"),
+        Lines() if mixer.lent else normed(norm, "K", "KN", "h,e,m", keys if whole else "e", keys, "K"),
     ])  # fmt: skip
 
 
@@ -70,7 +84,8 @@ def _scores(mixer: Attention, q: str, k: str, causal: bool) -> Lines:
         found.append(lines(f"QS[h,r,m,p] = {q}[h,r,e,p]*{k}[h,e,m]{scale} :: sum[e]{cond}"))
     else:
         found.append(turned_lines(q, "h,r", "p", "QL", "QH"))
-        found.append(turned_lines(k, "h", "m", "KL", "KH"))
+        halves = lines(f"KL[h,a,m] = {k}[h,a,m]", f"KH[h,a,m] = {k}[h,a+A,m]")
+        found.append(halves if mixer.lent else turned_lines(k, "h", "m", "KL", "KH"))
         both = "QL[h,r,a,p]*KL[h,a,m] + QH[h,r,a,p]*KH[h,a,m]"
         if mixer.rotary == mixer.head_dim:
             found.append(lines(f"QS[h,r,m,p] = ({both}){scale} :: sum[a]{cond}"))

@@ -46,6 +46,22 @@ def dense_lines(part: FeedForward, x: str, to: str = "FO", tag: str = "", rank: 
     return joined([*found, Lines(sizes={rank.upper(): part.d_ff})])
 
 
+def apart_lines(part: Experts, x: str, z: str) -> Lines:
+    """Return a dense part of *x* beside experts of the sum *z* before its norm, each between norms of its own."""
+    assert part.shared is not None
+    router = lines(
+        f"SR[p] = {z}[o,p]*{z}[o,p] :: sum[o]",
+        f"RZ[o,p] = {z}[o,p]*rsqrt(SR[p]/O + eps)*RG[o]/sqrt(O)",
+        RG="O",
+    )
+    return joined([
+        dense_lines(part.shared, x, "FS", "S", "s"), normed("rms", "FS", "FSN", "n,p", "n", tag="6"),
+        router, _chosen(part, "RZ"), normed("rms", z, "XE", "o,p", "o", tag="7"), _routed(part, "XE"),
+        normed("rms", "YR", "YRN", "n,p", "n", tag="8"), lines("FO[n,p] = FSN[n,p] + YRN[n,p]"),
+        Lines(sizes={"T": part.count, "J": part.per_token}),
+    ])  # fmt: skip
+
+
 def experts_lines(part: Experts, x: str) -> Lines:
     """Return experts: T of them, of which a token takes J; y is the number of the expert that it takes as its j-th."""
     found = [_chosen(part, x), _routed(part, x)]
@@ -90,7 +106,8 @@ def _chosen(part: Experts, x: str) -> Lines:
         found.append(lines("TD[p] = TR[p,j] :: sum[j]"))
         weight = "TR[p,j]/TD[p]"
     scale = f"*{part.scale:.12g}" if part.scale != 1 else ""
-    found.append(lines(f"RW[p,j] = {weight}{scale}"))
+    scale += "*RE[TI[p,j]]" if part.apart else ""
+    found.append(lines(f"RW[p,j] = {weight}{scale}", **({"RE": "T"} if part.apart else {})))
     return joined(found)
 
 

@@ -9,10 +9,10 @@ from fusemax.cascade.build import cascade_from_text
 from fusemax.cascade.ir import Cascade
 from fusemax.cascade.write import quoted
 from fusemax.model.layers.attention import attention_lines, cross_lines, latent_lines
-from fusemax.model.layers.forward import dense_lines, experts_lines
-from fusemax.model.layers.lines import Lines, joined, lines, normed
+from fusemax.model.layers.forward import activated, apart_lines, dense_lines, experts_lines
+from fusemax.model.layers.lines import Lines, joined, linear, lines, normed
 from fusemax.model.layers.states import state_lines, state_space_lines
-from fusemax.model.shape import Attention, Beside, Experts, LatentAttention, Layer, Model
+from fusemax.model.shape import Attention, Beside, Experts, FeedForward, LatentAttention, Layer, Model
 
 EPS = 1e-6  #: what norms add below the root; models have 1e-5 or 1e-6
 
@@ -80,11 +80,29 @@ def _layer(model: Model, layer: Layer) -> Lines:
         if rank == "d":  # no mixer: the features are called as they are behind one
             parts.append(lines("Z[o,p] = X[o,p]"))
             now = "Z"
-        parts += [_before(model, layer, now, "o", "2"), _part(layer, _source(layer, now, "2"))]
+        parts += [_before(model, layer, now, "o", "2"), _part(layer, _source(layer, now, "2"), now)]
         out, more = _behind(model, layer, "FO", "n", "4")
-        parts += [more, _added(model, layer, now, out, "n", "Y", "2")]
+        parts += [more, _added(model, layer, now, out, "n", "YB" if layer.table else "Y", "2")]
+        parts.append(_tabled(model, layer))
     follows = {"O": "D", **({"N": "D"} if part is not None else {})}
     return joined([*parts, Lines(follows=follows)])
+
+
+def _tabled(model: Model, layer: Layer) -> Lines:
+    """Return the sum Y of YB and what a table of the layer's own adds: its row PI of a token under a gate, widened, normed."""
+    if not layer.table:
+        return Lines()
+    part = layer.feed_forward
+    act = part.activation if isinstance(part, FeedForward) else "gelu_tanh"
+    found = [
+        linear("PG", "u,p", "WPG[u,n]", "YB[n,p]", "n"),
+        lines(f"PA[u,p] = {activated(act, 'PG[u,p]', 'PI[u,p]')}", PI="U P"),
+        linear("PO", "b,p", "WPO[b,u]", "PA[u,p]", "u"),
+        normed(model.norm, "PO", "PN", "b,p", "b", tag="9"),
+        lines("Y[b,p] = YB[b,p] + PN[b,p]"),
+    ]
+    said = ("PI is a token's row in the table of this layer; a factor of the whole layer is left out",)
+    return joined([*found, Lines(sizes={"U": layer.table}, follows={"B": "D"}, said=said)])
 
 
 def _crossed(model: Model, layer: Layer, cross: Attention) -> Lines:
@@ -155,9 +173,11 @@ def _mixer(model: Model, layer: Layer, x: str) -> Lines:
     return latent_lines(mixer, x) if isinstance(mixer, LatentAttention) else state_lines(mixer, x)
 
 
-def _part(layer: Layer, x: str) -> Lines:
+def _part(layer: Layer, x: str, before: str = "X") -> Lines:
     part = layer.feed_forward
     assert part is not None
+    if isinstance(part, Experts) and part.apart:
+        return apart_lines(part, x, before)
     return experts_lines(part, x) if isinstance(part, Experts) else dense_lines(part, x)
 
 

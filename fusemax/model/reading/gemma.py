@@ -1,4 +1,4 @@
-"""Gemma 4: wider heads in layers without a window, whose values are their keys."""
+"""Gemma 4: wider heads without a window, whose values are their keys; experts, tables of layers, keys that are lent."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from fusemax.model.reading.keys import Keys
-from fusemax.model.reading.parts import alternating, attention, decoder, each, feed_forward, width
-from fusemax.model.shape import Layer, Model
+from fusemax.model.reading.parts import (
+    activation,
+    alternating,
+    attention,
+    chosen,
+    decoder,
+    depth,
+    each,
+    feed_forward,
+    width,
+)
+from fusemax.model.shape import Experts, FeedForward, Layer, Model
+
+TABLE = "hidden_size_per_layer_input"
 
 
 def read_gemma_4(keys: Keys, name: str, kind: str) -> Model:
-    """Return a dense Gemma 4: wider heads without a window, whose values are their keys; values are normalised, too."""
-    for key, said in (
-        ("hidden_size_per_layer_input", "tables of tokens for each layer are not modelled"),
-        ("num_kv_shared_layers", "layers that share keys and values are not modelled"),
-        ("enable_moe_block", "experts beside a dense part, with norms of their own, are not modelled"),
-    ):
-        keys.refuse(key, (None, 0, False), said)
-    if not keys.has("hidden_size_per_layer_input"):
-        keys.fail(
-            "hidden_size_per_layer_input", "required key is missing", "0 for a model without such tables"
-        )
+    """Return a Gemma 4 (structure: the transformers library's modelling code): values are normalised, too."""
+    if keys.get(TABLE) is None and not keys.has(TABLE):
+        keys.fail(TABLE, "required key is missing", "0 for a model without such tables")
+    table, layers = keys.count(TABLE, default=0, least=0), depth(keys)
     d_model, windows, biased = width(keys), alternating(keys, 6), keys.flag("attention_bias")
     near = attention(keys, d_model, qk_norm="shared", biased=biased, out_biased=biased, scale=1.0)
     near = replace(near, values_normed=True)
@@ -36,14 +41,45 @@ def read_gemma_4(keys: Keys, name: str, kind: str) -> Model:
         rotary=dim // 8 * 2,
         values="keys" if alike else "own",
     )
-    inner = feed_forward(keys, act="gelu_pytorch_tanh")
+    lent = keys.count("num_kv_shared_layers", default=0, least=0)
+    if lent and lent >= layers:
+        keys.fail(
+            "num_kv_shared_layers", f"of {layers} layers, {lent} have the keys of others: none has its own"
+        )
+    inner, wide = feed_forward(keys, act="gelu_pytorch_tanh"), keys.flag("use_double_wide_mlp")
+    routed = _routed(keys, inner) if keys.flag("enable_moe_block") else None
 
     def layer(number: int) -> Layer:
-        seen = windows[number]
-        mixer = whole if seen is None else replace(near, window=seen)
-        return Layer(mixer=mixer, feed_forward=inner, times=1, norms=4, place="around")
+        seen, borrows = windows[number], number >= layers - lent
+        mixer = replace(whole if seen is None else replace(near, window=seen), lent=borrows)
+        part = replace(inner, d_ff=2 * inner.d_ff) if wide and borrows else inner
+        return Layer(
+            mixer=mixer,
+            feed_forward=routed or part,
+            times=1,
+            norms=7 if routed else 4,
+            place="around",
+            table=table,
+        )
 
-    return decoder(keys, name, kind, *each(keys, layer), tied=True)
+    rows = keys.count("vocab_size_per_layer_input", default=keys.count("vocab_size")) if table else 0
+    tables = layers * table * (rows + d_model) + table
+    return decoder(keys, name, kind, *each(keys, layer), tied=True, extra_weights=tables)
+
+
+def _routed(keys: Keys, inner: FeedForward) -> Experts:
+    """Return experts beside the dense part *inner*."""
+    expert = replace(
+        inner, d_ff=keys.count("moe_intermediate_size"), activation=activation(keys, "gelu_pytorch_tanh")
+    )
+    found = Experts(
+        count=keys.count("num_experts"),
+        per_token=keys.count("top_k_experts"),
+        expert=expert,
+        shared=inner,
+        apart=True,
+    )
+    return chosen(keys, found, "top_k_experts")
 
 
 Reader = Callable[[Keys, str, str], Model]
