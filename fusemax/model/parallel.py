@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from math import lcm
 from typing import Any
 
 from fusemax.errors import FusemaxError
@@ -158,9 +159,15 @@ def _expert_refusals(model: Model, parallel: Parallel, experts: list[Experts]) -
     if parallel.stage % n or (n % parallel.tensor and parallel.tensor % n):
         found.append(
             f"expert={n}: expected a part of tensor={parallel.tensor}, or a multiple of it that divides the {parallel.stage}"
-            " chips of tensor, context and data"
+            f" chips of tensor, context and data\n  hint: such as tensor={parallel.tensor},data={_groups(parallel, n)},"
+            f"expert={n}: groups of chips that take sequences of their own share the experts"
         )
     return found
+
+
+def _groups(parallel: Parallel, n: int) -> int:
+    """Return how many groups of *parallel*, of its tensor and context degrees, have a whole number of times *n* chips."""
+    return lcm(n, parallel.tensor * parallel.context) // (parallel.tensor * parallel.context)
 
 
 def share_of_batch(parallel: Parallel, batch: int) -> int:
