@@ -25,6 +25,13 @@ class Corner:
         at = self.position + offset
         return at >= 0 if self.side == "start" else at <= 0 if self.side == "end" else abs(at) <= 1
 
+    @property
+    def inwards(self) -> Corner | None:
+        """The place one further from the end; None beyond the second, which not every rank has."""
+        if self.side == "middle" or self.position:
+            return None
+        return Corner(self.side, 1 if self.side == "start" else -1)
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:

@@ -9,10 +9,12 @@ from itertools import pairwise
 from fusemax.analysis.answer import Step, TensorPasses
 from fusemax.analysis.barriers import Corner, Sweep, is_barrier, sweep_of
 from fusemax.analysis.corner_spans import corner_chain
-from fusemax.analysis.domains import complete_visits
+from fusemax.analysis.domains import complete_visits, wanted
 from fusemax.analysis.members import Visit
 from fusemax.analysis.order import FIRST, MIDDLE, Order
 from fusemax.analysis.plain import INFINITY, Plain
+from fusemax.analysis.room import SEVERAL
+from fusemax.analysis.spans import stands
 
 
 def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ...]) -> TensorPasses:
@@ -94,13 +96,19 @@ def _longest(order: Order, candidates: Mapping[Visit, frozenset[str]]) -> tuple[
     """Return the longest chain over all places where free coordinates may be fixed, and that place."""
     best: tuple[tuple[Visit, ...], Corner] = ((), FIRST)
     numbered = [(order.number(visit), visit, ends) for visit, ends in candidates.items()]
-    for corner in _corners(order, candidates):
+    visits = {number: visit for number, visit, _ in numbered}
+    corners = list(_corners(order, candidates))
+    for corner in corners:  # grows on the way
         named: dict[int, Visit] = {}
+        rooms = {number: order.room(number, visit, corner) for number, visit in visits.items()}
         for number, visit, ends in numbered:
-            if number not in named and _agrees(order, visit, ends, corner) and order.room(visit, corner):
+            if rooms[number] and number not in named and _agrees(order, visit, ends, corner):
                 named[number] = visit
+        beyond = corner.inwards if min(rooms.values(), default=SEVERAL) < SEVERAL else None
+        if beyond is not None and beyond not in corners:
+            corners.append(beyond)  # conditions leave too little here
         chain = order.longest(named, corner) if len(named) > len(best[0]) else ()
-        if any(order.room(visit, corner) == 1 for visit in named.values()):
+        if any(rooms[number] == 1 for number in named):
             chain = chain[:1]  # whatever follows one coordinate follows all of it
         if len(chain) > len(best[0]):
             best = (chain, corner)
@@ -122,6 +130,7 @@ def _agrees(order: Order, visit: Visit, ends: frozenset[str], corner: Corner) ->
     return (
         ends <= {corner.side}
         and (not ends or corner.position == 0)
+        and stands(wanted(order.form.nodes[visit.number], visit), corner)
         and (len(order.corners) == 1 or all(corner.has(offset) for _, _, offset in visit.fixed))
         and all(
             side == corner.side and position + (side == "end") == corner.position

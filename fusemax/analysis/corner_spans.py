@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 from fusemax.analysis.barriers import Corner
 from fusemax.analysis.corner_order import Seen, longest
-from fusemax.analysis.domains import elsewhere
+from fusemax.analysis.domains import elsewhere, wanted
 from fusemax.analysis.kept import Kept, anywhere, narrowed, places_of
 from fusemax.analysis.members import Member, Visit
 from fusemax.analysis.order import FIRST, LAST, MIDDLE, Order
 from fusemax.analysis.plain import INFINITY, End, Node, Opaque, Reading, Start, Variable
-from fusemax.analysis.spans import Span, View
+from fusemax.analysis.spans import Span, View, stands
 
 NEAR = tuple(Corner(side, sign * far) for far in (1, 2) for side, sign in (("start", 1), ("end", -1)))
 CORNERS = (FIRST, LAST, MIDDLE, *NEAR)
@@ -207,7 +207,7 @@ def _sights(sightings: Sequence[Sighting], cone: Sequence[Member]) -> Iterator[_
     """Return the visits that may see all of the fibre somewhere; those of one read in several copies have one number."""
     numbers: dict[tuple[object, ...], int] = {}
     for member, node, reading, visit in sightings:
-        ends = elsewhere(node, visit, near=False)
+        ends = elsewhere(node, visit)
         if member.kept is None or visit.point or len(visit.variables) != 1 or ends is None or len(ends) > 1:
             continue
         (along,) = visit.variables
@@ -229,12 +229,7 @@ def _sights(sightings: Sequence[Sighting], cone: Sequence[Member]) -> Iterator[_
             numbers.setdefault(key, len(numbers)), member, visit, along, index.offset, frozenset(ends), places,
             _left(member, by, around), _left(member, by, parts), around, parts,
             tuple(kept for kept in filters if kept is not None),
-            tuple(
-                (places[one.variables[0]][1], one.near)
-                for one in node.filters
-                if one.near is not None and one.variables[0] in places
-            )
-            + tuple(visit.stands),
+            wanted(node, visit),
             tuple(other for other in cone if (other.tensor, other.positions) == (member.tensor, member.positions)),
         )  # fmt: skip
 
@@ -249,7 +244,7 @@ def _seen(sights: Sequence[_Sight], order: Order, view: View, fibre: Span, touch
     for sight in sights:
         left = sight.of_parts if whole else sight.left
         sees = _span(left, view) if left is not None and _stands(sight, view.corner) else None
-        room = order.room(sight.visit, view.corner)
+        room = order.room(order.number(sight.visit), sight.visit, view.corner)
         if sees is None or not room or not _runs(sight, view, whole):
             continue
         copies = found.setdefault(sight.number, [])
@@ -273,9 +268,11 @@ def _stands(sight: _Sight, corner: Corner) -> bool:
         side == corner.side and position + (side == "end") == corner.position
         for _, side, position in sight.visit.constants
     )
-    view = View(corner)
-    near = all(view.obeys(c, Span(view.at(offset), view.at(offset))) for offset, c in sight.standing)
-    return same and near and all(corner.has(offset) for _, _, offset in sight.visit.fixed)
+    return (
+        same
+        and stands(sight.standing, corner)
+        and all(corner.has(offset) for _, _, offset in sight.visit.fixed)
+    )
 
 
 def _runs(sight: _Sight, view: View, whole: bool) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from fusemax.analysis.filters import ends_near
 from fusemax.analysis.members import Visit, folded_names
 from fusemax.analysis.narrowing import alone
 from fusemax.analysis.plain import BOTH, Filter, Node, Plain, Variable
@@ -93,26 +92,31 @@ def _own_conditions(form: Plain, tensor: str) -> frozenset[Words]:
     return frozenset.intersection(*sets) if sets else frozenset()
 
 
-def elsewhere(node: Node, visit: Visit, *, near: bool = True) -> set[str] | None:
+def elsewhere(node: Node, visit: Visit) -> set[str] | None:
     """Return the end at which conditions on other variables hold; None for nowhere, empty for both ends.
 
-    Without *near* those that tell how far a variable is from an end of its rank are left to the caller.
+    Those that tell how far a variable is from an end of its rank are left to the caller, who knows where it stands.
     """
     swept = visit.inner.union(visit.variables)
     if standing(node, swept, visit.fixed) is None:
         return None
     possible = set(BOTH)
-    fixed = {name: offset for name, _, offset in visit.fixed}
     for one in node.filters:
-        if one.difference is not None or one.unequal is not None or not swept.isdisjoint(one.variables):
-            continue
-        if one.near is None:
-            possible &= one.ends()
-        elif near:
-            possible &= ends_near(fixed.get(one.variables[0], 0), one.near)
-    for offset, stretch in visit.stands if near else ():
-        possible &= ends_near(offset, stretch)
+        if one.difference is None and one.unequal is None and swept.isdisjoint(one.variables):
+            possible &= BOTH if one.near else one.ends()
     return set() if possible == BOTH else possible or None
+
+
+def wanted(node: Node, visit: Visit) -> tuple[tuple[int, tuple[str, float, float]], ...]:
+    """Return how far from an end of its rank conditions want what stands so far from the corner."""
+    swept = visit.inner.union(visit.variables)
+    fixed = {name: offset for name, _, offset in visit.fixed}
+    found = [
+        (fixed.get(one.variables[0], 0), one.near)
+        for one in node.filters
+        if one.near is not None and one.variables[0] not in swept
+    ]
+    return (*found, *visit.stands)
 
 
 def _described(node: Node, visit: Visit, positions: tuple[int, ...]) -> dict[Words, Filter]:

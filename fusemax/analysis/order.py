@@ -13,6 +13,7 @@ from fusemax.analysis.cones import Cones
 from fusemax.analysis.members import Visit
 from fusemax.analysis.plain import INFINITY, Plain, Start
 from fusemax.analysis.relations import Table
+from fusemax.analysis.room import SEVERAL
 
 FIRST, LAST, MIDDLE = Corner("start", 0), Corner("end", 0), Corner("middle", 0)
 
@@ -72,11 +73,12 @@ class Order:
             self._sweeps.append((visit.number, sweep_of(visit)))
         return self._numbers[key]
 
-    def room(self, visit: Visit, corner: Corner) -> int:
-        """Return how many coordinates along the fibre conditions leave *visit* at *corner*: 0, 1, or 2 for several."""
-        key = self.number(visit), corner
+    def room(self, number: int, visit: Visit, corner: Corner) -> int:
+        """Return how many coordinates along the fibre conditions leave *visit*, of that number, at *corner*: 0, 1, or 2."""
+        key = number, corner
         if key not in self._rooms:
-            self._rooms[key] = self.cones.room.left(visit, corner)
+            left = self.cones.room.left(visit, corner)
+            self._rooms[key] = SEVERAL if left and visit.point else left
         return self._rooms[key]
 
     def standing_number(self, *standing: object) -> int:

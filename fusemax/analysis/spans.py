@@ -196,3 +196,9 @@ class Span:
 def moved(coordinate: Coordinate, by: float) -> Coordinate:
     """Return the coordinate that far up."""
     return coordinate[0], coordinate[1] + by
+
+
+def stands(wanted: Iterable[tuple[int, Condition]], corner: Corner) -> bool:
+    """Return whether all that stands so far from *corner* stands where conditions want it."""
+    view = View(corner)
+    return all(view.obeys(near, Span(view.at(offset), view.at(offset))) for offset, near in wanted)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusemax.analysis.passes import analyse
-from fusemax.cascade.build import cascade_from_text
+from fusemax.cascade.build import cascade_from_text, load_cascade
 from tests.analysis.random_layers import SIZES, random_layers
 from tests.analysis.test_random import compare
 
@@ -22,6 +22,8 @@ COUNTS = [
     ("m < 2, m > p", ("M", "S"), 1, "the first p goes with m = 1, all others with nothing"),
     ("m > 1, m < 2", ("M", "N"), 0, "there is no task that reads any of it"),
     ("m != p, m <= p, m >= p - 1", ("M", "N"), 1, "each p goes with the m before it alone"),
+    ("p < 2, m + p >= M - 1", ("M", "S"), 3, "p = 0 goes with one m, p = 1 with two: maximum, sum, quotient"),
+    ("p >= M - 2, m + p < M", ("M", "S"), 3, "the same, seen from the other end"),
     ("m < 1, m > 1", ("E", "X"), 1, "no score is made: features are read for the result alone"),
 ]  # fmt: skip
 
@@ -42,6 +44,11 @@ def test_counts(mask: str, query: tuple[str, str], count: int, why: str) -> None
     cascade = cascade_from_text(HEAD + "".join(f"  {row}\n" for row in rows), "hand")
 
     assert count == analyse(cascade).passes(*query), why
+
+
+def test_the_last_of_a_running_value_holds_all_of_the_fibre() -> None:
+    """Whose mask leaves one place of it reads all of W over T all the same: WK, then QK, then SN at the last token."""
+    assert analyse(load_cascade("variants/path")).passes("T", "W") >= 3
 
 
 @given(st.data())
