@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 from fusemax.analysis.conditions import ALL, SOME, Condition, Relation, normal
 from fusemax.analysis.plain import INFINITY, Filter, Node
 from fusemax.analysis.stretches import (
+    Band,
+    Choice,
     Unknown,
+    bands_of,
     has_place_beside,
+    is_point,
     is_within,
+    pinned_by,
     prefix_within,
     stretch_within,
     stretches_of,
@@ -90,16 +96,17 @@ def _parts(
     found: list[Relation] = []
     blamed: set[tuple[str, ...]] = set()
     mixed = _mixed(w)
-    for stretched in (True,) if mixed is None else (True, False):
+    sides = (-1, 1) if any(one.unequal for one in w.filters) else (1,)
+    for stretched, side in product((True,) if mixed is None else (True, False), sides):
         try:
-            found.append(_composed(u, first, w, second, v, stretched))
+            found.append(_composed(u, first, w, second, v, Choice(stretched, side)))
         except Unknown as unknown:
             blamed |= set(unknown.args[:1] or (() if mixed is None else (mixed,)))
     return tuple(dict.fromkeys(found)), frozenset() if found else frozenset(blamed)
 
 
-def _composed(u: Shape, first: Relation, w: Shape, second: Relation, v: Shape, stretched: bool) -> Relation:
-    filtered, stretches, limits = _filtered(u, first, w, second, v, stretched)
+def _composed(u: Shape, first: Relation, w: Shape, second: Relation, v: Shape, choice: Choice) -> Relation:
+    filtered, stretches, limits = _filtered(u, first, w, second, v, choice)
     users: dict[int, list[int]] = {}
     for i, condition in enumerate(first.sources):
         if condition[0] == "link":
@@ -110,7 +117,7 @@ def _composed(u: Shape, first: Relation, w: Shape, second: Relation, v: Shape, s
     between = [filtered.get(j, condition) for j, condition in enumerate(second.sources)]
     for j, through in enumerate(between):
         own = users.get(j, [])
-        if len(own) > 1 and not _point(through):
+        if len(own) > 1 and not is_point(through):
             raise Unknown
         stretch = stretches.get(j)
         if stretch is not None:
@@ -123,12 +130,11 @@ def _composed(u: Shape, first: Relation, w: Shape, second: Relation, v: Shape, s
 
 
 def _filtered(
-    u: Shape, first: Relation, w: Shape, second: Relation, v: Shape, stretched: bool
+    u: Shape, first: Relation, w: Shape, second: Relation, v: Shape, choice: Choice
 ) -> tuple[dict[int, Condition], dict[int, Condition], list[tuple[int, Condition]]]:
     """Return the conditions that w's filters narrow from "all" to a prefix, and what those on one variable leave of it.
 
-    Where both are on one variable, all of the stretch is taken (*stretched*) or all of the prefix, for those tasks of v, by
-    variable, for which it lies in the other. Raise if there is no form.
+    *choice* tells what is taken of a condition that has no form by itself. Raise if there is none.
     """
     changed: dict[int, Condition] = {}
     left = [
@@ -149,7 +155,18 @@ def _filtered(
     if stretches is None:
         raise Unknown(near[0].words)
     limits: list[tuple[int, Condition]] = []
-    for band in _bands(others):
+    pinned = pinned_by(others, w, second.sources)
+    for j, there in pinned.items():
+        if j in stretches:
+            raise Unknown
+        if second.sources[j] == ALL:
+            changed[j] = there
+        else:
+            _, k, by, _ = second.sources[j]
+            limits.append((k, (there[0], -by, -by)))
+    for band in bands_of(others, choice.side):
+        if not pinned.keys().isdisjoint(map(w.variables.index, band[:2])):
+            raise Unknown
         position, condition, point = _prefix(band, first, w, second, stretches)
         if position is None:
             continue
@@ -157,9 +174,9 @@ def _filtered(
             raise Unknown
         changed[position] = condition
         if position in stretches:
-            within = stretch_within if stretched else prefix_within
+            within = stretch_within if choice.stretched else prefix_within
             limits += within(stretches[position], condition, point=point)
-            changed[position] = stretches[position] if stretched else condition
+            changed[position] = stretches[position] if choice.stretched else condition
             stretches = {j: stretch for j, stretch in stretches.items() if j != position}
     return changed, stretches, limits
 
@@ -210,30 +227,11 @@ def _stretched(
         if both[1] > both[2]:
             raise Unknown
         return both
-    if through[0] != "link" or (used and not _point(through)):
+    if through[0] != "link" or (used and not is_point(through)):
         raise Unknown
     _, k, low, high = through
     _narrow(sinks, k, (stretch[0], stretch[1] - high, stretch[2] - low))
     return through
-
-
-Band = tuple[str, str, float, float]
-
-
-def _bands(filters: Sequence[Filter]) -> list[Band]:
-    """Return what *filters* say of each pair of variables together: ``x - y in [low, high]``."""
-    found: dict[tuple[str, str], tuple[float, float]] = {}
-    for one in filters:
-        if one.difference is None:
-            raise Unknown(one.words)
-        x, y, low, high = one.difference
-        if (y, x) in found:
-            x, y, low, high = y, x, -high, -low
-        before, after = found.get((x, y), (-INFINITY, INFINITY))
-        found[x, y] = max(low, before), min(high, after)
-    if any(low > high for low, high in found.values()):
-        raise Unknown
-    return [(x, y, low, high) for (x, y), (low, high) in found.items()]
 
 
 def _implied_before(one: Filter, u: Shape, first: Relation, w: Shape) -> bool:
@@ -276,16 +274,12 @@ def _prefix(
         if not used[0] and first.sinks[i] is None and low_ <= 0 <= high_ and beside:
             return None, ALL, False
         beyond = second.sources[o]
-        if len(beyond) < 3 or (used[1] and not _point(beyond)) or first.sinks[o] is not None:
+        if len(beyond) < 3 or (used[1] and not is_point(beyond)) or first.sinks[o] is not None:
             continue
         if first.sinks[i] is not None:
             continue
-        return i, normal((*beyond[:-2], beyond[-2] + low_, beyond[-1] + high_)), _point(beyond)
+        return i, normal((*beyond[:-2], beyond[-2] + low_, beyond[-1] + high_)), is_point(beyond)
     raise Unknown
-
-
-def _point(condition: Condition) -> bool:
-    return len(condition) > 2 and condition[-2] == condition[-1]
 
 
 def _follow(link: Condition, beyond: Condition) -> Condition:
@@ -350,7 +344,7 @@ def _restrict(sink: Condition | None, beyond: Condition, used: bool, sinks: list
         return
     if beyond == ALL and not used:
         return
-    if beyond[0] == "link" and (not used or _point(beyond)):
+    if beyond[0] == "link" and (not used or is_point(beyond)):
         k, low, high = beyond[1:]
         _narrow(sinks, k, (sink[0], sink[1] - high, sink[2] - low))
         return

@@ -16,22 +16,22 @@ from fusemax.analysis.kept import Kept, Places, loose_folded, narrowed, places_o
 from fusemax.analysis.members import LOST, Member, Trace, Visit, folded_names
 from fusemax.analysis.narrowing import loose, narrowings, placed_near, still_narrowed
 from fusemax.analysis.overlaps import at_first_place
-from fusemax.analysis.plain import End, Index, Node, Opaque, Plain, Reading, Start, Variable
+from fusemax.analysis.plain import End, Index, Node, Opaque, Plain, Reading, Start, Variable, indexed_by
 from fusemax.analysis.room import SEVERAL, Room
 from fusemax.analysis.running import at_its_end, runs_on
-from fusemax.analysis.standing import CORNER, Fixed, standing
+from fusemax.analysis.standing import CORNER, WIDEST, Fixed, besides, distances, standing
 
 MEMBERS = 12  #: ways in which one tensor may carry a fibre, at most
 EMPTY: Mapping[int, int] = MappingProxyType({})
-WIDEST = 2  #: shifts of a fibre that are followed, at most
 
 
 class Cones:
-    """Finds cones and visits, and remembers what every member leads to: the cones of a chain share most of it."""
+    """Finds cones and visits, and remembers what every member leads to."""
 
     def __init__(self, plain: Plain) -> None:
         self.plain = plain
         self.room = Room(plain)
+        self._distances = distances(plain.nodes)
         self._next: dict[Member, tuple[tuple[Member, object], ...]] = {}
         self._visits: dict[Member, tuple[Visit, ...]] = {}
         self._sights: dict[Member, tuple[tuple[Node, Reading, Visit], ...]] = {}
@@ -126,12 +126,12 @@ class Cones:
         found = [
             (node, reading)
             for node, reading in self.plain.readings.get(tensor, ())
-            if not all(_running(reading.indices[position]) == () for position in positions)
+            if not all(indexed_by(reading.indices[position]) == () for position in positions)
         ]
         if len(found) != 1:
             return ()
         node, reading = found[0]
-        running = [_running(index) for index in reading.indices]
+        running = [indexed_by(index) for index in reading.indices]
         along = [v for position in positions for v in running[position] or ()]
         others = {v for p, variables in enumerate(running) if p not in positions for v in variables or ()}
         loose = node.output_variables - others.union(along)
@@ -200,16 +200,16 @@ class Cones:
             self._visits[member] = tuple(
                 visit
                 for node, reading in self.plain.readings.get(member.tensor, ())
-                for visit in (*_visit(node, reading, member), *self._window(node, reading, member))
+                for one in (*_visit(node, reading, member), *self._window(node, reading, member))
+                for visit in (one, *self._beside(node, one))
             )
         return self._visits[member]
 
-
-def _running(index: Index) -> tuple[str, ...] | None:
-    """Return the variables in an index; None when it is not known what it reads."""
-    if isinstance(index, Variable):
-        return (index.name,)
-    return (index.variables or None) if isinstance(index, Opaque) else ()
+    def _beside(self, node: Node, visit: Visit) -> Iterator[Visit]:
+        """Return a visit where a variable that nothing fixes stands as far from the corner as conditions keep some apart."""
+        swept = visit.inner.union(visit.variables)
+        for one in () if visit.point else besides(node, swept, visit.fixed, self._distances):
+            yield replace(visit, fixed=(*visit.fixed, one))
 
 
 def _carried(node: Node, reading: Reading, output: Reading, member: Member) -> Member | None:

@@ -27,6 +27,7 @@ __all__ = [
     "Reading",
     "Start",
     "Variable",
+    "indexed_by",
     "plain",
     "sequence",
 ]
@@ -50,3 +51,10 @@ def plain(cascade: Cascade, *, split: bool = True) -> Plain:
             readings.setdefault(reading.tensor, []).append((node, reading))
     by_tensor = {tensor: tuple(found) for tensor, found in readings.items()}
     return Plain(cascade=cascade, nodes=nodes, ranks=ranks, digits=dict(splitter.digits), readings=by_tensor)
+
+
+def indexed_by(index: Index) -> tuple[str, ...] | None:
+    """Return the variables in an index; None when it is not known what it reads."""
+    if isinstance(index, Variable):
+        return (index.name,)
+    return (index.variables or None) if isinstance(index, Opaque) else ()

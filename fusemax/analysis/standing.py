@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from fusemax.analysis.plain import Node
 
+WIDEST = 2  #: shifts of a fibre that are followed, at most
 CORNER = -1  #: in place of a coordinate of X: relative to the corner where free variables stand
 Fixed = tuple[str, int, int]
 
@@ -55,3 +56,26 @@ def _apart(pair: tuple[str, str], known: Mapping[str, tuple[int, int]]) -> list[
     if x in known and y in known:
         return None
     return [(x, of_y, there + 1)] if y in known else [(y, of_x, here + 1)]
+
+
+def distances(nodes: Iterable[Node]) -> tuple[int, ...]:
+    """Return how far conditions put variables apart that they keep from one place."""
+    found: dict[int, None] = {}
+    for one in (one for node in nodes for one in node.filters):
+        low, high = one.difference[2:] if one.difference else (0, 0)
+        by = 1 if one.unequal else int(min(max(low, 0), high))
+        found |= {by: None, -by: None} if by else {}
+    return tuple(by for by in found if abs(by) <= WIDEST)
+
+
+def besides(node: Node, swept: Set[str], fixed: Sequence[Fixed], far: Sequence[int]) -> Iterator[Fixed]:
+    """Return one variable of *node* that nothing fixes, *far* from the corner, where its conditions hold with it there.
+
+    Others may be tied to that place: a chain holds where all its visits stand, whichever places they are.
+    """
+    known = {name for name, _, _ in fixed} | swept
+    for name in sorted(node.output_variables - known) if far else ():
+        for by in far:
+            one = (name, CORNER, by)
+            if standing(node, swept, (*fixed, one)) == []:
+                yield one

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from fusemax.analysis.conditions import ALL, Condition, normal
 from fusemax.analysis.plain import INFINITY, Filter
+
+Band = tuple[str, str, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is taken of what conditions leave: each choice is a part of it.
+
+    Where one on one variable and one on two are on the same one, all of the stretch (*stretched*) or all of the prefix, for
+    those tasks of v for which it lies in the other. Where two variables differ, those that lie on that *side* of the second.
+    """
+
+    stretched: bool
+    side: int
 
 
 class HasVariables(Protocol):
@@ -78,3 +93,55 @@ def has_place_beside(stretch: Condition, low: float, high: float) -> bool:
     first = nearest <= 0 if side == "start" else nearest == -INFINITY
     last = farthest == INFINITY if side == "start" else farthest >= 0
     return (first and low == -INFINITY and high >= 0) or (last and high == INFINITY and low <= 0)
+
+
+def is_point(condition: Condition, kind: str = "") -> bool:
+    """Return whether *condition* leaves one coordinate, by a condition of that *kind* if one is named."""
+    return len(condition) > 2 and condition[-2] == condition[-1] and kind in ("", condition[0])
+
+
+def bands_of(filters: Sequence[Filter], side: int) -> list[Band]:
+    """Return what *filters* say of each pair of variables together: ``x - y in [low, high]``.
+
+    Where they say that two differ, what lies on that *side*.
+    """
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for one in filters:
+        if one.difference is not None:
+            x, y, low, high = one.difference
+        elif one.unequal is not None:
+            (x, y), (low, high) = one.unequal, (-INFINITY, -1) if side < 0 else (1, INFINITY)
+        else:
+            continue
+        if (y, x) in found:
+            x, y, low, high = y, x, -high, -low
+        before, after = found.get((x, y), (-INFINITY, INFINITY))
+        found[x, y] = max(low, before), min(high, after)
+    if any(low > high for low, high in found.values()):
+        raise Unknown
+    return [(x, y, low, high) for (x, y), (low, high) in found.items()]
+
+
+def pinned_by(
+    filters: Sequence[Filter], w: HasVariables, sources: Sequence[Condition]
+) -> dict[int, Condition]:
+    """Return at which end variables of w obey those of *filters* that are sums, wherever others stand (``m + p < M``: m = 0).
+
+    Raise where a condition has no such end. What a task needs of w's tasks there is a part of what it needs.
+    """
+    found: dict[int, Condition] = {}
+    for one in filters:
+        if one.difference is not None or one.unequal is not None:
+            continue
+        able = [
+            name
+            for name in one.variables
+            if one.slope(name) and one.allows_every(set(one.variables) - {name})
+            if sources[w.variables.index(name)] == ALL or is_point(sources[w.variables.index(name)], "link")
+        ]
+        name = max(able, key=lambda name: sources[w.variables.index(name)] == ALL, default=None)
+        j = None if name is None else w.variables.index(name)
+        if name is None or j is None or j in found:
+            raise Unknown(one.words)
+        found[j] = ("start" if one.slope(name) > 0 else "end", 0, 0)
+    return found
