@@ -25,6 +25,15 @@ class Corner:
         at = self.position + offset
         return at >= 0 if self.side == "start" else at <= 0 if self.side == "end" else abs(at) <= 1
 
+    def named(self, variable: str, offset: int) -> str:
+        """Return in words where *variable* stands, *offset* from here."""
+        at = self.position + offset
+        if self.side == "middle":
+            return f"a {variable} between others"
+        if not at:
+            return f"the {'last' if self.side == 'end' else 'first'} {variable}"
+        return f"{variable} = {variable.upper()}{at - 1:+d}" if self.side == "end" else f"{variable} = {at}"
+
     @property
     def inwards(self) -> Corner | None:
         """The place one further from the end; None beyond the second, which not every rank has."""

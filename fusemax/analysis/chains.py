@@ -33,6 +33,7 @@ def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ..
         better = corner_chain(order, tensor, positions[0], cone, len(chain))
         if better[0] and not _states(order, better[0]):
             chain, corner = better
+            complete = dict.fromkeys(chain, frozenset({corner.side}))
     if not chain:
         chain = order.cones.only_reader(tensor, positions)
     itself = {visit: ends for visit, ends in complete.items() if visit.tensor == tensor}
@@ -48,7 +49,7 @@ def tensor_passes(order: Order, tensor: str, rank: str, positions: tuple[int, ..
         steps=steps,
         grows_with=states,
         partial=bool(every) and not complete,
-        at=_fibre(form, tensor, chain if len(chain) > 1 else (), complete),
+        at=_fibre(form, tensor, chain if len(chain) > 1 else (), complete, corner),
     )
 
 
@@ -70,9 +71,9 @@ def _apart(
 
 
 def _fibre(
-    form: Plain, tensor: str, chain: Sequence[Visit], complete: Mapping[Visit, frozenset[str]]
+    form: Plain, tensor: str, chain: Sequence[Visit], complete: Mapping[Visit, frozenset[str]], corner: Corner
 ) -> tuple[str, ...]:
-    """Return which fibre a chain visits, in words: at a constant index, or at an end of what conditions tie it to."""
+    """Return which fibre a chain visits, in words: at a constant index, or where what conditions tie it to stands."""
     found: dict[str, None] = {}
     for visit in chain:
         for coordinate, side, position in visit.constants:
@@ -87,8 +88,9 @@ def _fibre(
             for name in one.variables
             if set(one.variables) & set(visit.variables)
         }
-        for name in sorted(tied - {*visit.variables, *visit.inner}) if ends else ():
-            found[f"the {'last' if 'end' in ends else 'first'} {name}"] = None
+        offsets = {name: offset for name, _, offset in visit.fixed}
+        for name in sorted(tied - {*visit.variables, *visit.inner}) if ends or corner.position else ():
+            found[corner.named(name, offsets.get(name, 0))] = None
     return tuple(found)
 
 

@@ -51,6 +51,29 @@ def test_the_last_of_a_running_value_holds_all_of_the_fibre() -> None:
     assert analyse(load_cascade("variants/path")).passes("T", "W") >= 3
 
 
+@pytest.mark.parametrize(
+    ("mask", "tensor", "place"),
+    [
+        ("m < p", "K", ("the last p",)),
+        ("m > p", "K", ("the first p",)),
+        ("m <= p", "K", ("the last p",)),
+        ("p < 2, m + p >= M - 1", "S", ("p = 1",)),
+        ("p >= M - 2, m + p < M", "S", ("p = P-2",)),
+    ],
+)
+def test_the_answer_names_the_place_of_its_chain(mask: str, tensor: str, place: tuple[str, ...]) -> None:
+    """Where a mask leaves all that is read of the fibre, and several of it."""
+    rows = (
+        f"S[m,p] = Q[p,e]*K[m,e] :: sum[e] | {mask}",
+        f"G[p] = S[m,p] :: max[m] | {mask}",
+        f"N[m,p] = S[m,p] - G[p] | {mask}",
+    )
+    head = HEAD.replace("X: [M, E]", "K: [M, E], Q: [P, E]")
+    cascade = cascade_from_text(head + "".join(f"  {row}\n" for row in rows), "hand")
+
+    assert analyse(cascade).rank("M").of(tensor).at == place
+
+
 @given(st.data())
 def test_never_above_where_conditions_leave_little(data):
     """Layers under masks with one or two narrow conditions more."""
