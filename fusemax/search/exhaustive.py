@@ -13,6 +13,7 @@ import numpy as np
 
 from fusemax.errors import FusemaxError
 from fusemax.mapping.space import Phase
+from fusemax.search.assign import choices_of
 from fusemax.search.candidate import Candidate, Tally, nothing_fits, structure_of
 from fusemax.search.clock import Clock
 from fusemax.search.facts import Facts
@@ -23,7 +24,7 @@ from fusemax.search.price import Prices
 from fusemax.search.shapes import Skeleton, skeletons, variable_of
 from fusemax.search.structures import atoms_of, structures_of
 from fusemax.search.tiles import Axis, Tilings, tilings
-from fusemax.search.units import Binding, choices_of
+from fusemax.search.units import Binding
 from fusemax.search.useful import least_size
 
 TILINGS = 200_000  #: tilings of one structure that are priced

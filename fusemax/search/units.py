@@ -1,24 +1,20 @@
-"""Which digit runs over which lanes, and which unit does what: fronts of unit loads, joined operation by operation.
-
-Loads are sums over operations, so that the best binding is found by joining them one after another and keeping, of the load
-vectors so far, those that no other is below in every unit.
-"""
+"""Which digit runs over which lanes, and which unit does what: bindings, and operations shared out between units."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import ceil, inf
 
 import numpy as np
 
+from fusemax.search.assign import Assigner, Score
 from fusemax.search.facts import Facts, Item, Piece
 from fusemax.search.lanes import Spatial, Work, cycles_of, options, steps_of
 from fusemax.search.shapes import Skeleton, variable_of
 from fusemax.search.split import Ways, split
 
-FRONT = 24  #: load vectors that a join keeps
 PARTS = 256  #: of how many a unit takes some of an operation
 
 
@@ -72,17 +68,6 @@ def _digit_sizes(facts: Facts, rank: str, digits: Sequence[str], tiles: Mapping[
     return [max(1, ceil(whole / total)), *inner]
 
 
-def _points(facts: Facts, work: Work, pieces: Sequence[Piece]) -> float:
-    total = 0.0
-    for piece in pieces:
-        points = work.iterations
-        for digit, extent in work.extents.items():
-            if variable_of(facts, digit) in piece.variables:
-                points *= extent
-        total += points * piece.energy_J
-    return total
-
-
 def _best_options(facts: Facts, work: Work, unit: str, items: Sequence[Item], most: int) -> list[Spatial]:
     """Return the options of *unit* that no other is below in every operation, the least total first."""
     mine = [pieces for item in items if (pieces := _pieces(item, unit))]
@@ -118,68 +103,32 @@ def _pieces(item: Item, unit: str) -> tuple[Piece, ...]:
 # ------------------------------------------------------------------------------------ who does what
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to do an item: on *unit*, but for the parts of it that other units take; cycles by unit."""
-
-    unit: str
-    loads: Mapping[str, float]
-    energy_J: float
-    taken: tuple[tuple[str, str], ...] = ()
-
-
-def choices_of(item: Item) -> Iterator[tuple[str, tuple[tuple[int, str], ...]]]:
-    """Yield the ways to do *item*: the unit it is bound to, and which of its pieces other units take, by number.
-
-    A unit that does it in parts may leave some of them to units that cannot do all of it.
-    """
-    for unit, pieces in item.units.items():
-        others: list[list[tuple[int, str] | None]] = [[None] for _ in pieces]
-        if len(pieces) > len(item.indices):
-            for number, one in enumerate(item.parts):
-                if pieces[number].cycles < inf:
-                    others[number] += [(number, other) for other in one if other not in item.units]
-                else:
-                    others[number] = [(number, other) for other in one]
-        for chosen in product(*others):
-            yield unit, tuple(one for one in chosen if one is not None)
-
-
-def ways_of(facts: Facts, work: Work, spatial: Mapping[str, Spatial], item: Item) -> list[Way]:
-    """Return the ways to do *item* with the cycles that they take."""
-    found: list[Way] = []
-    for unit, others in choices_of(item):
-        where = dict(others)
-        loads: dict[str, float] = {}
-        energy = 0.0
-        for number, piece in enumerate(item.units[unit]):
-            one, done = unit, piece
-            if number in where:
-                one, done = where[number], item.parts[number][where[number]]
-            loads[one] = loads.get(one, 0.0) + cycles_of(facts, work, one, spatial[one], [done])
-            energy += _points(facts, work, [done])
-        taken = tuple((item.parts[number][other].operation, other) for number, other in others)
-        found.append(Way(unit, loads, energy, taken))
-    return found
-
-
 def bindings(facts: Facts, works: Sequence[Work], objective: str, most: int = 3) -> Binding:
     """Return the best binding found for the parts *works* of a phase."""
+    assigner = Assigner(facts, objective)
     spatial: list[Mapping[str, Spatial]] = []
     for work in works:
         items = [item for name in work.part.einsums for item in facts.items[name]]
         per_unit = [_best_options(facts, work, unit, items, most) for unit in facts.machine.units]
-        best: tuple[tuple[float, ...], Mapping[str, Spatial]] | None = None
+        least: Score | None = None
+        best: Mapping[str, Spatial] = {}
         for chosen in product(*per_unit):
             tried = dict(zip(facts.machine.units, chosen, strict=True))
-            answer = _joined(facts, [(work, tried)], objective)
-            score = _score(answer, objective)
-            if best is None or score < best[0]:
-                best = (score, tried)
-        assert best is not None
-        spatial.append(best[1])
-    answer = _joined(facts, list(zip(works, spatial, strict=True)), objective)
-    return replace(answer, spatial=tuple(spatial))
+            answer = assigner.joined([(work, tried)], least)
+            if answer is not None:
+                least, best = answer[1].score(objective), tried
+        spatial.append(best)
+    answer = assigner.joined(list(zip(works, spatial, strict=True)))
+    assert answer is not None
+    items, best_found = answer
+    pairs = list(zip(items, best_found.ways(), strict=True))
+    return Binding(
+        spatial=tuple(spatial),
+        bind={(item.einsum, n): way.unit for item, way in pairs for n in item.indices},
+        loads=dict(zip(facts.owners, best_found.loads, strict=True)),
+        energy_J=best_found.energy_J,
+        taken={((item.einsum, operation), unit): 1.0 for item, way in pairs for operation, unit in way.taken},
+    )
 
 
 def shared_out(facts: Facts, works: Sequence[Work], binding: Binding) -> Binding:
@@ -254,70 +203,3 @@ def offering(facts: Facts, item: Item, number: int, piece: Piece) -> dict[str, P
     for one in item.parts:
         found |= {unit: p for unit, p in one.items() if p.operation == piece.operation}
     return found
-
-
-def _score(binding: Binding, objective: str) -> tuple[float, ...]:
-    total = sum(binding.loads.values())
-    if objective == "energy":
-        return binding.energy_J, binding.cycles, total
-    if objective == "edp":
-        return binding.energy_J * binding.cycles, binding.cycles, total
-    return binding.cycles, binding.energy_J, total
-
-
-@dataclass(frozen=True, slots=True)
-class _Joined:
-    loads: tuple[float, ...]
-    energy: float
-    chosen: tuple[Way, ...]
-
-
-def _joined(facts: Facts, parts: Sequence[tuple[Work, Mapping[str, Spatial]]], objective: str) -> Binding:
-    units = list(facts.owners)
-    entries = [
-        (item, ways_of(facts, work, spatial, item))
-        for work, spatial in parts
-        for name in work.part.einsums
-        for item in facts.items[name]
-    ]
-    entries.sort(key=lambda entry: -min(sum(way.loads.values()) for way in entry[1]))
-    front = [_Joined((0.0,) * len(units), 0.0, ())]
-    for _, ways in entries:
-        grown = [_with(facts, units, one, way) for one in front for way in ways]
-        front = _pruned(grown, objective)
-    answers = [_binding(units, [item for item, _ in entries], one) for one in front]
-    return min(answers, key=lambda answer: _score(answer, objective))
-
-
-def _with(facts: Facts, units: Sequence[str], one: _Joined, way: Way) -> _Joined:
-    loads = list(one.loads)
-    for unit, cycles in way.loads.items():
-        loads[units.index(facts.physical[unit])] += cycles
-    return _Joined(tuple(loads), one.energy + way.energy_J, (*one.chosen, way))
-
-
-def _binding(units: Sequence[str], items: Sequence[Item], one: _Joined) -> Binding:
-    pairs = list(zip(items, one.chosen, strict=True))
-    return Binding(
-        spatial=(),
-        bind={(item.einsum, n): way.unit for item, way in pairs for n in item.indices},
-        loads=dict(zip(units, one.loads, strict=True)),
-        energy_J=one.energy,
-        taken={((item.einsum, operation), unit): 1.0 for item, way in pairs for operation, unit in way.taken},
-    )
-
-
-def _pruned(found: Sequence[_Joined], objective: str) -> list[_Joined]:
-    """Return those of *found* that no other is below in every unit (and in energy, where it counts), the best first."""
-    with_energy = objective in ("energy", "edp")
-    rated = sorted(
-        found, key=lambda o: (o.energy if with_energy else 0.0, max(o.loads), sum(o.loads), o.energy)
-    )
-    values = np.array([(*one.loads, *((one.energy,) if with_energy else ())) for one in rated])
-    kept: list[int] = []
-    for number in range(len(rated)):
-        if not kept or not bool((values[kept] <= values[number]).all(axis=1).any()):
-            kept.append(number)
-            if len(kept) == FRONT:
-                break
-    return [rated[number] for number in kept]
