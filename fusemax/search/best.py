@@ -26,7 +26,7 @@ BEST = "best"
 #: Told of every better plan.
 Watch = Callable[[Search, Plan], None]
 #: Changes when the search does, so that answers of an older one are not taken for its own.
-EDITION = 7
+EDITION = 8
 #: Seconds of work where nobody names a mapping; most of what more time finds is found by then.
 UNNAMED_S = 3.0
 

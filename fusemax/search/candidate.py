@@ -83,6 +83,7 @@ AT_ONCE = 64  #: points that are priced at once where that takes a walk over tas
 FIRST = 64  #: points of a grid that are priced first, to know how long the others take
 PIECE_S = 0.3  #: seconds that the points take which are priced at once: then one looks whether to go on
 DERIVING_S = 0.03  #: seconds that it takes to find a structure's bindings and to derive its program, roughly
+REFUSED_S = 0.01  #: the same where the cost engine has no price for it
 GOLDEN = (5**0.5 - 1) / 2  #: multiples of it lie far from each other
 
 
@@ -203,7 +204,7 @@ def structure_of(facts: Facts, phase: Phase, tally: Tally) -> Structure | None:
     """Return *phase* with its cost program; None, and a note, where the cost engine has no price for it: under a condition
     that it does not know, with tasks of too many kinds."""
     tally.structures += 1
-    tally.work_s += DERIVING_S
+    tally.work_s += REFUSED_S
     try:
         mapped = mapped_phases(facts.cascade, [phase])
         if any(any(out_of_reach(mapped, facts.machine, nest)) for nest in mapped.nests):
@@ -212,6 +213,7 @@ def structure_of(facts: Facts, phase: Phase, tally: Tally) -> Structure | None:
     except FusemaxError as error:
         tally.notes.append(str(error))
         return None
+    tally.work_s += DERIVING_S - REFUSED_S
     small = max(facts.sizes.values(), default=1) <= ALL
     pricer = Pricer(program, follows=facts.follows, compiling=tally.compiling)
     return Structure(phase, pricer, _values(facts, program, {}), small)

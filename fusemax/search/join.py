@@ -37,7 +37,8 @@ def joined(search: Search) -> Iterator[Plan]:
     first = (
         search.clock.half() if len(atoms) > 1 else search.clock
     )  # there is another way, if nothing is found
-    for candidate in _phases(search, everything, {}, clock=first) if len(atoms) <= 2 * FEW else ():
+    effort = None if len(atoms) <= 2 * FEW else QUICK  # of many groups fused at once there is a first look
+    for candidate in _phases(search, everything, {}, effort, first):
         whole = candidate
         search.clock.hope()
         yield Plan((candidate,))

@@ -54,10 +54,13 @@ def candidates(
     hunt.begin()
     for skeleton in islice(skeletons(facts, segment), 12 * effort or FIRST):
         least = None
-        for some in (places[0], replace(places[0], near=True), places[-1]):
-            if least is None:
-                least, better = hunt.tried(skeleton, block_of(facts, skeleton, some))
-                yield from better
+        for form in forms_of(facts, skeleton):
+            if form is not skeleton and hunt.best is not None:
+                break  # other forms wait, unless nothing that fits is known
+            for some in (places[0], replace(places[0], near=True), places[-1]):
+                if least is None:
+                    least, better = hunt.tried(form, block_of(facts, form, some))
+                    yield from better
         rated.append((least.order(objective) if least else (float("inf"),), skeleton))
         if hunt.ended:
             break
