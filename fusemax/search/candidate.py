@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
@@ -81,6 +81,7 @@ def _values(facts: Facts, program: Program, tiles: Mapping[str, Any]) -> dict[st
 
 AT_ONCE = 64  #: points that are priced at once where that takes a walk over tasks
 FIRST = 64  #: points of a grid that are priced first, to know how long the others take
+MOST_TASKS = 1 << 24  #: tasks of a nest that may be dealt to cores: the simulator deals them one by one
 PIECE_S = 0.3  #: seconds that the points take which are priced at once: then one looks whether to go on
 DERIVING_S = 0.03  #: seconds that it takes to find a structure's bindings and to derive its program, roughly
 REFUSED_S = 0.01  #: the same where the cost engine has no price for it
@@ -95,6 +96,9 @@ class Structure:
     pricer: Pricer
     values: Mapping[str, Any]
     small: bool  #: whether all ranks are small, so that every tiling is priced exactly
+    dealt: tuple[
+        tuple[float, tuple[str, ...]], ...
+    ] = ()  #: ranks dealt to cores: size, digits inside of a task
 
     def prices(
         self, grid: Tilings, tally: Tally, objective: str | None = None, below: float = np.inf,
@@ -142,7 +146,7 @@ class Structure:
             size = max(1, int(size * min(1e3, PIECE_S / max(monotonic() - begun, 1e-6))))
             if over(any(piece.fits.any() for piece in pieces)):
                 break
-        return laid(pieces, shape, cut, values)
+        return self._dealt(laid(pieces, shape, cut, values), grid)
 
     def _in_pieces(self, grid: Tilings, over: Callable[[bool], bool]) -> Prices:
         """Return the prices of all points, those that lie far from each other together, a walk over tasks for each."""
@@ -159,7 +163,20 @@ class Structure:
             size = max(1, int(size * min(1e3, PIECE_S / max(monotonic() - begun, 1e-6))))
             if over(any(piece.fits.any() for piece in pieces)):
                 break
-        return laid(pieces, (len(points),), 0, points)
+        return self._dealt(laid(pieces, (len(points),), 0, points), grid)
+
+    def _dealt(self, found: Prices, grid: Tilings) -> Prices:
+        """Return *found* without room where there are more tasks than can be dealt one by one, if other tilings have fewer."""
+        tasks = np.ones(grid.points)
+        for size, inside in self.dealt:
+            task = np.ones(grid.points)
+            for name in inside:
+                task = task * grid.sizes.get(name, self.values.get(name, 1.0))
+            tasks = tasks * np.ceil(size / task)
+        many = tasks > MOST_TASKS
+        if not many.any() or many.all():
+            return found
+        return replace(found, lack_B=np.where(many, np.inf, found.lack_B))
 
     def _walked(
         self, grid: Tilings, tally: Tally, objective: str, below: float, over: Callable[[bool], bool]
@@ -216,7 +233,19 @@ def structure_of(facts: Facts, phase: Phase, tally: Tally) -> Structure | None:
     tally.work_s += DERIVING_S - REFUSED_S
     small = max(facts.sizes.values(), default=1) <= ALL
     pricer = Pricer(program, follows=facts.follows, compiling=tally.compiling)
-    return Structure(phase, pricer, _values(facts, program, {}), small)
+    return Structure(phase, pricer, _values(facts, program, {}), small, _ranks_dealt(facts, phase))
+
+
+def _ranks_dealt(facts: Facts, phase: Phase) -> tuple[tuple[float, tuple[str, ...]], ...]:
+    """Return the size of each rank whose loops are dealt to cores, with its digits inside of a task."""
+    found: list[tuple[float, tuple[str, ...]]] = []
+    for rank in facts.ranks:
+        digits = facts.digits(rank, phase.cuts.get(rank, 0))
+        places = [place for place, digit in enumerate(digits) if digit in phase.spread]
+        if places:
+            inside = tuple(digit.upper() for digit in digits[places[-1] + 1 :])
+            found.append((float(facts.sizes.get(rank, 1)), inside))
+    return tuple(found)
 
 
 def best_point(found: Prices, objective: str) -> int | None:

@@ -11,7 +11,7 @@ from typing import Final
 # The most that fits; plan.py refuses what does not.
 WIDTH: Final = 12  #: loops around a task
 MAX_ROOTS: Final = 14
-MAX_NEEDS: Final = 24  #: needs of a task
+MAX_NEEDS: Final = 48  #: needs of a task
 CLASSES: Final = 32  #: kinds of tiles, whole and ragged, of a stream
 MAX_CHANNELS: Final = 12
 MAX_UNITS: Final = 10
