@@ -15,7 +15,7 @@ def draw_machine(
     """Return the data of a machine whose units do all of *operations*; pairs such as ``mac`` are left out now and then.
 
     With *keys* it has some of the special ones: bandwidths by way, latencies, clocks and memories of units, lanes under two
-    names, cycles by width.
+    names, cycles by width, dimensions that do not add up, wide sums.
     """
     levels: dict[str, Any] = {"DRAM": {"bandwidth": f"{random.choice([1, 3, 16, 64])} GB/s"}}
     for name in ("L2", "L1")[: random.randint(0, 2)]:
@@ -44,6 +44,10 @@ def _add_keys(random: Random, data: dict[str, Any]) -> None:
     if random.randint(0, 3) == 0:
         data["launch"] = f"{random.randint(1, 9)} ns"
     for unit in data["units"].values():
+        if random.randint(0, 3) == 0:
+            unit["sums"] = random.sample(list(unit["shape"]), random.randint(0, len(unit["shape"]) - 1))
+        if random.randint(0, 3) == 0:
+            unit["accumulator"] = random.choice(["2 B", "4 B", "8 B"])
         if random.randint(0, 2) == 0:
             unit["clock"] = random.choice(["2 GHz", "500 MHz", "3 GHz"])
         for name, cycles in list(unit["operations"].items()):
