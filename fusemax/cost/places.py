@@ -20,6 +20,8 @@ from fusemax.language.syntax import Access
 from fusemax.machine import Machine
 from fusemax.mapping.nest import Body, Mapped, Nest, Residence
 
+ZERO = sympy.Integer(0)
+
 
 class Places(Users):
     """Finds how tiles of kept tensors come to their places in a nest, or in one kind of its tasks: then *whole* is that."""
@@ -105,8 +107,7 @@ class Places(Users):
 
     def _of_union(self, residence: Residence, shared: Union, words: sympy.Expr) -> sympy.Expr:
         """Return the words of all tiles of what bodies share; *words* where these are too many to be listed."""
-        telling = self._telling(residence, self._accesses(residence)[1])
-        moving = frozenset[str]().union(*map(digits_of_way, ways_of(self.nest, telling)))
+        moving = self._moving(residence)
         within = shared.words(self.extents, residence.loops, words, moving=moving)
         if not self._is_of_a_core(residence.level) or not self.spread:
             return within
@@ -117,6 +118,30 @@ class Places(Users):
         loops = [loop for loop in shared.readers[0].loops if loop in inside]
         many = shared.words(self.extents, loops, words, self.spread, self.cores, moving)
         return many if self.nest.spread else repeated(self.cores, many, within)
+
+    def _moving(self, residence: Residence) -> dict[str, sympy.Expr]:
+        """Return 1 by digit that moves the tile of *residence*, or what is 0 where loops of their own turn but once for a way.
+
+        That one holds the others then, and they move nothing.
+        """
+        read, ways = self._accesses(residence)[1], self._ways(residence)
+        found = {
+            digit: ONE
+            for way in ways_of(self.nest, self._telling(residence, read))
+            for digit in digits_of_way(way)
+        }
+        windows = {d for window in windows_among(self.nest, self.cascade, read) for d in window.all_digits()}
+        for way in ways:
+            pairs = [pair for other in ways for pair in zip(way, other, strict=True)]
+            own = [loop for loop in residence.loops if any(loop in a - b for a, b in pairs)]
+            rest = [loop for loop in residence.loops if loop not in own]
+            if own and distinct(self.nest, ways, rest) == (way,):
+                turns: sympy.Expr = ONE
+                for loop in own:
+                    turns *= self.extents.trips(loop) if self.extents.turns(loop) else sympy.Integer(2)
+                held = {*windows, *digits_of_way(way)}
+                found = {d: repeated(turns, flag, ONE if d in held else ZERO) for d, flag in found.items()}
+        return found
 
     def _joint(
         self, residence: Residence, ways: Sequence[Way], read: Sequence[Access], body: Body

@@ -62,12 +62,12 @@ class Union:
 
     def words(
         self, extents: Extents, loops: Sequence[str], otherwise: sympy.Expr, spread: Collection[str] = (),
-        cores: sympy.Expr = ONE, moving: Collection[str] | None = None,
+        cores: sympy.Expr = ONE, moving: Mapping[str, sympy.Expr] | None = None,
     ) -> sympy.Expr:  # fmt: skip
         """Return the words of all tiles inside *loops* that come to a place, or to each of *cores* that needs one.
 
-        The loops in *spread* number the tasks of these. A tile stays unless a loop over *moving* digits turns; without any it
-        comes in each iteration. Of more tiles than can be visited: *otherwise*.
+        The loops in *spread* number the tasks of these. A tile stays unless a loop over a digit turns that is 1 in *moving*;
+        without that it comes in each iteration. Of more tiles than can be visited: *otherwise*.
         """
         turning = [loop for loop in loops if extents.turns(loop)]
         under = frozenset[str]().union(*(reader.under(self.nest) for reader in self.readers))
@@ -92,8 +92,8 @@ class Union:
             alike = self._is_alike(extents, root, found[0], spread)
             values += [extents.part(root).size, ZERO, found[1], found[2], sympy.Integer(int(alike))]
         for loop in own:
-            flags = (moving is None or loop in moving, loop in spread)
-            values += [*self._loop(extents, roots, loop), *map(sympy.Integer, map(int, flags))]
+            moves = ONE if moving is None else moving.get(loop, ZERO)
+            values += [*self._loop(extents, roots, loop), moves, sympy.Integer(int(loop in spread))]
         values += self.sizes
         for reader, inner in zip(self.readers, touching, strict=True):
             body = self._reader(extents, roots, reader, own, inner)
