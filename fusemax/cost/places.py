@@ -125,7 +125,7 @@ class Places(Users):
         That one holds the others then, and they move nothing.
         """
         read, ways = self._accesses(residence)[1], self._ways(residence)
-        found = {
+        found: dict[str, sympy.Expr] = {
             digit: ONE
             for way in ways_of(self.nest, self._telling(residence, read))
             for digit in digits_of_way(way)

@@ -171,6 +171,8 @@ class _UnderBand:
         """Return whether the closed form is exact: other roots are not cut by loops, rows stand outside of columns."""
         if all(loop in self.digits for loop in self.loops):
             return True
+        if len({loop in self.apart for loop in self.rows}) > 1:
+            return False  # from task to task nothing stays, from row to row of one it may
         if any(
             len(self.extents.part(self.extents.nest.root_of(self.loops[n])).digits) > 1 for n in self._cut()
         ):

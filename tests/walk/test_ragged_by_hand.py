@@ -306,3 +306,22 @@ def test_of_a_short_chunk_only_what_is_there_overflows(length: int, outside: flo
     assert found["DRAM", "read"] == pytest.approx(outside * read)
     assert found["DRAM", "write"] == pytest.approx(outside * length)
     assert not compared(one).differences
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+def test_under_a_causal_mask_a_tile_stays_from_row_to_row_of_one_task(cores: int) -> None:
+    """Rows of 16 in tasks of two, columns of 16: the first task wants tile 0, then 0 and 1, and finds 0 there: two come.
+
+    The second one wants 0, 1, 2 and 0, 1, 2, 3: seven come, whoever does the tasks.
+    """
+    cascade = {
+        **HEAD, "inputs": {"Q": ["P"], "K": ["M"]}, "outputs": ["Y"],
+        "einsums": "Y[p] = Q[p]*K[m] :: sum[m] | m <= p\n",
+    }  # fmt: skip
+    inner = {"for": ["p1"], "keep": {"a": ["Y"]}, "do": [{"for": ["m1"], "keep": {"a": ["K"]}, "do": ["Y"]}]}
+    node = {"for": ["p2"], "spread": ["p2"], "do": [inner]}
+    mapping = {"tiles": {"P0": 16, "P1": 2, "M0": 16}, "nests": [node], "bind": {"a": ["Y"]}}
+    one = on(design(mapping, {"P": 64, "M": 64}, cascade), replicas=cores)
+
+    assert agreed(one)["a", "K", "fill"] == 16 * (2 + 7)
+    assert not compared(one).differences
