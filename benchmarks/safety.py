@@ -57,7 +57,7 @@ def run(
 ) -> tuple[int, str]:
     """Return the exit status of a run and what it said of mistakes."""
     done = subprocess.run(
-        command(study, out, *options), cwd=study.parent, capture_output=True, text=True, check=False, timeout=120,
+        command(study, out, *options), cwd=study.parent, capture_output=True, text=True, check=False, timeout=300,
         env={**os.environ, **(environment or {})},
     )  # fmt: skip
     return done.returncode, done.stderr

@@ -87,9 +87,9 @@ def totals(answer: Cost) -> Iterator[tuple[str, str, str]]:
 
     clock = answer.clock_Hz
     yield "latency", format_quantity(answer.latency_s, "s", 5), f"{answer.latency_s * clock:,.0f} cycles"
-    lowered = clock < answer.parameters["clock"]
+    lowered = clock < answer.full_clock_Hz
     if lowered:
-        full = format_quantity(answer.parameters["clock"], "Hz", 4)
+        full = format_quantity(answer.full_clock_Hz, "Hz", 4)
         yield "clock", format_quantity(clock, "Hz", 4), f"held under this load; {full} at most"
     bound, slowest = (format_quantity(value, "s", 5) for value in (answer.bound_s, answer.slowest_s))
     yield "lower bound", bound, "the busiest unit or level, all else hidden"

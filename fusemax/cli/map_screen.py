@@ -58,7 +58,7 @@ def show(console: Console, answer: Answer, title: str, text: str) -> None:
     from fusemax.search.missing import missing
 
     cost = answer.cost
-    cycles = f"{cost.latency_s * cost.parameters['clock']:,.0f} cycles"
+    cycles = f"{cost.latency_s * cost.full_clock_Hz:,.0f} cycles"
     rows = [
         ("latency", format_quantity(cost.latency_s, "s", 5), cycles),
         ("traffic", format_quantity(cost.traffic_B, "B", 5), f"{cost.traffic_B:,.0f} B"),

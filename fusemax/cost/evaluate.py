@@ -42,7 +42,12 @@ class Cost:
     @property
     def clock_Hz(self) -> float:  # noqa: N802 - the unit is a hertz
         """The clock of the work: the machine's, or the lower one that it holds under this load (``sustained:``)."""
-        return self.values.get(HELD, self.parameters["clock"])
+        return self.values.get(HELD, self.full_clock_Hz)
+
+    @property
+    def full_clock_Hz(self) -> float:  # noqa: N802 - the unit is a hertz
+        """The machine's clock, a number or what its formula gives."""
+        return self.parameters["clock"] if "clock" in self.parameters else self.values["clock"]
 
     @property
     def bound_s(self) -> float:

@@ -160,9 +160,13 @@ def figures_for(
     power allows is in it already.
     """
     figures: dict[str, float] = {"word": float(ELEMENT_B[dtype])}
-    own_clock = program.parameters["clock"]
-    if clock_Hz is None or own_clock is None:
+    own_clock = program.parameters.get("clock")
+    if clock_Hz is None:
         return figures
+    if own_clock is None:
+        raise FusemaxError(
+            "the clock of this machine is a formula: a call with a clock of its own needs a number there"
+        )
     if measured:
         limits = {name: NO_LIMIT_HZ for name in program.parameters if name.endswith(".sustained")}
         return {**figures, **limits, "clock": clock_Hz}

@@ -91,11 +91,11 @@ def walk_figures(machine: Described) -> list[Figure]:
     """Return every figure of *machine*: the keys under which it stands, its full name, and its expression."""
     found: list[Figure] = []
     for name in ("clock", "word", "replicas", "launch"):
-        found.append(((name,), name, getattr(machine, name)))
+        found.append(((name,), name, substituted(getattr(machine, name), {})))
     for name in ("graph_launch", "power"):
         value = getattr(machine, name)
         if value is not None:
-            found.append(((name,), name, value))
+            found.append(((name,), name, substituted(value, {})))
     for name, level in machine.levels.items():
         found += _level_figures(name, level)
     for name, unit in machine.units.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fusemax.analysis.work import is_view
@@ -136,8 +137,13 @@ class _Builder:
         for level, tensors in self.file.spill.items():
             inner = self.machine.level_names[1:]
             if self.notes.known(level, inner, "level that could overflow", ("spill", level), key=True):
-                for position, tensor in enumerate(tensors):
-                    self.notes.known(tensor, self.cascade.tensors, "tensor", ("spill", level, position))
-        for row, group in enumerate(self.file.in_place):
-            for position, tensor in enumerate(group):
-                self.notes.known(tensor, self.cascade.tensors, "tensor", ("in_place", row, position))
+                self._each_tensor_once([(("spill", level, n), tensor) for n, tensor in enumerate(tensors)])
+        places = [(row, n, t) for row, group in enumerate(self.file.in_place) for n, t in enumerate(group)]
+        self._each_tensor_once([(("in_place", row, n), tensor) for row, n, tensor in places])
+
+    def _each_tensor_once(self, named: Sequence[tuple[KeyPath, str]]) -> None:
+        """Note what is no tensor among those *named* in a list, each at its place, and what stands there twice."""
+        for number, (at, tensor) in enumerate(named):
+            known = self.notes.known(tensor, self.cascade.tensors, "tensor", at)
+            if known and tensor in [other for _, other in named[:number]]:
+                self.notes.fail(at, f"{tensor} stands there twice", "remove one of them")

@@ -132,6 +132,20 @@ def test_a_bandwidth_of_bits_a_cycle(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "more",
+    [
+        {"clock": "mxu.rows * 0.25 GHz"}, {"clock": "0.5 * 2 GHz"}, {"word": "mxu.rows * 4 bit"},
+        {"replicas": "mxu.rows / 4"}, {"launch": "0 / clock"},
+    ],
+)  # fmt: skip
+def test_figures_of_the_machine_itself_may_be_formulas(more: dict[str, str]) -> None:
+    """A formula of the same value gives the same cost; its clock is told with it."""
+    plain, found = (answer(machine({"bandwidth": "8 GB/s"}, {}, {}, **keys)) for keys in ({}, more))
+    for name in ("latency_s", "traffic_B", "energy_J", "full_clock_Hz", "clock_Hz"):
+        assert getattr(found, name) == pytest.approx(getattr(plain, name), rel=1e-12)
+
+
+@pytest.mark.parametrize(
     ("level", "said"),
     [
         ({"bandwidth": "64 bit"}, "expected a quantity in B/s"),
