@@ -26,7 +26,8 @@ def lead(numbers: Numbers, means: Headline, baselines: Sequence[str]) -> str:
     if not speeds:
         return ""
     part = means.part[:1].upper() + means.part[1:]
-    text = f"{part}: the fastest on average, {fastest}, is {' and '.join(speeds)}, over {len(cases)} points."
+    where = f"{len(cases)} point{'s' * (len(cases) != 1)}"
+    text = f"{part}: the fastest on average, {fastest}, is {' and '.join(speeds)}, over {where}."
     return f"{text} It takes {' and '.join(energies)}." if energies else text
 
 

@@ -89,7 +89,7 @@ def _limits(numbers: Numbers, cases: Sequence[Case]) -> str:
         return ""
     if len(counts) == 1:
         return f"what limits it at every point: {next(iter(counts))}"
-    text = ", ".join(f"{limit} ({count} points)" for limit, count in counts.most_common())
+    text = ", ".join(f"{limit} ({count} point{'s' * (count != 1)})" for limit, count in counts.most_common())
     if len(text) > _SHORT:
         return "what limits it changes from point to point: see the column limit of the results"
     return f"what limits it: {text}"

@@ -108,7 +108,7 @@ def tables(plan: SweepPlan, out: Path, progress: Progress) -> Outcome:
     count = lazy.select(polars.len()).collect().item()
     if plan.planned.whole or count <= DRAWN:
         return _whole(plan, out, lazy.collect(), counts, took)
-    said = [f"{_counted(counts)}."]
+    said = [f"{_counted(counts, count)}."]
     if plan.study.figures:
         hint = "keep fewer with --pareto, --top or 'where'"
         said.append(f"no figures: the table has {count:,} rows, a figure takes {DRAWN:,}; {hint}.")
@@ -130,7 +130,7 @@ def _whole(plan: SweepPlan, out: Path, rows: polars.DataFrame, counts: Counts | 
     """Return what is told of a study whose *rows* are few enough to be looked at."""
     study = plan.study
     found = {"results": rows}
-    said = [f"{_counted(counts)}."] if counts is not None else []
+    said = [f"{_counted(counts, rows.height)}."] if counts is not None else []
     if plan.planned.whole:
         records = records_of(plan.planned, study, rows)
         found["results"] = results_frame(plan.planned, study, rows, records)
@@ -187,8 +187,11 @@ def _points(plan: SweepPlan, results: polars.DataFrame) -> Points:
     )
 
 
-def _counted(counts: Counts) -> str:
-    said = [f"{counts.points - counts.left_out:,} points"]
+def _counted(counts: Counts, kept: int) -> str:
+    there = counts.points - counts.left_out
+    said = [f"{there:,} point{'s' * (there != 1)}"]
+    if kept != there:
+        said.append(f"{kept:,} of them kept")
     if counts.left_out:
         said.append(f"{counts.left_out:,} left out by 'where'")
     if counts.no_room:
