@@ -133,7 +133,10 @@ def chunk_there(home: str, run: str, chunk: Chunk, code: str, stamp: str) -> tup
             "\n  hint: install the same version on all machines, and start the workers anew"
         )
     folder = RunFolder(Path(home), run)
-    return chunk, run_chunk(_jobs(home, stamp)[chunk.job], chunk, folder)
+    try:
+        return chunk, run_chunk(_jobs(home, stamp)[chunk.job], chunk, folder)
+    except KeyboardInterrupt:  # Polars may raise it in a thread though the process ignores the signal
+        raise FusemaxError("stopped") from None
 
 
 @lru_cache(maxsize=4)
