@@ -131,8 +131,7 @@ def _reductions(document: Document, file: CascadeFile) -> tuple[dict[str, Monoid
             said = error.problems[0].text if isinstance(error, ProblemsError) else str(error)
             problems.append(document.problem(path, said, key=True))
             continue
-        hint = "points are taken in any order, and a tile without points is worth the identity"
-        problems += [document.problem(path, text, hint, key=True) for text in monoid.mistakes()]
+        problems += [document.problem(path, text, hint, key=True) for text, hint in monoid.mistakes()]
         found[name] = monoid
     return found, problems
 

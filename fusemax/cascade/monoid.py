@@ -19,6 +19,7 @@ from fusemax.language.value import value_of
 from fusemax.source import Text
 
 PARTS = "parts"  #: ``parts(QK[m,p], m)``: the parts of a value, as if it were a function
+LAWS = "points are taken in any order, and a tile without points is worth the identity"
 SAMPLES = (-2.5, -1.0, 0.0, 0.75, 3.0)
 Value = tuple[float, ...]
 
@@ -40,21 +41,32 @@ class Monoid:
         known = dict(zip((*self.names("a"), *self.names("b")), (*a, *b), strict=True))
         return tuple(value_of(part, known) for part in self.join)
 
-    def mistakes(self) -> list[str]:
-        """Return what is wrong with it: names that are no parts, laws that do not hold on samples."""
+    def mistakes(self) -> list[tuple[str, str]]:
+        """Return what is wrong with it, and how to mend that: names that are no parts, laws that do not hold on samples."""
+        wrong = self._no_join()
+        if wrong:
+            count = len(self.identity)
+            parts = "one part" if count == 1 else f"{count} parts"
+            called = (
+                f"{', '.join(self.names('a'))} for one value and {', '.join(self.names('b'))} for the other"
+            )
+            return [(wrong, f"its identity has {parts}: write {called}")]
+        law = self._broken_law()
+        return [(law, LAWS)] if law else []
+
+    def _no_join(self) -> str | None:
         known = {*self.names("a"), *self.names("b")}
         for node in (node for part in self.join for node in walk(part)):
             if isinstance(node, Name) and node.name not in known:
-                return [f"{node.name!r} is no part of a value; there are: {', '.join(sorted(known))}"]
+                return f"{node.name!r} is no part of a value; there are: {', '.join(sorted(known))}"
             if isinstance(node, Access):
-                return [f"{node} is a tensor; a join is of {', '.join(sorted(known))}"]
+                return f"{node} is a tensor; a join is of {', '.join(sorted(known))}"
             if isinstance(node, Call) and node.function not in FUNCTIONS:
-                return [f"unknown function {node.function!r}"]
+                return f"unknown function {node.function!r}"
             wrong = isinstance(node, Call) and FUNCTIONS[node.function].wrong_number(len(node.arguments))
             if wrong:
-                return [wrong]
-        law = self._broken_law()
-        return [law] if law else []
+                return wrong
+        return None
 
     def _broken_law(self) -> str | None:
         values = self._values()

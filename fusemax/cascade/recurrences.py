@@ -52,7 +52,7 @@ class Step:
 
 def normalised(program: Program) -> tuple[Program, Mapping[tuple[str, str], bool], list[Problem]]:
     """Return *program* with its loops in their one form, what runs along which variable and whether down, and mistakes."""
-    problems: list[Problem] = []
+    problems = _starts_inside(program)
     steps: dict[str, list[Step]] = {}
     for loop, writer in _written(program.statements, ()):
         for output in writer.outputs:
@@ -68,6 +68,24 @@ def normalised(program: Program) -> tuple[Program, Mapping[tuple[str, str], bool
             program = _moved(program, step)
             found |= {(step.earlier(back), step.variable): step.down for back in range(1, step.back)}
     return program, found, problems
+
+
+def _starts_inside(program: Program) -> list[Problem]:
+    """Return the first values of inner loops that stand inside an outer one, each said once."""
+    inside = {
+        id(output): (loop, output)
+        for loop, writer in _written(program.statements, ())
+        for output in writer.outputs
+        if any(_constant(index) for index in output.indices)
+    }
+    hint = (
+        "first values stand before all loops, and may have the outer loop's variable: X[t,0,e] = ...; what a step of the"
+        " outer loop makes can go into the inner loop's terms"
+    )
+    return [
+        Problem(output.place, f"{output} is a first value, and stands inside 'loop {loop.variable}:'", hint)
+        for loop, output in inside.values()
+    ]
 
 
 def _written(

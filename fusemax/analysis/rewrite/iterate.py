@@ -223,7 +223,7 @@ class _Running(Writer):
         change = self._moved_about_the_mean(stage, before, after, gathered, points)
         if change is None:
             change = self.moved_by_moments(stage, before, after, gathered, points)
-        change = self._with_means(stage, change, count)
+        change = self.with_means(stage, change, count)
         self.lines.append(f"correction of {stage.name}: + {to_syntax(change)}")
         return Binary("+", old, self._once_begun(stage, change))
 
@@ -332,21 +332,6 @@ class _Running(Writer):
             return self.symbol(target)
         raise Cannot(f"the moment {to_syntax(bare)} is not gathered by any reduction of the loop")
 
-    def _with_means(self, stage: Stage, change: Any, count: Expression) -> Any:
-        """Return *change* with sums written as the tails that are made of them times a count, then factored."""
-        for access in stage.earlier:
-            maker = self.seen.maker(access.tensor)
-            if maker is None or access.tensor not in self.frame.tails or maker.action is not None:
-                continue
-            counted = substitute(maker.expression, {size: count for size in self._sizes()})
-            definition: Any = to_sympy(replace_accesses(counted, self._before), self.positive)
-            unknown: list[Any] = [s for s in definition.free_symbols & change.free_symbols if "[" in str(s)]
-            mean = self.symbol(self.previous(access))
-            linear = len(unknown) == 1 and definition.is_polynomial(unknown[0])
-            if linear and sympy.degree(definition, unknown[0]) == 1:
-                (solution,) = sympy.solve(sympy.Eq(definition, mean), unknown[0])
-                change = change.subs(unknown[0], solution)
-        return sympy.factor(change)
-
-    def _before(self, access: Access) -> Expression:
+    def earlier_value(self, access: Access) -> Access:
+        """Return the value of the iteration before of what runs in the loop."""
         return self.previous(access) if access.tensor in self.running else access

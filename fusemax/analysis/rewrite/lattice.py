@@ -30,6 +30,7 @@ from fusemax.analysis.rewrite.symbols import at_least_zero
 from fusemax.analysis.rewrite.tiles import Frame, frame_of
 from fusemax.analysis.rewrite.verify import Verdict, Witness
 from fusemax.cascade.ir import Cascade
+from fusemax.language.syntax import Access
 
 #: The Einsums of all cascades tried, together: the time that a search takes goes with them; more for long cascades.
 MOST_TRIED = 450
@@ -104,24 +105,30 @@ class Search:
         self.complete = not queue
 
     def _all_deferred(self, state: State) -> State | None:
-        """Return *state* with every deferral that is right and safe, reduction by reduction; None where there are not two.
+        """Return *state* with every deferral that is right and safe, reduction by reduction; None where there is none.
 
         It may lie deeper than the search comes otherwise.
         """
         begin = state
         for name in self._seen(state.cascade).reductions:
-            along = self._seen(state.cascade)
-            written = term_of(along, along.cascade.einsum(name))
-            waited = () if isinstance(written, Refusal) else earlier_results(along, written)
-            for chosen in dict.fromkeys((waited, *combinations(waited, 1))) if waited else ():
-                moved = defer(along, name, chosen)
-                verdict = self._verified(moved.cascade) if isinstance(moved, Move) else None
-                if isinstance(moved, Move) and verdict is not None and verdict.right and not verdict.unsafe:
-                    told = ", ".join(access.tensor for access in chosen)
-                    state = _after(state, moved, f"defer {told} in {name}")
-                    state.verdict = verdict
-                    break
-        return state if state.depth > begin.depth + 1 else None
+            state = self._most_deferred(state, name)
+        return state if state.depth > begin.depth else None
+
+    def _most_deferred(self, state: State, name: str) -> State:
+        """Return *state* with all that the reduction *name* waits for deferred, or as much of it as is safe together."""
+        along = self._seen(state.cascade)
+        written = term_of(along, along.cascade.einsum(name))
+        waited = () if isinstance(written, Refusal) else earlier_results(along, written)
+        chosen, found = set[Access](), state
+        for more in (waited, *combinations(waited, 1)) if waited else ():
+            wanted = tuple(access for access in waited if access in chosen or access in more)
+            moved = defer(along, name, wanted) if len(wanted) > len(chosen) else None
+            verdict = self._verified(moved.cascade) if isinstance(moved, Move) else None
+            if isinstance(moved, Move) and verdict is not None and verdict.right and not verdict.unsafe:
+                told = ", ".join(access.tensor for access in wanted)
+                chosen, found = set(wanted), _after(state, moved, f"defer {told} in {name}")
+                found.verdict = verdict
+        return found
 
     def _seen(self, cascade: Cascade) -> View:
         """Return *cascade* along the rank; what the original shows to be positive stays so, as its values stay."""
@@ -213,9 +220,11 @@ class Search:
                     yield from self._written(state, along, group, tiled)
 
         for seen in bodies(state.cascade, self.rank) if "split" in self.forms else ():
-            group = group_of(seen, seen.reductions, additive=False)
-            for part in _prefixes(seen, group):
-                yield from self._written(state, seen, part, True)
+            for additive in (False, True):
+                group = group_of(seen, seen.reductions, additive)
+                if not additive or any(stage.additive for stage in group.stages):
+                    for part in _prefixes(seen, group):
+                        yield from self._written(state, seen, part, True)
 
     def _with_moments(self, state: State, along: View) -> Iterator[State]:
         """Yield the loop over all reductions with the sums that their repairs lack, where it holds them all."""

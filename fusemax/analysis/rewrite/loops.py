@@ -163,6 +163,10 @@ class Writer:
         """Return the value of an earlier result that the current tile is to use."""
         raise NotImplementedError
 
+    def earlier_value(self, access: Access) -> Access:
+        """Return the value that a partial result was computed with."""
+        raise NotImplementedError
+
     def inside(self, expression: Expression) -> Expression:
         """Return *expression* as it stands within a tile."""
 
@@ -278,3 +282,19 @@ class Writer:
                 raise Cannot(f"the moment {to_syntax(bare)} is not gathered by any reduction of the loop")
             total += change * coefficient * moment
         return total
+
+    def with_means(self, stage: Stage, change: Any, count: Expression) -> Any:
+        """Return *change* with sums written as the tails that are made of them times a count, then factored."""
+        for access in stage.earlier:
+            maker = self.seen.maker(access.tensor)
+            if maker is None or access.tensor not in self.frame.tails or maker.action is not None:
+                continue
+            counted = substitute(maker.expression, {self.seen.variables[0].upper(): count})
+            definition: Any = to_sympy(replace_accesses(counted, self.earlier_value), self.positive)
+            unknown: list[Any] = [s for s in definition.free_symbols & change.free_symbols if "[" in str(s)]
+            mean = self.symbol(self.earlier_value(access))
+            linear = len(unknown) == 1 and definition.is_polynomial(unknown[0])
+            if linear and sympy.degree(definition, unknown[0]) == 1:
+                (solution,) = sympy.solve(sympy.Eq(definition, mean), unknown[0])
+                change = change.subs(unknown[0], solution)
+        return sympy.factor(change)

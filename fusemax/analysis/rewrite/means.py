@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from fusemax.analysis.rewrite.draft import einsum_of, fresh, remade
+from fusemax.analysis.rewrite.draft import fresh, remade
+from fusemax.analysis.rewrite.folds import folds_of
 from fusemax.analysis.rewrite.normal import View, rebuild, view
 from fusemax.cascade.ir import Cascade, Einsum, is_variable
 from fusemax.errors import ProblemsError
@@ -29,11 +30,12 @@ def _divided_after(seen: View) -> Cascade | None:
     """Return the cascade with ``MU = X/D :: sum[d]`` as a sum and a division of it; None if there is no such sum."""
     result: list[Einsum] = []
     taken: list[str] = []
+    folds = folds_of(seen)
     for einsum in seen.cascade.einsums:
         term = einsum.expression
         summed = isinstance(einsum.action, Reduction) and einsum.action.operator == "sum"
         over = isinstance(term, Binary) and term.operator == "/" and _is_count(term.right)
-        plain = einsum.loop is None and einsum.name in seen.reductions and not einsum.conditions
+        plain = einsum.name in folds and not einsum.conditions
         if not (summed and over and plain and isinstance(term, Binary)):
             result.append(einsum)
             continue
@@ -41,7 +43,7 @@ def _divided_after(seen: View) -> Cascade | None:
         taken.append(name)
         total = Access(name, einsum.output.indices)
         result.append(replace(einsum, outputs=(total,), expression=term.left))
-        result.append(einsum_of(einsum.output, replace(term, left=total)))
+        result.append(replace(einsum, expression=replace(term, left=total), action=None))
     try:
         return remade(seen.cascade, result) if taken else None
     except ProblemsError:
@@ -75,7 +77,9 @@ def with_means(seen: View) -> Cascade | None:
         for target, expression in means.values():
             sums = expression.left if isinstance(expression, Binary) else expression
             if isinstance(sums, Access) and sums.tensor == einsum.output.tensor:
-                result.append(einsum_of(target, expression))
+                result.append(
+                    replace(einsum, outputs=(target,), expression=expression, action=None, conditions=())
+                )
     try:
         return remade(seen.cascade, result)
     except ProblemsError:
@@ -85,7 +89,7 @@ def with_means(seen: View) -> Cascade | None:
 def _summed(seen: View) -> frozenset[str]:
     """Return the Einsums that are reductions over the rank, or that one of those is made of."""
     found: set[str] = set()
-    todo = list(seen.reductions)
+    todo = list(folds_of(seen))
     while todo:
         name = todo.pop()
         if name not in found:
@@ -96,7 +100,7 @@ def _summed(seen: View) -> frozenset[str]:
 
 def _renamed(seen: View, einsum: Einsum, change: Callable[[Expression], Expression]) -> Einsum:
     along = set(einsum.variables) & set(seen.variables)
-    if einsum.loop is not None or einsum.initial or not along:
+    if einsum.initial or not along:
         return einsum
     return replace(einsum, expression=change(einsum.expression))
 
@@ -107,7 +111,7 @@ def _is_mean(seen: View, expression: Binary) -> bool:
     if expression.operator != "/" or not isinstance(sums, Access) or not _is_count(count):
         return False
     plain = all(isinstance(i, Name) and is_variable(i.name) for i in sums.indices)
-    whole = not set(names(sums)) & set(seen.variables) and sums.tensor in seen.reductions
+    whole = not set(names(sums)) & set(seen.variables) and sums.tensor in folds_of(seen)
     maker = seen.maker(sums.tensor)
     alike = maker is not None and maker.output.indices == sums.indices
     return plain and whole and alike

@@ -7,28 +7,31 @@ partial softmax results by Rabe and Staats (arXiv 2112.05682) and flash-decoding
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-import sympy
-
+from fusemax.analysis.rewrite.correction import common_weight
 from fusemax.analysis.rewrite.draft import Move, beside_last, einsum_of, remade
 from fusemax.analysis.rewrite.loops import Cannot, Writer
+from fusemax.analysis.rewrite.normal import substitute
 from fusemax.analysis.rewrite.opened import arranged
 from fusemax.analysis.rewrite.separate import Refusal
 from fusemax.analysis.rewrite.stages import Stage, told
-from fusemax.analysis.rewrite.symbols import symbol
+from fusemax.analysis.rewrite.symbols import symbol, to_sympy, to_syntax
+from fusemax.analysis.rewrite.tile_points import expanded, points_of_tile
 from fusemax.analysis.rewrite.tiles import Frame
 from fusemax.cascade.ir import Einsum
 from fusemax.errors import ProblemsError
-from fusemax.language.syntax import Access, Expression, Name, Reduction
+from fusemax.language.syntax import Access, Binary, Expression, Name, Reduction
 
 
 def merge(frame: Frame, guarded: bool) -> Move | Refusal:
     """Return the cascade whose reductions of *frame* run on each tile by itself and are joined afterwards."""
     if not frame.inner:
         return Refusal(f"rank {frame.outer.upper()} is not in tiles")
-    if any(stage.additive for stage in frame.group.stages):
-        return Refusal("sums repaired by moments are written in the running form only")
+    moved = [stage.separation for stage in frame.group.stages if stage.additive and stage.separation]
+    if any(map(common_weight, moved)):
+        return Refusal("sums repaired by weighted moments are written in the running form only")
+    if moved and not frame.split:
+        return Refusal("sums repaired by moments are split over a rank that is whole")
     writer = _Split(frame, guarded)
     try:
         einsums = writer.write()
@@ -55,6 +58,7 @@ class _Split(Writer):
         self.limit = self.limits()
         self.safe = {name: self.name(f"G{name}") for name in self.limit} if guarded else {}
         self.whole = {name: self.name(f"W{name}") for name in self.safe}
+        self.additive = any(stage.additive for stage in frame.group.stages)
 
     def _at_tile(self, name: str, access: Access) -> Access:
         return Access(name, beside_last(access.indices, (Name(self.frame.outer),)))
@@ -86,7 +90,14 @@ class _Split(Writer):
     def _tail(self, einsum: Einsum) -> None:
         name, output = einsum.name, einsum.output
         target = self._at_tile(self.tile[name], output)
-        self.made.append(einsum_of(target, self.inside(einsum.expression), einsum.action))
+        own = (
+            substitute(einsum.expression, {self._size: points_of_tile(self.frame)})
+            if self.additive
+            else einsum.expression
+        )
+        if own != einsum.expression:
+            self.lines.append(f"in {target.tensor} the size {self._size} is the number of points in the tile")
+        self.made.append(einsum_of(target, self.inside(own), einsum.action))
         if name in self.safe:
             self.guard(self._at_tile(self.safe[name], output), target, self.limit[name], None)
             self.guard(replace(output, tensor=self.whole[name]), output, self.limit[name], None)
@@ -101,29 +112,48 @@ class _Split(Writer):
             self.made.append(einsum_of(target, made, like=self.frame.moved(stage.einsum)))
         if stage.name in self.safe:
             self.guard(self._at_tile(self.safe[stage.name], output), target, self.limit[stage.name], None)
-        value = self._repaired(stage, target) if stage.separation is not None else target
+        value: Expression = target
+        if stage.separation is not None:
+            value = self._by_moments(stage, target) if stage.additive else self._repaired(stage, target)
         assert isinstance(stage.einsum.action, Reduction)
         fold = replace(stage.einsum.action, variables=(self.frame.outer,))
         self.made.append(einsum_of(output, value, fold))
         if stage.name in self.safe:
             self.guard(replace(output, tensor=self.whole[stage.name]), output, self.limit[stage.name], None)
 
+    @property
+    def _size(self) -> str:
+        return self.seen.variables[0].upper()
+
+    def _by_moments(self, stage: Stage, value: Access) -> Expression:
+        """Return the sum of a tile moved to the joined results by sums that the tile has too (Chan's update)."""
+        before = {symbol(a, self.seen.positive): self.symbol(self._raw(a)) for a in stage.earlier}
+        after = {symbol(a, self.seen.positive): self.symbol(self._joined_value(a)) for a in stage.earlier}
+        gathered = {
+            str(to_sympy(other.einsum.expression, self.seen.positive)): self._raw(other.einsum.output)
+            for other in self.frame.group.stages
+            if other.operator == "sum" and other.separation is None
+        }
+        points = points_of_tile(self.frame)
+        count = points
+        for variable in stage.einsum.reduced:
+            if variable != self.seen.variables[0]:
+                count = Binary("*", Name(variable.upper()), count)
+        change = self.moved_by_moments(stage, before, after, gathered, count)
+        change = self.with_means(stage, change, points)
+        self.lines.append(f"correction of {stage.name}: + {to_syntax(change)}")
+        return Binary("+", value, to_syntax(change))
+
+    def earlier_value(self, access: Access) -> Access:
+        """Return the tile's own value."""
+        return self._raw(access) if access.tensor in self.tile else access
+
     def _repaired(self, stage: Stage, value: Access) -> Expression:
         before = {symbol(a, self.seen.positive): self.symbol(self._raw(a)) for a in stage.earlier}
         after = {symbol(a, self.seen.positive): self.symbol(self._joined_value(a)) for a in stage.earlier}
         factor = self.factor(stage, before, after, None)
-        exact = _expanded(factor, self.made, self)
+        exact = expanded(factor, self.made, self)
         return self.repaired(stage, value, factor, exact)
 
     def _raw(self, access: Access) -> Access:
         return self._at_tile(self.tile[access.tensor], access)
-
-
-def _expanded(factor: sympy.Expr, made: list[Einsum], writer: Writer) -> sympy.Expr:
-    """Return a named correction written out again, to see what it divides by."""
-    from fusemax.analysis.rewrite.symbols import to_sympy
-
-    table: dict[Any, Any] = {
-        writer.symbol(e.output): to_sympy(e.expression, writer.positive) for e in made if not e.action
-    }
-    return table.get(factor, factor)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fusemax.analysis.plain import sequence
 from fusemax.analysis.rewrite.normal import View, needs_of, rank_variables, view
 from fusemax.cascade.ir import Cascade, Einsum, Frame
 from fusemax.language.syntax import Name
@@ -69,14 +70,14 @@ def told_in_loops(cascade: Cascade, rank: str) -> Iterator[tuple[str, str]]:
     waiting = {
         name for seen in bodies(cascade, rank) for name in seen.reductions if seen.needs[name] - {name}
     }
-    over = set(rank_variables(cascade, rank))
+    over = {sequence(cascade, name.upper()) for name in rank_variables(cascade, rank)}
     for einsum in cascade.computed:
-        if einsum.loop is None or not over & set(einsum.reduced):
+        if einsum.loop is None or over.isdisjoint(sequence(cascade, name.upper()) for name in einsum.reduced):
             continue
+        several = len(einsum.loop_variables) > 1
+        loops = f"loop{'s'[:several]} over {' and '.join(einsum.loop_variables)}"
         if einsum.name in waiting:
-            told = (
-                f"it folds {rank} inside the loop over {einsum.loop}: factors are deferred there, and tiles"
-            )
+            told = f"it folds {rank} inside the {loops}: factors are deferred there, and tiles"
             yield einsum.name, f"{told} are joined in each step; no loop is made in it"
         else:
-            yield einsum.name, f"each step of the loop over {einsum.loop} folds {rank} for it anew"
+            yield einsum.name, f"each step of the {loops} folds {rank} for it anew"

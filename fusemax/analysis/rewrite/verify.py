@@ -196,9 +196,11 @@ class Witness:
         self.cases.append(_Case(kind, inputs, sizes, tile, expected, allowed))
 
     def _offsets(self, inputs: Inputs, sizes: Mapping[str, int], tile: int) -> None:
-        for name, array in inputs.items():
-            if _real(array):
-                self._add(f"large offset ({name} + 1e4)", {**inputs, name: array + 1e4}, sizes, tile)
+        moved = {name: array + 1e4 for name, array in inputs.items() if _real(array)}
+        for name, array in moved.items():
+            self._add(f"large offset ({name} + 1e4)", {**inputs, name: array}, sizes, tile)
+        if len(moved) > 1:
+            self._add("large offset (all inputs + 1e4)", {**inputs, **moved}, sizes, tile)
 
     def _masked(self, inputs: Inputs, sizes: Mapping[str, int], tile: int) -> None:
         """Add trials with points of each input at minus infinity: some, a run at the start, and everything.
