@@ -39,7 +39,7 @@ class KernelEntry(FilePart):
     """Which mappings predict a kernel of the published table, and ``also`` others; the first entry that fits a row counts.
 
     ``dtypes``, ``machines``, ``source`` (a part of a row's source: a version), ``implementation`` (a part of what the
-    row's source calls it) and ``wider_than`` (the widths of V above so many, for which a kernel has other code) narrow an
+    row's source calls it) and ``wider_than`` (the widths above so many, for which a kernel has other code) narrow an
     entry; ``widths`` are those that a kernel is built for, to the next of which it fills others up; ``cascade`` replaces
     the cascade that the mask asks for (a kernel that does all the work under any mask); ``causal`` and ``window`` say
     what it does forward under these masks, where that is other code; ``skips`` says by part (``backward``) of which mask

@@ -14,6 +14,7 @@ from fusemax.gpu.published import Published
 from fusemax.gpu.shape import Shape, compulsory_bytes, flop
 from fusemax.library.load import Library
 from fusemax.machine import Machine
+from fusemax.nearest import meant
 
 #: Words in a row's remark that set it apart from those that judge the prediction.
 HOST = "host overhead"
@@ -102,7 +103,7 @@ def _resolved(study: GpuStudy, row: Published, library: Library) -> Resolved:
         raise _LeaveOutError(f"number format {row.dtype} is not modelled")
     entry = entry_of(study, row, machine)
     if entry is None:
-        raise _LeaveOutError(f"no mapping for kernel {row.kernel} at {row.dtype}")
+        raise _LeaveOutError(_unknown(study, row))
     work, clock_Hz = work_of(row.shape), _clock_hz(row, library.machine(machine))
     found = [
         Call(
@@ -158,10 +159,18 @@ def entry_of(study: GpuStudy, row: Published, machine: str) -> KernelEntry | Non
     """Return the first entry of ``kernels`` that fits *row* on *machine*, if there is one."""
     for entry in study.kernels:
         here = (entry.machines is None or machine in entry.machines) and entry.source in row.source
-        here = here and entry.implementation in row.implementation and row.shape.head_dim_v > entry.wider_than
+        wide = max(row.shape.head_dim, row.shape.head_dim_v) > entry.wider_than
+        here = here and entry.implementation in row.implementation and wide
         if row.kernel in (entry.kernel, *entry.also) and row.dtype in entry.dtypes and here:
             return entry
     return None
+
+
+def _unknown(study: GpuStudy, row: Published) -> str:
+    """Return that no entry fits *row*, with the kernels that the study knows where this is none of them."""
+    known = dict.fromkeys(name for entry in study.kernels for name in (entry.kernel, *entry.also))
+    hint = "" if row.kernel in known else f"; {meant(row.kernel, known)}"
+    return f"no mapping for kernel {row.kernel} at {row.dtype}{hint}"
 
 
 def _kernel(study: GpuStudy, entry: KernelEntry, machine: str, part: str, shape: Shape) -> Kernel:

@@ -144,6 +144,8 @@ def sizes_for(mapped: Mapped, shape: Shape) -> dict[str, int]:
     sizes = {name: size for name, size in sizes_of(shape).items() if name in wanted}
     if "R" not in wanted:
         sizes["H"] = shape.heads  # a cascade without groups has a head of keys for each head of queries
+    if "C" in wanted:  # keys are values (C) with a rotary part (E) beside them
+        sizes |= {"C": shape.head_dim_v, "E": shape.head_dim - shape.head_dim_v}
     return sizes
 
 
