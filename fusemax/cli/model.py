@@ -77,7 +77,7 @@ def model(
         "--engine",
         help="What the framework does: keys=apart (read for each query head),library=nccl,scales=found,kernels=recorded.",
     ),
-    host: str = typer.Option("", "--host", help="What the host takes: pass=1ms,kernel=5us (each launch)."),
+    host: str = typer.Option("", "--host", help="What the host takes: pass=1ms, prompt=1ms, kernel=5us (a launch)."),
     search: bool = SEARCH,
     seconds: float = SECONDS,
     out: Path = typer.Option(

@@ -28,10 +28,16 @@ class Host:
     """What the host takes: ``kernel_s`` to launch each kernel, beside the chip's work, and ``pass_s`` before each pass.
 
     A chip that is quicker than its host launches waits for it: a framework that records no graphs of kernels is so.
+    ``prompt_s`` comes before passes that read a prompt alone: what a host sets up for a batch, and then leaves as it is.
     """
 
     pass_s: float = 0.0
     kernel_s: float = 0.0
+    prompt_s: float = 0.0
+
+    def before_s(self, reading: bool) -> float:
+        """Return what the host takes before a pass, which reads a prompt or makes tokens."""
+        return self.pass_s + (self.prompt_s if reading else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +72,10 @@ class Engine:
 
 
 def host_of(given: Mapping[str, Any]) -> Host:
-    """Return the host that *given* says by name: ``pass`` and ``kernel``, times with their units.
+    """Return the host that *given* says by name: ``pass``, ``prompt`` and ``kernel``, times with their units.
 
     >>> host_of({"kernel": "5us"})
-    Host(pass_s=0.0, kernel_s=5e-06)
+    Host(pass_s=0.0, kernel_s=5e-06, prompt_s=0.0)
 
     Raises
     ------
@@ -78,8 +84,8 @@ def host_of(given: Mapping[str, Any]) -> Host:
     """
     found: dict[str, float] = {}
     for name, said in given.items():
-        if name not in ("pass", "kernel"):
-            raise FusemaxError(f"{name!r} is none of pass, kernel\n  hint: such as pass=1ms,kernel=5us")
+        if name not in ("pass", "prompt", "kernel"):
+            raise FusemaxError(f"{name!r} is none of pass, prompt, kernel\n  hint: such as pass=1ms,kernel=5us")
         try:
             value = quantity(said, "s")
         except QuantityError as error:

@@ -141,15 +141,16 @@ def _by_stage(
     ]  # fmt: skip
 
 
-def waited(model: Model, rows: Sequence[Row], parallel: Parallel, host: Host) -> list[Row]:
+def waited(model: Model, run: Pass, rows: Sequence[Row], host: Host) -> list[Row]:
     """Return the row of the time in which the chips of each stage wait for their *host*, if they do."""
+    parallel, before_s = run.parallel, host.before_s(run.reading or not run.decoding)
     plain = sum(stage_times(model, rows, parallel))
     behind_s = sum(stage_times(model, rows, parallel, host)) - plain if host.kernel_s else 0.0
-    time_s = host.pass_s + behind_s
+    time_s = before_s + behind_s
     if not time_s:
         return []
     step = Step(part="host", name="waiting for the host", work="host", times=1)
-    limit = "launches" if behind_s > host.pass_s else "before the pass"
+    limit = "launches" if behind_s > before_s else "before the pass"
     return [Row(step=step, price=Price(time_s=time_s, traffic_B=0.0, energy_J=0.0, limit=limit))]
 
 

@@ -118,7 +118,7 @@ class Predictor:
         rows = [Row(step=step, price=self._price(step)) for step in self._steps(run)]
         rows = hidden(rows, self.parallel)
         host = self.engine.host
-        behind = (*followed(self.model, run, rows, host), *waited(self.model, rows, self.parallel, host))
+        behind = (*followed(self.model, run, rows, host), *waited(self.model, run, rows, host))
         return Passed(run=run, rows=(*rows, *behind))
 
     def _refuse_larger(self, run: Pass) -> None:

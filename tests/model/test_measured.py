@@ -14,7 +14,8 @@ same with Llama 2 70B (repository sfc-gh-zhwang/llm_benchmark). All but FasterTr
 and the RTX 3090's were predicted before anything was changed; those after products' bandwidth was set on other rows. They are
 seen now.
 
-Frameworks of 2023 run as :data:`ENGINES` says. That of TensorRT-LLM up to 0.6 is told by NVIDIA's own page on what came after
+Their hosts take :data:`HOST_S`, which was set on no row but three of vLLM of 2024, before each pass or before prompts. Frameworks
+of 2023 run as :data:`ENGINES` says. That of TensorRT-LLM up to 0.6 is told by NVIDIA's own page on what came after
 (docs/source/blogs/XQA-kernel.md); lmdeploy's decoding kernels, and vLLM's of then, came from FasterTransformer's. All call
 NCCL.
 
@@ -38,7 +39,7 @@ from statistics import median
 import pytest
 
 from fusemax.model.config import model_of
-from fusemax.model.engine import Engine
+from fusemax.model.engine import Engine, Host
 from fusemax.model.parallel import Parallel, parallel_from
 from fusemax.model.predict import Predictor
 from fusemax.model.price import Prices, Widths
@@ -91,11 +92,19 @@ def of_attention(source: str) -> float | None:
     return 2.0 if source.startswith("TensorRT-LLM") else None
 
 
+#: What vLLM of 2024 took more for a step on an H200, carried over: the one time of a host in these tables.
+HOST_S = 1.5e-3
+#: Frameworks whose host works between any two tokens, and those of which the rows tell that it does so before prompts alone.
+BETWEEN = "FasterTransformer", "FasterTransformer 70B", "vLLM 0.1", "vLLM 0.5", "vLLM 0.5 (Oracle)"
+BEFORE = "TensorRT-LLM", "TensorRT-LLM 0.5", "TensorRT-LLM 0.6", "TensorRT-LLM 0.7", "lmdeploy"
+
+
 def engine(source: str, several: bool) -> Engine:
     """What the framework of *source* does."""
+    host = Host(pass_s=HOST_S * (source in BETWEEN), prompt_s=HOST_S * (source in BEFORE))
     if source not in ENGINES:
-        return Engine()
-    return Engine(keys=ENGINES[source], library="nccl" if several else "")
+        return Engine(host=host)
+    return Engine(keys=ENGINES[source], library="nccl" if several else "", host=host)
 
 
 def rows(name: str) -> list[dict[str, str]]:
@@ -177,11 +186,12 @@ def test_more_models() -> None:
     assert found["TensorRT-LLM 0.5", "l40s", "generate"] < 0.12
     assert found["TensorRT-LLM 0.6", "8xh100", "generate"] < 0.15
     assert found["TensorRT-LLM 0.6", "8xa100", "generate"] < 0.15
+    assert found["FasterTransformer", "8xa100", "generate"] < 0.25
 
 
 @pytest.mark.slow
 def test_whole_models() -> None:
-    """Half of all batches are within 10%, nine of ten within 30%; first tokens hold what the host takes."""
+    """Half of all batches are within 10%, nine of ten within 30%; first tokens wait for the host."""
     kept: dict[tuple[str, Widths], Prices] = {}
     errors: dict[tuple[str, str, str], list[float]] = {}
     for row in rows("measured.csv"):
@@ -200,6 +210,8 @@ def test_whole_models() -> None:
     assert batches["gpt-fast", "a100"] < 0.12
     assert batches["TensorRT-LLM", "a100"] < 0.15
     assert batches["lmdeploy", "a100"] < 0.15
+    first = [abs(error) for key, values in errors.items() if key[2] == "prefill" for error in values]
+    assert median(first) < 0.20
 
 
 def product_s(row: Mapping[str, str], kept: dict[tuple[str, float], Prices]) -> float:

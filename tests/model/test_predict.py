@@ -366,6 +366,19 @@ def test_a_chip_waits_for_its_host():
         assert found.energy_J == plain.energy_J
 
 
+def test_a_host_before_prompts():
+    """By hand: a batch waits once for what a host does before its prompt, and at every step for what it does before each."""
+    plain = Predictor(published("llama-3.1-8b"), "h100", shared=H100)
+    for host, waits in ((Host(prompt_s=2e-3), 1), (Host(pass_s=2e-3), 5), (Host(pass_s=1e-3, prompt_s=5e-3), 5)):
+        waiting = replace(plain, engine=Engine(host=host))
+        more_s = waits * host.pass_s + host.prompt_s
+        assert waiting.generated_s(2, 64, 5) == pytest.approx(plain.generated_s(2, 64, 5) + more_s)
+    pair = Predictor(published("t5-base"), "h100", shared=H100)
+    late = replace(pair, engine=Engine(host=Host(prompt_s=2e-3)))
+    assert late.prefill(2, 64).time_s == pytest.approx(pair.prefill(2, 64).time_s + 2e-3)  # its first token is one query
+    assert late.decode(2, 4, 64).time_s == pair.decode(2, 4, 64).time_s
+
+
 def test_hosts_of_pipeline_stages():
     """By hand: each stage waits for its own host; of micro-batches the slowest stage's launches count."""
     model, system = published("llama-3.1-8b"), load_system("8xh100")
@@ -451,7 +464,7 @@ def test_a_library_of_collectives():
         (("--engine", "scales=find"), "--engine: scales: expected stored or found, got 'find'"),
         (("--engine", "scales=found"), "scales=found: nothing is quantised at these widths"),
         (("--host", "kernel=5"), "--host: kernel: expected a time from 0 to 60 s with its unit, got '5'"),
-        (("--host", "launch=5us"), "--host: 'launch' is none of pass, kernel"),
+        (("--host", "launch=5us"), "--host: 'launch' is none of pass, prompt, kernel"),
     ],
 )
 def test_options_that_say_nothing(small: str, options: tuple[str, ...], said: str):
