@@ -77,7 +77,9 @@ def model(
         "--engine",
         help="What the framework does: keys=apart (read for each query head),library=nccl,scales=found,kernels=recorded.",
     ),
-    host: str = typer.Option("", "--host", help="What the host takes: pass=1ms, prompt=1ms, kernel=5us (a launch)."),
+    host: str = typer.Option(
+        "", "--host", help="What the host takes: pass=1ms, prompt=1ms, kernel=5us (a launch)."
+    ),
     search: bool = SEARCH,
     seconds: float = SECONDS,
     out: Path = typer.Option(
@@ -99,7 +101,7 @@ def model(
     sizes, figures = sizes_and_figures(values)
     wide, runs = _widths(words), _engine(engine, host)
     predictor = _predictor(config, machine, system, wide, (chips, parallel), figures, (search, seconds), runs)
-    asked = _asked(phase, sizes, predictor.model.encoder is not None)
+    asked = _asked(phase, sizes, predictor.model)
     if _is_explained(explain, depth, out, as_json):
         typer.echo(_explained(predictor, asked, explain, 2 if depth is None else depth))
         return
@@ -204,8 +206,8 @@ def _parallel(links: System | None, chips: int, text: str, system: str) -> Paral
     return shared
 
 
-def _asked(phase: Phase, sizes: Mapping[str, int], encoder: bool) -> Asked:
-    """Return what *sizes* ask of a phase; one more token of a model with an *encoder* sees what it read (P), too."""
+def _asked(phase: Phase, sizes: Mapping[str, int], model: Model) -> Asked:
+    """Return what *sizes* ask of a phase; one more token of a *model* with an encoder sees what it read (P), too."""
     from fusemax.errors import FusemaxError
     from fusemax.nearest import meant
 
@@ -214,6 +216,7 @@ def _asked(phase: Phase, sizes: Mapping[str, int], encoder: bool) -> Asked:
         raise FusemaxError(
             f"--set {strange[0]}: a model has the sizes B, P, M, N; {meant(strange[0], SIZES)}"
         )
+    encoder = model.encoder is not None
     needed = {"prefill": ("P",), "decode": ("M", "P") if encoder else ("M",), "generate": ("P", "N")}[phase]
     missing = [name for name in needed if name not in sizes]
     unused = [name for name in sizes if name not in ("B", *needed)]
@@ -222,6 +225,8 @@ def _asked(phase: Phase, sizes: Mapping[str, int], encoder: bool) -> Asked:
         meaning = (
             "B sequences, P tokens to read, M tokens in the cache (the new one included), N tokens to make"
         )
+        if "P" in missing and model.front and model.positions:  # of an image, or of sound
+            meaning += f"; {model.name} has {model.positions} positions: --set P={model.positions}"
         raise FusemaxError(f"--phase {phase} {said}\n  hint: {meaning}")
     source = sizes["P"] if encoder and phase == "decode" else 0
     return Asked(

@@ -85,7 +85,9 @@ def host_of(given: Mapping[str, Any]) -> Host:
     found: dict[str, float] = {}
     for name, said in given.items():
         if name not in ("pass", "prompt", "kernel"):
-            raise FusemaxError(f"{name!r} is none of pass, prompt, kernel\n  hint: such as pass=1ms,kernel=5us")
+            raise FusemaxError(
+                f"{name!r} is none of pass, prompt, kernel\n  hint: such as pass=1ms,kernel=5us"
+            )
         try:
             value = quantity(said, "s")
         except QuantityError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from string import Formatter
 from typing import TYPE_CHECKING, Any
@@ -157,6 +157,24 @@ def _more(
     return found
 
 
+def merged(orders: Iterable[Iterable[Any]]) -> list[Any]:
+    """Return what stands in any of *orders*: what an earlier one lacks comes behind what it follows in its own.
+
+    >>> merged([["H100", "B200"], ["H100", "8 x H100", "B200"], ["CPU"]])
+    ['H100', '8 x H100', 'B200', 'CPU']
+    """
+    found: list[Any] = []
+    for order in map(list, orders):
+        at = 0 if any(x in found for x in order) else len(found)
+        for x in order:
+            if x in found:
+                at = found.index(x) + 1
+            else:
+                found.insert(at, x)
+                at += 1
+    return found
+
+
 def _arranged(
     values: Values,
     texts: Mapping[tuple[Keys, str, Any], str],
@@ -164,7 +182,10 @@ def _arranged(
     columns: Sequence[Column],
 ) -> dict[str, Any]:
     """Return panels, series and xs of a chart."""
-    xs = list(dict.fromkeys(x for _, _, x in values))
+    along: dict[Keys, dict[Any, None]] = {}
+    for panel, _, x in values:
+        along.setdefault(panel, {})[x] = None
+    xs = merged(along.values())
     if all(isinstance(x, int | float) for x in xs):
         xs.sort()
     rank = {x: position for position, x in enumerate(xs)}

@@ -98,7 +98,9 @@ def _gaps(gaps: Sequence[str]) -> str:
     """Return what a reader is told of the points that have no value."""
     if not gaps:
         return ""
-    listed = "; ".join(gaps[:_MOST_GAPS]) + ("; ..." if len(gaps) > _MOST_GAPS else "")
+    listed = "; ".join(gaps[:_MOST_GAPS])
+    if more := len(gaps[_MOST_GAPS:]):
+        listed += f"; and {more} more"
     return (
         f"{len(gaps)} {'point has' if len(gaps) == 1 else 'points have'} no value and left a gap: {listed}."
     )

@@ -14,8 +14,8 @@ same with Llama 2 70B (repository sfc-gh-zhwang/llm_benchmark). All but FasterTr
 and the RTX 3090's were predicted before anything was changed; those after products' bandwidth was set on other rows. They are
 seen now.
 
-Their hosts take :data:`HOST_S`, which was set on no row but three of vLLM of 2024, before each pass or before prompts. Frameworks
-of 2023 run as :data:`ENGINES` says. That of TensorRT-LLM up to 0.6 is told by NVIDIA's own page on what came after
+Hosts take :data:`HOST_S`, which was set on three rows of vLLM of 2024 alone, before each pass or before prompts.
+Frameworks of 2023 run as :data:`ENGINES` says. That of TensorRT-LLM up to 0.6 is told by NVIDIA's own page on what came after
 (docs/source/blogs/XQA-kernel.md); lmdeploy's decoding kernels, and vLLM's of then, came from FasterTransformer's. All call
 NCCL.
 

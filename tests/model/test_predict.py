@@ -343,6 +343,16 @@ def test_no_figure_is_cut(small: str, monkeypatch: pytest.MonkeyPatch, columns: 
     assert "queries, keys, values" in " ".join(shown.split())
 
 
+def test_tokens_of_an_image(tmp_path: Path):
+    """A tower for images of 384 in patches of 14 has 27 times 27 tokens (what is over is left out): a missing P names them."""
+    path = tmp_path / "tower.yaml"
+    path.write_text(
+        "{model_type: siglip_vision_model, hidden_size: 256, intermediate_size: 512, num_attention_heads: 4,"
+        " num_hidden_layers: 2, image_size: 384, patch_size: 14}"
+    )
+    assert "tower has 729 positions: --set P=729" in str(run(str(path), "--machine", "h100").exception)
+
+
 def test_chips_that_do_not_divide(small: str):
     """A system of 72 chips and 512 inner features: the answer says how many chips may share them."""
     result = run(small, "--system", "gb200-nvl72", "--phase", "generate", "--set", "P=64", "--set", "N=4")
@@ -369,13 +379,19 @@ def test_a_chip_waits_for_its_host():
 def test_a_host_before_prompts():
     """By hand: a batch waits once for what a host does before its prompt, and at every step for what it does before each."""
     plain = Predictor(published("llama-3.1-8b"), "h100", shared=H100)
-    for host, waits in ((Host(prompt_s=2e-3), 1), (Host(pass_s=2e-3), 5), (Host(pass_s=1e-3, prompt_s=5e-3), 5)):
+    for host, waits in (
+        (Host(prompt_s=2e-3), 1),
+        (Host(pass_s=2e-3), 5),
+        (Host(pass_s=1e-3, prompt_s=5e-3), 5),
+    ):
         waiting = replace(plain, engine=Engine(host=host))
         more_s = waits * host.pass_s + host.prompt_s
         assert waiting.generated_s(2, 64, 5) == pytest.approx(plain.generated_s(2, 64, 5) + more_s)
     pair = Predictor(published("t5-base"), "h100", shared=H100)
     late = replace(pair, engine=Engine(host=Host(prompt_s=2e-3)))
-    assert late.prefill(2, 64).time_s == pytest.approx(pair.prefill(2, 64).time_s + 2e-3)  # its first token is one query
+    assert late.prefill(2, 64).time_s == pytest.approx(
+        pair.prefill(2, 64).time_s + 2e-3
+    )  # its first token is one query
     assert late.decode(2, 4, 64).time_s == pair.decode(2, 4, 64).time_s
 
 

@@ -72,6 +72,23 @@ def test_series_keep_their_place_in_every_figure(tables: Tables) -> None:
     assert (*CONFIGURATIONS, "FuseMax") == content.known
 
 
+def test_bars_keep_their_order_where_a_panel_lacks_one() -> None:
+    """What the first panel lacks stands between its neighbours in the others, not behind all."""
+    rows = [
+        ("BERT", "H100"),
+        ("BERT", "B200"),
+        ("XLM", "H100"),
+        ("XLM", "8 x H100"),
+        ("XLM", "B200"),
+        ("T5", "CPU"),
+    ]
+    models, systems = zip(*rows, strict=True)
+    frame = polars.DataFrame({"model": models, "system": systems, "latency_s": [1.0] * len(rows)})
+    spec = FigureSpec(file="mine", kind="bars", x="system", y="latency_s", panels=("model",))
+    drawn = chart(Tables(folder=Path("nowhere"), tables={"results": table_of(frame)}), spec)
+    assert drawn.xs == ("H100", "8 x H100", "B200", "CPU")
+
+
 def test_layers_of_a_stack_add_up(tables: Tables) -> None:
     """Rows of a stack that agree in panel, layer and x are added; the unit of a share is percent."""
     stack = replace(
