@@ -25,8 +25,8 @@ from fusemax.errors import FusemaxError, Place, Problem, ProblemsError, raise_if
 KeyPath = tuple[str | int, ...]
 INTEGER = re.compile(r"[-+]?\d+$")
 DECIMAL = re.compile(r"[-+]?(\d+\.\d*|\.?\d+)([eE][-+]?\d+)?$")
-#: Integers up to this one are exact in double precision, and so are their neighbours.
-LARGEST_EXACT = 2**53
+#: Integers up to this one are exact in double precision, and no other one is rounded to them: 2^53 + 1 becomes 2^53.
+LARGEST_EXACT = 2**53 - 1
 #: What libyaml takes inside of brackets and PyYAML's own reader does not.
 DISPUTED = frozenset("\t?")
 TAG = re.compile(r"(?:&\S+\s+)?(![^\s,\]}]*)")

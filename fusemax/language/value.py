@@ -13,7 +13,7 @@ from fusemax.source import LARGEST_EXACT
 
 
 def is_size(value: float) -> bool:
-    """Return whether *value* is a whole number from 1 to 2^53: from there on whole numbers are rounded.
+    """Return whether *value* is a whole number from 1 to 2^53 - 1: what comes to 2^53 may have been rounded to it.
 
     >>> is_size(4096), is_size(1.5), is_size(3e21)
     (True, False, False)
@@ -25,7 +25,7 @@ def size_fault(value: float) -> str:
     """Return what keeps *value* from being a size, to stand behind "a size is"; nothing where it is one.
 
     >>> size_fault(1.5), size_fault(3e21)
-    ('a whole number of at least 1', 'at most 9007199254740992')
+    ('a whole number of at least 1', 'at most 9007199254740991')
     """
     if is_size(value):
         return ""

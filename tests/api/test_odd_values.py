@@ -26,7 +26,7 @@ def design() -> fm.Design:
         (-3, "at least 1"),
         (2**53 + 1, "double precision"),
         pytest.param(10**5000, "too large", id="thousands of digits"),
-        (3e21, "at most 9007199254740992"),
+        (3e21, "at most 9007199254740991"),
         (np.float64(0.5), "at least 1"),
         (np.array([1, 2]), "expected a whole number"),
         (1 + 2j, "expected a whole number"),

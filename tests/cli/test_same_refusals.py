@@ -26,7 +26,7 @@ def refusal(line: str) -> str:
         (ATTENTION, "cascade attention/1-pass needs a size for M"),
         (f"{ATTENTION} M=0", "--set M: a size is a whole number of at least 1, got '0'"),
         (f"{ATTENTION} M=-4", "--set M: a size is a whole number of at least 1, got '-4'"),
-        (f"{ATTENTION} M=1e30", "--set M: a size is at most 9007199254740992, got '1e30'"),
+        (f"{ATTENTION} M=1e30", "--set M: a size is at most 9007199254740991, got '1e30'"),
         (f"{ATTENTION} M=1Ki M0=256", "M0 cannot be set: mapping fusemax cuts it under 'tiles:'"),
         (
             f"{ATTENTION} M=1Ki M1=4",
