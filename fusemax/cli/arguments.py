@@ -78,7 +78,8 @@ def mapped_on(
 ) -> tuple[Mapped, Machine]:  # fmt: skip
     """Return the mapping called *mapping*, set against cascade and machine.
 
-    ``best`` is the one that a search finds; None the one that a short search finds. How good it is and how to search longer is
+    ``best`` is the one that a search finds; None the one that a short search finds, or a long
+    one where that is far from its bound. How good it is and how to search longer is
     told on standard error. *seconds* of work replace those of either.
     """
     from fusemax.library.load import Library
@@ -90,14 +91,16 @@ def mapped_on(
         design = library.design(machine, mapping, cascade)
         return design.mapped, design.machine
     from fusemax.cli.searching import Progress, told
-    from fusemax.search.best import UNNAMED_S, Wanted, best_found
+    from fusemax.search.best import Wanted, best_found, found_unasked
 
     chosen, described = library.cascade(cascade), library.machine(machine)
-    usual_s = UNNAMED_S if mapping is None else Wanted().seconds
-    wanted = Wanted(seconds=usual_s if seconds is None else seconds)
+    wanted = Wanted() if seconds is None else Wanted(seconds=seconds)
     with Progress("latency", "searching for a mapping") as progress:
-        found = best_found(chosen, described, sizes, figures, wanted, progress.watch)
-    sys.stderr.write(f"{told(found.least.covered, found.ended, wanted.seconds)}\n")
+        if mapping is None and seconds is None:
+            found = found_unasked(chosen, described, sizes, figures, progress.watch)
+        else:
+            found = best_found(chosen, described, sizes, figures, wanted, progress.watch)
+    sys.stderr.write(f"{told(found.least.covered, found.ended, found.seconds)}\n")
     return found.mapped, described
 
 

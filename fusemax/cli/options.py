@@ -11,7 +11,8 @@ MACHINE: Any = typer.Option(..., "--machine", help="A machine of arch/, or your 
 MAPPING: Any = typer.Option(
     None,
     "--mapping",
-    help="A mapping beside the machine, or your own file; 'best': the best one found in 12 s of work; without it, in 3 s.",
+    help="A mapping beside the machine, or your own file; 'best': the best one found in 12 s of work; "
+    "without it, in 3 s if that is near the bound.",
 )
 SECONDS: Any = typer.Option(
     None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from fusemax import __version__
@@ -27,8 +27,10 @@ BEST = "best"
 Watch = Callable[[Search, Plan], None]
 #: Changes when the search does, so that answers of an older one are not taken for its own.
 EDITION = 8
-#: Seconds of work where nobody names a mapping; most of what more time finds is found by then.
+#: Seconds of work after which a search that nobody asked for ends, if what it found is near the bound.
 UNNAMED_S = 3.0
+#: Near: the bound is no less than this share of it.
+NEAR = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +56,15 @@ class Least:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The best mapping found: its file, the same set against cascade and machine, its price, the bounds, and why the search
-    ended (:class:`fusemax.search.answer.Answer`)."""
+    """The best mapping found: its file, the same set against cascade and machine, its price, the bounds, why the search ended
+    (:class:`fusemax.search.answer.Answer`), and the seconds of work that it was given."""
 
     text: str
     mapped: Mapped
     cost: Cost
     least: Least
     ended: str = "done"
+    seconds: float = 0.0
 
 
 def best_found(
@@ -79,7 +82,7 @@ def best_found(
     folder = own_folder()
     kept = None if folder is None else _kept(folder / name, cascade, machine, sizes, given)
     if kept is not None:
-        return kept
+        return replace(kept, seconds=wanted.seconds)
     answer = best_mapping(
         cascade, machine, sizes, given, objective=wanted.objective, absorb=wanted.absorb,
         seconds=wanted.seconds, search=wanted.search, within=wanted.within, by_work=True, watch=watch,
@@ -91,7 +94,22 @@ def best_found(
                 folder / name,
                 json.dumps({"mapping": answer.text, "least": asdict(least), "ended": answer.stopped}),
             )
-    return Found(text=answer.text, mapped=answer.mapped, cost=answer.cost, least=least, ended=answer.stopped)
+    return Found(
+        text=answer.text, mapped=answer.mapped, cost=answer.cost, least=least, ended=answer.stopped,
+        seconds=wanted.seconds,
+    )  # fmt: skip
+
+
+def found_unasked(
+    cascade: Cascade, machine: Machine, sizes: Mapping[str, int], figures: Mapping[str, float],
+    watch: Watch = lambda search, plan: None,
+) -> Found:  # fmt: skip
+    """Return the best mapping where nobody names one: that of a short search if near the bound, else that of a long one."""
+    found = best_found(cascade, machine, sizes, figures, Wanted(seconds=UNNAMED_S), watch)
+    if found.ended != "time" or found.least.covered >= NEAR:
+        return found
+    longer = best_found(cascade, machine, sizes, figures, Wanted(), watch)
+    return min(longer, found, key=lambda one: one.cost.latency_s)
 
 
 def least_of(answer: Answer) -> Least:
