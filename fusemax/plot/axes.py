@@ -14,11 +14,12 @@ from fusemax.plot.canvas import Frame, xlabel
 from fusemax.plot.chart import Chart
 from fusemax.plot.frames import slots_of
 from fusemax.plot.kinds import KINDS
-from fusemax.plot.labels import axis_label, level_ticks, log_ticks, value_text
+from fusemax.plot.labels import axis_label, value_text
 from fusemax.plot.names import heading_room, ticks_of
 from fusemax.plot.scales import FEW_DECADES, scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look, figure_of, room_of
+from fusemax.plot.ticks import level_ticks, log_ticks
 from fusemax.plot.words import cut, inches
 
 

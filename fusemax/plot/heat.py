@@ -13,9 +13,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 
 from fusemax.plot.chart import Chart, Panel
-from fusemax.plot.labels import axis_label, level_ticks, log_ticks
+from fusemax.plot.labels import axis_label
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look, room_of
+from fusemax.plot.ticks import level_ticks, log_ticks
 from fusemax.plot.words import LONGEST_TICK, cut, widest
 
 HEAT = colormaps["cividis"]  #: the same for all colour-blind readers, and in grey print

@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from fusemax.plot.chart import Chart, Panel
-from fusemax.plot.labels import level_ticks, value_text
+from fusemax.plot.labels import value_text
 from fusemax.plot.scales import scale
 from fusemax.plot.spec import FigureSpec
 from fusemax.plot.style import Look
+from fusemax.plot.ticks import level_ticks
 from fusemax.plot.words import LONGEST_NAME, cut
 
 ROW = 0.155  #: inches from one row to the next

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusemax.errors import FusemaxError
-from fusemax.plot.labels import axis_label, power, tick
+from fusemax.plot.labels import axis_label, tick
 from fusemax.plot.scales import scale
 from fusemax.plot.spec import FigureSpec
+from fusemax.plot.ticks import power
 from fusemax.table.column import measure
 
 _SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}

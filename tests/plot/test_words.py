@@ -10,11 +10,11 @@ import polars
 import pytest
 
 from fusemax.plot.bars import bars
-from fusemax.plot.labels import power
 from fusemax.plot.names import MOST_GRADED
 from fusemax.plot.scales import sized
 from fusemax.plot.spec import FigureSpec, Picture
 from fusemax.plot.sweep import draw_tables
+from fusemax.plot.ticks import power
 from fusemax.plot.words import cut, inches
 from fusemax.table.column import Column, measure, size, text
 from fusemax.table.table import Table, Tables

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from fusemax.analysis.rewrite.mentioned import is_mentioned, used_ranks
 from fusemax.analysis.rewrite.parts import parts
 from fusemax.cascade.build import cascade_from_text
-from fusemax.cascade.ir import Cascade, Einsum, Rank, Tensor
+from fusemax.cascade.ir import Cascade, Einsum, Rank
 from fusemax.cascade.write import cascade_to_yaml
-from fusemax.language.syntax import Access, Expression, Name, Populate, Reduction, names, walk
+from fusemax.language.syntax import Access, Expression, Name, Populate, Reduction, names
 
 Part = TypeVar("Part")
 
@@ -97,7 +98,7 @@ def remade(
         known = cascade.ranks[name].size if name in cascade.ranks else None
         if isinstance(known, Name) and known.name in sizes and sizes[known.name].size is None:
             sizes[known.name] = replace(sizes[known.name], size=Name(name))  # still of one size
-    used = _used_ranks(kept, {n: t for n, t in tables.items() if n in read}) | set(cascade.batch)
+    used = used_ranks(kept, {n: t for n, t in tables.items() if n in read}) | set(cascade.batch)
     kept_ranks = {n: r for n, r in sizes.items() if n in used or (parts(r) and used.issuperset(parts(r)))}
     bare = replace(
         cascade,
@@ -106,26 +107,8 @@ def remade(
         tensors={**cascade.tensors, **tables},
         ranks=kept_ranks,
         sizes=tuple(n for n in cascade.sizes if n in used),
-        constants={n: v for n, v in cascade.constants.items() if _mentioned(kept, n)},
+        constants={n: v for n, v in cascade.constants.items() if is_mentioned(kept, n)},
         same=tuple(g for g in cascade.same if all(name in kept_ranks for name in g)),
     )
     text = cascade_to_yaml(bare)
     return replace(cascade_from_text(text, cascade.name), file=cascade.file)
-
-
-def _used_ranks(einsums: tuple[Einsum, ...], inputs: Mapping[str, Tensor]) -> set[str]:
-    used = {rank for tensor in inputs.values() for rank in tensor.ranks}
-    for einsum in einsums:
-        used |= {variable.upper() for variable in einsum.variables}
-        used |= {einsum.loop.upper()} if einsum.loop else set()
-        sides = (side for condition in einsum.conditions for side in (condition.left, condition.right))
-        for part in (*einsum.outputs, einsum.expression, *sides):
-            used |= {node.name for node in walk(part) if isinstance(node, Name) and node.name[0].isupper()}
-    return used
-
-
-def _mentioned(einsums: tuple[Einsum, ...], name: str) -> bool:
-    parts = [
-        p for e in einsums for p in (e.expression, *(s for c in e.conditions for s in (c.left, c.right)))
-    ]
-    return any(isinstance(node, Name) and node.name == name for part in parts for node in walk(part))
