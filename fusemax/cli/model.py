@@ -75,7 +75,7 @@ def model(
     engine: str = typer.Option(
         "",
         "--engine",
-        help="What the framework does: keys=apart (read for each query head),library=nccl,scales=found,kernels=recorded.",
+        help="What the framework does: keys=apart,library=nccl,scales=found,kernels=recorded,attention=apart.",
     ),
     host: str = typer.Option(
         "", "--host", help="What the host takes: pass=1ms, prompt=1ms, kernel=5us (a launch)."
@@ -158,9 +158,9 @@ def _one(predictor: Predictor, asked: Asked) -> Passed:
     """Return the pass of a phase that has one."""
     from fusemax.model.engine import refuse_idle
 
+    refuse_idle(predictor.engine, asked.phase == "decode")
     if asked.phase == "decode":
         return predictor.decode(asked.batch, asked.length, asked.source)
-    refuse_idle(predictor.engine)
     return predictor.prefill(asked.batch, asked.length)
 
 

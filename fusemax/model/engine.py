@@ -17,9 +17,11 @@ LONGEST_S = 60.0
 SHARED, APART = "shared", "apart"
 STORED, FOUND = "stored", "found"
 LAUNCHED, RECORDED = "launched", "recorded"
+WHOLE = "whole"
 #: What an engine may say, by the key; ``library`` is a name.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "keys": (SHARED, APART), "scales": (STORED, FOUND), "kernels": (LAUNCHED, RECORDED),
+    "attention": (WHOLE, APART),
 }  # fmt: skip
 
 
@@ -60,6 +62,9 @@ class Engine:
     kernels
         Whether kernels that only move data are launched one by one (``launched``) or come from a recorded graph of kernels
         (``recorded``), with less time between them: the machine's ``graph_launch``.
+    attention
+        Whether a prompt's attention is one kernel (``whole``), or scores, softmax and output are kernels that leave all scores
+        in memory, hidden ones too (``apart``), as in NVIDIA/FasterTransformer where ``FMHA_ENABLE=ON`` is not said.
     host
         What its host takes.
     """
@@ -68,6 +73,7 @@ class Engine:
     library: str = ""
     scales: str = STORED
     kernels: str = LAUNCHED
+    attention: str = WHOLE
     host: Host = field(default_factory=Host)
 
 
@@ -100,7 +106,7 @@ def host_of(given: Mapping[str, Any]) -> Host:
 
 
 def engine_of(given: Mapping[str, Any]) -> Engine:
-    """Return the engine that *given* says by name: ``keys``, ``library``, ``scales`` and ``kernels``.
+    """Return the engine that *given* says by name: ``keys``, ``library``, ``scales``, ``kernels``, ``attention``.
 
     >>> engine_of({"keys": "apart", "library": "nccl"}).library
     'nccl'
@@ -120,9 +126,14 @@ def engine_of(given: Mapping[str, Any]) -> Engine:
     return Engine(**given)
 
 
-def refuse_idle(engine: Engine) -> None:
-    """Raise FusemaxError where *engine* says of a prompt alone what holds for kernels that make tokens."""
-    if engine.keys == APART:
+def refuse_idle(engine: Engine, decoding: bool) -> None:
+    """Raise FusemaxError where *engine* says of one phase alone what holds for kernels of the other."""
+    if decoding and engine.attention == APART:
+        raise FusemaxError(
+            "attention=apart: says how a prompt is read; kernels that make tokens are the same"
+            "\n  hint: leave it out, or ask for --phase prefill or generate"
+        )
+    if not decoding and engine.keys == APART:
         raise FusemaxError(
             "keys=apart: says how kernels that make tokens read the cache; a prompt alone makes none"
             "\n  hint: leave it out, or ask for --phase decode or generate"

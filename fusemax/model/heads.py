@@ -37,7 +37,7 @@ def attention_steps(maker: Maker, mixer: Attention) -> Iterator[Step]:
         yield from over_cache(
             maker, heads_step(maker, sizes, _seen(maker, mixer)), heads, mixer.head_dim, mixer.value_dim
         )
-    elif mixer.chunked and maker.run.keys > (mixer.window or 0):
+    elif mixer.chunked and maker.run.keys > (mixer.window or 0) and not maker.run.in_parts:
         yield from _chunks(maker, sizes, mixer.window or 1)
     else:
         yield from keys_of_others(maker, kept, mixer.window)
@@ -130,10 +130,23 @@ def heads_step(maker: Maker, sizes: dict[str, int], window: int | None) -> Step:
         # chips take an early and a late part of a sequence each, so that all see as many pairs
         keys = keys - run.queries + ceil((run.queries + queries) / 2)
         forms = [("grouped/causal", sizes | {"P": queries, "M": keys})]
+    if run.in_parts and not run.decoding:
+        return _in_parts(maker, sizes, queries)
     pairs = pairs_seen(queries, keys, window, maker.model.causal)
     each = sizes["B"] * sizes["H"] * sizes["R"] * (sizes["E"] + sizes["F"])
     cached = ("K", "V") if run.decoding else ()
     return maker.step("attention", "attention", forms=tuple(forms), cached=cached, operations=pairs * each)
+
+
+def _in_parts(maker: Maker, sizes: dict[str, int], queries: int) -> Step:
+    """Return attention of a prompt in three kernels: all scores, hidden ones too, are written and read, of each query head."""
+    one = {name: sizes[name] for name in ("B", "E", "F")}
+    one |= {"H": sizes["H"] * sizes["R"], "P": queries, "M": maker.run.keys}
+    scores = one["B"] * one["H"] * one["P"] * one["M"]
+    forms = (("attention/3-pass", one),)
+    return maker.step(
+        "attention", "attention", forms=forms, held=scores, operations=scores * (one["E"] + one["F"])
+    )
 
 
 def pairs_seen(queries: int, keys: int, window: int | None, causal: bool) -> int:

@@ -100,12 +100,13 @@ class Predictor:
             raise FusemaxError(
                 f"{queries} queries see {keys} keys: M holds all tokens, the new ones included"
             )
-        if self.engine.keys == APART and any(
-            isinstance(one.mixer, LatentAttention) for one in self.model.layers
-        ):
+        latent = any(isinstance(one.mixer, LatentAttention) for one in self.model.layers)
+        if latent and self.engine.keys == APART:
             raise FusemaxError(
                 f"keys=apart: kernels that read latent vectors for each head are not modelled ({self.model.name})"
             )
+        if latent and self.engine.attention == APART:
+            raise FusemaxError(f"attention=apart: not modelled for latent attention ({self.model.name})")
         if bool(source) != (self.model.encoder is not None):
             has = (
                 "has no encoder, whose tokens a source would be" if source else "needs tokens of a source (P)"
@@ -195,7 +196,7 @@ class Predictor:
     def _pass(self, batch: int, queries: int, keys: int, source: int = 0, reading: bool = False) -> Pass:
         return Pass(
             batch=batch, queries=queries, keys=max(queries, keys), parallel=self.parallel, source=source, reading=reading,
-            apart=self.engine.keys == APART,
+            apart=self.engine.keys == APART, in_parts=self.engine.attention == APART,
         )  # fmt: skip
 
     def _price(self, step: Step) -> Price:
@@ -256,4 +257,4 @@ def _held(step: Step) -> int:
     sizes = dict(step.forms[0][1]) if step.forms else {}
     if {"R", "K", "N"} <= set(sizes):
         return sizes.get("G", 1) * sizes["R"] * (sizes["K"] + sizes["N"])
-    return step.moved
+    return max(step.moved, step.held)

@@ -19,7 +19,8 @@ class Pass:
     """One pass: *batch* sequences with *queries* new tokens each, which see *keys* tokens, theirs included.
 
     ``last_only`` says that logits are wanted for the last token of each sequence alone; ``parallel`` is how chips share it;
-    ``apart`` says that kernels that make tokens read the keys of grouped heads once for each query head. In a model with an
+    ``apart`` says that kernels that make tokens read the keys of grouped heads once for each query head, ``in_parts`` that all
+    scores of a prompt are kept in memory. In a model with an
     encoder each sequence has *source* tokens that its layers attend to; ``reading`` says that the encoder reads them first.
     """
 
@@ -29,6 +30,7 @@ class Pass:
     parallel: Parallel = ALONE
     last_only: bool = True
     apart: bool = False
+    in_parts: bool = False
     source: int = 0
     reading: bool = False
 
@@ -92,6 +94,8 @@ class Step:
         Tensors of the forms that are weights, and that are read from the cache of keys and values.
     moved
         Numbers read or written, where there is no form.
+    held
+        Numbers that are alive while it runs, where that is neither what a product takes and makes nor what is moved.
     narrowed
         Those of them beside that have the width at which products run: what quantising writes.
     exchange
@@ -108,6 +112,7 @@ class Step:
     weights: tuple[str, ...] = ()
     cached: tuple[str, ...] = ()
     moved: int = 0
+    held: int = 0
     narrowed: int = 0
     exchange: Exchange | None = None
     layer: int | None = None

@@ -104,7 +104,8 @@ def engine(source: str, several: bool) -> Engine:
     host = Host(pass_s=HOST_S * (source in BETWEEN), prompt_s=HOST_S * (source in BEFORE))
     if source not in ENGINES:
         return Engine(host=host)
-    return Engine(keys=ENGINES[source], library="nccl" if several else "", host=host)
+    prompts = "apart" if source.startswith("FasterTransformer") else "whole"  # without FMHA_ENABLE=ON
+    return Engine(keys=ENGINES[source], library="nccl" if several else "", host=host, attention=prompts)
 
 
 def rows(name: str) -> list[dict[str, str]]:

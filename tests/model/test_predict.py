@@ -429,7 +429,7 @@ def test_keys_read_apart():
     shared = Predictor(model, "h100", shared=H100)
     apart = replace(shared, engine=Engine(keys="apart"))
     with pytest.raises(FusemaxError, match="a prompt alone makes none"):
-        refuse_idle(apart.engine)
+        refuse_idle(apart.engine, decoding=False)
 
     def attention(run):
         return next(row for row in run.rows if row.step.work == "attention")
@@ -441,6 +441,26 @@ def test_keys_read_apart():
     latent = Predictor(published("deepseek-v3"), "h100", shared=H100, engine=Engine(keys="apart"))
     with pytest.raises(FusemaxError, match="latent vectors"):
         latent.decode(1, 64)
+
+
+def test_attention_in_three_kernels():
+    """By hand: scores of each query head are written, read, written, read, hidden ones too, and held; tokens are as before."""
+    shared = Predictor(published("llama-3.1-8b"), "h100", shared=H100)
+    unfused = replace(shared, engine=Engine(attention="apart"))
+    (row,) = [one for one in unfused.prefill(1, 2048).rows if one.step.work == "attention"]
+    scores = 32 * 2048**2
+    assert row.step.operations == scores * 256
+    tensors = 4 * 32 * 2048 * 128  # queries and what is made; keys and values, of each query head
+    assert row.price.traffic_B == pytest.approx(2 * (4 * scores + tensors), rel=0.05)
+    assert unfused.memory(1, 2048, 2048).activations_B == max(
+        2 * scores, shared.memory(1, 2048, 2048).activations_B
+    )
+    assert unfused.decode(1, 2048).time_s == shared.decode(1, 2048).time_s
+    with pytest.raises(FusemaxError, match="says how a prompt is read"):
+        refuse_idle(unfused.engine, decoding=True)
+    latent = Predictor(published("deepseek-v3"), "h100", shared=H100, engine=Engine(attention="apart"))
+    with pytest.raises(FusemaxError, match="attention=apart: not modelled for latent attention"):
+        latent.prefill(1, 64)
 
 
 def test_a_library_of_collectives():
