@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from statistics import median
 
@@ -47,3 +48,18 @@ def test_a_kernel_of_another_name_is_told_the_nearest() -> None:
         "no mapping for kernel flashmal at bf16; did you mean 'flashmla'?",
         "no mapping for kernel sage at mxfp8",
     ]
+
+
+def test_the_table_of_serving_frameworks() -> None:
+    """Ten rows for each chip, phase and format; they only judge, and all are predicted; long decoding as far off as stated."""
+    table = published(ROOT / "studies" / "gpu" / "serving.csv")
+    strata = Counter((row.gpu, row.shape.seqlen_q == 1, row.dtype) for row in table)
+    assert len(strata) == 30
+    assert set(strata.values()) == {10}
+    assert {row.split for row in table} == {"test"}
+    assert all(row.shape.causal == (row.shape.seqlen_q > 1) for row in table)
+    found, left = compare(study_file(ROOT / "studies" / "gpu.yaml"), table)
+    assert not left
+    long = [one for one in found if one.row.shape.seqlen_q == 1 and one.prediction.time_s > 1e-4]
+    assert len(long) == 28
+    assert median(abs(one.error) for one in long) < 0.12
