@@ -21,7 +21,7 @@ stored. Two choices of X and L are used: X = 2*S, L = 9/16*sqrt(S), and X = S, L
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,12 +67,15 @@ class Product:
         return sympy.Max(0, tiles, panels)
 
 
-def sums_of_products(form: Plain) -> tuple[Product, ...]:
-    """Return the sums of products whose operands come from different inputs, no input twice."""
+def sums_of_products(form: Plain, partly: Set[int] = frozenset()) -> tuple[Product, ...]:
+    """Return the sums of products whose operands come from different inputs, no input twice.
+
+    Einsums of which a part only is needed, *partly* by number, are left out.
+    """
     found: list[Product] = []
     used: set[str] = set()
     for node in form.nodes:
-        for product in products_of(form, node):
+        for product in products_of(form, node) if node.number not in partly else ():
             if used.isdisjoint(product.inputs):
                 used.update(product.inputs)
                 found.append(product)

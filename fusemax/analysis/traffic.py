@@ -19,7 +19,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from fusemax.analysis.answer import RankPasses
-from fusemax.analysis.compulsory import moved_once, read_words
+from fusemax.analysis.compulsory import as_needed, moved_once, read_words
 from fusemax.analysis.footprint import is_along, size_of, symbol
 from fusemax.analysis.members import Visit
 from fusemax.analysis.passes import Analysis
@@ -93,14 +93,20 @@ def traffic_bound(
     best: tuple[sympy.Expr, ...] = ()
     fibres: sympy.Expr = sympy.Integer(1)
     entry = analysis.rank(rank)
+    needed, partly = as_needed(form)
     for one in sorted(entry.tensors, key=lambda tensor: -tensor.count):
         if any(len(_reading(form, visit)) != 1 for visit in one.chain[1:]):
+            continue
+        if any(
+            visit.number in partly or form.nodes[visit.number] != needed.nodes[visit.number]
+            for visit in one.chain[1:]
+        ):
             continue
         cuts, shared = _cuts(form, entry, one.chain, named)
         if len(cuts) > len(best):
             best, fibres = cuts, shared
     extra = fibres * sympy.Add(*(sympy.Max(0, cut - size) for cut in best))
-    products, chains = sums_of_products(form), weighted_sums(form)
+    products, chains = sums_of_products(needed, partly), weighted_sums(needed, partly)
     more = _beyond_first_loads(form, products, chains, size)
     return Traffic(
         compulsory=compulsory,

@@ -34,7 +34,7 @@ bound is that, but for E**2 beside S.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,19 +83,24 @@ class Weighted:
         return sympy.Max(0, 4 * self.terms * self.products / room - 2 * self.results - room / share)
 
 
-def weighted_sums(form: Plain) -> tuple[Weighted, ...]:
-    """Return the weighted sums of three inputs, or of two where keys and values are of one, no input twice."""
+def weighted_sums(form: Plain, partly: Set[int] = frozenset()) -> tuple[Weighted, ...]:
+    """Return the weighted sums of three inputs, or of two where keys and values are of one, no input twice.
+
+    Einsums of which a part only is needed, *partly* by number, are left out.
+    """
     found: list[Weighted] = []
     used: set[str] = set()
     for node in form.nodes:
-        one = next((one for one in _of_node(form, node) if used.isdisjoint(one.inputs)), None)
+        if node.number in partly:
+            continue
+        one = next((one for one in _of_node(form, node, partly) if used.isdisjoint(one.inputs)), None)
         if one is not None:
             used.update(one.inputs)
             found.append(one)
     return tuple(found)
 
 
-def _of_node(form: Plain, node: Node) -> Iterator[Weighted]:
+def _of_node(form: Plain, node: Node, partly: Set[int]) -> Iterator[Weighted]:
     action = node.einsum.action
     if not isinstance(action, Reduction) or action.operator != "sum" or len(node.outputs) != 1:
         return
@@ -103,12 +108,12 @@ def _of_node(form: Plain, node: Node) -> Iterator[Weighted]:
     reads = [r for r, a in zip(node.reads, node.einsum.reads, strict=True) if a in factors]
     for weight in reads:
         for value in reads:
-            found = _of_pair(form, node, weight, value) if value is not weight else None
+            found = _of_pair(form, node, weight, value, partly) if value is not weight else None
             if found is not None:
                 yield found
 
 
-def _of_pair(form: Plain, node: Node, weight: Reading, value: Reading) -> Weighted | None:
+def _of_pair(form: Plain, node: Node, weight: Reading, value: Reading, partly: Set[int]) -> Weighted | None:
     pair, of_value = plain_variables(weight), plain_variables(value)
     values = source_of(form, value.tensor)
     if pair is None or of_value is None or values is None or not node.reduced <= pair & of_value:
@@ -117,7 +122,7 @@ def _of_pair(form: Plain, node: Node, weight: Reading, value: Reading) -> Weight
         return None
     for scores, names in _scores(form, node, weight):
         product = next(iter(products_of(form, scores)), None)
-        if product is None:
+        if product is None or scores.number in partly:
             continue
         of_queries, of_keys = product.inputs
         queries, keys = _sides(scores, product)
