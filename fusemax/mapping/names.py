@@ -45,15 +45,35 @@ def names_together(mapped: Mapped) -> tuple[Names, ...]:
 
 def check_names(mapped: Mapped, together: Iterable[Names], known: Mapping[str, int]) -> None:
     """Raise SizeError where ranks that name places of one tensor *together* are not equally long; *known* are the sizes."""
-    found: list[str] = []
-    for names in together:
-        lengths = {rank: known[rank] for rank in names.ranks if rank in known}
-        if len(set(lengths.values())) > 1:
-            ranks = " and ".join(f"{rank}={length}" for rank, length in lengths.items())
-            found.append(f"{names} of mapping {mapped.name}, of ranks {ranks}")
+    found = [
+        f"{names} of mapping {mapped.name}, of ranks {ranks}" for names, ranks in _unequal(together, known)
+    ]
     if found:
         hint = "  hint: take equal lengths, or put the Einsums that read it into nests of their own"
         raise SizeError("\n".join((*found, hint)))
+
+
+def check_einsums(cascade: Cascade, einsums: Iterable[str], known: Mapping[str, int]) -> None:
+    """Raise SizeError where one of *einsums* reads a tensor by names of unequal length, which no mapping can part."""
+    found: list[str] = []
+    for name in einsums:
+        for tensor, accesses in _several(cascade.einsum(name).reads):
+            together = (Names(tensor, *pair, name) for pair in _pairs(cascade, tensor, accesses))
+            for names, ranks in _unequal(together, known):
+                found.append(
+                    f"Einsum {name} reads {tensor} under the names {names.one} and {names.other}, of ranks {ranks}"
+                )
+    if found:
+        hint = "  hint: take equal lengths, or make one of the two an input of its own"
+        raise SizeError("\n".join((*dict.fromkeys(found), hint)))
+
+
+def _unequal(together: Iterable[Names], known: Mapping[str, int]) -> Iterator[tuple[Names, str]]:
+    """Yield those of *together* whose ranks differ in length, with both lengths; *known* are the sizes."""
+    for names in together:
+        lengths = {rank: known[rank] for rank in names.ranks if rank in known}
+        if len(set(lengths.values())) > 1:
+            yield names, " and ".join(f"{rank}={length}" for rank, length in lengths.items())
 
 
 def hidden_names(mapped: Mapped) -> Iterator[tuple[Body, str, str]]:
@@ -107,10 +127,16 @@ def _together(nest: Nest) -> Iterator[tuple[Body, ...]]:
 
 def _read_twice(mapped: Mapped, bodies: Sequence[Body]) -> Iterator[tuple[str, list[Access]]]:
     """Yield each tensor that *bodies* read by several indices, with an access for each of these."""
+    return _several(
+        access for body in bodies for name in body.einsums for access in mapped.einsum(name).reads
+    )
+
+
+def _several(reads: Iterable[Access]) -> Iterator[tuple[str, list[Access]]]:
+    """Yield each tensor that is among *reads* by several indices, with an access for each of these."""
     found: dict[str, dict[tuple[Expression, ...], Access]] = {}
-    for name in (name for body in bodies for name in body.einsums):
-        for access in mapped.einsum(name).reads:
-            found.setdefault(access.tensor, {}).setdefault(access.indices, access)
+    for access in reads:
+        found.setdefault(access.tensor, {}).setdefault(access.indices, access)
     yield from ((tensor, list(accesses.values())) for tensor, accesses in found.items() if len(accesses) > 1)
 
 

@@ -13,6 +13,7 @@ from fusemax.cost.model import derive
 from fusemax.errors import FusemaxError
 from fusemax.machine import Machine
 from fusemax.mapping.build import map_onto
+from fusemax.mapping.names import check_einsums
 from fusemax.mapping.nest import Mapped
 from fusemax.mapping.space import mapping_data
 from fusemax.mapping.spec import mapping_file_of
@@ -103,6 +104,7 @@ def best_mapping(
     begun = monotonic()
     facts = facts_of(cascade, machine, sizes, figures, absorb, within)
     check_objective(facts, objective)
+    check_einsums(facts.cascade, (name for name in facts.names if name not in facts.absorb), facts.sizes)
     refuse_no_room(facts)
     tally = Tally() if tally is None else tally
     clock = steady(seconds, tally, hopeless_s) if by_work else timed(begun + seconds - monotonic())
