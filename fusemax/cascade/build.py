@@ -44,7 +44,7 @@ class CascadeFile(FilePart):
     sizes: list[str] = Field(default_factory=list)
     defaults: dict[str, int] = Field(default_factory=dict)
     same: list[list[str]] = Field(default_factory=list)
-    constants: dict[str, float | int] = Field(default_factory=dict)
+    constants: dict[str, float] = Field(default_factory=dict)
     reductions: dict[str, ReductionFile] = Field(default_factory=dict)
     inputs: dict[str, list[str]]
     outputs: list[str] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fusemax.cascade.check_einsum import check_einsum
+from fusemax.cascade.check_head import wrong_head
 from fusemax.cascade.check_names import is_size, near
 from fusemax.cascade.check_order import line_of, ordered
 from fusemax.cascade.ir import Cascade, Einsum
@@ -20,6 +21,7 @@ from fusemax.source import Document
 def check(cascade: Cascade, document: Document) -> tuple[Cascade, list[Problem]]:
     """Return *cascade* with its Einsums in running order, and every rule that it breaks."""
     problems = [
+        *wrong_head(cascade, document),
         *_batch(cascade, document),
         *_outputs(cascade, document),
         *_defaults(cascade, document),
@@ -42,7 +44,7 @@ def _with_line(problem: Problem, document: Document) -> Problem:
     if problem.place is None or text is None or problem.line_text is not None:
         return problem
     index = problem.place.line - text.line
-    lines = text.content.split("\n")
+    lines = text.content.rstrip("\n").split("\n")
     return replace(problem, line_text=text.line_at(index)) if 0 <= index < len(lines) else problem
 
 

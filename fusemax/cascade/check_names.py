@@ -10,7 +10,7 @@ from fusemax.cascade.monoid import PARTS
 from fusemax.errors import Problem
 from fusemax.language.functions import FUNCTIONS
 from fusemax.language.hints import FUNCTIONS_SAID
-from fusemax.language.syntax import Access, Call, Name, names, walk
+from fusemax.language.syntax import Access, Call, Name, Number, names, walk
 from fusemax.nearest import meant, nearest
 
 
@@ -95,6 +95,8 @@ def _index_ranks(cascade: Cascade, access: Access, ranks: tuple[str, ...]) -> li
                 hint = "use sums of variables times sizes or integers; // and % divide to whole numbers"
                 problems.append(Problem(access.place, text, hint))
             continue
+        if not terms[0] and isinstance(index, Number) and not is_whole(index):
+            problems.append(Problem(access.place, f"index {str(index)!r} is no whole number"))
         if len(terms[0]) != 1:
             continue
         (variable, coefficient), shift = next(iter(terms[0].items())), terms[1]
