@@ -8,6 +8,9 @@ import typer
 
 from fusemax.errors import FusemaxError, readable
 
+CONFIGURATION = "config.json"  #: what the file of a model is called, whatever stands in it
+CLAIMS = {"claim", "price", "proof", "seal", "space"}  #: keys that nothing but a certificate has
+
 
 def check(
     files: list[Path] = typer.Argument(help="Cascades, machines, mappings or studies, as YAML files."),
@@ -40,7 +43,7 @@ def checked(file: Path) -> tuple[str, tuple[str, ...]]:
     file = _found(file)
     if is_folder(file):
         file = _of_folder(file)
-    if file.suffix == ".json" and not _is_configuration(file):
+    if file.suffix == ".json" and _is_certificate(file):
         from fusemax.search.certificate import verified
 
         verdict = verified(file)
@@ -69,7 +72,7 @@ def checked(file: Path) -> tuple[str, tuple[str, ...]]:
         return "grid of GPU measurements", ()
     if "kind" in data or "parts" in data:
         return _study(file)
-    if "model_type" in data or "architectures" in data:
+    if "model_type" in data or "architectures" in data or file.name == CONFIGURATION:
         from fusemax.model.config import model_of
 
         model_of(document, file.stem)
@@ -85,22 +88,24 @@ def checked(file: Path) -> tuple[str, tuple[str, ...]]:
     )
 
 
-def _is_configuration(file: Path) -> bool:
-    """Return whether the JSON in *file* is that of a model; certificates are others."""
+def _is_certificate(file: Path) -> bool:
+    """Return whether the JSON in *file* is meant as a certificate; what cannot be read is, unless it is called otherwise."""
     import json
 
+    if file.name == CONFIGURATION:
+        return False
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(data, dict) and bool({"model_type", "architectures"} & data.keys())
+        return True
+    return isinstance(data, dict) and bool(CLAIMS & data.keys())
 
 
 def _of_folder(folder: Path) -> Path:
     """Return the file that a folder of a model or of a machine is named for."""
     from fusemax.shipped import is_file
 
-    for name in ("config.json", "machine.yaml"):
+    for name in (CONFIGURATION, "machine.yaml"):
         if is_file(folder / name):
             return folder / name
     raise FusemaxError(f"{folder}: a folder without config.json (a model) or machine.yaml (a machine)")

@@ -19,6 +19,9 @@ NEXT = {
     "cascade": "fusemax passes {path}",
     "study": "fusemax run {path}",
 }
+ITS_MACHINE = (
+    "fusemax new machine {folder}/machine.yaml"  #: what a mapping without a machine beside it needs first
+)
 
 
 def new(
@@ -30,7 +33,12 @@ def new(
 
     path = path_of(kind, name)
     write(kind, path)
-    follow = NEXT[kind].format(path=quote(str(path)), folder=quote(str(path.parent)))
+    lines = (
+        NEXT[kind]
+        if kind != "mapping" or (path.parent / "machine.yaml").exists()
+        else f"{ITS_MACHINE}\n      {NEXT[kind]}"
+    )
+    follow = lines.format(path=quote(str(path)), folder=quote(str(path.parent)))
     typer.echo(f"wrote {path}\nnext: fusemax check {quote(str(path))}\n      {follow}")
 
 

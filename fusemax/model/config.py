@@ -75,7 +75,7 @@ def load_model(path: Path | str) -> Model:
     path = Path(path)
     path = path / "config.json" if is_folder(path) else path
     document = read_yaml(path)
-    return model_of(document, path.parent.name if path.stem == "config" else path.stem)
+    return model_of(document, path.resolve().parent.name if path.stem == "config" else path.stem)
 
 
 def is_model(data: Any) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from fusemax.errors import FusemaxError, ProblemsError
+from fusemax.machine import machine_of
 from fusemax.model.network import Call, Library, Links, Network, sent_B
 from fusemax.model.nodes import BETWEEN, INSIDE, Phase, phases, rings
 from fusemax.model.torus import Side
@@ -166,7 +167,15 @@ def system_of(document: Document) -> System:
 
 def _chip_mistakes(system: System) -> Iterator[tuple[KeyPath, str, str | None]]:
     try:
-        find_machine(system.chip)
+        file = find_machine(system.chip)
+        if system.chip.endswith((".yaml", ".yml")):
+            machine_of(read_yaml(file))
+    except ProblemsError as error:
+        yield (
+            ("chip",),
+            "the chip is not right",
+            f"fusemax check {system.chip} says what is wrong: {error.problems[0].text}",
+        )
     except FusemaxError as error:
         said, _, hint = str(error).partition("\n  hint: ")
         yield ("chip",), said, hint or None
