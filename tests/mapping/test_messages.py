@@ -54,7 +54,7 @@ def test_a_wrong_schedule_is_told_once(tmp_path, schedule: str, messages: list[s
         ("do: [BQK", "do: [3, BQK", "nests.0.do.0.do.0.do.0: expected text, got 3"),
         ("- for: [m1]", "- for: m1", "nests.0.do.0.do.0.for: expected a list, got 'm1'"),
         ("words: {", "spill: {L2: [K, K]}\nwords: {", "spill.L2.1: K stands there twice"),
-        ("words: {", "in_place: [[K, V], [Q, K]]\nwords: {", "in_place.1.1: K stands there twice"),
+        ("in_place: [[BQK, SLN]]", "in_place: [[K, V], [Q, K]]", "in_place.1.1: K stands there twice"),
         ("deal: in_order", "deal: best", "nests.0.deal: expected 'longest_first' or 'in_order', got 'best'"),
     ],
 )
