@@ -218,6 +218,6 @@ def test_without_a_mapping_the_best_one_is_explained() -> None:
         "F=64",
     ]
     words += ["--set", "M=1024", "--set", "P=1024", "--json"]
-    explained = json.loads(CliRunner().invoke(build(), ["explain", "latency_s", *words]).output)
-    cost = json.loads(CliRunner().invoke(build(), ["cost", *words]).output)
+    explained = json.loads(CliRunner().invoke(build(), ["explain", "latency_s", *words]).stdout)
+    cost = json.loads(CliRunner().invoke(build(), ["cost", *words]).stdout)
     assert explained[0]["value"] == pytest.approx(cost["latency_s"])
