@@ -375,7 +375,7 @@ def _counts(einsums: str, head: str) -> dict[tuple[str, str], int]:
         ),
         # the mask leaves all keys to the last query, whole or in tiles
         pytest.param(
-            "same: [[M, P]]\ninputs: {X: [P]}\noutputs: [Y]",
+            "inputs: {X: [P]}\noutputs: [Y]",
             "S[] = X[p] :: sum[p]\nT[m1,m0,p] = X[m1*M0+m0]*S[] | m1*M0 + m0 <= p\nY[p] = T[m1,m0,p]*X[p] :: sum[m1,m0]",
             ("P", "X"),
             2,

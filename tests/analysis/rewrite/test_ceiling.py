@@ -19,13 +19,22 @@ title: values between bounds
 source: a test
 inputs: {{X: [M], Y: [M]}}
 outputs: [Z, A]
-constants: {{cap: 30, low: -2}}
+constants: {{{constants}}}
 einsums: |
   A[m] = {first}
   B[m] = {second}
   C[]  = B[m] :: max[m]
   Z[m] = exp(B[m])*C[] + Y[m] + X[m]
 """
+
+CONSTANTS = {"cap": 30, "low": -2}
+
+
+def text_of(first: str, second: str) -> str:
+    """Return the cascade with these two values, and the constants that they read."""
+    read = ", ".join(f"{name}: {value}" for name, value in CONSTANTS.items() if name in first + second)
+    return TEXT.format(first=first, second=second, constants=read)
+
 
 LEAVES = st.sampled_from(["X[m]", "Y[m]", "cap", "low", "3", "0.5"])
 VALUES = st.recursive(
@@ -45,7 +54,7 @@ VALUES = st.recursive(
 @given(first=VALUES, second=VALUES.map(lambda text: text.replace("Y[m]", "A[m]")), seed=st.integers(0, 99))
 def test_values_lie_between_what_is_said(first: str, second: str, seed: int) -> None:
     """No finite value of a random cascade lies outside of its range."""
-    cascade = cascade_from_text(TEXT.format(first=first, second=second))
+    cascade = cascade_from_text(text_of(first, second))
     random = np.random.default_rng(seed)
     inputs = {name: random.choice([-1e3, -30, -1, 0, 1, 2.5, 700], 8) for name in cascade.inputs}
     with np.errstate(all="ignore"):
@@ -73,14 +82,14 @@ def test_values_lie_between_what_is_said(first: str, second: str, seed: int) -> 
 )
 def test_ranges_by_hand(second: str, wanted: tuple[float, float]) -> None:
     """Worked out by hand; a place outside of a tensor reads as 0."""
-    cascade = cascade_from_text(TEXT.format(first="X[m]", second=second))
+    cascade = cascade_from_text(text_of("X[m]", second))
     assert Ranges(cascade).of(cascade.einsum("B").output) == wanted
 
 
 def test_an_exponent_that_is_capped_needs_no_maximum() -> None:
     """exp(50) is far from the largest number of 32 bits; exp(500) is not."""
     for cap, safe in ((50, True), (500, False)):
-        text = TEXT.format(first="X[m]", second=f"{cap}*tanh(X[m]/{cap})")
+        text = text_of("X[m]", f"{cap}*tanh(X[m]/{cap})")
         (one,) = exponentials(cascade_from_text(text))
         assert one.may_overflow is not safe
         assert ("is at most exp(50)" in str(one)) is safe
