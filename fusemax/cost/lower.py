@@ -261,26 +261,15 @@ def _in_plain(grid: Grid, start: int, stop: int, results: np.ndarray) -> None:
     nest, fixed, table = grid.nest, grid.fixed.tolist(), _Table(grid.values.tolist())
     given = ((start, stop), grid.lengths.tolist(), fixed, table, results)
     try:
-        with _divisors() as divisors:
-            evaluate(*given, [0.0] * (nest.rows * PITCH), divisors, [0.0] * nest.entries, [0] * nest.groups)
+        evaluate(*given, [0.0] * (nest.rows * PITCH), _divisors(), [0.0] * nest.entries, [0] * nest.groups)
     except (ZeroDivisionError, OverflowError, TypeError):
-        with np.errstate(all="ignore"), _divisors() as divisors:  # figures such as a bandwidth of 0
-            kept = (np.zeros(nest.rows * PITCH), divisors, np.zeros(nest.entries), [0] * nest.groups)
+        kept = (np.zeros(nest.rows * PITCH), _divisors(), np.zeros(nest.entries), [0] * nest.groups)
+        with np.errstate(all="ignore"):  # figures such as a bandwidth of 0
             evaluate(given[0], given[1], grid.fixed, grid.values, results, *kept)
 
 
-_IDLE: list[np.ndarray] = []  #: memories of divisors that no thread uses
-
-
-@contextmanager
-def _divisors() -> Iterator[np.ndarray]:
-    """Lend a memory of divisors; who is interrupted does not give it back, as a row of it may be half written."""
-    try:
-        memory = _IDLE.pop()
-    except IndexError:
-        memory = np.zeros((SLOTS, ROOM))
-    yield memory
-    _IDLE.append(memory)
+def _divisors() -> np.ndarray:
+    return np.zeros((SLOTS, ROOM))
 
 
 def evaluate_points(grid: Grid, points: Sequence[int], results: np.ndarray, compiled: bool) -> None:
@@ -290,10 +279,9 @@ def evaluate_points(grid: Grid, points: Sequence[int], results: np.ndarray, comp
             for column, point in enumerate(points):
                 evaluate_grid(grid, point, point + 1, results[:, column : column + 1], memory, compiled=True)
         return
-    table = _Table(grid.values.tolist())
-    with _divisors() as divisors:
-        for column, point in enumerate(points):
-            _evaluate_span(grid, point, point + 1, results[:, column : column + 1], divisors, table)
+    divisors, table = _divisors(), _Table(grid.values.tolist())
+    for column, point in enumerate(points):
+        _evaluate_span(grid, point, point + 1, results[:, column : column + 1], divisors, table)
 
 
 def _evaluate_span(
@@ -340,8 +328,7 @@ def run(
     if many:
         evaluate_grid(grid, 0, grid.points, results, new_memory(grid), compiled=True)
     else:
-        with _divisors() as divisors:
-            _evaluate_span(grid, 0, grid.points, results, divisors, _Table(grid.values.tolist()))
+        _evaluate_span(grid, 0, grid.points, results, _divisors(), _Table(grid.values.tolist()))
     return results.T
 
 

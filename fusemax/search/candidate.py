@@ -96,9 +96,8 @@ class Structure:
     pricer: Pricer
     values: Mapping[str, Any]
     small: bool  #: whether all ranks are small, so that every tiling is priced exactly
-    dealt: tuple[
-        tuple[float, tuple[str, ...]], ...
-    ] = ()  #: ranks dealt to cores: size, digits inside of a task
+    #: ranks dealt to cores: size, digits inside of a task
+    dealt: tuple[tuple[float, tuple[str, ...]], ...] = ()
 
     def prices(
         self, grid: Tilings, tally: Tally, objective: str | None = None, below: float = np.inf,

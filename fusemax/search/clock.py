@@ -36,9 +36,8 @@ class Clock:
 
     def half(self) -> Clock:
         """Return a clock that gives up half as soon while nothing is known."""
-        counted = (
-            self.now is self.worked
-        )  # then nothing that is found after the end is of use to what follows
+        # where work is counted, nothing that is found after the end is of use to what follows
+        counted = self.now is self.worked
         hopeless = (self.worked() + min(self.hopeless, self.until if counted else inf)) / 2
         latest = (self.now() + min(self.until, self.latest)) / 2
         return Clock(self.until, hopeless, latest, self.last, self.now, self.worked, around=self)

@@ -80,6 +80,7 @@ def test_tiles_fit_at_every_head_width(machine: str, mapping: str, width: int) -
     ("machine", "mapping", "width"),
     [
         ("mi300x", "flash", 256),
+        ("mi300x", "flash", 512),
         ("mi300x", "ck", 256),
         ("mi300x", "triton", 256),
         ("t4", "triton", 256),
